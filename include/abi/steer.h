@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What BPF programs and user space share: keys, values, events, reasons, limits.
+ *
+ * The only header both sides include. In BPF it follows vmlinux.h, in user space <linux/types.h>;
+ * never both. Addresses and ports are in network order, everything else in host order. Padding is
+ * explicit and zero.
+ *
+ * Torn reads: path and group records are written once into a slot of a ring and then published by
+ * one aligned word (path_cur, group_cur). A slot is reused a second after it was left, at the
+ * earliest. SA entries are added and removed, never changed in place.
+ */
+#ifndef BRAID_ABI_STEER_H
+#define BRAID_ABI_STEER_H
+
+#ifndef __VMLINUX_H__
+#include <linux/types.h>
+#endif
+
+#define STEER_ABI_VERSION 1
+
+enum {
+	STEER_MEMBERS_MAX = 8,   /* paths in a group */
+	STEER_FLOW_SLOTS = 256,  /* flow table of a group */
+	STEER_PATHS_MAX = 1024,  /* path ids: 0 is never used */
+	STEER_PATH_SLOTS = 4096, /* write-once records behind them */
+	STEER_GROUPS_MAX = 4096,
+	STEER_GROUP_SLOTS = 8192,
+	STEER_SA_MAX = 1 << 20,  /* upper limit of both SA arrays */
+	STEER_IFACES_MAX = 64,
+};
+
+/* skb->mark on the steering device: kind/class 4 bits, flow slot 8 bits, index 20 bits.
+ * kind 0..14: the traffic class; index is an index into sa_out.
+ * kind 15: index is a path id; the packet goes out on that path whatever its state (probes). */
+#define STEER_MARK_INDEX_BITS 20
+#define STEER_MARK_SLOT_BITS  8
+#define STEER_MARK_KIND_PATH  15u
+#define STEER_MARK(kind, slot, index)                                                              \
+	(((__u32)(kind) << 28) | (((__u32)(slot)&0xffu) << 20) | ((__u32)(index)&0xfffffu))
+#define STEER_MARK_KIND(m)  ((__u32)(m) >> 28)
+#define STEER_MARK_SLOT(m)  (((__u32)(m) >> 20) & 0xffu)
+#define STEER_MARK_INDEX(m) ((__u32)(m)&0xfffffu)
+
+/* An inbound SPI we chose: index in the low 20 bits, generation (random, never 0) above, so it is
+ * always > 255 and a stale one does not match. */
+#define STEER_SPI(gen, index)  (((__u32)(gen) << 20) | ((__u32)(index)&0xfffffu))
+#define STEER_SPI_INDEX(spi)   ((__u32)(spi)&0xfffffu)
+
+enum steer_owner { STEER_OWNER_NONE = 0, STEER_OWNER_ENGINE = 1, STEER_OWNER_KERNEL = 2 };
+
+enum steer_sa_flags {
+	STEER_SA_ENCAP = 1 << 0,       /* UDP encapsulation (RFC 3948) on the stable pair */
+	STEER_SA_RESTORE_DST = 1 << 1, /* ingress: write the stable destination back */
+	STEER_SA_RESTORE_SRC = 1 << 2, /* and the stable source */
+};
+
+struct steer_addr {
+	__u8 b[16]; /* network order; IPv4 in the first four octets */
+};
+
+/* sa_in: array, key __u32 index of the SPI. spi 0 = free. */
+struct steer_sa_in {
+	__u32 spi;   /* host order, whole value to compare */
+	__u32 sa_id; /* agent's Child SA id */
+	__u8 owner;  /* enum steer_owner */
+	__u8 family; /* of the stable pair: 4, 6 */
+	__u8 flags;  /* enum steer_sa_flags */
+	__u8 pad;
+	__be16 sport, dport;        /* restored ports with STEER_SA_ENCAP */
+	struct steer_addr src, dst; /* stable pair as it is on packets towards us */
+};
+
+/* sa_out: array, key __u32 index carried in the mark. */
+struct steer_sa_out {
+	__u32 sa_id; /* 0 = free */
+	__u32 group; /* id */
+	__u8 flags;  /* enum steer_sa_flags */
+	__u8 pad[3];
+	__u32 spi;   /* the peer's, host order, for readers of the map */
+};
+
+enum steer_mode { STEER_MODE_FLOW_HASH = 0, STEER_MODE_ACTIVE_STANDBY = 1 };
+
+/* group_cur: array, key __u32 group id. 0 = no such group. */
+struct steer_group_cur {
+	__u32 slot; /* into group; slot 0 is never used */
+};
+
+/* group: ring of write-once records. */
+struct steer_group {
+	__u32 id;
+	__u32 version;
+	__u8 mode;      /* enum steer_mode */
+	__u8 n_members;
+	__u8 pad[2];
+	__u32 path[STEER_MEMBERS_MAX];   /* path ids in order of preference */
+	__u16 weight[STEER_MEMBERS_MAX];
+	__u8 flow[STEER_FLOW_SLOTS];     /* flow slot -> member */
+};
+
+enum steer_path_state {
+	STEER_PATH_UNKNOWN = 0,
+	STEER_PATH_UP = 1,
+	STEER_PATH_DEGRADED = 2,
+	STEER_PATH_DOWN = 3,
+	STEER_PATH_DISABLED = 4,
+};
+
+/* path_cur: mmapable array, key __u32 path id: one word says where the record is and whether the
+ * path may be used, so either changes by one atomic store. word 0 = no such path. */
+struct steer_path_cur {
+	union {
+		__u32 word;
+		struct {
+			__u16 slot;  /* into path; slot 0 is never used */
+			__u8 state;  /* enum steer_path_state */
+			__u8 gen;    /* +1 per change */
+		};
+	};
+};
+
+enum steer_path_flags {
+	STEER_PATH_MAC = 1 << 0,   /* smac, dmac valid: bpf_redirect; else bpf_redirect_neigh */
+	STEER_PATH_ENCAP = 1 << 1, /* sport/dport are written into UDP encapsulated packets */
+	STEER_PATH_NOARP = 1 << 2, /* device without link-layer header */
+};
+
+/* path: ring of write-once records. */
+struct steer_path {
+	__u32 id;
+	__u32 epids;        /* EPID_I << 16 | EPID_R */
+	__u32 ifindex;
+	__u32 mtu;          /* octets of IP packet */
+	__u8 family;        /* 4, 6 */
+	__u8 flags;         /* enum steer_path_flags */
+	__be16 sport, dport;
+	__u8 smac[6], dmac[6];
+	__u8 pad[2];
+	struct steer_addr src, dst;
+};
+
+/* path_stat: per-CPU array, key __u32 path id. */
+struct steer_path_stat {
+	__u64 tx_packets, tx_octets; /* ESP as sent: GSO segments, octets of IP packets */
+	__u64 rx_packets, rx_octets;
+	__u64 rx_last_nsec;          /* CLOCK_MONOTONIC of the last packet with a known SPI */
+};
+
+/* rx_path: hash that finds the path of a received packet for its counters. */
+struct steer_rx_key {
+	__u32 ifindex;
+	__u8 family;
+	__u8 pad[3];
+	struct steer_addr local, remote;
+};
+
+/* sa_stat: per-CPU array, key __u32 index of sa_in / sa_out. */
+struct steer_sa_stat {
+	__u64 in_packets, in_octets, out_packets, out_octets;
+};
+
+#define FOREACH_DROP(X)                                                                            \
+	X(NO_MARK, "packet on the steering device without an SA's mark")                           \
+	X(NO_SA, "no SA for this SPI or mark")                                                     \
+	X(NO_GROUP, "SA has no group")                                                             \
+	X(NO_PATH, "no usable path in the group")                                                  \
+	X(BAD_PACKET, "not ESP, truncated or malformed")                                           \
+	X(FAMILY, "path of the other IP version and the packet cannot be converted")               \
+	X(REWRITE, "the packet could not be rewritten")                                            \
+	X(UNKNOWN_SPI, "ESP for an SPI that is not ours")                                          \
+	X(STALE_SPI, "ESP for a deleted SA")
+
+enum drop_reason {
+#define X(n, text) DROP_##n,
+	FOREACH_DROP(X)
+#undef X
+	DROP_MAX
+};
+
+enum steer_event_kind {
+	STEER_EV_NEW_SOURCE = 1,  /* valid SPI from an address no path has: a hint only */
+	STEER_EV_UNKNOWN_SPI = 2, /* rate limited */
+	STEER_EV_DEVICE_GONE = 3,
+};
+
+/* events: ring buffer. */
+struct steer_event {
+	__u32 kind; /* enum steer_event_kind */
+	__u32 ifindex;
+	__u32 spi;
+	__u8 family;
+	__u8 pad;
+	__be16 sport;
+	struct steer_addr src, dst;
+};
+
+/* abi: array of one, written before anything attaches. */
+struct steer_abi {
+	__u32 version;
+	__u32 sa_max; /* entries of sa_in and sa_out: a power of two */
+	__u32 paths_max;
+	__u32 groups_max;
+};
+
+#ifndef __VMLINUX_H__
+_Static_assert(sizeof(struct steer_sa_in) == 48, "sa_in");
+_Static_assert(sizeof(struct steer_sa_out) == 16, "sa_out");
+_Static_assert(sizeof(struct steer_group) == 12 + 32 + 16 + 256, "group");
+_Static_assert(sizeof(struct steer_path_cur) == 4, "path_cur");
+_Static_assert(sizeof(struct steer_path) == 68, "path");
+#endif
+
+#endif

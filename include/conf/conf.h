@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The configuration file: libConfuse syntax, swanctl's section and key names where the meaning is
+ * the same, plus uplinks and paths. Fills the structs that ike, net and dp declare.
+ * Thread: one. */
+#ifndef BRAID_CONF_CONF_H
+#define BRAID_CONF_CONF_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "ike/ike.h"
+
+enum { CONF_UPLINKS_MAX = 16, CONF_ERROR_MAX = 512, CONF_PATHS_MAX = 64 };
+
+enum uplink_kind { UPLINK_ANY, UPLINK_WLAN, UPLINK_RAN, UPLINK_WIRED, UPLINK_SATELLITE };
+
+struct conf_uplink {
+	char name[IKE_NAME_MAX];
+	char interface[16];     /* device name */
+	enum uplink_kind kind;
+	uint16_t weight;        /* share in flow hashing; default 1 */
+	uint16_t preference;    /* 0 best; default 0 */
+	struct addr gateway;    /* next hop if routing does not tell; family 0 = ask routing */
+};
+
+/* One explicit path of a connection. Without any, all uplink x remote_addrs pairs of one family. */
+struct conf_path {
+	char conn[IKE_NAME_MAX];
+	char name[IKE_NAME_MAX];
+	char uplink[IKE_NAME_MAX];
+	struct addr remote;
+	uint16_t weight;        /* 0: the uplink's */
+};
+
+struct conf {
+	char file[256];
+	struct ike_cfg ike;
+	uint8_t n_uplinks;
+	struct conf_uplink uplinks[CONF_UPLINKS_MAX];
+	uint8_t n_paths;
+	struct conf_path paths[CONF_PATHS_MAX];
+	/* paths { } */
+	uint32_t probe_interval_usec;  /* 10 ms .. 10 s; default 1 s */
+	uint8_t probe_down_after;      /* default 3 */
+	uint8_t probe_up_after;        /* default 2 */
+	/* dataplane { } */
+	char tun[16];                  /* default braidtun0 */
+	char steer[16];                /* default braid0 */
+	uint32_t tun_mtu;              /* default 1400 */
+	uint32_t sa_max;               /* power of two; default 16384 */
+	struct addr stable4_local, stable4_remote, stable6_local, stable6_remote;
+	enum { CONF_ATTACH_AUTO, CONF_ATTACH_TC, CONF_ATTACH_XDP, CONF_ATTACH_XDP_GENERIC } attach;
+	enum { CONF_CRYPTO_AUTO, CONF_CRYPTO_OPENSSL, CONF_CRYPTO_IPSEC_MB } crypto;
+	uint8_t workers;
+	bool busy_poll;
+	/* top level */
+	char log_level[16];
+	bool allow_key_export;         /* braid keys --wireshark */
+};
+
+/* 0; -EINVAL with ret_error "file:line: what was found, what was expected"; -errno with the file
+ * named when it cannot be read. A file with secrets that others can read is refused.
+ * *ret_conf is owned by the caller: conf_free. */
+int conf_load(const char *file, struct conf **ret_conf, char ret_error[CONF_ERROR_MAX]);
+void conf_free(struct conf *c); /* wipes secrets; NULL is fine */
+
+#endif

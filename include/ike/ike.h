@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The IKEv2 core: a pure state machine. No sockets, no clock, no netlink.
+ *
+ * Every call takes `now` and may append outputs, which the caller drains with ike_next_output and
+ * carries out in order: datagrams to send on named paths, Child SA operations, events. The caller
+ * arms one timer at ike_deadline. Two cores in one process over a virtual link are therefore a
+ * complete test bed (tests/sim).
+ *
+ * Supported: RFC 7296 IKE_SA_INIT, IKE_AUTH with shared keys, CREATE_CHILD_SA, INFORMATIONAL,
+ * NAT detection and port float, CP. Roles: I is the party that initiated the first IKE SA of a
+ * family (rekeys and clones included) and never flips; the "original initiator" of RFC 7296 follows
+ * the last rekey. Thread: one.
+ */
+#ifndef BRAID_IKE_IKE_H
+#define BRAID_IKE_IKE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "base/secret.h"
+#include "base/usec.h"
+
+/* ---- objects named everywhere --------------------------------------------------------------- */
+
+/* endpoint: one address on one interface, announced with an id (EPID; 0 = the IKE SA's current
+ * address). path: (own endpoint, peer endpoint) of one family. Path id = EPID_I << 16 | EPID_R. */
+struct ike_path {
+	struct udp_addr local, remote;
+	uint32_t ifindex;   /* 0: routing decides */
+};
+
+enum {
+	IKE_NAME_MAX = 64,
+	IKE_ID_MAX = 256,
+	IKE_TS_MAX = 16,
+	IKE_ADDRS_MAX = 8,
+	IKE_PROPOSALS_MAX = 8,
+	IKE_ALGS_MAX = 8,
+	IKE_VIPS_MAX = 4,
+	IKE_CHILDREN_MAX = 64,
+	IKE_SUITE_STR = 96,
+};
+
+/* ---- configuration (filled by conf, owned by the caller, copied on load) ---------------------- */
+
+struct ike_alg {
+	uint16_t id;
+	uint16_t key_bits;
+};
+
+/* One proposal line: alternatives per transform type, in order of preference. */
+struct ike_proposal {
+	uint8_t n_encr, n_prf, n_integ, n_ke, n_esn;
+	struct ike_alg encr[IKE_ALGS_MAX], integ[IKE_ALGS_MAX];
+	uint16_t prf[IKE_ALGS_MAX], ke[IKE_ALGS_MAX], esn[2];
+};
+
+struct ike_id {
+	uint8_t type; /* enum id_type; 0 = any */
+	uint16_t len;
+	uint8_t data[IKE_ID_MAX];
+};
+
+struct ike_ts {
+	uint8_t protocol;
+	uint16_t port_first, port_last; /* host order */
+	struct addr first, last;
+	bool dynamic; /* the side's own address: virtual IP if there is one, else the outer address */
+};
+
+enum child_mode { CHILD_TUNNEL, CHILD_TRANSPORT };
+enum start_action { START_NONE, START_START, START_TRAP };
+
+struct ike_child_cfg {
+	char name[IKE_NAME_MAX];
+	enum child_mode mode;
+	enum start_action start;
+	uint8_t n_local_ts, n_remote_ts, n_proposals;
+	struct ike_ts local_ts[IKE_TS_MAX], remote_ts[IKE_TS_MAX];
+	struct ike_proposal proposals[IKE_PROPOSALS_MAX]; /* ESP */
+};
+
+struct ike_conn_cfg {
+	char name[IKE_NAME_MAX];
+	uint8_t n_local_addrs, n_remote_addrs; /* 0 local: any; 0 remote: any, responder only */
+	struct addr local_addrs[IKE_ADDRS_MAX], remote_addrs[IKE_ADDRS_MAX];
+	uint16_t remote_port; /* 0 = 500 */
+	struct ike_id local_id, remote_id;
+	struct secret psk;
+	uint8_t n_proposals;
+	struct ike_proposal proposals[IKE_PROPOSALS_MAX]; /* IKE */
+	uint8_t n_vips;
+	struct addr vips[IKE_VIPS_MAX]; /* requested: 0.0.0.0 / :: = any of the family */
+	uint8_t n_pools;
+	char pools[4][IKE_NAME_MAX];    /* served, by name */
+	usec_t dpd_delay;               /* 0 = no liveness checks by IKE */
+	usec_t retransmit_timeout;      /* first timeout; default 2 s, here settable for tests */
+	double retransmit_base;         /* growth; default 1.8 */
+	uint8_t retransmit_tries;       /* default 10 */
+	bool encap;                     /* UDP encapsulation also without NAT (default true) */
+	bool multipath;                 /* announce and accept the private ESP path probes */
+	uint8_t n_children;
+	struct ike_child_cfg *children; /* n_children entries */
+};
+
+struct ike_pool_cfg {
+	char name[IKE_NAME_MAX];
+	struct addr first, last;
+	uint8_t n_dns;
+	struct addr dns[4];
+};
+
+struct ike_cfg {
+	uint32_t cookie_threshold;   /* half-open SAs above which COOKIE is demanded; default 10 */
+	uint32_t half_open_max;      /* total; beyond it IKE_SA_INIT is dropped; default 1000 */
+	usec_t half_open_timeout;    /* default 30 s */
+	uint16_t n_conns, n_pools;
+	struct ike_conn_cfg *conns;  /* borrowed for the call; copied inside */
+	struct ike_pool_cfg *pools;
+};
+
+/* What the core needs from its owner. */
+struct ike_env {
+	void *ctx;
+	/* An inbound ESP SPI, reserved until spi_free or a CHILD_DEL output. 0 or -ENOSPC. */
+	int (*spi_alloc)(void *ctx, uint32_t *ret_spi);
+	void (*spi_free)(void *ctx, uint32_t spi);
+};
+
+/* ---- outputs ------------------------------------------------------------------------------------ */
+
+/* Both directions of one Child SA, as the data plane needs them. Keys are wiped when the output is
+ * released. */
+struct child_sa_out {
+	uint32_t id;            /* ours, unique for the core's life; survives agent restart */
+	uint32_t replaces;      /* id of the SA it rekeys, or 0 */
+	char conn[IKE_NAME_MAX], name[IKE_NAME_MAX];
+	enum child_mode mode;
+	uint32_t spi_in, spi_out; /* host order */
+	uint16_t encr_id, encr_key_bits, integ_id;
+	bool esn;
+	bool encap;             /* UDP encapsulation */
+	bool initiator;         /* we initiated the exchange that made it */
+	bool out_deferred;      /* responder of a rekey: send on the old SA until the new one carried a packet (2.8) */
+	bool peer_probes;       /* peer announced braid's ESP path probes */
+	struct secret key_in, key_out;             /* cipher key followed by salt */
+	struct secret integ_in, integ_out;
+	uint8_t n_ts_local, n_ts_remote;
+	struct ike_ts ts_local[IKE_TS_MAX], ts_remote[IKE_TS_MAX];
+	uint8_t n_vips;
+	struct addr vips[IKE_VIPS_MAX];            /* assigned to us (initiator) */
+	bool role_i;            /* we are I of the family */
+};
+
+enum ike_event_kind {
+	IKE_EV_IKE_UP,
+	IKE_EV_IKE_DOWN,
+	IKE_EV_IKE_REKEYED,
+	IKE_EV_CHILD_UP,
+	IKE_EV_CHILD_DOWN,
+	IKE_EV_CHILD_REKEYED,
+	IKE_EV_FAILED,     /* set-up attempt failed; text says why and what is done next */
+	IKE_EV_PEER_MOVED, /* the peer's NAT mapping changed */
+};
+
+enum ike_output_kind {
+	IKE_OUT_SEND,
+	IKE_OUT_CHILD_ADD,
+	IKE_OUT_CHILD_DEL,
+	IKE_OUT_EVENT,
+};
+
+struct ike_output {
+	enum ike_output_kind kind;
+	uint64_t spi_i, spi_r;         /* of the IKE SA concerned, 0 if none */
+	char conn[IKE_NAME_MAX];
+	struct ike_path path;          /* SEND: where; others: the IKE SA's current path */
+	const uint8_t *buf;            /* SEND: owned by the output, without non-ESP marker */
+	size_t len;
+	bool marker;                   /* SEND: put the four zero octets before it (port 4500) */
+	const struct child_sa_out *child; /* CHILD_ADD; owned by the output */
+	uint32_t child_id;             /* CHILD_DEL, CHILD events */
+	enum ike_event_kind event;
+	const char *text;              /* EVENT: one line */
+	uint32_t op;                   /* EVENT: handle of the operation that asked, or 0 */
+};
+
+/* ---- life ---------------------------------------------------------------------------------------- */
+
+struct ike;
+
+/* Copies cfg. NULL when out of memory or without randomness. */
+struct ike *ike_new(const struct ike_cfg *cfg, const struct ike_env *env, usec_t now);
+void ike_free(struct ike *ike); /* wipes; sends nothing; NULL is fine */
+/* Replace the configuration: running SAs keep theirs until they end. 0 or -ENOMEM. */
+int ike_reload(struct ike *ike, const struct ike_cfg *cfg, usec_t now);
+
+/* ---- inputs -------------------------------------------------------------------------------------- */
+
+/* A datagram without the non-ESP marker. buf may be modified. Never fails: what is not acceptable
+ * is counted and dropped. */
+void ike_recv(struct ike *ike, const struct ike_path *path, uint8_t *buf, size_t len, usec_t now);
+void ike_tick(struct ike *ike, usec_t now);
+usec_t ike_deadline(const struct ike *ike);
+
+/* Operators' commands. op is echoed in the events that end the operation.
+ * -ENOENT: no such connection/child; -EALREADY; -ENOMEM; -EINVAL (no remote address). */
+int ike_up(struct ike *ike, const char *conn, const char *child_or_null,
+	   const struct ike_path *path, uint32_t op, usec_t now);
+int ike_down(struct ike *ike, const char *conn, const char *child_or_null, uint32_t op, usec_t now);
+int ike_rekey(struct ike *ike, const char *conn, const char *child_or_null, uint32_t op,
+	      usec_t now);
+/* Close every IKE SA with a Delete; outputs end when the peers answered or gave up. */
+void ike_shutdown(struct ike *ike, usec_t now);
+
+/* The address pair of an IKE SA must change because its local address went away (MOBIKE comes
+ * later; now: IKE moves its own datagrams). 0 or -ENOENT. */
+int ike_path_change(struct ike *ike, const char *conn, const struct ike_path *path, usec_t now);
+/* Valid ESP arrived on that Child SA: evidence of liveness (2.4), and permission to send on a
+ * deferred SA. */
+void ike_esp_seen(struct ike *ike, uint32_t child_id, usec_t now);
+/* The data plane could not install it: the core tells the peer with a Delete (ROB-6). */
+void ike_child_install_failed(struct ike *ike, uint32_t child_id, usec_t now);
+
+/* NULL when drained. Valid until the next call into the core. */
+const struct ike_output *ike_next_output(struct ike *ike);
+
+/* ---- looking in ----------------------------------------------------------------------------------- */
+
+struct ike_child_info {
+	uint32_t id, spi_in, spi_out;
+	char name[IKE_NAME_MAX];
+	const char *state; /* "INSTALLED", "REKEYING", "REKEYED", "DELETING" */
+	char suite[IKE_SUITE_STR];
+	enum child_mode mode;
+	bool esn, encap;
+	usec_t since;
+	uint8_t n_ts_local, n_ts_remote;
+	struct ike_ts ts_local[IKE_TS_MAX], ts_remote[IKE_TS_MAX];
+};
+
+struct ike_sa_info {
+	uint64_t spi_i, spi_r;
+	char conn[IKE_NAME_MAX];
+	const char *state; /* "CONNECTING", "ESTABLISHED", "REKEYING", "DELETING" */
+	bool initiator;    /* original initiator of this IKE SA */
+	bool role_i;
+	struct ike_path path;
+	bool nat_local, nat_remote;
+	struct ike_id local_id, remote_id;
+	char suite[IKE_SUITE_STR];
+	usec_t since;
+	uint8_t n_vips;
+	struct addr vips[IKE_VIPS_MAX];
+	uint16_t n_children;
+};
+
+struct ike_counters {
+	uint64_t rx, tx, retransmits, dropped_syntax, dropped_spi, dropped_version, dropped_window,
+		dropped_integrity, cookies_sent, half_open, half_open_refused, auth_failed;
+};
+
+size_t ike_sa_count(const struct ike *ike);
+bool ike_sa_at(const struct ike *ike, size_t i, struct ike_sa_info *ret_info);
+bool ike_child_at(const struct ike *ike, size_t sa, size_t child, struct ike_child_info *ret_info);
+void ike_counters_get(const struct ike *ike, struct ike_counters *ret_counters);
+
+/* Keys of one IKE SA for a capture decoder; only the CLI's guarded command calls it.
+ * false if there is no such SA. */
+struct ike_sa_keys {
+	uint64_t spi_i, spi_r;
+	struct secret sk_ei, sk_er, sk_ai, sk_ar;
+	uint16_t encr_id, encr_key_bits, integ_id;
+};
+bool ike_keys_at(const struct ike *ike, size_t i, struct ike_sa_keys *ret_keys);
+
+/* ---- surviving the agent ---------------------------------------------------------------------------- */
+
+/* A versioned image of one established IKE SA, keys included: handed to the engine process for safe
+ * keeping (never to a file), and read back by a restarted agent, which continues the message ids.
+ * Deadlines are stored relative to now. Returns octets or 0 (too small, or not established).
+ * ike_export_seq changes whenever an image changed. */
+size_t ike_export(const struct ike *ike, size_t i, uint8_t *out, size_t cap, usec_t now);
+uint64_t ike_export_seq(const struct ike *ike, size_t i);
+/* 0, -EBADMSG (other version or damaged), -EEXIST, -ENOENT (its connection is no longer
+ * configured), -ENOMEM. Emits no CHILD_ADD. */
+int ike_import(struct ike *ike, const uint8_t *image, size_t len, usec_t now);
+
+#endif
