@@ -179,7 +179,7 @@ struct bytes { /* borrowed */
 };
 
 struct transform {
-	uint8_t type;      /* enum transform_type; unknown types are kept */
+	uint8_t type; /* enum transform_type; unknown types are kept */
 	uint16_t id;
 	uint16_t key_bits; /* 0 = no Key Length attribute */
 	bool unknown_attr; /* an attribute we do not know: this transform is unusable (3.3.6) */
@@ -187,8 +187,8 @@ struct transform {
 
 struct proposal {
 	uint8_t number;
-	uint8_t protocol;  /* enum proto_id */
-	uint8_t spi_len;   /* 0, 4 or 8 */
+	uint8_t protocol; /* enum proto_id */
+	uint8_t spi_len;  /* 0, 4 or 8 */
 	uint64_t spi;
 	uint8_t n_transforms;
 	struct transform transforms[MSG_TRANSFORMS_MAX];
@@ -206,9 +206,9 @@ struct notify {
 	struct bytes data;
 };
 
-struct ts { /* one selector */
-	uint8_t protocol;     /* 0 any */
-	uint16_t port_first;  /* host order; 65535..0 is OPAQUE */
+struct ts {		     /* one selector */
+	uint8_t protocol;    /* 0 any */
+	uint16_t port_first; /* host order; 65535..0 is OPAQUE */
 	uint16_t port_last;
 	struct addr first, last;
 };
@@ -238,7 +238,7 @@ struct cfg_payload {
 };
 
 struct id_payload {
-	uint8_t type;      /* enum id_type */
+	uint8_t type; /* enum id_type */
 	struct bytes data;
 	struct bytes body; /* type, 3 reserved octets, data: what AUTH covers (2.15) */
 };
@@ -246,7 +246,8 @@ struct id_payload {
 /* One decoded message, or the inner payloads of SK. Absent parts: has_x false / n 0 / p NULL. */
 struct ike_msg {
 	struct ike_hdr hdr;
-	bool has_sa, has_ke, has_nonce, has_idi, has_idr, has_auth, has_tsi, has_tsr, has_cp, has_sk;
+	bool has_sa, has_ke, has_nonce, has_idi, has_idr, has_auth, has_tsi, has_tsr, has_cp,
+		has_sk;
 	bool has_skf, has_eap;
 	struct sa_payload sa;
 	uint16_t ke_group;
@@ -279,11 +280,13 @@ struct ike_msg {
  * be given. */
 enum msg_verdict {
 	MSG_OK = 0,
-	MSG_INVALID_SYNTAX,       /* bad lengths, repeated single payloads, bad chain */
+	MSG_INVALID_SYNTAX,	  /* bad lengths, repeated single payloads, bad chain */
 	MSG_UNSUPPORTED_CRITICAL, /* *ret_critical = the payload type */
 };
 
-/* Decode a whole datagram (without the non-ESP marker): header and outer payloads. */
+/* Decode a whole datagram (without the non-ESP marker): header and outer payloads. The version is
+ * not looked at. If the verdict is not MSG_OK, hdr is valid (zeros if shorter than a header) and
+ * nothing else may be used. */
 enum msg_verdict msg_decode(const uint8_t *buf, size_t len, struct ike_msg *ret_msg,
 			    uint8_t *ret_critical);
 /* Decode the decrypted payload chain starting with type first into *msg, whose hdr and outer parts
@@ -303,14 +306,16 @@ struct msg_wr {
 	struct wr w;
 	size_t next_off;  /* offset of the Next Payload octet to patch; SIZE_MAX: into `first` */
 	size_t pld_start; /* offset of the payload being written */
-	uint8_t first;    /* type of the first payload (for SK) */
+	uint8_t first;	  /* type of the first payload (for SK) */
+	bool inner;	  /* no header: nothing to patch at the end */
 };
 
 /* A cleartext message: header first. */
 struct msg_wr msg_begin(void *buf, size_t cap, const struct ike_hdr *hdr);
 /* The inner payloads of SK, without header. */
 struct msg_wr msg_begin_inner(void *buf, size_t cap);
-/* Patches Length; returns octets or 0 on overflow. */
+/* Patches Length; returns octets or 0 on overflow. An empty inner chain is 0 octets as well: w.err
+ * tells them apart. */
 size_t msg_end(struct msg_wr *m);
 
 void msg_pld_begin(struct msg_wr *m, uint8_t type);
