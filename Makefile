@@ -38,6 +38,7 @@ MODULES  := base crypto ikemsg ike esp net dp conf ctl
 LIB_SRC  := $(foreach m,$(MODULES),$(wildcard user/$(m)/*.c))
 LIB_OBJ  := $(LIB_SRC:%.c=$(B)/%.o)
 AGENT_SRC := $(wildcard user/agent/*.c)
+ENGINE_SRC := $(wildcard user/engine/*.c)
 BPF_SRC  := $(wildcard bpf/*.bpf.c)
 SKEL     := $(BPF_SRC:bpf/%.bpf.c=$(B)/skel/%.skel.h)
 PROGS    := $(foreach p,braidd:main braid:cli braid-esp:engine,\
@@ -53,7 +54,7 @@ $(B)/libbraid.a: $(LIB_OBJ)
 
 $(B)/braidd: $(B)/user/main.o $(AGENT_SRC:%.c=$(B)/%.o) $(B)/libbraid.a
 $(B)/braid: $(B)/user/cli.o $(B)/libbraid.a
-$(B)/braid-esp: $(B)/user/engine.o $(B)/libbraid.a
+$(B)/braid-esp: $(B)/user/engine.o $(ENGINE_SRC:%.c=$(B)/%.o) $(B)/libbraid.a
 $(B)/braidd $(B)/braid $(B)/braid-esp:
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) -pthread -lm
