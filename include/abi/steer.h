@@ -19,13 +19,13 @@
 #define STEER_ABI_VERSION 1
 
 enum {
-	STEER_MEMBERS_MAX = 8,   /* paths in a group */
-	STEER_FLOW_SLOTS = 256,  /* flow table of a group */
-	STEER_PATHS_MAX = 1024,  /* path ids: 0 is never used */
+	STEER_MEMBERS_MAX = 8,	 /* paths in a group */
+	STEER_FLOW_SLOTS = 256,	 /* flow table of a group */
+	STEER_PATHS_MAX = 1024,	 /* path ids: 0 is never used */
 	STEER_PATH_SLOTS = 4096, /* write-once records behind them */
 	STEER_GROUPS_MAX = 4096,
 	STEER_GROUP_SLOTS = 8192,
-	STEER_SA_MAX = 1 << 20,  /* upper limit of both SA arrays */
+	STEER_SA_MAX = 1 << 20, /* upper limit of both SA arrays */
 	STEER_IFACES_MAX = 64,
 };
 
@@ -43,8 +43,8 @@ enum {
 
 /* An inbound SPI we chose: index in the low 20 bits, generation (random, never 0) above, so it is
  * always > 255 and a stale one does not match. */
-#define STEER_SPI(gen, index)  (((__u32)(gen) << 20) | ((__u32)(index)&0xfffffu))
-#define STEER_SPI_INDEX(spi)   ((__u32)(spi)&0xfffffu)
+#define STEER_SPI(gen, index) (((__u32)(gen) << 20) | ((__u32)(index)&0xfffffu))
+#define STEER_SPI_INDEX(spi)  ((__u32)(spi)&0xfffffu)
 
 enum steer_owner { STEER_OWNER_NONE = 0, STEER_OWNER_ENGINE = 1, STEER_OWNER_KERNEL = 2 };
 
@@ -66,7 +66,7 @@ struct steer_sa_in {
 	__u8 family; /* of the stable pair: 4, 6 */
 	__u8 flags;  /* enum steer_sa_flags */
 	__u8 pad;
-	__be16 sport, dport;        /* restored ports with STEER_SA_ENCAP */
+	__be16 sport, dport;	    /* restored ports with STEER_SA_ENCAP */
 	struct steer_addr src, dst; /* stable pair as it is on packets towards us */
 };
 
@@ -76,7 +76,7 @@ struct steer_sa_out {
 	__u32 group; /* id */
 	__u8 flags;  /* enum steer_sa_flags */
 	__u8 pad[3];
-	__u32 spi;   /* the peer's, host order, for readers of the map */
+	__u32 spi; /* the peer's, host order, for readers of the map */
 };
 
 enum steer_mode { STEER_MODE_FLOW_HASH = 0, STEER_MODE_ACTIVE_STANDBY = 1 };
@@ -90,12 +90,12 @@ struct steer_group_cur {
 struct steer_group {
 	__u32 id;
 	__u32 version;
-	__u8 mode;      /* enum steer_mode */
+	__u8 mode; /* enum steer_mode */
 	__u8 n_members;
 	__u8 pad[2];
-	__u32 path[STEER_MEMBERS_MAX];   /* path ids in order of preference */
+	__u32 path[STEER_MEMBERS_MAX]; /* path ids in order of preference */
 	__u16 weight[STEER_MEMBERS_MAX];
-	__u8 flow[STEER_FLOW_SLOTS];     /* flow slot -> member */
+	__u8 flow[STEER_FLOW_SLOTS]; /* flow slot -> member */
 };
 
 enum steer_path_state {
@@ -112,9 +112,9 @@ struct steer_path_cur {
 	union {
 		__u32 word;
 		struct {
-			__u16 slot;  /* into path; slot 0 is never used */
-			__u8 state;  /* enum steer_path_state */
-			__u8 gen;    /* +1 per change */
+			__u16 slot; /* into path; slot 0 is never used */
+			__u8 state; /* enum steer_path_state */
+			__u8 gen;   /* +1 per change */
 		};
 	};
 };
@@ -128,11 +128,11 @@ enum steer_path_flags {
 /* path: ring of write-once records. */
 struct steer_path {
 	__u32 id;
-	__u32 epids;        /* EPID_I << 16 | EPID_R */
+	__u32 epids; /* EPID_I << 16 | EPID_R */
 	__u32 ifindex;
-	__u32 mtu;          /* octets of IP packet */
-	__u8 family;        /* 4, 6 */
-	__u8 flags;         /* enum steer_path_flags */
+	__u32 mtu;   /* octets of IP packet */
+	__u8 family; /* 4, 6 */
+	__u8 flags;  /* enum steer_path_flags */
 	__be16 sport, dport;
 	__u8 smac[6], dmac[6];
 	__u8 pad[2];
@@ -143,7 +143,7 @@ struct steer_path {
 struct steer_path_stat {
 	__u64 tx_packets, tx_octets; /* ESP as sent: GSO segments, octets of IP packets */
 	__u64 rx_packets, rx_octets;
-	__u64 rx_last_nsec;          /* CLOCK_MONOTONIC of the last packet with a known SPI */
+	__u64 rx_last_nsec; /* CLOCK_MONOTONIC of the last packet with a known SPI */
 };
 
 /* rx_path: hash that finds the path of a received packet for its counters. */
@@ -174,7 +174,7 @@ enum drop_reason {
 #define X(n, text) DROP_##n,
 	FOREACH_DROP(X)
 #undef X
-	DROP_MAX
+		DROP_MAX
 };
 
 enum steer_event_kind {

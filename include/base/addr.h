@@ -18,7 +18,7 @@ enum { ADDR_STR = 48, ADDR_PORT_STR = 56 };
 
 struct addr {
 	uint8_t family; /* 0, 4, 6 */
-	uint8_t b[16];  /* first 4 octets for IPv4, rest zero */
+	uint8_t b[16];	/* first 4 octets for IPv4, rest zero */
 };
 
 /* A UDP transport address. */

@@ -25,10 +25,10 @@ enum log_level log_get_level(void);
 int log_level_parse(const char *text, enum log_level *ret_level);
 
 void log_msg(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-#define log_error(...)   log_msg(LOG_ERR_, __VA_ARGS__)
+#define log_error(...)	 log_msg(LOG_ERR_, __VA_ARGS__)
 #define log_warning(...) log_msg(LOG_WARN_, __VA_ARGS__)
-#define log_info(...)    log_msg(LOG_INFO_, __VA_ARGS__)
-#define log_debug(...)   log_msg(LOG_DEBUG_, __VA_ARGS__)
+#define log_info(...)	 log_msg(LOG_INFO_, __VA_ARGS__)
+#define log_debug(...)	 log_msg(LOG_DEBUG_, __VA_ARGS__)
 
 /* Token bucket for lines a stranger can cause. Time is passed in. */
 struct log_limit {

@@ -13,16 +13,16 @@
 #include <stdint.h>
 
 struct rd {
-	const uint8_t *p;   /* borrowed */
+	const uint8_t *p; /* borrowed */
 	const uint8_t *end;
-	int err;            /* 0, or -EBADMSG after a read past the end (or set by the caller) */
+	int err; /* 0, or -EBADMSG after a read past the end (or set by the caller) */
 };
 
 struct wr {
-	uint8_t *base;      /* borrowed */
-	size_t len;         /* octets written so far */
+	uint8_t *base; /* borrowed */
+	size_t len;    /* octets written so far */
 	size_t cap;
-	int err;            /* 0, or -ENOBUFS after a write past the end */
+	int err; /* 0, or -ENOBUFS after a write past the end */
 };
 
 struct rd rd_init(const void *buf, size_t len_octets);

@@ -18,11 +18,11 @@ enum uplink_kind { UPLINK_ANY, UPLINK_WLAN, UPLINK_RAN, UPLINK_WIRED, UPLINK_SAT
 
 struct conf_uplink {
 	char name[IKE_NAME_MAX];
-	char interface[16];     /* device name */
+	char interface[16]; /* device name */
 	enum uplink_kind kind;
-	uint16_t weight;        /* share in flow hashing; default 1 */
-	uint16_t preference;    /* 0 best; default 0 */
-	struct addr gateway;    /* next hop if routing does not tell; family 0 = ask routing */
+	uint16_t weight;     /* share in flow hashing; default 1 */
+	uint16_t preference; /* 0 best; default 0 */
+	struct addr gateway; /* next hop if routing does not tell; family 0 = ask routing */
 };
 
 /* One explicit path of a connection. Without any, all uplink x remote_addrs pairs of one family. */
@@ -31,7 +31,7 @@ struct conf_path {
 	char name[IKE_NAME_MAX];
 	char uplink[IKE_NAME_MAX];
 	struct addr remote;
-	uint16_t weight;        /* 0: the uplink's */
+	uint16_t weight; /* 0: the uplink's */
 };
 
 struct conf {
@@ -42,14 +42,14 @@ struct conf {
 	uint8_t n_paths;
 	struct conf_path paths[CONF_PATHS_MAX];
 	/* paths { } */
-	uint32_t probe_interval_usec;  /* 10 ms .. 10 s; default 1 s */
-	uint8_t probe_down_after;      /* default 3 */
-	uint8_t probe_up_after;        /* default 2 */
+	uint32_t probe_interval_usec; /* 10 ms .. 10 s; default 1 s */
+	uint8_t probe_down_after;     /* default 3 */
+	uint8_t probe_up_after;	      /* default 2 */
 	/* dataplane { } */
-	char tun[16];                  /* default braidtun0 */
-	char steer[16];                /* default braid0 */
-	uint32_t tun_mtu;              /* default 1400 */
-	uint32_t sa_max;               /* power of two; default 16384 */
+	char tun[16];	  /* default braidtun0 */
+	char steer[16];	  /* default braid0 */
+	uint32_t tun_mtu; /* default 1400 */
+	uint32_t sa_max;  /* power of two; default 16384 */
 	struct addr stable4_local, stable4_remote, stable6_local, stable6_remote;
 	enum { CONF_ATTACH_AUTO, CONF_ATTACH_TC, CONF_ATTACH_XDP, CONF_ATTACH_XDP_GENERIC } attach;
 	enum { CONF_CRYPTO_AUTO, CONF_CRYPTO_OPENSSL, CONF_CRYPTO_IPSEC_MB } crypto;
@@ -57,7 +57,7 @@ struct conf {
 	bool busy_poll;
 	/* top level */
 	char log_level[16];
-	bool allow_key_export;         /* braid keys --wireshark */
+	bool allow_key_export; /* braid keys --wireshark */
 };
 
 /* 0; -EINVAL with ret_error "file:line: what was found, what was expected"; -errno with the file

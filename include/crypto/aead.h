@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* Authenticated encryption for IKE's SK payload and for ESP: one interface over AEAD ciphers and
- * over encrypt-then-MAC pairs (AES-CBC + HMAC). Drivers stand behind one ops table; the caller picks
- * by name or takes the best for this CPU.
+ * over encrypt-then-MAC pairs (AES-CBC + HMAC). Drivers stand behind one ops table; the caller
+ * picks by name or takes the best for this CPU.
  *
  * A context belongs to one SA direction and one thread. seal and open work in place, allocate
  * nothing and take no lock. RFC 4106, 5282, 7634, 3602, 4868.
@@ -22,7 +22,7 @@ struct aead_spec {
 };
 
 struct aead_sizes {
-	size_t key;   /* octets of encryption key, without salt */
+	size_t key; /* octets of encryption key, without salt */
 	size_t salt;
 	size_t integ; /* octets of integrity key, 0 with an AEAD */
 	size_t iv;    /* octets on the wire */

@@ -60,7 +60,7 @@ enum esn_id { ESN_NO = 0, ESN_YES = 1 };
 
 struct encr_info {
 	uint16_t id;
-	uint16_t key_bits;   /* 0 in the table: the Key Length attribute decides */
+	uint16_t key_bits; /* 0 in the table: the Key Length attribute decides */
 	bool aead;
 	bool key_len_attr;   /* Key Length attribute mandatory (7296 3.3.5) */
 	uint8_t salt_octets; /* part of KEYMAT, after the key */
@@ -79,8 +79,8 @@ bool prf_lookup(uint16_t id, size_t *ret_octets);
 /* Length of the KE payload's data in octets. false if unknown. */
 bool ke_lookup(uint16_t id, size_t *ret_public_octets);
 
-/* Proposal words as swanctl writes them ("aes256gcm16", "sha256", "prfsha256", "x25519", "modp2048",
- * "ecp256", "chacha20poly1305", "esn", "noesn", "null"). Returns 0, or -ENOENT. */
+/* Proposal words as swanctl writes them ("aes256gcm16", "sha256", "prfsha256", "x25519",
+ * "modp2048", "ecp256", "chacha20poly1305", "esn", "noesn", "null"). Returns 0, or -ENOENT. */
 int alg_from_name(const char *word, uint8_t *ret_type, uint16_t *ret_id, uint16_t *ret_key_bits);
 /* The word for a transform, or "?" ; static strings. */
 const char *alg_name(uint8_t type, uint16_t id, uint16_t key_bits);

@@ -24,33 +24,34 @@ enum { ENGINE_TS_MAX = 16, ENGINE_KEY_MAX = 64, ENGINE_BLOB_MAX = 60000, ENGINE_
 
 enum engine_msg_type {
 	/* requests */
-	ENGINE_HELLO = 1,   /* engine_hello -> engine_hello in a data message, result */
-	ENGINE_CONFIG,      /* engine_config: TUN, ports, stable pair; once, or the same again */
-	ENGINE_MAPS,        /* engine_maps + one descriptor: path_cur */
-	ENGINE_SA_ADD,      /* engine_sa */
-	ENGINE_SA_DEL,      /* engine_id: Child SA id */
-	ENGINE_SA_OUT_ON,   /* engine_id: stop deferring outbound */
-	ENGINE_PATH_ADD,    /* engine_path: start probing */
-	ENGINE_PATH_DEL,    /* engine_id: path id */
-	ENGINE_PATH_WANT,   /* engine_path_want: tell the peer whether to use this path */
-	ENGINE_IKE_SEND,    /* engine_dgram: send from port 4500; no result (seq 0) */
-	ENGINE_BLOB_PUT,    /* engine_blob: keep an opaque image under a key, in memory only */
-	ENGINE_BLOB_DEL,    /* engine_blob without data */
-	ENGINE_LIST,        /* -> ENGINE_SA_INFO*, ENGINE_PATH_INFO*, ENGINE_BLOB*, result */
-	ENGINE_STATS,       /* -> ENGINE_SA_INFO*, ENGINE_PATH_INFO*, ENGINE_COUNTERS, result */
-	ENGINE_SHUTDOWN,    /* wipe all and exit */
+	ENGINE_HELLO = 1, /* engine_hello -> engine_hello in a data message, result */
+	ENGINE_CONFIG,	  /* engine_config: TUN, ports, stable pair; once, or the same again */
+	ENGINE_MAPS,	  /* engine_maps + one descriptor: path_cur */
+	ENGINE_SA_ADD,	  /* engine_sa */
+	ENGINE_SA_DEL,	  /* engine_id: Child SA id */
+	ENGINE_SA_OUT_ON, /* engine_id: stop deferring outbound */
+	ENGINE_PATH_ADD,  /* engine_path: start probing */
+	ENGINE_PATH_DEL,  /* engine_id: path id */
+	ENGINE_PATH_WANT, /* engine_path_want: tell the peer whether to use this path */
+	ENGINE_IKE_SEND,  /* engine_dgram: send from port 4500; no result (seq 0) */
+	ENGINE_BLOB_PUT,  /* engine_blob: keep an opaque image under a key, in memory only */
+	ENGINE_BLOB_DEL,  /* engine_blob without data */
+	ENGINE_LIST,	  /* -> ENGINE_SA_INFO*, ENGINE_PATH_INFO*, ENGINE_BLOB*, result */
+	ENGINE_STATS,	  /* -> ENGINE_SA_INFO*, ENGINE_PATH_INFO*, ENGINE_COUNTERS, result */
+	ENGINE_SHUTDOWN,  /* wipe all and exit */
 	/* data messages and results */
 	ENGINE_RESULT = 64, /* engine_result */
 	ENGINE_HELLO_INFO,  /* engine_hello */
-	ENGINE_SA_INFO,     /* engine_sa_info */
+	ENGINE_SA_INFO,	    /* engine_sa_info */
 	ENGINE_PATH_INFO,   /* engine_path_info */
-	ENGINE_BLOB,        /* engine_blob */
+	ENGINE_BLOB,	    /* engine_blob */
 	ENGINE_COUNTERS,    /* engine_counters */
 	/* events, seq 0 */
-	ENGINE_EV_IKE_RECV = 128, /* engine_dgram: datagram with the non-ESP marker, marker removed */
+	ENGINE_EV_IKE_RECV =
+		128,	    /* engine_dgram: datagram with the non-ESP marker, marker removed */
 	ENGINE_EV_SA_SEEN,  /* engine_id: first valid packet on an inbound SA, then at most 1/s */
-	ENGINE_EV_PATH,     /* engine_path_info: state changed */
-	ENGINE_EV_JOIN,     /* engine_join: authenticated probe from an address no path has */
+	ENGINE_EV_PATH,	    /* engine_path_info: state changed */
+	ENGINE_EV_JOIN,	    /* engine_join: authenticated probe from an address no path has */
 	ENGINE_EV_SA_LIMIT, /* engine_id: sequence numbers nearly used up */
 };
 
@@ -70,22 +71,22 @@ struct engine_hello {
 	struct engine_hdr h;
 	uint32_t pid;
 	uint32_t workers;
-	char crypto[32];     /* best driver: "ipsec-mb" or "openssl" */
-	char tun[16];        /* name of the TUN device, "" before CONFIG */
+	char crypto[32]; /* best driver: "ipsec-mb" or "openssl" */
+	char tun[16];	 /* name of the TUN device, "" before CONFIG */
 	uint64_t started_usec;
 };
 
 struct engine_config {
 	struct engine_hdr h;
-	char tun[16];               /* name wanted */
-	uint32_t tun_mtu;           /* octets of inner packets */
-	uint16_t port;              /* 4500; both families, wildcard */
-	uint16_t stable_port;       /* destination port towards the steering device */
+	char tun[16];	      /* name wanted */
+	uint32_t tun_mtu;     /* octets of inner packets */
+	uint16_t port;	      /* 4500; both families, wildcard */
+	uint16_t stable_port; /* destination port towards the steering device */
 	struct addr stable4_local, stable4_remote; /* pair routed to the steering device */
 	struct addr stable6_local, stable6_remote;
-	uint8_t crypto_driver;      /* enum aead_driver */
-	uint8_t busy_poll;          /* 0 off */
-	uint8_t workers;            /* 0: one per core, at most 16 */
+	uint8_t crypto_driver; /* enum aead_driver */
+	uint8_t busy_poll;     /* 0 off */
+	uint8_t workers;       /* 0: one per core, at most 16 */
 	uint8_t pad[5];
 };
 
@@ -110,7 +111,7 @@ struct engine_ts {
 
 enum engine_sa_flags {
 	ENGINE_SA_ESN = 1 << 0,
-	ENGINE_SA_ENCAP = 1 << 1,     /* UDP encapsulation; else plain ESP, protocol 50 */
+	ENGINE_SA_ENCAP = 1 << 1, /* UDP encapsulation; else plain ESP, protocol 50 */
 	ENGINE_SA_TRANSPORT = 1 << 2,
 	ENGINE_SA_DEFER_OUT = 1 << 3, /* send on the SA it replaces until the first valid packet */
 	ENGINE_SA_PROBES = 1 << 4,    /* the peer answers path probes */
@@ -122,21 +123,21 @@ enum engine_sa_flags {
 struct engine_sa {
 	struct engine_hdr h;
 	uint32_t id;
-	uint32_t replaces;       /* id, or 0 */
+	uint32_t replaces; /* id, or 0 */
 	uint32_t spi_in, spi_out;
-	uint32_t mark;           /* STEER_MARK(class 0, slot 0, index into sa_out) */
-	uint32_t flags;          /* enum engine_sa_flags */
+	uint32_t mark;	/* STEER_MARK(class 0, slot 0, index into sa_out) */
+	uint32_t flags; /* enum engine_sa_flags */
 	uint16_t encr_id, key_bits, integ_id;
-	uint8_t family;          /* of the stable pair to send on: 4 or 6 */
+	uint8_t family; /* of the stable pair to send on: 4 or 6 */
 	uint8_t n_ts_local, n_ts_remote;
 	uint8_t key_len, integ_len; /* octets, each direction */
 	uint8_t pad[5];
-	uint32_t replay_window;  /* packets; 0 = 8192 */
+	uint32_t replay_window; /* packets; 0 = 8192 */
 	uint32_t pad2;
 	uint8_t key_in[ENGINE_KEY_MAX], key_out[ENGINE_KEY_MAX];
 	uint8_t integ_in[ENGINE_KEY_MAX], integ_out[ENGINE_KEY_MAX];
 	struct engine_ts ts_local[ENGINE_TS_MAX], ts_remote[ENGINE_TS_MAX];
-	char name[96];           /* "conn/child", for the agent's use on read-back */
+	char name[96]; /* "conn/child", for the agent's use on read-back */
 };
 
 struct engine_sa_info {
@@ -158,14 +159,14 @@ struct engine_sa_info {
 /* A path the engine probes on (authenticated ESP probes inside a Child SA). */
 struct engine_path {
 	struct engine_hdr h;
-	uint32_t id;            /* path id of the maps */
-	uint32_t epids;         /* EPID_I << 16 | EPID_R */
-	uint32_t sa_id;         /* Child SA whose keys protect the probes; follows rekeys */
+	uint32_t id;		/* path id of the maps */
+	uint32_t epids;		/* EPID_I << 16 | EPID_R */
+	uint32_t sa_id;		/* Child SA whose keys protect the probes; follows rekeys */
 	uint32_t interval_usec; /* probe interval */
-	uint8_t down_after;     /* unanswered probes that make it down; default 3 */
-	uint8_t up_after;       /* answers in a row that make it up again; default 2 */
-	uint8_t join;           /* 1: probes ask the peer to use this path too */
-	uint8_t manage;         /* 1: engine writes state into path_cur by itself */
+	uint8_t down_after;	/* unanswered probes that make it down; default 3 */
+	uint8_t up_after;	/* answers in a row that make it up again; default 2 */
+	uint8_t join;		/* 1: probes ask the peer to use this path too */
+	uint8_t manage;		/* 1: engine writes state into path_cur by itself */
 	uint32_t pad;
 	struct udp_addr local, remote; /* as on the wire; what a received probe is matched with */
 	uint32_t ifindex;
@@ -181,12 +182,12 @@ struct engine_path_want {
 struct engine_path_info {
 	struct engine_hdr h;
 	uint32_t id, epids, sa_id;
-	uint8_t state;      /* enum steer_path_state */
-	uint8_t peer_use;   /* peer's wish: 1 use, 0 do not send on it */
-	uint8_t verified;   /* return routability: our nonce came back on it */
+	uint8_t state;	  /* enum steer_path_state */
+	uint8_t peer_use; /* peer's wish: 1 use, 0 do not send on it */
+	uint8_t verified; /* return routability: our nonce came back on it */
 	uint8_t pad;
 	uint32_t rtt_usec, rtt_min_usec, rtt_jitter_usec; /* smoothed; 0 = not known */
-	uint32_t loss_permille; /* of the last 100 probes */
+	uint32_t loss_permille;				  /* of the last 100 probes */
 	uint64_t probes_tx, probes_rx, since_usec;
 	struct udp_addr local, remote, observed; /* observed: us, as the peer sees us */
 };
@@ -218,7 +219,8 @@ struct engine_counters {
 	uint64_t tun_rx_packets, tun_rx_octets, tun_tx_packets, tun_tx_octets;
 	uint64_t udp_rx_datagrams, udp_tx_datagrams;
 	uint64_t drop_no_policy, drop_unknown_spi, drop_short, drop_replay, drop_integrity,
-		drop_malformed, drop_ts, drop_send, drop_tun, drop_no_buffer, keepalives, crypto_errors;
+		drop_malformed, drop_ts, drop_send, drop_tun, drop_no_buffer, keepalives,
+		crypto_errors;
 };
 
 #endif

@@ -28,7 +28,7 @@
  * address). path: (own endpoint, peer endpoint) of one family. Path id = EPID_I << 16 | EPID_R. */
 struct ike_path {
 	struct udp_addr local, remote;
-	uint32_t ifindex;   /* 0: routing decides */
+	uint32_t ifindex; /* 0: routing decides */
 };
 
 enum {
@@ -43,7 +43,8 @@ enum {
 	IKE_SUITE_STR = 96,
 };
 
-/* ---- configuration (filled by conf, owned by the caller, copied on load) ---------------------- */
+/* ---- configuration (filled by conf, owned by the caller, copied on load) ----------------------
+ */
 
 struct ike_alg {
 	uint16_t id;
@@ -67,7 +68,8 @@ struct ike_ts {
 	uint8_t protocol;
 	uint16_t port_first, port_last; /* host order */
 	struct addr first, last;
-	bool dynamic; /* the side's own address: virtual IP if there is one, else the outer address */
+	bool dynamic; /* the side's own address: virtual IP if there is one, else the outer address
+		       */
 };
 
 enum child_mode { CHILD_TUNNEL, CHILD_TRANSPORT };
@@ -94,13 +96,13 @@ struct ike_conn_cfg {
 	uint8_t n_vips;
 	struct addr vips[IKE_VIPS_MAX]; /* requested: 0.0.0.0 / :: = any of the family */
 	uint8_t n_pools;
-	char pools[4][IKE_NAME_MAX];    /* served, by name */
-	usec_t dpd_delay;               /* 0 = no liveness checks by IKE */
-	usec_t retransmit_timeout;      /* first timeout; default 2 s, here settable for tests */
-	double retransmit_base;         /* growth; default 1.8 */
-	uint8_t retransmit_tries;       /* default 10 */
-	bool encap;                     /* UDP encapsulation also without NAT (default true) */
-	bool multipath;                 /* announce and accept the private ESP path probes */
+	char pools[4][IKE_NAME_MAX]; /* served, by name */
+	usec_t dpd_delay;	     /* 0 = no liveness checks by IKE */
+	usec_t retransmit_timeout;   /* first timeout; default 2 s, here settable for tests */
+	double retransmit_base;	     /* growth; default 1.8 */
+	uint8_t retransmit_tries;    /* default 10 */
+	bool encap;		     /* UDP encapsulation also without NAT (default true) */
+	bool multipath;		     /* announce and accept the private ESP path probes */
 	uint8_t n_children;
 	struct ike_child_cfg *children; /* n_children entries */
 };
@@ -113,11 +115,11 @@ struct ike_pool_cfg {
 };
 
 struct ike_cfg {
-	uint32_t cookie_threshold;   /* half-open SAs above which COOKIE is demanded; default 10 */
-	uint32_t half_open_max;      /* total; beyond it IKE_SA_INIT is dropped; default 1000 */
-	usec_t half_open_timeout;    /* default 30 s */
+	uint32_t cookie_threshold; /* half-open SAs above which COOKIE is demanded; default 10 */
+	uint32_t half_open_max;	   /* total; beyond it IKE_SA_INIT is dropped; default 1000 */
+	usec_t half_open_timeout;  /* default 30 s */
 	uint16_t n_conns, n_pools;
-	struct ike_conn_cfg *conns;  /* borrowed for the call; copied inside */
+	struct ike_conn_cfg *conns; /* borrowed for the call; copied inside */
 	struct ike_pool_cfg *pools;
 };
 
@@ -129,29 +131,31 @@ struct ike_env {
 	void (*spi_free)(void *ctx, uint32_t spi);
 };
 
-/* ---- outputs ------------------------------------------------------------------------------------ */
+/* ---- outputs ------------------------------------------------------------------------------------
+ */
 
 /* Both directions of one Child SA, as the data plane needs them. Keys are wiped when the output is
  * released. */
 struct child_sa_out {
-	uint32_t id;            /* ours, unique for the core's life; survives agent restart */
-	uint32_t replaces;      /* id of the SA it rekeys, or 0 */
+	uint32_t id;	   /* ours, unique for the core's life; survives agent restart */
+	uint32_t replaces; /* id of the SA it rekeys, or 0 */
 	char conn[IKE_NAME_MAX], name[IKE_NAME_MAX];
 	enum child_mode mode;
 	uint32_t spi_in, spi_out; /* host order */
 	uint16_t encr_id, encr_key_bits, integ_id;
 	bool esn;
-	bool encap;             /* UDP encapsulation */
-	bool initiator;         /* we initiated the exchange that made it */
-	bool out_deferred;      /* responder of a rekey: send on the old SA until the new one carried a packet (2.8) */
-	bool peer_probes;       /* peer announced braid's ESP path probes */
-	struct secret key_in, key_out;             /* cipher key followed by salt */
+	bool encap;	   /* UDP encapsulation */
+	bool initiator;	   /* we initiated the exchange that made it */
+	bool out_deferred; /* responder of a rekey: send on the old SA until the new one carried a
+			      packet (2.8) */
+	bool peer_probes;  /* peer announced braid's ESP path probes */
+	struct secret key_in, key_out; /* cipher key followed by salt */
 	struct secret integ_in, integ_out;
 	uint8_t n_ts_local, n_ts_remote;
 	struct ike_ts ts_local[IKE_TS_MAX], ts_remote[IKE_TS_MAX];
 	uint8_t n_vips;
-	struct addr vips[IKE_VIPS_MAX];            /* assigned to us (initiator) */
-	bool role_i;            /* we are I of the family */
+	struct addr vips[IKE_VIPS_MAX]; /* assigned to us (initiator) */
+	bool role_i;			/* we are I of the family */
 };
 
 enum ike_event_kind {
@@ -161,7 +165,7 @@ enum ike_event_kind {
 	IKE_EV_CHILD_UP,
 	IKE_EV_CHILD_DOWN,
 	IKE_EV_CHILD_REKEYED,
-	IKE_EV_FAILED,     /* set-up attempt failed; text says why and what is done next */
+	IKE_EV_FAILED,	   /* set-up attempt failed; text says why and what is done next */
 	IKE_EV_PEER_MOVED, /* the peer's NAT mapping changed */
 };
 
@@ -174,20 +178,21 @@ enum ike_output_kind {
 
 struct ike_output {
 	enum ike_output_kind kind;
-	uint64_t spi_i, spi_r;         /* of the IKE SA concerned, 0 if none */
+	uint64_t spi_i, spi_r; /* of the IKE SA concerned, 0 if none */
 	char conn[IKE_NAME_MAX];
-	struct ike_path path;          /* SEND: where; others: the IKE SA's current path */
-	const uint8_t *buf;            /* SEND: owned by the output, without non-ESP marker */
+	struct ike_path path; /* SEND: where; others: the IKE SA's current path */
+	const uint8_t *buf;   /* SEND: owned by the output, without non-ESP marker */
 	size_t len;
-	bool marker;                   /* SEND: put the four zero octets before it (port 4500) */
+	bool marker;			  /* SEND: put the four zero octets before it (port 4500) */
 	const struct child_sa_out *child; /* CHILD_ADD; owned by the output */
-	uint32_t child_id;             /* CHILD_DEL, CHILD events */
+	uint32_t child_id;		  /* CHILD_DEL, CHILD events */
 	enum ike_event_kind event;
-	const char *text;              /* EVENT: one line */
-	uint32_t op;                   /* EVENT: handle of the operation that asked, or 0 */
+	const char *text; /* EVENT: one line */
+	uint32_t op;	  /* EVENT: handle of the operation that asked, or 0 */
 };
 
-/* ---- life ---------------------------------------------------------------------------------------- */
+/* ---- life
+ * ---------------------------------------------------------------------------------------- */
 
 struct ike;
 
@@ -197,7 +202,8 @@ void ike_free(struct ike *ike); /* wipes; sends nothing; NULL is fine */
 /* Replace the configuration: running SAs keep theirs until they end. 0 or -ENOMEM. */
 int ike_reload(struct ike *ike, const struct ike_cfg *cfg, usec_t now);
 
-/* ---- inputs -------------------------------------------------------------------------------------- */
+/* ---- inputs
+ * -------------------------------------------------------------------------------------- */
 
 /* A datagram without the non-ESP marker. buf may be modified. Never fails: what is not acceptable
  * is counted and dropped. */
@@ -227,7 +233,8 @@ void ike_child_install_failed(struct ike *ike, uint32_t child_id, usec_t now);
 /* NULL when drained. Valid until the next call into the core. */
 const struct ike_output *ike_next_output(struct ike *ike);
 
-/* ---- looking in ----------------------------------------------------------------------------------- */
+/* ---- looking in
+ * ----------------------------------------------------------------------------------- */
 
 struct ike_child_info {
 	uint32_t id, spi_in, spi_out;
@@ -245,7 +252,7 @@ struct ike_sa_info {
 	uint64_t spi_i, spi_r;
 	char conn[IKE_NAME_MAX];
 	const char *state; /* "CONNECTING", "ESTABLISHED", "REKEYING", "DELETING" */
-	bool initiator;    /* original initiator of this IKE SA */
+	bool initiator;	   /* original initiator of this IKE SA */
 	bool role_i;
 	struct ike_path path;
 	bool nat_local, nat_remote;
@@ -276,7 +283,8 @@ struct ike_sa_keys {
 };
 bool ike_keys_at(const struct ike *ike, size_t i, struct ike_sa_keys *ret_keys);
 
-/* ---- surviving the agent ---------------------------------------------------------------------------- */
+/* ---- surviving the agent
+ * ---------------------------------------------------------------------------- */
 
 /* A versioned image of one established IKE SA, keys included: handed to the engine process for safe
  * keeping (never to a file), and read back by a restarted agent, which continues the message ids.
