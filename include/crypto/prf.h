@@ -6,7 +6,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct secret;
 
 struct chunk { /* borrowed octets */
 	const void *p;
