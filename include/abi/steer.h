@@ -7,7 +7,8 @@
  *
  * Torn reads: path and group records are written once into a slot of a ring and then published by
  * one aligned word (path_cur, group_cur). A slot is reused a second after it was left, at the
- * earliest. SA entries are added and removed, never changed in place.
+ * earliest. SA entries are added and removed, never changed in place. The arrays the agent writes
+ * are mmapable; entries in a mapping are STEER_STRIDE apart.
  */
 #ifndef BRAID_ABI_STEER_H
 #define BRAID_ABI_STEER_H
@@ -17,6 +18,9 @@
 #endif
 
 #define STEER_ABI_VERSION 1
+
+/* The kernel rounds array elements up to 8 octets: the distance of entries in a mapping. */
+#define STEER_STRIDE(type) ((sizeof(type) + 7) & ~7ul)
 
 enum {
 	STEER_MEMBERS_MAX = 8,	 /* paths in a group */
@@ -106,7 +110,7 @@ enum steer_path_state {
 	STEER_PATH_DISABLED = 4,
 };
 
-/* path_cur: mmapable array, key __u32 path id: one word says where the record is and whether the
+/* path_cur: array, key __u32 path id: one word says where the record is and whether the
  * path may be used, so either changes by one atomic store. word 0 = no such path. */
 struct steer_path_cur {
 	union {
@@ -181,6 +185,7 @@ enum steer_event_kind {
 	STEER_EV_NEW_SOURCE = 1,  /* valid SPI from an address no path has: a hint only */
 	STEER_EV_UNKNOWN_SPI = 2, /* rate limited */
 	STEER_EV_DEVICE_GONE = 3,
+	STEER_EV_MAX,
 };
 
 /* events: ring buffer. */
@@ -192,6 +197,20 @@ struct steer_event {
 	__u8 pad;
 	__be16 sport;
 	struct steer_addr src, dst;
+};
+
+enum steer_uplink_mode {
+	STEER_UPLINK_NONE = 0,
+	STEER_UPLINK_TC = 1,
+	STEER_UPLINK_XDP = 2,
+	STEER_UPLINK_XDP_GENERIC = 3,
+};
+
+/* uplink: hash, key __u32 ifindex. Kept by the loader: where the ingress program is attached. */
+struct steer_uplink {
+	__u8 mode;	 /* enum steer_uplink_mode */
+	__u8 own_clsact; /* the qdisc was created by us: remove it with the last filter */
+	__u8 pad[2];
 };
 
 /* abi: array of one, written before anything attaches. */

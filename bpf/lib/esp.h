@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Inbound: which SA and path a parsed ESP packet belongs to, and its counters. */
+#ifndef BRAID_BPF_ESP_H
+#define BRAID_BPF_ESP_H
+
+#include "drop.h"
+#include "maps.h"
+#include "parse.h"
+
+enum esp_verdict {
+	ESP_PASS, /* not ours, or ours and nothing to do */
+	ESP_OURS, /* *ret_sa is the SA */
+	ESP_DROP,
+};
+
+static __always_inline void esp_copy_addrs(const struct parsed *p, struct steer_addr *src,
+					   struct steer_addr *dst)
+{
+	if (p->family == 4) {
+		*src = *dst = (struct steer_addr){ 0 };
+		*(__u32 *)src->b = p->ip4->saddr;
+		*(__u32 *)dst->b = p->ip4->daddr;
+	} else {
+		__builtin_memcpy(src->b, &p->ip6->saddr, sizeof(src->b));
+		__builtin_memcpy(dst->b, &p->ip6->daddr, sizeof(dst->b));
+	}
+}
+
+/* A hint for the agent; at most one per kind, CPU and interval. */
+static __always_inline void esp_event(enum steer_event_kind kind, const struct parsed *p,
+				      __u32 ifindex)
+{
+	struct steer_event *ev;
+
+	if (!event_due(kind))
+		return;
+	ev = bpf_ringbuf_reserve(&events, sizeof(*ev), 0);
+	if (!ev)
+		return;
+	__builtin_memset(ev, 0, sizeof(*ev));
+	ev->kind = kind;
+	ev->ifindex = ifindex;
+	ev->spi = bpf_ntohl(p->esp->spi);
+	ev->family = p->family;
+	ev->sport = p->udp ? p->udp->source : 0;
+	esp_copy_addrs(p, &ev->src, &ev->dst);
+	bpf_ringbuf_submit(ev, 0);
+}
+
+/* SPI -> SA by index. The entry holds the whole SPI to compare. */
+static __always_inline enum esp_verdict esp_find_sa(const struct parsed *p, __u32 ifindex,
+						    struct steer_sa_in **ret_sa)
+{
+	__u32 spi = bpf_ntohl(p->esp->spi);
+	__u32 index = STEER_SPI_INDEX(spi);
+	struct steer_sa_in *sa = bpf_map_lookup_elem(&sa_in, &index);
+	__u32 have = sa ? *(volatile __u32 *)&sa->spi : 0;
+
+	if (have == spi && sa) {
+		*ret_sa = sa;
+		return ESP_OURS;
+	}
+	if (!have) {
+		drop_count(DROP_UNKNOWN_SPI);
+		esp_event(STEER_EV_UNKNOWN_SPI, p, ifindex);
+		return ESP_PASS; /* may belong to the kernel or another daemon */
+	}
+	drop_count(DROP_STALE_SPI);
+	/* The UDP port is ours alone; protocol 50 we may share with the kernel's own SAs. */
+	return p->udp ? ESP_DROP : ESP_PASS;
+}
+
+/* Received on which path: for its counters and the time of its last sign of life. */
+static __always_inline void esp_count_path(const struct parsed *p, __u32 ifindex, __u32 segs,
+					   __u32 octets)
+{
+	struct steer_rx_key key = { .ifindex = ifindex, .family = p->family };
+	struct steer_path_stat *st;
+	__u32 *id;
+
+	esp_copy_addrs(p, &key.remote, &key.local);
+	id = bpf_map_lookup_elem(&rx_path, &key);
+	if (!id) {
+		esp_event(STEER_EV_NEW_SOURCE, p, ifindex);
+		return;
+	}
+	st = bpf_map_lookup_elem(&path_stat, id);
+	if (!st)
+		return;
+	st->rx_packets += segs;
+	st->rx_octets += octets;
+	st->rx_last_nsec = bpf_ktime_get_coarse_ns();
+}
+
+static __always_inline void esp_count_sa(__u32 spi, __u32 segs, __u32 octets)
+{
+	__u32 index = STEER_SPI_INDEX(spi);
+	struct steer_sa_stat *st = bpf_map_lookup_elem(&sa_stat, &index);
+
+	if (!st)
+		return;
+	st->in_packets += segs;
+	st->in_octets += octets;
+}
+
+/* Octets of the IP packets a super-packet stands for: every segment has the headers again. */
+static __always_inline __u32 esp_octets(const struct parsed *p, __u32 segs)
+{
+	return p->ip_len + (segs - 1) * p->hdr_len;
+}
+
+/* Look up and count: what XDP and tc ingress have in common. */
+static __always_inline enum esp_verdict esp_receive(const struct parsed *p, __u32 ifindex,
+						    __u32 segs, struct steer_sa_in **ret_sa)
+{
+	enum esp_verdict v = esp_find_sa(p, ifindex, ret_sa);
+	__u32 octets;
+
+	if (v != ESP_OURS)
+		return v;
+	octets = esp_octets(p, segs);
+	esp_count_path(p, ifindex, segs, octets);
+	esp_count_sa(bpf_ntohl(p->esp->spi), segs, octets);
+	return ESP_OURS;
+}
+
+#endif

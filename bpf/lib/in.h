@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Everything steer_xdp and its tc twin do, as inline functions. */
+#ifndef BRAID_BPF_IN_H
+#define BRAID_BPF_IN_H
+
+#include "esp.h"
+#include "out.h"
+#include "rewrite.h"
+
+/* The stable pair goes back in, as far as the SA asks for it. Returns the address diff; ports are
+ * restored with both directions only. */
+static __always_inline __u64 in_restore_ip(const struct parsed *p, const struct steer_sa_in *sa)
+{
+	struct steer_addr src, dst;
+
+	esp_copy_addrs(p, &src, &dst);
+	if (sa->flags & STEER_SA_RESTORE_SRC)
+		src = sa->src;
+	if (sa->flags & STEER_SA_RESTORE_DST)
+		dst = sa->dst;
+	return rewrite_addrs(p, &src, &dst);
+}
+
+static __always_inline bool in_restores(const struct steer_sa_in *sa)
+{
+	return sa->flags & (STEER_SA_RESTORE_DST | STEER_SA_RESTORE_SRC);
+}
+
+static __always_inline __u64 in_restore_ports(const struct parsed *p, const struct steer_sa_in *sa)
+{
+	return sa->flags & STEER_SA_ENCAP ? rewrite_ports(p->udp, sa->sport, sa->dport) : 0;
+}
+
+/* XDP sees the checksum that was on the wire: arithmetic. 0 or -1: other IP version. */
+static __always_inline int in_restore_xdp(const struct parsed *p, const struct steer_sa_in *sa)
+{
+	__u64 diff;
+
+	if (p->family != sa->family)
+		return -1;
+	diff = in_restore_ip(p, sa);
+	if (!p->udp)
+		return 0;
+	diff += in_restore_ports(p, sa);
+	if (p->udp->check)
+		p->udp->check = csum_apply(p->udp->check, diff) ?: 0xffff;
+	return 0;
+}
+
+static __always_inline int in_restore_tc(struct __sk_buff *skb, const struct parsed *p,
+					 const struct steer_sa_in *sa)
+{
+	void *data = CTX_LOAD(skb, data);
+	__u64 diff, port_diff;
+
+	if (p->family != sa->family)
+		return -1;
+	diff = in_restore_ip(p, sa);
+	if (!p->udp)
+		return 0;
+	port_diff = in_restore_ports(p, sa);
+	return rewrite_udp_check(skb, (void *)p->udp - data, diff, port_diff);
+}
+
+/* Parse; once more after pulling the headers into the linear part. */
+static __always_inline enum parse_result in_parse_tc(struct __sk_buff *skb, __u32 l2, __be16 port,
+						     struct parsed *p)
+{
+	enum parse_result res;
+
+	res = parse_in(CTX_LOAD(skb, data), CTX_LOAD(skb, data_end), l2, port, p);
+	if ((res != PARSE_SHORT && res != PARSE_SHORT_ESP) ||
+	    CTX_LOAD(skb, data_end) - CTX_LOAD(skb, data) >= skb->len)
+		return res;
+	if (bpf_skb_pull_data(skb, skb->len < PARSE_HEADERS ? skb->len : PARSE_HEADERS))
+		return PARSE_OTHER;
+	return parse_in(CTX_LOAD(skb, data), CTX_LOAD(skb, data_end), l2, port, p);
+}
+
+/* ESP by its headers but no ESP: the stack may have it, we only count it. */
+static __always_inline bool in_malformed(enum parse_result res)
+{
+	return res == PARSE_SHORT_ESP || res == PARSE_BAD;
+}
+
+static __always_inline int in_steer_tc(struct __sk_buff *skb, __u32 l2, __be16 port)
+{
+	struct steer_sa_in *sa;
+	enum parse_result res;
+	enum esp_verdict v;
+	struct parsed p;
+
+	res = in_parse_tc(skb, l2, port, &p);
+	if (res != PARSE_ESP) {
+		if (in_malformed(res))
+			drop_count(DROP_BAD_PACKET);
+		return TC_ACT_UNSPEC; /* the next filter, then the stack */
+	}
+	v = esp_receive(&p, skb->ifindex, skb_segs(skb), &sa);
+	if (v == ESP_DROP)
+		return TC_ACT_SHOT;
+	if (v == ESP_OURS && in_restores(sa) && in_restore_tc(skb, &p, sa))
+		return out_drop(DROP_FAMILY);
+	return TC_ACT_UNSPEC;
+}
+
+static __always_inline int in_steer_xdp(struct xdp_md *ctx, __be16 port)
+{
+	struct steer_sa_in *sa;
+	enum parse_result res;
+	enum esp_verdict v;
+	struct parsed p;
+
+	res = parse_in(CTX_LOAD(ctx, data), CTX_LOAD(ctx, data_end), L2_ETHER, port, &p);
+	if (res != PARSE_ESP) {
+		if (in_malformed(res))
+			drop_count(DROP_BAD_PACKET);
+		return XDP_PASS;
+	}
+	v = esp_receive(&p, ctx->ingress_ifindex, 1, &sa);
+	if (v == ESP_DROP)
+		return XDP_DROP;
+	if (v == ESP_OURS && in_restores(sa) && in_restore_xdp(&p, sa)) {
+		drop_count(DROP_FAMILY);
+		return XDP_DROP;
+	}
+	return XDP_PASS;
+}
+
+#endif

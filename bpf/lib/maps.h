@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Every map. Keys, values and sizes: abi/steer.h. The loader pins them by name, mode 0600.
+ *
+ * Arrays the agent writes are mmapable: it fills an entry through its mapping and publishes it with
+ * one aligned store, which the map update call (a memcpy) cannot promise.
+ */
+#ifndef BRAID_BPF_MAPS_H
+#define BRAID_BPF_MAPS_H
+
+#include "vmlinux.h"
+#include "abi/steer.h"
+#include <bpf/bpf_helpers.h>
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1024); /* abi.sa_max, set at load */
+	__type(key, __u32);
+	__type(value, struct steer_sa_in);
+} sa_in SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1024); /* abi.sa_max, set at load */
+	__type(key, __u32);
+	__type(value, struct steer_sa_out);
+} sa_out SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1024); /* abi.sa_max, set at load */
+	__type(key, __u32);
+	__type(value, struct steer_sa_stat);
+} sa_stat SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, STEER_GROUPS_MAX);
+	__type(key, __u32);
+	__type(value, struct steer_group_cur);
+} group_cur SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, STEER_GROUP_SLOTS);
+	__type(key, __u32);
+	__type(value, struct steer_group);
+} group SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, STEER_PATHS_MAX);
+	__type(key, __u32);
+	__type(value, struct steer_path_cur);
+} path_cur SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, STEER_PATH_SLOTS);
+	__type(key, __u32);
+	__type(value, struct steer_path);
+} path SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, STEER_PATHS_MAX);
+	__type(key, __u32);
+	__type(value, struct steer_path_stat);
+} path_stat SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, STEER_PATHS_MAX);
+	__type(key, struct steer_rx_key);
+	__type(value, __u32); /* path id */
+} rx_path SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, DROP_MAX);
+	__type(key, __u32); /* enum drop_reason */
+	__type(value, __u64);
+} drops SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1 << 16);
+} events SEC(".maps");
+
+/* Earliest time of the next event of a kind on this CPU: strangers cannot fill the ring. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, STEER_EV_MAX);
+	__type(key, __u32);   /* enum steer_event_kind */
+	__type(value, __u64); /* nsec */
+} event_next SEC(".maps");
+
+/* Written by the loader only: where our ingress program is attached and how. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, STEER_IFACES_MAX);
+	__type(key, __u32); /* ifindex */
+	__type(value, struct steer_uplink);
+} uplink SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct steer_abi);
+} abi SEC(".maps");
+
+#endif

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Everything steer_tc does, as inline functions. */
+#ifndef BRAID_BPF_OUT_H
+#define BRAID_BPF_OUT_H
+
+#include "drop.h"
+#include "maps.h"
+#include "parse.h"
+#include "path.h"
+#include "rewrite.h"
+
+enum { TC_ACT_UNSPEC = -1, TC_ACT_OK = 0, TC_ACT_SHOT = 2 };
+
+/* Nothing leaves the steering device but through a path record. */
+static __always_inline int out_drop(enum drop_reason why)
+{
+	drop_count(why);
+	return TC_ACT_SHOT;
+}
+
+static __always_inline __u32 skb_segs(const struct __sk_buff *skb)
+{
+	return skb->gso_segs ?: 1;
+}
+
+/* Parse; once more after pulling the headers into the linear part. */
+static __always_inline enum parse_result out_parse(struct __sk_buff *skb, struct parsed *p)
+{
+	enum parse_result res;
+	__u32 want;
+
+	res = parse_out(CTX_LOAD(skb, data), CTX_LOAD(skb, data_end), p);
+	if (res != PARSE_SHORT || CTX_LOAD(skb, data_end) - CTX_LOAD(skb, data) >= skb->len)
+		return res;
+	want = L2_ETHER + sizeof(struct ipv6hdr) + sizeof(struct udphdr);
+	if (bpf_skb_pull_data(skb, skb->len < want ? skb->len : want))
+		return PARSE_BAD;
+	return parse_out(CTX_LOAD(skb, data), CTX_LOAD(skb, data_end), p);
+}
+
+/* Addresses, ports, MACs. 0, or the reason to drop. */
+static __always_inline int out_rewrite(struct __sk_buff *skb, struct parsed *p,
+				       const struct steer_path *path, enum drop_reason *ret_why)
+{
+	__u64 diff;
+
+	if (path->family == p->family) {
+		diff = rewrite_addrs(p, &path->src, &path->dst);
+	} else {
+		*ret_why = DROP_FAMILY;
+		/* IPv6 wants a UDP checksum and we cannot invent one (RFC 8200 8.1). */
+		if (p->udp && !p->udp->check)
+			return -1;
+		if (rewrite_family(skb, p, path, &diff))
+			return -1;
+	}
+	*ret_why = DROP_REWRITE;
+	return rewrite_rest(skb, p, path, diff);
+}
+
+static __always_inline void out_count(__u32 path_id, __u32 sa_index, __u32 segs, __u32 octets)
+{
+	struct steer_path_stat *ps = bpf_map_lookup_elem(&path_stat, &path_id);
+	struct steer_sa_stat *ss;
+
+	if (ps) {
+		ps->tx_packets += segs;
+		ps->tx_octets += octets;
+	}
+	if (!sa_index)
+		return;
+	ss = bpf_map_lookup_elem(&sa_stat, &sa_index);
+	if (ss) {
+		ss->out_packets += segs;
+		ss->out_octets += octets;
+	}
+}
+
+static __always_inline int out_send(struct __sk_buff *skb, const struct steer_path *path)
+{
+	skb->mark = 0; /* ours alone: rules of the host on the uplink must not meet it */
+	if (path->flags & (STEER_PATH_MAC | STEER_PATH_NOARP))
+		return bpf_redirect(path->ifindex, 0);
+	return bpf_redirect_neigh(path->ifindex, 0, 0, 0);
+}
+
+static __always_inline int out_steer(struct __sk_buff *skb, __u32 mark)
+{
+	struct steer_path *path;
+	enum drop_reason why;
+	__u32 sa_index, octets, segs = skb_segs(skb);
+	struct parsed p;
+
+	path = path_of_mark(mark, &sa_index, &why);
+	if (!path)
+		return out_drop(why);
+	if (out_parse(skb, &p) != PARSE_ESP)
+		return out_drop(DROP_BAD_PACKET);
+	octets = p.ip_len + (segs - 1) * p.hdr_len;
+	if (path->family != p.family) /* counted as it is sent */
+		octets += segs * (path->family == 4 ? -20 : 20);
+	if (out_rewrite(skb, &p, path, &why))
+		return out_drop(why);
+	out_count(path->id, sa_index, segs, octets);
+	return out_send(skb, path);
+}
+
+#endif

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Outbound: mark -> SA -> group -> member -> path record.
+ *
+ * A path's one word (path_cur) is read once per look: it holds the slot of the record and the
+ * state.
+ */
+#ifndef BRAID_BPF_PATH_H
+#define BRAID_BPF_PATH_H
+
+#include "drop.h"
+#include "maps.h"
+
+static __always_inline __u32 path_word(__u32 id)
+{
+	struct steer_path_cur *cur = bpf_map_lookup_elem(&path_cur, &id);
+
+	return cur ? *(volatile __u32 *)&cur->word : 0;
+}
+
+static __always_inline __u32 path_word_state(__u32 word)
+{
+	return ((struct steer_path_cur){ .word = word }).state;
+}
+
+static __always_inline bool path_usable(__u32 word)
+{
+	__u32 state = path_word_state(word);
+
+	return word && (state == STEER_PATH_UP || state == STEER_PATH_DEGRADED);
+}
+
+static __always_inline struct steer_path *path_record(__u32 word)
+{
+	__u32 slot = ((struct steer_path_cur){ .word = word }).slot;
+
+	return bpf_map_lookup_elem(&path, &slot);
+}
+
+/* The n-th (from 0, modulo their number) set bit of an 8-bit mask. */
+static __always_inline __u32 path_pick(__u32 mask, __u32 n)
+{
+	__u32 count = 0, left;
+
+#pragma unroll
+	for (int i = 0; i < STEER_MEMBERS_MAX; i++)
+		count += (mask >> i) & 1;
+	left = n % (count ? count : 1);
+#pragma unroll
+	for (__u32 i = 0; i < STEER_MEMBERS_MAX; i++) {
+		if (!((mask >> i) & 1))
+			continue;
+		if (!left)
+			return i;
+		left--;
+	}
+	return 0;
+}
+
+/* The slot's own member cannot be used: spread its flows over those that can. Better ones first:
+ * members with a weight, then standbys (weight 0), then paths nothing is known about. */
+static __noinline __u32 path_fallback(struct steer_group *g, __u32 flow_slot)
+{
+	__u32 weighted = 0, standby = 0, unknown = 0, mask, m;
+
+	if (!g)
+		return 0;
+#pragma unroll
+	for (__u32 i = 0; i < STEER_MEMBERS_MAX; i++) {
+		__u32 word = i < g->n_members ? path_word(g->path[i]) : 0;
+
+		if (!word)
+			continue;
+		if (path_usable(word) && g->weight[i])
+			weighted |= 1u << i;
+		else if (path_usable(word))
+			standby |= 1u << i;
+		else if (path_word_state(word) == STEER_PATH_UNKNOWN)
+			unknown |= 1u << i;
+	}
+	mask = weighted ?: standby ?: unknown;
+	if (!mask)
+		return 0;
+	m = path_pick(mask, g->mode == STEER_MODE_ACTIVE_STANDBY ? 0 : flow_slot);
+	return path_word(g->path[m & (STEER_MEMBERS_MAX - 1)]);
+}
+
+/* Group and flow slot -> word of the path to take, 0 with *ret_why set. */
+static __always_inline __u32 path_of_group(__u32 group_id, __u32 flow_slot,
+					   enum drop_reason *ret_why)
+{
+	struct steer_group_cur *cur = bpf_map_lookup_elem(&group_cur, &group_id);
+	__u32 slot = cur ? *(volatile __u32 *)&cur->slot : 0;
+	struct steer_group *g;
+	__u32 word, member;
+
+	*ret_why = DROP_NO_GROUP;
+	if (!slot)
+		return 0;
+	g = bpf_map_lookup_elem(&group, &slot);
+	if (!g)
+		return 0;
+	member = g->flow[flow_slot & (STEER_FLOW_SLOTS - 1)] & (STEER_MEMBERS_MAX - 1);
+	word = path_word(g->path[member]);
+	if (path_usable(word))
+		return word;
+	*ret_why = DROP_NO_PATH;
+	return path_fallback(g, flow_slot);
+}
+
+/* What the mark asks for -> path record; NULL with *ret_why set. *ret_sa_index: for its counters,
+ * 0 for a packet that names its path. */
+static __always_inline struct steer_path *path_of_mark(__u32 mark, __u32 *ret_sa_index,
+						       enum drop_reason *ret_why)
+{
+	__u32 index = STEER_MARK_INDEX(mark), word;
+	struct steer_sa_out *sa;
+
+	*ret_sa_index = 0;
+	*ret_why = DROP_NO_MARK;
+	if (!index)
+		return 0;
+	if (STEER_MARK_KIND(mark) == STEER_MARK_KIND_PATH) {
+		*ret_why = DROP_NO_PATH;
+		word = path_word(index);
+	} else {
+		*ret_why = DROP_NO_SA;
+		sa = bpf_map_lookup_elem(&sa_out, &index);
+		if (!sa || !*(volatile __u32 *)&sa->sa_id)
+			return 0;
+		*ret_sa_index = index;
+		word = path_of_group(sa->group, STEER_MARK_SLOT(mark), ret_why);
+	}
+	return word ? path_record(word) : 0;
+}
+
+#endif
