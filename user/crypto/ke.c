@@ -81,14 +81,13 @@ static bool public_get(const struct ke_group *g, EVP_PKEY *key, uint8_t *out)
 	return false;
 }
 
-/* Build a key from octets: the peer's public value, or (priv != NULL) a private one of ours. */
-static EVP_PKEY *key_build(const struct ke_group *g, const uint8_t *pub, const uint8_t *priv,
-			   size_t priv_len)
+/* A public key of a MODP or ECP group from the KE payload's octets. */
+static EVP_PKEY *key_build(const struct ke_group *g, const uint8_t *pub)
 {
 	uint8_t point[1 + KE_PUBLIC_MAX];
 	OSSL_PARAM_BLD *bld = OSSL_PARAM_BLD_new();
 	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, g->type, NULL);
-	BIGNUM *pub_bn = NULL, *priv_bn = NULL;
+	BIGNUM *pub_bn = NULL;
 	OSSL_PARAM *params = NULL;
 	EVP_PKEY *key = NULL;
 	bool ok;
@@ -104,20 +103,13 @@ static EVP_PKEY *key_build(const struct ke_group *g, const uint8_t *pub, const u
 		pub_bn = BN_bin2bn(pub, g->public, NULL);
 		ok = pub_bn && OSSL_PARAM_BLD_push_BN(bld, OSSL_PKEY_PARAM_PUB_KEY, pub_bn) == 1;
 	}
-	if (ok && priv) {
-		priv_bn = BN_secure_new();
-		ok = priv_bn && BN_bin2bn(priv, (int)priv_len, priv_bn) &&
-		     OSSL_PARAM_BLD_push_BN(bld, OSSL_PKEY_PARAM_PRIV_KEY, priv_bn) == 1;
-	}
 	params = ok ? OSSL_PARAM_BLD_to_param(bld) : NULL;
 	if (!params || EVP_PKEY_fromdata_init(ctx) != 1 ||
-	    EVP_PKEY_fromdata(ctx, &key, priv ? EVP_PKEY_KEYPAIR : EVP_PKEY_PUBLIC_KEY, params) !=
-		    1)
+	    EVP_PKEY_fromdata(ctx, &key, EVP_PKEY_PUBLIC_KEY, params) != 1)
 		key = NULL;
 	OSSL_PARAM_free(params);
 	OSSL_PARAM_BLD_free(bld);
 	BN_free(pub_bn);
-	BN_clear_free(priv_bn);
 	EVP_PKEY_CTX_free(ctx);
 	return key;
 }
@@ -193,7 +185,7 @@ static EVP_PKEY *peer_key(const struct ke_group *g, const uint8_t *peer)
 
 	if (g->kind == KE_KIND_X)
 		return EVP_PKEY_new_raw_public_key_ex(NULL, g->type, NULL, peer, g->public);
-	key = key_build(g, peer, NULL, 0);
+	key = key_build(g, peer);
 	ctx = key ? EVP_PKEY_CTX_new_from_pkey(NULL, key, NULL) : NULL;
 	if (!ctx || EVP_PKEY_public_check_quick(ctx) != 1) {
 		EVP_PKEY_free(key);

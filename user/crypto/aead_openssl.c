@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* AES-GCM and ChaCha20-Poly1305 by OpenSSL's EVP: the key is set once, a packet sets the IV only.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include <openssl/evp.h>
+
+#include "crypto/alg.h"
+#include "aead_ops.h"
+
+struct aead_evp {
+	struct aead a;
+	EVP_CIPHER_CTX *ctx;
+};
+
+static const EVP_CIPHER *cipher_of(const struct aead_spec *spec)
+{
+	switch (spec->encr_id) {
+	case ENCR_CHACHA20_POLY1305:
+		return EVP_chacha20_poly1305();
+	case ENCR_AES_GCM_8:
+	case ENCR_AES_GCM_12:
+	case ENCR_AES_GCM_16:
+		return spec->key_bits == 128   ? EVP_aes_128_gcm()
+		       : spec->key_bits == 192 ? EVP_aes_192_gcm()
+					       : EVP_aes_256_gcm();
+	}
+	return NULL;
+}
+
+static bool available(const struct aead_spec *spec)
+{
+	return cipher_of(spec) != NULL;
+}
+
+static int init(struct aead *a, const struct aead_spec *spec, bool encrypt, const uint8_t *key,
+		const uint8_t *integ_key)
+{
+	struct aead_evp *e = (struct aead_evp *)a;
+	const EVP_CIPHER *cipher = cipher_of(spec);
+
+	(void)integ_key;
+	e->ctx = EVP_CIPHER_CTX_new();
+	if (!cipher || !e->ctx ||
+	    EVP_CipherInit_ex(e->ctx, cipher, NULL, NULL, NULL, encrypt) != 1 ||
+	    EVP_CIPHER_CTX_ctrl(e->ctx, EVP_CTRL_AEAD_SET_IVLEN, AEAD_NONCE, NULL) != 1 ||
+	    EVP_CipherInit_ex(e->ctx, NULL, NULL, key, NULL, encrypt) != 1)
+		return -EIO;
+	return 0;
+}
+
+static void release(struct aead *a)
+{
+	EVP_CIPHER_CTX_free(((struct aead_evp *)a)->ctx);
+}
+
+/* Everything but the tag. */
+static bool run(struct aead_evp *e, const uint8_t *aad, size_t aad_len, const uint8_t *iv,
+		uint8_t *text, size_t text_len)
+{
+	uint8_t nonce[AEAD_NONCE];
+	int n;
+
+	memcpy(nonce, e->a.salt, AEAD_SALT_MAX);
+	memcpy(nonce + AEAD_SALT_MAX, iv, AEAD_NONCE - AEAD_SALT_MAX);
+	return EVP_CipherInit_ex(e->ctx, NULL, NULL, NULL, nonce, -1) == 1 &&
+	       EVP_CipherUpdate(e->ctx, NULL, &n, aad, (int)aad_len) == 1 &&
+	       (!text_len || EVP_CipherUpdate(e->ctx, text, &n, text, (int)text_len) == 1);
+}
+
+static int seal(struct aead *a, const uint8_t *aad, size_t aad_len, uint8_t *iv, uint8_t *text,
+		size_t text_len, const uint8_t *tail, size_t tail_len)
+{
+	struct aead_evp *e = (struct aead_evp *)a;
+	int n;
+
+	(void)tail;
+	if (tail_len || !run(e, aad, aad_len, iv, text, text_len) ||
+	    EVP_CipherFinal_ex(e->ctx, text + text_len, &n) != 1 ||
+	    EVP_CIPHER_CTX_ctrl(e->ctx, EVP_CTRL_AEAD_GET_TAG, (int)a->sizes.icv,
+				text + text_len) != 1)
+		return -EIO;
+	return 0;
+}
+
+static int open(struct aead *a, const uint8_t *aad, size_t aad_len, const uint8_t *iv,
+		uint8_t *text, size_t text_len, const uint8_t *tail, size_t tail_len)
+{
+	struct aead_evp *e = (struct aead_evp *)a;
+	uint8_t none[16];
+	int n;
+
+	(void)tail;
+	if (tail_len || !run(e, aad, aad_len, iv, text, text_len) ||
+	    EVP_CIPHER_CTX_ctrl(e->ctx, EVP_CTRL_AEAD_SET_TAG, (int)a->sizes.icv,
+				text + text_len) != 1)
+		return -EIO;
+	return EVP_CipherFinal_ex(e->ctx, none, &n) == 1 ? 0 : -EBADMSG;
+}
+
+const struct aead_ops aead_ops_openssl = {
+	.name = "openssl",
+	.ctx_octets = sizeof(struct aead_evp),
+	.available = available,
+	.init = init,
+	.release = release,
+	.seal = seal,
+	.open = open,
+};
