@@ -89,6 +89,29 @@ unit: $(call tests_of,unit)
 sim: $(call tests_of,sim)
 	@set -e; for t in $^; do echo "== $$t"; $$t; done
 
+# libFuzzer targets: `make fuzz` runs each for FUZZ_SECONDS from its corpus; what they find new stays
+# in the build directory.
+FUZZ_SECONDS ?= 20
+FUZZ     := $(patsubst tests/fuzz/fuzz_%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_OBJ := $(patsubst %.c,$(B)/fuzz/obj/%.o,$(wildcard $(foreach m,base crypto ikemsg ike,user/$(m)/*.c)))
+FUZZ_SAN  = -fsanitize=address,undefined -fno-sanitize-recover=undefined
+
+$(B)/fuzz/obj/%.o: %.c
+	$(call say,FUZZCC,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CLANG) $(filter-out -D_FORTIFY_SOURCE=2,$(ALL_CFLAGS)) -O1 -fsanitize=fuzzer-no-link \
+		$(FUZZ_SAN) -MMD -MP -c -o $@ $<
+
+$(B)/fuzz/%: $(B)/fuzz/obj/tests/fuzz/fuzz_%.o $(FUZZ_OBJ)
+	$(call say,LD,$@)
+	$(Q)$(CLANG) -pie -fsanitize=fuzzer $(FUZZ_SAN) -o $@ $^ $(PKG_LIBS) -lm
+
+.PHONY: fuzz
+fuzz: $(FUZZ)
+	@set -e; for f in $^; do t=$${f##*/}; echo "== $$t"; mkdir -p $(B)/fuzz/found/$$t; \
+		$$f -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1 -verbosity=0 \
+		-artifact_prefix=$(B)/fuzz/$$t- $(B)/fuzz/found/$$t tests/fuzz/corpus/$$t; done
+
 .PHONY: clean
 clean:
 	rm -rf $(B)
