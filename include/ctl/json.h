@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Words and shapes of the control protocol, version 1. braid-control(7) is the same for users.
+ *
+ * One JSON object a line, at most CTL_LINE_MAX octets towards the agent. Names end in their unit.
+ * Times are CLOCK_MONOTONIC microseconds beside a "now_usec"; SPIs are hex strings without 0x
+ * (16 digits for IKE, 8 for ESP); addresses are text, with port as "192.0.2.1:4500".
+ * A member that is not known is null or absent.
+ *
+ *   -> {"v":1,"id":7,"cmd":"up","name":"home","child":"net"}
+ *   <- {"v":1,"id":7,"event":{"kind":"progress","text":"..."},"done":false}      any number
+ *   <- {"v":1,"id":7,"data":{...},"done":false}                                  any number
+ *   <- {"v":1,"id":7,"done":true,"error":null | {"code":"failed","text":"..."}}  exactly one
+ *
+ * Requests (besides v, id, cmd) and their data:
+ *
+ * up, down, rekey   "name", "child" optional; "timeout_usec" optional (up: default 60 s).
+ *                   Events of kind "progress" until done.
+ * path-disable, path-enable   "name": a path's name; "conn" optional.
+ * reload            done with "failed" and the file:line text on a mistake; nothing changed then.
+ * flush             removes pins, device, programs; "refused" while SAs exist unless "force":true.
+ * events            endless events (see below) until the client leaves.
+ * version           {"version":"0.1","protocol":1,"pid":1}
+ *
+ * status  {"version","pid","now_usec","started_usec","config":"/etc/braid/braid.conf",
+ *   "state_dir","pin_dir",
+ *   "engine":{"connected":true,"pid":1,"workers":2,"crypto":"ipsec-mb","tun":"braidtun0",
+ *             "started_usec"},
+ *   "steer":{"device":"braid0","ifindex":9},
+ *   "uplinks":[{"name":"wlan","kind":"wlan","interface":"wlan0","ifindex":3,"up":true,
+ *               "addresses":["192.0.2.2"],"weight":1,"preference":0,
+ *               "attach":"tc","attach_why":"..."}],
+ *   "conns":[{"name":"home","state":"down"|"connecting"|"established",
+ *             "remote_addrs":["198.51.100.1"],"multipath":true,
+ *             "paths":2,"paths_up":2,
+ *             "children":[{"name":"net","state":"down"|"installed"}],
+ *             "last_error":"..."|null}]}
+ *
+ * sas  {"now_usec","ike_sas":[{"conn":"home","state":"ESTABLISHED","initiator":true,
+ *   "role":"I"|"R","spi_i":"...","spi_r":"...","local":"192.0.2.2:4500",
+ *   "remote":"198.51.100.1:4500","nat_local":false,"nat_remote":false,"local_id":"...",
+ *   "remote_id":"...","suite":"aes256gcm16-prfsha384-ecp384","since_usec","vips":["10.3.0.1"],
+ *   "children":[{"id":1,"name":"net","state":"INSTALLED","mode":"tunnel","spi_in":"...",
+ *     "spi_out":"...","suite":"aes128gcm16-esn","esn":true,"encap":true,"since_usec",
+ *     "local_ts":["10.3.0.1/32"],"remote_ts":["10.1.0.0/24"],"driver":"ipsec-mb",
+ *     "rx_packets","rx_octets","tx_packets","tx_octets","seq_out","seq_in_high",
+ *     "drop_replay","drop_integrity","drop_malformed","drop_ts","last_rx_usec","last_tx_usec"}]}]}
+ *
+ * paths  "conn" optional. {"now_usec","paths":[{"id":1,"conn":"home","name":"wlan-1",
+ *   "uplink":"wlan","interface":"wlan0","ifindex":3,"epid_i":1,"epid_r":1,
+ *   "local":"192.0.2.2:4500","remote":"198.51.100.1:4500","observed":"192.0.2.2:4500",
+ *   "state":"unknown"|"up"|"degraded"|"down"|"disabled","why":"probes are answered",
+ *   "since_usec","verified":true,"peer_use":true,"in_group":true,
+ *   "rtt_usec","rtt_min_usec","jitter_usec","loss_permille","weight":1,"mtu":1500,
+ *   "tx_packets","tx_octets","rx_packets","rx_octets","attach":"tc","attach_why":"..."}]}
+ *
+ * stats  {"now_usec","ike":{"rx","tx","retransmits","dropped_syntax","dropped_spi",
+ *   "dropped_version","dropped_window","dropped_integrity","cookies_sent","half_open",
+ *   "half_open_refused","auth_failed"},
+ *   "engine":{every counter of struct engine_counters by its name} | null,
+ *   "drops":{"NO_SA":0, every reason of the maps by its name},
+ *   "ctl":{"clients","requests","events_lost","clients_dropped"}}
+ *
+ * keys   "refused" unless allow_key_export. {"ike":[{"spi_i","spi_r","sk_ei","sk_er","sk_ai",
+ *   "sk_ar" (hex, key and salt together),"encr":"aes256gcm16","integ":"sha256"|""}],
+ *   "esp":[{"spi","encr":"aes128gcm16","key":hex,"integ":""|"sha256","integ_key":hex,
+ *   "src":"192.0.2.2","dst":"198.51.100.1"}]}      one entry per direction
+ *
+ * Events: {"kind":one of FOREACH_CTL_EVENT,"text":"one line for people","conn","child","path",
+ *   "uplink","interface","state","why","spi_i","spi_r","time_usec","realtime_usec"}: what applies;
+ *   both times are added by the server. "lost" has "count": events this client was too slow for.
+ */
+#ifndef BRAID_CTL_JSON_H
+#define BRAID_CTL_JSON_H
+
+enum {
+	CTL_VERSION = 1,
+	CTL_LINE_MAX = 65536,	  /* a request, with its newline */
+	CTL_REPLY_MAX = 16 << 20, /* a line from the agent, as the client accepts it */
+	CTL_UP_TIMEOUT_SEC = 60,
+};
+
+/* How a request ended: word in "error"."code", exit code of the CLI. */
+#define FOREACH_CTL_CODE(X)                                                                        \
+	X(FAILED, "failed", 1)                                                                     \
+	X(NOT_FOUND, "not-found", 1)                                                               \
+	X(USAGE, "usage", 2)                                                                       \
+	X(REFUSED, "refused", 4)                                                                   \
+	X(TIMEOUT, "timeout", 5)
+
+enum ctl_code {
+	CTL_OK,
+#define X(n, word, exit) CTL_##n,
+	FOREACH_CTL_CODE(X)
+#undef X
+};
+
+#define FOREACH_CTL_EVENT(X)                                                                       \
+	X(PROGRESS, "progress")                                                                    \
+	X(IKE_UP, "ike-up")                                                                        \
+	X(IKE_DOWN, "ike-down")                                                                    \
+	X(IKE_REKEYED, "ike-rekeyed")                                                              \
+	X(CHILD_UP, "child-up")                                                                    \
+	X(CHILD_DOWN, "child-down")                                                                \
+	X(CHILD_REKEYED, "child-rekeyed")                                                          \
+	X(FAILED, "failed")                                                                        \
+	X(PEER_MOVED, "peer-moved")                                                                \
+	X(PATH_ADDED, "path-added")                                                                \
+	X(PATH_STATE, "path-state")                                                                \
+	X(PATH_REMOVED, "path-removed")                                                            \
+	X(UPLINK_UP, "uplink-up")                                                                  \
+	X(UPLINK_DOWN, "uplink-down")                                                              \
+	X(UPLINK_CHANGED, "uplink-changed")                                                        \
+	X(ENGINE_UP, "engine-up")                                                                  \
+	X(ENGINE_DOWN, "engine-down")                                                              \
+	X(RELOADED, "reloaded")                                                                    \
+	X(LOST, "lost")
+
+enum ctl_event {
+#define X(n, word) CTL_EV_##n,
+	FOREACH_CTL_EVENT(X)
+#undef X
+};
+
+/* Static words. */
+const char *ctl_code_word(enum ctl_code code);	 /* "" for CTL_OK */
+const char *ctl_event_word(enum ctl_event kind); /* "ike-up" */
+/* The CLI's exit code for a word; 1 for one we do not know. */
+int ctl_code_exit(const char *word);
+
+#endif
