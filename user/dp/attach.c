@@ -1,0 +1,365 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Programs onto devices. tc: clsact, fixed priority and handle; filters and the qdisc of others
+ * stay. XDP: libxdp's dispatcher, so that another program on the device keeps running; where that
+ * is not possible, tc ingress, and the reason is said.
+ */
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <libgen.h>
+#include <linux/if_link.h>
+#include <net/if.h>
+#include <net/if_arp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include <xdp/libxdp.h>
+
+#include "base/log.h"
+#include "internal.h"
+#include "steer_tc.skel.h"
+#include "steer_xdp.skel.h"
+
+enum { XDP_RUN_PRIORITY = 40 }; /* before the default of 50: what is ours is counted first */
+
+static bool prog_is(uint32_t id, const char *prefix)
+{
+	struct bpf_prog_info info;
+	__u32 len = sizeof(info);
+	int fd = bpf_prog_get_fd_by_id(id);
+	bool same;
+
+	if (fd < 0)
+		return false;
+	memset(&info, 0, sizeof(info));
+	same = !bpf_obj_get_info_by_fd(fd, &info, &len) &&
+	       !strncmp(info.name, prefix, strlen(prefix));
+	close(fd);
+	return same;
+}
+
+/* Our filter's program id there; 0: the place is free; -EBUSY: somebody else's filter. */
+static int64_t tc_query(const struct bpf_tc_hook *hook, const char *prefix)
+{
+	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = DP_TC_HANDLE, .priority = DP_TC_PRIORITY);
+	int err = bpf_tc_query(hook, &opts);
+
+	if (err == -ENOENT || err == -EINVAL) /* no filter; no qdisc */
+		return 0;
+	if (err)
+		return err;
+	return prog_is(opts.prog_id, prefix) ? (int64_t)opts.prog_id : -EBUSY;
+}
+
+/* Replaces a filter of ours in one step, so adoption has no gap. */
+static int tc_attach(uint32_t ifindex, enum bpf_tc_attach_point point, int prog_fd,
+		     const char *prefix, bool *ret_created)
+{
+	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = ifindex, .attach_point = point);
+	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = DP_TC_HANDLE, .priority = DP_TC_PRIORITY,
+		    .prog_fd = prog_fd);
+	int err = bpf_tc_hook_create(&hook);
+	int64_t have;
+
+	if (err && err != -EEXIST)
+		return err;
+	*ret_created = !err;
+	have = tc_query(&hook, prefix);
+	if (have < 0)
+		return have;
+	if (have)
+		opts.flags = BPF_TC_F_REPLACE;
+	return bpf_tc_attach(&hook, &opts);
+}
+
+static int tc_detach(uint32_t ifindex, enum bpf_tc_attach_point point, const char *prefix,
+		     bool own_clsact)
+{
+	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = ifindex, .attach_point = point);
+	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = DP_TC_HANDLE, .priority = DP_TC_PRIORITY);
+	int64_t have = tc_query(&hook, prefix);
+	int err = have > 0 ? bpf_tc_detach(&hook, &opts) : have == -EBUSY ? 0 : have;
+
+	if (err || !own_clsact)
+		return err;
+	return dp_clsact_remove_empty(ifindex);
+}
+
+int dp_attach_steer(struct dp *dp, char *ret_error, size_t len)
+{
+	bool created;
+	int err = tc_attach(dp->steer_ifindex, BPF_TC_EGRESS,
+			    bpf_program__fd(dp->tc->progs.steer_tc), "steer_tc", &created);
+
+	if (err)
+		return dp_fail(ret_error, len, err,
+			       "attaching steer_tc to %s: %s (clsact and cls_bpf are needed)",
+			       dp->steer_dev, strerror(-err));
+	return 0;
+}
+
+static bool has_ether(uint32_t ifindex)
+{
+	struct ifreq ifr = { 0 };
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	bool ether = true;
+
+	if (fd >= 0 && if_indextoname(ifindex, ifr.ifr_name) && !ioctl(fd, SIOCGIFHWADDR, &ifr))
+		ether = ifr.ifr_hwaddr.sa_family == ARPHRD_ETHER ||
+			ifr.ifr_hwaddr.sa_family == ARPHRD_LOOPBACK;
+	if (fd >= 0)
+		close(fd);
+	return ether;
+}
+
+static int uplink_tc(struct dp *dp, uint32_t ifindex, struct steer_uplink *ret_rec)
+{
+	const struct bpf_program *prog =
+		has_ether(ifindex) ? dp->xdp->progs.steer_in : dp->xdp->progs.steer_in_l3;
+	bool created;
+	int err = tc_attach(ifindex, BPF_TC_INGRESS, bpf_program__fd(prog), "steer_in", &created);
+
+	if (err)
+		return err;
+	if (ret_rec->mode != STEER_UPLINK_TC)
+		ret_rec->own_clsact = created;
+	ret_rec->mode = STEER_UPLINK_TC;
+	return 0;
+}
+
+/* The dispatcher loads the program itself, as its own instance on the same maps. */
+static int uplink_xdp(struct dp *dp, uint32_t ifindex, bool generic)
+{
+	struct steer_xdp *skel = steer_xdp__open();
+	struct xdp_program *prog;
+	int err;
+
+	if (!skel)
+		return -errno;
+	DECLARE_LIBXDP_OPTS(xdp_program_opts, opts, .obj = skel->obj, .prog_name = "steer_xdp");
+	bpf_program__set_autoload(skel->progs.steer_in, false);
+	bpf_program__set_autoload(skel->progs.steer_in_l3, false);
+	err = dp_pin_maps(skel->obj, dp->pin_dir, dp->opt.sa_max);
+	if (err)
+		goto out;
+	prog = xdp_program__create(&opts);
+	err = libxdp_get_error(prog);
+	if (err)
+		goto out;
+	xdp_program__set_run_prio(prog, XDP_RUN_PRIORITY);
+	xdp_program__set_chain_call_enabled(prog, XDP_PASS, true);
+	err = xdp_program__attach(prog, ifindex, generic ? XDP_MODE_SKB : XDP_MODE_NATIVE, 0);
+	xdp_program__close(prog);
+out:
+	steer_xdp__destroy(skel);
+	return err;
+}
+
+/* Take ours out of the dispatcher; 0 also when it is not there. */
+static int xdp_detach(uint32_t ifindex, bool generic)
+{
+	struct xdp_multiprog *mp = xdp_multiprog__get_from_ifindex(ifindex);
+	struct xdp_program *prog = NULL;
+	int err = 0;
+
+	if (libxdp_get_error(mp))
+		return 0;
+	while ((prog = xdp_multiprog__next_prog(prog, mp)))
+		if (!strcmp(xdp_program__name(prog), "steer_xdp"))
+			break;
+	if (!prog && xdp_multiprog__main_prog(mp) &&
+	    !strcmp(xdp_program__name(xdp_multiprog__main_prog(mp)), "steer_xdp"))
+		prog = xdp_multiprog__main_prog(mp);
+	if (prog)
+		err = xdp_program__detach(prog, ifindex, generic ? XDP_MODE_SKB : XDP_MODE_NATIVE,
+					  0);
+	xdp_multiprog__close(mp);
+	return err;
+}
+
+static bool xdp_attached(uint32_t ifindex)
+{
+	struct xdp_multiprog *mp = xdp_multiprog__get_from_ifindex(ifindex);
+	struct xdp_program *prog = NULL;
+	bool found = false;
+
+	if (libxdp_get_error(mp))
+		return false;
+	while (!found && (prog = xdp_multiprog__next_prog(prog, mp)))
+		found = !strcmp(xdp_program__name(prog), "steer_xdp");
+	prog = xdp_multiprog__main_prog(mp);
+	if (!found && prog)
+		found = !strcmp(xdp_program__name(prog), "steer_xdp");
+	xdp_multiprog__close(mp);
+	return found;
+}
+
+static struct steer_uplink uplink_get(const struct dp *dp, uint32_t ifindex)
+{
+	struct steer_uplink rec = { 0 };
+
+	bpf_map_lookup_elem(dp->uplink_fd, &ifindex, &rec);
+	return rec;
+}
+
+static int print_libxdp(enum libxdp_print_level level, const char *fmt, va_list ap)
+{
+	char line[512];
+
+	if (level == LIBXDP_DEBUG || log_get_level() < LOG_DEBUG_)
+		return 0;
+	vsnprintf(line, sizeof(line), fmt, ap);
+	line[strcspn(line, "\n")] = 0;
+	log_debug("%s", line);
+	return 0;
+}
+
+/* The dispatcher pins to the system's bpffs, where other XDP tools look for it, or else to ours. */
+static void prepare_libxdp(const char *pin_dir)
+{
+	char dir[256];
+
+	libxdp_set_print(print_libxdp);
+	if (dp_bpffs_is("/sys/fs/bpf"))
+		return;
+	snprintf(dir, sizeof(dir), "%s", pin_dir);
+	setenv("LIBXDP_BPFFS", dirname(dir), 0);
+}
+
+static bool xdp_alone(uint32_t ifindex)
+{
+	struct xdp_multiprog *mp = xdp_multiprog__get_from_ifindex(ifindex);
+	bool alone;
+
+	if (libxdp_get_error(mp))
+		return true;
+	alone = xdp_multiprog__is_legacy(mp);
+	xdp_multiprog__close(mp);
+	return alone;
+}
+
+/* XDP as asked for; negative: why not, for the fall-back's line. */
+static int try_xdp(struct dp *dp, uint32_t ifindex, struct steer_uplink *rec, char *why,
+		   size_t why_len)
+{
+	bool generic = dp->opt.attach == DP_ATTACH_XDP_GENERIC;
+	__u8 mode = generic ? STEER_UPLINK_XDP_GENERIC : STEER_UPLINK_XDP;
+	int err = 0;
+
+	prepare_libxdp(dp->pin_dir);
+	if (rec->mode != mode || !xdp_attached(ifindex))
+		err = uplink_xdp(dp, ifindex, generic);
+	if (err) {
+		snprintf(why, why_len, "tc ingress: XDP was asked for, but %s",
+			 err == -EBUSY	      ? "another XDP program holds the device"
+			 : err == -EOPNOTSUPP ? "the driver has no XDP"
+					      : strerror(-err));
+		return err;
+	}
+	rec->mode = mode;
+	snprintf(why, why_len, "%s XDP, as configured%s", generic ? "generic" : "native",
+		 xdp_alone(ifindex) ? "; without a dispatcher: no second XDP program can join"
+				    : "");
+	return 0;
+}
+
+int dp_uplink_attach(struct dp *dp, uint32_t ifindex, char *ret_why, size_t why_len)
+{
+	struct steer_uplink rec = uplink_get(dp, ifindex);
+	int err = -1;
+
+	if (ifindex == dp->steer_ifindex)
+		return -EINVAL;
+	if (dp->opt.attach == DP_ATTACH_XDP || dp->opt.attach == DP_ATTACH_XDP_GENERIC) {
+		if (rec.mode == STEER_UPLINK_TC)
+			dp_uplink_detach(dp, ifindex);
+		err = try_xdp(dp, ifindex, &rec, ret_why, why_len);
+	} else {
+		if (rec.mode == STEER_UPLINK_XDP || rec.mode == STEER_UPLINK_XDP_GENERIC)
+			dp_uplink_detach(dp, ifindex);
+		snprintf(ret_why, why_len, "%s",
+			 dp->opt.attach == DP_ATTACH_TC
+				 ? "tc ingress, as configured"
+				 : "tc ingress: keeps GRO for the engine, which XDP would undo");
+	}
+	if (err)
+		err = uplink_tc(dp, ifindex, &rec);
+	if (err) {
+		snprintf(ret_why, why_len, "not attached: %s",
+			 err == -EBUSY ? "a foreign filter has our place" : strerror(-err));
+		return err;
+	}
+	return bpf_map_update_elem(dp->uplink_fd, &ifindex, &rec, BPF_ANY);
+}
+
+static int uplink_detach(uint32_t ifindex, const struct steer_uplink *rec)
+{
+	char name[IF_NAMESIZE];
+
+	if (!if_indextoname(ifindex, name))
+		return 0; /* gone, and the program with it */
+	switch ((enum steer_uplink_mode)rec->mode) {
+	case STEER_UPLINK_NONE:
+		return 0;
+	case STEER_UPLINK_TC:
+		return tc_detach(ifindex, BPF_TC_INGRESS, "steer_in", rec->own_clsact);
+	case STEER_UPLINK_XDP:
+	case STEER_UPLINK_XDP_GENERIC:
+		return xdp_detach(ifindex, rec->mode == STEER_UPLINK_XDP_GENERIC);
+	}
+	return -EINVAL;
+}
+
+int dp_uplink_detach(struct dp *dp, uint32_t ifindex)
+{
+	struct steer_uplink rec = uplink_get(dp, ifindex);
+	int err;
+
+	prepare_libxdp(dp->pin_dir);
+	err = uplink_detach(ifindex, &rec);
+	if (!err)
+		bpf_map_delete_elem(dp->uplink_fd, &ifindex);
+	return err;
+}
+
+int dp_detach_all(const char *pin_dir)
+{
+	struct steer_uplink rec;
+	char file[300];
+	__u32 ifindex;
+	int fd, err, first = 0;
+
+	prepare_libxdp(pin_dir);
+	snprintf(file, sizeof(file), "%s/uplink", pin_dir);
+	fd = bpf_obj_get(file);
+	if (fd < 0)
+		return fd == -ENOENT ? 0 : fd;
+	while (!bpf_map_get_next_key(fd, NULL, &ifindex)) {
+		err = bpf_map_lookup_elem(fd, &ifindex, &rec);
+		if (!err)
+			err = uplink_detach(ifindex, &rec);
+		if (err && !first)
+			first = err;
+		bpf_map_delete_elem(fd, &ifindex);
+	}
+	close(fd);
+	return first;
+}
+
+const char *dp_uplink_mode(const struct dp *dp, uint32_t ifindex)
+{
+	switch ((enum steer_uplink_mode)uplink_get(dp, ifindex).mode) {
+	case STEER_UPLINK_NONE:
+		return "none";
+	case STEER_UPLINK_TC:
+		return "tc";
+	case STEER_UPLINK_XDP:
+		return "xdp";
+	case STEER_UPLINK_XDP_GENERIC:
+		return "xdp-generic";
+	}
+	return "none";
+}

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Flow slots by weighted rendezvous hashing with quotas.
+ *
+ * Every (member, slot) pair has a score that depends on the path id, the slot and the weight only:
+ * -ln(u) / weight with u a hash in (0, 1]; the lowest score wins a slot, in proportion to the
+ * weights. Quotas (largest remainder) make the shares exact to one slot. Pairs are served in order
+ * of score, so a change to one member moves that member's slots and the few its quota pushes aside.
+ */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "dp/dp.h"
+
+struct bid {
+	double score;
+	uint16_t slot;
+	uint8_t member;
+};
+
+/* splitmix64 finalizer */
+static uint64_t mix(uint64_t x)
+{
+	x += UINT64_C(0x9e3779b97f4a7c15);
+	x = (x ^ x >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+	x = (x ^ x >> 27) * UINT64_C(0x94d049bb133111eb);
+	return x ^ x >> 31;
+}
+
+static double bid_score(uint32_t path_id, uint32_t slot, uint32_t weight)
+{
+	double u = (double)((mix((uint64_t)path_id << 32 | slot) >> 11) + 1) * 0x1p-53;
+
+	return -log(u) / weight;
+}
+
+static int bid_cmp(const void *pa, const void *pb)
+{
+	const struct bid *a = pa, *b = pb;
+
+	if (a->score != b->score)
+		return a->score < b->score ? -1 : 1;
+	return a->member - b->member;
+}
+
+/* Largest remainder: the shares add up to STEER_FLOW_SLOTS and each is within one of exact. */
+static void quotas(const uint32_t *weights, size_t n, uint32_t total, uint32_t *ret_quota)
+{
+	uint32_t left = STEER_FLOW_SLOTS, rest[STEER_MEMBERS_MAX];
+
+	for (size_t i = 0; i < n; i++) {
+		ret_quota[i] = STEER_FLOW_SLOTS * weights[i] / total;
+		rest[i] = STEER_FLOW_SLOTS * weights[i] % total;
+		left -= ret_quota[i];
+	}
+	for (; left; left--) {
+		size_t best = 0;
+
+		for (size_t i = 1; i < n; i++)
+			if (rest[i] > rest[best])
+				best = i;
+		ret_quota[best]++;
+		rest[best] = 0;
+	}
+}
+
+void flowtab_fill(__u8 flow[STEER_FLOW_SLOTS], const uint32_t *path_ids, const uint16_t *weights,
+		  size_t n)
+{
+	struct bid bids[STEER_MEMBERS_MAX * STEER_FLOW_SLOTS];
+	uint32_t w[STEER_MEMBERS_MAX], quota[STEER_MEMBERS_MAX], total = 0;
+	bool taken[STEER_FLOW_SLOTS] = { false };
+	size_t n_bids = 0;
+
+	memset(flow, 0, STEER_FLOW_SLOTS);
+	if (n > STEER_MEMBERS_MAX)
+		n = STEER_MEMBERS_MAX;
+	if (n < 2)
+		return;
+	for (size_t i = 0; i < n; i++)
+		total += w[i] = weights[i];
+	for (size_t i = 0; !total && i < n; i++) /* standbys only: they share */
+		w[i] = 1;
+	quotas(w, n, total ? total : n, quota);
+	for (size_t i = 0; i < n; i++)
+		for (uint32_t s = 0; w[i] && s < STEER_FLOW_SLOTS; s++)
+			bids[n_bids++] = (struct bid){ bid_score(path_ids[i], s, w[i]), s, i };
+	qsort(bids, n_bids, sizeof(*bids), bid_cmp);
+	for (size_t i = 0; i < n_bids; i++) {
+		if (taken[bids[i].slot] || !quota[bids[i].member])
+			continue;
+		taken[bids[i].slot] = true;
+		quota[bids[i].member]--;
+		flow[bids[i].slot] = bids[i].member;
+	}
+}

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What the files of dp share; nobody else includes it. */
+#ifndef BRAID_DP_INTERNAL_H
+#define BRAID_DP_INTERNAL_H
+
+#include <net/if.h>
+#include <stdarg.h>
+#include <sys/types.h>
+
+#include "base/usec.h"
+#include "dp/dp.h"
+#include "dp/ring.h"
+#include "dp/spi.h"
+
+struct bpf_object;
+struct ring_buffer;
+struct steer_tc;
+struct steer_xdp;
+
+/* tc filters of ours: fixed, so that they are found again and foreign ones are left alone. */
+enum { DP_TC_PRIORITY = 16978, DP_TC_HANDLE = 1 };
+
+/* A mapped array: entry i is at base + i * stride. */
+struct dp_array {
+	void *base;
+	size_t stride, len;
+};
+
+struct dp {
+	struct dp_options opt; /* strings below */
+	char pin_dir[256];
+	char steer_dev[IF_NAMESIZE];
+	uint32_t steer_ifindex;
+	int n_cpus;
+
+	struct steer_tc *tc;
+	struct steer_xdp *xdp;
+	struct dp_array sa_in, sa_out, group_cur, group, path_cur, path;
+	int path_cur_fd, path_stat_fd, sa_stat_fd, drops_fd, rx_path_fd, uplink_fd;
+	void *percpu; /* scratch: one value per CPU */
+
+	struct spi_alloc spi;
+	uint32_t *sa_head, *sa_next; /* sa_id -> index: chains over indices, 0 ends */
+	struct slot_ring path_slots, group_slots;
+	uint32_t path_next_id, group_next_id;
+
+	struct ring_buffer *events;
+	dp_event_fn *event_fn;
+	void *event_ctx;
+};
+
+static inline void *dp_entry(const struct dp_array *a, uint32_t i)
+{
+	return (char *)a->base + (size_t)i * a->stride;
+}
+
+usec_t dp_now(void);
+/* Writes the sentence and returns err (negative). */
+int dp_fail(char *ret_error, size_t len, int err, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
+
+/* load.c: pin paths and sizes for every map of an opened object. 0 or -errno. */
+int dp_pin_maps(struct bpf_object *obj, const char *pin_dir, uint32_t sa_max);
+
+/* bpffs.c: pin_dir exists on a bpffs afterwards. */
+int dp_bpffs_prepare(const char *pin_dir, char *ret_error, size_t len);
+bool dp_bpffs_is(const char *dir);
+
+/* publish.c: allocators from what the maps hold. 0 or -ENOMEM. */
+int dp_adopt(struct dp *dp);
+void dp_forget(struct dp *dp);
+
+/* steerdev.c: 0 or -errno with a sentence. */
+int dp_steerdev_create(const struct dp_options *opt, uint32_t *ret_ifindex, char *ret_error,
+		       size_t len);
+int dp_steerdev_delete(const char *name);
+/* The clsact qdisc, if no filter is left in it. 0 or -errno. */
+int dp_clsact_remove_empty(uint32_t ifindex);
+
+/* attach.c */
+int dp_attach_steer(struct dp *dp, char *ret_error, size_t len);
+/* Every uplink the pinned record names. */
+int dp_detach_all(const char *pin_dir);
+
+#endif

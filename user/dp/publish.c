@@ -1,0 +1,457 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* SAs, paths and groups into the maps: fill the record, then one aligned store makes it visible. */
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <endian.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "internal.h"
+
+/* Hash of SA ids: as many heads as indices, a power of two. */
+static uint32_t *sa_head(struct dp *dp, uint32_t sa_id)
+{
+	return &dp->sa_head[(sa_id * 2654435761u) & (dp->opt.sa_max - 1)];
+}
+
+static struct steer_sa_in *sa_in(const struct dp *dp, uint32_t i)
+{
+	return dp_entry(&dp->sa_in, i);
+}
+
+static struct steer_sa_out *sa_out(const struct dp *dp, uint32_t i)
+{
+	return dp_entry(&dp->sa_out, i);
+}
+
+static struct steer_path_cur *path_cur(const struct dp *dp, uint32_t id)
+{
+	return dp_entry(&dp->path_cur, id);
+}
+
+static struct steer_group_cur *group_cur(const struct dp *dp, uint32_t id)
+{
+	return dp_entry(&dp->group_cur, id);
+}
+
+static struct steer_path_cur path_load(const struct dp *dp, uint32_t id)
+{
+	return (struct steer_path_cur){ .word = __atomic_load_n(&path_cur(dp, id)->word,
+								__ATOMIC_ACQUIRE) };
+}
+
+static void sa_link(struct dp *dp, uint32_t sa_id, uint32_t index)
+{
+	uint32_t *head = sa_head(dp, sa_id);
+
+	dp->sa_next[index] = *head;
+	*head = index;
+}
+
+/* A slot that holds a record nobody points to may have been left a moment ago. */
+static void adopt_slots(struct dp *dp)
+{
+	usec_t now = dp_now();
+
+	for (uint32_t i = 1; i < STEER_PATH_SLOTS; i++)
+		if (((struct steer_path *)dp_entry(&dp->path, i))->id)
+			slot_ring_leave(&dp->path_slots, i, now);
+	for (uint32_t i = 1; i < STEER_GROUP_SLOTS; i++)
+		if (((struct steer_group *)dp_entry(&dp->group, i))->id)
+			slot_ring_leave(&dp->group_slots, i, now);
+	for (uint32_t i = 1; i < STEER_PATHS_MAX; i++)
+		slot_ring_mark(&dp->path_slots, path_load(dp, i).slot);
+	for (uint32_t i = 1; i < STEER_GROUPS_MAX; i++)
+		slot_ring_mark(&dp->group_slots, group_cur(dp, i)->slot);
+}
+
+/* There are several times more slots than ids, so a full ring means thousands of changes within a
+ * second: wait for the oldest to rest. */
+static int take_slot(struct slot_ring *r, uint32_t *ret_slot)
+{
+	const struct timespec pause = { .tv_nsec = 10 * 1000 * 1000 };
+	usec_t end = dp_now() + 2 * SLOT_REST_USEC;
+	int err;
+
+	while ((err = slot_ring_take(r, dp_now(), ret_slot)) == -EAGAIN && dp_now() < end)
+		nanosleep(&pause, NULL);
+	return err;
+}
+
+int dp_adopt(struct dp *dp)
+{
+	dp->sa_head = calloc(dp->opt.sa_max, sizeof(*dp->sa_head));
+	dp->sa_next = calloc(dp->opt.sa_max, sizeof(*dp->sa_next));
+	dp->path_next_id = dp->group_next_id = 1;
+	if (!dp->sa_head || !dp->sa_next || spi_alloc_init(&dp->spi, dp->opt.sa_max) < 0 ||
+	    slot_ring_init(&dp->path_slots, STEER_PATH_SLOTS) < 0 ||
+	    slot_ring_init(&dp->group_slots, STEER_GROUP_SLOTS) < 0)
+		return -ENOMEM;
+	for (uint32_t i = 1; i < dp->opt.sa_max; i++) {
+		if (sa_in(dp, i)->spi)
+			spi_alloc_reserve(&dp->spi, sa_in(dp, i)->spi);
+		if (sa_out(dp, i)->sa_id)
+			sa_link(dp, sa_out(dp, i)->sa_id, i);
+	}
+	adopt_slots(dp);
+	return 0;
+}
+
+void dp_forget(struct dp *dp)
+{
+	spi_alloc_clear(&dp->spi);
+	slot_ring_clear(&dp->path_slots);
+	slot_ring_clear(&dp->group_slots);
+	free(dp->sa_head);
+	free(dp->sa_next);
+}
+
+int dp_spi_alloc(struct dp *dp, uint32_t *ret_spi)
+{
+	return spi_alloc_take(&dp->spi, ret_spi);
+}
+
+void dp_spi_free(struct dp *dp, uint32_t spi)
+{
+	spi_alloc_free(&dp->spi, spi);
+}
+
+int dp_spi_reserve(struct dp *dp, uint32_t spi)
+{
+	return spi_alloc_reserve(&dp->spi, spi);
+}
+
+static struct steer_addr steer_addr(const struct addr *a)
+{
+	struct steer_addr s = { { 0 } };
+
+	memcpy(s.b, a->b, addr_len(a));
+	return s;
+}
+
+/* A new user of a counter starts at zero. */
+static void zero_percpu(struct dp *dp, int fd, uint32_t key, size_t size)
+{
+	memset(dp->percpu, 0, (size_t)dp->n_cpus * ((size + 7) & ~7ul));
+	bpf_map_update_elem(fd, &key, dp->percpu, BPF_ANY);
+}
+
+/* The inbound SPI's index serves outbound, too: one allocator, one counter record. */
+int dp_sa_add(struct dp *dp, uint32_t sa_id, uint32_t spi_in, uint32_t spi_out, uint32_t group,
+	      uint8_t sa_flags, uint32_t *ret_out_index)
+{
+	uint32_t i = STEER_SPI_INDEX(spi_in), same;
+	const struct dp_options *o = &dp->opt;
+	bool v4 = o->stable4_local.family == 4;
+	struct steer_sa_out *out;
+	struct steer_sa_in *in;
+	int err;
+
+	err = spi_alloc_reserve(&dp->spi, spi_in);
+	if (err)
+		return err;
+	if (!sa_id || group >= STEER_GROUPS_MAX)
+		return -EINVAL;
+	in = sa_in(dp, i);
+	out = sa_out(dp, i);
+	if (in->spi || out->sa_id || !dp_sa_find(dp, sa_id, &same))
+		return -EEXIST;
+	zero_percpu(dp, dp->sa_stat_fd, i, sizeof(struct steer_sa_stat));
+	in->sa_id = sa_id;
+	in->owner = STEER_OWNER_ENGINE;
+	in->family = v4 ? 4 : 6;
+	in->flags = sa_flags;
+	in->sport = in->dport = htobe16(4500);
+	in->src = steer_addr(v4 ? &o->stable4_remote : &o->stable6_remote);
+	in->dst = steer_addr(v4 ? &o->stable4_local : &o->stable6_local);
+	__atomic_store_n(&in->spi, spi_in, __ATOMIC_RELEASE);
+	out->group = group;
+	out->flags = sa_flags;
+	out->spi = spi_out;
+	__atomic_store_n(&out->sa_id, sa_id, __ATOMIC_RELEASE);
+	sa_link(dp, sa_id, i);
+	*ret_out_index = i;
+	return 0;
+}
+
+int dp_sa_find(struct dp *dp, uint32_t sa_id, uint32_t *ret_out_index)
+{
+	for (uint32_t i = *sa_head(dp, sa_id); i; i = dp->sa_next[i]) {
+		if (sa_out(dp, i)->sa_id == sa_id) {
+			*ret_out_index = i;
+			return 0;
+		}
+	}
+	return -ENOENT;
+}
+
+/* The SPI stays reserved until dp_spi_free: packets under way may still carry it. */
+void dp_sa_del(struct dp *dp, uint32_t sa_id)
+{
+	uint32_t *link = sa_head(dp, sa_id), i;
+
+	while (*link && sa_out(dp, *link)->sa_id != sa_id)
+		link = &dp->sa_next[*link];
+	i = *link;
+	if (!i)
+		return;
+	*link = dp->sa_next[i];
+	__atomic_store_n(&sa_out(dp, i)->sa_id, 0, __ATOMIC_RELEASE);
+	__atomic_store_n(&sa_in(dp, i)->spi, 0, __ATOMIC_RELEASE);
+}
+
+static struct steer_rx_key rx_key(const struct steer_path *p)
+{
+	return (struct steer_rx_key){
+		.ifindex = p->ifindex, .family = p->family, .local = p->src, .remote = p->dst
+	};
+}
+
+/* Unless another path has taken the key over. */
+static void rx_forget(struct dp *dp, const struct steer_rx_key *key, uint32_t path_id)
+{
+	__u32 id;
+
+	if (!bpf_map_lookup_elem(dp->rx_path_fd, key, &id) && id == path_id)
+		bpf_map_delete_elem(dp->rx_path_fd, key);
+}
+
+static bool path_id_ok(const struct dp *dp, uint32_t id)
+{
+	return id && id < STEER_PATHS_MAX && path_load(dp, id).word;
+}
+
+static int path_new_id(struct dp *dp, uint32_t *ret_id)
+{
+	for (uint32_t tried = 1; tried < STEER_PATHS_MAX; tried++) {
+		uint32_t id = dp->path_next_id;
+
+		dp->path_next_id = id + 1 < STEER_PATHS_MAX ? id + 1 : 1;
+		if (!path_load(dp, id).word) {
+			*ret_id = id;
+			return 0;
+		}
+	}
+	return -ENOSPC;
+}
+
+/* Publish: one store. The engine may change the state at the same time, hence the exchange.
+ * slot 0: keep the record; state -1: keep the state. Returns the word replaced. */
+static struct steer_path_cur path_swap(struct dp *dp, uint32_t id, uint32_t slot, int state)
+{
+	struct steer_path_cur old = path_load(dp, id), new;
+
+	do {
+		new = old;
+		if (slot)
+			new.slot = slot;
+		if (state >= 0)
+			new.state = state;
+		new.gen++;
+	} while (!__atomic_compare_exchange_n(&path_cur(dp, id)->word, &old.word, new.word, false,
+					      __ATOMIC_RELEASE, __ATOMIC_ACQUIRE));
+	return old;
+}
+
+int dp_path_put(struct dp *dp, const struct steer_path *p, int state, uint32_t *ret_id)
+{
+	struct steer_path rec = *p;
+	struct steer_path_cur old;
+	struct steer_rx_key key, before;
+	usec_t now;
+	uint32_t slot;
+	int err = 0;
+
+	if ((p->family != 4 && p->family != 6) || !p->ifindex || p->id >= STEER_PATHS_MAX ||
+	    p->ifindex == dp->steer_ifindex) /* would loop */
+		return -EINVAL;
+	if (!rec.id)
+		err = path_new_id(dp, &rec.id);
+	if (!err)
+		err = take_slot(&dp->path_slots, &slot);
+	if (err)
+		return err;
+	now = dp_now();
+	key = rx_key(&rec);
+	err = bpf_map_update_elem(dp->rx_path_fd, &key, &rec.id, BPF_ANY);
+	if (err) {
+		slot_ring_leave(&dp->path_slots, slot, now);
+		return err;
+	}
+	memset(rec.pad, 0, sizeof(rec.pad));
+	if (!path_load(dp, rec.id).word)
+		zero_percpu(dp, dp->path_stat_fd, rec.id, sizeof(struct steer_path_stat));
+	memcpy(dp_entry(&dp->path, slot), &rec, sizeof(rec));
+	old = path_swap(dp, rec.id, slot, state);
+	if (old.slot) {
+		before = rx_key(dp_entry(&dp->path, old.slot));
+		slot_ring_leave(&dp->path_slots, old.slot, now);
+		if (memcmp(&key, &before, sizeof(key)))
+			rx_forget(dp, &before, rec.id);
+	}
+	*ret_id = rec.id;
+	return 0;
+}
+
+int dp_path_state(struct dp *dp, uint32_t id, enum steer_path_state state)
+{
+	if (!path_id_ok(dp, id))
+		return -ENOENT;
+	path_swap(dp, id, 0, state);
+	return 0;
+}
+
+int dp_path_del(struct dp *dp, uint32_t id)
+{
+	struct steer_path_cur old;
+	struct steer_rx_key key;
+
+	if (!path_id_ok(dp, id))
+		return -ENOENT;
+	old.word = __atomic_exchange_n(&path_cur(dp, id)->word, 0, __ATOMIC_ACQ_REL);
+	key = rx_key(dp_entry(&dp->path, old.slot));
+	rx_forget(dp, &key, id);
+	slot_ring_leave(&dp->path_slots, old.slot, dp_now());
+	return 0;
+}
+
+int dp_path_get(struct dp *dp, uint32_t id, struct steer_path *ret_path,
+		enum steer_path_state *ret_state)
+{
+	struct steer_path_cur cur;
+
+	if (!path_id_ok(dp, id))
+		return -ENOENT;
+	cur = path_load(dp, id);
+	memcpy(ret_path, dp_entry(&dp->path, cur.slot), sizeof(*ret_path));
+	*ret_state = cur.state;
+	return 0;
+}
+
+int dp_path_stat(struct dp *dp, uint32_t id, struct steer_path_stat *ret_stat)
+{
+	const struct steer_path_stat *v = dp->percpu;
+	struct steer_path_stat sum = { 0 };
+	int err;
+
+	if (id >= STEER_PATHS_MAX)
+		return -ENOENT;
+	err = bpf_map_lookup_elem(dp->path_stat_fd, &id, dp->percpu);
+	if (err)
+		return err;
+	for (int i = 0; i < dp->n_cpus; i++) {
+		sum.tx_packets += v[i].tx_packets;
+		sum.tx_octets += v[i].tx_octets;
+		sum.rx_packets += v[i].rx_packets;
+		sum.rx_octets += v[i].rx_octets;
+		if (v[i].rx_last_nsec > sum.rx_last_nsec)
+			sum.rx_last_nsec = v[i].rx_last_nsec;
+	}
+	*ret_stat = sum;
+	return 0;
+}
+
+int dp_sa_stat(struct dp *dp, uint32_t out_index, struct steer_sa_stat *ret_stat)
+{
+	const struct steer_sa_stat *v = dp->percpu;
+	struct steer_sa_stat sum = { 0 };
+	int err = bpf_map_lookup_elem(dp->sa_stat_fd, &out_index, dp->percpu);
+
+	if (err)
+		return err;
+	for (int i = 0; i < dp->n_cpus; i++) {
+		sum.in_packets += v[i].in_packets;
+		sum.in_octets += v[i].in_octets;
+		sum.out_packets += v[i].out_packets;
+		sum.out_octets += v[i].out_octets;
+	}
+	*ret_stat = sum;
+	return 0;
+}
+
+void dp_drops(struct dp *dp, uint64_t ret_drops[DROP_MAX])
+{
+	const __u64 *v = dp->percpu;
+
+	for (__u32 r = 0; r < DROP_MAX; r++) {
+		ret_drops[r] = 0;
+		if (bpf_map_lookup_elem(dp->drops_fd, &r, dp->percpu))
+			continue;
+		for (int i = 0; i < dp->n_cpus; i++)
+			ret_drops[r] += v[i];
+	}
+}
+
+static int group_new_id(struct dp *dp, uint32_t *ret_id)
+{
+	for (uint32_t tried = 1; tried < STEER_GROUPS_MAX; tried++) {
+		uint32_t id = dp->group_next_id;
+
+		dp->group_next_id = id + 1 < STEER_GROUPS_MAX ? id + 1 : 1;
+		if (!group_cur(dp, id)->slot) {
+			*ret_id = id;
+			return 0;
+		}
+	}
+	return -ENOSPC;
+}
+
+int dp_group_put(struct dp *dp, uint32_t id, enum steer_mode mode, const uint32_t *paths,
+		 const uint16_t *weights, size_t n, uint32_t *ret_id)
+{
+	struct steer_group rec = { .id = id, .mode = mode, .n_members = n };
+	uint32_t slot, old;
+	int err = 0;
+
+	if (n > STEER_MEMBERS_MAX || id >= STEER_GROUPS_MAX)
+		return -EINVAL;
+	if (!id)
+		err = group_new_id(dp, &rec.id);
+	if (!err)
+		err = take_slot(&dp->group_slots, &slot);
+	if (err)
+		return err;
+	memcpy(rec.path, paths, n * sizeof(*paths));
+	memcpy(rec.weight, weights, n * sizeof(*weights));
+	if (mode == STEER_MODE_FLOW_HASH)
+		flowtab_fill(rec.flow, paths, weights, n);
+	old = group_cur(dp, rec.id)->slot;
+	if (old)
+		rec.version = ((struct steer_group *)dp_entry(&dp->group, old))->version + 1;
+	memcpy(dp_entry(&dp->group, slot), &rec, sizeof(rec));
+	__atomic_store_n(&group_cur(dp, rec.id)->slot, slot, __ATOMIC_RELEASE);
+	slot_ring_leave(&dp->group_slots, old, dp_now());
+	*ret_id = rec.id;
+	return 0;
+}
+
+int dp_group_del(struct dp *dp, uint32_t id)
+{
+	uint32_t old;
+
+	if (!id || id >= STEER_GROUPS_MAX || !group_cur(dp, id)->slot)
+		return -ENOENT;
+	old = __atomic_exchange_n(&group_cur(dp, id)->slot, 0, __ATOMIC_ACQ_REL);
+	slot_ring_leave(&dp->group_slots, old, dp_now());
+	return 0;
+}
+
+int dp_path_cur_fd(const struct dp *dp, uint32_t *ret_entries)
+{
+	*ret_entries = STEER_PATHS_MAX;
+	return dp->path_cur_fd;
+}
+
+int dp_events_fd(struct dp *dp)
+{
+	return ring_buffer__epoll_fd(dp->events);
+}
+
+int dp_events_drain(struct dp *dp, dp_event_fn *fn, void *ctx)
+{
+	dp->event_fn = fn;
+	dp->event_ctx = ctx;
+	return ring_buffer__consume(dp->events);
+}
