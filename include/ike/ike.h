@@ -178,6 +178,7 @@ enum ike_output_kind {
 
 struct ike_output {
 	enum ike_output_kind kind;
+	uint64_t family; /* of IKE SAs from one authentication: stable over rekeys; 0 if none */
 	uint64_t spi_i, spi_r; /* of the IKE SA concerned, 0 if none */
 	char conn[IKE_NAME_MAX];
 	struct ike_path path; /* SEND: where; others: the IKE SA's current path */
@@ -249,6 +250,7 @@ struct ike_child_info {
 };
 
 struct ike_sa_info {
+	uint64_t family;
 	uint64_t spi_i, spi_r;
 	char conn[IKE_NAME_MAX];
 	const char *state; /* "CONNECTING", "ESTABLISHED", "REKEYING", "DELETING" */
