@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Inside of braid-esp: what packet threads (worker.c) and the control thread (server.c, paths.c)
+ * share. The control thread owns everything; a worker reads the SAD between epoch_enter and
+ * epoch_leave, writes its own counters, and tells the control thread things by notes: datagrams on
+ * a socket pair, dropped when it is full.
+ */
+#ifndef BRAID_ENGINE_ENGINE_H
+#define BRAID_ENGINE_ENGINE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/usec.h"
+#include "esp/probe.h"
+#include "esp/proto.h"
+#include "esp/sad.h"
+#include "net/tun.h"
+#include "net/udp_gso.h"
+
+enum { ENGINE_WORKERS_MAX = EPOCH_READERS };
+
+struct worker;
+struct paths;
+
+struct engine_sockets {
+	int udp4, udp6;
+};
+
+struct engine {
+	struct engine_config cfg;
+	bool configured;
+	struct tun tun;
+	struct engine_sockets sock[ENGINE_WORKERS_MAX];
+	int raw4, raw6;		      /* plain ESP */
+	struct udp_dest dest4, dest6; /* the stable pair */
+	struct udp_dest raw_dest4, raw_dest6;
+	struct sad sad;
+	uint64_t flow_seed;
+	int n_workers;
+	struct worker *worker[ENGINE_WORKERS_MAX];
+	int note_rx, note_tx;
+	int stop_fd; /* readable when the workers shall end */
+
+	/* Control thread only. */
+	_Atomic uint32_t *path_cur; /* mapped; NULL before ENGINE_MAPS */
+	uint32_t path_cur_entries;
+	struct paths *paths;
+	void (*event)(struct engine *e, struct engine_hdr *msg, size_t len);
+	uint8_t probe_buf[256];
+};
+
+/* Notes from worker to control thread. Others are events of the protocol, passed on as they are:
+ * ENGINE_EV_IKE_RECV, ENGINE_EV_SA_SEEN, ENGINE_EV_SA_LIMIT. */
+enum { NOTE_PROBE = 512 };
+
+struct note_probe {
+	struct engine_hdr h;
+	uint32_t sa_id, ifindex;
+	struct udp_addr local, remote;
+	usec_t received;
+	uint8_t data[PROBE_LEN];
+};
+
+struct worker_counters {
+	uint64_t tun_rx_packets, tun_rx_octets, tun_tx_packets, tun_tx_octets, udp_rx,
+		drop_no_policy, drop_unknown_spi, drop_short, drop_replay, drop_integrity,
+		drop_malformed, drop_ts, drop_tun, keepalives, crypto_errors;
+};
+
+usec_t engine_now(void);
+
+/* engine_config.c: open TUN and sockets, drop privileges, start the workers. 0 or -errno; on
+ * failure everything is as before. */
+int engine_configure(struct engine *e, const struct engine_config *cfg);
+void engine_unconfigure(struct engine *e);
+
+/* worker.c */
+int worker_start(struct engine *e, int index, struct worker **ret_worker);
+void worker_join(struct worker *w); /* after stop_fd became readable; frees */
+void worker_counters(const struct worker *w, struct worker_counters *c, uint64_t *ret_tx,
+		     uint64_t *ret_drop_send);
+/* Outer socket and destination for packets of this SA. */
+int engine_route(struct engine *e, const struct sa *sa, int index,
+		 const struct udp_dest **ret_dest);
+
+/* paths.c: the table of probed paths. */
+struct paths *paths_new(void);
+void paths_free(struct paths *p);
+int paths_add(struct engine *e, const struct engine_path *req, usec_t now);
+int paths_del(struct engine *e, uint32_t id);
+int paths_want(struct engine *e, uint32_t id, bool use, usec_t now);
+/* An SA goes away: its paths follow the successor. Call before sad_del. */
+void paths_sa_gone(struct engine *e, uint32_t sa_id);
+void paths_probe(struct engine *e, const struct note_probe *n);
+/* Send what is due, judge what is late. Returns when to be called again. */
+usec_t paths_run(struct engine *e, usec_t now);
+/* One ENGINE_PATH_INFO or ENGINE_EV_PATH for each path. */
+void paths_each(struct engine *e, void (*fn)(void *ctx, struct engine_path_info *info), void *ctx);
+
+/* server.c: the protocol. Serves until SIGTERM or ENGINE_SHUTDOWN. listen_fd is taken. */
+int server_run(struct engine *e, int listen_fd);
+
+#endif

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Security associations and the policy that leads to them (RFC 4301 4.4).
+ *
+ * One writer (the control thread) adds and removes; any number of packet threads look up, without
+ * locks. An SA is complete before it is reachable and only its counters, its sequence number and
+ * its replay window change afterwards. What is removed is freed after a grace period
+ * (esp/epoch.h). Inbound: the SPI is an array index (abi/steer.h). Outbound: exact remote addresses
+ * by hash, then ranges in order of installation, first match.
+ */
+#ifndef BRAID_ESP_SAD_H
+#define BRAID_ESP_SAD_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/usec.h"
+#include "esp/epoch.h"
+#include "esp/esp.h"
+#include "esp/proto.h"
+#include "esp/replay.h"
+
+struct aead;
+struct inner;
+
+/* Packet threads and the control thread, each with contexts and counters of its own. */
+enum { SAD_THREADS = EPOCH_READERS + 1 };
+
+/* One thread's share: written by it alone, summed by the control thread. */
+struct sa_counters {
+	_Alignas(64) uint64_t in_packets, in_octets, out_packets, out_octets;
+	uint64_t drop_replay, drop_integrity, drop_malformed, drop_ts, dummies;
+	usec_t last_in, last_out;
+};
+
+/* A traffic selector, prepared for comparing. */
+struct sa_ts {
+	uint8_t family, protocol; /* 0: any */
+	bool any_port;
+	uint16_t port_first, port_last;
+	uint8_t first[16], last[16];
+};
+
+struct sa {
+	uint32_t id, replaces, spi_in, spi_out, mark, flags;
+	uint16_t encr_id, key_bits, integ_id;
+	uint8_t family;	 /* of the stable pair */
+	bool deferred;	 /* control thread: outbound traffic stays on the predecessor */
+	bool superseded; /* control thread: a successor has the outbound traffic */
+	uint64_t order;	 /* place among the policies; a successor inherits it */
+	struct esp_format in, out;
+	struct aead *enc[SAD_THREADS], *dec[SAD_THREADS];
+	int threads;
+	uint8_t n_ts_local, n_ts_remote;
+	struct sa_ts ts_local[ENGINE_TS_MAX], ts_remote[ENGINE_TS_MAX];
+	struct engine_ts ts_local_wire[ENGINE_TS_MAX], ts_remote_wire[ENGINE_TS_MAX];
+	char driver[16], name[96];
+
+	_Alignas(64) _Atomic uint64_t seq_out; /* last one taken */
+	uint64_t seq_max, seq_warn;
+	_Atomic bool limit_told;
+	_Alignas(64) struct replay replay;
+	_Atomic usec_t seen; /* when the control thread was last told of a valid packet */
+	struct sa_counters counters[SAD_THREADS];
+	struct sa *next_retired; /* control thread */
+	uint64_t free_mark;
+};
+
+/* Build from a request. threads: number of contexts. Returns 0, -EINVAL (malformed request or
+ * lengths that do not fit the suite), -ENOTSUP (suite unknown), -ENOMEM. */
+int sa_new(const struct engine_sa *req, int driver, int threads, struct sa **ret_sa);
+void sa_free(struct sa *sa); /* wipes */
+
+/* Take n sequence numbers in one step; false when they are used up (RFC 4303 3.3.3: no wrap).
+ * Several threads may call. *ret_first is the first of them, the others follow. */
+static inline bool sa_take_seq(struct sa *sa, uint32_t n, uint64_t *ret_first)
+{
+	uint64_t last = atomic_fetch_add_explicit(&sa->seq_out, n, memory_order_relaxed);
+
+	*ret_first = last + 1;
+	return last <= sa->seq_max - n;
+}
+
+/* RFC 4301 5.2: is the decrypted packet one this SA may carry (source remote, destination local)?
+ */
+bool sa_inbound_ok(const struct sa *sa, const struct inner *in);
+/* The same for a packet that leaves (source local, destination remote). */
+bool sa_outbound_ok(const struct sa *sa, const struct inner *in);
+void sa_sum(const struct sa *sa, struct sa_counters *ret_sum);
+
+struct policy; /* immutable snapshot */
+
+struct sad {
+	struct epoch epoch;
+	_Atomic(struct sa *) *in; /* by index of the SPI */
+	_Atomic(struct policy *) policy;
+	struct sa **all; /* control thread: in order */
+	size_t n, cap;
+	uint64_t next_order, generation;
+	struct sa *retired;
+	struct policy *retired_policy;
+};
+
+/* What one thread found last. */
+struct sad_cache {
+	uint64_t generation;
+	uint8_t addrs[32];
+	uint8_t family, proto, has_ports;
+	uint16_t sport, dport;
+	struct sa *sa;
+};
+
+int sad_init(struct sad *sad);
+void sad_clear(struct sad *sad); /* no reader may be left */
+
+/* Packet threads, between epoch_enter and epoch_leave. NULL: none. */
+static inline struct sa *sad_in(const struct sad *sad, uint32_t spi)
+{
+	struct sa *sa = atomic_load_explicit(&sad->in[spi & 0xfffff], memory_order_acquire);
+
+	return sa && sa->spi_in == spi ? sa : NULL;
+}
+struct sa *sad_out(const struct sad *sad, struct sad_cache *cache, const struct inner *in);
+
+/* Control thread. sad_add takes sa; -EEXIST if its id or the slot of its SPI is in use. */
+int sad_add(struct sad *sad, struct sa *sa);
+struct sa *sad_find(const struct sad *sad, uint32_t id);
+/* The SA that outbound traffic of this one's selectors uses: itself, or follow the rekeys. */
+struct sa *sad_sender(const struct sad *sad, uint32_t id);
+int sad_del(struct sad *sad, uint32_t id);
+/* End of deferral; nothing happens if it ended already. */
+int sad_out_on(struct sad *sad, uint32_t id);
+/* Free what no reader can see any more. True if something is left. */
+bool sad_reclaim(struct sad *sad);
+
+#endif

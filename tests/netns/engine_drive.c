@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Plays the agent for one engine: installs SAs with fixed keys, prints counters. For tests and
+ * measurements of the engine alone; the stable pair is the hosts' real addresses. */
+#include <errno.h>
+#include <linux/types.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "abi/steer.h"
+#include "crypto/aead.h"
+#include "crypto/alg.h"
+#include "esp/client.h"
+#include "esp/proto.h"
+
+static const struct suite {
+	const char *name;
+	uint16_t encr, bits, integ;
+} suites[] = {
+	{ "aes128gcm16", ENCR_AES_GCM_16, 128, INTEG_NONE },
+	{ "aes256gcm16", ENCR_AES_GCM_16, 256, INTEG_NONE },
+	{ "chacha20poly1305", ENCR_CHACHA20_POLY1305, 0, INTEG_NONE },
+	{ "aes128cbc-sha256", ENCR_AES_CBC, 128, INTEG_HMAC_SHA2_256_128 },
+	{ "aes256cbc-sha512", ENCR_AES_CBC, 256, INTEG_HMAC_SHA2_512_256 },
+};
+
+static const char usage[] = "usage: engine_drive SOCKET config TUN LOCAL REMOTE [driver=openssl] "
+			    "[workers=N] [busy=USEC]\n"
+			    "       engine_drive SOCKET sa ID a|b LOCAL-PREFIX REMOTE-PREFIX "
+			    "[suite=NAME] [esn] [plain]\n"
+			    "                          [replaces=ID] [defer] [probes]\n"
+			    "       engine_drive SOCKET del|on|pathdel ID\n"
+			    "       engine_drive SOCKET path ID SA LOCAL REMOTE USEC [join]\n"
+			    "       engine_drive SOCKET list|stats|shutdown|hello\n"
+			    "       engine_drive SOCKET watch SECONDS\n";
+
+static void die(const char *what, int r)
+{
+	fprintf(stderr, "engine_drive: %s: %s\n", what, strerror(-r));
+	exit(1);
+}
+
+static const char *option(int argc, char **argv, const char *key)
+{
+	size_t n = strlen(key);
+
+	for (int i = 0; i < argc; i++)
+		if (strncmp(argv[i], key, n) == 0)
+			return argv[i] + n;
+	return NULL;
+}
+
+static void print_msg(void *ctx, const struct engine_hdr *h, size_t len)
+{
+	char a[ADDR_PORT_STR], b[ADDR_PORT_STR];
+
+	(void)ctx;
+	(void)len;
+	switch (h->type) {
+	case ENGINE_SA_INFO: {
+		const struct engine_sa_info *i = (const void *)h;
+
+		printf("sa %u spi_in %08x out %d seq_out %llu in %llu %llu out %llu %llu "
+		       "replay %llu integrity %llu malformed %llu ts %llu dummies %llu driver %s\n",
+		       i->id, i->spi_in, i->out_active, (unsigned long long)i->seq_out,
+		       (unsigned long long)i->in_packets, (unsigned long long)i->in_octets,
+		       (unsigned long long)i->out_packets, (unsigned long long)i->out_octets,
+		       (unsigned long long)i->drop_replay, (unsigned long long)i->drop_integrity,
+		       (unsigned long long)i->drop_malformed, (unsigned long long)i->drop_ts,
+		       (unsigned long long)i->dummies, i->driver);
+		return;
+	}
+	case ENGINE_PATH_INFO:
+	case ENGINE_EV_PATH: {
+		const struct engine_path_info *i = (const void *)h;
+
+		printf("path %u state %u verified %u use %u rtt %u loss %u tx %llu rx %llu "
+		       "%s observed %s\n",
+		       i->id, i->state, i->verified, i->peer_use, i->rtt_usec, i->loss_permille,
+		       (unsigned long long)i->probes_tx, (unsigned long long)i->probes_rx,
+		       udp_addr_format(&i->remote, a), udp_addr_format(&i->observed, b));
+		return;
+	}
+	case ENGINE_COUNTERS: {
+		const struct engine_counters *c = (const void *)h;
+
+		printf("tun_rx %llu tun_tx %llu udp_rx %llu udp_tx %llu no_policy %llu "
+		       "unknown_spi %llu short %llu send %llu tun %llu keepalives %llu "
+		       "malformed %llu crypto %llu\n",
+		       (unsigned long long)c->tun_rx_packets, (unsigned long long)c->tun_tx_packets,
+		       (unsigned long long)c->udp_rx_datagrams,
+		       (unsigned long long)c->udp_tx_datagrams,
+		       (unsigned long long)c->drop_no_policy,
+		       (unsigned long long)c->drop_unknown_spi, (unsigned long long)c->drop_short,
+		       (unsigned long long)c->drop_send, (unsigned long long)c->drop_tun,
+		       (unsigned long long)c->keepalives, (unsigned long long)c->drop_malformed,
+		       (unsigned long long)c->crypto_errors);
+		return;
+	}
+	case ENGINE_HELLO_INFO: {
+		const struct engine_hello *e = (const void *)h;
+
+		printf("pid %u workers %u crypto %s tun %s\n", e->pid, e->workers, e->crypto,
+		       e->tun);
+		return;
+	}
+	case ENGINE_EV_JOIN: {
+		const struct engine_join *j = (const void *)h;
+
+		printf("join sa %u epids %08x use %u remote %s\n", j->sa_id, j->epids, j->use,
+		       udp_addr_format(&j->remote, a));
+		return;
+	}
+	case ENGINE_EV_SA_SEEN:
+		printf("seen %u\n", ((const struct engine_id *)h)->id);
+		return;
+	case ENGINE_EV_IKE_RECV: {
+		const struct engine_dgram *d = (const void *)h;
+
+		printf("ike %u octets from %s\n", d->len, udp_addr_format(&d->remote, a));
+		return;
+	}
+	default:
+		printf("message %u\n", h->type);
+	}
+}
+
+static struct addr address(const char *s)
+{
+	struct addr a;
+
+	if (addr_parse(s, &a) < 0)
+		die(s, -EINVAL);
+	return a;
+}
+
+static struct engine_ts selector(const char *s)
+{
+	struct engine_ts ts = { .port_last = 65535 };
+	struct addr a;
+	uint8_t len;
+
+	if (addr_parse_prefix(s, &a, &len) < 0)
+		die(s, -EINVAL);
+	addr_prefix_range(&a, len, &ts.first, &ts.last);
+	return ts;
+}
+
+static void config(int argc, char **argv, struct engine_config *c)
+{
+	struct addr local = address(argv[1]), remote = address(argv[2]);
+	const char *o;
+
+	c->h.type = ENGINE_CONFIG;
+	snprintf(c->tun, sizeof(c->tun), "%s", argv[0]);
+	c->tun_mtu = 1400;
+	c->port = c->stable_port = 4500;
+	if (local.family == 4) {
+		c->stable4_local = local;
+		c->stable4_remote = remote;
+	} else {
+		c->stable6_local = local;
+		c->stable6_remote = remote;
+	}
+	o = option(argc, argv, "driver=");
+	if (o)
+		c->crypto_driver =
+			strcmp(o, "openssl") ? AEAD_DRIVER_IPSEC_MB : AEAD_DRIVER_OPENSSL;
+	o = option(argc, argv, "workers=");
+	if (o)
+		c->workers = (uint8_t)atoi(o);
+	o = option(argc, argv, "busy=");
+	if (o)
+		c->busy_poll = (uint8_t)atoi(o);
+}
+
+/* Side a's outbound key is side b's inbound one. */
+static void sa(int argc, char **argv, struct engine_sa *s)
+{
+	const char *name = option(argc, argv, "suite="), *o;
+	bool a = argv[1][0] == 'a';
+	struct aead_sizes size;
+	const struct suite *suite = &suites[0];
+
+	for (size_t i = 0; name && i < sizeof(suites) / sizeof(suites[0]); i++)
+		if (strcmp(suites[i].name, name) == 0)
+			suite = &suites[i];
+	s->h.type = ENGINE_SA_ADD;
+	s->id = (uint32_t)atoi(argv[0]);
+	s->spi_in = STEER_SPI(a ? 0xa0 : 0xb0, s->id);
+	s->spi_out = STEER_SPI(a ? 0xb0 : 0xa0, s->id);
+	s->mark = STEER_MARK(0, 0, s->id);
+	s->encr_id = suite->encr;
+	s->key_bits = suite->bits;
+	s->integ_id = suite->integ;
+	if (!aead_sizes(&(struct aead_spec){ suite->encr, suite->bits, suite->integ }, &size))
+		die("suite", -ENOTSUP);
+	s->key_len = (uint8_t)(size.key + size.salt);
+	s->integ_len = (uint8_t)size.integ;
+	memset(s->key_in, a ? 1 : 2, s->key_len);
+	memset(s->key_out, a ? 2 : 1, s->key_len);
+	memset(s->integ_in, a ? 3 : 4, s->integ_len);
+	memset(s->integ_out, a ? 4 : 3, s->integ_len);
+	s->family = option(argc, argv, "outer6") ? 6 : 4;
+	s->n_ts_local = s->n_ts_remote = 1;
+	s->ts_local[0] = selector(argv[2]);
+	s->ts_remote[0] = selector(argv[3]);
+	s->flags = option(argc, argv, "plain") ? 0 : ENGINE_SA_ENCAP;
+	s->flags |= option(argc, argv, "esn") ? ENGINE_SA_ESN : 0;
+	s->flags |= option(argc, argv, "defer") ? ENGINE_SA_DEFER_OUT : 0;
+	s->flags |= option(argc, argv, "probes") ? ENGINE_SA_PROBES : 0;
+	o = option(argc, argv, "replaces=");
+	if (o)
+		s->replaces = (uint32_t)atoi(o);
+}
+
+static void path(int argc, char **argv, struct engine_path *p)
+{
+	p->h.type = ENGINE_PATH_ADD;
+	p->id = (uint32_t)atoi(argv[0]);
+	p->sa_id = (uint32_t)atoi(argv[1]);
+	p->local = (struct udp_addr){ address(argv[2]), 4500 };
+	p->remote = (struct udp_addr){ address(argv[3]), 4500 };
+	p->interval_usec = (uint32_t)atoi(argv[4]);
+	p->epids = 1 << 16 | 1;
+	p->join = option(argc, argv, "join") != NULL;
+}
+
+static int watch(int fd, int seconds)
+{
+	static uint64_t buf[ENGINE_MSG_MAX / 8];
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	int r;
+
+	for (int i = 0; i < seconds * 10; i++) {
+		poll(&p, 1, 100);
+		while ((r = engine_recv(fd, buf, sizeof(buf))) > 0)
+			print_msg(NULL, (void *)buf, (size_t)r);
+		if (r != -EAGAIN)
+			return r;
+		fflush(stdout);
+	}
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	static union {
+		struct engine_hdr h;
+		struct engine_config config;
+		struct engine_sa sa;
+		struct engine_path path;
+		struct engine_id id;
+		struct engine_hello hello;
+	} m;
+	size_t len = sizeof(struct engine_hdr);
+	const char *cmd;
+	int fd, r;
+
+	if (argc < 3) {
+		fputs(usage, stderr);
+		return 2;
+	}
+	r = engine_connect(argv[1], &fd);
+	if (r < 0)
+		die(argv[1], r);
+	cmd = argv[2];
+	argc -= 3;
+	argv += 3;
+	if (strcmp(cmd, "config") == 0 && argc >= 3) {
+		config(argc, argv, &m.config);
+		len = sizeof(m.config);
+	} else if (strcmp(cmd, "sa") == 0 && argc >= 4) {
+		sa(argc, argv, &m.sa);
+		len = sizeof(m.sa);
+	} else if (strcmp(cmd, "path") == 0 && argc >= 5) {
+		path(argc, argv, &m.path);
+		len = sizeof(m.path);
+	} else if (argc == 1 &&
+		   (!strcmp(cmd, "del") || !strcmp(cmd, "on") || !strcmp(cmd, "pathdel"))) {
+		m.h.type = !strcmp(cmd, "del")	? ENGINE_SA_DEL
+			   : !strcmp(cmd, "on") ? ENGINE_SA_OUT_ON
+						: ENGINE_PATH_DEL;
+		m.id.id = (uint32_t)atoi(argv[0]);
+		len = sizeof(m.id);
+	} else if (strcmp(cmd, "list") == 0) {
+		m.h.type = ENGINE_LIST;
+	} else if (strcmp(cmd, "stats") == 0) {
+		m.h.type = ENGINE_STATS;
+	} else if (strcmp(cmd, "hello") == 0) {
+		m.h.type = ENGINE_HELLO;
+		len = sizeof(m.hello);
+	} else if (strcmp(cmd, "shutdown") == 0) {
+		m.h.type = ENGINE_SHUTDOWN;
+	} else if (strcmp(cmd, "watch") == 0 && argc == 1) {
+		return watch(fd, atoi(argv[0])) < 0;
+	} else {
+		fputs(usage, stderr);
+		return 2;
+	}
+	m.h.seq = 1;
+	r = engine_call(fd, &m.h, len, -1, 5000, print_msg, NULL);
+	if (r < 0)
+		die(cmd, r);
+	return 0;
+}

@@ -1,0 +1,343 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Probed paths: sends requests, answers the peer's, judges silence, and takes a path out of use in
+ * the steering maps by one compare-and-exchange. Control thread. */
+#include <errno.h>
+#include <linux/types.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "abi/steer.h"
+#include "crypto/rng.h"
+#include "engine/engine.h"
+
+enum { JOIN_RECENT = 16 };
+
+struct path {
+	struct engine_path cfg;
+	struct probe_path st;
+	uint8_t peer_use;
+	uint8_t wish; /* enum probe_flags we send */
+	struct udp_addr observed;
+	struct path *next;
+};
+
+struct paths {
+	struct path *first;
+	size_t n;
+	/* Strangers are announced once a second each, and not many of them. */
+	struct {
+		struct udp_addr remote;
+		uint32_t epids;
+		usec_t when;
+	} recent[JOIN_RECENT];
+};
+
+struct paths *paths_new(void)
+{
+	return calloc(1, sizeof(struct paths));
+}
+
+void paths_free(struct paths *p)
+{
+	while (p && p->first) {
+		struct path *next = p->first->next;
+
+		free(p->first);
+		p->first = next;
+	}
+	free(p);
+}
+
+static struct path **find(struct engine *e, uint32_t id)
+{
+	struct path **p = &e->paths->first;
+
+	while (*p && (*p)->cfg.id != id)
+		p = &(*p)->next;
+	return p;
+}
+
+int paths_add(struct engine *e, const struct engine_path *req, usec_t now)
+{
+	struct probe_config pc = {
+		.interval = req->interval_usec,
+		.down_after = req->down_after,
+		.up_after = req->up_after,
+	};
+	struct path **slot = find(e, req->id), *p;
+
+	if (req->id == 0 || req->id >= STEER_PATHS_MAX || req->interval_usec == 0)
+		return -EINVAL;
+	if (*slot)
+		return -EEXIST;
+	if (e->paths->n >= STEER_PATHS_MAX)
+		return -ENOSPC;
+	p = calloc(1, sizeof(*p));
+	if (!p)
+		return -ENOMEM;
+	p->cfg = *req;
+	p->peer_use = 1;
+	p->wish = req->join ? PROBE_JOIN : 0;
+	probe_path_init(&p->st, &pc, now);
+	*slot = p;
+	e->paths->n++;
+	return 0;
+}
+
+int paths_del(struct engine *e, uint32_t id)
+{
+	struct path **slot = find(e, id), *p = *slot;
+
+	if (!p)
+		return -ENOENT;
+	*slot = p->next;
+	free(p);
+	e->paths->n--;
+	return 0;
+}
+
+void paths_sa_gone(struct engine *e, uint32_t sa_id)
+{
+	uint32_t heir = 0;
+
+	for (size_t i = 0; i < e->sad.n; i++)
+		if (e->sad.all[i]->replaces == sa_id)
+			heir = e->sad.all[i]->id;
+	if (!heir)
+		return;
+	for (struct path *p = e->paths->first; p; p = p->next)
+		if (p->cfg.sa_id == sa_id)
+			p->cfg.sa_id = heir;
+}
+
+static void fill_info(const struct path *p, struct engine_path_info *i)
+{
+	memset(i, 0, sizeof(*i));
+	i->id = p->cfg.id;
+	i->epids = p->cfg.epids;
+	i->sa_id = p->cfg.sa_id;
+	i->state = p->st.state;
+	i->peer_use = p->peer_use;
+	i->verified = p->st.verified;
+	i->rtt_usec = p->st.rtt;
+	i->rtt_min_usec = p->st.rtt_min;
+	i->rtt_jitter_usec = p->st.jitter;
+	i->loss_permille = probe_path_loss_permille(&p->st);
+	i->probes_tx = p->st.tx;
+	i->probes_rx = p->st.rx;
+	i->since_usec = p->st.since;
+	i->local = p->cfg.local;
+	i->remote = p->cfg.remote;
+	i->observed = p->observed;
+}
+
+void paths_each(struct engine *e, void (*fn)(void *ctx, struct engine_path_info *info), void *ctx)
+{
+	for (struct path *p = e->paths->first; p; p = p->next) {
+		struct engine_path_info i;
+
+		fill_info(p, &i);
+		fn(ctx, &i);
+	}
+}
+
+/* Write the state where the steering programs read it, unless an operator has disabled the path. */
+static void publish(struct engine *e, const struct path *p)
+{
+	struct steer_path_cur old, new;
+
+	if (!p->cfg.manage || !e->path_cur || p->cfg.id >= e->path_cur_entries)
+		return;
+	old.word = atomic_load(&e->path_cur[p->cfg.id]);
+	do {
+		if (old.slot == 0 || old.state == STEER_PATH_DISABLED || old.state == p->st.state)
+			return;
+		new = old;
+		new.state = p->st.state;
+		new.gen++;
+	} while (!atomic_compare_exchange_weak(&e->path_cur[p->cfg.id], &old.word, new.word));
+}
+
+static void tell(struct engine *e, const struct path *p)
+{
+	struct engine_path_info i;
+
+	fill_info(p, &i);
+	i.h.type = ENGINE_EV_PATH;
+	e->event(e, &i.h, sizeof(i));
+}
+
+static void changed(struct engine *e, struct path *p)
+{
+	publish(e, p);
+	tell(e, p);
+}
+
+/* Encapsulate one probe as a dummy packet (RFC 4303 2.6) and send it: along a path of the maps, or,
+ * with path 0, straight to an address. */
+static int send_probe(struct engine *e, struct sa *sa, const struct probe *probe, uint32_t path,
+		      const struct udp_dest *straight, unsigned ifindex)
+{
+	uint32_t mark = STEER_MARK(STEER_MARK_KIND_PATH, 0, path);
+	const struct udp_dest *dest;
+	struct iovec iov = { .iov_base = e->probe_buf };
+	int self = e->n_workers, fd = engine_route(e, sa, 0, &dest);
+	uint64_t seq;
+
+	iov.iov_len = esp_len(&sa->out, PROBE_LEN);
+	if (iov.iov_len > sizeof(e->probe_buf) || fd < 0)
+		return -EINVAL;
+	if (!sa_take_seq(sa, 1, &seq))
+		return -EOVERFLOW;
+	probe_encode(probe, e->probe_buf + sa->out.hdr);
+	if (esp_encap(sa->enc[self], &sa->out, seq, e->probe_buf, PROBE_LEN, ESP_NH_DUMMY) < 0)
+		return -EIO;
+	return udp_send_one(fd, path ? dest : straight, ifindex, path ? &mark : NULL, &iov, 1);
+}
+
+static void request(struct engine *e, struct path *p, usec_t now)
+{
+	struct sa *sa = sad_sender(&e->sad, p->cfg.sa_id);
+	struct probe probe = { .kind = PROBE_REQUEST, .flags = p->wish, .epids = p->cfg.epids };
+
+	if (!e->configured || !sa || rng_bytes(probe.nonce, sizeof(probe.nonce)) < 0) {
+		/* Without an SA there is nothing to ask with: the path counts as silent. */
+		memset(probe.nonce, 0, sizeof(probe.nonce));
+		probe_path_sent(&p->st, probe.nonce, now);
+		return;
+	}
+	probe.t_sent = engine_now();
+	probe_path_sent(&p->st, probe.nonce, probe.t_sent);
+	/* A send that fails is a probe that is not answered. */
+	send_probe(e, sa, &probe, p->cfg.id, NULL, 0);
+}
+
+usec_t paths_run(struct engine *e, usec_t now)
+{
+	usec_t next = USEC_NEVER, d;
+
+	for (struct path *p = e->paths->first; p; p = p->next) {
+		if (probe_path_tick(&p->st, now))
+			changed(e, p);
+		if (probe_path_due(&p->st, now))
+			request(e, p, now);
+		d = probe_path_deadline(&p->st);
+		if (d < next)
+			next = d;
+	}
+	return next;
+}
+
+int paths_want(struct engine *e, uint32_t id, bool use, usec_t now)
+{
+	struct path *p = *find(e, id);
+
+	if (!p)
+		return -ENOENT;
+	p->wish = use ? PROBE_JOIN : PROBE_LEAVE;
+	request(e, p, now);
+	return 0;
+}
+
+static void wish_of_peer(struct engine *e, struct path *p, const struct probe *probe)
+{
+	uint8_t use = p->peer_use;
+
+	if (probe->flags & PROBE_LEAVE)
+		use = 0;
+	else if (probe->flags & PROBE_JOIN)
+		use = 1;
+	if (use == p->peer_use)
+		return;
+	p->peer_use = use;
+	tell(e, p);
+}
+
+/* A source no path has: answered, as it is authenticated and the answer is no longer than the
+ * question, but nothing else is sent there before the agent makes a path of it and a nonce of ours
+ * came back. */
+static void stranger(struct engine *e, const struct note_probe *n, const struct probe *probe)
+{
+	struct engine_join j = {
+		.h.type = ENGINE_EV_JOIN,
+		.sa_id = n->sa_id,
+		.epids = probe->epids,
+		.ifindex = n->ifindex,
+		.use = !(probe->flags & PROBE_LEAVE),
+		.local = n->local,
+		.remote = n->remote,
+	};
+	int oldest = 0;
+
+	if (!(probe->flags & (PROBE_JOIN | PROBE_LEAVE)))
+		return;
+	for (int i = 0; i < JOIN_RECENT; i++) {
+		if (e->paths->recent[i].when < e->paths->recent[oldest].when)
+			oldest = i;
+		if (e->paths->recent[i].when + USEC_PER_SEC > n->received &&
+		    e->paths->recent[i].epids == probe->epids &&
+		    udp_addr_equal(&e->paths->recent[i].remote, &n->remote))
+			return;
+	}
+	if (e->paths->recent[oldest].when + USEC_PER_SEC > n->received)
+		return;
+	e->paths->recent[oldest].when = n->received;
+	e->paths->recent[oldest].epids = probe->epids;
+	e->paths->recent[oldest].remote = n->remote;
+	e->event(e, &j.h, sizeof(j));
+}
+
+static void answer(struct engine *e, const struct note_probe *n, const struct probe *probe,
+		   const struct path *p)
+{
+	struct sa *sa = sad_sender(&e->sad, n->sa_id);
+	struct probe a = *probe;
+	struct udp_dest to = { .from = n->local.ip };
+
+	if (!sa || !e->configured)
+		return;
+	a.kind = PROBE_ANSWER;
+	a.flags = p ? p->wish : 0;
+	a.observed = n->remote;
+	to.to_len = udp_addr_to_sockaddr(&n->remote, &to.to);
+	send_probe(e, sa, &a, p ? p->cfg.id : 0, &to, n->ifindex);
+}
+
+void paths_probe(struct engine *e, const struct note_probe *n)
+{
+	struct path *p;
+	struct probe probe;
+	bool ours;
+
+	if (probe_decode(n->data, sizeof(n->data), &probe) < 0)
+		return;
+	if (probe.kind == PROBE_REQUEST) {
+		for (p = e->paths->first; p; p = p->next)
+			if (p->cfg.epids == probe.epids &&
+			    udp_addr_equal(&p->cfg.remote, &n->remote) &&
+			    addr_equal(&p->cfg.local.ip, &n->local.ip))
+				break;
+		answer(e, n, &probe, p);
+		if (p)
+			wish_of_peer(e, p, &probe);
+		else
+			stranger(e, n, &probe);
+		return;
+	}
+	for (p = e->paths->first; p; p = p->next) {
+		bool change, first = !p->st.verified;
+
+		if (p->cfg.epids != probe.epids)
+			continue;
+		change = probe_path_answer(&p->st, probe.nonce, n->received, &ours);
+		if (!ours)
+			continue;
+		p->observed = probe.observed;
+		if (change)
+			publish(e, p);
+		if (change || first)
+			tell(e, p);
+		wish_of_peer(e, p, &probe);
+		return;
+	}
+}

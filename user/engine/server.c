@@ -1,0 +1,536 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The control thread: serves one agent at a time, forwards what packet threads report, runs the
+ * path probes. */
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/secret.h"
+#include "crypto/aead.h"
+#include "engine/engine.h"
+#include "esp/client.h"
+
+enum { BLOBS_MAX = 4096, RESULT_WAIT_MSEC = 5000, RECLAIM_USEC = 10000 };
+
+struct blob {
+	uint64_t key;
+	uint32_t len;
+	struct blob *next;
+	uint8_t data[];
+};
+
+struct server {
+	struct engine *e;
+	int listen_fd, agent_fd, signal_fd;
+	bool stop;
+	usec_t started;
+	struct blob *blobs;
+	size_t n_blobs;
+	int passed_fd; /* came with the message being served; -1: none */
+	uint64_t buf[ENGINE_MSG_MAX / 8];
+};
+
+static struct server *server; /* the one, for engine.event */
+
+static void agent_gone(struct server *s)
+{
+	if (s->agent_fd >= 0)
+		close(s->agent_fd);
+	s->agent_fd = -1;
+}
+
+/* Events may be lost, results may not. */
+static void put(struct server *s, struct engine_hdr *h, size_t len, bool must)
+{
+	struct pollfd p = { .fd = s->agent_fd, .events = POLLOUT };
+	int r;
+
+	if (s->agent_fd < 0)
+		return;
+	r = engine_send(s->agent_fd, h, len, -1);
+	if (r == -EAGAIN && must && poll(&p, 1, RESULT_WAIT_MSEC) > 0)
+		r = engine_send(s->agent_fd, h, len, -1);
+	if (r < 0 && (must || r != -EAGAIN)) {
+		log_warning("agent does not take our messages (%s), waiting for another one",
+			    strerror(-r));
+		agent_gone(s);
+	}
+}
+
+static void on_event(struct engine *e, struct engine_hdr *msg, size_t len)
+{
+	(void)e;
+	msg->seq = 0;
+	put(server, msg, len, false);
+}
+
+static void result(struct server *s, uint32_t seq, int error)
+{
+	struct engine_result r = { .h = { .seq = seq, .type = ENGINE_RESULT }, .error = error };
+
+	put(s, &r.h, sizeof(r), true);
+}
+
+static int hello(struct server *s, const struct engine_hdr *req)
+{
+	struct engine_hello h = {
+		.h = { .seq = req->seq, .type = ENGINE_HELLO_INFO },
+		.pid = (uint32_t)getpid(),
+		.workers = (uint32_t)s->e->n_workers,
+		.started_usec = s->started,
+	};
+
+	strncpy(h.crypto, aead_driver_name(AEAD_DRIVER_BEST), sizeof(h.crypto) - 1);
+	memcpy(h.tun, s->e->tun.name, sizeof(h.tun));
+	put(s, &h.h, sizeof(h), true);
+	return 0;
+}
+
+static int maps(struct server *s, const struct engine_maps *m)
+{
+	size_t len = (size_t)m->path_cur_entries * 4;
+	void *p;
+
+	if (s->passed_fd < 0 || m->path_cur_entries == 0 || m->path_cur_entries > 1u << 20)
+		return -EINVAL;
+	len = (len + 4095) & ~(size_t)4095;
+	p = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, s->passed_fd, 0);
+	if (p == MAP_FAILED)
+		return -errno;
+	if (s->e->path_cur)
+		munmap((void *)s->e->path_cur,
+		       ((size_t)s->e->path_cur_entries * 4 + 4095) & ~(size_t)4095);
+	s->e->path_cur = p;
+	s->e->path_cur_entries = m->path_cur_entries;
+	return 0;
+}
+
+static int sa_add(struct server *s, const struct engine_sa *req)
+{
+	struct engine *e = s->e;
+	struct sa *sa;
+	int r;
+
+	/* The number of contexts is known only then. */
+	if (!e->configured)
+		return -ENOTCONN;
+	r = sa_new(req, e->cfg.crypto_driver, e->n_workers + 1, &sa);
+	if (r < 0)
+		return r;
+	r = sad_add(&e->sad, sa);
+	if (r < 0)
+		sa_free(sa);
+	return r;
+}
+
+static void sa_info(struct server *s, const struct sa *sa, uint32_t seq)
+{
+	struct engine_sa_info i = {
+		.h = { .seq = seq, .type = ENGINE_SA_INFO },
+		.id = sa->id,
+		.replaces = sa->replaces,
+		.spi_in = sa->spi_in,
+		.spi_out = sa->spi_out,
+		.mark = sa->mark,
+		.flags = sa->flags,
+		.encr_id = sa->encr_id,
+		.key_bits = sa->key_bits,
+		.integ_id = sa->integ_id,
+		.family = sa->family,
+		.out_active = !sa->deferred && !sa->superseded,
+		.seq_out = sa->seq_out,
+		.seq_in_high = sa->replay.top,
+		.n_ts_local = sa->n_ts_local,
+		.n_ts_remote = sa->n_ts_remote,
+	};
+	struct sa_counters c;
+
+	sa_sum(sa, &c);
+	i.in_packets = c.in_packets;
+	i.in_octets = c.in_octets;
+	i.out_packets = c.out_packets;
+	i.out_octets = c.out_octets;
+	i.drop_replay = c.drop_replay;
+	i.drop_integrity = c.drop_integrity;
+	i.drop_malformed = c.drop_malformed;
+	i.drop_ts = c.drop_ts;
+	i.dummies = c.dummies;
+	i.last_in_usec = c.last_in;
+	i.last_out_usec = c.last_out;
+	memcpy(i.ts_local, sa->ts_local_wire, sizeof(i.ts_local));
+	memcpy(i.ts_remote, sa->ts_remote_wire, sizeof(i.ts_remote));
+	memcpy(i.driver, sa->driver, sizeof(i.driver));
+	memcpy(i.name, sa->name, sizeof(i.name));
+	put(s, &i.h, sizeof(i), true);
+}
+
+struct path_out {
+	struct server *s;
+	uint32_t seq;
+};
+
+static void path_info(void *ctx, struct engine_path_info *i)
+{
+	struct path_out *o = ctx;
+
+	i->h.type = ENGINE_PATH_INFO;
+	i->h.seq = o->seq;
+	put(o->s, &i->h, sizeof(*i), true);
+}
+
+static void blob_info(struct server *s, const struct blob *b, uint32_t seq)
+{
+	static uint64_t buf[(sizeof(struct engine_blob) + ENGINE_BLOB_MAX) / 8 + 1];
+	struct engine_blob *m = (void *)buf;
+
+	m->h = (struct engine_hdr){ .seq = seq, .type = ENGINE_BLOB };
+	m->key = b->key;
+	m->len = b->len;
+	m->pad = 0;
+	memcpy(m->data, b->data, b->len);
+	put(s, &m->h, sizeof(*m) + b->len, true);
+	secret_wipe(buf, sizeof(*m) + b->len);
+}
+
+static void counters(struct server *s, uint32_t seq)
+{
+	struct engine_counters k = { .h = { .seq = seq, .type = ENGINE_COUNTERS } };
+
+	for (int i = 0; i < s->e->n_workers; i++) {
+		struct worker_counters c;
+		uint64_t tx, dropped;
+
+		worker_counters(s->e->worker[i], &c, &tx, &dropped);
+		k.tun_rx_packets += c.tun_rx_packets;
+		k.tun_rx_octets += c.tun_rx_octets;
+		k.tun_tx_packets += c.tun_tx_packets;
+		k.tun_tx_octets += c.tun_tx_octets;
+		k.udp_rx_datagrams += c.udp_rx;
+		k.udp_tx_datagrams += tx;
+		k.drop_no_policy += c.drop_no_policy;
+		k.drop_unknown_spi += c.drop_unknown_spi;
+		k.drop_short += c.drop_short;
+		k.drop_replay += c.drop_replay;
+		k.drop_integrity += c.drop_integrity;
+		k.drop_malformed += c.drop_malformed;
+		k.drop_ts += c.drop_ts;
+		k.drop_send += dropped;
+		k.drop_tun += c.drop_tun;
+		k.keepalives += c.keepalives;
+		k.crypto_errors += c.crypto_errors;
+	}
+	put(s, &k.h, sizeof(k), true);
+}
+
+static void list(struct server *s, uint32_t seq, bool stats)
+{
+	struct path_out o = { s, seq };
+
+	for (size_t i = 0; i < s->e->sad.n; i++)
+		sa_info(s, s->e->sad.all[i], seq);
+	paths_each(s->e, path_info, &o);
+	if (stats)
+		counters(s, seq);
+	else
+		for (struct blob *b = s->blobs; b; b = b->next)
+			blob_info(s, b, seq);
+}
+
+static void blob_del(struct server *s, uint64_t key)
+{
+	struct blob **p = &s->blobs, *b;
+
+	while (*p && (*p)->key != key)
+		p = &(*p)->next;
+	b = *p;
+	if (!b)
+		return;
+	*p = b->next;
+	secret_wipe(b->data, b->len);
+	free(b);
+	s->n_blobs--;
+}
+
+static int blob_put(struct server *s, const struct engine_blob *m, size_t len)
+{
+	struct blob *b;
+
+	if (m->len > ENGINE_BLOB_MAX || len < sizeof(*m) + m->len)
+		return -EINVAL;
+	b = malloc(sizeof(*b) + m->len);
+	if (!b)
+		return -ENOMEM;
+	blob_del(s, m->key);
+	if (s->n_blobs >= BLOBS_MAX) {
+		free(b);
+		return -ENOSPC;
+	}
+	b->key = m->key;
+	b->len = m->len;
+	memcpy(b->data, m->data, m->len);
+	b->next = s->blobs;
+	s->blobs = b;
+	s->n_blobs++;
+	return 0;
+}
+
+/* RFC 3948 2.2: marker and message from port 4500. An error shows as a missing reply. */
+static void ike_send(struct server *s, const struct engine_dgram *d, size_t len)
+{
+	static const uint8_t marker[4];
+	struct iovec iov[2] = { { (void *)marker, 4 }, { (void *)d->data, d->len } };
+	struct udp_dest to = { .from = d->local.ip };
+	int fd;
+
+	if (!s->e->configured || len < sizeof(*d) + d->len)
+		return;
+	to.to_len = udp_addr_to_sockaddr(&d->remote, &to.to);
+	fd = d->remote.ip.family == 6 ? s->e->sock[0].udp6 : s->e->sock[0].udp4;
+	if (to.to_len && fd >= 0)
+		udp_send_one(fd, &to, d->ifindex, NULL, iov, 2);
+}
+
+static int serve(struct server *s, const struct engine_hdr *h, size_t len)
+{
+	struct engine *e = s->e;
+	const struct engine_id *id = (const void *)h;
+	const struct engine_path_want *want = (const void *)h;
+
+	switch ((enum engine_msg_type)h->type) {
+	case ENGINE_HELLO:
+		return hello(s, h);
+	case ENGINE_CONFIG:
+		return engine_configure(e, (const void *)h);
+	case ENGINE_MAPS:
+		return maps(s, (const void *)h);
+	case ENGINE_SA_ADD:
+		return sa_add(s, (const void *)h);
+	case ENGINE_SA_DEL:
+		paths_sa_gone(e, id->id);
+		return sad_del(&e->sad, id->id);
+	case ENGINE_SA_OUT_ON:
+		return sad_out_on(&e->sad, id->id);
+	case ENGINE_PATH_ADD:
+		return paths_add(e, (const void *)h, engine_now());
+	case ENGINE_PATH_DEL:
+		return paths_del(e, id->id);
+	case ENGINE_PATH_WANT:
+		return paths_want(e, want->id, want->use, engine_now());
+	case ENGINE_BLOB_PUT:
+		return blob_put(s, (const void *)h, len);
+	case ENGINE_BLOB_DEL:
+		blob_del(s, ((const struct engine_blob *)h)->key);
+		return 0;
+	case ENGINE_LIST:
+		list(s, h->seq, false);
+		return 0;
+	case ENGINE_STATS:
+		list(s, h->seq, true);
+		return 0;
+	case ENGINE_SHUTDOWN:
+		s->stop = true;
+		return 0;
+	case ENGINE_IKE_SEND:
+	case ENGINE_RESULT:
+	case ENGINE_HELLO_INFO:
+	case ENGINE_SA_INFO:
+	case ENGINE_PATH_INFO:
+	case ENGINE_BLOB:
+	case ENGINE_COUNTERS:
+	case ENGINE_EV_IKE_RECV:
+	case ENGINE_EV_SA_SEEN:
+	case ENGINE_EV_PATH:
+	case ENGINE_EV_JOIN:
+	case ENGINE_EV_SA_LIMIT:
+		break;
+	}
+	return -EOPNOTSUPP;
+}
+
+/* Like engine_recv, and keeps a descriptor that came along. */
+static int receive(struct server *s)
+{
+	struct iovec iov = { .iov_base = s->buf, .iov_len = sizeof(s->buf) };
+	union {
+		char b[CMSG_SPACE(4 * sizeof(int))];
+		struct cmsghdr align;
+	} control;
+	struct msghdr m = {
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = &control,
+		.msg_controllen = sizeof(control),
+	};
+	const struct engine_hdr *h = (void *)s->buf;
+	ssize_t n = recvmsg(s->agent_fd, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+
+	s->passed_fd = -1;
+	if (n < 0)
+		return errno == EINTR || errno == EAGAIN ? -EAGAIN : -errno;
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(&m); c; c = CMSG_NXTHDR(&m, c)) {
+		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+			continue;
+		for (size_t i = 0; i < (c->cmsg_len - CMSG_LEN(0)) / sizeof(int); i++) {
+			int fd;
+
+			memcpy(&fd, CMSG_DATA(c) + i * sizeof(int), sizeof(int));
+			if (s->passed_fd < 0)
+				s->passed_fd = fd;
+			else
+				close(fd);
+		}
+	}
+	if (n == 0)
+		return -EPIPE;
+	if (m.msg_flags & MSG_TRUNC || (size_t)n < sizeof(*h) ||
+	    h->version != ENGINE_PROTO_VERSION || engine_msg_min(h->type) > (size_t)n)
+		return -EBADMSG;
+	return (int)n;
+}
+
+static void on_agent(struct server *s)
+{
+	/* Bounded, so that probes are on time. */
+	for (int i = 0; i < 64 && s->agent_fd >= 0; i++) {
+		const struct engine_hdr *h = (void *)s->buf;
+		int n = receive(s);
+
+		if (n == -EAGAIN)
+			return;
+		if (n < 0) {
+			log_info("agent has gone (%s), traffic goes on", strerror(-n));
+			agent_gone(s);
+		} else if (h->type == ENGINE_IKE_SEND) {
+			ike_send(s, (const void *)h, (size_t)n);
+		} else {
+			uint32_t seq = h->seq;
+			int r = serve(s, h, (size_t)n);
+
+			secret_wipe(s->buf, (size_t)n);
+			result(s, seq, r);
+		}
+		if (s->passed_fd >= 0)
+			close(s->passed_fd);
+		s->passed_fd = -1;
+	}
+}
+
+static void on_connect(struct server *s)
+{
+	int fd = accept4(s->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	int buf = 4 << 20;
+	struct ucred peer;
+	socklen_t n = sizeof(peer);
+
+	if (fd < 0)
+		return;
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &n) < 0 ||
+	    (peer.uid != 0 && peer.uid != geteuid())) {
+		log_warning("refused a connection of user %u", peer.uid);
+		close(fd);
+		return;
+	}
+	if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &buf, sizeof(buf)) < 0)
+		setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &buf, sizeof(buf));
+	if (s->agent_fd >= 0)
+		log_info("agent %d takes over from another one", peer.pid);
+	agent_gone(s);
+	s->agent_fd = fd;
+}
+
+static void on_notes(struct server *s)
+{
+	struct engine_hdr *h = (void *)s->buf;
+
+	for (int i = 0; i < 64; i++) {
+		ssize_t n = recv(s->e->note_rx, s->buf, sizeof(s->buf), MSG_DONTWAIT);
+
+		if (n < (ssize_t)sizeof(*h))
+			return;
+		if (h->type == NOTE_PROBE) {
+			paths_probe(s->e, (const void *)h);
+			continue;
+		}
+		/* The peer uses the new SA: so may we. */
+		if (h->type == ENGINE_EV_SA_SEEN)
+			sad_out_on(&s->e->sad, ((const struct engine_id *)h)->id);
+		put(s, h, (size_t)n, false);
+	}
+}
+
+static int wait_for(struct server *s, usec_t deadline, struct pollfd *p)
+{
+	usec_t now = engine_now(), d = deadline > now ? deadline - now : 0;
+	struct timespec ts = { (time_t)(d / USEC_PER_SEC), (long)(d % USEC_PER_SEC) * 1000 };
+
+	p[0] = (struct pollfd){ .fd = s->signal_fd, .events = POLLIN };
+	p[1] = (struct pollfd){ .fd = s->e->note_rx, .events = POLLIN };
+	p[2] = (struct pollfd){ .fd = s->agent_fd, .events = POLLIN };
+	p[3] = (struct pollfd){ .fd = s->listen_fd, .events = POLLIN };
+	return ppoll(p, 4, deadline == USEC_NEVER ? NULL : &ts, NULL);
+}
+
+static void clear(struct server *s)
+{
+	agent_gone(s);
+	close(s->listen_fd);
+	if (s->signal_fd >= 0)
+		close(s->signal_fd);
+	while (s->blobs)
+		blob_del(s, s->blobs->key);
+	engine_unconfigure(s->e);
+	sad_clear(&s->e->sad);
+	secret_wipe(s->buf, sizeof(s->buf));
+	free(s);
+	server = NULL;
+}
+
+int server_run(struct engine *e, int listen_fd)
+{
+	struct server *s = calloc(1, sizeof(*s));
+	sigset_t signals;
+
+	if (!s)
+		return -ENOMEM;
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGTERM);
+	sigaddset(&signals, SIGINT);
+	sigprocmask(SIG_BLOCK, &signals, NULL);
+	*s = (struct server){
+		.e = e,
+		.listen_fd = listen_fd,
+		.agent_fd = -1,
+		.passed_fd = -1,
+		.started = engine_now(),
+		.signal_fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK),
+	};
+	server = s;
+	e->event = on_event;
+	while (!s->stop) {
+		usec_t now = engine_now(), deadline = paths_run(e, now);
+		struct pollfd p[4];
+
+		if (sad_reclaim(&e->sad) && now + RECLAIM_USEC < deadline)
+			deadline = now + RECLAIM_USEC;
+		if (wait_for(s, deadline, p) < 0)
+			continue;
+		if (p[0].revents)
+			s->stop = true;
+		if (p[1].revents)
+			on_notes(s);
+		if (p[2].revents && s->agent_fd == p[2].fd)
+			on_agent(s);
+		if (p[3].revents)
+			on_connect(s);
+	}
+	clear(s);
+	return 0;
+}

@@ -1,0 +1,524 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* One packet thread: its TUN queue on one side, its outer sockets on the other. Runs each packet to
+ * completion, drains to EAGAIN, waits for nothing else. */
+#include <errno.h>
+#include <linux/virtio_net.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/secret.h"
+#include <linux/types.h>
+#include "abi/steer.h"
+#include "crypto/aead.h"
+#include "engine/engine.h"
+#include "esp/coalesce.h"
+#include "esp/flow.h"
+#include "esp/segment.h"
+
+enum { TUN_BURST = 64, TUN_BUF = 80 << 10, EVENTS = 8 };
+
+/* The IP header behind the virtio header is aligned. */
+enum { TUN_PAD = 16 - sizeof(struct virtio_net_hdr) };
+
+enum source { SRC_TUN, SRC_UDP4, SRC_UDP6, SRC_RAW4, SRC_RAW6, SRC_STOP };
+
+struct worker {
+	struct engine *e;
+	int index;
+	pthread_t thread;
+	int ep, tun_fd;
+	struct engine_sockets sock;
+	usec_t now; /* of this batch */
+	uint8_t *tun_buf;
+	struct sad_cache cache;
+	struct udp_txq tx;
+	struct udp_rxq rx;
+	struct coalesce co;
+	struct worker_counters c;
+};
+
+/* Where the packet being worked on came from; addresses are looked up only when needed. */
+struct arrival {
+	int msg;
+	uint16_t port;
+};
+
+static usec_t coarse_now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &ts);
+	return (usec_t)ts.tv_sec * USEC_PER_SEC + (usec_t)ts.tv_nsec / 1000;
+}
+
+static void note(struct worker *w, struct engine_hdr *h, size_t len)
+{
+	h->seq = 0;
+	h->version = ENGINE_PROTO_VERSION;
+	/* Full: the control thread is behind, the sender will repeat. */
+	if (send(w->e->note_tx, h, len, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+		return;
+}
+
+static void note_id(struct worker *w, uint16_t type, uint32_t id)
+{
+	struct engine_id m = { .h.type = type, .id = id };
+
+	note(w, &m.h, sizeof(m));
+}
+
+int engine_route(struct engine *e, const struct sa *sa, int index, const struct udp_dest **ret_dest)
+{
+	bool encap = sa->flags & ENGINE_SA_ENCAP;
+
+	if (sa->family == 4) {
+		*ret_dest = encap ? &e->dest4 : &e->raw_dest4;
+		return encap ? e->sock[index].udp4 : e->raw4;
+	}
+	*ret_dest = encap ? &e->dest6 : &e->raw_dest6;
+	return encap ? e->sock[index].udp6 : e->raw6;
+}
+
+/* Outbound */
+
+/* Segments that fit one message of this packet size. */
+static uint32_t burst_size(const struct sa *sa, size_t esp_max)
+{
+	uint32_t n = (uint32_t)(UDP_MSG_MAX / esp_max);
+
+	/* Protocol 50 has no segmentation offload. */
+	if (!(sa->flags & ENGINE_SA_ENCAP))
+		return 1;
+	return n > UDP_GSO_SEGS ? UDP_GSO_SEGS : n;
+}
+
+static void send_segments(struct worker *w, struct sa *sa, struct segment *s)
+{
+	struct sa_counters *c = &sa->counters[w->index];
+	struct aead *enc = sa->enc[w->index];
+	const struct esp_format *f = &sa->out;
+	uint8_t nh = s->in.family == 4 ? ESP_NH_IPV4 : ESP_NH_IPV6;
+	uint32_t mark = sa->mark | STEER_MARK(0, flow_slot(&s->in, w->e->flow_seed), 0);
+	size_t esp_max = esp_len(f, segment_max(s));
+	uint32_t left = s->count, burst;
+	const struct udp_dest *dest;
+	int fd = engine_route(w->e, sa, w->index, &dest);
+
+	if (esp_max > UDP_MSG_MAX) {
+		w->c.drop_malformed++;
+		return;
+	}
+	for (burst = burst_size(sa, esp_max); left > 0; left -= burst) {
+		uint8_t *room, *p;
+		uint64_t seq;
+
+		if (burst > left)
+			burst = left;
+		room = p = udp_txq_room(&w->tx, burst * esp_max);
+		if (!sa_take_seq(sa, burst, &seq))
+			return;
+		if (seq + burst > sa->seq_warn && !atomic_exchange(&sa->limit_told, true))
+			note_id(w, ENGINE_EV_SA_LIMIT, sa->id);
+		for (uint32_t i = 0; i < burst; i++) {
+			size_t n = segment_next(s, p + f->hdr);
+
+			if (esp_encap(enc, f, seq + i, p, n, nh) < 0) {
+				w->c.crypto_errors++;
+				return;
+			}
+			c->out_packets++;
+			c->out_octets += n;
+			p += esp_len(f, n);
+		}
+		udp_txq_add(&w->tx, fd, dest, mark, (size_t)(p - room), esp_max, burst);
+	}
+	c->last_out = w->now;
+}
+
+static void outbound(struct worker *w, uint8_t *buf, size_t len)
+{
+	const struct virtio_net_hdr *vh = (const void *)buf;
+	struct segment s;
+	struct sa *sa;
+
+	if (len < sizeof(*vh) || segment_init(&s, vh, buf + sizeof(*vh), len - sizeof(*vh)) < 0) {
+		w->c.drop_malformed++;
+		return;
+	}
+	w->c.tun_rx_packets += s.count;
+	w->c.tun_rx_octets += len - sizeof(*vh);
+	sa = sad_out(&w->e->sad, &w->cache, &s.in);
+	if (!sa) {
+		/* RFC 4301 5.1: what no policy covers is discarded, never sent in clear. */
+		w->c.drop_no_policy++;
+		return;
+	}
+	send_segments(w, sa, &s);
+}
+
+static void tun_burst(struct worker *w)
+{
+	for (int i = 0; i < TUN_BURST; i++) {
+		ssize_t n = read(w->tun_fd, w->tun_buf + TUN_PAD, TUN_BUF - TUN_PAD);
+
+		if (n <= 0)
+			break;
+		outbound(w, w->tun_buf + TUN_PAD, (size_t)n);
+	}
+	udp_txq_flush(&w->tx);
+}
+
+/* Inbound */
+
+static void tun_emit(void *ctx, const struct iovec *pieces, int n, size_t packets)
+{
+	struct worker *w = ctx;
+	ssize_t r = writev(w->tun_fd, pieces, n);
+
+	if (r < 0) {
+		w->c.drop_tun += packets;
+		return;
+	}
+	w->c.tun_tx_packets += packets;
+	w->c.tun_tx_octets += (size_t)r - pieces[0].iov_len;
+}
+
+static void ike_datagram(struct worker *w, const struct arrival *a, const uint8_t *p, size_t len)
+{
+	_Alignas(struct engine_dgram) uint8_t buf[sizeof(struct engine_dgram) + ENGINE_DGRAM_MAX];
+	struct engine_dgram *d = (void *)buf;
+
+	/* RFC 3948 2.2: the non-ESP marker precedes an IKE header. */
+	if (len < 4 + 28 || len - 4 > ENGINE_DGRAM_MAX) {
+		w->c.drop_short++;
+		return;
+	}
+	memset(d, 0, sizeof(*d));
+	d->h.type = ENGINE_EV_IKE_RECV;
+	udp_rxq_addrs(&w->rx, a->msg, a->port, &d->local, &d->remote, &d->ifindex);
+	d->len = (uint32_t)(len - 4);
+	memcpy(d->data, p + 4, len - 4);
+	note(w, &d->h, sizeof(*d) + d->len);
+}
+
+static void dummy(struct worker *w, const struct arrival *a, struct sa *sa, const uint8_t *p,
+		  size_t len)
+{
+	struct note_probe n = { .h.type = NOTE_PROBE, .sa_id = sa->id };
+	struct probe probe;
+
+	sa->counters[w->index].dummies++;
+	if (!(sa->flags & ENGINE_SA_PROBES) || probe_decode(p, len, &probe) < 0)
+		return;
+	udp_rxq_addrs(&w->rx, a->msg, a->port, &n.local, &n.remote, &n.ifindex);
+	n.received = engine_now();
+	memcpy(n.data, p, PROBE_LEN);
+	note(w, &n.h, sizeof(n));
+}
+
+/* Tell the control thread of valid packets: the first, then once a second. */
+static void seen(struct worker *w, struct sa *sa)
+{
+	usec_t last = atomic_load_explicit(&sa->seen, memory_order_relaxed);
+
+	sa->counters[w->index].last_in = w->now;
+	if (last && w->now < last + USEC_PER_SEC)
+		return;
+	if (atomic_compare_exchange_strong(&sa->seen, &last, w->now))
+		note_id(w, ENGINE_EV_SA_SEEN, sa->id);
+}
+
+/* Verified and decrypted: deliver. */
+static void deliver(struct worker *w, const struct arrival *a, struct sa *sa, uint8_t *text,
+		    size_t len, uint8_t nh)
+{
+	struct sa_counters *c = &sa->counters[w->index];
+	struct inner in;
+
+	if (nh == ESP_NH_DUMMY) {
+		dummy(w, a, sa, text, len);
+		return;
+	}
+	/* RFC 4303 2.6: tunnel mode carries IPv4 or IPv6, named rightly. */
+	if ((nh != ESP_NH_IPV4 && nh != ESP_NH_IPV6) || inner_parse(text, len, false, &in) < 0 ||
+	    (in.family == 4) != (nh == ESP_NH_IPV4)) {
+		c->drop_malformed++;
+		w->c.drop_malformed++;
+		return;
+	}
+	if (!sa_inbound_ok(sa, &in)) {
+		c->drop_ts++;
+		w->c.drop_ts++;
+		return;
+	}
+	c->in_packets++;
+	c->in_octets += in.len;
+	coalesce_add(&w->co, text, &in);
+}
+
+static void inbound_esp(struct worker *w, const struct arrival *a, uint8_t *p, size_t len)
+{
+	struct sa *sa = sad_in(&w->e->sad, esp_spi(p));
+	struct sa_counters *c;
+	size_t text_len;
+	uint64_t seq;
+	uint8_t nh;
+	bool replay;
+	int r;
+
+	if (!sa) {
+		w->c.drop_unknown_spi++;
+		return;
+	}
+	c = &sa->counters[w->index];
+	if (!esp_shape_ok(&sa->in, len)) {
+		c->drop_malformed++;
+		w->c.drop_malformed++;
+		return;
+	}
+	replay = !(sa->flags & ENGINE_SA_NO_REPLAY);
+	seq = sa->in.esn ? replay_esn(&sa->replay, esp_seq_low(p)) : esp_seq_low(p);
+	if (replay && !replay_check(&sa->replay, seq)) {
+		c->drop_replay++;
+		w->c.drop_replay++;
+		return;
+	}
+	r = esp_decap(sa->dec[w->index], &sa->in, seq, p, len, &text_len, &nh);
+	if (r == -EBADMSG) {
+		c->drop_integrity++;
+		w->c.drop_integrity++;
+		return;
+	}
+	if (r == -EIO) {
+		w->c.crypto_errors++;
+		return;
+	}
+	/* The ICV was right from here on. With replay protection off the window still follows,
+	 * for the high half of an ESN. */
+	if (!replay_commit(&sa->replay, seq) && replay) {
+		c->drop_replay++;
+		w->c.drop_replay++;
+		return;
+	}
+	seen(w, sa);
+	if (r < 0) {
+		c->drop_malformed++;
+		w->c.drop_malformed++;
+		return;
+	}
+	deliver(w, a, sa, p + sa->in.hdr, text_len, nh);
+}
+
+/* One datagram of port 4500, RFC 3948. */
+static void inbound_udp(struct worker *w, const struct arrival *a, uint8_t *p, size_t len)
+{
+	w->c.udp_rx++;
+	if (len == 1 && p[0] == 0xff) {
+		w->c.keepalives++;
+		return;
+	}
+	if (len < ESP_HEADER) {
+		w->c.drop_short++;
+		return;
+	}
+	if (esp_spi(p) == 0)
+		ike_datagram(w, a, p, len);
+	else
+		inbound_esp(w, a, p, len);
+}
+
+static void udp_burst(struct worker *w, int fd)
+{
+	int n = udp_rxq_recv(&w->rx, fd);
+
+	for (int i = 0; i < n; i++) {
+		struct arrival a = { i, w->e->cfg.port };
+		size_t len, gso;
+		uint8_t *p = udp_rxq_get(&w->rx, i, &len, &gso);
+
+		for (size_t off = 0; off < len; off += gso)
+			inbound_udp(w, &a, p + off, len - off < gso ? len - off : gso);
+	}
+	coalesce_flush(&w->co);
+}
+
+/* Plain ESP. A raw IPv4 socket shows the IP header, a raw IPv6 socket does not. */
+static void raw_burst(struct worker *w, int fd, bool v4)
+{
+	int n = udp_rxq_recv(&w->rx, fd);
+
+	for (int i = 0; i < n; i++) {
+		struct arrival a = { i, 0 };
+		size_t len, gso, ihl = 0;
+		uint8_t *p = udp_rxq_get(&w->rx, i, &len, &gso);
+
+		if (v4 && len >= 20)
+			ihl = (p[0] & 15u) * 4u;
+		if (len < ihl + ESP_HEADER || (v4 && ihl < 20))
+			w->c.drop_short++;
+		else
+			inbound_esp(w, &a, p + ihl, len - ihl);
+	}
+	coalesce_flush(&w->co);
+}
+
+static bool serve(struct worker *w, enum source src)
+{
+	switch (src) {
+	case SRC_TUN:
+		tun_burst(w);
+		return true;
+	case SRC_UDP4:
+		udp_burst(w, w->sock.udp4);
+		return true;
+	case SRC_UDP6:
+		udp_burst(w, w->sock.udp6);
+		return true;
+	case SRC_RAW4:
+		raw_burst(w, w->e->raw4, true);
+		return true;
+	case SRC_RAW6:
+		raw_burst(w, w->e->raw6, false);
+		return true;
+	case SRC_STOP:
+		return false;
+	}
+	return false;
+}
+
+/* Wait for packets; with busy polling look for some time before going to sleep. */
+static int wait_events(struct worker *w, struct epoll_event *ev)
+{
+	usec_t spin = w->e->cfg.busy_poll, end;
+	int n;
+
+	if (spin) {
+		end = engine_now() + spin;
+		do {
+			n = epoll_wait(w->ep, ev, EVENTS, 0);
+		} while (n == 0 && engine_now() < end);
+		if (n != 0)
+			return n;
+	}
+	return epoll_wait(w->ep, ev, EVENTS, -1);
+}
+
+static void *run(void *arg)
+{
+	struct worker *w = arg;
+	struct epoll_event ev[EVENTS];
+	bool go = true;
+
+	while (go) {
+		int n = wait_events(w, ev);
+
+		if (n < 0 && errno != EINTR)
+			break;
+		w->now = coarse_now();
+		epoch_enter(&w->e->sad.epoch, w->index);
+		for (int i = 0; i < n; i++)
+			go &= serve(w, ev[i].data.u32);
+		epoch_leave(&w->e->sad.epoch, w->index);
+	}
+	return NULL;
+}
+
+static int watch(struct worker *w, int fd, enum source src)
+{
+	struct epoll_event ev = { .events = EPOLLIN, .data.u32 = src };
+
+	if (fd < 0)
+		return 0;
+	return epoll_ctl(w->ep, EPOLL_CTL_ADD, fd, &ev) < 0 ? -errno : 0;
+}
+
+static void worker_free(struct worker *w)
+{
+	if (w->ep >= 0)
+		close(w->ep);
+	udp_txq_clear(&w->tx);
+	udp_rxq_clear(&w->rx);
+	free(w->tun_buf);
+	free(w);
+}
+
+static int prepare(struct worker *w)
+{
+	struct engine *e = w->e;
+	int r;
+
+	w->tun_fd = e->tun.fd[w->index];
+	w->sock = e->sock[w->index];
+	w->ep = epoll_create1(EPOLL_CLOEXEC);
+	w->tun_buf = aligned_alloc(4096, TUN_BUF);
+	if (w->ep < 0 || !w->tun_buf)
+		return -ENOMEM;
+	coalesce_init(&w->co, e->tun.uso, tun_emit, w);
+	r = udp_txq_init(&w->tx);
+	if (r == 0)
+		r = udp_rxq_init(&w->rx);
+	if (r == 0)
+		r = watch(w, w->tun_fd, SRC_TUN);
+	if (r == 0)
+		r = watch(w, w->sock.udp4, SRC_UDP4);
+	if (r == 0)
+		r = watch(w, w->sock.udp6, SRC_UDP6);
+	if (r == 0 && w->index == 0)
+		r = watch(w, e->raw4, SRC_RAW4);
+	if (r == 0 && w->index == 0)
+		r = watch(w, e->raw6, SRC_RAW6);
+	if (r == 0)
+		r = watch(w, e->stop_fd, SRC_STOP);
+	return r;
+}
+
+int worker_start(struct engine *e, int index, struct worker **ret_worker)
+{
+	struct worker *w = aligned_alloc(64, (sizeof(*w) + 63) / 64 * 64);
+	sigset_t all, old;
+	int r;
+
+	if (!w)
+		return -ENOMEM;
+	memset(w, 0, sizeof(*w));
+	w->e = e;
+	w->index = index;
+	w->ep = -1;
+	r = prepare(w);
+	if (r == 0) {
+		/* Signals are the control thread's. */
+		sigfillset(&all);
+		pthread_sigmask(SIG_SETMASK, &all, &old);
+		r = -pthread_create(&w->thread, NULL, run, w);
+		pthread_sigmask(SIG_SETMASK, &old, NULL);
+	}
+	if (r < 0) {
+		worker_free(w);
+		return r;
+	}
+	*ret_worker = w;
+	return 0;
+}
+
+void worker_join(struct worker *w)
+{
+	pthread_join(w->thread, NULL);
+	/* Plaintext was in these. */
+	secret_wipe(w->tun_buf, TUN_BUF);
+	worker_free(w);
+}
+
+void worker_counters(const struct worker *w, struct worker_counters *c, uint64_t *ret_tx,
+		     uint64_t *ret_drop_send)
+{
+	*c = w->c;
+	*ret_tx = w->tx.stats.datagrams;
+	*ret_drop_send = w->tx.stats.dropped;
+}

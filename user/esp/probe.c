@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include <errno.h>
+#include <linux/types.h>
+#include <string.h>
+
+#include "abi/steer.h"
+#include "base/wire.h"
+#include "esp/probe.h"
+
+static const uint8_t magic[4] = { 'B', 'R', 'P', '1' };
+
+void probe_encode(const struct probe *p, uint8_t *buf)
+{
+	struct wr w = wr_init(buf, PROBE_LEN);
+
+	wr_bytes(&w, magic, sizeof(magic));
+	wr_u8(&w, p->kind);
+	wr_u8(&w, p->flags);
+	wr_u16(&w, 0);
+	wr_u32(&w, p->epids);
+	wr_bytes(&w, p->nonce, sizeof(p->nonce));
+	wr_u64(&w, p->t_sent);
+	wr_u8(&w, p->observed.ip.family);
+	wr_u8(&w, 0);
+	wr_u16(&w, p->observed.port);
+	wr_bytes(&w, p->observed.ip.b, 16);
+}
+
+int probe_decode(const uint8_t *buf, size_t len, struct probe *ret_probe)
+{
+	struct rd r = rd_init(buf, len);
+	struct probe p = { 0 };
+	uint8_t m[4];
+
+	rd_copy(&r, m, sizeof(m));
+	p.kind = rd_u8(&r);
+	p.flags = rd_u8(&r);
+	rd_skip(&r, 2);
+	p.epids = rd_u32(&r);
+	rd_copy(&r, p.nonce, sizeof(p.nonce));
+	p.t_sent = rd_u64(&r);
+	p.observed.ip.family = rd_u8(&r);
+	rd_skip(&r, 1);
+	p.observed.port = rd_u16(&r);
+	rd_copy(&r, p.observed.ip.b, 16);
+	if (r.err || memcmp(m, magic, sizeof(m)) != 0)
+		return -EBADMSG;
+	if (p.kind != PROBE_REQUEST && p.kind != PROBE_ANSWER)
+		return -EBADMSG;
+	if (p.observed.ip.family != 4 && p.observed.ip.family != 6)
+		memset(&p.observed, 0, sizeof(p.observed));
+	else if (p.observed.ip.family == 4)
+		memset(p.observed.ip.b + 4, 0, 12);
+	*ret_probe = p;
+	return 0;
+}
+
+void probe_path_init(struct probe_path *p, const struct probe_config *cfg, usec_t now)
+{
+	memset(p, 0, sizeof(*p));
+	p->cfg = *cfg;
+	if (p->cfg.interval < USEC_PER_MSEC)
+		p->cfg.interval = USEC_PER_MSEC;
+	if (p->cfg.down_after == 0)
+		p->cfg.down_after = 3;
+	if (p->cfg.up_after == 0)
+		p->cfg.up_after = 2;
+	p->state = STEER_PATH_UNKNOWN;
+	p->next = p->since = now;
+}
+
+static bool set_state(struct probe_path *p, uint8_t state, usec_t now)
+{
+	if (p->state == state)
+		return false;
+	p->state = state;
+	p->since = now;
+	return true;
+}
+
+static void remember(struct probe_path *p, bool lost)
+{
+	p->history[p->history_n++ % PROBE_HISTORY] = lost;
+}
+
+/* An answer is late after the usual RTT and its spread. Three requests in a row are then given up
+ * three intervals and an RTT after the path failed; a late answer takes that back, so one slow
+ * answer takes no path out. Before the first measurement an interval is allowed. */
+static usec_t timeout(const struct probe_path *p)
+{
+	usec_t rto = (usec_t)p->rtt + 4u * (usec_t)p->jitter;
+
+	if (p->rtt == 0)
+		return p->cfg.interval;
+	if (rto > p->rtt + p->cfg.interval)
+		rto = p->rtt + p->cfg.interval;
+	return rto < USEC_PER_MSEC ? USEC_PER_MSEC : rto;
+}
+
+bool probe_path_tick(struct probe_path *p, usec_t now)
+{
+	bool changed = false;
+
+	for (int i = 0; i < PROBE_PENDING; i++) {
+		struct probe_pending *q = &p->pending[i];
+
+		if (!q->sent || q->lost || now < q->sent + timeout(p))
+			continue;
+		q->lost = true;
+		remember(p, true);
+		p->answered = 0;
+		if (p->missed < UINT8_MAX)
+			p->missed++;
+	}
+	if (p->missed >= p->cfg.down_after)
+		changed = set_state(p, STEER_PATH_DOWN, now);
+	return changed;
+}
+
+bool probe_path_due(const struct probe_path *p, usec_t now)
+{
+	return now >= p->next;
+}
+
+void probe_path_sent(struct probe_path *p, const uint8_t nonce[8], usec_t now)
+{
+	struct probe_pending *q = &p->pending[p->next_pending++ % PROBE_PENDING];
+
+	if (q->sent && !q->lost)
+		remember(p, true);
+	memcpy(q->nonce, nonce, 8);
+	q->sent = now;
+	q->lost = false;
+	p->tx++;
+	/* Keep the rhythm; do not catch up on what was missed while we slept. */
+	p->next += p->cfg.interval;
+	if (p->next <= now)
+		p->next = now + p->cfg.interval;
+}
+
+static void measure(struct probe_path *p, usec_t sample)
+{
+	uint32_t r = sample > UINT32_MAX ? UINT32_MAX : sample == 0 ? 1 : (uint32_t)sample;
+	uint32_t d = r > p->rtt ? r - p->rtt : p->rtt - r;
+
+	if (p->rtt_min == 0 || r < p->rtt_min)
+		p->rtt_min = r;
+	if (p->rtt == 0) {
+		p->rtt = r;
+		p->jitter = r / 2;
+		return;
+	}
+	p->jitter = (uint32_t)((3ull * p->jitter + d) / 4);
+	p->rtt = (uint32_t)((7ull * p->rtt + r) / 8);
+}
+
+bool probe_path_answer(struct probe_path *p, const uint8_t nonce[8], usec_t now, bool *ret_ours)
+{
+	struct probe_pending *q = NULL;
+
+	for (int i = 0; i < PROBE_PENDING && !q; i++)
+		if (p->pending[i].sent && memcmp(p->pending[i].nonce, nonce, 8) == 0)
+			q = &p->pending[i];
+	*ret_ours = q != NULL;
+	if (!q)
+		return false;
+	p->rx++;
+	p->verified = true;
+	measure(p, now - q->sent);
+	if (!q->lost)
+		remember(p, false);
+	q->sent = 0;
+	p->missed = 0;
+	if (p->answered < UINT8_MAX)
+		p->answered++;
+	/* The first answer ever is enough; after a failure the path must show that it stays. */
+	if (p->state == STEER_PATH_UNKNOWN || p->answered >= p->cfg.up_after)
+		return set_state(p, STEER_PATH_UP, now);
+	return false;
+}
+
+usec_t probe_path_deadline(const struct probe_path *p)
+{
+	usec_t d = p->next;
+
+	for (int i = 0; i < PROBE_PENDING; i++) {
+		const struct probe_pending *q = &p->pending[i];
+
+		if (q->sent && !q->lost && q->sent + timeout(p) < d)
+			d = q->sent + timeout(p);
+	}
+	return d;
+}
+
+uint32_t probe_path_loss_permille(const struct probe_path *p)
+{
+	unsigned n = p->history_n < PROBE_HISTORY ? p->history_n : PROBE_HISTORY, lost = 0;
+
+	for (unsigned i = 0; i < n; i++)
+		lost += p->history[i];
+	return n ? lost * 1000 / n : 0;
+}
