@@ -1,0 +1,424 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Child SAs: offering, agreeing, keys, life (RFC 7296 2.9, 2.17). */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ike_private.h"
+
+static const char *const state_names[] = {
+#define X(n) [CHILD_##n] = #n,
+	FOREACH_CHILD_STATE(X)
+#undef X
+};
+
+/* What a user can do about a refusal; begins with "; " or is empty. */
+const char *refusal_hint(uint16_t type)
+{
+	switch (type) {
+	case N_AUTHENTICATION_FAILED:
+		return "; check id and secret";
+	case N_NO_PROPOSAL_CHOSEN:
+		return "; compare the proposals of both sides";
+	case N_TS_UNACCEPTABLE:
+		return "; compare the traffic selectors of both sides";
+	case N_INTERNAL_ADDRESS_FAILURE:
+		return "; no virtual address is left or served";
+	case N_FAILED_CP_REQUIRED:
+		return "; a virtual address must be requested";
+	case N_NO_ADDITIONAL_SAS:
+		return "; no further SA is accepted";
+	case N_INVALID_MAJOR_VERSION:
+		return "; it does not speak IKEv2";
+	default:
+		return "";
+	}
+}
+
+struct child_sa *child_find(const struct ike_sa *sa, uint32_t id)
+{
+	list_for_each (it, &sa->children) {
+		struct child_sa *c = list_entry(it, struct child_sa, node);
+
+		if (c->id == id)
+			return c;
+	}
+	return NULL;
+}
+
+/* The one in use under that name. */
+struct child_sa *child_by_name(const struct ike_sa *sa, const char *name)
+{
+	list_for_each (it, &sa->children) {
+		struct child_sa *c = list_entry(it, struct child_sa, node);
+
+		if (!strcmp(c->name, name) &&
+		    (c->state == CHILD_INSTALLED || c->state == CHILD_REKEYING))
+			return c;
+	}
+	return NULL;
+}
+
+struct child_sa *child_by_peer_spi(const struct ike *ike, struct ike_sa *sa, uint32_t spi,
+				   struct ike_sa **ret_owner)
+{
+	list_for_each (it, &ike->sas) {
+		struct ike_sa *o = list_entry(it, struct ike_sa, node);
+
+		if (o->family != sa->family)
+			continue;
+		list_for_each (jt, &o->children) {
+			struct child_sa *c = list_entry(jt, struct child_sa, node);
+
+			if (c->spi_out == spi) {
+				*ret_owner = o;
+				return c;
+			}
+		}
+	}
+	return NULL;
+}
+
+void child_state(struct ike_sa *sa, struct child_sa *c, enum child_state to, const char *why)
+{
+	if (c->state == to)
+		return;
+	log_ike(sa, LOG_DEBUG_, "Child SA %s %08x_i %08x_o: %s -> %s: %s", c->name, c->spi_in,
+		c->spi_out, state_names[c->state], state_names[to], why);
+	c->state = to;
+	ike_sa_touch(sa);
+}
+
+void child_remove(struct ike *ike, struct ike_sa *sa, struct child_sa *c)
+{
+	if (c->installed)
+		out_child_del(ike, sa, c->id);
+	else
+		ike->env.spi_free(ike->env.ctx, c->spi_in);
+	list_remove(&c->node);
+	sa->n_children--;
+	free(c);
+	ike_sa_touch(sa);
+}
+
+int child_close(struct ike *ike, struct ike_sa *sa, struct child_sa *c, uint32_t op,
+		const char *why)
+{
+	struct task *t;
+
+	(void)ike;
+	t = task_new(sa, TASK_CHILD_DELETE, op);
+	if (!t)
+		return -ENOMEM;
+	t->child_id = c->id;
+	child_state(sa, c, CHILD_DELETING, why);
+	return 0;
+}
+
+/* ---- offering ---------------------------------------------------------------------------- */
+
+static const struct ike_child_cfg *task_cfg(const struct ike_sa *sa, const struct task *t,
+					    const struct child_sa *rekeyed)
+{
+	return conn_child(sa->conn, rekeyed ? rekeyed->name : t->child_name);
+}
+
+int child_offer(struct ike *ike, struct ike_sa *sa, struct task *t, const struct child_sa *rekeyed,
+		bool with_ke, struct msg_wr *m)
+{
+	const struct ike_child_cfg *cfg = task_cfg(sa, t, rekeyed);
+	struct sa_payload offer;
+	int ret;
+
+	if (!cfg)
+		return -ENOENT;
+	if (!t->spi_in) {
+		ret = ike->env.spi_alloc(ike->env.ctx, &t->spi_in);
+		if (ret) {
+			t->spi_in = 0;
+			return ret;
+		}
+	}
+	suite_offer(&offer, PROTO_ESP, cfg->proposals, cfg->n_proposals, 4, t->spi_in, with_ke);
+	if (!offer.n)
+		return -EINVAL;
+	msg_put_sa(m, &offer);
+	return 0;
+}
+
+/* A rekey proposes what is in use (2.9.2), a new SA what is configured. */
+static void own_ts(const struct ike_sa *sa, const struct ike_child_cfg *cfg,
+		   const struct child_sa *rekeyed, struct child_deal *d)
+{
+	if (rekeyed) {
+		d->n_ts_local = rekeyed->n_ts_local;
+		d->n_ts_remote = rekeyed->n_ts_remote;
+		memcpy(d->ts_local, rekeyed->ts_local, sizeof(d->ts_local));
+		memcpy(d->ts_remote, rekeyed->ts_remote, sizeof(d->ts_remote));
+		return;
+	}
+	ts_local(sa, cfg, d->ts_local, &d->n_ts_local);
+	ts_remote(sa, cfg, d->ts_remote, &d->n_ts_remote);
+}
+
+void child_offer_ts(struct ike_sa *sa, struct task *t, const struct child_sa *rekeyed,
+		    struct msg_wr *m)
+{
+	const struct ike_child_cfg *cfg = task_cfg(sa, t, rekeyed);
+	struct child_deal own;
+	struct ts_list list;
+
+	memset(&own, 0, sizeof(own));
+	own_ts(sa, cfg, rekeyed, &own);
+	ts_put(&list, own.ts_local, own.n_ts_local);
+	msg_put_ts(m, PLD_TSI, &list);
+	ts_put(&list, own.ts_remote, own.n_ts_remote);
+	msg_put_ts(m, PLD_TSR, &list);
+	if ((rekeyed ? rekeyed->mode : cfg->mode) == CHILD_TRANSPORT)
+		msg_put_notify(m, PROTO_NONE, NULL, 0, N_USE_TRANSPORT_MODE, NULL, 0);
+}
+
+bool child_answered(struct ike_sa *sa, struct task *t, const struct child_sa *rekeyed, bool with_ke,
+		    const struct ike_msg *in, struct child_deal *d)
+{
+	struct ike_ts ours[IKE_TS_MAX], theirs[IKE_TS_MAX];
+	struct child_deal own;
+	struct sa_payload offer;
+	enum child_mode mode;
+	uint64_t spi;
+
+	if (!d->cfg || !in->has_sa || !in->has_tsi || !in->has_tsr)
+		return false;
+	memset(&own, 0, sizeof(own));
+	own_ts(sa, d->cfg, rekeyed, &own);
+	suite_offer(&offer, PROTO_ESP, d->cfg->proposals, d->cfg->n_proposals, 4, t->spi_in,
+		    with_ke);
+	if (!suite_accept(&offer, &in->sa, &d->suite, &spi) || !spi)
+		return false;
+	memcpy(ours, own.ts_local, sizeof(ours));
+	memcpy(theirs, own.ts_remote, sizeof(theirs));
+	d->n_ts_local = ts_accept(&in->tsi, ours, own.n_ts_local, d->ts_local);
+	d->n_ts_remote = ts_accept(&in->tsr, theirs, own.n_ts_remote, d->ts_remote);
+	mode = rekeyed ? rekeyed->mode : d->cfg->mode;
+	d->mode = msg_notify(in, N_USE_TRANSPORT_MODE) ? CHILD_TRANSPORT : CHILD_TUNNEL;
+	d->spi_in = t->spi_in;
+	d->spi_out = (uint32_t)spi;
+	/* without USE_TRANSPORT_MODE the peer made a tunnel: not what we want (1.3.1) */
+	return d->n_ts_local && d->n_ts_remote && d->mode == mode;
+}
+
+/* ---- answering ----------------------------------------------------------------------------- */
+
+static uint16_t try_child(const struct ike_sa *sa, const struct ike_child_cfg *cfg,
+			  const struct ike_msg *in, const struct child_sa *rekeyed, bool with_ke,
+			  bool vip_missing, struct child_deal *d)
+{
+	bool transport = msg_notify(in, N_USE_TRANSPORT_MODE) && cfg->mode == CHILD_TRANSPORT;
+	struct child_deal own;
+	bool more_i, more_r;
+	uint64_t spi;
+
+	/* a rekey repeats the mode of the SA it replaces (1.3.3) */
+	if ((rekeyed ? rekeyed->mode : cfg->mode) == CHILD_TRANSPORT && !transport)
+		return N_NO_PROPOSAL_CHOSEN;
+	if (!suite_select(&in->sa, PROTO_ESP, cfg->proposals, cfg->n_proposals, with_ke,
+			  in->ke_group, &d->suite, &d->proposal, &spi) ||
+	    !spi || spi > UINT32_MAX)
+		return N_NO_PROPOSAL_CHOSEN;
+	memset(&own, 0, sizeof(own));
+	own_ts(sa, cfg, rekeyed, &own);
+	for (unsigned i = 0; vip_missing && !rekeyed && i < cfg->n_remote_ts; i++)
+		if (cfg->remote_ts[i].dynamic && sa->conn->c.n_pools)
+			return N_FAILED_CP_REQUIRED;
+	/* TSi is the requester's side, whoever was the original initiator (2.9) */
+	d->n_ts_remote = ts_narrow(&in->tsi, own.ts_remote, own.n_ts_remote, d->ts_remote, &more_i);
+	d->n_ts_local = ts_narrow(&in->tsr, own.ts_local, own.n_ts_local, d->ts_local, &more_r);
+	if (!d->n_ts_remote || !d->n_ts_local)
+		return N_TS_UNACCEPTABLE;
+	d->cfg = cfg;
+	d->mode = transport ? CHILD_TRANSPORT : CHILD_TUNNEL;
+	d->spi_out = (uint32_t)spi;
+	d->more_ts = false;
+	return 0;
+}
+
+/* The refusal that tells most: a proposal that fitted beats one that did not. */
+static uint16_t worse(uint16_t a, uint16_t b)
+{
+	return !a || a == N_NO_PROPOSAL_CHOSEN ? b : a;
+}
+
+uint16_t child_negotiate(struct ike *ike, struct ike_sa *sa, const struct ike_msg *in,
+			 const struct child_sa *rekeyed, bool with_ke, bool vip_missing,
+			 struct child_deal *d)
+{
+	const struct ike_conn_cfg *conn = &sa->conn->c;
+	uint16_t refusal = 0, r = 0;
+
+	if (sa->n_children >= IKE_CHILDREN_MAX)
+		return N_NO_ADDITIONAL_SAS;
+	for (unsigned i = 0; i < conn->n_children; i++) {
+		const struct ike_child_cfg *cfg = &conn->children[i];
+
+		if (rekeyed && strcmp(cfg->name, rekeyed->name))
+			continue;
+		r = try_child(sa, cfg, in, rekeyed, with_ke, vip_missing, d);
+		if (!r)
+			break;
+		refusal = worse(refusal, r);
+	}
+	if (r || !conn->n_children)
+		return refusal ? refusal : N_TS_UNACCEPTABLE;
+	if (!d->cfg)
+		return N_CHILD_SA_NOT_FOUND; /* its configuration is gone */
+	/* with the wrong group the SPI is not taken yet: INVALID_KE_PAYLOAD follows */
+	if (with_ke && d->suite.ke && (!in->has_ke || in->ke_group != d->suite.ke))
+		return N_INVALID_KE_PAYLOAD;
+	if (ike->env.spi_alloc(ike->env.ctx, &d->spi_in)) {
+		d->spi_in = 0;
+		return N_NO_ADDITIONAL_SAS;
+	}
+	return 0;
+}
+
+void child_answer_sa(const struct child_deal *d, struct msg_wr *m)
+{
+	struct sa_payload answer;
+
+	suite_answer(&answer, PROTO_ESP, &d->suite, d->proposal, 4, d->spi_in);
+	msg_put_sa(m, &answer);
+}
+
+void child_answer_ts(const struct child_deal *d, const struct ike_msg *in, struct msg_wr *m)
+{
+	struct ts_list list;
+
+	(void)in;
+	ts_put(&list, d->ts_remote, d->n_ts_remote);
+	msg_put_ts(m, PLD_TSI, &list);
+	ts_put(&list, d->ts_local, d->n_ts_local);
+	msg_put_ts(m, PLD_TSR, &list);
+	if (d->mode == CHILD_TRANSPORT)
+		msg_put_notify(m, PROTO_NONE, NULL, 0, N_USE_TRANSPORT_MODE, NULL, 0);
+}
+
+/* ---- keys and the object
+ * ------------------------------------------------------------------------- */
+
+/* KEYMAT = prf+(SK_d, [g^ir |] Ni | Nr): first what the exchange's initiator sends with, in each
+ * direction encryption (with salt) before integrity (2.17). */
+static int derive(const struct ike_sa *sa, const struct child_deal *d, const struct secret *gir,
+		  const struct nonce *ni, const struct nonce *nr, struct child_sa_out *out)
+{
+	struct aead_spec spec = { d->suite.encr, d->suite.key_bits, d->suite.integ };
+	struct chunk in[] = { { gir ? gir->b : NULL, gir ? gir->len : 0 },
+			      { ni->b, ni->len },
+			      { nr->b, nr->len } };
+	struct secret *encr[] = { d->initiator ? &out->key_out : &out->key_in,
+				  d->initiator ? &out->key_in : &out->key_out };
+	struct secret *integ[] = { d->initiator ? &out->integ_out : &out->integ_in,
+				   d->initiator ? &out->integ_in : &out->integ_out };
+	uint8_t km[512], *p = km;
+	struct aead_sizes s;
+	size_t enc;
+	int ret;
+
+	if (!aead_sizes(&spec, &s))
+		return -EINVAL;
+	enc = s.key + s.salt;
+	if (2 * (enc + s.integ) > sizeof(km))
+		return -EMSGSIZE;
+	ret = prf_plus(sa->suite.prf, sa->keys.sk_d.b, sa->keys.sk_d.len, gir ? in : in + 1,
+		       gir ? 3 : 2, km, 2 * (enc + s.integ));
+	for (unsigned i = 0; i < 2 && !ret; i++) {
+		ret = secret_set(encr[i], p, enc);
+		if (!ret)
+			ret = secret_set(integ[i], p + enc, s.integ);
+		p += enc + s.integ;
+	}
+	secret_wipe(km, sizeof(km));
+	return ret;
+}
+
+static void describe(const struct ike_sa *sa, const struct child_sa *c, const struct child_deal *d,
+		     struct child_sa_out *out)
+{
+	out->id = c->id;
+	out->replaces = d->replaces;
+	snprintf(out->conn, sizeof(out->conn), "%s", sa->conn->c.name);
+	snprintf(out->name, sizeof(out->name), "%s", c->name);
+	out->mode = c->mode;
+	out->spi_in = c->spi_in;
+	out->spi_out = c->spi_out;
+	out->encr_id = c->suite.encr;
+	out->encr_key_bits = c->suite.key_bits;
+	out->integ_id = c->suite.integ;
+	out->esn = c->suite.esn;
+	out->encap = c->encap;
+	out->initiator = d->initiator;
+	out->out_deferred = d->deferred;
+	out->peer_probes = sa->peer_probes && sa->conn->c.multipath;
+	out->n_ts_local = c->n_ts_local;
+	out->n_ts_remote = c->n_ts_remote;
+	memcpy(out->ts_local, c->ts_local, sizeof(out->ts_local));
+	memcpy(out->ts_remote, c->ts_remote, sizeof(out->ts_remote));
+	out->n_vips = sa->n_own_vips;
+	memcpy(out->vips, sa->own_vips, sizeof(out->vips));
+	out->role_i = sa->role_i;
+}
+
+static struct child_sa *child_new(struct ike *ike, const struct ike_sa *sa,
+				  const struct child_deal *d)
+{
+	struct child_sa *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		return NULL;
+	c->id = ++ike->next_child_id;
+	c->spi_in = d->spi_in;
+	c->spi_out = d->spi_out;
+	snprintf(c->name, sizeof(c->name), "%s", d->cfg->name);
+	c->state = CHILD_INSTALLED;
+	c->mode = d->mode;
+	c->suite = d->suite;
+	/* the address pair is the IKE SA's, and encapsulation follows it (2.23) */
+	c->encap = sa->natt_peer && (sa->conn->c.encap || sa->nat_local || sa->nat_remote);
+	c->since = ike->now;
+	c->n_ts_local = d->n_ts_local;
+	c->n_ts_remote = d->n_ts_remote;
+	memcpy(c->ts_local, d->ts_local, sizeof(c->ts_local));
+	memcpy(c->ts_remote, d->ts_remote, sizeof(c->ts_remote));
+	return c;
+}
+
+int child_install(struct ike *ike, struct ike_sa *sa, const struct child_deal *d,
+		  const struct secret *gir, const struct nonce *ni, const struct nonce *nr,
+		  struct child_sa **ret_child)
+{
+	struct child_sa *c = child_new(ike, sa, d);
+	struct child_sa_out out;
+	int ret = 0;
+
+	if (!c)
+		return -ENOMEM;
+	if (!d->redundant) {
+		memset(&out, 0, sizeof(out));
+		ret = derive(sa, d, gir, ni, nr, &out);
+		if (!ret) {
+			describe(sa, c, d, &out);
+			ret = out_child_add(ike, sa, &out);
+		}
+		secret_wipe(&out, sizeof(out));
+	}
+	if (ret) {
+		free(c);
+		return ret;
+	}
+	c->installed = !d->redundant;
+	list_append(&sa->children, &c->node);
+	sa->n_children++;
+	ike_sa_touch(sa);
+	*ret_child = c;
+	return 0;
+}

@@ -1,0 +1,391 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* CREATE_CHILD_SA for Child SAs, both roles: new ones and rekeys, with their collisions
+ * (RFC 7296 1.3.1, 1.3.3, 2.8.1, 2.25.1).
+ *
+ *   I: SK{ [N(REKEY_SA),] SA, Ni, [KEi,] TSi, TSr }  -->
+ *   R:                          <--  SK{ SA, Nr, [KEr,] TSi, TSr }
+ *                         or    <--  SK{ N(error) }
+ *
+ * Three kinds of request: without TS it is a rekey of the IKE SA (rekey.c); with N(REKEY_SA) of a
+ * Child SA; otherwise a new Child SA.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "ike_private.h"
+
+/* ---- requester ---------------------------------------------------------------------------- */
+
+static int put_ke(struct task *t, const struct ike_child_cfg *cfg, struct msg_wr *m)
+{
+	const uint8_t *pub;
+	size_t len;
+
+	if (!t->ke_group)
+		t->ke_group = suite_first_ke(PROTO_ESP, cfg->proposals, cfg->n_proposals);
+	if (!cfg->n_proposals || t->ke_group == KE_NONE)
+		return 0; /* no PFS configured */
+	ke_free(t->ke);
+	t->ke = ke_new(t->ke_group);
+	if (!t->ke)
+		return -EIO;
+	pub = ke_public(t->ke, &len);
+	msg_put_ke(m, t->ke_group, pub, len);
+	return 0;
+}
+
+int child_new_build(struct ike *ike, struct ike_sa *sa, struct task *t, struct msg_wr *m)
+{
+	struct child_sa *old = NULL;
+	const struct ike_child_cfg *cfg;
+	uint8_t spi[4];
+	struct wr w = wr_init(spi, sizeof(spi));
+	int ret;
+
+	if (t->kind == TASK_CHILD_REKEY) {
+		old = child_find(sa, t->child_id);
+		if (!old || (old->state != CHILD_INSTALLED && old->state != CHILD_REKEYING)) {
+			/* the peer replaced or deleted it while we waited: nothing left to do */
+			task_end(ike, sa, t, IKE_EV_CHILD_REKEYED, t->child_id,
+				 "Child SA was replaced by the peer meanwhile");
+			return -ECANCELED;
+		}
+		child_state(sa, old, CHILD_REKEYING, "we rekey it");
+		snprintf(t->child_name, sizeof(t->child_name), "%s", old->name);
+		wr_u32(&w, old->spi_in); /* the SPI we receive on (1.3.3) */
+		msg_put_notify(m, PROTO_ESP, spi, 4, N_REKEY_SA, NULL, 0);
+	}
+	cfg = conn_child(sa->conn, old ? old->name : t->child_name);
+	if (!cfg)
+		return -ENOENT;
+	ret = child_offer(ike, sa, t, old, true, m);
+	if (!ret && nonce_new(&t->ni))
+		ret = -EIO;
+	if (!ret) {
+		msg_put_nonce(m, t->ni.b, t->ni.len);
+		ret = put_ke(t, cfg, m);
+	}
+	if (!ret)
+		child_offer_ts(sa, t, old, m);
+	return ret;
+}
+
+/* The request came to nothing. If the peer's simultaneous rekey made a new SA, that is as good. */
+static enum task_end failed(struct ike *ike, struct ike_sa *sa, struct task *t,
+			    struct child_sa *old, const char *why)
+{
+	if (old && old->state == CHILD_REKEYING)
+		child_state(sa, old, t->collided ? CHILD_REKEYED : CHILD_INSTALLED, why);
+	if (t->collided)
+		out_event(ike, sa, IKE_EV_CHILD_REKEYED, t->child_id, t->op,
+			  "Child SA was rekeyed by the peer at the same time");
+	else
+		out_event(ike, sa, IKE_EV_FAILED, t->child_id, t->op, "%s", why);
+	return TASK_FREE;
+}
+
+static enum task_end refused(struct ike *ike, struct ike_sa *sa, struct task *t,
+			     struct child_sa *old, const struct notify *err)
+{
+	char peer[ADDR_PORT_STR], why[WHY_MAX];
+	const struct ike_child_cfg *cfg = conn_child(sa->conn, old ? old->name : t->child_name);
+
+	udp_addr_format(&sa->path.remote, peer);
+	if (err->type == N_INVALID_KE_PAYLOAD && err->data.len == 2 && cfg &&
+	    t->rounds++ < INIT_ROUNDS_MAX) {
+		uint16_t group = (uint16_t)(err->data.p[0] << 8 | err->data.p[1]);
+
+		if (group != t->ke_group &&
+		    suite_has_ke(PROTO_ESP, cfg->proposals, cfg->n_proposals, group)) {
+			t->ke_group = group;
+			return TASK_AGAIN;
+		}
+	}
+	if (err->type == N_TEMPORARY_FAILURE && !t->collided) {
+		if (task_back_off(ike, t))
+			return TASK_AGAIN;
+		/* persisting over minutes: the two ends disagree about the state (2.25) */
+		snprintf(why, sizeof(why), "peer %s keeps answering TEMPORARY_FAILURE", peer);
+		failed(ike, sa, t, old, why);
+		if (!task_new(sa, TASK_IKE_DELETE, 0))
+			ike_sa_close(ike, sa, false, "%s", why);
+		return TASK_FREE;
+	}
+	if (err->type == N_CHILD_SA_NOT_FOUND && old) {
+		/* the peer has it no more: drop it silently (2.25) */
+		if (!t->collided)
+			out_event(ike, sa, IKE_EV_CHILD_DOWN, old->id, 0,
+				  "Child SA %s is unknown to the peer: dropped", old->name);
+		child_remove(ike, sa, old);
+		old = NULL;
+	}
+	snprintf(why, sizeof(why), "peer %s refused %s: %s%s; the IKE SA stays up", peer,
+		 task_ops[t->kind].name, notify_name(err->type), refusal_hint(err->type));
+	return failed(ike, sa, t, old, why);
+}
+
+/* Whose of two simultaneous rekeys survives: the SA made with the lowest of the four nonces is
+ * closed by the endpoint that made it (2.8.1). */
+static bool lost_collision(const struct task *t, const struct nonce *nr)
+{
+	return t->collided && nonce_cmp(nonce_lowest(&t->ni, nr), &t->coll_lowest) < 0;
+}
+
+static void replaced(struct ike *ike, struct ike_sa *sa, struct task *t, struct child_sa *old,
+		     struct child_sa *child)
+{
+	if (t->kind == TASK_CHILD_NEW) {
+		out_event(ike, sa, IKE_EV_CHILD_UP, child->id, t->op, "Child SA %s up",
+			  child->name);
+		return;
+	}
+	out_event(ike, sa, IKE_EV_CHILD_REKEYED, child->id, t->op, "Child SA %s rekeyed",
+		  child->name);
+	/* whoever started the surviving rekey deletes the old SA (2.8) */
+	if (old && old->state != CHILD_DELETING &&
+	    child_close(ike, sa, old, 0, "replaced by a new one"))
+		child_remove(ike, sa, old);
+}
+
+static int agree(struct ike *ike, struct ike_sa *sa, struct task *t, struct child_sa *old,
+		 const struct ike_msg *in, struct child_sa **ret_child)
+{
+	struct child_deal d;
+	struct secret gir = { .len = 0 };
+	struct nonce nr;
+	int ret;
+
+	memset(&d, 0, sizeof(d));
+	d.initiator = true;
+	d.cfg = conn_child(sa->conn, old ? old->name : t->child_name);
+	d.replaces = t->kind == TASK_CHILD_REKEY ? t->child_id : 0;
+	if (t->had_ke || !in->has_nonce || !nonce_set(&nr, in->nonce) ||
+	    !child_answered(sa, t, old, true, in, &d))
+		return -EBADMSG;
+	d.redundant = lost_collision(t, &nr);
+	if (d.suite.ke) {
+		if (!t->ke || !in->has_ke || in->ke_group != d.suite.ke ||
+		    d.suite.ke != ke_group(t->ke) || ke_derive(t->ke, in->ke.p, in->ke.len, &gir))
+			return -EBADMSG;
+	}
+	ret = child_install(ike, sa, &d, d.suite.ke ? &gir : NULL, &t->ni, &nr, ret_child);
+	secret_clear(&gir);
+	return ret;
+}
+
+/* The peer has an SA we cannot use: no answer to a response, but a Delete for our SPI (2.21). */
+static void undo(struct ike *ike, struct ike_sa *sa, struct task *t, const struct ike_msg *in)
+{
+	const struct ike_child_cfg *cfg = conn_child(sa->conn, t->child_name);
+	struct child_deal d;
+	struct child_sa *c;
+
+	if (!in->has_sa || !in->sa.n || !cfg)
+		return;
+	memset(&d, 0, sizeof(d));
+	d.cfg = cfg;
+	d.redundant = true;
+	d.spi_in = t->spi_in;
+	d.spi_out = (uint32_t)in->sa.p[0].spi;
+	if (child_install(ike, sa, &d, NULL, NULL, NULL, &c))
+		return;
+	t->spi_in = 0;
+	if (child_close(ike, sa, c, 0, "the answer was not within our offer"))
+		child_remove(ike, sa, c);
+}
+
+enum task_end child_new_done(struct ike *ike, struct ike_sa *sa, struct task *t,
+			     const struct ike_msg *in, const struct ike_path *path)
+{
+	struct child_sa *old = t->kind == TASK_CHILD_REKEY ? child_find(sa, t->child_id) : NULL;
+	const struct notify *err = msg_error_notify(in);
+	struct child_sa *child;
+	char why[WHY_MAX];
+	int ret;
+
+	(void)path;
+	if (!in->has_sa && err)
+		return refused(ike, sa, t, old, err);
+	ret = agree(ike, sa, t, old, in, &child);
+	if (ret) {
+		snprintf(why, sizeof(why), "%s failed: %s", task_ops[t->kind].name,
+			 ret == -EBADMSG ? "the peer's answer is not within our offer"
+					 : strerror(-ret));
+		undo(ike, sa, t, in);
+		return failed(ike, sa, t, old, why);
+	}
+	t->spi_in = 0;
+	if (child->installed) {
+		replaced(ike, sa, t, old, child);
+		return TASK_FREE;
+	}
+	/* we lost the tie: ours goes, and the peer deletes the old one */
+	if (old)
+		child_state(sa, old, CHILD_REKEYED, "the peer's simultaneous rekey survives");
+	out_event(ike, sa, IKE_EV_CHILD_REKEYED, t->child_id, t->op,
+		  "Child SA was rekeyed by the peer at the same time");
+	if (child_close(ike, sa, child, 0, "lost the tie of two simultaneous rekeys"))
+		child_remove(ike, sa, child);
+	return TASK_FREE;
+}
+
+/* ---- responder ------------------------------------------------------------------------------ */
+
+static enum after refuse(struct ike_sa *sa, struct msg_wr *m, uint16_t type, const void *data,
+			 size_t len)
+{
+	log_ike(sa, LOG_INFO_, "CREATE_CHILD_SA request refused: answered %s%s", notify_name(type),
+		refusal_hint(type));
+	msg_put_notify(m, PROTO_NONE, NULL, 0, type, data, len);
+	return AFTER_ANSWER;
+}
+
+static uint32_t be32(const uint8_t *p)
+{
+	struct rd r = rd_init(p, 4);
+
+	return rd_u32(&r);
+}
+
+/* The Child SA a rekey request is about; 0 or the notify type that answers it. */
+static uint16_t rekey_target(const struct ike *ike, struct ike_sa *sa, const struct notify *n,
+			     struct child_sa **ret_old)
+{
+	struct ike_sa *owner;
+	struct child_sa *old;
+
+	if (n->spi.len != 4)
+		return N_CHILD_SA_NOT_FOUND;
+	old = child_by_peer_spi(ike, sa, be32(n->spi.p), &owner);
+	if (!old || owner != sa)
+		return N_CHILD_SA_NOT_FOUND;
+	if (old->state == CHILD_DELETING || old->state == CHILD_REKEYED)
+		return N_TEMPORARY_FAILURE;
+	*ret_old = old;
+	return 0;
+}
+
+static bool rekeying_ike(const struct ike_sa *sa)
+{
+	const struct task *t = task_find(sa, TASK_IKE_REKEY, 0);
+
+	return t && task_in_flight(t);
+}
+
+/* Note the peer's rekey of an SA that we are rekeying, or drop ours if it was not sent yet. */
+static void note_collision(struct ike *ike, struct ike_sa *sa, struct child_sa *old,
+			   const struct nonce *ni, const struct nonce *nr)
+{
+	struct task *t = task_find(sa, TASK_CHILD_REKEY, old->id);
+
+	if (t && task_in_flight(t)) {
+		t->collided = true;
+		t->coll_lowest = *nonce_lowest(ni, nr);
+		return;
+	}
+	if (t)
+		task_end(ike, sa, t, IKE_EV_CHILD_REKEYED, old->id,
+			 "Child SA was rekeyed by the peer");
+	child_state(sa, old, CHILD_REKEYED, "the peer rekeyed it and will delete it");
+}
+
+static int answer_child(struct ike *ike, struct ike_sa *sa, const struct ike_msg *in,
+			struct child_sa *old, struct child_deal *d, struct msg_wr *m)
+{
+	struct secret gir = { .len = 0 };
+	struct child_sa *child;
+	struct nonce ni, nr;
+	struct ke *ke = NULL;
+	const uint8_t *pub;
+	size_t len;
+	int ret = 0;
+
+	if (!nonce_set(&ni, in->nonce) || nonce_new(&nr))
+		return -EBADMSG;
+	if (d->suite.ke) {
+		ke = ke_new(d->suite.ke);
+		ret = ke ? ke_derive(ke, in->ke.p, in->ke.len, &gir) : -EIO;
+	}
+	if (!ret)
+		ret = child_install(ike, sa, d, ke ? &gir : NULL, &ni, &nr, &child);
+	secret_clear(&gir);
+	if (ret)
+		goto out;
+	child_answer_sa(d, m);
+	msg_put_nonce(m, nr.b, nr.len);
+	if (ke) {
+		pub = ke_public(ke, &len);
+		msg_put_ke(m, d->suite.ke, pub, len);
+	}
+	child_answer_ts(d, in, m);
+	if (old) {
+		note_collision(ike, sa, old, &ni, &nr);
+		out_event(ike, sa, IKE_EV_CHILD_REKEYED, child->id, 0,
+			  "Child SA %s rekeyed by the peer", child->name);
+	} else {
+		out_event(ike, sa, IKE_EV_CHILD_UP, child->id, 0, "Child SA %s up", child->name);
+	}
+out:
+	ke_free(ke);
+	return ret;
+}
+
+static enum after child_request(struct ike *ike, struct ike_sa *sa, const struct ike_msg *in,
+				struct msg_wr *m)
+{
+	const struct notify *rekey = msg_notify(in, N_REKEY_SA);
+	struct child_sa *old = NULL;
+	struct child_deal d;
+	uint16_t refusal = 0;
+	int ret;
+
+	memset(&d, 0, sizeof(d));
+	if (rekey)
+		refusal = rekey_target(ike, sa, rekey, &old);
+	if (refusal == N_CHILD_SA_NOT_FOUND) {
+		/* the SPI is copied (2.25.1) */
+		log_ike(sa, LOG_INFO_, "peer rekeys a Child SA that is not there any more");
+		msg_put_notify(m, rekey->protocol, rekey->spi.p, rekey->spi.len, refusal, NULL, 0);
+		return AFTER_ANSWER;
+	}
+	if (!refusal && rekeying_ike(sa))
+		refusal = N_TEMPORARY_FAILURE; /* 2.25.2 */
+	if (!refusal)
+		refusal = child_negotiate(ike, sa, in, old, true, false, &d);
+	if (refusal == N_INVALID_KE_PAYLOAD) {
+		uint8_t group[2] = { (uint8_t)(d.suite.ke >> 8), (uint8_t)d.suite.ke };
+
+		return refuse(sa, m, refusal, group, sizeof(group));
+	}
+	if (refusal)
+		return refuse(sa, m, refusal, NULL, 0);
+	d.replaces = old ? old->id : 0;
+	d.deferred = old != NULL; /* keep sending on the old one for now (2.8) */
+	ret = answer_child(ike, sa, in, old, &d, m);
+	if (!ret)
+		return AFTER_ANSWER;
+	ike->env.spi_free(ike->env.ctx, d.spi_in);
+	if (ret != -EBADMSG)
+		return refuse(sa, m, N_NO_ADDITIONAL_SAS, NULL, 0);
+	/* a key exchange value or nonce of wrong length: the message is malformed */
+	snprintf(sa->why, sizeof(sa->why), "the peer sent a malformed CREATE_CHILD_SA request");
+	refuse(sa, m, N_INVALID_SYNTAX, NULL, 0);
+	return AFTER_CLOSE;
+}
+
+enum after create_child_request(struct ike *ike, struct ike_sa *sa, const struct ike_msg *in,
+				const struct ike_path *path, struct msg_wr *m)
+{
+	(void)path;
+	if (sa->state != IKE_ESTABLISHED)
+		return refuse(sa, m, N_TEMPORARY_FAILURE, NULL, 0);
+	if (!in->has_sa || !in->has_nonce || in->has_tsi != in->has_tsr) {
+		snprintf(sa->why, sizeof(sa->why), "the peer's CREATE_CHILD_SA lacks payloads");
+		refuse(sa, m, N_INVALID_SYNTAX, NULL, 0);
+		return AFTER_CLOSE;
+	}
+	if (!in->has_tsi)
+		return ike_rekey_request(ike, sa, in, m);
+	return child_request(ike, sa, in, m);
+}

@@ -1,0 +1,501 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The image of an established IKE SA, for a restarted agent.
+ *
+ *   magic(4) version(2) body ... SHA-256 of all before it(32)
+ *
+ * Times are relative to the moment of export. The image holds keys: it lives in the memory of two
+ * processes and nowhere else.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ike_private.h"
+
+enum { IMAGE_MAGIC = 0x42524b45, IMAGE_VERSION = 1, IMAGE_PACKET_MAX = IKE_MSG_MAX };
+
+/* ---- writing ------------------------------------------------------------------------------ */
+
+static void put_blob(struct wr *w, const void *p, size_t n)
+{
+	wr_u32(w, (uint32_t)n);
+	wr_bytes(w, p, n);
+}
+
+static void put_text(struct wr *w, const char *s)
+{
+	put_blob(w, s, strlen(s));
+}
+
+static void put_addr(struct wr *w, const struct addr *a)
+{
+	wr_u8(w, a->family);
+	wr_bytes(w, a->b, sizeof(a->b));
+}
+
+static void put_udp(struct wr *w, const struct udp_addr *a)
+{
+	put_addr(w, &a->ip);
+	wr_u16(w, a->port);
+}
+
+static void put_suite(struct wr *w, const struct suite *s)
+{
+	wr_u16(w, s->encr);
+	wr_u16(w, s->key_bits);
+	wr_u16(w, s->integ);
+	wr_u16(w, s->prf);
+	wr_u16(w, s->ke);
+	wr_u8(w, s->esn);
+}
+
+static void put_id(struct wr *w, const struct ike_id *id)
+{
+	wr_u8(w, id->type);
+	put_blob(w, id->data, id->len);
+}
+
+static void put_ts(struct wr *w, const struct ike_ts *ts, uint8_t n)
+{
+	wr_u8(w, n);
+	for (unsigned i = 0; i < n; i++) {
+		wr_u8(w, ts[i].protocol);
+		wr_u16(w, ts[i].port_first);
+		wr_u16(w, ts[i].port_last);
+		put_addr(w, &ts[i].first);
+		put_addr(w, &ts[i].last);
+	}
+}
+
+static void put_addrs(struct wr *w, const struct addr *a, uint8_t n)
+{
+	wr_u8(w, n);
+	for (unsigned i = 0; i < n; i++)
+		put_addr(w, &a[i]);
+}
+
+static const size_t key_offsets[] = {
+	offsetof(struct ike_keys, sk_d),  offsetof(struct ike_keys, sk_ai),
+	offsetof(struct ike_keys, sk_ar), offsetof(struct ike_keys, sk_ei),
+	offsetof(struct ike_keys, sk_er), offsetof(struct ike_keys, sk_pi),
+	offsetof(struct ike_keys, sk_pr),
+};
+enum { N_KEYS = sizeof(key_offsets) / sizeof(key_offsets[0]) };
+
+static struct secret *key_at(struct ike_keys *k, unsigned i)
+{
+	return (struct secret *)((char *)k + key_offsets[i]);
+}
+
+static void put_child(struct wr *w, const struct child_sa *c, usec_t now)
+{
+	wr_u32(w, c->id);
+	wr_u32(w, c->spi_in);
+	wr_u32(w, c->spi_out);
+	put_text(w, c->name);
+	wr_u8(w, (uint8_t)c->state);
+	wr_u8(w, (uint8_t)c->mode);
+	put_suite(w, &c->suite);
+	wr_u8(w, c->encap);
+	wr_u8(w, c->installed);
+	wr_u64(w, now - c->since);
+	put_ts(w, c->ts_local, c->n_ts_local);
+	put_ts(w, c->ts_remote, c->n_ts_remote);
+}
+
+static void put_task(struct wr *w, const struct task *t)
+{
+	wr_u8(w, (uint8_t)t->kind);
+	wr_u32(w, t->child_id);
+	put_text(w, t->child_name);
+	wr_u32(w, t->msg_id);
+	put_blob(w, t->packet, t->packet_len);
+	put_blob(w, t->ni.b, t->ni.len);
+	wr_u32(w, t->spi_in);
+	wr_u64(w, t->spi_ike);
+	wr_u16(w, t->ke_group);
+	wr_u8(w, t->ke || t->had_ke);
+	wr_u8(w, t->collided);
+	put_blob(w, t->coll_lowest.b, t->coll_lowest.len);
+	wr_u64(w, t->coll_spi);
+}
+
+static void put_list(struct wr *w, const struct list *l,
+		     void (*put)(struct wr *, const struct task *))
+{
+	uint16_t n = 0;
+
+	list_for_each (it, l)
+		n++;
+	wr_u16(w, n);
+	list_for_each (it, l)
+		put(w, list_entry(it, struct task, node));
+}
+
+static void put_sa(struct wr *w, const struct ike_sa *sa, usec_t now)
+{
+	wr_u32(w, IMAGE_MAGIC);
+	wr_u16(w, IMAGE_VERSION);
+	put_text(w, sa->conn->c.name);
+	wr_u64(w, sa->spi_i);
+	wr_u64(w, sa->spi_r);
+	wr_u8(w, sa->initiator);
+	wr_u8(w, sa->role_i);
+	wr_u64(w, sa->family);
+	wr_u64(w, now - sa->since);
+	wr_u64(w, now - sa->last_rx);
+	put_udp(w, &sa->path.local);
+	put_udp(w, &sa->path.remote);
+	wr_u32(w, sa->path.ifindex);
+	wr_u8(w, sa->natt_peer);
+	wr_u8(w, sa->nat_local);
+	wr_u8(w, sa->nat_remote);
+	wr_u8(w, sa->peer_probes);
+	put_suite(w, &sa->suite);
+	for (unsigned i = 0; i < N_KEYS; i++) {
+		const struct secret *s = key_at((struct ike_keys *)&sa->keys, i);
+
+		put_blob(w, s->b, s->len);
+	}
+	put_id(w, &sa->local_id);
+	put_id(w, &sa->remote_id);
+	wr_u32(w, sa->next_request);
+	wr_u32(w, sa->expected_request);
+	for (unsigned i = 0; i < WINDOW; i++) {
+		wr_u32(w, sa->cache[i].msg_id);
+		wr_bytes(w, sa->cache[i].hash, SHA256_OCTETS);
+		put_blob(w, sa->cache[i].buf, sa->cache[i].len);
+	}
+	put_addrs(w, sa->own_vips, sa->n_own_vips);
+	put_addrs(w, sa->peer_vips, sa->n_peer_vips);
+	wr_u16(w, sa->n_children);
+	list_for_each (it, &sa->children)
+		put_child(w, list_entry(it, struct child_sa, node), now);
+	put_list(w, &sa->inflight, put_task);
+	put_list(w, &sa->pending, put_task);
+}
+
+size_t ike_export(const struct ike *ike, size_t i, uint8_t *out, size_t cap, usec_t now)
+{
+	const struct ike_sa *sa = ike_sa_visible(ike, i);
+	struct wr w = wr_init(out, cap);
+	struct chunk body;
+	uint8_t tag[SHA256_OCTETS];
+
+	if (!sa || sa->state != IKE_ESTABLISHED)
+		return 0;
+	put_sa(&w, sa, now);
+	body = (struct chunk){ out, w.len };
+	if (!w.err && !sha256_digest(&body, 1, tag))
+		wr_bytes(&w, tag, sizeof(tag));
+	else
+		w.err = -ENOBUFS;
+	if (!w.err)
+		return w.len;
+	secret_wipe(out, cap);
+	return 0;
+}
+
+uint64_t ike_export_seq(const struct ike *ike, size_t i)
+{
+	const struct ike_sa *sa = ike_sa_visible(ike, i);
+
+	return sa ? sa->seq : 0;
+}
+
+/* ---- reading -------------------------------------------------------------------------------- */
+
+static struct bytes get_blob(struct rd *r, size_t max)
+{
+	uint32_t n = rd_u32(r);
+	struct bytes b = { NULL, 0 };
+
+	if (n > max) {
+		r->err = -EBADMSG;
+		return b;
+	}
+	b.p = rd_bytes(r, n);
+	b.len = b.p ? n : 0;
+	return b;
+}
+
+static void get_text(struct rd *r, char out[IKE_NAME_MAX])
+{
+	struct bytes b = get_blob(r, IKE_NAME_MAX - 1);
+
+	memset(out, 0, IKE_NAME_MAX);
+	if (b.len)
+		memcpy(out, b.p, b.len);
+}
+
+static void get_addr(struct rd *r, struct addr *a)
+{
+	a->family = rd_u8(r);
+	rd_copy(r, a->b, sizeof(a->b));
+	if (a->family != 0 && a->family != 4 && a->family != 6)
+		r->err = -EBADMSG;
+}
+
+static void get_udp(struct rd *r, struct udp_addr *a)
+{
+	get_addr(r, &a->ip);
+	a->port = rd_u16(r);
+}
+
+static void get_suite(struct rd *r, struct suite *s)
+{
+	s->encr = rd_u16(r);
+	s->key_bits = rd_u16(r);
+	s->integ = rd_u16(r);
+	s->prf = rd_u16(r);
+	s->ke = rd_u16(r);
+	s->esn = rd_u8(r);
+}
+
+static void get_id(struct rd *r, struct ike_id *id)
+{
+	struct bytes b;
+
+	id->type = rd_u8(r);
+	b = get_blob(r, IKE_ID_MAX);
+	id->len = (uint16_t)b.len;
+	if (b.len)
+		memcpy(id->data, b.p, b.len);
+}
+
+static void get_ts(struct rd *r, struct ike_ts *ts, uint8_t *ret_n)
+{
+	uint8_t n = rd_u8(r);
+
+	if (n > IKE_TS_MAX)
+		r->err = -EBADMSG;
+	for (unsigned i = 0; i < n && !r->err; i++) {
+		ts[i].protocol = rd_u8(r);
+		ts[i].port_first = rd_u16(r);
+		ts[i].port_last = rd_u16(r);
+		get_addr(r, &ts[i].first);
+		get_addr(r, &ts[i].last);
+	}
+	*ret_n = r->err ? 0 : n;
+}
+
+static void get_addrs(struct rd *r, struct addr *a, uint8_t *ret_n)
+{
+	uint8_t n = rd_u8(r);
+
+	if (n > IKE_VIPS_MAX)
+		r->err = -EBADMSG;
+	for (unsigned i = 0; i < n && !r->err; i++)
+		get_addr(r, &a[i]);
+	*ret_n = r->err ? 0 : n;
+}
+
+static void get_nonce(struct rd *r, struct nonce *n)
+{
+	struct bytes b = get_blob(r, NONCE_MAX);
+
+	n->len = (uint16_t)b.len;
+	if (b.len)
+		memcpy(n->b, b.p, b.len);
+}
+
+static uint8_t *get_copy(struct rd *r, size_t *ret_len)
+{
+	struct bytes b = get_blob(r, IMAGE_PACKET_MAX);
+	uint8_t *p = b.len ? malloc(b.len) : NULL;
+
+	*ret_len = p ? b.len : 0;
+	if (p)
+		memcpy(p, b.p, b.len);
+	else if (b.len)
+		r->err = -ENOMEM;
+	return p;
+}
+
+static void get_child(struct rd *r, struct ike *ike, struct ike_sa *sa)
+{
+	struct child_sa *c = calloc(1, sizeof(*c));
+
+	if (!c) {
+		r->err = -ENOMEM;
+		return;
+	}
+	list_append(&sa->children, &c->node);
+	sa->n_children++;
+	c->id = rd_u32(r);
+	c->spi_in = rd_u32(r);
+	c->spi_out = rd_u32(r);
+	get_text(r, c->name);
+	c->state = rd_u8(r);
+	c->mode = rd_u8(r);
+	get_suite(r, &c->suite);
+	c->encap = rd_u8(r);
+	c->installed = rd_u8(r);
+	c->since = ike->now - rd_u64(r);
+	get_ts(r, c->ts_local, &c->n_ts_local);
+	get_ts(r, c->ts_remote, &c->n_ts_remote);
+	if (c->state > CHILD_DELETING || c->mode > CHILD_TRANSPORT)
+		r->err = -EBADMSG;
+	if (!r->err && c->id > ike->next_child_id)
+		ike->next_child_id = c->id;
+}
+
+static void get_task(struct rd *r, struct ike *ike, struct ike_sa *sa)
+{
+	struct task *t = task_new(sa, TASK_LIVENESS, 0);
+
+	if (!t) {
+		r->err = -ENOMEM;
+		return;
+	}
+	t->kind = rd_u8(r);
+	t->child_id = rd_u32(r);
+	get_text(r, t->child_name);
+	t->msg_id = rd_u32(r);
+	t->packet = get_copy(r, &t->packet_len);
+	get_nonce(r, &t->ni);
+	t->spi_in = rd_u32(r);
+	t->spi_ike = rd_u64(r);
+	t->ke_group = rd_u16(r);
+	t->had_ke = rd_u8(r);
+	t->collided = rd_u8(r);
+	get_nonce(r, &t->coll_lowest);
+	t->coll_spi = rd_u64(r);
+	if (t->kind <= TASK_IKE_AUTH || t->kind >= TASK_KINDS)
+		r->err = -EBADMSG;
+	if (r->err || !t->packet) {
+		t->had_ke = false;
+		return;
+	}
+	/* on the wire already: go on retransmitting, bit-identical */
+	t->timeout = sa->conn->c.retransmit_timeout;
+	t->next_send = ike->now;
+	list_remove(&t->node);
+	list_append(&sa->inflight, &t->node);
+	sa->n_inflight++;
+}
+
+static void get_keys(struct rd *r, struct ike_sa *sa)
+{
+	for (unsigned i = 0; i < N_KEYS; i++) {
+		struct bytes b = get_blob(r, SECRET_MAX);
+
+		if (!r->err &&
+		    secret_set(key_at(&sa->keys, i), b.p ? b.p : (const uint8_t *)"", b.len))
+			r->err = -EBADMSG;
+	}
+}
+
+static void get_cache(struct rd *r, struct response_cache *c)
+{
+	c->msg_id = rd_u32(r);
+	rd_copy(r, c->hash, SHA256_OCTETS);
+	c->buf = get_copy(r, &c->len);
+}
+
+static void get_sa(struct rd *r, struct ike *ike, struct ike_sa *sa)
+{
+	uint16_t n;
+
+	sa->initiator = rd_u8(r);
+	sa->role_i = rd_u8(r);
+	sa->family = rd_u64(r);
+	sa->since = ike->now - rd_u64(r);
+	sa->last_rx = ike->now - rd_u64(r);
+	get_udp(r, &sa->path.local);
+	get_udp(r, &sa->path.remote);
+	sa->path.ifindex = rd_u32(r);
+	sa->natt_peer = rd_u8(r);
+	sa->nat_local = rd_u8(r);
+	sa->nat_remote = rd_u8(r);
+	sa->peer_probes = rd_u8(r);
+	get_suite(r, &sa->suite);
+	get_keys(r, sa);
+	get_id(r, &sa->local_id);
+	get_id(r, &sa->remote_id);
+	sa->next_request = rd_u32(r);
+	sa->expected_request = rd_u32(r);
+	for (unsigned i = 0; i < WINDOW; i++)
+		get_cache(r, &sa->cache[i]);
+	get_addrs(r, sa->own_vips, &sa->n_own_vips);
+	get_addrs(r, sa->peer_vips, &sa->n_peer_vips);
+	n = rd_u16(r);
+	for (unsigned i = 0; i < n && !r->err; i++)
+		get_child(r, ike, sa);
+	for (unsigned k = 0; k < 2; k++) {
+		n = rd_u16(r);
+		for (unsigned i = 0; i < n && !r->err; i++)
+			get_task(r, ike, sa);
+	}
+}
+
+static bool image_sound(const uint8_t *image, size_t len)
+{
+	uint8_t tag[SHA256_OCTETS];
+	struct chunk body = { image, len - SHA256_OCTETS };
+	struct rd r = rd_init(image, len);
+
+	return len > SHA256_OCTETS + 6 && rd_u32(&r) == IMAGE_MAGIC &&
+	       rd_u16(&r) == IMAGE_VERSION && !sha256_digest(&body, 1, tag) &&
+	       secret_equal(tag, image + body.len, SHA256_OCTETS);
+}
+
+/* The IV counter of the image may lie behind what was sent after it was taken, and an AEAD IV must
+ * never repeat: go on in another, random part of the 64-bit space. */
+static int iv_jump(struct ike_sa *sa)
+{
+	uint32_t epoch = 0;
+
+	while (!epoch)
+		if (rng_bytes(&epoch, sizeof(epoch)))
+			return -EIO;
+	sa->iv_counter = (uint64_t)epoch << 32;
+	return 0;
+}
+
+int ike_import(struct ike *ike, const uint8_t *image, size_t len, usec_t now)
+{
+	char name[IKE_NAME_MAX];
+	struct ike_sa *sa;
+	struct conn *conn;
+	uint64_t spi_i, spi_r;
+	struct rd r;
+	int ret;
+
+	ike->now = now;
+	if (!image_sound(image, len))
+		return -EBADMSG;
+	r = rd_init(image, len - SHA256_OCTETS);
+	rd_skip(&r, 6);
+	get_text(&r, name);
+	spi_i = rd_u64(&r);
+	spi_r = rd_u64(&r);
+	if (ike_sa_find(ike, spi_i) || ike_sa_find(ike, spi_r))
+		return -EEXIST;
+	conn = conn_find(ike, name);
+	if (!conn)
+		return -ENOENT;
+	sa = ike_sa_new(ike, conn, true);
+	if (!sa)
+		return -ENOMEM;
+	sa->spi_i = spi_i;
+	sa->spi_r = spi_r;
+	get_sa(&r, ike, sa);
+	ret = r.err ? r.err : rd_left(&r) ? -EBADMSG : ike_sa_arm(sa);
+	if (!ret)
+		ret = iv_jump(sa);
+	if (ret) {
+		ike_sa_free(ike, sa);
+		return ret == -ENOMEM ? ret : -EBADMSG;
+	}
+	sa->state = IKE_ESTABLISHED;
+	sa->announced = true;
+	if (sa->family > ike->next_family)
+		ike->next_family = sa->family;
+	for (unsigned i = 0; i < sa->n_peer_vips; i++)
+		cp_restore(ike, sa->family, &sa->peer_vips[i]);
+	ike_sa_insert(ike, sa);
+	log_ike(sa, LOG_INFO_, "taken over after a restart: next request %u, next expected %u",
+		sa->next_request, sa->expected_request);
+	return 0;
+}

@@ -1,0 +1,375 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* IKE_AUTH with shared keys, both roles (RFC 7296 1.2, 2.15, 2.21.2).
+ *
+ *   I: SK{ IDi, [IDr,] AUTH, [N(INITIAL_CONTACT),] [CP,] [V,] SA, TSi, TSr }  -->
+ *   R:                          <--  SK{ IDr, AUTH, [CP,] [V,] SA, TSi, TSr }
+ *                         or    <--  SK{ IDr, AUTH, [CP,] N(why there is no Child SA) }
+ *                         or    <--  SK{ N(AUTHENTICATION_FAILED) }
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "ike_private.h"
+
+static const char key_pad[] = "Key Pad for IKEv2";
+
+/* AUTH = prf( prf(secret, "Key Pad for IKEv2"), message | nonce | prf(SK_p, ID body) ) */
+static int auth_value(const struct ike_sa *sa, const struct secret *psk, bool of_initiator,
+		      const uint8_t *body, size_t body_len, uint8_t out[PRF_MAX_OCTETS],
+		      size_t *ret_len)
+{
+	const struct secret *sk_p = of_initiator ? &sa->keys.sk_pi : &sa->keys.sk_pr;
+	const struct nonce *nonce = of_initiator ? &sa->nr : &sa->ni;
+	struct chunk pad = { key_pad, sizeof(key_pad) - 1 }; /* 17 octets, no terminator */
+	struct chunk id = { body, body_len };
+	uint8_t key[PRF_MAX_OCTETS], maced_id[PRF_MAX_OCTETS];
+	uint16_t prf = sa->suite.prf;
+	size_t n;
+	int ret;
+
+	if (!prf_lookup(prf, &n))
+		return -EINVAL;
+	ret = prf_compute(prf, psk->b, psk->len, &pad, 1, key);
+	if (!ret)
+		ret = prf_compute(prf, sk_p->b, sk_p->len, &id, 1, maced_id);
+	if (!ret) {
+		struct chunk octets[] = {
+			{ of_initiator ? sa->init_req : sa->init_resp,
+			  of_initiator ? sa->init_req_len : sa->init_resp_len },
+			{ nonce->b, nonce->len },
+			{ maced_id, n },
+		};
+
+		ret = prf_compute(prf, key, n, octets, 3, out);
+	}
+	if (!ret)
+		*ret_len = n;
+	secret_wipe(key, sizeof(key));
+	secret_wipe(maced_id, sizeof(maced_id));
+	return ret;
+}
+
+static bool auth_verify(const struct ike_sa *sa, const struct secret *psk, bool of_initiator,
+			const struct ike_msg *in)
+{
+	const struct id_payload *id = of_initiator ? &in->idi : &in->idr;
+	uint8_t want[PRF_MAX_OCTETS];
+	size_t n;
+	bool ok;
+
+	if (in->auth_method != AUTH_SHARED_KEY_MIC || !psk->len ||
+	    auth_value(sa, psk, of_initiator, id->body.p, id->body.len, want, &n))
+		return false;
+	ok = in->auth.len == n && secret_equal(want, in->auth.p, n);
+	secret_wipe(want, sizeof(want));
+	return ok;
+}
+
+/* ID payload and AUTH over its body. */
+static int put_id_auth(struct ike_sa *sa, bool initiator, struct msg_wr *m)
+{
+	const struct ike_id *id = &sa->local_id, *peer = &sa->conn->c.remote_id;
+	uint8_t body[4 + IKE_ID_MAX] = { id->type }, auth[PRF_MAX_OCTETS];
+	size_t n;
+	int ret;
+
+	memcpy(body + 4, id->data, id->len);
+	ret = auth_value(sa, &sa->conn->c.psk, initiator, body, 4u + id->len, auth, &n);
+	if (ret)
+		return ret;
+	msg_put_id(m, initiator ? PLD_IDI : PLD_IDR, id->type, id->data, id->len);
+	if (initiator && peer->type)
+		msg_put_id(m, PLD_IDR, peer->type, peer->data, peer->len);
+	msg_put_auth(m, AUTH_SHARED_KEY_MIC, auth, n);
+	secret_wipe(auth, sizeof(auth));
+	return 0;
+}
+
+/* Without a configured identity ours is the address we use. */
+static void local_id_set(struct ike_sa *sa)
+{
+	const struct addr *a = &sa->path.local.ip;
+
+	sa->local_id = sa->conn->c.local_id;
+	if (sa->local_id.type)
+		return;
+	sa->local_id.type = a->family == 6 ? ID_IPV6_ADDR : ID_IPV4_ADDR;
+	sa->local_id.len = (uint16_t)addr_len(a);
+	memcpy(sa->local_id.data, a->b, addr_len(a));
+}
+
+static bool id_take(struct ike_id *out, const struct id_payload *p)
+{
+	if (p->data.len > IKE_ID_MAX || !p->type)
+		return false;
+	memset(out, 0, sizeof(*out));
+	out->type = p->type;
+	out->len = (uint16_t)p->data.len;
+	if (out->len)
+		memcpy(out->data, p->data.p, out->len);
+	return true;
+}
+
+static void established(struct ike *ike, struct ike_sa *sa, const char *how)
+{
+	char suite[IKE_SUITE_STR], id[128];
+
+	ike_sa_state(ike, sa, IKE_ESTABLISHED, how);
+	sa->announced = true;
+	suite_format(&sa->suite, PROTO_IKE, suite);
+	out_event(ike, sa, IKE_EV_IKE_UP, 0, 0, "IKE SA up with %s, %s%s",
+		  id_format(&sa->remote_id, id), suite,
+		  sa->nat_local	   ? ", we are behind a NAT"
+		  : sa->nat_remote ? ", the peer is behind a NAT"
+				   : "");
+}
+
+/* ---- initiator -------------------------------------------------------------------------- */
+
+int auth_build(struct ike *ike, struct ike_sa *sa, struct task *t, struct msg_wr *m)
+{
+	int ret;
+
+	local_id_set(sa);
+	ret = put_id_auth(sa, true, m);
+	if (ret)
+		return ret;
+	parts_build(&(struct part_ctx){
+		.ike = ike, .sa = sa, .place = AT_AUTH_REQUEST, .path = &sa->path, .m = m });
+	ret = child_offer(ike, sa, t, NULL, false, m); /* no KE: PFS does not exist here (1.2) */
+	if (!ret)
+		child_offer_ts(sa, t, NULL, m);
+	return ret;
+}
+
+/* The peer must hear it when its AUTH does not verify (2.21.2). */
+static void reject_responder(struct ike *ike, struct ike_sa *sa, struct task *t, const char *why)
+{
+	struct task *n = task_new(sa, TASK_AUTH_FAILED, t->op);
+
+	t->op = 0;
+	snprintf(sa->why, sizeof(sa->why), "%s", why);
+	ike->counters.auth_failed++;
+	if (!n)
+		ike_sa_close(ike, sa, false, "%s", why);
+}
+
+int auth_failed_build(struct ike *ike, struct ike_sa *sa, struct task *t, struct msg_wr *m)
+{
+	(void)ike;
+	(void)sa;
+	t->give_up = ike->now + 3 * sa->conn->c.retransmit_timeout;
+	msg_put_notify(m, PROTO_NONE, NULL, 0, N_AUTHENTICATION_FAILED, NULL, 0);
+	return 0;
+}
+
+enum task_end auth_failed_done(struct ike *ike, struct ike_sa *sa, struct task *t,
+			       const struct ike_msg *in, const struct ike_path *path)
+{
+	char why[WHY_MAX];
+
+	(void)in;
+	(void)path;
+	snprintf(why, sizeof(why), "%s", sa->why);
+	out_event(ike, sa, IKE_EV_FAILED, 0, t->op, "%s", why);
+	ike_sa_close(ike, sa, false, "%s", why);
+	return TASK_FREE;
+}
+
+static void first_child(struct ike *ike, struct ike_sa *sa, struct task *t,
+			const struct ike_msg *in)
+{
+	const struct notify *err = msg_error_notify(in);
+	struct child_deal d = { .initiator = true };
+	struct child_sa *child;
+	char peer[ADDR_PORT_STR];
+	int ret;
+
+	d.cfg = conn_child(sa->conn, t->child_name);
+	udp_addr_format(&sa->path.remote, peer);
+	if (!in->has_sa || !in->has_tsi || !in->has_tsr) {
+		out_event(ike, sa, IKE_EV_FAILED, 0, t->op,
+			  "peer %s refused Child SA %s: %s%s; the IKE SA stays up", peer,
+			  t->child_name, err ? notify_name(err->type) : "no reason given",
+			  err ? refusal_hint(err->type) : "");
+		return;
+	}
+	if (!child_answered(sa, t, NULL, false, in, &d)) {
+		struct task *del;
+
+		/* what it installed is not what we offered: away with it (TS-6) */
+		out_event(ike, sa, IKE_EV_FAILED, 0, t->op,
+			  "peer %s answered for Child SA %s with what was not offered; the IKE SA "
+			  "is closed",
+			  peer, t->child_name);
+		del = task_new(sa, TASK_IKE_DELETE, 0);
+		if (!del)
+			ike_sa_close(ike, sa, false, "out of memory");
+		return;
+	}
+	ret = child_install(ike, sa, &d, NULL, &sa->ni, &sa->nr, &child);
+	if (ret) {
+		out_event(ike, sa, IKE_EV_FAILED, 0, t->op, "Child SA %s cannot be made: %s",
+			  t->child_name, strerror(-ret));
+		return;
+	}
+	t->spi_in = 0;
+	out_event(ike, sa, IKE_EV_CHILD_UP, child->id, t->op, "Child SA %s up", child->name);
+}
+
+enum task_end auth_done(struct ike *ike, struct ike_sa *sa, struct task *t,
+			const struct ike_msg *in, const struct ike_path *path)
+{
+	const struct ike_conn_cfg *conn = &sa->conn->c;
+	const struct notify *err = msg_error_notify(in);
+	char peer[ADDR_PORT_STR], id[128], why[WHY_MAX];
+
+	udp_addr_format(&sa->path.remote, peer);
+	if (!in->has_idr || !in->has_auth) {
+		snprintf(why, sizeof(why), "peer %s refused: %s%s", peer,
+			 err ? notify_name(err->type) : "IKE_AUTH without AUTH",
+			 err ? refusal_hint(err->type) : "");
+		out_event(ike, sa, IKE_EV_FAILED, 0, t->op, "%s", why);
+		ike_sa_close(ike, sa, false, "%s", why);
+		return TASK_FREE;
+	}
+	if (!id_take(&sa->remote_id, &in->idr) || !id_matches(&conn->remote_id, &sa->remote_id)) {
+		snprintf(why, sizeof(why), "peer %s calls itself %.60s, which is not its id here",
+			 peer, id_format(&sa->remote_id, id));
+		reject_responder(ike, sa, t, why);
+		return TASK_FREE;
+	}
+	if (!auth_verify(sa, &conn->psk, false, in)) {
+		snprintf(why, sizeof(why), "peer %s did not prove its id %.60s: check the secret",
+			 peer, id_format(&sa->remote_id, id));
+		reject_responder(ike, sa, t, why);
+		return TASK_FREE;
+	}
+	parts_process(&(struct part_ctx){
+		.ike = ike, .sa = sa, .place = AT_AUTH_RESPONSE, .in = in, .path = path });
+	established(ike, sa, "IKE_AUTH answered");
+	first_child(ike, sa, t, in);
+	return TASK_FREE;
+}
+
+/* ---- responder ------------------------------------------------------------------------------ */
+
+/* Does the connection accept the algorithms that IKE_SA_INIT settled on? */
+static bool suite_fits(const struct ike_conn_cfg *c, const struct suite *s)
+{
+	struct sa_payload offer;
+	struct suite again;
+	uint64_t spi;
+	uint8_t number;
+
+	suite_answer(&offer, PROTO_IKE, s, 1, 0, 0);
+	return suite_select(&offer, PROTO_IKE, c->proposals, c->n_proposals, true, s->ke, &again,
+			    &number, &spi);
+}
+
+/* The connection the identities name; a wrong secret is tried against the next one, since "any" may
+ * stand before the right one. */
+static struct conn *authenticate(struct ike *ike, struct ike_sa *sa, const struct ike_msg *in,
+				 const struct ike_path *path)
+{
+	struct ike_id idr = { 0 };
+
+	if (!id_take(&sa->remote_id, &in->idi) || (in->has_idr && !id_take(&idr, &in->idr)))
+		return NULL;
+	list_for_each (it, &ike->conns) {
+		struct conn *c = list_entry(it, struct conn, node);
+
+		if (!conn_fits_path(&c->c, path) || !id_matches(&c->c.remote_id, &sa->remote_id) ||
+		    (in->has_idr && c->c.local_id.type && !id_equal(&c->c.local_id, &idr)) ||
+		    !suite_fits(&c->c, &sa->suite))
+			continue;
+		if (auth_verify(sa, &c->c.psk, true, in))
+			return c;
+	}
+	return NULL;
+}
+
+static void accept_child(struct ike *ike, struct ike_sa *sa, const struct ike_msg *in,
+			 struct part_ctx *parts, struct child_deal *d, uint16_t *ret_refusal)
+{
+	struct child_sa *child = NULL;
+	uint16_t refusal;
+	int ret;
+
+	refusal = parts->cp_error ? parts->cp_error
+				  : child_negotiate(ike, sa, in, NULL, false, !sa->n_peer_vips, d);
+	if (!refusal) {
+		ret = child_install(ike, sa, d, NULL, &sa->ni, &sa->nr, &child);
+		if (ret) {
+			ike->env.spi_free(ike->env.ctx, d->spi_in);
+			refusal = N_NO_ADDITIONAL_SAS;
+		} else {
+			out_event(ike, sa, IKE_EV_CHILD_UP, child->id, 0, "Child SA %s up",
+				  child->name);
+		}
+	}
+	if (refusal)
+		log_ike(sa, LOG_WARN_, "no Child SA for the peer: answered %s%s",
+			notify_name(refusal), refusal_hint(refusal));
+	*ret_refusal = refusal;
+}
+
+static enum after auth_refuse(struct ike *ike, struct ike_sa *sa, const struct ike_path *path,
+			      struct msg_wr *m)
+{
+	char id[128];
+
+	ike->counters.auth_failed++;
+	log_stranger(
+		ike, path,
+		"peer with id %.60s not authenticated (no connection for it, or wrong secret): "
+		"answered AUTHENTICATION_FAILED",
+		id_format(&sa->remote_id, id));
+	snprintf(sa->why, sizeof(sa->why), "the peer was not authenticated");
+	msg_put_notify(m, PROTO_NONE, NULL, 0, N_AUTHENTICATION_FAILED, NULL, 0);
+	return AFTER_CLOSE;
+}
+
+enum after auth_request(struct ike *ike, struct ike_sa *sa, const struct ike_msg *in,
+			const struct ike_path *path, struct msg_wr *m)
+{
+	struct part_ctx parts = {
+		.ike = ike, .sa = sa, .place = AT_AUTH_REQUEST, .in = in, .path = path
+	};
+	struct child_deal d = { .initiator = false };
+	struct conn *conn = NULL;
+	uint16_t refusal;
+
+	/* the IKE SA's addresses are those of the first IKE_AUTH request (4555 3.3) */
+	sa->path = *path;
+	if (!in->has_idi || (in->has_auth && (!in->has_sa || !in->has_tsi || !in->has_tsr))) {
+		snprintf(sa->why, sizeof(sa->why), "the peer's IKE_AUTH lacks payloads");
+		msg_put_notify(m, PROTO_NONE, NULL, 0, N_INVALID_SYNTAX, NULL, 0);
+		return AFTER_CLOSE;
+	}
+	/* without AUTH the peer asks for EAP, which will begin here */
+	if (in->has_auth)
+		conn = authenticate(ike, sa, in, path);
+	if (!conn)
+		return auth_refuse(ike, sa, path, m);
+	conn_ref(conn);
+	conn_unref(sa->conn);
+	sa->conn = conn;
+	local_id_set(sa);
+	if (put_id_auth(sa, false, m))
+		return AFTER_DROP;
+	established(ike, sa, "the peer is authenticated");
+	parts_process(&parts);
+	accept_child(ike, sa, in, &parts, &d, &refusal);
+	parts.place = AT_AUTH_RESPONSE;
+	parts.m = m;
+	parts_build(&parts);
+	if (refusal) {
+		msg_put_notify(m, PROTO_NONE, NULL, 0, refusal, NULL, 0);
+	} else {
+		child_answer_sa(&d, m);
+		child_answer_ts(&d, in, m);
+	}
+	return AFTER_ANSWER;
+}

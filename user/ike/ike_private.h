@@ -1,0 +1,568 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What the files of the IKE core share. Nothing outside user/ike/ includes this.
+ *
+ * Memory: `struct ike` owns everything. An IKE SA that ends is marked CLOSED and freed by ike_reap
+ * at the end of the call, so handlers may go on using their pointer. Thread: one.
+ */
+#ifndef BRAID_IKE_PRIVATE_H
+#define BRAID_IKE_PRIVATE_H
+
+#include "base/list.h"
+#include "base/log.h"
+#include "crypto/aead.h"
+#include "crypto/alg.h"
+#include "crypto/ke.h"
+#include "crypto/prf.h"
+#include "crypto/rng.h"
+#include "ike/ike.h"
+#include "ikemsg/ikemsg.h"
+#include "ikemsg/sk.h"
+
+enum {
+	NONCE_OCTETS = 32, /* half the key of the longest PRF (2.10) */
+	NONCE_MIN = 16,
+	NONCE_MAX = 256,
+	COOKIE_MAX = 64,
+	COOKIE_OCTETS = 32,
+	INIT_ROUNDS_MAX = 5, /* COOKIE and INVALID_KE_PAYLOAD answers we follow */
+	TEMPORARY_MAX = 7,   /* TEMPORARY_FAILUREs in a row before the IKE SA is given up */
+	WINDOW = 1,	     /* requests in flight, each way */
+	SA_BUCKETS = 1024,   /* power of two */
+	PORT_IKE = 500,
+	PORT_NATT = 4500,
+	WHY_MAX = 192,
+	PROBE_VID_OCTETS = 16,
+};
+
+/* How long an ended IKE SA still answers retransmissions of the last request. */
+#define LINGER_USEC (30 * USEC_PER_SEC)
+
+struct nonce {
+	uint16_t len;
+	uint8_t b[NONCE_MAX];
+};
+
+/* ---- configuration, counted so that running SAs keep theirs --------------------------------- */
+
+struct conn {
+	struct list node;
+	unsigned refs;
+	struct ike_conn_cfg c;
+};
+
+struct pool {
+	struct ike_pool_cfg c;
+	struct addr hint; /* where the last search ended */
+};
+
+struct lease {
+	struct list node;
+	uint64_t family;
+	struct addr addr;
+};
+
+/* ---- negotiated algorithms --------------------------------------------------------------------
+ */
+
+struct suite {
+	uint16_t encr, key_bits, integ, prf, ke;
+	bool esn;
+	bool integ_none, ke_none; /* the offer listed NONE, so the answer does */
+};
+
+struct ike_keys {
+	struct secret sk_d, sk_ai, sk_ar, sk_ei, sk_er, sk_pi, sk_pr;
+};
+
+/* ---- Child SA -----------------------------------------------------------------------------------
+ */
+
+#define FOREACH_CHILD_STATE(X)                                                                     \
+	X(INSTALLED)                                                                               \
+	X(REKEYING)                                                                                \
+	X(REKEYED)                                                                                 \
+	X(DELETING)
+
+enum child_state {
+#define X(n) CHILD_##n,
+	FOREACH_CHILD_STATE(X)
+#undef X
+};
+
+struct child_sa {
+	struct list node;
+	uint32_t id, spi_in, spi_out;
+	char name[IKE_NAME_MAX];
+	enum child_state state;
+	enum child_mode mode;
+	struct suite suite;
+	bool encap;
+	bool installed; /* a CHILD_ADD went out */
+	usec_t since;
+	uint8_t n_ts_local, n_ts_remote;
+	struct ike_ts ts_local[IKE_TS_MAX], ts_remote[IKE_TS_MAX];
+};
+
+/* All that two peers agreed on about a Child SA, before it exists. */
+struct child_deal {
+	const struct ike_child_cfg *cfg;
+	struct suite suite;
+	uint8_t proposal;
+	uint32_t spi_in, spi_out;
+	enum child_mode mode;
+	bool initiator; /* of the exchange */
+	bool deferred;
+	bool redundant; /* lost a collision: exists only to be deleted */
+	bool more_ts;	/* ADDITIONAL_TS_POSSIBLE */
+	uint32_t replaces;
+	uint8_t n_ts_local, n_ts_remote;
+	struct ike_ts ts_local[IKE_TS_MAX], ts_remote[IKE_TS_MAX];
+};
+
+/* ---- tasks: what we want from the peer; one request each
+ * ------------------------------------------ */
+
+enum task_kind {
+	TASK_IKE_INIT,
+	TASK_IKE_AUTH,
+	TASK_CHILD_NEW,
+	TASK_CHILD_REKEY,
+	TASK_CHILD_DELETE,
+	TASK_IKE_REKEY,
+	TASK_IKE_DELETE,
+	TASK_LIVENESS,
+	TASK_AUTH_FAILED, /* tell the responder that its AUTH did not verify (2.21.2) */
+	TASK_KINDS,
+};
+
+struct task {
+	struct list node; /* in ike_sa.pending or ike_sa.inflight */
+	enum task_kind kind;
+	uint32_t op;
+	uint32_t child_id;	       /* rekey, delete: the SA concerned */
+	char child_name[IKE_NAME_MAX]; /* new: name in the configuration */
+	usec_t not_before;
+	uint8_t temporary, rounds;
+
+	/* the request on the wire */
+	uint32_t msg_id;
+	uint8_t *packet; /* owned */
+	size_t packet_len;
+	unsigned tries;
+	usec_t timeout, next_send, give_up;
+	uint16_t unprotected_error; /* seen, but not believed at once (2.21.1) */
+
+	/* what we offered; kept until the answer */
+	struct nonce ni;
+	struct ke *ke;	   /* owned */
+	bool had_ke;	   /* an imported request whose private value is lost */
+	uint16_t ke_group; /* 0: our first choice */
+	uint32_t spi_in;   /* reserved, ours until a Child SA takes it */
+	uint64_t spi_ike;
+
+	/* the peer's simultaneous rekey of the same SA (2.8.1, 2.8.2) */
+	bool collided;
+	struct nonce coll_lowest;
+	uint64_t coll_spi; /* own SPI of the IKE SA the peer's exchange made */
+};
+
+enum task_end { TASK_FREE, TASK_AGAIN };
+
+/* ---- IKE SA
+ * ---------------------------------------------------------------------------------------- */
+
+#define FOREACH_IKE_STATE(X)                                                                       \
+	X(INIT_SENT, "CONNECTING")                                                                 \
+	X(HALF_OPEN, "CONNECTING")                                                                 \
+	X(AUTH_SENT, "CONNECTING")                                                                 \
+	X(ESTABLISHED, "ESTABLISHED")                                                              \
+	X(REKEYED, "DELETING")                                                                     \
+	X(DELETING, "DELETING")                                                                    \
+	X(CLOSED, "CLOSED")
+
+enum ike_state {
+#define X(n, shown) IKE_##n,
+	FOREACH_IKE_STATE(X)
+#undef X
+};
+
+struct response_cache {
+	uint32_t msg_id;
+	uint8_t hash[SHA256_OCTETS]; /* of the request */
+	uint8_t *buf;		     /* owned; NULL: nothing cached */
+	size_t len;
+};
+
+struct ike_sa {
+	struct list node;      /* ike.sas */
+	struct list hash_node; /* ike.table, by own SPI */
+	struct list init_node; /* ike.inits, by hash of the IKE_SA_INIT request; responder */
+	struct conn *conn;     /* counted */
+
+	uint64_t spi_i, spi_r;
+	bool initiator; /* original initiator (2.2): follows the last rekey */
+	bool role_i;	/* initiator of the family's first IKE SA: never flips */
+	uint64_t family;
+	enum ike_state state;
+	bool announced; /* IKE_UP went out */
+	bool redundant; /* lost a rekey collision */
+	usec_t since, expires;
+	char why[WHY_MAX]; /* reason of the end, for the event */
+	uint32_t down_op;  /* operation that IKE_DOWN will end */
+
+	struct ike_path path;
+	bool natt_peer, nat_local, nat_remote;
+	bool peer_probes;
+
+	struct suite suite;
+	struct ike_keys keys;
+	struct aead *aead_in, *aead_out; /* owned */
+	struct aead_sizes sizes;
+	uint64_t iv_counter;
+
+	struct nonce ni, nr;
+	uint8_t *init_req, *init_resp; /* owned; octets AUTH covers, until established */
+	size_t init_req_len, init_resp_len;
+	uint8_t init_hash[SHA256_OCTETS];
+	uint8_t cookie[COOKIE_MAX];
+	uint8_t cookie_len;
+
+	struct ike_id local_id, remote_id;
+
+	uint32_t next_request, expected_request;
+	uint8_t peer_window, n_inflight;
+	struct response_cache cache[WINDOW];
+	struct list pending, inflight;
+
+	struct list children;
+	uint16_t n_children;
+	uint8_t n_own_vips, n_peer_vips;
+	struct addr own_vips[IKE_VIPS_MAX], peer_vips[IKE_VIPS_MAX];
+	usec_t last_rx; /* last fresh protected evidence of the peer (2.4) */
+	uint64_t seq;	/* +1 per change of the image */
+};
+
+/* ---- the core
+ * ------------------------------------------------------------------------------------------ */
+
+struct out {
+	struct list node;
+	struct ike_output o;
+	struct child_sa_out *child; /* owned, wiped */
+	char text[320];
+	uint8_t buf[];
+};
+
+struct ike {
+	struct ike_env env;
+	usec_t now; /* of the running call */
+	uint32_t cookie_threshold, half_open_max;
+	usec_t half_open_timeout;
+	struct list conns;
+	struct pool *pools;
+	uint16_t n_pools;
+	struct list leases;
+	uint32_t n_leases;
+
+	struct list sas;
+	struct list table[SA_BUCKETS];
+	struct list inits[256];
+	uint32_t half_open;
+
+	struct list outs;
+	struct out *shown; /* last one handed out */
+
+	uint32_t next_child_id;
+	uint64_t next_family;
+	uint8_t cookie_secret[2][32]; /* current, previous */
+	usec_t cookie_rotated;
+	uint8_t cookie_version;
+	uint8_t probe_vid[PROBE_VID_OCTETS];
+	struct log_limit strangers, replies;
+	struct ike_counters counters;
+	uint8_t plain[IKE_MSG_MAX], sealed[IKE_MSG_MAX]; /* messages under construction */
+};
+
+/* ---- parts: concerns that ride on exchanges
+ * -------------------------------------------------------------- */
+
+enum place {
+	AT_INIT_REQUEST = 1 << 0,
+	AT_INIT_RESPONSE = 1 << 1,
+	AT_AUTH_REQUEST = 1 << 2,
+	AT_AUTH_RESPONSE = 1 << 3,
+	AT_INFO_REQUEST = 1 << 4,
+	AT_INFO_RESPONSE = 1 << 5,
+};
+
+struct part_ctx {
+	struct ike *ike;
+	struct ike_sa *sa;
+	enum place place;
+	const struct ike_msg *in;    /* request being answered, or message being processed */
+	const struct ike_path *path; /* it came on, or goes out on */
+	struct msg_wr *m;	     /* build */
+	uint16_t cp_error;	     /* notify type, 0 = none */
+	uint8_t cp_requested;
+};
+
+void parts_build(struct part_ctx *c);
+void parts_process(struct part_ctx *c);
+
+/* natd.c */
+void natd_build(struct part_ctx *c);
+void natd_process(struct part_ctx *c);
+/* Go to port 4500 for IKE_AUTH (2.23). */
+void natd_float(struct ike_sa *sa);
+/* An authenticated new message came on path: dynamic update, if 2.23 allows it. */
+void natd_seen(struct ike *ike, struct ike_sa *sa, const struct ike_path *path);
+bool path_marker(const struct ike_path *path);
+
+/* cp.c */
+void cp_build(struct part_ctx *c);
+void cp_process(struct part_ctx *c);
+void cp_release(struct ike *ike, uint64_t family);
+bool cp_restore(struct ike *ike, uint64_t family, const struct addr *a);
+
+/* cookie.c: 0 with COOKIE_OCTETS written, or -EIO */
+int cookie_make(struct ike *ike, const struct ike_msg *in, const struct ike_path *path,
+		uint8_t out[COOKIE_OCTETS]);
+bool cookie_valid(struct ike *ike, const struct ike_msg *in, const struct ike_path *path,
+		  const struct notify *n);
+
+/* ---- suite.c
+ * ------------------------------------------------------------------------------------------------
+ */
+
+void suite_offer(struct sa_payload *out, uint8_t protocol, const struct ike_proposal *p, uint8_t n,
+		 uint8_t spi_len, uint64_t spi, bool with_ke);
+/* Responder: ke_hint is the group of the peer's KE payload, preferred to save a round. */
+bool suite_select(const struct sa_payload *offer, uint8_t protocol, const struct ike_proposal *p,
+		  uint8_t n, bool with_ke, uint16_t ke_hint, struct suite *ret_suite,
+		  uint8_t *ret_number, uint64_t *ret_spi);
+void suite_answer(struct sa_payload *out, uint8_t protocol, const struct suite *s, uint8_t number,
+		  uint8_t spi_len, uint64_t spi);
+/* Initiator: the answer must be one of our proposals with one transform per type (3.3.6). */
+bool suite_accept(const struct sa_payload *offered, const struct sa_payload *answer,
+		  struct suite *ret_suite, uint64_t *ret_spi);
+/* First group we would use, and whether a group is among ours. KE_NONE: none configured. */
+uint16_t suite_first_ke(uint8_t protocol, const struct ike_proposal *p, uint8_t n);
+bool suite_has_ke(uint8_t protocol, const struct ike_proposal *p, uint8_t n, uint16_t group);
+void suite_format(const struct suite *s, uint8_t protocol, char buf[IKE_SUITE_STR]);
+
+/* ---- ts.c
+ * -----------------------------------------------------------------------------------------------------
+ */
+
+/* Configured selectors with "dynamic" replaced by addresses; returns how many. */
+uint8_t ts_resolve(const struct ike_ts *cfg, uint8_t n, const struct addr *dyn, uint8_t n_dyn,
+		   struct ike_ts out[IKE_TS_MAX]);
+void ts_local(const struct ike_sa *sa, const struct ike_child_cfg *cfg,
+	      struct ike_ts out[IKE_TS_MAX], uint8_t *ret_n);
+void ts_remote(const struct ike_sa *sa, const struct ike_child_cfg *cfg,
+	       struct ike_ts out[IKE_TS_MAX], uint8_t *ret_n);
+void ts_put(struct ts_list *out, const struct ike_ts *in, uint8_t n);
+/* Intersection of what the peer proposes with ours (2.9). Returns how many; *ret_more is set if
+ * something proposed was left out. */
+uint8_t ts_narrow(const struct ts_list *peer, const struct ike_ts *own, uint8_t n,
+		  struct ike_ts out[IKE_TS_MAX], bool *ret_more);
+/* Every selector received lies within one of ours; copies them to out. 0 = not so. */
+uint8_t ts_accept(const struct ts_list *got, const struct ike_ts *own, uint8_t n,
+		  struct ike_ts out[IKE_TS_MAX]);
+
+/* ---- conn.c
+ * ------------------------------------------------------------------------------------------------------
+ */
+
+int conns_copy(const struct ike_cfg *cfg, struct list *ret_conns);
+void conns_free(struct list *conns);
+struct conn *conn_ref(struct conn *c);
+void conn_unref(struct conn *c);
+struct conn *conn_find(const struct ike *ike, const char *name);
+bool conn_fits_path(const struct ike_conn_cfg *c, const struct ike_path *path);
+const struct ike_child_cfg *conn_child(const struct conn *c, const char *name);
+bool id_equal(const struct ike_id *a, const struct ike_id *b);
+bool id_matches(const struct ike_id *want, const struct ike_id *got);
+const char *id_format(const struct ike_id *id, char buf[128]);
+
+/* ---- output.c
+ * ------------------------------------------------------------------------------------------------------
+ */
+
+void out_send(struct ike *ike, const struct ike_sa *sa, const struct ike_path *path,
+	      const uint8_t *buf, size_t len);
+/* Takes nothing; copies c. -ENOMEM. */
+int out_child_add(struct ike *ike, const struct ike_sa *sa, const struct child_sa_out *c);
+void out_child_del(struct ike *ike, const struct ike_sa *sa, uint32_t child_id);
+void out_event(struct ike *ike, const struct ike_sa *sa, enum ike_event_kind kind,
+	       uint32_t child_id, uint32_t op, const char *fmt, ...)
+	__attribute__((format(printf, 6, 7)));
+void outs_free(struct ike *ike);
+void log_ike(const struct ike_sa *sa, enum log_level level, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+/* Rate limited: for what an unauthenticated sender can cause. */
+void log_stranger(struct ike *ike, const struct ike_path *path, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* ---- ike_sa.c
+ * --------------------------------------------------------------------------------------------------------
+ */
+
+struct ike_sa *ike_sa_new(struct ike *ike, struct conn *conn, bool initiator);
+void ike_sa_free(struct ike *ike, struct ike_sa *sa);
+struct ike_sa *ike_sa_find(const struct ike *ike, uint64_t own_spi);
+static inline uint64_t ike_sa_own_spi(const struct ike_sa *sa)
+{
+	return sa->initiator ? sa->spi_i : sa->spi_r;
+}
+int ike_spi_new(const struct ike *ike, uint64_t *ret_spi);
+/* Put it into the table by its own SPI, which is set. */
+void ike_sa_insert(struct ike *ike, struct ike_sa *sa);
+/* The one place where the state changes; logs old -> new and why. */
+void ike_sa_state(struct ike *ike, struct ike_sa *sa, enum ike_state to, const char *why);
+/* End: its tasks, its Child SAs, events. linger: answer retransmissions for a while. */
+void ike_sa_close(struct ike *ike, struct ike_sa *sa, bool linger, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
+static inline bool ike_sa_alive(const struct ike_sa *sa)
+{
+	return sa->state != IKE_CLOSED;
+}
+/* Keys from g^ir; sk_d_old and prf_old only for a rekey (2.18). 0 or -errno. */
+int ike_sa_derive(struct ike_sa *sa, const struct secret *gir, const struct secret *sk_d_old,
+		  uint16_t prf_old);
+/* Build both cipher contexts from the keys. */
+int ike_sa_arm(struct ike_sa *sa);
+int nonce_new(struct nonce *n);
+bool nonce_set(struct nonce *n, struct bytes b);
+/* memcmp order, shorter prefix lower (2.8.1) */
+int nonce_cmp(const struct nonce *a, const struct nonce *b);
+const struct nonce *nonce_lowest(const struct nonce *a, const struct nonce *b);
+void ike_sa_touch(struct ike_sa *sa);
+
+/* ---- window.c
+ * ----------------------------------------------------------------------------------------------------------
+ */
+
+struct task *task_new(struct ike_sa *sa, enum task_kind kind, uint32_t op);
+void task_free(struct ike *ike, struct task *t);
+struct task *task_find(const struct ike_sa *sa, enum task_kind kind, uint32_t child_id);
+static inline bool task_in_flight(const struct task *t)
+{
+	return t->packet;
+}
+/* Take t off its list, end its operation with an event, and free it. */
+void task_end(struct ike *ike, struct ike_sa *sa, struct task *t, enum ike_event_kind kind,
+	      uint32_t child_id, const char *text);
+/* Send what the window allows. */
+void window_run(struct ike *ike, struct ike_sa *sa);
+void window_tick(struct ike *ike, struct ike_sa *sa);
+usec_t window_deadline(const struct ike_sa *sa);
+/* Forget the packet of a task that is to be built anew. */
+void task_reset_packet(struct ike_sa *sa, struct task *t);
+/* Wait after TEMPORARY_FAILURE; false: it lasted too long. */
+bool task_back_off(struct ike *ike, struct task *t);
+void window_resend(struct ike *ike, struct ike_sa *sa);
+void window_request(struct ike *ike, struct ike_sa *sa, const struct ike_path *path, uint8_t *buf,
+		    size_t len, const struct ike_hdr *hdr);
+void window_response(struct ike *ike, struct ike_sa *sa, const struct ike_path *path, uint8_t *buf,
+		     size_t len, const struct ike_hdr *hdr);
+
+/* ---- exchanges
+ * -----------------------------------------------------------------------------------------------------------
+ */
+
+enum after { AFTER_ANSWER, AFTER_CLOSE, AFTER_DROP };
+
+/* What each kind of task puts into its request and does with the response. */
+struct task_ops {
+	const char *name;
+	uint8_t exchange;
+	int (*build)(struct ike *ike, struct ike_sa *sa, struct task *t, struct msg_wr *m);
+	enum task_end (*done)(struct ike *ike, struct ike_sa *sa, struct task *t,
+			      const struct ike_msg *in, const struct ike_path *path);
+};
+extern const struct task_ops task_ops[TASK_KINDS];
+
+void sa_init_request(struct ike *ike, const struct ike_path *path, const uint8_t *buf, size_t len);
+int sa_init_build(struct ike *ike, struct ike_sa *sa, struct task *t, struct msg_wr *m);
+void sa_init_response(struct ike *ike, struct ike_sa *sa, const struct ike_path *path,
+		      const uint8_t *buf, size_t len);
+void sa_init_bad_version(struct ike *ike, const struct ike_path *path, const struct ike_hdr *h);
+
+int auth_build(struct ike *ike, struct ike_sa *sa, struct task *t, struct msg_wr *m);
+enum task_end auth_done(struct ike *ike, struct ike_sa *sa, struct task *t,
+			const struct ike_msg *in, const struct ike_path *path);
+enum after auth_request(struct ike *ike, struct ike_sa *sa, const struct ike_msg *in,
+			const struct ike_path *path, struct msg_wr *m);
+
+enum after create_child_request(struct ike *ike, struct ike_sa *sa, const struct ike_msg *in,
+				const struct ike_path *path, struct msg_wr *m);
+int child_new_build(struct ike *ike, struct ike_sa *sa, struct task *t, struct msg_wr *m);
+enum task_end child_new_done(struct ike *ike, struct ike_sa *sa, struct task *t,
+			     const struct ike_msg *in, const struct ike_path *path);
+/* Rekey of the IKE SA: rekey.c */
+enum after ike_rekey_request(struct ike *ike, struct ike_sa *sa, const struct ike_msg *in,
+			     struct msg_wr *m);
+int ike_rekey_build(struct ike *ike, struct ike_sa *sa, struct task *t, struct msg_wr *m);
+enum task_end ike_rekey_done(struct ike *ike, struct ike_sa *sa, struct task *t,
+			     const struct ike_msg *in, const struct ike_path *path);
+/* Our rekey came to nothing, but the peer's simultaneous one made a new IKE SA: go on with that. */
+bool ike_rekey_yield(struct ike *ike, struct ike_sa *sa, struct task *t);
+
+enum after informational_request(struct ike *ike, struct ike_sa *sa, const struct ike_msg *in,
+				 const struct ike_path *path, struct msg_wr *m);
+int child_delete_build(struct ike *ike, struct ike_sa *sa, struct task *t, struct msg_wr *m);
+enum task_end child_delete_done(struct ike *ike, struct ike_sa *sa, struct task *t,
+				const struct ike_msg *in, const struct ike_path *path);
+int ike_delete_build(struct ike *ike, struct ike_sa *sa, struct task *t, struct msg_wr *m);
+enum task_end ike_delete_done(struct ike *ike, struct ike_sa *sa, struct task *t,
+			      const struct ike_msg *in, const struct ike_path *path);
+int liveness_build(struct ike *ike, struct ike_sa *sa, struct task *t, struct msg_wr *m);
+enum task_end liveness_done(struct ike *ike, struct ike_sa *sa, struct task *t,
+			    const struct ike_msg *in, const struct ike_path *path);
+int auth_failed_build(struct ike *ike, struct ike_sa *sa, struct task *t, struct msg_wr *m);
+enum task_end auth_failed_done(struct ike *ike, struct ike_sa *sa, struct task *t,
+			       const struct ike_msg *in, const struct ike_path *path);
+
+/* ---- child_sa.c
+ * --------------------------------------------------------------------------------------------------------------
+ */
+
+struct child_sa *child_find(const struct ike_sa *sa, uint32_t id);
+struct child_sa *child_by_name(const struct ike_sa *sa, const char *name);
+/* By the SPI the peer receives on (what its messages name), in the whole family (INF-7). */
+struct child_sa *child_by_peer_spi(const struct ike *ike, struct ike_sa *sa, uint32_t spi,
+				   struct ike_sa **ret_owner);
+void child_state(struct ike_sa *sa, struct child_sa *c, enum child_state to, const char *why);
+/* SA, TSi, TSr and mode of our offer; the SPI is reserved in t. 0 or -errno. */
+int child_offer(struct ike *ike, struct ike_sa *sa, struct task *t, const struct child_sa *rekeyed,
+		bool with_ke, struct msg_wr *m);
+void child_offer_ts(struct ike_sa *sa, struct task *t, const struct child_sa *rekeyed,
+		    struct msg_wr *m);
+/* The responder's answer to it. false: not within our offer. */
+bool child_answered(struct ike_sa *sa, struct task *t, const struct child_sa *rekeyed, bool with_ke,
+		    const struct ike_msg *in, struct child_deal *d);
+/* Responder: what of the peer's request is acceptable. 0, or the notify type of the refusal. */
+uint16_t child_negotiate(struct ike *ike, struct ike_sa *sa, const struct ike_msg *in,
+			 const struct child_sa *rekeyed, bool with_ke, bool vip_missing,
+			 struct child_deal *d);
+/* SA, TSi, TSr and notifications of the response. */
+void child_answer_sa(const struct child_deal *d, struct msg_wr *m);
+void child_answer_ts(const struct child_deal *d, const struct ike_msg *in, struct msg_wr *m);
+/* Keys, CHILD_ADD, the object. gir NULL: no PFS. Takes d->spi_in on success. 0 or -errno. */
+int child_install(struct ike *ike, struct ike_sa *sa, const struct child_deal *d,
+		  const struct secret *gir, const struct nonce *ni, const struct nonce *nr,
+		  struct child_sa **ret_child);
+/* CHILD_DEL (if installed) and free. */
+void child_remove(struct ike *ike, struct ike_sa *sa, struct child_sa *c);
+/* Queue a Delete for it. 0 or -ENOMEM. */
+int child_close(struct ike *ike, struct ike_sa *sa, struct child_sa *c, uint32_t op,
+		const char *why);
+const char *refusal_hint(uint16_t type);
+
+void ike_reap(struct ike *ike);
+
+/* info.c: the i-th IKE SA that is shown, or NULL. */
+const struct ike_sa *ike_sa_visible(const struct ike *ike, size_t i);
+
+#endif

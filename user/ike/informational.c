@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* INFORMATIONAL: liveness, Delete (RFC 7296 1.4, 2.4, 2.25; RFC 4555 for COOKIE2). */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "ike_private.h"
+
+enum { DELETE_SPIS_MAX = IKE_CHILDREN_MAX };
+
+/* ---- requester ---------------------------------------------------------------------------- */
+
+int child_delete_build(struct ike *ike, struct ike_sa *sa, struct task *t, struct msg_wr *m)
+{
+	struct child_sa *c = child_find(sa, t->child_id);
+
+	if (!c) {
+		/* the peer's Delete was faster */
+		task_end(ike, sa, t, IKE_EV_CHILD_DOWN, t->child_id, "Child SA down");
+		return -ECANCELED;
+	}
+	msg_put_delete_spis(m, PROTO_ESP, &c->spi_in, 1); /* the SPI we receive on (1.4.1) */
+	return 0;
+}
+
+enum task_end child_delete_done(struct ike *ike, struct ike_sa *sa, struct task *t,
+				const struct ike_msg *in, const struct ike_path *path)
+{
+	struct child_sa *c = child_find(sa, t->child_id);
+
+	(void)in;
+	(void)path;
+	if (c)
+		child_remove(ike, sa, c);
+	if (t->op)
+		out_event(ike, sa, IKE_EV_CHILD_DOWN, t->child_id, t->op, "Child SA down");
+	return TASK_FREE;
+}
+
+int ike_delete_build(struct ike *ike, struct ike_sa *sa, struct task *t, struct msg_wr *m)
+{
+	(void)t;
+	if (sa->state == IKE_ESTABLISHED)
+		ike_sa_state(ike, sa, IKE_DELETING, "we delete it");
+	msg_put_delete_ike(m);
+	return 0;
+}
+
+enum task_end ike_delete_done(struct ike *ike, struct ike_sa *sa, struct task *t,
+			      const struct ike_msg *in, const struct ike_path *path)
+{
+	(void)in;
+	(void)path;
+	sa->down_op = t->op;
+	t->op = 0;
+	ike_sa_close(ike, sa, true, "deleted by us");
+	return TASK_FREE;
+}
+
+int liveness_build(struct ike *ike, struct ike_sa *sa, struct task *t, struct msg_wr *m)
+{
+	(void)ike;
+	(void)sa;
+	(void)t;
+	(void)m; /* an empty message */
+	return 0;
+}
+
+enum task_end liveness_done(struct ike *ike, struct ike_sa *sa, struct task *t,
+			    const struct ike_msg *in, const struct ike_path *path)
+{
+	(void)ike;
+	(void)t;
+	(void)in;
+	(void)path;
+	log_ike(sa, LOG_DEBUG_, "the peer is alive");
+	return TASK_FREE;
+}
+
+/* ---- responder ------------------------------------------------------------------------------ */
+
+/* One SPI of a Delete: both directions go. Returns our SPI if it belongs into the response. */
+static uint32_t delete_one(struct ike *ike, struct ike_sa *sa, uint32_t peer_spi)
+{
+	struct ike_sa *owner;
+	struct child_sa *c = child_by_peer_spi(ike, sa, peer_spi, &owner);
+	struct task *t;
+	uint32_t ours;
+	bool crossing;
+
+	if (!c)
+		return 0; /* unknown: the response is without it (2.25.1) */
+	ours = c->spi_in;
+	t = task_find(owner, TASK_CHILD_DELETE, c->id);
+	crossing = t && task_in_flight(t);
+	if (c->state == CHILD_INSTALLED || c->state == CHILD_REKEYING || (t && t->op)) {
+		out_event(ike, owner, IKE_EV_CHILD_DOWN, c->id, t ? t->op : 0,
+			  "Child SA %s deleted by the peer", c->name);
+		if (t)
+			t->op = 0;
+	}
+	child_remove(ike, owner, c);
+	/* "if ... the exchanges cross: no Delete payload for that SA in the response" (1.4.1) */
+	return crossing ? 0 : ours;
+}
+
+static void delete_children(struct ike *ike, struct ike_sa *sa, const struct delete_payload *d,
+			    struct msg_wr *m)
+{
+	uint32_t ours[DELETE_SPIS_MAX];
+	struct rd r = rd_init(d->spis.p, d->spis.len);
+	size_t n = 0;
+
+	for (unsigned i = 0; i < d->n; i++) {
+		uint32_t spi = delete_one(ike, sa, rd_u32(&r));
+
+		if (spi && n < DELETE_SPIS_MAX)
+			ours[n++] = spi;
+	}
+	if (n)
+		msg_put_delete_spis(m, PROTO_ESP, ours, n);
+}
+
+/* The peer closes the IKE SA. A rekey of ours that crossed it is dropped (2.25.2). */
+static enum after delete_ike(struct ike *ike, struct ike_sa *sa)
+{
+	struct task *t = task_find(sa, TASK_IKE_REKEY, 0);
+
+	if (t && task_in_flight(t) && ike_rekey_yield(ike, sa, t))
+		task_end(ike, sa, t, IKE_EV_IKE_REKEYED, 0, "");
+	snprintf(sa->why, sizeof(sa->why), "deleted by the peer");
+	return AFTER_CLOSE;
+}
+
+enum after informational_request(struct ike *ike, struct ike_sa *sa, const struct ike_msg *in,
+				 const struct ike_path *path, struct msg_wr *m)
+{
+	struct part_ctx parts = {
+		.ike = ike, .sa = sa, .place = AT_INFO_RESPONSE, .in = in, .path = path, .m = m
+	};
+
+	for (unsigned i = 0; i < in->n_deletes; i++)
+		if (in->deletes[i].protocol == PROTO_IKE)
+			return delete_ike(ike, sa); /* the response is empty (1.4.1) */
+	if (msg_notify(in, N_AUTHENTICATION_FAILED)) {
+		snprintf(sa->why, sizeof(sa->why),
+			 "the peer did not accept our authentication: check id and secret");
+		ike->counters.auth_failed++;
+		return AFTER_CLOSE;
+	}
+	for (unsigned i = 0; i < in->n_deletes; i++)
+		if (in->deletes[i].protocol == PROTO_ESP && in->deletes[i].spi_len == 4)
+			delete_children(ike, sa, &in->deletes[i], m);
+	parts_build(&parts);
+	return AFTER_ANSWER;
+}

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* NAT detection, the move to port 4500, and the dynamic address update (RFC 7296 2.23). */
+#include <string.h>
+
+#include "ike_private.h"
+
+/* SHA-1( SPIi | SPIr | address | port ), SPIs as in this header: SPIr is 0 in the first request. */
+static void natd_hash(uint64_t spi_i, uint64_t spi_r, const struct udp_addr *a,
+		      uint8_t out[SHA1_OCTETS])
+{
+	uint8_t buf[8 + 8 + 16 + 2];
+	struct wr w = wr_init(buf, sizeof(buf));
+	struct chunk in;
+
+	wr_u64(&w, spi_i);
+	wr_u64(&w, spi_r);
+	wr_bytes(&w, a->ip.b, addr_len(&a->ip));
+	wr_u16(&w, a->port);
+	in = (struct chunk){ buf, w.len };
+	if (sha1_digest(&in, 1, out))
+		memset(out, 0, SHA1_OCTETS);
+}
+
+void natd_build(struct part_ctx *c)
+{
+	uint8_t src[SHA1_OCTETS], dst[SHA1_OCTETS];
+	uint64_t spi_r = c->place == AT_INIT_REQUEST ? 0 : c->sa->spi_r;
+
+	/* in INFORMATIONAL only as an answer to detection payloads in the request (4555 3.8) */
+	if (c->place == AT_INFO_RESPONSE && !msg_notify(c->in, N_NAT_DETECTION_SOURCE_IP))
+		return;
+	natd_hash(c->sa->spi_i, spi_r, &c->path->local, src);
+	natd_hash(c->sa->spi_i, spi_r, &c->path->remote, dst);
+	msg_put_notify(c->m, PROTO_NONE, NULL, 0, N_NAT_DETECTION_SOURCE_IP, src, sizeof(src));
+	msg_put_notify(c->m, PROTO_NONE, NULL, 0, N_NAT_DETECTION_DESTINATION_IP, dst, sizeof(dst));
+}
+
+static bool any_matches(const struct ike_msg *in, uint16_t type, const uint8_t *hash, bool *ret_any)
+{
+	*ret_any = false;
+	for (unsigned i = 0; i < in->n_notifies; i++) {
+		const struct notify *n = &in->notifies[i];
+
+		if (n->type != type)
+			continue;
+		*ret_any = true;
+		if (n->data.len == SHA1_OCTETS && !memcmp(n->data.p, hash, SHA1_OCTETS))
+			return true;
+	}
+	return false;
+}
+
+void natd_process(struct part_ctx *c)
+{
+	uint8_t src[SHA1_OCTETS], dst[SHA1_OCTETS];
+	bool has_src, has_dst, src_ok, dst_ok;
+
+	natd_hash(c->in->hdr.spi_i, c->in->hdr.spi_r, &c->path->remote, src);
+	natd_hash(c->in->hdr.spi_i, c->in->hdr.spi_r, &c->path->local, dst);
+	src_ok = any_matches(c->in, N_NAT_DETECTION_SOURCE_IP, src, &has_src);
+	dst_ok = any_matches(c->in, N_NAT_DETECTION_DESTINATION_IP, dst, &has_dst);
+	if (!has_src || !has_dst)
+		return;
+	c->sa->natt_peer = true;
+	c->sa->nat_remote = !src_ok; /* none of the source hashes matches */
+	c->sa->nat_local = !dst_ok;
+}
+
+bool path_marker(const struct ike_path *path)
+{
+	return path->local.port != PORT_IKE;
+}
+
+void natd_float(struct ike_sa *sa)
+{
+	if (sa->path.local.port == PORT_IKE)
+		sa->path.local.port = PORT_NATT;
+	if (sa->path.remote.port == PORT_IKE)
+		sa->path.remote.port = PORT_NATT;
+}
+
+/* "a host not behind a NAT ... SHOULD send all packets ... to the IP address and port from the last
+ * valid authenticated packet from the other end": only then, and only on a new message. */
+void natd_seen(struct ike *ike, struct ike_sa *sa, const struct ike_path *path)
+{
+	char from[ADDR_PORT_STR], to[ADDR_PORT_STR];
+
+	if (!sa->nat_remote || sa->nat_local || sa->state != IKE_ESTABLISHED ||
+	    udp_addr_equal(&sa->path.remote, &path->remote) ||
+	    sa->path.remote.ip.family != path->remote.ip.family)
+		return;
+	udp_addr_format(&sa->path.remote, from);
+	sa->path.remote = path->remote;
+	ike_sa_touch(sa);
+	out_event(ike, sa, IKE_EV_PEER_MOVED, 0, 0, "the peer's NAT mapping changed from %s to %s",
+		  from, udp_addr_format(&path->remote, to));
+}

@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What the owner asks of the core: up, down, rekey, and what it tells about the data plane. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "ike_private.h"
+
+/* An IKE SA of that connection that is coming up or up. */
+static struct ike_sa *sa_of(const struct ike *ike, const char *conn)
+{
+	list_for_each (it, &ike->sas) {
+		struct ike_sa *sa = list_entry(it, struct ike_sa, node);
+
+		if (!strcmp(sa->conn->c.name, conn) &&
+		    (sa->state == IKE_INIT_SENT || sa->state == IKE_AUTH_SENT ||
+		     sa->state == IKE_ESTABLISHED))
+			return sa;
+	}
+	return NULL;
+}
+
+static int path_fill(const struct ike_conn_cfg *c, const struct ike_path *path,
+		     struct ike_path *ret)
+{
+	memset(ret, 0, sizeof(*ret));
+	if (path)
+		*ret = *path;
+	if (!ret->remote.ip.family) {
+		if (!c->n_remote_addrs)
+			return -EINVAL;
+		ret->remote.ip = c->remote_addrs[0];
+	}
+	if (!ret->remote.port)
+		ret->remote.port = c->remote_port ? c->remote_port : PORT_IKE;
+	if (!ret->local.port)
+		ret->local.port = ret->remote.port == PORT_IKE ? PORT_IKE : PORT_NATT;
+	return 0;
+}
+
+static int up_new(struct ike *ike, struct conn *conn, const struct ike_child_cfg *child,
+		  const struct ike_path *path, uint32_t op)
+{
+	struct ike_path p;
+	struct ike_sa *sa;
+	struct task *t;
+	int ret;
+
+	ret = path_fill(&conn->c, path, &p);
+	if (ret)
+		return ret;
+	sa = ike_sa_new(ike, conn, true);
+	if (!sa)
+		return -ENOMEM;
+	sa->path = p;
+	t = task_new(sa, TASK_IKE_INIT, op);
+	ret = t ? ike_spi_new(ike, &sa->spi_i) : -ENOMEM;
+	if (ret) {
+		ike_sa_free(ike, sa);
+		return ret;
+	}
+	snprintf(t->child_name, sizeof(t->child_name), "%s", child->name);
+	ike_sa_insert(ike, sa);
+	window_run(ike, sa);
+	return 0;
+}
+
+static bool wanted_already(const struct ike_sa *sa, const char *child)
+{
+	const struct list *both[] = { &sa->inflight, &sa->pending };
+
+	for (unsigned i = 0; i < 2; i++) {
+		list_for_each (it, both[i]) {
+			const struct task *t = list_entry(it, struct task, node);
+
+			if ((t->kind == TASK_IKE_INIT || t->kind == TASK_IKE_AUTH ||
+			     t->kind == TASK_CHILD_NEW) &&
+			    !strcmp(t->child_name, child))
+				return true;
+		}
+	}
+	return child_by_name(sa, child);
+}
+
+int ike_up(struct ike *ike, const char *conn, const char *child_or_null,
+	   const struct ike_path *path, uint32_t op, usec_t now)
+{
+	struct ike_sa *sa = sa_of(ike, conn);
+	struct conn *c = sa ? sa->conn : conn_find(ike, conn);
+	const struct ike_child_cfg *child = c ? conn_child(c, child_or_null) : NULL;
+	struct task *t;
+	int ret = 0;
+
+	ike->now = now;
+	if (!child)
+		return -ENOENT;
+	if (!sa) {
+		ret = up_new(ike, c, child, path, op);
+	} else if (wanted_already(sa, child->name)) {
+		ret = -EALREADY;
+	} else {
+		t = task_new(sa, TASK_CHILD_NEW, op);
+		if (!t)
+			return -ENOMEM;
+		snprintf(t->child_name, sizeof(t->child_name), "%s", child->name);
+		window_run(ike, sa);
+	}
+	ike_reap(ike);
+	return ret;
+}
+
+static int down_child(struct ike *ike, const char *conn, const char *child, uint32_t op)
+{
+	struct ike_sa *sa = sa_of(ike, conn);
+	struct child_sa *c;
+	int ret = -ENOENT;
+
+	if (!sa)
+		return conn_find(ike, conn) ? -EALREADY : -ENOENT;
+	if (!conn_child(sa->conn, child))
+		return -ENOENT;
+	list_for_each (it, &ike->sas) {
+		sa = list_entry(it, struct ike_sa, node);
+		if (sa->state != IKE_ESTABLISHED || strcmp(sa->conn->c.name, conn))
+			continue;
+		while ((c = child_by_name(sa, child))) {
+			if (child_close(ike, sa, c, op, "closed by the operator"))
+				return -ENOMEM;
+			op = 0; /* one event ends the operation */
+			ret = 0;
+		}
+		window_run(ike, sa);
+	}
+	return ret ? -EALREADY : 0;
+}
+
+/* Delete it as soon as the window allows; what was never sent is dropped. */
+static int down_sa(struct ike *ike, struct ike_sa *sa, uint32_t op)
+{
+	struct task *t;
+
+	if (sa->state == IKE_INIT_SENT || sa->state == IKE_HALF_OPEN) {
+		sa->announced = sa->announced || op;
+		sa->down_op = op;
+		ike_sa_close(ike, sa, false, "given up by the operator");
+		return 0;
+	}
+	if (task_find(sa, TASK_IKE_DELETE, 0))
+		return -EALREADY;
+	t = task_new(sa, TASK_IKE_DELETE, op);
+	if (!t)
+		return -ENOMEM;
+	list_remove(&t->node); /* before everything that still waits */
+	t->node.next = sa->pending.next;
+	t->node.prev = &sa->pending;
+	sa->pending.next->prev = &t->node;
+	sa->pending.next = &t->node;
+	window_run(ike, sa);
+	return 0;
+}
+
+int ike_down(struct ike *ike, const char *conn, const char *child_or_null, uint32_t op, usec_t now)
+{
+	int ret = conn_find(ike, conn) ? -EALREADY : -ENOENT;
+
+	ike->now = now;
+	if (child_or_null) {
+		ret = down_child(ike, conn, child_or_null, op);
+		ike_reap(ike);
+		return ret;
+	}
+	list_for_each (it, &ike->sas) {
+		struct ike_sa *sa = list_entry(it, struct ike_sa, node);
+
+		if (strcmp(sa->conn->c.name, conn) ||
+		    (sa->state != IKE_INIT_SENT && sa->state != IKE_AUTH_SENT &&
+		     sa->state != IKE_ESTABLISHED))
+			continue;
+		if (down_sa(ike, sa, op))
+			continue;
+		op = 0;
+		ret = 0;
+	}
+	ike_reap(ike);
+	return ret;
+}
+
+static int rekey_sa(struct ike *ike, struct ike_sa *sa, uint32_t op)
+{
+	if (task_find(sa, TASK_IKE_REKEY, 0))
+		return -EALREADY;
+	if (!task_new(sa, TASK_IKE_REKEY, op))
+		return -ENOMEM;
+	window_run(ike, sa);
+	return 0;
+}
+
+static int rekey_child(struct ike *ike, struct ike_sa *sa, const char *name, uint32_t op)
+{
+	struct child_sa *c = child_by_name(sa, name);
+	struct task *t;
+
+	if (!c)
+		return -ENOENT;
+	if (task_find(sa, TASK_CHILD_REKEY, c->id))
+		return -EALREADY;
+	t = task_new(sa, TASK_CHILD_REKEY, op);
+	if (!t)
+		return -ENOMEM;
+	t->child_id = c->id;
+	window_run(ike, sa);
+	return 0;
+}
+
+int ike_rekey(struct ike *ike, const char *conn, const char *child_or_null, uint32_t op, usec_t now)
+{
+	int ret = -ENOENT;
+
+	ike->now = now;
+	list_for_each (it, &ike->sas) {
+		struct ike_sa *sa = list_entry(it, struct ike_sa, node);
+		int r;
+
+		if (sa->state != IKE_ESTABLISHED || strcmp(sa->conn->c.name, conn))
+			continue;
+		r = child_or_null ? rekey_child(ike, sa, child_or_null, op) : rekey_sa(ike, sa, op);
+		if (r) {
+			ret = ret ? r : 0;
+			continue;
+		}
+		ret = 0;
+		op = 0;
+		if (!child_or_null)
+			break; /* the list grows by the new one: the rest by another command */
+	}
+	ike_reap(ike);
+	return ret;
+}
+
+void ike_shutdown(struct ike *ike, usec_t now)
+{
+	ike->now = now;
+	list_for_each (it, &ike->sas) {
+		struct ike_sa *sa = list_entry(it, struct ike_sa, node);
+
+		if (ike_sa_alive(sa))
+			down_sa(ike, sa, 0);
+	}
+	ike_reap(ike);
+}
+
+int ike_path_change(struct ike *ike, const char *conn, const struct ike_path *path, usec_t now)
+{
+	int ret = -ENOENT;
+
+	ike->now = now;
+	list_for_each (it, &ike->sas) {
+		struct ike_sa *sa = list_entry(it, struct ike_sa, node);
+		struct ike_path old = sa->path;
+
+		if (!ike_sa_alive(sa) || strcmp(sa->conn->c.name, conn))
+			continue;
+		sa->path = *path;
+		if (!sa->path.local.port)
+			sa->path.local.port = old.local.port;
+		if (!sa->path.remote.ip.family)
+			sa->path.remote = old.remote;
+		if (!sa->path.remote.port)
+			sa->path.remote.port = old.remote.port;
+		ike_sa_touch(sa);
+		log_ike(sa, LOG_INFO_, "IKE datagrams take another path now");
+		window_resend(ike, sa); /* bit-identical, over the new path (4555 3.5) */
+		ret = 0;
+	}
+	return ret;
+}
+
+static struct child_sa *child_anywhere(const struct ike *ike, uint32_t id, struct ike_sa **ret_sa)
+{
+	list_for_each (it, &ike->sas) {
+		struct ike_sa *sa = list_entry(it, struct ike_sa, node);
+		struct child_sa *c = child_find(sa, id);
+
+		if (c) {
+			*ret_sa = sa;
+			return c;
+		}
+	}
+	return NULL;
+}
+
+void ike_esp_seen(struct ike *ike, uint32_t child_id, usec_t now)
+{
+	struct ike_sa *sa;
+
+	ike->now = now;
+	if (child_anywhere(ike, child_id, &sa) && now > sa->last_rx)
+		sa->last_rx = now;
+}
+
+void ike_child_install_failed(struct ike *ike, uint32_t child_id, usec_t now)
+{
+	struct ike_sa *sa;
+	struct child_sa *c = child_anywhere(ike, child_id, &sa);
+
+	ike->now = now;
+	if (!c || c->state == CHILD_DELETING)
+		return;
+	out_event(ike, sa, IKE_EV_CHILD_DOWN, c->id, 0,
+		  "Child SA %s could not be installed here: deleted", c->name);
+	if (child_close(ike, sa, c, 0, "the data plane could not install it"))
+		child_remove(ike, sa, c);
+	window_run(ike, sa);
+	ike_reap(ike);
+}

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The output queue of the core, and its log lines. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ike_private.h"
+
+static struct out *out_new(struct ike *ike, const struct ike_sa *sa, enum ike_output_kind kind,
+			   size_t len)
+{
+	struct out *o = calloc(1, sizeof(*o) + len);
+
+	if (!o)
+		return NULL;
+	o->o.kind = kind;
+	if (sa) {
+		o->o.spi_i = sa->spi_i;
+		o->o.spi_r = sa->spi_r;
+		o->o.path = sa->path;
+		if (sa->conn)
+			snprintf(o->o.conn, sizeof(o->o.conn), "%s", sa->conn->c.name);
+	}
+	list_append(&ike->outs, &o->node);
+	return o;
+}
+
+static void out_free(struct out *o)
+{
+	if (!o)
+		return;
+	if (o->child) {
+		secret_wipe(o->child, sizeof(*o->child));
+		free(o->child);
+	}
+	free(o);
+}
+
+void outs_free(struct ike *ike)
+{
+	list_for_each_safe (it, tmp, &ike->outs) {
+		list_remove(it);
+		out_free(list_entry(it, struct out, node));
+	}
+	out_free(ike->shown);
+	ike->shown = NULL;
+}
+
+const struct ike_output *ike_next_output(struct ike *ike)
+{
+	out_free(ike->shown);
+	ike->shown = NULL;
+	if (list_empty(&ike->outs))
+		return NULL;
+	ike->shown = list_entry(ike->outs.next, struct out, node);
+	list_remove(&ike->shown->node);
+	return &ike->shown->o;
+}
+
+/* A datagram that cannot be queued is one the network lost: retransmission covers it. */
+void out_send(struct ike *ike, const struct ike_sa *sa, const struct ike_path *path,
+	      const uint8_t *buf, size_t len)
+{
+	struct out *o = out_new(ike, sa, IKE_OUT_SEND, len);
+
+	if (!o)
+		return;
+	memcpy(o->buf, buf, len);
+	o->o.buf = o->buf;
+	o->o.len = len;
+	o->o.path = *path;
+	o->o.marker = path_marker(path);
+	ike->counters.tx++;
+}
+
+int out_child_add(struct ike *ike, const struct ike_sa *sa, const struct child_sa_out *c)
+{
+	struct child_sa_out *copy = malloc(sizeof(*copy));
+	struct out *o = copy ? out_new(ike, sa, IKE_OUT_CHILD_ADD, 0) : NULL;
+
+	if (!o) {
+		free(copy);
+		return -ENOMEM;
+	}
+	*copy = *c;
+	o->child = copy;
+	o->o.child = copy;
+	o->o.child_id = c->id;
+	return 0;
+}
+
+void out_child_del(struct ike *ike, const struct ike_sa *sa, uint32_t child_id)
+{
+	struct out *o = out_new(ike, sa, IKE_OUT_CHILD_DEL, 0);
+
+	if (o)
+		o->o.child_id = child_id;
+}
+
+void out_event(struct ike *ike, const struct ike_sa *sa, enum ike_event_kind kind,
+	       uint32_t child_id, uint32_t op, const char *fmt, ...)
+{
+	struct out *o = out_new(ike, sa, IKE_OUT_EVENT, 0);
+	va_list ap;
+
+	if (!o)
+		return;
+	o->o.event = kind;
+	o->o.child_id = child_id;
+	o->o.op = op;
+	va_start(ap, fmt);
+	vsnprintf(o->text, sizeof(o->text), fmt, ap);
+	va_end(ap);
+	o->o.text = o->text;
+	if (sa)
+		log_ike(sa, kind == IKE_EV_FAILED ? LOG_WARN_ : LOG_INFO_, "%s", o->text);
+}
+
+void log_ike(const struct ike_sa *sa, enum log_level level, const char *fmt, ...)
+{
+	char text[400], peer[ADDR_PORT_STR];
+	va_list ap;
+
+	if (level > log_get_level())
+		return;
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	log_msg(level, "%s[%016" PRIx64 "_i %016" PRIx64 "_r %s]: %s",
+		sa->conn ? sa->conn->c.name : "-", sa->spi_i, sa->spi_r,
+		udp_addr_format(&sa->path.remote, peer), text);
+}
+
+void log_stranger(struct ike *ike, const struct ike_path *path, const char *fmt, ...)
+{
+	char text[300], peer[ADDR_PORT_STR];
+	uint32_t suppressed = 0;
+	va_list ap;
+
+	if (!log_limit_ok(&ike->strangers, ike->now, 10, 10 * USEC_PER_SEC, &suppressed))
+		return;
+	if (suppressed)
+		log_msg(LOG_WARN_, "%u lines about unauthenticated datagrams suppressed",
+			suppressed);
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	log_msg(LOG_WARN_, "%s: %s", udp_addr_format(&path->remote, peer), text);
+}

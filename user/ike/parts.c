@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The table of concerns that ride on exchanges: where each is built, where it is processed.
+ *
+ * A new extension (MOBIKE, Clone, fragmentation, further key exchanges) adds rows here; the
+ * exchanges themselves do not change.
+ */
+#include <string.h>
+
+#include "ike_private.h"
+
+/* First request of a fresh relation: tell the peer to forget older ones (2.4). */
+static void initial_contact_build(struct part_ctx *c)
+{
+	list_for_each (it, &c->ike->sas) {
+		const struct ike_sa *o = list_entry(it, struct ike_sa, node);
+
+		/* not while another IKE SA of the same two identities is alive on purpose */
+		if (o != c->sa && o->announced && ike_sa_alive(o) && o->conn == c->sa->conn)
+			return;
+	}
+	msg_put_notify(c->m, PROTO_NONE, NULL, 0, N_INITIAL_CONTACT, NULL, 0);
+}
+
+/* "the recipient ... MAY delete any other IKE SAs" of the authenticated identity (2.4). */
+static void initial_contact_process(struct part_ctx *c)
+{
+	if (!msg_notify(c->in, N_INITIAL_CONTACT))
+		return;
+	list_for_each (it, &c->ike->sas) {
+		struct ike_sa *o = list_entry(it, struct ike_sa, node);
+
+		if (o != c->sa && o->announced && ike_sa_alive(o) &&
+		    id_equal(&o->local_id, &c->sa->local_id) &&
+		    id_equal(&o->remote_id, &c->sa->remote_id))
+			ike_sa_close(c->ike, o, false, "the peer started anew (INITIAL_CONTACT)");
+	}
+}
+
+static void probes_build(struct part_ctx *c)
+{
+	if (c->sa->conn->c.multipath)
+		msg_put_vendor(c->m, c->ike->probe_vid, PROBE_VID_OCTETS);
+}
+
+static void probes_process(struct part_ctx *c)
+{
+	for (unsigned i = 0; i < c->in->n_vendors; i++)
+		if (c->in->vendors[i].len == PROBE_VID_OCTETS &&
+		    !memcmp(c->in->vendors[i].p, c->ike->probe_vid, PROBE_VID_OCTETS))
+			c->sa->peer_probes = true;
+}
+
+/* The responder copies COOKIE2 verbatim, whatever else the request is about (4555 3.7). */
+static void cookie2_build(struct part_ctx *c)
+{
+	const struct notify *n = msg_notify(c->in, N_COOKIE2);
+
+	if (n)
+		msg_put_notify(c->m, PROTO_NONE, NULL, 0, N_COOKIE2, n->data.p, n->data.len);
+}
+
+static const struct {
+	const char *name;
+	unsigned build_at, process_at; /* enum place */
+	void (*build)(struct part_ctx *c);
+	void (*process)(struct part_ctx *c);
+} parts[] = {
+	{ "NAT detection", AT_INIT_REQUEST | AT_INIT_RESPONSE | AT_INFO_RESPONSE,
+	  AT_INIT_REQUEST | AT_INIT_RESPONSE, natd_build, natd_process },
+	{ "INITIAL_CONTACT", AT_AUTH_REQUEST, AT_AUTH_REQUEST, initial_contact_build,
+	  initial_contact_process },
+	{ "CP", AT_AUTH_REQUEST | AT_AUTH_RESPONSE, AT_AUTH_REQUEST | AT_AUTH_RESPONSE, cp_build,
+	  cp_process },
+	{ "path probes", AT_AUTH_REQUEST | AT_AUTH_RESPONSE, AT_AUTH_REQUEST | AT_AUTH_RESPONSE,
+	  probes_build, probes_process },
+	{ "COOKIE2", AT_INFO_RESPONSE, 0, cookie2_build, NULL },
+};
+
+enum { N_PARTS = sizeof(parts) / sizeof(parts[0]) };
+
+void parts_build(struct part_ctx *c)
+{
+	for (unsigned i = 0; i < N_PARTS; i++)
+		if (parts[i].build_at & c->place)
+			parts[i].build(c);
+}
+
+void parts_process(struct part_ctx *c)
+{
+	for (unsigned i = 0; i < N_PARTS; i++)
+		if (parts[i].process_at & c->place)
+			parts[i].process(c);
+}

@@ -1,0 +1,514 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Message ids, the window both ways, retransmission, cached responses (RFC 7296 2.1-2.4).
+ *
+ * A request is a task: it waits in `pending`, is built when the window has room, and then keeps its
+ * octets until the response comes, so that retransmissions are bit-identical.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ike_private.h"
+
+const struct task_ops task_ops[TASK_KINDS] = {
+	[TASK_IKE_INIT] = { "IKE_SA_INIT", IKE_SA_INIT, sa_init_build, NULL },
+	/* IKE_INTERMEDIATE (exchange 43) will stand here, between the two */
+	[TASK_IKE_AUTH] = { "IKE_AUTH", IKE_AUTH, auth_build, auth_done },
+	[TASK_CHILD_NEW] = { "new Child SA", CREATE_CHILD_SA, child_new_build, child_new_done },
+	[TASK_CHILD_REKEY] = { "Child SA rekey", CREATE_CHILD_SA, child_new_build, child_new_done },
+	[TASK_CHILD_DELETE] = { "Child SA delete", INFORMATIONAL, child_delete_build,
+				child_delete_done },
+	[TASK_IKE_REKEY] = { "IKE SA rekey", CREATE_CHILD_SA, ike_rekey_build, ike_rekey_done },
+	[TASK_IKE_DELETE] = { "IKE SA delete", INFORMATIONAL, ike_delete_build, ike_delete_done },
+	[TASK_LIVENESS] = { "liveness check", INFORMATIONAL, liveness_build, liveness_done },
+	[TASK_AUTH_FAILED] = { "authentication failure", INFORMATIONAL, auth_failed_build,
+			       auth_failed_done },
+};
+
+/* Responder's side. IKE_SA_INIT is unprotected and has its own way in (sa_init.c). EAP will be
+ * further rounds of IKE_AUTH in further states. */
+static const struct {
+	uint8_t type;
+	unsigned states; /* bit per enum ike_state */
+	enum after (*request)(struct ike *ike, struct ike_sa *sa, const struct ike_msg *in,
+			      const struct ike_path *path, struct msg_wr *m);
+} exchanges[] = {
+	{ IKE_AUTH, 1 << IKE_HALF_OPEN, auth_request },
+	{ CREATE_CHILD_SA, 1 << IKE_ESTABLISHED | 1 << IKE_REKEYED | 1 << IKE_DELETING,
+	  create_child_request },
+	{ INFORMATIONAL, 1 << IKE_ESTABLISHED | 1 << IKE_REKEYED | 1 << IKE_DELETING,
+	  informational_request },
+};
+
+/* ---- tasks ------------------------------------------------------------------------------- */
+
+struct task *task_new(struct ike_sa *sa, enum task_kind kind, uint32_t op)
+{
+	struct task *t = calloc(1, sizeof(*t));
+
+	if (!t)
+		return NULL;
+	t->kind = kind;
+	t->op = op;
+	list_append(&sa->pending, &t->node);
+	ike_sa_touch(sa);
+	return t;
+}
+
+void task_free(struct ike *ike, struct task *t)
+{
+	list_remove(&t->node);
+	if (t->spi_in)
+		ike->env.spi_free(ike->env.ctx, t->spi_in);
+	ke_free(t->ke);
+	free(t->packet);
+	secret_wipe(t, sizeof(*t));
+	free(t);
+}
+
+struct task *task_find(const struct ike_sa *sa, enum task_kind kind, uint32_t child_id)
+{
+	const struct list *both[] = { &sa->inflight, &sa->pending };
+
+	for (unsigned i = 0; i < 2; i++) {
+		list_for_each (it, both[i]) {
+			struct task *t = list_entry(it, struct task, node);
+
+			if (t->kind == kind && t->child_id == child_id)
+				return t;
+		}
+	}
+	return NULL;
+}
+
+void task_end(struct ike *ike, struct ike_sa *sa, struct task *t, enum ike_event_kind kind,
+	      uint32_t child_id, const char *text)
+{
+	if (t->op)
+		out_event(ike, sa, kind, child_id, t->op, "%s", text);
+	if (task_in_flight(t))
+		sa->n_inflight--;
+	task_free(ike, t);
+	ike_sa_touch(sa);
+}
+
+void task_reset_packet(struct ike_sa *sa, struct task *t)
+{
+	if (task_in_flight(t))
+		sa->n_inflight--;
+	free(t->packet);
+	t->packet = NULL;
+	t->packet_len = 0;
+	t->tries = 0;
+	t->give_up = 0;
+	list_remove(&t->node);
+	list_append(&sa->pending, &t->node);
+}
+
+/* Random part, so that two peers that refuse each other's requests do not meet again (2.25). */
+bool task_back_off(struct ike *ike, struct task *t)
+{
+	uint32_t r = 0;
+
+	if (++t->temporary > TEMPORARY_MAX)
+		return false;
+	if (rng_bytes(&r, sizeof(r)))
+		r = 0;
+	t->not_before = ike->now + (USEC_PER_SEC << (t->temporary - 1)) + r % USEC_PER_SEC;
+	return true;
+}
+
+/* ---- sending requests --------------------------------------------------------------------------
+ */
+
+static bool task_allowed(const struct ike_sa *sa, const struct task *t)
+{
+	switch (sa->state) {
+	case IKE_INIT_SENT:
+		return t->kind == TASK_IKE_INIT;
+	case IKE_AUTH_SENT:
+		return t->kind == TASK_IKE_AUTH || t->kind == TASK_AUTH_FAILED;
+	case IKE_ESTABLISHED:
+		return t->kind != TASK_IKE_INIT && t->kind != TASK_IKE_AUTH;
+	case IKE_REKEYED:
+	case IKE_DELETING:
+		return t->kind == TASK_IKE_DELETE;
+	case IKE_HALF_OPEN:
+	case IKE_CLOSED:
+		return false;
+	}
+	return false;
+}
+
+static struct task *next_task(const struct ike_sa *sa, usec_t now)
+{
+	list_for_each (it, &sa->pending) {
+		struct task *t = list_entry(it, struct task, node);
+
+		if (t->not_before <= now && task_allowed(sa, t))
+			return t;
+	}
+	return NULL;
+}
+
+static size_t seal(struct ike *ike, struct ike_sa *sa, uint8_t exchange, bool response,
+		   uint32_t msg_id, struct msg_wr *m)
+{
+	struct ike_hdr hdr = {
+		.spi_i = sa->spi_i,
+		.spi_r = sa->spi_r,
+		.version = IKE_VERSION_2_0,
+		.exchange = exchange,
+		.flags = (sa->initiator ? IKE_FLAG_INITIATOR : 0) |
+			 (response ? IKE_FLAG_RESPONSE : 0),
+		.msg_id = msg_id,
+	};
+	size_t len = msg_end(m);
+
+	if (m->w.err)
+		return 0;
+	return sk_seal(sa->aead_out, &sa->sizes, &hdr, m->first, ike->plain, len, sa->iv_counter++,
+		       ike->sealed, sizeof(ike->sealed));
+}
+
+static int task_build(struct ike *ike, struct ike_sa *sa, struct task *t)
+{
+	const struct task_ops *ops = &task_ops[t->kind];
+	struct msg_wr m;
+	size_t len;
+	int ret;
+
+	if (t->kind == TASK_IKE_INIT) {
+		struct ike_hdr hdr = { .spi_i = sa->spi_i,
+				       .version = IKE_VERSION_2_0,
+				       .exchange = IKE_SA_INIT,
+				       .flags = IKE_FLAG_INITIATOR };
+
+		m = msg_begin(ike->sealed, sizeof(ike->sealed), &hdr);
+		ret = ops->build(ike, sa, t, &m);
+		len = ret ? 0 : msg_end(&m);
+	} else {
+		m = msg_begin_inner(ike->plain, sizeof(ike->plain));
+		ret = ops->build(ike, sa, t, &m);
+		len = ret ? 0 : seal(ike, sa, ops->exchange, false, sa->next_request, &m);
+	}
+	if (ret)
+		return ret;
+	if (!len)
+		return -EMSGSIZE;
+	t->packet = malloc(len);
+	if (!t->packet)
+		return -ENOMEM;
+	memcpy(t->packet, ike->sealed, len);
+	t->packet_len = len;
+	return 0;
+}
+
+static void task_send(struct ike *ike, struct ike_sa *sa, struct task *t)
+{
+	out_send(ike, sa, &sa->path, t->packet, t->packet_len);
+	t->tries++;
+	t->next_send = ike->now + t->timeout;
+}
+
+static int task_start(struct ike *ike, struct ike_sa *sa, struct task *t)
+{
+	int ret = task_build(ike, sa, t);
+
+	if (ret)
+		return ret;
+	if (t->kind == TASK_IKE_INIT)
+		sa->next_request = 0; /* also its repetitions (2.2) */
+	t->msg_id = sa->next_request++;
+	t->timeout = sa->conn->c.retransmit_timeout;
+	list_remove(&t->node);
+	list_append(&sa->inflight, &t->node);
+	sa->n_inflight++;
+	ike_sa_touch(sa);
+	task_send(ike, sa, t);
+	if (t->kind == TASK_IKE_INIT) {
+		/* AUTH covers the last version sent (2.15) */
+		free(sa->init_req);
+		sa->init_req = malloc(t->packet_len);
+		if (!sa->init_req)
+			return -ENOMEM;
+		memcpy(sa->init_req, t->packet, t->packet_len);
+		sa->init_req_len = t->packet_len;
+	}
+	return 0;
+}
+
+void window_run(struct ike *ike, struct ike_sa *sa)
+{
+	struct task *t;
+	char text[WHY_MAX];
+
+	while (ike_sa_alive(sa) && sa->n_inflight < sa->peer_window &&
+	       (t = next_task(sa, ike->now))) {
+		int ret = task_start(ike, sa, t);
+
+		if (!ret)
+			continue;
+		if (ret == -ECANCELED) {
+			/* build found that there is nothing left to do, and ended the task */
+			continue;
+		}
+		snprintf(text, sizeof(text), "%s could not be sent: %s", task_ops[t->kind].name,
+			 strerror(-ret));
+		if (t->kind == TASK_IKE_INIT || t->kind == TASK_IKE_AUTH ||
+		    t->kind == TASK_IKE_DELETE)
+			ike_sa_close(ike, sa, false, "%s", text);
+		else
+			task_end(ike, sa, t, IKE_EV_FAILED, t->child_id, text);
+	}
+}
+
+/* Same octets, over whatever path the IKE SA has now (2.1, 4555 3.5). */
+void window_resend(struct ike *ike, struct ike_sa *sa)
+{
+	list_for_each (it, &sa->inflight)
+		out_send(ike, sa, &sa->path, list_entry(it, struct task, node)->packet,
+			 list_entry(it, struct task, node)->packet_len);
+}
+
+static void give_up(struct ike *ike, struct ike_sa *sa, const struct task *t)
+{
+	char peer[ADDR_PORT_STR];
+
+	udp_addr_format(&sa->path.remote, peer);
+	if (t->kind == TASK_AUTH_FAILED) {
+		char why[WHY_MAX];
+
+		snprintf(why, sizeof(why), "%s", sa->why);
+		ike_sa_close(ike, sa, false, "%s", why);
+	} else if (t->unprotected_error) {
+		ike_sa_close(ike, sa, false, "peer %s refused: %s%s", peer,
+			     notify_name(t->unprotected_error), refusal_hint(t->unprotected_error));
+	} else {
+		ike_sa_close(ike, sa, false,
+			     "no answer from %s to %s (message %u) after %u tries; is it up, and "
+			     "UDP %u open on the way?",
+			     peer, task_ops[t->kind].name, t->msg_id, t->tries,
+			     sa->path.remote.port);
+	}
+}
+
+void window_tick(struct ike *ike, struct ike_sa *sa)
+{
+	list_for_each_safe (it, tmp, &sa->inflight) {
+		struct task *t = list_entry(it, struct task, node);
+
+		if (t->next_send > ike->now && (!t->give_up || t->give_up > ike->now))
+			continue;
+		if (t->tries > sa->conn->c.retransmit_tries ||
+		    (t->give_up && t->give_up <= ike->now)) {
+			give_up(ike, sa, t);
+			return;
+		}
+		t->timeout = (usec_t)((double)t->timeout * sa->conn->c.retransmit_base);
+		task_send(ike, sa, t);
+		ike->counters.retransmits++;
+	}
+}
+
+usec_t window_deadline(const struct ike_sa *sa)
+{
+	usec_t d = USEC_NEVER;
+
+	list_for_each (it, &sa->inflight) {
+		const struct task *t = list_entry(it, struct task, node);
+
+		d = t->next_send < d ? t->next_send : d;
+		if (t->give_up && t->give_up < d)
+			d = t->give_up;
+	}
+	if (sa->n_inflight >= sa->peer_window)
+		return d;
+	list_for_each (it, &sa->pending) {
+		const struct task *t = list_entry(it, struct task, node);
+
+		if (task_allowed(sa, t) && t->not_before < d)
+			d = t->not_before;
+	}
+	return d;
+}
+
+/* ---- receiving
+ * -------------------------------------------------------------------------------------- */
+
+/* Decrypt and decode. 0, or -EBADMSG for what has to be dropped; *ret_verdict tells about the inner
+ * payloads, which are authentic. */
+static int open_message(struct ike *ike, struct ike_sa *sa, uint8_t *buf, size_t len,
+			struct ike_msg *in, enum msg_verdict *ret_verdict, uint8_t *ret_critical)
+{
+	uint8_t *inner, critical;
+	size_t inner_len;
+
+	if (msg_decode(buf, len, in, &critical) != MSG_OK || !in->has_sk) {
+		ike->counters.dropped_syntax++;
+		return -EBADMSG;
+	}
+	if (!sa->aead_in || sk_open(sa->aead_in, &sa->sizes, buf, len, in, &inner, &inner_len)) {
+		ike->counters.dropped_integrity++;
+		return -EBADMSG;
+	}
+	*ret_verdict = msg_decode_inner(in->sk_next, inner, inner_len, in, ret_critical);
+	return 0;
+}
+
+static struct response_cache *cached(struct ike_sa *sa, uint32_t msg_id)
+{
+	struct response_cache *c = &sa->cache[msg_id % WINDOW];
+
+	return c->buf && c->msg_id == msg_id ? c : NULL;
+}
+
+/* The window check, on the raw datagram. True: go on and decrypt. */
+static bool in_window(struct ike *ike, struct ike_sa *sa, const struct ike_path *path,
+		      const uint8_t *buf, size_t len, const struct ike_hdr *hdr,
+		      uint8_t hash[SHA256_OCTETS])
+{
+	struct chunk in = { buf, len };
+	struct response_cache *c;
+
+	if (sha256_digest(&in, 1, hash))
+		return false;
+	c = cached(sa, hdr->msg_id);
+	if (c && hdr->msg_id + 1 == sa->expected_request) {
+		/* only an identical copy gets the stored answer, at the source of this copy */
+		if (!memcmp(c->hash, hash, SHA256_OCTETS)) {
+			out_send(ike, sa, path, c->buf, c->len);
+			ike->counters.retransmits++;
+			return false;
+		}
+	} else if (hdr->msg_id == sa->expected_request && sa->state != IKE_CLOSED) {
+		return true;
+	}
+	ike->counters.dropped_window++;
+	return false;
+}
+
+static void respond(struct ike *ike, struct ike_sa *sa, const struct ike_path *path,
+		    const struct ike_hdr *hdr, struct msg_wr *m, const uint8_t *hash)
+{
+	struct response_cache *c = &sa->cache[hdr->msg_id % WINDOW];
+	size_t len = seal(ike, sa, hdr->exchange, true, hdr->msg_id, m);
+	uint8_t *copy = len ? malloc(len) : NULL;
+
+	if (!copy)
+		return; /* as if lost: the peer retransmits and gets no second run (2.1) */
+	memcpy(copy, ike->sealed, len);
+	free(c->buf);
+	*c = (struct response_cache){ .msg_id = hdr->msg_id, .buf = copy, .len = len };
+	memcpy(c->hash, hash, SHA256_OCTETS);
+	out_send(ike, sa, path, copy, len);
+}
+
+static enum after dispatch(struct ike *ike, struct ike_sa *sa, const struct ike_msg *in,
+			   const struct ike_path *path, struct msg_wr *m)
+{
+	for (unsigned i = 0; i < sizeof(exchanges) / sizeof(exchanges[0]); i++)
+		if (exchanges[i].type == in->hdr.exchange && exchanges[i].states & 1u << sa->state)
+			return exchanges[i].request(ike, sa, in, path, m);
+	if (sa->state != IKE_ESTABLISHED)
+		return AFTER_DROP;
+	/* an exchange we do not know, from an authenticated peer (2.21.3) */
+	msg_put_notify(m, PROTO_NONE, NULL, 0, N_INVALID_SYNTAX, NULL, 0);
+	snprintf(sa->why, sizeof(sa->why),
+		 "the peer sent exchange type %u, which has no place here", in->hdr.exchange);
+	return AFTER_CLOSE;
+}
+
+void window_request(struct ike *ike, struct ike_sa *sa, const struct ike_path *path, uint8_t *buf,
+		    size_t len, const struct ike_hdr *hdr)
+{
+	uint8_t hash[SHA256_OCTETS], critical = 0;
+	enum msg_verdict verdict;
+	enum after after;
+	struct ike_msg in;
+	struct msg_wr m;
+
+	if (!in_window(ike, sa, path, buf, len, hdr, hash) ||
+	    open_message(ike, sa, buf, len, &in, &verdict, &critical))
+		return;
+	sa->last_rx = ike->now;
+	natd_seen(ike, sa, path);
+	m = msg_begin_inner(ike->plain, sizeof(ike->plain));
+	if (verdict == MSG_OK) {
+		after = dispatch(ike, sa, &in, path, &m);
+	} else {
+		bool crit = verdict == MSG_UNSUPPORTED_CRITICAL;
+
+		/* authentic, yet wrong: fatal for the IKE SA unless it is only a payload type we
+		 * do not know (2.5, 2.21.3) */
+		msg_put_notify(&m, PROTO_NONE, NULL, 0,
+			       crit ? N_UNSUPPORTED_CRITICAL_PAYLOAD : N_INVALID_SYNTAX, &critical,
+			       crit ? 1 : 0);
+		after = crit && sa->state != IKE_HALF_OPEN ? AFTER_ANSWER : AFTER_CLOSE;
+		snprintf(sa->why, sizeof(sa->why), "the peer sent a malformed %s request",
+			 exchange_name(hdr->exchange));
+	}
+	if (after == AFTER_DROP)
+		return;
+	sa->expected_request = hdr->msg_id + 1;
+	respond(ike, sa, path, hdr, &m, hash);
+	ike_sa_touch(sa);
+	if (after == AFTER_CLOSE) {
+		char why[WHY_MAX];
+
+		snprintf(why, sizeof(why), "%s", sa->why);
+		ike_sa_close(ike, sa, true, "%s", why);
+	}
+	if (ike_sa_alive(sa))
+		window_run(ike, sa);
+}
+
+static struct task *in_flight(const struct ike_sa *sa, uint32_t msg_id)
+{
+	list_for_each (it, &sa->inflight) {
+		struct task *t = list_entry(it, struct task, node);
+
+		if (t->msg_id == msg_id)
+			return t;
+	}
+	return NULL;
+}
+
+void window_response(struct ike *ike, struct ike_sa *sa, const struct ike_path *path, uint8_t *buf,
+		     size_t len, const struct ike_hdr *hdr)
+{
+	struct task *t = in_flight(sa, hdr->msg_id);
+	enum msg_verdict verdict;
+	uint8_t critical = 0;
+	struct ike_msg in;
+
+	if (!t || task_ops[t->kind].exchange != hdr->exchange || !ike_sa_alive(sa)) {
+		ike->counters.dropped_window++;
+		return;
+	}
+	if (t->kind == TASK_IKE_INIT) {
+		sa_init_response(ike, sa, path, buf, len);
+		return;
+	}
+	if (open_message(ike, sa, buf, len, &in, &verdict, &critical))
+		return;
+	sa->last_rx = ike->now;
+	if (verdict != MSG_OK) {
+		/* no answer to a response: clean up here (2.21) */
+		ike_sa_close(ike, sa, false, "the peer sent a malformed %s response",
+			     exchange_name(hdr->exchange));
+		return;
+	}
+	natd_seen(ike, sa, path);
+	ike_sa_touch(sa);
+	list_remove(&t->node); /* it is done()'s now: closing the IKE SA must not end it twice */
+	if (task_ops[t->kind].done(ike, sa, t, &in, path) == TASK_AGAIN && ike_sa_alive(sa)) {
+		task_reset_packet(sa, t);
+	} else {
+		sa->n_inflight--;
+		task_free(ike, t);
+	}
+	if (ike_sa_alive(sa))
+		window_run(ike, sa);
+}
