@@ -21,8 +21,8 @@ int secret_set(struct secret *s, const void *p, size_t n)
 		return -EMSGSIZE;
 	if (n)
 		memcpy(s->b, p, n);
-	if (s->len > n)
-		secret_wipe(s->b + n, s->len - n);
+	/* not only what s->len says is in use: s may be a result nobody initialised */
+	secret_wipe(s->b + n, SECRET_MAX - n);
 	s->len = n;
 	return 0;
 }
