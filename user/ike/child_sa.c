@@ -194,7 +194,7 @@ bool child_answered(struct ike_sa *sa, struct task *t, const struct child_sa *re
 	own_ts(sa, d->cfg, rekeyed, &own);
 	suite_offer(&offer, PROTO_ESP, d->cfg->proposals, d->cfg->n_proposals, 4, t->spi_in,
 		    with_ke);
-	if (!suite_accept(&offer, &in->sa, &d->suite, &spi) || !spi)
+	if (!suite_accept(&offer, &in->sa, &d->suite, &spi) || spi < ESP_SPI_MIN)
 		return false;
 	memcpy(ours, own.ts_local, sizeof(ours));
 	memcpy(theirs, own.ts_remote, sizeof(theirs));
@@ -224,7 +224,7 @@ static uint16_t try_child(const struct ike_sa *sa, const struct ike_child_cfg *c
 		return N_NO_PROPOSAL_CHOSEN;
 	if (!suite_select(&in->sa, PROTO_ESP, cfg->proposals, cfg->n_proposals, with_ke,
 			  in->ke_group, &d->suite, &d->proposal, &spi) ||
-	    !spi || spi > UINT32_MAX)
+	    spi < ESP_SPI_MIN)
 		return N_NO_PROPOSAL_CHOSEN;
 	memset(&own, 0, sizeof(own));
 	own_ts(sa, cfg, rekeyed, &own);

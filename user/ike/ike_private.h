@@ -28,6 +28,7 @@ enum {
 	TEMPORARY_MAX = 7,   /* TEMPORARY_FAILUREs in a row before the IKE SA is given up */
 	WINDOW = 1,	     /* requests in flight, each way */
 	SA_BUCKETS = 1024,   /* power of two */
+	ESP_SPI_MIN = 256,   /* below: reserved (4303 2.1) */
 	PORT_IKE = 500,
 	PORT_NATT = 4500,
 	WHY_MAX = 192,

@@ -225,14 +225,18 @@ static bool child_work_in_flight(const struct ike_sa *sa)
 	return false;
 }
 
-static struct ike_sa *answer_sa(struct ike *ike, struct ike_sa *old, const struct ike_msg *in,
-				const struct suite *suite, uint64_t spi_i, struct ke *ke)
+/* 0; -EBADMSG for a key exchange value that is none. */
+static int answer_sa(struct ike *ike, struct ike_sa *old, const struct ike_msg *in,
+		     const struct suite *suite, uint64_t spi_i, struct ke *ke,
+		     struct ike_sa **ret_sa)
 {
 	struct secret gir = { .len = 0 };
 	struct ike_sa *sa;
+	int ret = ke ? ke_derive(ke, in->ke.p, in->ke.len, &gir) : -EIO;
 
-	if (ke_derive(ke, in->ke.p, in->ke.len, &gir))
-		return NULL;
+	if (ret)
+		return ret;
+	ret = -ENOMEM;
 	sa = successor_new(ike, old, false);
 	if (!sa)
 		goto out;
@@ -241,13 +245,14 @@ static struct ike_sa *answer_sa(struct ike *ike, struct ike_sa *old, const struc
 	if (ike_spi_new(ike, &sa->spi_r) || !nonce_set(&sa->ni, in->nonce) || nonce_new(&sa->nr) ||
 	    ike_sa_derive(sa, &gir, &old->keys.sk_d, old->suite.prf)) {
 		ike_sa_free(ike, sa);
-		sa = NULL;
 		goto out;
 	}
 	ike_sa_insert(ike, sa);
+	*ret_sa = sa;
+	ret = 0;
 out:
 	secret_clear(&gir);
-	return sa;
+	return ret;
 }
 
 static void put_answer(const struct ike_sa *sa, uint8_t number, const struct ke *ke,
@@ -292,6 +297,7 @@ enum after ike_rekey_request(struct ike *ike, struct ike_sa *sa, const struct ik
 	uint64_t spi_i;
 	uint8_t number;
 	struct ke *ke;
+	int ret;
 
 	if (child_work_in_flight(sa)) {
 		msg_put_notify(m, PROTO_NONE, NULL, 0, N_TEMPORARY_FAILURE, NULL, 0);
@@ -313,13 +319,20 @@ enum after ike_rekey_request(struct ike *ike, struct ike_sa *sa, const struct ik
 		return AFTER_ANSWER;
 	}
 	ke = ke_new(suite.ke);
-	next = ke ? answer_sa(ike, sa, in, &suite, spi_i, ke) : NULL;
-	if (next) {
+	ret = answer_sa(ike, sa, in, &suite, spi_i, ke, &next);
+	if (!ret) {
 		put_answer(next, number, ke, m);
 		answered(ike, sa, next);
-	} else {
-		msg_put_notify(m, PROTO_NONE, NULL, 0, N_NO_ADDITIONAL_SAS, NULL, 0);
 	}
 	ke_free(ke);
+	if (ret == -EBADMSG) {
+		/* as for a Child SA: the message is malformed */
+		snprintf(sa->why, sizeof(sa->why),
+			 "the peer sent a malformed CREATE_CHILD_SA request");
+		msg_put_notify(m, PROTO_NONE, NULL, 0, N_INVALID_SYNTAX, NULL, 0);
+		return AFTER_CLOSE;
+	}
+	if (ret)
+		msg_put_notify(m, PROTO_NONE, NULL, 0, N_NO_ADDITIONAL_SAS, NULL, 0);
 	return AFTER_ANSWER;
 }

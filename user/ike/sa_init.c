@@ -369,6 +369,7 @@ void sa_init_request(struct ike *ike, const struct ike_path *path, const uint8_t
 {
 	uint8_t hash[SHA256_OCTETS], number, critical;
 	struct chunk whole = { buf, len };
+	enum msg_verdict verdict;
 	struct suite suite;
 	struct conn *conn;
 	struct ike_msg in;
@@ -377,9 +378,11 @@ void sa_init_request(struct ike *ike, const struct ike_path *path, const uint8_t
 
 	if (sha256_digest(&whole, 1, hash) || retransmitted(ike, path, hash))
 		return;
-	if (msg_decode(buf, len, &in, &critical) != MSG_OK || !in.has_sa || !in.has_ke ||
-	    !in.has_nonce || in.nonce.len < NONCE_MIN || in.nonce.len > NONCE_MAX ||
-	    in.hdr.msg_id != 0) {
+	verdict = msg_decode(buf, len, &in, &critical);
+	if (verdict == MSG_UNSUPPORTED_CRITICAL && reply_allowed(ike))
+		answer_notify(ike, path, &in.hdr, N_UNSUPPORTED_CRITICAL_PAYLOAD, &critical, 1);
+	if (verdict != MSG_OK || !in.has_sa || !in.has_ke || !in.has_nonce ||
+	    in.nonce.len < NONCE_MIN || in.nonce.len > NONCE_MAX || in.hdr.msg_id != 0) {
 		ike->counters.dropped_syntax++;
 		return;
 	}

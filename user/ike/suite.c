@@ -248,6 +248,12 @@ static bool pick_ke(const struct proposal *p, const struct ike_proposal *own, ui
 	return false;
 }
 
+/* "four octets for AH and ESP"; for IKE none in IKE_SA_INIT and eight in a rekey (3.3.1). */
+static bool spi_len_fits(const struct proposal *p)
+{
+	return p->protocol == PROTO_IKE ? p->spi_len == 0 || p->spi_len == 8 : p->spi_len == 4;
+}
+
 static bool match(const struct proposal *p, const struct ike_proposal *own, uint8_t protocol,
 		  uint16_t ke_hint, struct suite *ret)
 {
@@ -255,7 +261,7 @@ static bool match(const struct proposal *p, const struct ike_proposal *own, uint
 	struct ike_alg encr, integ = { 0 };
 	uint16_t esn = 0;
 
-	if (p->protocol != protocol || !types_known(p) ||
+	if (p->protocol != protocol || !spi_len_fits(p) || !types_known(p) ||
 	    !pick_alg(p, TRANSFORM_ENCR, own->encr, own->n_encr, &encr))
 		return false;
 	s.encr = encr.id;
