@@ -53,7 +53,8 @@ Test(cp, one_address)
 	sim_free(s);
 }
 
-/* MIF-3.1.2-1 [AUT-10] [AUT-11]: n asked, up to n distinct ones given, both families, never more. */
+/* MIF-3.1.2-1 [AUT-10] [AUT-11]: n asked, up to n distinct ones given, both families, never more.
+ */
 Test(cp, several_addresses)
 {
 	struct sim *s = sim_new(2, false);
@@ -107,7 +108,8 @@ Test(cp, wished_address)
 	sim_free(s);
 }
 
-/* <-- IKE_AUTH { IDr, AUTH, N(INTERNAL_ADDRESS_FAILURE) } : no Child SA, the IKE SA stays [AUT-8] */
+/* <-- IKE_AUTH { IDr, AUTH, N(INTERNAL_ADDRESS_FAILURE) } : no Child SA, the IKE SA stays [AUT-8]
+ */
 Test(cp, nothing_left)
 {
 	struct sim *s = sim_new(5, false);
@@ -161,7 +163,8 @@ Test(cp, lease_life)
 	sim_free(s);
 }
 
-/* ---- traffic selectors -------------------------------------------------------------------------------- */
+/* ---- traffic selectors
+ * -------------------------------------------------------------------------------- */
 
 static void both(struct sim *s, const char *a_local, const char *a_remote, const char *b_local,
 		 const char *b_remote)
@@ -239,7 +242,8 @@ Test(ts, nothing_in_common)
 	sim_free(s);
 }
 
-/* several selectors, of which some fit: covered ones are dropped, both families may stand together */
+/* several selectors, of which some fit: covered ones are dropped, both families may stand together
+ */
 Test(ts, lists)
 {
 	struct sim *s = sim_new(14, false);

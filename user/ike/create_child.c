@@ -135,11 +135,15 @@ static bool lost_collision(const struct task *t, const struct nonce *nr)
 static void replaced(struct ike *ike, struct ike_sa *sa, struct task *t, struct child_sa *old,
 		     struct child_sa *child)
 {
+	struct child_sa *theirs = t->collided ? child_find(sa, t->coll_child) : NULL;
+
 	if (t->kind == TASK_CHILD_NEW) {
 		out_event(ike, sa, IKE_EV_CHILD_UP, child->id, t->op, "Child SA %s up",
 			  child->name);
 		return;
 	}
+	if (theirs)
+		child_state(sa, theirs, CHILD_REKEYED, "lost the tie; the peer will delete it");
 	out_event(ike, sa, IKE_EV_CHILD_REKEYED, child->id, t->op, "Child SA %s rekeyed",
 		  child->name);
 	/* whoever started the surviving rekey deletes the old SA (2.8) */
@@ -275,13 +279,15 @@ static bool rekeying_ike(const struct ike_sa *sa)
 
 /* Note the peer's rekey of an SA that we are rekeying, or drop ours if it was not sent yet. */
 static void note_collision(struct ike *ike, struct ike_sa *sa, struct child_sa *old,
-			   const struct nonce *ni, const struct nonce *nr)
+			   const struct child_sa *made, const struct nonce *ni,
+			   const struct nonce *nr)
 {
 	struct task *t = task_find(sa, TASK_CHILD_REKEY, old->id);
 
 	if (t && task_in_flight(t)) {
 		t->collided = true;
 		t->coll_lowest = *nonce_lowest(ni, nr);
+		t->coll_child = made->id;
 		return;
 	}
 	if (t)
@@ -320,7 +326,7 @@ static int answer_child(struct ike *ike, struct ike_sa *sa, const struct ike_msg
 	}
 	child_answer_ts(d, in, m);
 	if (old) {
-		note_collision(ike, sa, old, &ni, &nr);
+		note_collision(ike, sa, old, child, &ni, &nr);
 		out_event(ike, sa, IKE_EV_CHILD_REKEYED, child->id, 0,
 			  "Child SA %s rekeyed by the peer", child->name);
 	} else {

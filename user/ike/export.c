@@ -118,6 +118,7 @@ static void put_task(struct wr *w, const struct task *t)
 	wr_u8(w, t->collided);
 	put_blob(w, t->coll_lowest.b, t->coll_lowest.len);
 	wr_u64(w, t->coll_spi);
+	wr_u32(w, t->coll_child);
 }
 
 static void put_list(struct wr *w, const struct list *l,
@@ -361,6 +362,7 @@ static void get_task(struct rd *r, struct ike *ike, struct ike_sa *sa)
 	t->collided = rd_u8(r);
 	get_nonce(r, &t->coll_lowest);
 	t->coll_spi = rd_u64(r);
+	t->coll_child = rd_u32(r);
 	if (t->kind <= TASK_IKE_AUTH || t->kind >= TASK_KINDS)
 		r->err = -EBADMSG;
 	if (r->err || !t->packet) {

@@ -164,7 +164,8 @@ struct task {
 	/* the peer's simultaneous rekey of the same SA (2.8.1, 2.8.2) */
 	bool collided;
 	struct nonce coll_lowest;
-	uint64_t coll_spi; /* own SPI of the IKE SA the peer's exchange made */
+	uint64_t coll_spi;   /* own SPI of the IKE SA the peer's exchange made */
+	uint32_t coll_child; /* id of the Child SA it made */
 };
 
 enum task_end { TASK_FREE, TASK_AGAIN };
