@@ -93,7 +93,7 @@ sim: $(call tests_of,sim)
 # in the build directory.
 FUZZ_SECONDS ?= 20
 FUZZ     := $(patsubst tests/fuzz/fuzz_%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
-FUZZ_OBJ := $(patsubst %.c,$(B)/fuzz/obj/%.o,$(wildcard $(foreach m,base crypto ikemsg ike,user/$(m)/*.c)))
+FUZZ_OBJ := $(patsubst %.c,$(B)/fuzz/obj/%.o,$(wildcard $(foreach m,base crypto ikemsg ike,user/$(m)/*.c)) tests/sim/duo.c)
 FUZZ_SAN  = -fsanitize=address,undefined -fno-sanitize-recover=undefined
 
 $(B)/fuzz/obj/%.o: %.c

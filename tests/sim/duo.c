@@ -189,7 +189,8 @@ size_t duo_give(struct duo *d, int to, const struct ike_path *path, const uint8_
 
 	if (!copy)
 		abort();
-	memcpy(copy, buf, len);
+	if (len)
+		memcpy(copy, buf, len);
 	ike_recv(d->e[to].ike, path, copy, len, d->now);
 	free(copy);
 	collect(d, to);
