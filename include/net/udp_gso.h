@@ -20,7 +20,7 @@
 enum {
 	UDP_MSG_MAX = 65507,	/* octets of one message, IPv4 */
 	UDP_GSO_SEGS = 64,	/* packets of one message; newer kernels take 128 */
-	UDP_TX_ARENA = 8 << 16, /* octets being prepared */
+	UDP_TX_ARENA = 4 << 16, /* octets being prepared */
 	UDP_TX_MSGS = 64,
 	UDP_RX_MSGS = 16,
 	UDP_RX_BUF = 1 << 16,
