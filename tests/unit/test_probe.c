@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Path probes: codec, and a path's states in virtual time. */
+#include <errno.h>
+#include <string.h>
+
+#include <linux/types.h>
+
+#include <criterion/criterion.h>
+
+#include "abi/steer.h"
+#include "esp/probe.h"
+
+enum { MS = 1000, INTERVAL = 100 * MS, RTT = 20 * MS };
+
+Test(probe, codec)
+{
+	struct probe p = { .kind = PROBE_ANSWER,
+			   .flags = PROBE_LEAVE,
+			   .epids = 0x00030004,
+			   .nonce = "abcdefg",
+			   .t_sent = UINT64_C(0x0102030405060708) },
+		     q;
+	uint8_t b[PROBE_LEN + 8] = { 0 }, c[PROBE_LEN];
+
+	p.observed.ip = addr_v4(0xc0000207);
+	p.observed.port = 4501;
+	probe_encode(&p, b);
+	cr_assert_arr_eq(b, "BRP1\2\2\0\0\0\3\0\4abcdefg", 19);
+	cr_assert_eq(probe_decode(b, PROBE_LEN, &q), 0);
+	cr_assert_eq(q.epids, p.epids);
+	cr_assert_eq(q.t_sent, p.t_sent);
+	cr_assert(udp_addr_equal(&q.observed, &p.observed));
+	probe_encode(&q, c);
+	cr_assert_arr_eq(b, c, PROBE_LEN);
+	/* Longer is fine, shorter or other is somebody else's dummy. */
+	cr_assert_eq(probe_decode(b, PROBE_LEN + 8, &q), 0);
+	for (size_t n = 0; n < PROBE_LEN; n++)
+		cr_assert_eq(probe_decode(b, n, &q), -EBADMSG);
+	b[0] ^= 1;
+	cr_assert_eq(probe_decode(b, PROBE_LEN, &q), -EBADMSG);
+	b[0] ^= 1;
+	b[4] = 3;
+	cr_assert_eq(probe_decode(b, PROBE_LEN, &q), -EBADMSG);
+}
+
+struct world {
+	struct probe_path p;
+	usec_t now;
+	bool alive;
+	uint64_t n;
+	struct {
+		usec_t at;
+		uint8_t nonce[8];
+	} back[64];
+	unsigned n_back;
+};
+
+static void world_init(struct world *w)
+{
+	struct probe_config cfg = { .interval = INTERVAL, .down_after = 3, .up_after = 2 };
+
+	memset(w, 0, sizeof(*w));
+	w->now = 1000 * MS;
+	w->alive = true;
+	probe_path_init(&w->p, &cfg, w->now);
+}
+
+/* Run until the state changes or the time is over. */
+static bool run(struct world *w, usec_t until)
+{
+	for (; w->now < until; w->now += MS) {
+		for (unsigned i = 0; i < w->n_back; i++) {
+			bool ours;
+
+			if (w->back[i].at != w->now)
+				continue;
+			if (probe_path_answer(&w->p, w->back[i].nonce, w->now, &ours))
+				return true;
+		}
+		if (probe_path_deadline(&w->p) > w->now)
+			continue;
+		if (probe_path_tick(&w->p, w->now))
+			return true;
+		if (probe_path_due(&w->p, w->now)) {
+			uint8_t nonce[8] = { 0 };
+
+			memcpy(nonce, &(uint64_t){ ++w->n }, 8);
+			probe_path_sent(&w->p, nonce, w->now);
+			if (w->alive) {
+				unsigned i = w->n_back++ % 64;
+
+				w->back[i].at = w->now + RTT;
+				memcpy(w->back[i].nonce, nonce, 8);
+			}
+		}
+	}
+	return false;
+}
+
+Test(probe, first_answer_makes_it_up_and_verified)
+{
+	struct world w;
+
+	world_init(&w);
+	cr_assert_not(w.p.verified);
+	cr_assert(run(&w, w.now + INTERVAL));
+	cr_assert_eq(w.p.state, STEER_PATH_UP);
+	cr_assert(w.p.verified);
+	cr_assert_eq(w.p.rtt, RTT);
+	cr_assert_eq(w.p.rtt_min, RTT);
+}
+
+Test(probe, down_within_three_intervals_and_a_round_trip)
+{
+	/* Whenever in the rhythm it fails. */
+	for (usec_t phase = 0; phase < INTERVAL; phase += 7 * MS) {
+		struct world w;
+		usec_t cut;
+
+		world_init(&w);
+		run(&w, w.now + INTERVAL);
+		cr_assert_not(run(&w, w.now + 20 * INTERVAL + phase));
+		cut = w.now;
+		w.alive = false;
+		w.n_back = 0; /* answers on their way are lost too */
+		cr_assert(run(&w, w.now + 10 * INTERVAL));
+		cr_assert_eq(w.p.state, STEER_PATH_DOWN);
+		cr_assert_leq(w.now - cut, 3 * INTERVAL + RTT + 2 * MS, "phase %llu: %llu",
+			      (unsigned long long)phase, (unsigned long long)(w.now - cut));
+	}
+}
+
+Test(probe, two_lost_probes_take_nothing_down)
+{
+	struct world w;
+
+	world_init(&w);
+	run(&w, w.now + INTERVAL);
+	run(&w, w.now + 10 * INTERVAL);
+	w.alive = false;
+	cr_assert_not(run(&w, w.now + 2 * INTERVAL));
+	w.alive = true;
+	cr_assert_not(run(&w, w.now + 20 * INTERVAL));
+	cr_assert_eq(w.p.state, STEER_PATH_UP);
+	cr_assert_gt(probe_path_loss_permille(&w.p), 0);
+}
+
+Test(probe, up_again_needs_two_answers)
+{
+	struct world w;
+	usec_t back;
+
+	world_init(&w);
+	run(&w, w.now + INTERVAL);
+	w.alive = false;
+	cr_assert(run(&w, w.now + 10 * INTERVAL));
+	run(&w, w.now + 5 * INTERVAL);
+	w.alive = true;
+	back = w.now;
+	cr_assert(run(&w, w.now + 10 * INTERVAL));
+	cr_assert_eq(w.p.state, STEER_PATH_UP);
+	cr_assert_geq(w.now - back, INTERVAL);
+	cr_assert_leq(w.now - back, 2 * INTERVAL + RTT);
+}
+
+Test(probe, a_nonce_counts_once_and_only_if_ours)
+{
+	struct world w;
+	uint8_t nonce[8] = "12345678";
+	bool ours;
+
+	world_init(&w);
+	cr_assert_not(probe_path_answer(&w.p, nonce, w.now, &ours));
+	cr_assert_not(ours);
+	cr_assert_not(w.p.verified);
+	probe_path_sent(&w.p, nonce, w.now);
+	cr_assert(probe_path_answer(&w.p, nonce, w.now + RTT, &ours));
+	cr_assert(ours);
+	probe_path_answer(&w.p, nonce, w.now + RTT, &ours);
+	cr_assert_not(ours);
+	cr_assert_eq(w.p.rx, 1);
+}
+
+Test(probe, late_answers_keep_it_up)
+{
+	struct probe_config cfg = { .interval = INTERVAL, .down_after = 3, .up_after = 2 };
+	struct probe_path p;
+	usec_t t = 1000 * MS;
+	bool ours;
+
+	probe_path_init(&p, &cfg, t);
+	for (uint64_t i = 1; i < 50; i++, t += INTERVAL) {
+		uint8_t n[8];
+
+		memcpy(n, &i, 8);
+		probe_path_tick(&p, t);
+		probe_path_sent(&p, n, t);
+		/* A path that suddenly takes longer: every answer is late at first. */
+		probe_path_tick(&p, t + (i < 10 ? 1 : 80) * MS);
+		probe_path_answer(&p, n, t + (i < 10 ? 1 : 80) * MS, &ours);
+		cr_assert(ours);
+		cr_assert_eq(p.state, STEER_PATH_UP, "probe %llu", (unsigned long long)i);
+	}
+	cr_assert(p.rtt > 70 * MS && p.rtt <= 80 * MS);
+}

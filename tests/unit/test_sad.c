@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* SAs and policies: look-up by SPI and by selectors, rekeying, limits. [ESP-1] [ESP-2] [ESP-10]
+ * [ESP-15] */
+#include <errno.h>
+#include <linux/types.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <criterion/criterion.h>
+
+#include "abi/steer.h"
+#include "crypto/aead.h"
+#include "crypto/alg.h"
+#include "esp/flow.h"
+#include "esp/sad.h"
+
+static struct sad sad;
+
+static void setup(void)
+{
+	cr_assert_eq(sad_init(&sad), 0);
+}
+
+static void teardown(void)
+{
+	sad_clear(&sad);
+}
+
+TestSuite(sad, .init = setup, .fini = teardown);
+
+static struct engine_ts ts(const char *prefix)
+{
+	struct engine_ts t = { .port_last = UINT16_MAX };
+	struct addr a;
+	uint8_t len;
+
+	cr_assert_eq(addr_parse_prefix(prefix, &a, &len), 0);
+	addr_prefix_range(&a, len, &t.first, &t.last);
+	return t;
+}
+
+static struct engine_sa request(uint32_t id, const char *local, const char *remote)
+{
+	struct engine_sa r = {
+		.id = id,
+		.spi_in = STEER_SPI(1, id),
+		.spi_out = STEER_SPI(2, id),
+		.mark = STEER_MARK(0, 0, id),
+		.flags = ENGINE_SA_ENCAP,
+		.encr_id = ENCR_AES_GCM_16,
+		.key_bits = 128,
+		.family = 4,
+		.n_ts_local = 1,
+		.n_ts_remote = 1,
+		.key_len = 20,
+	};
+
+	r.ts_local[0] = ts(local);
+	r.ts_remote[0] = ts(remote);
+	return r;
+}
+
+static struct sa *add(const struct engine_sa *r)
+{
+	struct sa *sa;
+
+	cr_assert_eq(sa_new(r, AEAD_DRIVER_BEST, 2, &sa), 0);
+	cr_assert_eq(sad_add(&sad, sa), 0);
+	return sa;
+}
+
+static struct sa *add_simple(uint32_t id, const char *local, const char *remote)
+{
+	struct engine_sa r = request(id, local, remote);
+
+	return add(&r);
+}
+
+static struct inner packet(const char *src, const char *dst, uint8_t proto, uint16_t sport,
+			   uint16_t dport)
+{
+	static struct addr pool[64];
+	static unsigned next;
+	struct addr *s = &pool[next++ % 64], *d = &pool[next++ % 64];
+	struct inner in = { .proto = proto, .has_ports = true, .sport = sport, .dport = dport };
+
+	cr_assert_eq(addr_parse(src, s), 0);
+	cr_assert_eq(addr_parse(dst, d), 0);
+	in.family = s->family;
+	in.src = s->b;
+	in.dst = d->b;
+	return in;
+}
+
+/* Through a cache that is empty, and one that has seen everything. */
+static uint32_t out(const struct inner *in)
+{
+	static struct sad_cache warm;
+	struct sad_cache cold = { 0 };
+	struct sa *a = sad_out(&sad, &cold, in), *b = sad_out(&sad, &warm, in);
+
+	cr_assert_eq(a, b);
+	cr_assert_eq(a, sad_out(&sad, &warm, in));
+	return a ? a->id : 0;
+}
+
+static uint32_t out_to(const char *src, const char *dst)
+{
+	struct inner in = packet(src, dst, 17, 1, 2);
+
+	return out(&in);
+}
+
+Test(sad, no_policy_no_packet)
+{
+	cr_assert_eq(out_to("10.0.0.1", "10.0.0.2"), 0);
+	add_simple(1, "10.1.0.0/16", "10.2.0.0/16");
+	cr_assert_eq(out_to("10.1.0.1", "10.2.0.2"), 1);
+	cr_assert_eq(out_to("10.1.0.1", "10.3.0.2"), 0);
+	cr_assert_eq(out_to("10.9.0.1", "10.2.0.2"), 0);
+	cr_assert_eq(out_to("2001:db8::1", "2001:db8::2"), 0);
+}
+
+Test(sad, first_match_in_order_and_exact_addresses_before_ranges)
+{
+	add_simple(1, "0.0.0.0/0", "10.2.0.0/16");
+	add_simple(2, "0.0.0.0/0", "10.2.3.0/24");
+	add_simple(3, "0.0.0.0/0", "10.2.3.4/32");
+	add_simple(4, "0.0.0.0/0", "10.2.3.4/32");
+	cr_assert_eq(out_to("1.1.1.1", "10.2.3.5"), 1);
+	cr_assert_eq(out_to("1.1.1.1", "10.2.3.4"), 3);
+	cr_assert_eq(sad_del(&sad, 3), 0);
+	cr_assert_eq(out_to("1.1.1.1", "10.2.3.4"), 4);
+	cr_assert_eq(sad_del(&sad, 1), 0);
+	cr_assert_eq(out_to("1.1.1.1", "10.2.3.5"), 2);
+	cr_assert_eq(sad_del(&sad, 1), -ENOENT);
+}
+
+Test(sad, thousand_road_warriors)
+{
+	char dst[32];
+
+	for (uint32_t i = 1; i <= 1000; i++) {
+		snprintf(dst, sizeof(dst), "10.%u.%u.7/32", i / 256, i % 256);
+		add_simple(i, "0.0.0.0/0", dst);
+		sad_reclaim(&sad);
+	}
+	for (uint32_t i = 1; i <= 1000; i++) {
+		snprintf(dst, sizeof(dst), "10.%u.%u.7", i / 256, i % 256);
+		cr_assert_eq(out_to("192.0.2.1", dst), i);
+	}
+	cr_assert_eq(out_to("192.0.2.1", "10.200.0.7"), 0);
+}
+
+Test(sad, protocols_and_ports)
+{
+	struct engine_sa r = request(1, "10.1.0.0/16", "2.2.2.2/32");
+	struct inner in;
+
+	r.ts_remote[0].protocol = 6;
+	r.ts_remote[0].port_first = r.ts_remote[0].port_last = 443;
+	add(&r);
+	in = packet("10.1.0.1", "2.2.2.2", 6, 5000, 443);
+	cr_assert_eq(out(&in), 1);
+	in = packet("10.1.0.1", "2.2.2.2", 17, 5000, 443);
+	cr_assert_eq(out(&in), 0);
+	in = packet("10.1.0.1", "2.2.2.2", 6, 443, 5000);
+	cr_assert_eq(out(&in), 0);
+	/* A fragment without ports does not match a port. */
+	in = packet("10.1.0.1", "2.2.2.2", 6, 0, 443);
+	in.has_ports = false;
+	cr_assert_eq(out(&in), 0);
+}
+
+Test(sad, ipv6)
+{
+	add_simple(1, "2001:db8:1::/48", "2001:db8:2::/48");
+	add_simple(2, "2001:db8:1::/48", "2001:db8:3::5/128");
+	cr_assert_eq(out_to("2001:db8:1::1", "2001:db8:2::1"), 1);
+	cr_assert_eq(out_to("2001:db8:1::1", "2001:db8:3::5"), 2);
+	cr_assert_eq(out_to("2001:db8:1::1", "2001:db8:3::6"), 0);
+}
+
+/* [ESP-10]: what was decrypted must be what the SA was made for. */
+Test(sad, inbound_selectors)
+{
+	struct sa *sa = add_simple(1, "10.1.0.0/16", "10.2.0.0/16");
+	struct inner in = packet("10.2.0.1", "10.1.0.1", 6, 1, 2);
+
+	cr_assert(sa_inbound_ok(sa, &in));
+	in = packet("10.1.0.1", "10.2.0.1", 6, 1, 2);
+	cr_assert_not(sa_inbound_ok(sa, &in));
+	in = packet("10.3.0.1", "10.1.0.1", 6, 1, 2);
+	cr_assert_not(sa_inbound_ok(sa, &in));
+	in = packet("10.2.0.1", "10.4.0.1", 6, 1, 2);
+	cr_assert_not(sa_inbound_ok(sa, &in));
+}
+
+/* [ESP-1]: by SPI alone, the whole of it. */
+Test(sad, inbound_by_spi)
+{
+	struct sa *sa = add_simple(5, "10.1.0.0/16", "10.2.0.0/16");
+
+	cr_assert_eq(sad_in(&sad, STEER_SPI(1, 5)), sa);
+	cr_assert_null(sad_in(&sad, STEER_SPI(2, 5)));
+	cr_assert_null(sad_in(&sad, STEER_SPI(1, 6)));
+	cr_assert_eq(sad_del(&sad, 5), 0);
+	cr_assert_null(sad_in(&sad, STEER_SPI(1, 5)));
+}
+
+Test(sad, rekey_keeps_sending_on_the_old_sa_until_told)
+{
+	struct engine_sa r = request(2, "10.1.0.0/16", "10.2.0.0/16");
+
+	add_simple(1, "10.1.0.0/16", "10.2.0.0/16");
+	add_simple(9, "10.1.0.0/16", "0.0.0.0/0");
+	r.replaces = 1;
+	r.flags |= ENGINE_SA_DEFER_OUT;
+	add(&r);
+	cr_assert_eq(out_to("10.1.0.1", "10.2.0.1"), 1);
+	cr_assert_eq(sad_sender(&sad, 2)->id, 1);
+	cr_assert_not_null(sad_in(&sad, STEER_SPI(1, 2)));
+	cr_assert_eq(sad_out_on(&sad, 2), 0);
+	/* It takes the place of the old one, before 9. */
+	cr_assert_eq(out_to("10.1.0.1", "10.2.0.1"), 2);
+	cr_assert_eq(sad_sender(&sad, 1)->id, 2);
+	cr_assert_not_null(sad_in(&sad, STEER_SPI(1, 1)), "old inbound SA stays");
+	cr_assert_eq(sad_del(&sad, 1), 0);
+	cr_assert_eq(out_to("10.1.0.1", "10.2.0.1"), 2);
+}
+
+Test(sad, deleting_the_old_sa_ends_the_deferral)
+{
+	struct engine_sa r = request(2, "10.1.0.0/16", "10.2.0.0/16");
+
+	add_simple(1, "10.1.0.0/16", "10.2.0.0/16");
+	r.replaces = 1;
+	r.flags |= ENGINE_SA_DEFER_OUT;
+	add(&r);
+	cr_assert_eq(sad_del(&sad, 1), 0);
+	cr_assert_eq(out_to("10.1.0.1", "10.2.0.1"), 2);
+}
+
+Test(sad, deleting_the_new_sa_falls_back)
+{
+	struct engine_sa r = request(2, "10.1.0.0/16", "10.2.0.0/16");
+
+	add_simple(1, "10.1.0.0/16", "10.2.0.0/16");
+	r.replaces = 1;
+	add(&r);
+	cr_assert_eq(out_to("10.1.0.1", "10.2.0.1"), 2);
+	cr_assert_eq(sad_del(&sad, 2), 0);
+	cr_assert_eq(out_to("10.1.0.1", "10.2.0.1"), 1);
+}
+
+/* [ESP-2]: starts at 1, ends without a wrap. */
+Test(sad, sequence_numbers)
+{
+	struct sa *sa = add_simple(1, "10.1.0.0/16", "10.2.0.0/16");
+	uint64_t first;
+
+	cr_assert(sa_take_seq(sa, 45, &first));
+	cr_assert_eq(first, 1);
+	cr_assert(sa_take_seq(sa, 1, &first));
+	cr_assert_eq(first, 46);
+	sa->seq_out = UINT32_MAX - 2;
+	cr_assert(sa_take_seq(sa, 2, &first));
+	cr_assert_eq(first, UINT32_MAX - 1);
+	cr_assert_not(sa_take_seq(sa, 1, &first));
+	cr_assert_not(sa_take_seq(sa, 1, &first));
+	sa->seq_out = UINT32_MAX - 2;
+	cr_assert_not(sa_take_seq(sa, 3, &first));
+}
+
+Test(sad, requests_that_do_not_fit)
+{
+	struct engine_sa r = request(1, "10.1.0.0/16", "10.2.0.0/16"), q;
+	struct sa *sa = NULL;
+
+#define REFUSED(field, value, error)                                                               \
+	q = r;                                                                                     \
+	q.field = value;                                                                           \
+	cr_assert_eq(sa_new(&q, AEAD_DRIVER_BEST, 1, &sa), error, #field)
+	REFUSED(id, 0, -EINVAL);
+	REFUSED(spi_in, 255, -EINVAL);
+	REFUSED(spi_out, 0, -EINVAL);
+	REFUSED(key_len, 19, -EINVAL);
+	REFUSED(key_len, 255, -EINVAL);
+	REFUSED(integ_len, 32, -EINVAL);
+	REFUSED(encr_id, 999, -ENOTSUP);
+	REFUSED(n_ts_local, 0, -EINVAL);
+	REFUSED(n_ts_remote, 17, -EINVAL);
+	REFUSED(ts_local[0].first.family, 6, -EINVAL);
+	REFUSED(family, 5, -EINVAL);
+	REFUSED(flags, ENGINE_SA_TRANSPORT, -EINVAL);
+	cr_assert_null(sa);
+	add(&r);
+	cr_assert_eq(sa_new(&r, AEAD_DRIVER_BEST, 1, &sa), 0);
+	cr_assert_eq(sad_add(&sad, sa), -EEXIST);
+	sa_free(sa);
+}
+
+Test(sad, a_reader_inside_holds_what_it_may_see)
+{
+	add_simple(1, "10.1.0.0/16", "10.2.0.0/16");
+	sad_reclaim(&sad);
+	epoch_enter(&sad.epoch, 3);
+	cr_assert_eq(sad_del(&sad, 1), 0);
+	cr_assert(sad_reclaim(&sad));
+	epoch_leave(&sad.epoch, 3);
+	cr_assert_not(sad_reclaim(&sad));
+}
