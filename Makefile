@@ -128,6 +128,12 @@ $(B)/tests/bench/bench_bpf: $(B)/tests/bench/bench_bpf.o
 bench-bpf: $(B)/tests/bench/bench_bpf
 	$(Q)$< $(B)/bench
 
+# Programs the namespace tests use; each is one C file.
+NETNS_PROGS := $(patsubst %.c,$(B)/%,$(wildcard tests/netns/*.c))
+$(NETNS_PROGS): $(B)/%: $(B)/%.o $(B)/libbraid.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) -pthread -lm
+
 .PHONY: clean
 clean:
 	rm -rf $(B)
