@@ -18,26 +18,26 @@ static __always_inline __u16 csum_fold(__u64 sum)
 	return sum + (sum >> 16);
 }
 
-/* Sum of n words. */
-static __always_inline __u64 csum_words(const __u32 *w, int n)
+/* Sums of words, written out: clang does not unroll these loops once they are inlined. */
+static __always_inline __u64 csum_words2(const __u32 *w)
 {
-	__u64 sum = 0;
-
-#pragma unroll
-	for (int i = 0; i < n; i++)
-		sum += w[i];
-	return sum;
+	return (__u64)w[0] + w[1];
 }
 
-/* Sum of their complements: -x of each. */
-static __always_inline __u64 csum_words_neg(const __u32 *w, int n)
+static __always_inline __u64 csum_words4(const __u32 *w)
 {
-	__u64 sum = 0;
+	return csum_words2(w) + csum_words2(w + 2);
+}
 
-#pragma unroll
-	for (int i = 0; i < n; i++)
-		sum += (__u32)~w[i];
-	return sum;
+static __always_inline __u64 csum_words8(const __u32 *w)
+{
+	return csum_words4(w) + csum_words4(w + 4);
+}
+
+/* Sum of the complements of n words, from their sum. */
+static __always_inline __u64 csum_neg(__u64 sum, __u32 n)
+{
+	return n * 0xffffffffull - sum;
 }
 
 /* RFC 1624 eqn. 3: HC' = ~(~HC + ~m + m'); diff folded. */

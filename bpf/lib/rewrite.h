@@ -18,7 +18,7 @@
 static __always_inline __u16 rewrite_addrs4(struct iphdr *ip, const struct steer_addr *src,
 					    const struct steer_addr *dst)
 {
-	__u64 sum = csum_words_neg(&ip->saddr, 2);
+	__u64 sum = csum_neg(csum_words2(&ip->saddr), 2);
 	__u16 diff;
 
 	ip->saddr = *(const __u32 *)src->b;
@@ -31,11 +31,11 @@ static __always_inline __u16 rewrite_addrs4(struct iphdr *ip, const struct steer
 static __always_inline __u16 rewrite_addrs6(struct ipv6hdr *ip, const struct steer_addr *src,
 					    const struct steer_addr *dst)
 {
-	__u64 sum = csum_words_neg(ip->saddr.in6_u.u6_addr32, 8); /* both addresses */
+	__u64 sum = csum_neg(csum_words8(ip->saddr.in6_u.u6_addr32), 8); /* both addresses */
 
 	__builtin_memcpy(&ip->saddr, src->b, sizeof(ip->saddr));
 	__builtin_memcpy(&ip->daddr, dst->b, sizeof(ip->daddr));
-	return csum_fold(sum + csum_words(ip->saddr.in6_u.u6_addr32, 8));
+	return csum_fold(sum + csum_words8(ip->saddr.in6_u.u6_addr32));
 }
 
 static __always_inline __u16 rewrite_addrs(const struct parsed *p, const struct steer_addr *src,
@@ -60,8 +60,8 @@ static __always_inline bool rewrite_maybe_partial(const struct parsed *p)
 {
 	__u64 sum = (__u64)p->udp->len + bpf_htons(IPPROTO_UDP);
 
-	sum += p->family == 4 ? csum_words(&p->ip4->saddr, 2)
-			      : csum_words(p->ip6->saddr.in6_u.u6_addr32, 8);
+	sum += p->family == 4 ? csum_words2(&p->ip4->saddr)
+			      : csum_words8(p->ip6->saddr.in6_u.u6_addr32);
 	return p->udp->check == csum_fold(sum);
 }
 
@@ -109,12 +109,12 @@ static __always_inline struct rewrite_carry rewrite_carry_of(const struct parsed
 	struct rewrite_carry c = { .proto = p->proto };
 
 	if (p->family == 4) {
-		c.addr_sum = csum_words_neg(&p->ip4->saddr, 2);
+		c.addr_sum = csum_neg(csum_words2(&p->ip4->saddr), 2);
 		c.payload_len = p->ip_len - sizeof(struct iphdr);
 		c.tos = p->ip4->tos;
 		c.ttl = p->ip4->ttl;
 	} else {
-		c.addr_sum = csum_words_neg(p->ip6->saddr.in6_u.u6_addr32, 8);
+		c.addr_sum = csum_neg(csum_words8(p->ip6->saddr.in6_u.u6_addr32), 8);
 		c.payload_len = p->ip_len - sizeof(struct ipv6hdr);
 		c.tos = p->ip6->priority << 4 | p->ip6->flow_lbl[0] >> 4;
 		c.ttl = p->ip6->hop_limit;
@@ -136,7 +136,7 @@ static __always_inline void rewrite_new_ip4(struct iphdr *ip, const struct rewri
 		.saddr = *(const __u32 *)path->src.b,
 		.daddr = *(const __u32 *)path->dst.b,
 	};
-	ip->check = (__u16)~csum_fold(csum_words((const __u32 *)ip, sizeof(*ip) / 4));
+	ip->check = (__u16)~csum_fold(csum_words4((const __u32 *)ip) + *(const __u32 *)path->dst.b);
 }
 
 static __always_inline void rewrite_new_ip6(struct ipv6hdr *ip, const struct rewrite_carry *c,
@@ -163,6 +163,7 @@ static __always_inline int rewrite_family(struct __sk_buff *skb, struct parsed *
 	bool to4 = path->family == 4, udp = p->udp;
 	__u32 len = to4 ? sizeof(struct iphdr) : sizeof(struct ipv6hdr);
 	void *data, *data_end;
+	__u64 sum;
 
 	if (bpf_skb_change_proto(skb, to4 ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6), 0))
 		return -1;
@@ -178,8 +179,10 @@ static __always_inline int rewrite_family(struct __sk_buff *skb, struct parsed *
 		rewrite_new_ip4(p->l3, &c, path);
 	else
 		rewrite_new_ip6(p->l3, &c, path);
-	*ret_diff = csum_fold(c.addr_sum + csum_words((const __u32 *)path->src.b, to4 ? 1 : 4) +
-			      csum_words((const __u32 *)path->dst.b, to4 ? 1 : 4));
+	sum = to4 ? (__u64) * (const __u32 *)path->src.b + *(const __u32 *)path->dst.b
+		  : csum_words4((const __u32 *)path->src.b) +
+			      csum_words4((const __u32 *)path->dst.b);
+	*ret_diff = csum_fold(c.addr_sum + sum);
 	return 0;
 }
 
