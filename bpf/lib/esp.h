@@ -141,13 +141,20 @@ static __always_inline __u32 esp_octets(const struct parsed *p, __u32 segs)
 	return p->ip_len + (segs - 1) * p->hdr_len;
 }
 
-/* Look up and count: what XDP and tc ingress have in common. The SA's counters are touched first:
- * with very many SAs neither they nor the SA are in the cache, and the two waits overlap. */
+static __always_inline void esp_count_sa(__u32 spi, __u32 segs, __u32 octets)
+{
+	struct steer_sa_stat *st = sa_stat_of(STEER_SPI_INDEX(spi));
+
+	if (!st)
+		return;
+	st->in_packets += segs;
+	st->in_octets += octets;
+}
+
+/* Look up and count: what XDP and tc ingress have in common. */
 static __always_inline enum esp_verdict esp_receive(const struct parsed *p, __u32 ifindex,
 						    __u32 segs, struct steer_sa_in **ret_sa)
 {
-	struct steer_sa_stat *st = sa_stat_of(STEER_SPI_INDEX(bpf_ntohl(p->esp->spi)));
-	__u64 packets = st ? *(volatile __u64 *)&st->in_packets : 0;
 	enum esp_verdict v = esp_find_sa(p, ifindex, ret_sa);
 	__u32 octets;
 
@@ -155,10 +162,7 @@ static __always_inline enum esp_verdict esp_receive(const struct parsed *p, __u3
 		return v;
 	octets = esp_octets(p, segs);
 	esp_count_path(p, ifindex, segs, octets);
-	if (st) {
-		st->in_packets = packets + segs;
-		st->in_octets += octets;
-	}
+	esp_count_sa(bpf_ntohl(p->esp->spi), segs, octets);
 	return ESP_OURS;
 }
 

@@ -70,6 +70,16 @@ static __always_inline void out_count_path(__u32 path_id, __u32 segs, __u32 octe
 	st->tx_octets += octets;
 }
 
+static __always_inline void out_count_sa(__u32 index, __u32 segs, __u32 octets)
+{
+	struct steer_sa_stat *st = sa_stat_of(index);
+
+	if (!st)
+		return;
+	st->out_packets += segs;
+	st->out_octets += octets;
+}
+
 static __always_inline int out_send(struct __sk_buff *skb, const struct steer_path *path)
 {
 	skb->mark = 0; /* ours alone: rules of the host on the uplink must not meet it */
@@ -81,13 +91,10 @@ static __always_inline int out_send(struct __sk_buff *skb, const struct steer_pa
 static __always_inline int out_steer(struct __sk_buff *skb, __u32 mark)
 {
 	__u32 octets, segs = skb_segs(skb);
-	struct steer_sa_stat *sa_st;
 	struct steer_path *path;
 	enum drop_reason why;
-	__u64 sa_packets;
 	struct parsed p;
 
-	sa_st = path_sa_stat(mark, &sa_packets);
 	path = path_of_mark(mark, &why);
 	if (!path)
 		return out_drop(why);
@@ -99,10 +106,8 @@ static __always_inline int out_steer(struct __sk_buff *skb, __u32 mark)
 	if (out_rewrite(skb, &p, path, &why))
 		return out_drop(why);
 	out_count_path(path->id, segs, octets);
-	if (sa_st) {
-		sa_st->out_packets = sa_packets + segs;
-		sa_st->out_octets += octets;
-	}
+	if (STEER_MARK_KIND(mark) != STEER_MARK_KIND_PATH)
+		out_count_sa(STEER_MARK_INDEX(mark), segs, octets);
 	return out_send(skb, path);
 }
 

@@ -107,22 +107,6 @@ static __always_inline __u32 path_of_group(__u32 group_id, __u32 flow_slot,
 	return path_fallback(g, flow_slot);
 }
 
-/* The counters of the mark's SA, NULL for a packet that names its path. The first of them is read
- * here, long before it is needed: with very many SAs it is not in the cache, and neither is the SA.
- */
-static __always_inline struct steer_sa_stat *path_sa_stat(__u32 mark, __u64 *ret_packets)
-{
-	__u32 index = STEER_MARK_INDEX(mark);
-	struct steer_sa_stat *st;
-
-	if (STEER_MARK_KIND(mark) == STEER_MARK_KIND_PATH)
-		return 0;
-	st = sa_stat_of(index);
-	if (st)
-		*ret_packets = *(volatile __u64 *)&st->out_packets;
-	return st;
-}
-
 /* What the mark asks for -> path record; NULL with *ret_why set. */
 static __always_inline struct steer_path *path_of_mark(__u32 mark, enum drop_reason *ret_why)
 {
