@@ -60,6 +60,9 @@ void dp_sa_del(struct dp *dp, uint32_t sa_id);
 /* Same SA after adoption: find its outbound index. -ENOENT. */
 int dp_sa_find(struct dp *dp, uint32_t sa_id, uint32_t *ret_out_index);
 
+/* Group an outbound SA points at, and that group's current record. -ENOENT. */
+int dp_sa_group(struct dp *dp, uint32_t out_index, uint32_t *ret_id, struct steer_group *ret_group);
+
 /* Paths: path_put makes a new record and publishes it with `state` in one store; path id 0 in
  * p->id allocates one. A change of record keeps the state when state is -1. */
 int dp_path_put(struct dp *dp, const struct steer_path *p, int state, uint32_t *ret_id);

@@ -461,6 +461,21 @@ int dp_group_put(struct dp *dp, uint32_t id, enum steer_mode mode, const uint32_
 	return 0;
 }
 
+int dp_sa_group(struct dp *dp, uint32_t out_index, uint32_t *ret_id, struct steer_group *ret_group)
+{
+	uint32_t id, slot;
+
+	if (out_index >= dp->opt.sa_max || !sa_out(dp, out_index)->sa_id)
+		return -ENOENT;
+	id = sa_out(dp, out_index)->group;
+	slot = id < STEER_GROUPS_MAX ? group_cur(dp, id)->slot : 0;
+	if (!slot)
+		return -ENOENT;
+	memcpy(ret_group, dp_entry(&dp->group, slot), sizeof(*ret_group));
+	*ret_id = id;
+	return 0;
+}
+
 int dp_group_del(struct dp *dp, uint32_t id)
 {
 	uint32_t old;

@@ -68,8 +68,12 @@ int paths_add(struct engine *e, const struct engine_path *req, usec_t now)
 
 	if (req->id == 0 || req->id >= STEER_PATHS_MAX || req->interval_usec == 0)
 		return -EINVAL;
-	if (*slot)
-		return -EEXIST;
+	if (*slot) {
+		/* Another SA, other addresses: what was measured stays. */
+		(*slot)->cfg = *req;
+		(*slot)->st.cfg = pc;
+		return 0;
+	}
 	if (e->paths->n >= STEER_PATHS_MAX)
 		return -ENOSPC;
 	p = calloc(1, sizeof(*p));
@@ -192,7 +196,8 @@ static int send_probe(struct engine *e, struct sa *sa, const struct probe *probe
 	probe_encode(probe, e->probe_buf + sa->out.hdr);
 	if (esp_encap(sa->enc[self], &sa->out, seq, e->probe_buf, PROBE_LEN, ESP_NH_DUMMY) < 0)
 		return -EIO;
-	return udp_send_one(fd, path ? dest : straight, ifindex, path ? &mark : NULL, &iov, 1);
+	return path ? udp_send_one(fd, dest, 0, &mark, &iov, 1)
+		    : udp_send_one(fd, straight, ifindex, NULL, &iov, 1);
 }
 
 static void request(struct engine *e, struct path *p, usec_t now)

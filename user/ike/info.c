@@ -53,6 +53,7 @@ bool ike_sa_at(const struct ike *ike, size_t i, struct ike_sa_info *ret_info)
 		return false;
 	memset(o, 0, sizeof(*o));
 	t = task_find(sa, TASK_IKE_REKEY, 0);
+	o->family = sa->family;
 	o->spi_i = sa->spi_i;
 	o->spi_r = sa->spi_r;
 	snprintf(o->conn, sizeof(o->conn), "%s", sa->conn->c.name);

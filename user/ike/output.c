@@ -18,6 +18,7 @@ static struct out *out_new(struct ike *ike, const struct ike_sa *sa, enum ike_ou
 		return NULL;
 	o->o.kind = kind;
 	if (sa) {
+		o->o.family = sa->family;
 		o->o.spi_i = sa->spi_i;
 		o->o.spi_r = sa->spi_r;
 		o->o.path = sa->path;

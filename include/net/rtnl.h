@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What the kernel knows of links, addresses, next hops and neighbours, kept current by rtnetlink.
+ *
+ * One socket follows changes (an overrun is answered by reading everything again), one asks and
+ * commands. Only facts: which link is an uplink, and what follows from a change, is the caller's.
+ * Thread: one.
+ */
+#ifndef BRAID_NET_RTNL_H
+#define BRAID_NET_RTNL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+
+struct rtnl;
+
+enum rtnl_change { RTNL_CHANGE_LINK, RTNL_CHANGE_ADDR, RTNL_CHANGE_ROUTE, RTNL_CHANGE_NEIGH };
+
+/* ifindex 0: anything may have changed. */
+typedef void rtnl_change_fn(void *ctx, enum rtnl_change what, uint32_t ifindex);
+
+struct rtnl_link {
+	uint32_t ifindex;
+	char name[16];
+	bool up;      /* administratively up with carrier */
+	bool has_mac; /* an Ethernet address, and neighbours need one */
+	uint8_t mac[6];
+	uint32_t mtu; /* octets */
+};
+
+/* Opens both sockets and reads everything. 0 or -errno. */
+int rtnl_new(rtnl_change_fn *fn, void *ctx, struct rtnl **ret_rtnl);
+void rtnl_free(struct rtnl *r); /* NULL is fine */
+/* To poll for reading; then call rtnl_process, which calls fn for each change. */
+int rtnl_fd(const struct rtnl *r);
+int rtnl_process(struct rtnl *r);
+
+bool rtnl_link_by_name(const struct rtnl *r, const char *name, struct rtnl_link *ret_link);
+bool rtnl_link_by_index(const struct rtnl *r, uint32_t ifindex, struct rtnl_link *ret_link);
+/* Usable unicast addresses of a link: not link-local, tentative, failed or deprecated.
+ * Returns how many were written. */
+size_t rtnl_addrs(const struct rtnl *r, uint32_t ifindex, struct addr *ret_addrs, size_t max);
+/* Any usable address of this host within a range, on any link but except_ifindex; for choosing the
+ * source of traffic into a tunnel. */
+bool rtnl_addr_in_range(const struct rtnl *r, const struct addr *first, const struct addr *last,
+			uint32_t except_ifindex, struct addr *ret_addr);
+/* First hop towards dst out of that link, from src; dst itself if it is on the link. Asks the
+ * kernel. 0; -ENETUNREACH; -errno. */
+int rtnl_next_hop(struct rtnl *r, const struct addr *dst, const struct addr *src, uint32_t ifindex,
+		  struct addr *ret_hop);
+/* The link-layer address of a neighbour, if it is known to be good. */
+bool rtnl_neigh(const struct rtnl *r, uint32_t ifindex, const struct addr *a, uint8_t ret_mac[6]);
+/* Have the kernel resolve a neighbour and keep it resolved. 0 or -errno. */
+int rtnl_neigh_keep(struct rtnl *r, uint32_t ifindex, const struct addr *a);
+
+/* Commands. -EEXIST is success for add, absence is success for del. */
+int rtnl_addr_add(struct rtnl *r, uint32_t ifindex, const struct addr *a, uint8_t prefix_len);
+int rtnl_addr_del(struct rtnl *r, uint32_t ifindex, const struct addr *a, uint8_t prefix_len);
+/* A route to a prefix by a device, source address optional (family 0). Marked as ours by its
+ * protocol number. */
+enum { RTNL_PROTO = 98 };
+int rtnl_route_add(struct rtnl *r, const struct addr *dst, uint8_t prefix_len, uint32_t ifindex,
+		   const struct addr *src);
+int rtnl_route_del(struct rtnl *r, const struct addr *dst, uint8_t prefix_len, uint32_t ifindex);
+
+#endif

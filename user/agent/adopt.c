@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* A new agent takes over from a dead one: IKE SAs from the images the engine kept, SAs and paths
+ * from engine and maps. Traffic went on all the time and notices nothing. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <arpa/inet.h>
+
+#include "base/log.h"
+#include "base/secret.h"
+#include "esp/client.h"
+#include "agent.h"
+
+enum { ADOPT_SAS_MAX = 65536, ADOPT_MSEC = 10000 };
+
+struct harvest {
+	struct agent *a;
+	size_t n_sas, cap_sas, n_paths;
+	struct engine_sa_info *sas;
+	struct engine_path_info paths[STEER_PATHS_MAX];
+	size_t images, refused;
+};
+
+static void on_msg(void *ctx, const struct engine_hdr *h, size_t len)
+{
+	struct harvest *v = ctx;
+
+	switch (h->type) {
+	case ENGINE_SA_INFO:
+		if (v->n_sas == v->cap_sas) {
+			size_t cap = v->cap_sas ? 2 * v->cap_sas : 64;
+			void *sas = cap <= ADOPT_SAS_MAX
+					    ? reallocarray(v->sas, cap, sizeof(*v->sas))
+					    : NULL;
+			if (!sas)
+				return;
+			v->sas = sas;
+			v->cap_sas = cap;
+		}
+		v->sas[v->n_sas++] = *(const struct engine_sa_info *)h;
+		break;
+	case ENGINE_PATH_INFO:
+		if (v->n_paths < STEER_PATHS_MAX)
+			v->paths[v->n_paths++] = *(const struct engine_path_info *)h;
+		break;
+	case ENGINE_BLOB: {
+		const struct engine_blob *b = (const struct engine_blob *)h;
+		int err = b->len <= len - sizeof(*b)
+				  ? ike_import(v->a->ike, b->data, b->len, agent_now())
+				  : -EBADMSG;
+
+		if (err)
+			log_warning("an IKE SA cannot be taken over: %s", strerror(-err));
+		if (err)
+			v->refused++;
+		else
+			v->images++;
+		break;
+	}
+	}
+}
+
+static struct engine_sa_info *sa_info(struct harvest *v, uint32_t id)
+{
+	for (size_t i = 0; i < v->n_sas; i++)
+		if (v->sas[i].id == id)
+			return &v->sas[i];
+	return NULL;
+}
+
+/* The peer knows our endpoints by these ids: they stay, and are not given to others. */
+static void keep_epid(struct agent *a, struct uplink *u, uint16_t epid, const struct addr *local)
+{
+	for (size_t i = 0; u && i < u->n_eps; i++)
+		if (addr_equal(&u->eps[i].addr, local))
+			u->eps[i].epid = epid;
+	if (a->next_epid <= epid)
+		a->next_epid = (uint16_t)(epid + 1);
+}
+
+/* A path of the maps becomes one of ours again, with what the engine knows of it. */
+static void adopt_path(struct agent *a, struct harvest *v, struct peer *p, uint32_t id)
+{
+	struct steer_path rec;
+	enum steer_path_state state;
+	struct path *path;
+	struct uplink *u;
+
+	if (path_find(a, id) || dp_path_get(a->dp, id, &rec, &state))
+		return;
+	path = calloc(1, sizeof(*path));
+	if (!path)
+		return;
+	path->peer = p;
+	path->id = id;
+	path->ifindex = rec.ifindex;
+	path->local = (struct udp_addr){ addr_from_bytes(rec.family, rec.src.b), ntohs(rec.sport) };
+	path->remote =
+		(struct udp_addr){ addr_from_bytes(rec.family, rec.dst.b), ntohs(rec.dport) };
+	path->epid_i = (uint16_t)(rec.epids >> 16);
+	path->epid_r = (uint16_t)rec.epids;
+	u = uplink_of(a, rec.ifindex);
+	path->uplink = u ? uplink_index(a, u) : -1;
+	path->weight = u && u->cfg.weight ? u->cfg.weight : 1;
+	path->main = addr_equal(&path->local.ip, &p->ike_path.local.ip) &&
+		     addr_equal(&path->remote.ip, &p->ike_path.remote.ip);
+	path->learned = !p->role_i && !path->main;
+	path->peer_use = true;
+	path->state = state;
+	path->disabled = state == STEER_PATH_DISABLED;
+	path->since = agent_now();
+	strcpy(path->why, "taken over");
+	for (size_t i = 0; i < v->n_paths; i++) {
+		if (v->paths[i].id == id) {
+			path->info = v->paths[i];
+			path->probed = true;
+			path->verified = v->paths[i].verified;
+			path->peer_use = v->paths[i].peer_use;
+			path->disabled &= path->peer_use;
+			p->probes = true;
+		}
+	}
+	list_append(&p->paths, &path->node);
+	path_rename(a, path);
+	keep_epid(a, u, p->role_i ? path->epid_i : path->epid_r, &path->local.ip);
+}
+
+static void adopt_child(struct agent *a, struct harvest *v, const struct ike_sa_info *sa,
+			const struct ike_child_info *ci)
+{
+	struct engine_sa_info *si = sa_info(v, ci->id);
+	struct peer *p = peer_get(a, sa->family, sa->conn);
+	struct steer_group group;
+	struct child *c;
+
+	if (!si || !p) {
+		/* the engine lost it (or never had it): the peer is told */
+		ike_child_install_failed(a->ike, ci->id, agent_now());
+		return;
+	}
+	si->id = 0; /* claimed */
+	p->role_i = sa->role_i;
+	p->ike_path = sa->path;
+	c = calloc(1, sizeof(*c));
+	if (!c)
+		return;
+	c->id = ci->id;
+	c->spi_in = ci->spi_in;
+	c->spi_out = ci->spi_out;
+	memcpy(c->name, ci->name, sizeof(c->name));
+	c->n_ts_remote = ci->n_ts_remote;
+	memcpy(c->ts_remote, ci->ts_remote, sizeof(c->ts_remote));
+	if (sa->role_i) {
+		c->n_vips = sa->n_vips;
+		memcpy(c->vips, sa->vips, sizeof(c->vips));
+	}
+	list_append(&p->children, &c->node);
+	if (dp_sa_find(a->dp, c->id, &c->out_index) ||
+	    dp_sa_group(a->dp, c->out_index, &p->group, &group))
+		return;
+	for (size_t i = 0; i < group.n_members; i++) {
+		adopt_path(a, v, p, group.path[i]);
+		struct path *path = path_find(a, group.path[i]);
+		if (path && path->peer == p)
+			path->in_group = true;
+	}
+}
+
+static void adopt_ike(struct agent *a, struct harvest *v)
+{
+	struct ike_sa_info sa;
+	struct ike_child_info ci;
+
+	for (size_t i = 0; i < ike_sa_count(a->ike); i++)
+		for (size_t k = 0; ike_sa_at(a->ike, i, &sa) && ike_child_at(a->ike, i, k, &ci);
+		     k++)
+			adopt_child(a, v, &sa, &ci);
+	/* Paths that are probed, but in no group yet. */
+	for (size_t i = 0; i < v->n_paths; i++) {
+		struct peer *p;
+
+		if (agent_child_find(a, v->paths[i].sa_id, &p))
+			adopt_path(a, v, p, v->paths[i].id);
+	}
+}
+
+/* What nobody claims has no IKE SA any more: it could never be rekeyed or deleted. */
+static void remove_orphans(struct agent *a, struct harvest *v)
+{
+	for (size_t i = 0; i < v->n_sas; i++) {
+		struct engine_id del = { .id = v->sas[i].id };
+
+		if (!del.id)
+			continue;
+		engine_request(a, &del.h, ENGINE_SA_DEL, sizeof(del));
+		dp_sa_del(a->dp, del.id);
+	}
+	for (size_t i = 0; i < v->n_paths; i++) {
+		struct engine_id del = { .id = v->paths[i].id };
+
+		if (path_find(a, del.id))
+			continue;
+		engine_request(a, &del.h, ENGINE_PATH_DEL, sizeof(del));
+		dp_path_del(a->dp, del.id);
+	}
+}
+
+int adopt(struct agent *a)
+{
+	struct harvest *v = calloc(1, sizeof(*v));
+	struct engine_hdr h = { .type = ENGINE_LIST };
+	int err;
+
+	if (!v)
+		return -ENOMEM;
+	v->a = a;
+	err = engine_call(a->engine_fd, &h, sizeof(h), -1, ADOPT_MSEC, on_msg, v);
+	if (err) {
+		log_error("cannot read the engine's state: %s", strerror(-err));
+		goto out;
+	}
+	for (size_t i = 0; i < v->n_sas; i++)
+		dp_spi_reserve(a->dp, v->sas[i].spi_in);
+	adopt_ike(a, v);
+	remove_orphans(a, v);
+	if (v->images)
+		log_info("took over %zu IKE SAs, %zu Child SAs and %zu paths from the engine",
+			 v->images, v->n_sas, v->n_paths);
+out:
+	free(v->sas);
+	free(v);
+	return err;
+}

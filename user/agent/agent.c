@@ -1,0 +1,589 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Life of the agent: start, the loop, carrying out what the IKE core wants, stop. */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <event2/event.h>
+
+#include "base/log.h"
+#include "base/secret.h"
+#include "esp/client.h"
+#include "net/udp.h"
+#include "agent.h"
+
+enum {
+	IMAGE_MAX = ENGINE_BLOB_MAX,
+	RETRY_SEC = 5,	  /* between attempts at a connection that shall be up */
+	SETTLE_MSEC = 20, /* interface events come in bursts: addresses are looked at after it */
+	STOP_SEC = 3,	  /* for Deletes to be answered */
+};
+
+usec_t agent_now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (usec_t)ts.tv_sec * USEC_PER_SEC + (usec_t)ts.tv_nsec / 1000;
+}
+
+static void timer_arm(struct event *ev, usec_t usec)
+{
+	struct timeval tv = { (time_t)(usec / USEC_PER_SEC), (suseconds_t)(usec % USEC_PER_SEC) };
+
+	event_add(ev, &tv);
+}
+
+/* ---- what the core wants ------------------------------------------------------------------------
+ */
+
+static void send_datagram(struct agent *a, const struct ike_output *o)
+{
+	struct udp_meta meta = { o->path.local, o->path.remote, o->path.ifindex };
+	int fd = meta.remote.ip.family == 6 ? a->ike_fd6 : a->ike_fd4;
+
+	if (o->marker) {
+		engine_ike_send(a, &o->path, o->buf, o->len);
+		return;
+	}
+	int err = fd < 0 ? -EAFNOSUPPORT : udp_send(fd, &meta, o->buf, o->len);
+	if (err) {
+		char to[ADDR_PORT_STR];
+
+		log_debug("cannot send IKE to %s: %s; it is sent again by its timer",
+			  udp_addr_format(&meta.remote, to), strerror(-err));
+	}
+}
+
+static const enum ctl_event event_kinds[] = {
+	[IKE_EV_IKE_UP] = CTL_EV_IKE_UP,	   [IKE_EV_IKE_DOWN] = CTL_EV_IKE_DOWN,
+	[IKE_EV_IKE_REKEYED] = CTL_EV_IKE_REKEYED, [IKE_EV_CHILD_UP] = CTL_EV_CHILD_UP,
+	[IKE_EV_CHILD_DOWN] = CTL_EV_CHILD_DOWN,   [IKE_EV_CHILD_REKEYED] = CTL_EV_CHILD_REKEYED,
+	[IKE_EV_FAILED] = CTL_EV_FAILED,	   [IKE_EV_PEER_MOVED] = CTL_EV_PEER_MOVED,
+};
+
+/* The peer's NAT mapping changed, or its IKE SA moved: the main path follows. */
+static void peer_moved(struct agent *a, const struct ike_output *o)
+{
+	struct peer *p = peer_find(a, o->family);
+
+	if (!p)
+		return;
+	p->ike_path = o->path;
+	list_for_each (it, &p->paths) {
+		struct path *path = list_entry(it, struct path, node);
+
+		if (!path->main || udp_addr_equal(&path->remote, &o->path.remote))
+			continue;
+		path->remote = o->path.remote;
+		path_publish(a, path, -1);
+	}
+}
+
+static void on_event(struct agent *a, const struct ike_output *o)
+{
+	struct peer *p = NULL;
+	struct child *c = o->child_id ? agent_child_find(a, o->child_id, &p) : NULL;
+
+	control_event(a, event_kinds[o->event], o->conn[0] ? o->conn : NULL, c ? c->name : NULL,
+		      NULL, NULL, NULL, NULL, o->text);
+	if (o->op)
+		control_op_done(a, o->op, o->event != IKE_EV_FAILED, o->text);
+	switch (o->event) {
+	case IKE_EV_PEER_MOVED:
+		peer_moved(a, o);
+		break;
+	case IKE_EV_IKE_DOWN:
+		p = peer_find(a, o->family);
+		if (p && list_empty(&p->children))
+			peer_free(a, p);
+		timer_arm(a->retry_timer, RETRY_SEC * USEC_PER_SEC);
+		break;
+	case IKE_EV_FAILED:
+		timer_arm(a->retry_timer, RETRY_SEC * USEC_PER_SEC);
+		break;
+	case IKE_EV_IKE_UP:
+	case IKE_EV_IKE_REKEYED:
+	case IKE_EV_CHILD_UP:
+	case IKE_EV_CHILD_DOWN:
+	case IKE_EV_CHILD_REKEYED:
+		break;
+	}
+}
+
+/* Hand changed images to the engine before the datagrams of the same call leave, so that message
+ * ids never go back, whenever we die. */
+static void keep_images(struct agent *a)
+{
+	static uint8_t img[IMAGE_MAX];
+	struct ike_sa_info info;
+	usec_t now = agent_now();
+
+	for (size_t i = 0; i < ike_sa_count(a->ike); i++) {
+		uint64_t seq = ike_export_seq(a->ike, i), key;
+		size_t k, len;
+
+		if (!ike_sa_at(a->ike, i, &info))
+			continue;
+		key = info.initiator ? info.spi_i : info.spi_r; /* our own SPI */
+		for (k = key % 256; a->kept[k].family && a->kept[k].family != key;
+		     k = (k + 1) % 256)
+			if ((k + 1) % 256 == key % 256)
+				break;
+		if (a->kept[k].family == key && a->kept[k].seq == seq)
+			continue;
+		len = ike_export(a->ike, i, img, sizeof(img), now);
+		if (!len)
+			continue;
+		engine_keep_image(a, key, img, len);
+		a->kept[k].family = key;
+		a->kept[k].seq = seq;
+	}
+	secret_wipe(img, sizeof(img));
+}
+
+/* Images of IKE SAs that are no more. */
+static void drop_images(struct agent *a)
+{
+	struct ike_sa_info info;
+
+	for (size_t k = 0; k < 256; k++) {
+		bool live = false;
+
+		if (!a->kept[k].family)
+			continue;
+		for (size_t i = 0; !live && i < ike_sa_count(a->ike); i++)
+			live = ike_sa_at(a->ike, i, &info) &&
+			       (info.initiator ? info.spi_i : info.spi_r) == a->kept[k].family;
+		if (!live) {
+			engine_keep_image(a, a->kept[k].family, NULL, 0);
+			a->kept[k].family = 0;
+		}
+	}
+}
+
+void agent_drain(struct agent *a)
+{
+	const struct ike_output *o;
+	usec_t now, next;
+	bool ended = false;
+
+	keep_images(a);
+	while ((o = ike_next_output(a->ike))) {
+		switch (o->kind) {
+		case IKE_OUT_SEND:
+			send_datagram(a, o);
+			break;
+		case IKE_OUT_CHILD_ADD:
+			agent_child_add(a, o);
+			break;
+		case IKE_OUT_CHILD_DEL:
+			agent_child_del(a, o->child_id);
+			break;
+		case IKE_OUT_EVENT:
+			ended |= o->event == IKE_EV_IKE_DOWN || o->event == IKE_EV_IKE_REKEYED;
+			on_event(a, o);
+			break;
+		}
+	}
+	if (ended)
+		drop_images(a);
+	if (a->stopping && ike_sa_count(a->ike) == 0)
+		event_base_loopbreak(a->base);
+	now = agent_now();
+	next = ike_deadline(a->ike);
+	if (next == USEC_NEVER)
+		event_del(a->ike_timer);
+	else
+		timer_arm(a->ike_timer, next > now ? next - now : 0);
+}
+
+static void on_ike_timer(evutil_socket_t fd, short what, void *ctx)
+{
+	struct agent *a = ctx;
+
+	(void)fd;
+	(void)what;
+	ike_tick(a->ike, agent_now());
+	agent_drain(a);
+}
+
+static void on_ike_datagram(evutil_socket_t fd, short what, void *ctx)
+{
+	static uint8_t buf[65536];
+	struct agent *a = ctx;
+	struct udp_meta m;
+
+	(void)what;
+	for (int i = 0; i < 64; i++) { /* then the loop has its turn */
+		int n = udp_recv(fd, PORT_IKE, buf, sizeof(buf), &m);
+
+		if (n == -EAGAIN)
+			break;
+		if (n < 0)
+			continue;
+		struct ike_path path = { m.local, m.remote, m.ifindex };
+
+		ike_recv(a->ike, &path, buf, (size_t)n, agent_now());
+		agent_drain(a);
+	}
+}
+
+/* ---- connections
+ * ------------------------------------------------------------------------------------- */
+
+const struct ike_conn_cfg *agent_conn(const struct agent *a, const char *name)
+{
+	for (size_t i = 0; i < a->conf->ike.n_conns; i++)
+		if (!strcmp(a->conf->ike.conns[i].name, name))
+			return &a->conf->ike.conns[i];
+	return NULL;
+}
+
+static bool local_allowed(const struct ike_conn_cfg *c, const struct addr *local)
+{
+	for (size_t i = 0; i < c->n_local_addrs; i++)
+		if (addr_equal(&c->local_addrs[i], local))
+			return true;
+	return c->n_local_addrs == 0;
+}
+
+bool agent_first_path(struct agent *a, const struct ike_conn_cfg *c, struct ike_path *ret_path)
+{
+	const struct uplink *best = NULL;
+
+	for (size_t i = 0; i < a->n_uplinks; i++) {
+		const struct uplink *u = &a->uplinks[i];
+
+		for (size_t e = 0; u->up && e < u->n_eps; e++) {
+			const struct addr *local = &u->eps[e].addr;
+
+			if (!local_allowed(c, local) ||
+			    (best && best->cfg.preference <= u->cfg.preference))
+				continue;
+			for (size_t r = 0; r < c->n_remote_addrs; r++) {
+				struct addr hop;
+
+				if (c->remote_addrs[r].family != local->family ||
+				    rtnl_next_hop(a->rtnl, &c->remote_addrs[r], local, u->ifindex,
+						  &hop))
+					continue;
+				ret_path->local = (struct udp_addr){ *local, PORT_IKE };
+				ret_path->remote =
+					(struct udp_addr){ c->remote_addrs[r],
+							   c->remote_port ? c->remote_port
+									  : PORT_IKE };
+				ret_path->ifindex = u->ifindex;
+				best = u;
+				break;
+			}
+		}
+	}
+	return best != NULL;
+}
+
+static bool conn_running(struct agent *a, const char *name)
+{
+	struct ike_sa_info info;
+
+	for (size_t i = 0; i < ike_sa_count(a->ike); i++)
+		if (ike_sa_at(a->ike, i, &info) && !strcmp(info.conn, name))
+			return true;
+	return false;
+}
+
+void agent_start_conns(struct agent *a)
+{
+	bool waiting = false;
+
+	for (size_t i = 0; !a->stopping && i < a->conf->ike.n_conns; i++) {
+		const struct ike_conn_cfg *c = &a->conf->ike.conns[i];
+		struct ike_path path;
+		bool wanted = false;
+
+		for (size_t k = 0; k < c->n_children; k++)
+			wanted |= c->children[k].start == START_START;
+		if (!wanted || conn_running(a, c->name))
+			continue;
+		if (!agent_first_path(a, c, &path)) {
+			waiting = true;
+			continue;
+		}
+		int err = ike_up(a->ike, c->name, NULL, &path, 0, agent_now());
+		if (err && err != -EALREADY)
+			log_warning("%s: cannot be started: %s", c->name, strerror(-err));
+		agent_drain(a);
+	}
+	if (waiting)
+		timer_arm(a->retry_timer, RETRY_SEC * USEC_PER_SEC);
+}
+
+static void on_retry(evutil_socket_t fd, short what, void *ctx)
+{
+	(void)fd;
+	(void)what;
+	agent_start_conns(ctx);
+}
+
+static void on_settle(evutil_socket_t fd, short what, void *ctx)
+{
+	struct agent *a = ctx;
+
+	(void)fd;
+	(void)what;
+	paths_sync_all(a);
+	agent_start_conns(a);
+}
+
+int agent_reload(struct agent *a, char err[CONF_ERROR_MAX])
+{
+	struct conf *fresh;
+	int ret = conf_load(a->opt.conf_file, &fresh, err);
+
+	if (ret)
+		return ret;
+	ret = ike_reload(a->ike, &fresh->ike, agent_now());
+	if (ret) {
+		snprintf(err, CONF_ERROR_MAX, "%s: %s; the old configuration stays",
+			 a->opt.conf_file, strerror(-ret));
+		conf_free(fresh);
+		return ret;
+	}
+	conf_free(a->conf);
+	a->conf = fresh;
+	uplinks_load(a);
+	paths_sync_all(a);
+	agent_start_conns(a);
+	log_info("configuration %s read again: %u connections, %u uplinks", a->opt.conf_file,
+		 a->conf->ike.n_conns, a->n_uplinks);
+	return 0;
+}
+
+/* ---- start and stop
+ * ------------------------------------------------------------------------------------ */
+
+static void on_stop_timeout(evutil_socket_t fd, short what, void *ctx)
+{
+	(void)fd;
+	(void)what;
+	event_base_loopbreak(ctx);
+}
+
+void agent_stop(struct agent *a)
+{
+	struct timeval limit = { STOP_SEC, 0 };
+
+	if (a->stopping) {
+		event_base_loopbreak(a->base);
+		return;
+	}
+	a->stopping = true;
+	log_info("stopping: closing %zu IKE SAs", ike_sa_count(a->ike));
+	event_base_once(a->base, -1, EV_TIMEOUT, on_stop_timeout, a->base, &limit);
+	ike_shutdown(a->ike, agent_now());
+	agent_drain(a);
+}
+
+static void on_signal(evutil_socket_t sig, short what, void *ctx)
+{
+	struct agent *a = ctx;
+	char err[CONF_ERROR_MAX];
+
+	(void)what;
+	if (sig == SIGHUP) {
+		if (agent_reload(a, err))
+			log_error("%s", err);
+		return;
+	}
+	agent_stop(a);
+}
+
+static int ike_sockets(struct agent *a)
+{
+	int fds[2] = { -1, -1 };
+
+	for (int i = 0; i < 2; i++) {
+		int err = udp_open(i ? 6 : 4, PORT_IKE, &fds[i]);
+		struct event *ev;
+
+		if (err == -EAFNOSUPPORT)
+			continue; /* a kernel without IPv6 */
+		if (err) {
+			log_error("cannot bind UDP port %d: %s%s", PORT_IKE, strerror(-err),
+				  err == -EADDRINUSE ? " (is another IKE daemon running?)" : "");
+			return err;
+		}
+		ev = event_new(a->base, fds[i], EV_READ | EV_PERSIST, on_ike_datagram, a);
+		if (!ev || event_add(ev, NULL))
+			return -ENOMEM;
+	}
+	a->ike_fd4 = fds[0];
+	a->ike_fd6 = fds[1];
+	return 0;
+}
+
+static void on_rtnl(evutil_socket_t fd, short what, void *ctx)
+{
+	struct agent *a = ctx;
+
+	(void)fd;
+	(void)what;
+	int err = rtnl_process(a->rtnl);
+	if (err)
+		log_error("rtnetlink: %s; interface changes may be missed", strerror(-err));
+	agent_drain(a);
+}
+
+static int spi_alloc(void *ctx, uint32_t *ret_spi)
+{
+	return dp_spi_alloc(((struct agent *)ctx)->dp, ret_spi);
+}
+
+static void spi_free(void *ctx, uint32_t spi)
+{
+	dp_spi_free(((struct agent *)ctx)->dp, spi);
+}
+
+static int data_plane_open(struct agent *a)
+{
+	static const enum dp_attach attach[] = {
+		[CONF_ATTACH_AUTO] = DP_ATTACH_AUTO,
+		[CONF_ATTACH_TC] = DP_ATTACH_TC,
+		[CONF_ATTACH_XDP] = DP_ATTACH_XDP,
+		[CONF_ATTACH_XDP_GENERIC] = DP_ATTACH_XDP_GENERIC,
+	};
+	struct dp_options opt = {
+		.pin_dir = a->opt.pin_dir,
+		.steer_dev = a->conf->steer,
+		.sa_max = a->conf->sa_max,
+		.stable4_local = a->conf->stable4_local,
+		.stable4_remote = a->conf->stable4_remote,
+		.stable6_local = a->conf->stable6_local,
+		.stable6_remote = a->conf->stable6_remote,
+		.attach = attach[a->conf->attach],
+	};
+	char why[512] = "";
+	int err = dp_open(&opt, &a->dp, why, sizeof(why));
+
+	if (err)
+		log_error("steering: %s", why[0] ? why : strerror(-err));
+	return err;
+}
+
+static int events_new(struct agent *a)
+{
+	static const int sigs[] = { SIGTERM, SIGINT, SIGHUP };
+	struct event *rtnl_ev =
+		event_new(a->base, rtnl_fd(a->rtnl), EV_READ | EV_PERSIST, on_rtnl, a);
+
+	a->ike_timer = evtimer_new(a->base, on_ike_timer, a);
+	a->retry_timer = evtimer_new(a->base, on_retry, a);
+	a->settle_timer = evtimer_new(a->base, on_settle, a);
+	if (!rtnl_ev || event_add(rtnl_ev, NULL) || !a->ike_timer || !a->retry_timer ||
+	    !a->settle_timer)
+		return -ENOMEM;
+	for (size_t i = 0; i < 3; i++) {
+		a->signals[i] = evsignal_new(a->base, sigs[i], on_signal, a);
+		if (!a->signals[i] || event_add(a->signals[i], NULL))
+			return -ENOMEM;
+	}
+	signal(SIGPIPE, SIG_IGN);
+	return 0;
+}
+
+static int agent_open(struct agent *a)
+{
+	struct ike_env env = { a, spi_alloc, spi_free };
+	int err;
+
+	a->base = event_base_new();
+	a->msg = malloc(ENGINE_MSG_MAX);
+	if (!a->base || !a->msg)
+		return -ENOMEM;
+	err = rtnl_new(uplinks_on_change, a, &a->rtnl);
+	if (err) {
+		log_error("rtnetlink: %s", strerror(-err));
+		return err;
+	}
+	err = events_new(a);
+	if (!err)
+		err = ctl_server_new(a->base, a->ctl_path, control_request, a, &a->ctl);
+	if (err) {
+		log_error("control socket %s: %s", a->ctl_path, strerror(-err));
+		return err;
+	}
+	err = data_plane_open(a);
+	if (!err)
+		err = engine_link_open(a);
+	if (!err)
+		err = ike_sockets(a);
+	if (err)
+		return err;
+	a->ike = ike_new(&a->conf->ike, &env, agent_now());
+	if (!a->ike)
+		return -ENOMEM;
+	err = privs_drop();
+	if (err)
+		return err;
+	uplinks_load(a);
+	return adopt(a);
+}
+
+/* Everything of ours goes: traffic that policy protects has no route any more, not a clear one. */
+static void agent_clean(struct agent *a)
+{
+	struct dp_options opt = { .pin_dir = a->opt.pin_dir, .steer_dev = a->conf->steer };
+
+	list_for_each_safe (it, tmp, &a->peers)
+		peer_free(a, list_entry(it, struct peer, node));
+	if (a->engine_fd >= 0) {
+		struct engine_id bye = { 0 };
+
+		engine_request(a, &bye.h, ENGINE_SHUTDOWN, sizeof(bye.h));
+	}
+	dp_close(a->dp);
+	a->dp = NULL;
+	dp_flush(&opt);
+}
+
+static void agent_close(struct agent *a)
+{
+	ctl_server_free(a->ctl);
+	ike_free(a->ike);
+	engine_link_close(a);
+	dp_close(a->dp);
+	rtnl_free(a->rtnl);
+	free(a->msg);
+	conf_free(a->conf);
+}
+
+int agent_run(const struct agent_options *opt, struct conf *conf)
+{
+	static struct agent agent;
+	struct agent *a = &agent;
+	int err;
+
+	a->opt = *opt;
+	a->conf = conf;
+	a->engine_fd = a->ike_fd4 = a->ike_fd6 = -1;
+	a->next_epid = 1;
+	a->started = agent_now();
+	list_init(&a->peers);
+	snprintf(a->ctl_path, sizeof(a->ctl_path), "%s/ctl.sock", opt->state_dir);
+	snprintf(a->engine_path, sizeof(a->engine_path), "%s/engine.sock", opt->state_dir);
+	err = agent_open(a);
+	if (!err) {
+		log_info("braidd ready: %u connections, %u uplinks, crypto %s", conf->ike.n_conns,
+			 a->n_uplinks, a->engine_hello.crypto);
+		timer_arm(a->settle_timer, SETTLE_MSEC * USEC_PER_MSEC);
+		agent_drain(a);
+		event_base_dispatch(a->base);
+		agent_clean(a);
+	}
+	agent_close(a);
+	return err;
+}

@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The agent: the only place that knows all modules. What its files share.
+ *
+ * Objects: uplink (an interface from the configuration, with its endpoints), peer (an IKE SA family
+ * with its children, paths and one steering group), path, child. One event loop, one thread.
+ */
+#ifndef BRAID_AGENT_AGENT_H
+#define BRAID_AGENT_AGENT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/list.h"
+#include "base/usec.h"
+#include "conf/conf.h"
+#include "ctl/server.h"
+#include "dp/dp.h"
+#include "esp/proto.h"
+#include "ike/ike.h"
+#include "net/rtnl.h"
+
+struct event;
+struct event_base;
+
+enum {
+	AGENT_PATH_MAX = 192, /* of a file name */
+	AGENT_EPS_MAX = 8,    /* endpoints per uplink */
+	AGENT_OPS_MAX = 64,
+	PORT_IKE = 500,
+	PORT_NATT = 4500,
+};
+
+struct agent_options {
+	const char *conf_file;
+	const char *state_dir;
+	const char *pin_dir;
+	const char *engine_binary;
+};
+
+struct endpoint {
+	struct addr addr;
+	uint16_t epid; /* unique, never reused in the agent's life */
+};
+
+struct uplink {
+	struct conf_uplink cfg;
+	uint32_t ifindex; /* 0: no such interface now */
+	bool up;
+	uint32_t mtu;
+	uint8_t n_eps;
+	struct endpoint eps[AGENT_EPS_MAX];
+	char attach_why[128];
+};
+
+struct path {
+	struct list node;
+	struct peer *peer;
+	uint32_t id; /* of the maps */
+	char name[2 * IKE_NAME_MAX];
+	int uplink; /* index, -1 if none is configured for it */
+	uint32_t ifindex;
+	struct udp_addr local, remote;
+	struct addr hop;
+	uint16_t epid_i, epid_r, weight;
+	bool main;     /* the IKE SA's pair at set-up: usable without probes */
+	bool learned;  /* asked for by the peer */
+	bool probed;   /* known to the engine */
+	bool verified; /* return routability shown */
+	bool in_group;
+	bool disabled;		     /* by the operator */
+	bool peer_use;		     /* the peer wants traffic on it */
+	bool gone;		     /* its address or interface is gone */
+	enum steer_path_state state; /* as published */
+	usec_t since;
+	char why[96];
+	struct engine_path_info info; /* last word of the engine */
+};
+
+struct child {
+	struct list node;
+	uint32_t id, spi_in, spi_out, out_index;
+	char name[IKE_NAME_MAX];
+	uint8_t n_ts_remote, n_vips;
+	struct ike_ts ts_remote[IKE_TS_MAX];
+	struct addr vips[IKE_VIPS_MAX];
+};
+
+struct peer {
+	struct list node;
+	uint64_t family;
+	char conn[IKE_NAME_MAX];
+	bool role_i, probes;
+	uint32_t group;	   /* 0: none yet */
+	uint32_t n_epid_r; /* remote addresses numbered so far */
+	struct ike_path ike_path;
+	struct list paths, children;
+};
+
+/* A command that waits for the core's word. */
+struct op {
+	uint32_t id; /* 0: free */
+	struct ctl_req *req;
+};
+
+struct agent {
+	struct agent_options opt;
+	char ctl_path[AGENT_PATH_MAX], engine_path[AGENT_PATH_MAX];
+	usec_t started;
+	struct conf *conf;
+	struct event_base *base;
+	struct ike *ike;
+	struct dp *dp;
+	struct rtnl *rtnl;
+	struct ctl_server *ctl;
+
+	int engine_fd; /* -1: not connected */
+	struct event *engine_ev;
+	uint32_t engine_seq;
+	struct engine_hello engine_hello;
+	struct engine_counters engine_counters;
+	uint8_t *msg; /* ENGINE_MSG_MAX octets */
+
+	int ike_fd4, ike_fd6;
+	uint32_t tun_ifindex;
+	uint8_t n_uplinks;
+	struct uplink uplinks[CONF_UPLINKS_MAX];
+	uint16_t next_epid;
+	struct list peers;
+	struct op ops[AGENT_OPS_MAX];
+	uint32_t next_op;
+	struct event *ike_timer, *retry_timer, *settle_timer;
+	struct event *signals[3];
+	bool stopping;
+	struct {
+		uint64_t family, seq;
+	} kept[256]; /* images the engine holds: what version of which IKE SA */
+};
+
+usec_t agent_now(void);
+
+/* ---- agent.c ------------------------------------------------------------------------------------
+ */
+
+int agent_run(const struct agent_options *opt, struct conf *conf);
+/* Carry out what the core wants, keep its images safe, arm its timer. After every call into it. */
+void agent_drain(struct agent *a);
+void agent_stop(struct agent *a); /* orderly: Deletes, then everything of ours goes */
+int agent_reload(struct agent *a, char err[CONF_ERROR_MAX]);
+/* Begin connections with start_action = start that are not up. */
+void agent_start_conns(struct agent *a);
+/* The path to begin a connection on: best uplink first. */
+bool agent_first_path(struct agent *a, const struct ike_conn_cfg *c, struct ike_path *ret_path);
+const struct ike_conn_cfg *agent_conn(const struct agent *a, const char *name);
+
+/* ---- engine_link.c
+ * -------------------------------------------------------------------------------- */
+
+/* Connect to the engine, starting one if nobody answers; hello, configuration, maps. Logs. */
+int engine_link_open(struct agent *a);
+void engine_link_close(struct agent *a);
+/* A request and its result. Events that come before it are handled. 0 or -errno. */
+int engine_request(struct agent *a, struct engine_hdr *msg, uint16_t type, size_t len);
+/* Refresh counters and path infos; on_sa may be NULL. */
+int engine_stats(struct agent *a, void (*on_sa)(void *ctx, const struct engine_sa_info *sa),
+		 void *ctx);
+void engine_ike_send(struct agent *a, const struct ike_path *p, const uint8_t *buf, size_t len);
+void engine_keep_image(struct agent *a, uint64_t family, const uint8_t *img, size_t len);
+
+/* ---- children.c
+ * ------------------------------------------------------------------------------------ */
+
+void agent_child_add(struct agent *a, const struct ike_output *o);
+void agent_child_del(struct agent *a, uint32_t id);
+struct child *agent_child_find(struct agent *a, uint32_t id, struct peer **ret_peer);
+struct peer *peer_get(struct agent *a, uint64_t family, const char *conn);
+struct peer *peer_find(struct agent *a, uint64_t family);
+void peer_free(struct agent *a, struct peer *p);
+
+/* ---- inner.c: routes and addresses of the inner side
+ * ------------------------------------------------- */
+
+void inner_add(struct agent *a, const struct child *c, const struct ike_ts *local, uint8_t n_local);
+void inner_del(struct agent *a, const struct child *c);
+
+/* ---- paths.c
+ * ------------------------------------------------------------------------------------------- */
+
+/* The pair the IKE SA uses, as a path; made if absent. */
+struct path *path_main(struct agent *a, struct peer *p, const struct ike_path *ike);
+/* Bring the paths of a peer in line with configuration, interfaces and addresses. */
+void paths_sync(struct agent *a, struct peer *p);
+void paths_sync_all(struct agent *a);
+void path_free(struct agent *a, struct path *p);
+struct path *path_find(struct agent *a, uint32_t id);
+struct path *path_by_name(struct agent *a, const char *conn_or_null, const char *name);
+void path_on_engine(struct agent *a, const struct engine_path_info *info);
+void path_on_join(struct agent *a, const struct engine_join *join);
+void path_disable(struct agent *a, struct path *p, bool disable);
+/* New next hop or MAC? Write the record again. */
+void path_publish(struct agent *a, struct path *p, int state);
+void path_probe(struct agent *a, struct path *p);
+/* Its name, from configuration or uplink and ids. */
+void path_rename(struct agent *a, struct path *p);
+void group_sync(struct agent *a, struct peer *p);
+const char *path_state_name(enum steer_path_state s);
+
+/* ---- uplinks.c
+ * ------------------------------------------------------------------------------------------ */
+
+void uplinks_load(struct agent *a);
+void uplinks_on_change(void *ctx, enum rtnl_change what, uint32_t ifindex);
+struct uplink *uplink_of(struct agent *a, uint32_t ifindex);
+int uplink_index(const struct agent *a, const struct uplink *u);
+
+/* ---- adopt.c
+ * ------------------------------------------------------------------------------------------------
+ */
+
+/* Take over what an earlier agent left in engine and maps. */
+int adopt(struct agent *a);
+
+/* ---- control.c, report.c
+ * -------------------------------------------------------------------------------- */
+
+void control_request(void *ctx, struct ctl_req *req, const char *cmd, const json_t *args);
+/* An event for everybody who follows. The strings may be NULL. */
+void control_event(struct agent *a, enum ctl_event kind, const char *conn, const char *child,
+		   const char *path, const char *uplink, const char *state, const char *why,
+		   const char *text);
+/* The core finished an operation. */
+void control_op_done(struct agent *a, uint32_t op, bool ok, const char *text);
+json_t *report_status(struct agent *a);
+json_t *report_sas(struct agent *a);
+json_t *report_paths(struct agent *a, const char *conn_or_null);
+json_t *report_stats(struct agent *a);
+json_t *report_keys(struct agent *a);
+
+/* ---- privs.c
+ * ---------------------------------------------------------------------------------------------- */
+
+/* What is needed and missing, in one sentence; 0 or -EPERM and so on. */
+int privs_check(char *ret_error, size_t len);
+/* Give up what is not needed any more. 0 or -errno. */
+int privs_drop(void);
+
+#endif

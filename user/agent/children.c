@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Peers and their Child SAs: from the core's outputs into the steering maps and the engine. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/secret.h"
+#include "agent.h"
+
+struct peer *peer_find(struct agent *a, uint64_t family)
+{
+	list_for_each (it, &a->peers) {
+		struct peer *p = list_entry(it, struct peer, node);
+
+		if (p->family == family)
+			return p;
+	}
+	return NULL;
+}
+
+struct peer *peer_get(struct agent *a, uint64_t family, const char *conn)
+{
+	struct peer *p = peer_find(a, family);
+
+	if (p)
+		return p;
+	p = calloc(1, sizeof(*p));
+	if (!p)
+		return NULL;
+	p->family = family;
+	snprintf(p->conn, sizeof(p->conn), "%s", conn);
+	list_init(&p->paths);
+	list_init(&p->children);
+	list_append(&a->peers, &p->node);
+	return p;
+}
+
+void peer_free(struct agent *a, struct peer *p)
+{
+	list_for_each_safe (c, tmp, &p->children)
+		agent_child_del(a, list_entry(c, struct child, node)->id);
+	list_for_each_safe (it, tmp2, &p->paths)
+		path_free(a, list_entry(it, struct path, node));
+	if (p->group)
+		dp_group_del(a->dp, p->group);
+	list_remove(&p->node);
+	free(p);
+}
+
+struct child *agent_child_find(struct agent *a, uint32_t id, struct peer **ret_peer)
+{
+	list_for_each (it, &a->peers) {
+		struct peer *p = list_entry(it, struct peer, node);
+
+		list_for_each (ci, &p->children) {
+			struct child *c = list_entry(ci, struct child, node);
+
+			if (c->id == id) {
+				*ret_peer = p;
+				return c;
+			}
+		}
+	}
+	return NULL;
+}
+
+static void copy_ts(struct engine_ts *to, const struct ike_ts *from, uint8_t n)
+{
+	for (uint8_t i = 0; i < n && i < ENGINE_TS_MAX; i++)
+		to[i] = (struct engine_ts){ .protocol = from[i].protocol,
+					    .port_first = from[i].port_first,
+					    .port_last = from[i].port_last,
+					    .first = from[i].first,
+					    .last = from[i].last };
+}
+
+static int engine_sa_add(struct agent *a, const struct child_sa_out *o, uint32_t out_index,
+			 uint8_t family)
+{
+	struct engine_sa sa = {
+		.id = o->id,
+		.replaces = o->replaces,
+		.spi_in = o->spi_in,
+		.spi_out = o->spi_out,
+		.mark = STEER_MARK(0, 0, out_index),
+		.flags = (o->esn ? ENGINE_SA_ESN : 0) | (o->encap ? ENGINE_SA_ENCAP : 0) |
+			 (o->mode == CHILD_TRANSPORT ? ENGINE_SA_TRANSPORT : 0) |
+			 (o->out_deferred ? ENGINE_SA_DEFER_OUT : 0) |
+			 (o->peer_probes ? ENGINE_SA_PROBES : 0) |
+			 (o->role_i ? ENGINE_SA_ROLE_I : 0),
+		.encr_id = o->encr_id,
+		.key_bits = o->encr_key_bits,
+		.integ_id = o->integ_id,
+		.family = family,
+		.n_ts_local = o->n_ts_local,
+		.n_ts_remote = o->n_ts_remote,
+		.key_len = (uint8_t)o->key_in.len,
+		.integ_len = (uint8_t)o->integ_in.len,
+	};
+	int err;
+
+	if (o->key_in.len > ENGINE_KEY_MAX || o->integ_in.len > ENGINE_KEY_MAX)
+		return -EMSGSIZE;
+	memcpy(sa.key_in, o->key_in.b, o->key_in.len);
+	memcpy(sa.key_out, o->key_out.b, o->key_out.len);
+	memcpy(sa.integ_in, o->integ_in.b, o->integ_in.len);
+	memcpy(sa.integ_out, o->integ_out.b, o->integ_out.len);
+	copy_ts(sa.ts_local, o->ts_local, o->n_ts_local);
+	copy_ts(sa.ts_remote, o->ts_remote, o->n_ts_remote);
+	snprintf(sa.name, sizeof(sa.name), "%.46s/%.46s", o->conn, o->name);
+	err = engine_request(a, &sa.h, ENGINE_SA_ADD, sizeof(sa));
+	secret_wipe(&sa, sizeof(sa));
+	return err;
+}
+
+static struct child *agent_child_new(struct peer *p, const struct child_sa_out *o,
+				     uint32_t out_index)
+{
+	struct child *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		return NULL;
+	c->id = o->id;
+	c->spi_in = o->spi_in;
+	c->spi_out = o->spi_out;
+	c->out_index = out_index;
+	snprintf(c->name, sizeof(c->name), "%s", o->name);
+	c->n_ts_remote = o->n_ts_remote;
+	memcpy(c->ts_remote, o->ts_remote, sizeof(c->ts_remote));
+	c->n_vips = o->n_vips;
+	memcpy(c->vips, o->vips, sizeof(c->vips));
+	list_append(&p->children, &c->node);
+	return c;
+}
+
+void agent_child_add(struct agent *a, const struct ike_output *out)
+{
+	const struct child_sa_out *o = out->child;
+	struct peer *p = peer_get(a, out->family, out->conn);
+	struct path *main = NULL;
+	struct child *c = NULL;
+	uint32_t index = 0;
+	int err = -ENOMEM;
+
+	if (!p)
+		goto fail;
+	p->role_i = o->role_i;
+	p->probes |= o->peer_probes;
+	p->ike_path = out->path;
+	main = path_main(a, p, &out->path);
+	if (!main)
+		goto fail;
+	err = dp_sa_add(a->dp, o->id, o->spi_in, o->spi_out, p->group,
+			o->encap ? STEER_SA_ENCAP : 0, &index);
+	if (err)
+		goto fail;
+	err = engine_sa_add(a, o, index, main->local.ip.family);
+	if (!err) {
+		c = agent_child_new(p, o, index);
+		err = c ? 0 : -ENOMEM;
+	}
+	if (err) {
+		dp_sa_del(a->dp, o->id);
+		goto fail;
+	}
+	inner_add(a, c, o->ts_local, o->n_ts_local);
+	paths_sync(a, p);
+	return;
+fail:
+	log_error("%s: Child SA %s (SPIs %08x, %08x) cannot be installed: %s; telling the peer to "
+		  "delete it",
+		  out->conn, o->name, o->spi_in, o->spi_out, strerror(-err));
+	ike_child_install_failed(a->ike, o->id, agent_now());
+}
+
+/* Its SA protected the probes of the peer's paths? Then another of its Child SAs does now. */
+static void probes_move(struct agent *a, struct peer *p, uint32_t gone)
+{
+	list_for_each (it, &p->paths) {
+		struct path *path = list_entry(it, struct path, node);
+
+		if (path->probed && path->info.sa_id == gone)
+			path_probe(a, path);
+	}
+}
+
+void agent_child_del(struct agent *a, uint32_t id)
+{
+	struct engine_id del = { .id = id };
+	struct peer *p;
+	struct child *c = agent_child_find(a, id, &p);
+
+	if (!c)
+		return;
+	list_remove(&c->node);
+	if (!list_empty(&p->children))
+		probes_move(a, p, id);
+	engine_request(a, &del.h, ENGINE_SA_DEL, sizeof(del));
+	dp_sa_del(a->dp, id);
+	inner_del(a, c);
+	free(c);
+	if (list_empty(&p->children)) {
+		list_for_each_safe (it, tmp, &p->paths)
+			path_free(a, list_entry(it, struct path, node));
+		group_sync(a, p);
+	}
+}

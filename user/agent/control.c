@@ -1,0 +1,404 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Commands of the control socket and events to those who follow. Shapes: ctl/json.h. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <event2/event.h>
+
+#include "base/log.h"
+#include "agent.h"
+
+#define BRAID_VERSION "0.1"
+
+static const char *arg(const json_t *args, const char *key)
+{
+	return json_string_value(json_object_get(args, key));
+}
+
+/* ---- operations that end later
+ * --------------------------------------------------------------------- */
+
+static void op_gone(void *ctx, struct ctl_req *req)
+{
+	struct agent *a = ctx;
+
+	for (size_t i = 0; i < AGENT_OPS_MAX; i++) {
+		if (a->ops[i].id && a->ops[i].req == req)
+			a->ops[i].id = 0;
+	}
+	ctl_reply_done(req, CTL_FAILED, "the client left");
+}
+
+static struct op *op_new(struct agent *a, struct ctl_req *req)
+{
+	for (size_t i = 0; i < AGENT_OPS_MAX; i++) {
+		if (a->ops[i].id)
+			continue;
+		a->ops[i] = (struct op){ .id = ++a->next_op, .req = req };
+		ctl_req_on_gone(req, op_gone, a);
+		return &a->ops[i];
+	}
+	return NULL;
+}
+
+static struct op *op_find(struct agent *a, uint32_t id)
+{
+	for (size_t i = 0; id && i < AGENT_OPS_MAX; i++)
+		if (a->ops[i].id == id)
+			return &a->ops[i];
+	return NULL;
+}
+
+static void op_end(struct op *op, enum ctl_code code, const char *text)
+{
+	struct ctl_req *req = op->req;
+
+	op->id = 0;
+	ctl_req_on_gone(req, NULL, NULL);
+	if (code == CTL_OK)
+		ctl_reply_done(req, code, NULL);
+	else
+		ctl_reply_done(req, code, "%s", text);
+}
+
+void control_op_done(struct agent *a, uint32_t id, bool ok, const char *text)
+{
+	struct op *op = op_find(a, id);
+
+	if (!op)
+		return;
+	if (ok)
+		ctl_reply_progress(op->req, "%s", text);
+	op_end(op, ok ? CTL_OK : CTL_FAILED, text);
+}
+
+struct op_limit {
+	struct agent *a;
+	uint32_t op;
+};
+
+static void on_op_timeout(evutil_socket_t fd, short what, void *ctx)
+{
+	struct op_limit *l = ctx;
+	struct op *op = op_find(l->a, l->op);
+
+	(void)fd;
+	(void)what;
+	if (op)
+		op_end(op, CTL_TIMEOUT,
+		       "no result in time; the attempt goes on (see braid events, braid status)");
+	free(l);
+}
+
+static void op_limit(struct agent *a, const struct op *op, const json_t *args)
+{
+	json_int_t usec = json_integer_value(json_object_get(args, "timeout_usec"));
+	struct op_limit *l = malloc(sizeof(*l));
+	struct timeval tv;
+
+	if (!l)
+		return;
+	if (usec <= 0)
+		usec = (json_int_t)CTL_UP_TIMEOUT_SEC * 1000000;
+	*l = (struct op_limit){ a, op->id };
+	tv = (struct timeval){ usec / 1000000, usec % 1000000 };
+	if (event_base_once(a->base, -1, EV_TIMEOUT, on_op_timeout, l, &tv))
+		free(l);
+}
+
+/* ---- commands
+ * ------------------------------------------------------------------------------------------ */
+
+typedef void cmd_fn(struct agent *a, struct ctl_req *req, const json_t *args);
+
+static bool conn_wanted(struct agent *a, struct ctl_req *req, const char *name)
+{
+	if (!name)
+		ctl_reply_done(req, CTL_USAGE, "a connection's name is missing");
+	else if (!agent_conn(a, name))
+		ctl_reply_done(req, CTL_NOT_FOUND, "no connection \"%s\" in %s", name,
+			       a->opt.conf_file);
+	else
+		return true;
+	return false;
+}
+
+/* The core took it, or said at once that it will not. */
+static void op_started(struct agent *a, struct op *op, int err, const char *name, const char *child,
+		       const json_t *args)
+{
+	char text[200];
+
+	if (!err) {
+		op_limit(a, op, args);
+	} else if (err == -EALREADY) {
+		ctl_reply_progress(op->req, "%s%s%s is up already", name, child ? "/" : "",
+				   child ? child : "");
+		op_end(op, CTL_OK, NULL);
+	} else if (err == -ENOENT) {
+		snprintf(text, sizeof(text), "%s%s%s is not there", name, child ? "/" : "",
+			 child ? child : "");
+		op_end(op, CTL_NOT_FOUND, text);
+	} else {
+		snprintf(text, sizeof(text), "%s: %s", name, strerror(-err));
+		op_end(op, CTL_FAILED, text);
+	}
+	agent_drain(a);
+}
+
+static void cmd_up(struct agent *a, struct ctl_req *req, const json_t *args)
+{
+	const char *name = arg(args, "name"), *child = arg(args, "child");
+	char from[ADDR_PORT_STR], to[ADDR_PORT_STR];
+	const struct ike_conn_cfg *c;
+	struct ike_path path;
+	struct op *op;
+
+	if (!conn_wanted(a, req, name))
+		return;
+	c = agent_conn(a, name);
+	if (!c->n_remote_addrs) {
+		ctl_reply_done(req, CTL_REFUSED, "%s has no remote_addrs: it waits for peers",
+			       name);
+		return;
+	}
+	if (!agent_first_path(a, c, &path)) {
+		ctl_reply_done(req, CTL_FAILED,
+			       "no uplink has link, address and a route to a peer of %s; see braid "
+			       "status",
+			       name);
+		return;
+	}
+	op = op_new(a, req);
+	if (!op) {
+		ctl_reply_done(req, CTL_FAILED, "too many operations are running");
+		return;
+	}
+	ctl_reply_progress(req, "%s: %s to %s", name, udp_addr_format(&path.local, from),
+			   udp_addr_format(&path.remote, to));
+	op_started(a, op, ike_up(a->ike, name, child, &path, op->id, agent_now()), name, child,
+		   args);
+}
+
+static void cmd_down(struct agent *a, struct ctl_req *req, const json_t *args)
+{
+	const char *name = arg(args, "name"), *child = arg(args, "child");
+	struct op *op;
+
+	if (!conn_wanted(a, req, name))
+		return;
+	op = op_new(a, req);
+	if (!op)
+		ctl_reply_done(req, CTL_FAILED, "too many operations are running");
+	else
+		op_started(a, op, ike_down(a->ike, name, child, op->id, agent_now()), name, child,
+			   args);
+}
+
+static void cmd_rekey(struct agent *a, struct ctl_req *req, const json_t *args)
+{
+	const char *name = arg(args, "name"), *child = arg(args, "child");
+	struct op *op;
+
+	if (!conn_wanted(a, req, name))
+		return;
+	op = op_new(a, req);
+	if (!op)
+		ctl_reply_done(req, CTL_FAILED, "too many operations are running");
+	else
+		op_started(a, op, ike_rekey(a->ike, name, child, op->id, agent_now()), name, child,
+			   args);
+}
+
+static void reply_json(struct ctl_req *req, json_t *data)
+{
+	if (!data) {
+		ctl_reply_done(req, CTL_FAILED, "out of memory");
+		return;
+	}
+	ctl_reply_data(req, data);
+	ctl_reply_done(req, CTL_OK, NULL);
+}
+
+static void cmd_status(struct agent *a, struct ctl_req *req, const json_t *args)
+{
+	(void)args;
+	reply_json(req, report_status(a));
+}
+
+static void cmd_sas(struct agent *a, struct ctl_req *req, const json_t *args)
+{
+	(void)args;
+	reply_json(req, report_sas(a));
+}
+
+static void cmd_paths(struct agent *a, struct ctl_req *req, const json_t *args)
+{
+	reply_json(req, report_paths(a, arg(args, "conn")));
+}
+
+static void cmd_stats(struct agent *a, struct ctl_req *req, const json_t *args)
+{
+	(void)args;
+	reply_json(req, report_stats(a));
+}
+
+static void cmd_keys(struct agent *a, struct ctl_req *req, const json_t *args)
+{
+	(void)args;
+	if (!a->conf->allow_key_export) {
+		ctl_reply_done(req, CTL_REFUSED,
+			       "keys stay here: set allow_key_export = true in %s to allow it",
+			       a->opt.conf_file);
+		return;
+	}
+	log_warning("keys were exported for a capture decoder");
+	reply_json(req, report_keys(a));
+}
+
+static void cmd_events(struct agent *a, struct ctl_req *req, const json_t *args)
+{
+	(void)a;
+	(void)args;
+	ctl_req_subscribe(req);
+}
+
+static void cmd_reload(struct agent *a, struct ctl_req *req, const json_t *args)
+{
+	char err[CONF_ERROR_MAX];
+
+	(void)args;
+	if (agent_reload(a, err)) {
+		ctl_reply_done(req, CTL_FAILED, "%s", err);
+		return;
+	}
+	control_event(a, CTL_EV_RELOADED, NULL, NULL, NULL, NULL, NULL, NULL,
+		      "configuration read again");
+	ctl_reply_done(req, CTL_OK, NULL);
+}
+
+static void cmd_path(struct agent *a, struct ctl_req *req, const json_t *args, bool disable)
+{
+	const char *name = arg(args, "name");
+	struct path *p = name ? path_by_name(a, arg(args, "conn"), name) : NULL;
+	unsigned others = 0;
+
+	if (!p) {
+		ctl_reply_done(req, CTL_NOT_FOUND, "no path \"%s\"; see braid paths",
+			       name ? name : "");
+		return;
+	}
+	list_for_each (it, &p->peer->paths) {
+		struct path *o = list_entry(it, struct path, node);
+
+		others += o != p && o->in_group && o->state == STEER_PATH_UP;
+	}
+	if (disable && !others) {
+		ctl_reply_done(req, CTL_REFUSED, "%s is the only path of %s that is up", name,
+			       p->peer->conn);
+		return;
+	}
+	path_disable(a, p, disable);
+	agent_drain(a);
+	ctl_reply_done(req, CTL_OK, NULL);
+}
+
+static void cmd_path_disable(struct agent *a, struct ctl_req *req, const json_t *args)
+{
+	cmd_path(a, req, args, true);
+}
+
+static void cmd_path_enable(struct agent *a, struct ctl_req *req, const json_t *args)
+{
+	cmd_path(a, req, args, false);
+}
+
+static void cmd_flush(struct agent *a, struct ctl_req *req, const json_t *args)
+{
+	size_t n = ike_sa_count(a->ike);
+
+	if (n && !json_is_true(json_object_get(args, "force"))) {
+		ctl_reply_done(req, CTL_REFUSED,
+			       "%zu IKE SAs are up and would be closed; force it if that is meant",
+			       n);
+		return;
+	}
+	ctl_reply_progress(req,
+			   "closing %zu IKE SAs, removing devices, programs and pins; braidd "
+			   "stops",
+			   n);
+	ctl_reply_done(req, CTL_OK, NULL);
+	agent_stop(a);
+}
+
+static void cmd_version(struct agent *a, struct ctl_req *req, const json_t *args)
+{
+	(void)a;
+	(void)args;
+	reply_json(req, json_pack("{s:s, s:i, s:i}", "version", BRAID_VERSION, "protocol",
+				  CTL_VERSION, "pid", (int)getpid()));
+}
+
+static const struct {
+	const char *name;
+	cmd_fn *fn;
+} commands[] = {
+	{ "up", cmd_up },
+	{ "down", cmd_down },
+	{ "rekey", cmd_rekey },
+	{ "status", cmd_status },
+	{ "sas", cmd_sas },
+	{ "paths", cmd_paths },
+	{ "path-disable", cmd_path_disable },
+	{ "path-enable", cmd_path_enable },
+	{ "stats", cmd_stats },
+	{ "keys", cmd_keys },
+	{ "events", cmd_events },
+	{ "reload", cmd_reload },
+	{ "flush", cmd_flush },
+	{ "version", cmd_version },
+};
+
+void control_request(void *ctx, struct ctl_req *req, const char *cmd, const json_t *args)
+{
+	for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++) {
+		if (!strcmp(commands[i].name, cmd)) {
+			commands[i].fn(ctx, req, args);
+			return;
+		}
+	}
+	ctl_reply_done(req, CTL_USAGE, "unknown command \"%s\"", cmd);
+}
+
+/* ---- events
+ * -----------------------------------------------------------------------------------------------
+ */
+
+static void put(json_t *o, const char *key, const char *value)
+{
+	if (value)
+		json_object_set_new(o, key, json_string(value));
+}
+
+void control_event(struct agent *a, enum ctl_event kind, const char *conn, const char *child,
+		   const char *path, const char *uplink, const char *state, const char *why,
+		   const char *text)
+{
+	json_t *o;
+
+	if (!a->ctl)
+		return;
+	o = json_object();
+	put(o, "kind", ctl_event_word(kind));
+	put(o, "text", text);
+	put(o, "conn", conn);
+	put(o, "child", child);
+	put(o, "path", path);
+	put(o, "uplink", uplink);
+	put(o, "state", state);
+	put(o, "why", why);
+	ctl_publish(a->ctl, o);
+}

@@ -1,0 +1,389 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The agent's end of the connection to the ESP engine. */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <event2/event.h>
+
+#include "base/log.h"
+#include "base/secret.h"
+#include "crypto/aead.h"
+#include "esp/client.h"
+#include "agent.h"
+
+enum { ENGINE_START_MSEC = 5000, ENGINE_ANSWER_MSEC = 5000, ENGINE_LOST_SEC = 1 };
+
+/* What the running request is waiting for. */
+struct wait {
+	uint32_t seq;
+	bool done;
+	int32_t error;
+	void (*on_sa)(void *ctx, const struct engine_sa_info *sa);
+	void *ctx;
+};
+
+static void on_dgram(struct agent *a, struct engine_dgram *d, size_t len)
+{
+	struct ike_path path = { d->local, d->remote, d->ifindex };
+
+	if (!a->ike || d->len > len - sizeof(*d))
+		return;
+	ike_recv(a->ike, &path, d->data, d->len, agent_now());
+}
+
+/* Events may arrive while a request of the core's own output is under way: the core is entered only
+ * from the loop, so datagrams wait in the socket until then and only results are taken here. */
+static void dispatch(struct agent *a, struct engine_hdr *h, size_t len, struct wait *w)
+{
+	switch (h->type) {
+	case ENGINE_RESULT:
+		if (w && h->seq == w->seq) {
+			w->done = true;
+			w->error = ((struct engine_result *)h)->error;
+		}
+		break;
+	case ENGINE_HELLO_INFO:
+		a->engine_hello = *(struct engine_hello *)h;
+		break;
+	case ENGINE_SA_INFO:
+		if (w && w->on_sa)
+			w->on_sa(w->ctx, (struct engine_sa_info *)h);
+		break;
+	case ENGINE_COUNTERS:
+		a->engine_counters = *(struct engine_counters *)h;
+		break;
+	case ENGINE_PATH_INFO:
+	case ENGINE_EV_PATH:
+		path_on_engine(a, (struct engine_path_info *)h);
+		break;
+	case ENGINE_EV_JOIN:
+		path_on_join(a, (struct engine_join *)h);
+		break;
+	case ENGINE_EV_IKE_RECV:
+		on_dgram(a, (struct engine_dgram *)h, len);
+		break;
+	case ENGINE_EV_SA_SEEN:
+		if (a->ike)
+			ike_esp_seen(a->ike, ((struct engine_id *)h)->id, agent_now());
+		break;
+	case ENGINE_EV_SA_LIMIT: {
+		uint32_t id = ((struct engine_id *)h)->id;
+		struct peer *p;
+		struct child *c = agent_child_find(a, id, &p);
+
+		log_warning("Child SA %u: sequence numbers nearly used up; rekeying", id);
+		if (c)
+			ike_rekey(a->ike, p->conn, c->name, 0, agent_now());
+		break;
+	}
+	}
+}
+
+/* Events that came while a request was waiting for its result, in order. */
+struct held {
+	struct held *next;
+	size_t len;
+	uint8_t msg[] __attribute__((aligned(8)));
+};
+static struct held *held_first, **held_last = &held_first;
+static unsigned held_n;
+
+static void hold(const void *msg, size_t len)
+{
+	enum { HELD_MAX = 4096 };
+	struct held *h = held_n < HELD_MAX ? malloc(sizeof(*h) + len) : NULL;
+
+	if (!h)
+		return; /* as if the socket had been full: peers send again */
+	h->next = NULL;
+	h->len = len;
+	memcpy(h->msg, msg, len);
+	*held_last = h;
+	held_last = &h->next;
+	held_n++;
+}
+
+static void held_run(struct agent *a)
+{
+	struct held *h;
+
+	while ((h = held_first)) {
+		held_first = h->next;
+		if (!held_first)
+			held_last = &held_first;
+		held_n--;
+		dispatch(a, (struct engine_hdr *)h->msg, h->len, NULL);
+		agent_drain(a);
+		free(h);
+	}
+}
+
+static void engine_lost(struct agent *a)
+{
+	log_error("the ESP engine is gone; starting another and setting connections up again");
+	control_event(a, CTL_EV_ENGINE_DOWN, NULL, NULL, NULL, NULL, NULL, NULL, "engine is gone");
+	engine_link_close(a);
+	/* Its keys went with it: nothing of the old relations can carry traffic. */
+	ike_shutdown(a->ike, agent_now());
+	if (engine_link_open(a) == 0)
+		agent_start_conns(a);
+	else
+		event_base_loopbreak(a->base);
+}
+
+static void on_readable(evutil_socket_t fd, short what, void *ctx)
+{
+	struct agent *a = ctx;
+
+	(void)what;
+	held_run(a);
+	if (fd < 0)
+		return;
+	for (int i = 0; i < 256 && a->engine_fd >= 0; i++) {
+		int n = engine_recv(a->engine_fd, a->msg, ENGINE_MSG_MAX);
+
+		if (n == -EAGAIN)
+			break;
+		if (n == -EBADMSG)
+			continue;
+		if (n < 0) {
+			engine_lost(a);
+			return;
+		}
+		/* a->msg is used again by requests made while this one is handled */
+		hold(a->msg, (size_t)n);
+		held_run(a);
+	}
+}
+
+static int request_wait(struct agent *a, struct engine_hdr *msg, uint16_t type, size_t len,
+			int pass_fd, struct wait *w)
+{
+	usec_t limit = agent_now() + ENGINE_ANSWER_MSEC * USEC_PER_MSEC;
+	int err;
+
+	if (a->engine_fd < 0)
+		return -ENOTCONN;
+	msg->type = type;
+	msg->seq = w->seq = ++a->engine_seq;
+	err = engine_send(a->engine_fd, msg, len, pass_fd);
+	if (err)
+		return err;
+	while (!w->done) {
+		int n = engine_recv(a->engine_fd, a->msg, ENGINE_MSG_MAX);
+		struct engine_hdr *h = (struct engine_hdr *)a->msg;
+
+		if (n == -EAGAIN) {
+			struct pollfd p = { a->engine_fd, POLLIN, 0 };
+			usec_t now = agent_now();
+
+			if (now >= limit)
+				return -ETIMEDOUT;
+			poll(&p, 1, (int)((limit - now) / USEC_PER_MSEC) + 1);
+			continue;
+		}
+		if (n == -EBADMSG)
+			continue;
+		if (n < 0)
+			return n;
+		if (h->type >= ENGINE_EV_IKE_RECV)
+			hold(a->msg, (size_t)n);
+		else
+			dispatch(a, h, (size_t)n, w);
+	}
+	if (held_first && a->engine_ev)
+		event_active(a->engine_ev, EV_READ, 0);
+	return w->error;
+}
+
+int engine_request(struct agent *a, struct engine_hdr *msg, uint16_t type, size_t len)
+{
+	struct wait w = { 0 };
+
+	return request_wait(a, msg, type, len, -1, &w);
+}
+
+int engine_stats(struct agent *a, void (*on_sa)(void *ctx, const struct engine_sa_info *sa),
+		 void *ctx)
+{
+	struct wait w = { .on_sa = on_sa, .ctx = ctx };
+	struct engine_hdr h = { 0 };
+
+	return request_wait(a, &h, ENGINE_STATS, sizeof(h), -1, &w);
+}
+
+void engine_ike_send(struct agent *a, const struct ike_path *p, const uint8_t *buf, size_t len)
+{
+	static union {
+		struct engine_dgram d;
+		uint8_t room[sizeof(struct engine_dgram) + ENGINE_DGRAM_MAX];
+	} m;
+
+	if (a->engine_fd < 0 || len > ENGINE_DGRAM_MAX)
+		return;
+	m.d = (struct engine_dgram){
+		.h = { .type = ENGINE_IKE_SEND },
+		.local = p->local,
+		.remote = p->remote,
+		.ifindex = p->ifindex,
+		.len = (uint32_t)len,
+	};
+	memcpy(m.d.data, buf, len);
+	engine_send(a->engine_fd, &m.d.h, sizeof(m.d) + len, -1);
+}
+
+void engine_keep_image(struct agent *a, uint64_t key, const uint8_t *img, size_t len)
+{
+	static union {
+		struct engine_blob b;
+		uint8_t room[sizeof(struct engine_blob) + ENGINE_BLOB_MAX];
+	} m;
+	int err;
+
+	m.b = (struct engine_blob){ .key = key, .len = (uint32_t)len };
+	if (len)
+		memcpy(m.b.data, img, len);
+	err = engine_request(a, &m.b.h, len ? ENGINE_BLOB_PUT : ENGINE_BLOB_DEL, sizeof(m.b) + len);
+	secret_wipe(&m, sizeof(m.b) + len);
+	if (err && len)
+		log_warning(
+			"the engine cannot keep the state of an IKE SA: %s; it would not survive "
+			"a restart of braidd",
+			strerror(-err));
+}
+
+/* ---- opening
+ * ----------------------------------------------------------------------------------------- */
+
+/* In a session of its own, without our descriptors: it outlives us. */
+static int engine_spawn(struct agent *a)
+{
+	char *argv[] = { (char *)a->opt.engine_binary, "-d", (char *)a->opt.state_dir, NULL };
+	pid_t pid = fork();
+
+	if (pid < 0)
+		return -errno;
+	if (pid == 0) {
+		setsid();
+		if (fork() != 0)
+			_exit(0); /* nobody has to wait for it */
+		close_range(3, ~0u, 0);
+		execv(argv[0], argv);
+		log_error("cannot start %s: %s", argv[0], strerror(errno));
+		_exit(127);
+	}
+	log_info("started the ESP engine %s", argv[0]);
+	return 0;
+}
+
+static int connect_or_spawn(struct agent *a)
+{
+	usec_t limit = agent_now() + ENGINE_START_MSEC * USEC_PER_MSEC;
+	int err = engine_connect(a->engine_path, &a->engine_fd);
+
+	if (err != -ENOENT && err != -ECONNREFUSED)
+		return err;
+	err = engine_spawn(a);
+	while (!err) {
+		struct timespec pause = { 0, 5 * 1000 * 1000 };
+
+		err = engine_connect(a->engine_path, &a->engine_fd);
+		if ((err != -ENOENT && err != -ECONNREFUSED) || agent_now() > limit)
+			break;
+		nanosleep(&pause, NULL);
+		err = 0;
+	}
+	return err;
+}
+
+static int configure(struct agent *a)
+{
+	static const uint8_t drivers[] = {
+		[CONF_CRYPTO_AUTO] = AEAD_DRIVER_BEST,
+		[CONF_CRYPTO_OPENSSL] = AEAD_DRIVER_OPENSSL,
+		[CONF_CRYPTO_IPSEC_MB] = AEAD_DRIVER_IPSEC_MB,
+	};
+	struct engine_hello hello = { .pid = (uint32_t)getpid() };
+	struct engine_config c = {
+		.tun_mtu = a->conf->tun_mtu,
+		.port = PORT_NATT,
+		.stable_port = PORT_NATT,
+		.stable4_local = a->conf->stable4_local,
+		.stable4_remote = a->conf->stable4_remote,
+		.stable6_local = a->conf->stable6_local,
+		.stable6_remote = a->conf->stable6_remote,
+		.crypto_driver = drivers[a->conf->crypto],
+		.busy_poll = a->conf->busy_poll,
+		.workers = a->conf->workers,
+	};
+	struct engine_maps maps = { 0 };
+	struct wait w = { 0 };
+	struct rtnl_link tun;
+	int fd, err;
+
+	memcpy(c.tun, a->conf->tun, sizeof(c.tun));
+	err = engine_request(a, &c.h, ENGINE_CONFIG, sizeof(c));
+	if (err) {
+		log_error("the engine refused its configuration (TUN %s, port %d): %s", c.tun,
+			  PORT_NATT, strerror(-err));
+		return err;
+	}
+	err = engine_request(a, &hello.h, ENGINE_HELLO, sizeof(hello));
+	if (err)
+		return err;
+	fd = dp_path_cur_fd(a->dp, &maps.path_cur_entries);
+	err = request_wait(a, &maps.h, ENGINE_MAPS, sizeof(maps), fd, &w);
+	if (err) {
+		log_error("the engine cannot use the map of paths: %s", strerror(-err));
+		return err;
+	}
+	rtnl_process(a->rtnl); /* the TUN is younger than what we know */
+	if (!rtnl_link_by_name(a->rtnl, a->engine_hello.tun, &tun)) {
+		log_error("the engine's device %s is not in this network namespace",
+			  a->engine_hello.tun);
+		return -ENODEV;
+	}
+	a->tun_ifindex = tun.ifindex;
+	return 0;
+}
+
+int engine_link_open(struct agent *a)
+{
+	int err = connect_or_spawn(a);
+
+	if (err) {
+		log_error("no ESP engine at %s: %s", a->engine_path, strerror(-err));
+		return err;
+	}
+	a->engine_ev = event_new(a->base, a->engine_fd, EV_READ | EV_PERSIST, on_readable, a);
+	if (!a->engine_ev || event_add(a->engine_ev, NULL))
+		return -ENOMEM;
+	err = configure(a);
+	if (!err)
+		control_event(a, CTL_EV_ENGINE_UP, NULL, NULL, NULL, NULL, NULL, NULL,
+			      "engine is ready");
+	return err;
+}
+
+void engine_link_close(struct agent *a)
+{
+	if (a->engine_ev)
+		event_free(a->engine_ev);
+	a->engine_ev = NULL;
+	if (a->engine_fd >= 0)
+		close(a->engine_fd);
+	a->engine_fd = -1;
+	while (held_first) {
+		struct held *h = held_first;
+
+		held_first = h->next;
+		free(h);
+	}
+	held_last = &held_first;
+	held_n = 0;
+}

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Addresses and routes on the TUN device: what makes inner traffic reach the engine. */
+#include <errno.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "agent.h"
+
+enum { PREFIXES_MAX = 64 };
+
+struct prefix {
+	struct addr addr;
+	uint8_t len;
+};
+
+/* A range as prefixes. All addresses (0/0) become two halves, so that the host's default route,
+ * which the uplinks need, stays. Returns how many; what does not fit is left out (0: nothing). */
+static size_t range_prefixes(const struct addr *first, const struct addr *last, struct prefix *out,
+			     size_t max)
+{
+	uint8_t bits = (uint8_t)(addr_len(first) * 8);
+	struct addr at = *first;
+	size_t n = 0;
+
+	for (;;) {
+		struct addr lo, hi;
+		uint8_t len = bits;
+
+		/* the largest block that starts here and ends within the range */
+		while (len > 1) {
+			addr_prefix_range(&at, (uint8_t)(len - 1), &lo, &hi);
+			if (!addr_equal(&lo, &at) || addr_cmp(&hi, last) > 0)
+				break;
+			len--;
+		}
+		if (n == max)
+			return 0;
+		out[n++] = (struct prefix){ at, len };
+		addr_prefix_range(&at, len, &lo, &hi);
+		if (addr_cmp(&hi, last) >= 0 || !addr_next(&hi))
+			return n;
+		at = hi;
+	}
+}
+
+static void route(struct agent *a, const struct ike_ts *ts, bool add, const struct addr *src)
+{
+	struct prefix p[PREFIXES_MAX];
+	size_t n = range_prefixes(&ts->first, &ts->last, p, PREFIXES_MAX);
+	char text[ADDR_STR];
+
+	if (!n)
+		log_warning("remote range from %s has no short list of prefixes: add routes to the "
+			    "TUN device by hand",
+			    addr_format(&ts->first, text));
+	for (size_t i = 0; i < n; i++) {
+		int err = add ? rtnl_route_add(a->rtnl, &p[i].addr, p[i].len, a->tun_ifindex, src)
+			      : rtnl_route_del(a->rtnl, &p[i].addr, p[i].len, a->tun_ifindex);
+
+		if (err)
+			log_warning("route %s/%u by the TUN device: %s",
+				    addr_format(&p[i].addr, text), p[i].len, strerror(-err));
+	}
+}
+
+/* Source address of the host's own traffic into the tunnel: virtual, or one that the local
+ * selectors cover. */
+static bool source_for(struct agent *a, const struct child *c, const struct ike_ts *local,
+		       uint8_t n_local, uint8_t family, struct addr *ret)
+{
+	for (uint8_t i = 0; i < c->n_vips; i++) {
+		if (c->vips[i].family == family) {
+			*ret = c->vips[i];
+			return true;
+		}
+	}
+	for (uint8_t i = 0; i < n_local; i++)
+		if (local[i].first.family == family &&
+		    rtnl_addr_in_range(a->rtnl, &local[i].first, &local[i].last, a->tun_ifindex,
+				       ret))
+			return true;
+	return false;
+}
+
+void inner_add(struct agent *a, const struct child *c, const struct ike_ts *local, uint8_t n_local)
+{
+	char text[ADDR_STR];
+
+	for (uint8_t i = 0; i < c->n_vips; i++) {
+		uint8_t bits = (uint8_t)(addr_len(&c->vips[i]) * 8);
+		int err = rtnl_addr_add(a->rtnl, a->tun_ifindex, &c->vips[i], bits);
+
+		if (err)
+			log_warning("virtual address %s: %s", addr_format(&c->vips[i], text),
+				    strerror(-err));
+	}
+	for (uint8_t i = 0; i < c->n_ts_remote; i++) {
+		struct addr src;
+		bool have = source_for(a, c, local, n_local, c->ts_remote[i].first.family, &src);
+
+		route(a, &c->ts_remote[i], true, have ? &src : NULL);
+	}
+}
+
+static bool range_used(struct agent *a, const struct ike_ts *ts)
+{
+	list_for_each (it, &a->peers) {
+		struct peer *p = list_entry(it, struct peer, node);
+
+		list_for_each (ci, &p->children) {
+			struct child *c = list_entry(ci, struct child, node);
+
+			for (uint8_t i = 0; i < c->n_ts_remote; i++)
+				if (addr_equal(&c->ts_remote[i].first, &ts->first) &&
+				    addr_equal(&c->ts_remote[i].last, &ts->last))
+					return true;
+		}
+	}
+	return false;
+}
+
+static bool vip_used(struct agent *a, const struct addr *vip)
+{
+	list_for_each (it, &a->peers) {
+		struct peer *p = list_entry(it, struct peer, node);
+
+		list_for_each (ci, &p->children) {
+			struct child *c = list_entry(ci, struct child, node);
+
+			for (uint8_t i = 0; i < c->n_vips; i++)
+				if (addr_equal(&c->vips[i], vip))
+					return true;
+		}
+	}
+	return false;
+}
+
+/* c is out of its peer's list already: a rekeyed twin keeps what it shares. */
+void inner_del(struct agent *a, const struct child *c)
+{
+	for (uint8_t i = 0; i < c->n_ts_remote; i++)
+		if (!range_used(a, &c->ts_remote[i]))
+			route(a, &c->ts_remote[i], false, NULL);
+	for (uint8_t i = 0; i < c->n_vips; i++)
+		if (!vip_used(a, &c->vips[i]))
+			rtnl_addr_del(a->rtnl, a->tun_ifindex, &c->vips[i],
+				      (uint8_t)(addr_len(&c->vips[i]) * 8));
+}

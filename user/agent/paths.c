@@ -1,0 +1,604 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Paths of a peer: which there are, what is written about them into the maps, and what engine,
+ * interfaces and operator say of them. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <arpa/inet.h>
+
+#include "base/log.h"
+#include "agent.h"
+
+enum { PATHS_PER_PEER = STEER_MEMBERS_MAX };
+
+const char *path_state_name(enum steer_path_state s)
+{
+	switch (s) {
+	case STEER_PATH_UNKNOWN:
+		return "unknown";
+	case STEER_PATH_UP:
+		return "up";
+	case STEER_PATH_DEGRADED:
+		return "degraded";
+	case STEER_PATH_DOWN:
+		return "down";
+	case STEER_PATH_DISABLED:
+		return "disabled";
+	}
+	return "?";
+}
+
+struct path *path_find(struct agent *a, uint32_t id)
+{
+	list_for_each (it, &a->peers) {
+		struct peer *p = list_entry(it, struct peer, node);
+
+		list_for_each (pi, &p->paths) {
+			struct path *path = list_entry(pi, struct path, node);
+
+			if (path->id == id)
+				return path;
+		}
+	}
+	return NULL;
+}
+
+struct path *path_by_name(struct agent *a, const char *conn, const char *name)
+{
+	list_for_each (it, &a->peers) {
+		struct peer *p = list_entry(it, struct peer, node);
+
+		if (conn && strcmp(conn, p->conn))
+			continue;
+		list_for_each (pi, &p->paths) {
+			struct path *path = list_entry(pi, struct path, node);
+
+			if (!strcmp(path->name, name))
+				return path;
+		}
+	}
+	return NULL;
+}
+
+static void path_event(struct agent *a, const struct path *p, enum ctl_event kind)
+{
+	char from[ADDR_PORT_STR], to[ADDR_PORT_STR], text[320];
+
+	snprintf(text, sizeof(text), "path %s (%s to %s) %s: %s", p->name,
+		 udp_addr_format(&p->local, from), udp_addr_format(&p->remote, to),
+		 kind == CTL_EV_PATH_REMOVED ? "removed" : path_state_name(p->state), p->why);
+	log_info("%s: %s", p->peer->conn, text);
+	control_event(a, kind, p->peer->conn, NULL, p->name,
+		      p->uplink >= 0 ? a->uplinks[p->uplink].cfg.name : NULL,
+		      path_state_name(p->state), p->why, text);
+}
+
+/* The agent's word on a state: one store. */
+static void path_set(struct agent *a, struct path *p, enum steer_path_state s, const char *why)
+{
+	snprintf(p->why, sizeof(p->why), "%s", why);
+	if (p->state == s)
+		return;
+	dp_path_state(a->dp, p->id, s);
+	p->state = s;
+	p->since = agent_now();
+	path_event(a, p, CTL_EV_PATH_STATE);
+}
+
+static enum steer_path_state state_wanted(const struct path *p)
+{
+	if (p->disabled || !p->peer_use)
+		return STEER_PATH_DISABLED;
+	if (p->gone)
+		return STEER_PATH_DOWN;
+	if (!p->probed)
+		return p->main ? STEER_PATH_UP : STEER_PATH_UNKNOWN;
+	/* until the first answer the IKE SA's own pair counts as usable */
+	if (p->main && p->info.state == STEER_PATH_UNKNOWN)
+		return STEER_PATH_UP;
+	return p->info.state;
+}
+
+/* ---- the record
+ * ------------------------------------------------------------------------------------ */
+
+static void next_hop(struct agent *a, struct path *p)
+{
+	const struct uplink *u = p->uplink >= 0 ? &a->uplinks[p->uplink] : NULL;
+
+	if (u && u->cfg.gateway.family == p->remote.ip.family)
+		p->hop = u->cfg.gateway;
+	else if (rtnl_next_hop(a->rtnl, &p->remote.ip, &p->local.ip, p->ifindex, &p->hop))
+		p->hop.family = 0;
+}
+
+static void record_fill(struct agent *a, struct path *p, struct steer_path *rec)
+{
+	struct rtnl_link link;
+
+	*rec = (struct steer_path){
+		.id = p->id,
+		.epids = (uint32_t)p->epid_i << 16 | p->epid_r,
+		.ifindex = p->ifindex,
+		.family = p->local.ip.family,
+		.flags = STEER_PATH_ENCAP,
+		.sport = htons(p->local.port),
+		.dport = htons(p->remote.port),
+	};
+	memcpy(rec->src.b, p->local.ip.b, addr_len(&p->local.ip));
+	memcpy(rec->dst.b, p->remote.ip.b, addr_len(&p->remote.ip));
+	if (!rtnl_link_by_index(a->rtnl, p->ifindex, &link))
+		return;
+	rec->mtu = link.mtu;
+	if (!link.has_mac) {
+		rec->flags |= STEER_PATH_NOARP;
+		return;
+	}
+	memcpy(rec->smac, link.mac, 6);
+	if (p->hop.family && rtnl_neigh(a->rtnl, p->ifindex, &p->hop, rec->dmac))
+		rec->flags |= STEER_PATH_MAC;
+	else if (p->hop.family)
+		rtnl_neigh_keep(a->rtnl, p->ifindex, &p->hop);
+}
+
+void path_publish(struct agent *a, struct path *p, int state)
+{
+	enum steer_path_state was;
+	struct steer_path rec, old;
+	int err;
+
+	next_hop(a, p);
+	record_fill(a, p, &rec);
+	if (p->id && state < 0 && !dp_path_get(a->dp, p->id, &old, &was) &&
+	    !memcmp(&old, &rec, sizeof(rec)))
+		return;
+	err = dp_path_put(a->dp, &rec, state, &p->id);
+	if (err)
+		log_error("path %s: %s; it is not used", p->name, strerror(-err));
+	else if (state >= 0)
+		p->state = (enum steer_path_state)state;
+}
+
+/* ---- probing
+ * ------------------------------------------------------------------------------------------- */
+
+void path_probe(struct agent *a, struct path *p)
+{
+	struct engine_path m = {
+		.id = p->id,
+		.epids = (uint32_t)p->epid_i << 16 | p->epid_r,
+		.interval_usec = a->conf->probe_interval_usec,
+		.down_after = a->conf->probe_down_after,
+		.up_after = a->conf->probe_up_after,
+		.join = 1,
+		.manage = 1,
+		.local = p->local,
+		.remote = p->remote,
+		.ifindex = p->ifindex,
+	};
+	int err;
+
+	if (list_empty(&p->peer->children))
+		return;
+	/* the youngest Child SA lives longest */
+	m.sa_id = list_entry(p->peer->children.prev, struct child, node)->id;
+	p->info.sa_id = m.sa_id;
+	err = engine_request(a, &m.h, ENGINE_PATH_ADD, sizeof(m));
+	if (err)
+		log_error("path %s cannot be probed: %s", p->name, strerror(-err));
+	p->probed = !err;
+}
+
+/* ---- making and ending
+ * -------------------------------------------------------------------------------------- */
+
+static size_t path_count(const struct peer *p)
+{
+	size_t n = 0;
+
+	list_for_each (it, &p->paths)
+		n++;
+	return n;
+}
+
+static struct path *path_new(struct agent *a, struct peer *p, const struct udp_addr *local,
+			     const struct udp_addr *remote, uint32_t ifindex)
+{
+	struct uplink *u = uplink_of(a, ifindex);
+	struct path *path;
+
+	if (path_count(p) >= PATHS_PER_PEER)
+		return NULL;
+	path = calloc(1, sizeof(*path));
+	if (!path)
+		return NULL;
+	path->peer = p;
+	path->local = *local;
+	path->remote = *remote;
+	path->ifindex = ifindex;
+	path->uplink = u ? uplink_index(a, u) : -1;
+	path->weight = u && u->cfg.weight ? u->cfg.weight : 1;
+	path->peer_use = true;
+	path->since = agent_now();
+	list_append(&p->paths, &path->node);
+	return path;
+}
+
+static uint16_t own_epid(struct agent *a, const struct path *p)
+{
+	const struct uplink *u = p->uplink >= 0 ? &a->uplinks[p->uplink] : NULL;
+
+	for (size_t i = 0; u && i < u->n_eps; i++)
+		if (addr_equal(&u->eps[i].addr, &p->local.ip))
+			return u->eps[i].epid;
+	return 0;
+}
+
+/* The initiator numbers the responder's addresses as its configuration lists them. */
+static uint16_t remote_epid(const struct agent *a, const struct path *p)
+{
+	const struct ike_conn_cfg *c = agent_conn(a, p->peer->conn);
+
+	for (size_t i = 0; c && i < c->n_remote_addrs; i++)
+		if (addr_equal(&c->remote_addrs[i], &p->remote.ip))
+			return (uint16_t)(i + 1);
+	return 0;
+}
+
+static void path_label(struct agent *a, struct path *p)
+{
+	if (p->peer->role_i) {
+		p->epid_i = own_epid(a, p);
+		p->epid_r = remote_epid(a, p);
+	} else {
+		p->epid_r = own_epid(a, p);
+	}
+	path_rename(a, p);
+}
+
+void path_rename(struct agent *a, struct path *p)
+{
+	const struct uplink *u = p->uplink >= 0 ? &a->uplinks[p->uplink] : NULL;
+	struct rtnl_link link = { .name = "?" };
+
+	for (size_t i = 0; i < a->conf->n_paths; i++) {
+		const struct conf_path *cp = &a->conf->paths[i];
+
+		if (u && !strcmp(cp->conn, p->peer->conn) && !strcmp(cp->uplink, u->cfg.name) &&
+		    addr_equal(&cp->remote, &p->remote.ip)) {
+			snprintf(p->name, sizeof(p->name), "%s", cp->name);
+			if (cp->weight)
+				p->weight = cp->weight;
+			return;
+		}
+	}
+	if (!u)
+		rtnl_link_by_index(a->rtnl, p->ifindex, &link);
+	snprintf(p->name, sizeof(p->name), "%s-%u", u ? u->cfg.name : link.name,
+		 p->peer->role_i ? p->epid_r : p->epid_i);
+	for (unsigned k = 2; k < 100; k++) { /* two addresses of one uplink, say */
+		struct path *same = path_by_name(a, p->peer->conn, p->name);
+
+		if (!same || same == p)
+			return;
+		snprintf(p->name, sizeof(p->name), "%s-%u.%u", u ? u->cfg.name : link.name,
+			 p->peer->role_i ? p->epid_r : p->epid_i, k);
+	}
+}
+
+static struct path *path_same(struct peer *p, const struct udp_addr *local,
+			      const struct udp_addr *remote)
+{
+	list_for_each (it, &p->paths) {
+		struct path *path = list_entry(it, struct path, node);
+
+		if (addr_equal(&path->local.ip, &local->ip) &&
+		    udp_addr_equal(&path->remote, remote))
+			return path;
+	}
+	return NULL;
+}
+
+struct path *path_main(struct agent *a, struct peer *p, const struct ike_path *ike)
+{
+	struct path *path = path_same(p, &ike->local, &ike->remote);
+
+	if (!path) {
+		path = path_new(a, p, &ike->local, &ike->remote, ike->ifindex);
+		if (!path)
+			return NULL;
+		path_label(a, path);
+		path->main = path->in_group = true;
+		snprintf(path->why, sizeof(path->why), "the IKE SA uses it");
+		path_publish(a, path, STEER_PATH_UP);
+		path_event(a, path, CTL_EV_PATH_ADDED);
+	}
+	group_sync(a, p);
+	return p->group ? path : NULL;
+}
+
+void path_free(struct agent *a, struct path *p)
+{
+	struct engine_id del = { .id = p->id };
+
+	path_event(a, p, CTL_EV_PATH_REMOVED);
+	dp_path_state(a->dp, p->id, STEER_PATH_DOWN);
+	if (p->probed)
+		engine_request(a, &del.h, ENGINE_PATH_DEL, sizeof(del));
+	list_remove(&p->node);
+	p->in_group = false;
+	group_sync(a, p->peer);
+	dp_path_del(a->dp, p->id);
+	free(p);
+}
+
+/* ---- the group
+ * -------------------------------------------------------------------------------------------------
+ */
+
+void group_sync(struct agent *a, struct peer *p)
+{
+	uint32_t ids[STEER_MEMBERS_MAX];
+	uint16_t weights[STEER_MEMBERS_MAX];
+	size_t n = 0;
+	int err;
+
+	list_for_each (it, &p->paths) {
+		struct path *path = list_entry(it, struct path, node);
+
+		if (!path->in_group || n == STEER_MEMBERS_MAX)
+			continue;
+		ids[n] = path->id;
+		weights[n++] = path->weight;
+	}
+	if (!n) {
+		if (p->group && list_empty(&p->children)) {
+			dp_group_del(a->dp, p->group);
+			p->group = 0;
+		}
+		return; /* with SAs left the old members stay: all of them are down */
+	}
+	err = dp_group_put(a->dp, p->group, STEER_MODE_FLOW_HASH, ids, weights, n, &p->group);
+	if (err)
+		log_error("%s: paths cannot be grouped: %s", p->conn, strerror(-err));
+}
+
+/* ---- what the IKE SA itself uses
+ * ------------------------------------------------------------------------------------ */
+
+/* When its pair does not work any more the initiator moves its IKE SA to a path that does. */
+static void ike_follow(struct agent *a, struct peer *p)
+{
+	struct path *best = NULL;
+
+	if (!p->role_i)
+		return;
+	list_for_each (it, &p->paths) {
+		struct path *path = list_entry(it, struct path, node);
+
+		if (path->state != STEER_PATH_UP)
+			continue;
+		if (addr_equal(&path->local.ip, &p->ike_path.local.ip) &&
+		    addr_equal(&path->remote.ip, &p->ike_path.remote.ip))
+			return;
+		if (!best)
+			best = path;
+	}
+	if (!best)
+		return;
+	struct ike_path to = { best->local, best->remote, best->ifindex };
+
+	if (ike_path_change(a->ike, p->conn, &to, agent_now()) == 0) {
+		p->ike_path = to;
+		log_info("%s: IKE goes on over path %s", p->conn, best->name);
+	}
+}
+
+/* ---- what there should be
+ * ---------------------------------------------------------------------------------------------- */
+
+static bool pair_wanted(const struct agent *a, const struct ike_conn_cfg *c, const struct uplink *u,
+			const struct addr *remote)
+{
+	bool listed = false;
+
+	for (size_t i = 0; i < a->conf->n_paths; i++) {
+		const struct conf_path *cp = &a->conf->paths[i];
+
+		if (strcmp(cp->conn, c->name))
+			continue;
+		if (!strcmp(cp->uplink, u->cfg.name) && addr_equal(&cp->remote, remote))
+			return true;
+		listed = true;
+	}
+	return !listed; /* none named: every pair of one family */
+}
+
+static void pair_add(struct agent *a, struct peer *p, const struct uplink *u,
+		     const struct addr *local, const struct addr *remote)
+{
+	struct udp_addr l = { *local, PORT_NATT }, r = { *remote, PORT_NATT };
+	struct path *path = path_same(p, &l, &r);
+
+	if (path)
+		return;
+	path = path_new(a, p, &l, &r, u->ifindex);
+	if (!path)
+		return; /* the group is full */
+	path_label(a, path);
+	snprintf(path->why, sizeof(path->why), "not probed yet");
+	path_publish(a, path, STEER_PATH_UNKNOWN);
+	path_event(a, path, CTL_EV_PATH_ADDED);
+}
+
+static void pairs_add(struct agent *a, struct peer *p, const struct ike_conn_cfg *c)
+{
+	for (size_t i = 0; i < a->n_uplinks; i++) {
+		const struct uplink *u = &a->uplinks[i];
+
+		for (size_t e = 0; u->up && e < u->n_eps; e++) {
+			for (size_t r = 0; r < c->n_remote_addrs; r++) {
+				if (c->remote_addrs[r].family == u->eps[e].addr.family &&
+				    pair_wanted(a, c, u, &c->remote_addrs[r]))
+					pair_add(a, p, u, &u->eps[e].addr, &c->remote_addrs[r]);
+			}
+		}
+	}
+}
+
+static bool path_has_address(struct agent *a, const struct path *p)
+{
+	const struct uplink *u = p->uplink >= 0 ? &a->uplinks[p->uplink] : NULL;
+
+	if (!u)
+		return true; /* not one of ours to judge */
+	for (size_t i = 0; i < u->n_eps; i++)
+		if (addr_equal(&u->eps[i].addr, &p->local.ip))
+			return u->up;
+	return false;
+}
+
+void paths_sync(struct agent *a, struct peer *p)
+{
+	const struct ike_conn_cfg *c = agent_conn(a, p->conn);
+
+	if (p->role_i && p->probes && c && c->multipath && !list_empty(&p->children))
+		pairs_add(a, p, c);
+	list_for_each_safe (it, tmp, &p->paths) {
+		struct path *path = list_entry(it, struct path, node);
+		struct uplink *u = path->uplink >= 0 ? &a->uplinks[path->uplink] : NULL;
+
+		if (u && u->ifindex && u->ifindex != path->ifindex)
+			path->ifindex = u->ifindex; /* the same interface, made anew */
+		path->gone = !path_has_address(a, path);
+		if (path->gone && u && u->up && path_count(p) > 1) {
+			snprintf(path->why, sizeof(path->why), "its address is gone");
+			path_free(a, path);
+			continue;
+		}
+		path_publish(a, path, -1);
+		if (p->role_i && p->probes && !path->probed && !list_empty(&p->children))
+			path_probe(a, path);
+		path_set(a, path, state_wanted(path),
+			 path->gone ? "link or address is gone" : path->why);
+	}
+	ike_follow(a, p);
+}
+
+void paths_sync_all(struct agent *a)
+{
+	list_for_each_safe (it, tmp, &a->peers)
+		paths_sync(a, list_entry(it, struct peer, node));
+	agent_drain(a);
+}
+
+/* ---- what engine and peer say
+ * ---------------------------------------------------------------------------------------------- */
+
+/* A learned path that proved itself replaces one with the same endpoints and an older mapping. */
+static void replace_older(struct agent *a, struct path *fresh)
+{
+	list_for_each_safe (it, tmp, &fresh->peer->paths) {
+		struct path *p = list_entry(it, struct path, node);
+
+		if (p != fresh && p->learned && fresh->learned && p->epid_i == fresh->epid_i &&
+		    p->epid_r == fresh->epid_r && p->ifindex == fresh->ifindex) {
+			snprintf(p->why, sizeof(p->why), "the peer's address changed");
+			path_free(a, p);
+		}
+	}
+}
+
+void path_on_engine(struct agent *a, const struct engine_path_info *info)
+{
+	struct path *p = path_find(a, info->id);
+	enum steer_path_state want;
+	char why[96];
+
+	if (!p)
+		return;
+	p->info = *info;
+	p->peer_use = info->peer_use;
+	if (info->verified && !p->verified) {
+		p->verified = true;
+		replace_older(a, p);
+	}
+	want = state_wanted(p);
+	if (!p->peer_use)
+		snprintf(why, sizeof(why), "the peer took it out of use");
+	else if (p->disabled)
+		snprintf(why, sizeof(why), "disabled by the operator");
+	else if (want == STEER_PATH_UP)
+		snprintf(why, sizeof(why), "probes are answered");
+	else if (want == STEER_PATH_DOWN)
+		snprintf(why, sizeof(why), "%u probes unanswered", a->conf->probe_down_after);
+	else
+		snprintf(why, sizeof(why), "no answer yet");
+	path_set(a, p, want, why);
+	if (p->verified && !p->in_group && want == STEER_PATH_UP) {
+		p->in_group = true;
+		group_sync(a, p->peer);
+	}
+	ike_follow(a, p->peer);
+}
+
+/* Room for a new one: a learned path that is down the longest goes. */
+static void make_room(struct agent *a, struct peer *p)
+{
+	struct path *oldest = NULL;
+
+	if (path_count(p) < PATHS_PER_PEER)
+		return;
+	list_for_each (it, &p->paths) {
+		struct path *path = list_entry(it, struct path, node);
+
+		if (path->learned && path->state != STEER_PATH_UP &&
+		    (!oldest || path->since < oldest->since))
+			oldest = path;
+	}
+	if (oldest)
+		path_free(a, oldest);
+}
+
+void path_on_join(struct agent *a, const struct engine_join *j)
+{
+	struct peer *p;
+	struct child *c = agent_child_find(a, j->sa_id, &p);
+	const struct ike_conn_cfg *conf = c ? agent_conn(a, p->conn) : NULL;
+	struct path *path;
+
+	if (!c || !conf || !conf->multipath || p->role_i || !j->use)
+		return; /* the initiator names the paths */
+	p->probes = true;
+	path = path_same(p, &j->local, &j->remote);
+	if (!path) {
+		make_room(a, p);
+		path = path_new(a, p, &j->local, &j->remote, j->ifindex);
+		if (!path)
+			return;
+		path->learned = true;
+		path->epid_i = (uint16_t)(j->epids >> 16);
+		path_label(a, path);
+		snprintf(path->why, sizeof(path->why), "asked for by the peer, not verified yet");
+		path_publish(a, path, STEER_PATH_UNKNOWN);
+		path_event(a, path, CTL_EV_PATH_ADDED);
+	}
+	path->epid_i = (uint16_t)(j->epids >> 16);
+	path->epid_r = (uint16_t)j->epids;
+	path_publish(a, path, -1);
+	path_probe(a, path);
+}
+
+void path_disable(struct agent *a, struct path *p, bool disable)
+{
+	struct engine_path_want want = { .id = p->id, .use = !disable };
+
+	p->disabled = disable;
+	/* Packets on their way still arrive: both ends only choose another path for new ones. */
+	path_set(a, p, state_wanted(p), disable ? "disabled by the operator" : "enabled again");
+	if (p->probed)
+		engine_request(a, &want.h, ENGINE_PATH_WANT, sizeof(want));
+	ike_follow(a, p->peer);
+}

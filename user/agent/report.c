@@ -1,0 +1,502 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Answers in JSON: what there is, from core, engine and maps. Shapes: ctl/json.h. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <net/if.h>
+
+#include "base/secret.h"
+#include "crypto/alg.h"
+#include "agent.h"
+
+enum { TEXT_MAX = 128 };
+
+static void set(json_t *o, const char *key, json_t *v)
+{
+	json_object_set_new(o, key, v ? v : json_null());
+}
+
+static void set_int(json_t *o, const char *key, uint64_t v)
+{
+	set(o, key, json_integer((json_int_t)v));
+}
+
+static void set_str(json_t *o, const char *key, const char *v)
+{
+	set(o, key, v && v[0] ? json_string(v) : NULL);
+}
+
+static void set_udp(json_t *o, const char *key, const struct udp_addr *u)
+{
+	char text[ADDR_PORT_STR];
+
+	set_str(o, key, u->ip.family ? udp_addr_format(u, text) : NULL);
+}
+
+static void set_hex(json_t *o, const char *key, uint64_t v, int digits)
+{
+	char text[20];
+
+	snprintf(text, sizeof(text), "%0*" PRIx64, digits, v);
+	set_str(o, key, text);
+}
+
+static json_t *addr_list(const struct addr *a, size_t n)
+{
+	json_t *l = json_array();
+	char text[ADDR_STR];
+
+	for (size_t i = 0; i < n; i++)
+		json_array_append_new(l, json_string(addr_format(&a[i], text)));
+	return l;
+}
+
+static json_t *ts_text(const struct ike_ts *ts)
+{
+	char first[ADDR_STR], last[ADDR_STR], text[TEXT_MAX + 64];
+	struct addr lo, hi;
+	size_t n = 0;
+	int len;
+
+	addr_format(&ts->first, first);
+	for (len = (int)addr_len(&ts->first) * 8; len >= 0; len--) {
+		addr_prefix_range(&ts->first, (uint8_t)len, &lo, &hi);
+		if (addr_equal(&lo, &ts->first) && addr_equal(&hi, &ts->last))
+			break;
+	}
+	if (len >= 0)
+		n = (size_t)snprintf(text, sizeof(text), "%s/%d", first, len);
+	else
+		n = (size_t)snprintf(text, sizeof(text), "%s-%s", first,
+				     addr_format(&ts->last, last));
+	if (ts->protocol || ts->port_first != 0 || ts->port_last != 65535)
+		snprintf(text + n, sizeof(text) - n, "[%u/%u-%u]", ts->protocol, ts->port_first,
+			 ts->port_last);
+	return json_string(text);
+}
+
+static json_t *ts_list(const struct ike_ts *ts, uint8_t n)
+{
+	json_t *l = json_array();
+
+	for (uint8_t i = 0; i < n; i++)
+		json_array_append_new(l, ts_text(&ts[i]));
+	return l;
+}
+
+static json_t *id_text(const struct ike_id *id)
+{
+	char text[IKE_ID_MAX * 2 + 4];
+	size_t n = id->len;
+
+	if (id->type == 1 || id->type == 5) {
+		struct addr a = addr_from_bytes(id->type == 1 ? 4 : 6, id->data);
+
+		return json_string(addr_format(&a, text));
+	}
+	for (size_t i = 0; i < n; i++)
+		if (id->data[i] < 0x20 || id->data[i] > 0x7e)
+			goto hex;
+	snprintf(text, sizeof(text), "%.*s", (int)n, (const char *)id->data);
+	return json_string(text);
+hex:
+	for (size_t i = 0; i < n; i++)
+		snprintf(text + 2 * i, 3, "%02x", id->data[i]);
+	return json_string(text);
+}
+
+/* ---- status
+ * ------------------------------------------------------------------------------------------ */
+
+static json_t *uplinks_json(struct agent *a)
+{
+	static const char *const kinds[] = { "any", "wlan", "ran", "wired", "satellite" };
+	json_t *l = json_array();
+
+	for (size_t i = 0; i < a->n_uplinks; i++) {
+		const struct uplink *u = &a->uplinks[i];
+		json_t *o = json_object();
+		struct addr addrs[AGENT_EPS_MAX];
+
+		for (size_t k = 0; k < u->n_eps; k++)
+			addrs[k] = u->eps[k].addr;
+		set_str(o, "name", u->cfg.name);
+		set_str(o, "kind", kinds[u->cfg.kind]);
+		set_str(o, "interface", u->cfg.interface);
+		set_int(o, "ifindex", u->ifindex);
+		set(o, "up", json_boolean(u->up));
+		set(o, "addresses", addr_list(addrs, u->n_eps));
+		set_int(o, "weight", u->cfg.weight);
+		set_int(o, "preference", u->cfg.preference);
+		set_str(o, "attach", u->ifindex ? dp_uplink_mode(a->dp, u->ifindex) : "none");
+		set_str(o, "attach_why", u->attach_why);
+		json_array_append_new(l, o);
+	}
+	return l;
+}
+
+static const char *conn_state(struct agent *a, const char *name)
+{
+	const char *state = "down";
+	struct ike_sa_info info;
+
+	for (size_t i = 0; i < ike_sa_count(a->ike); i++) {
+		if (!ike_sa_at(a->ike, i, &info) || strcmp(info.conn, name))
+			continue;
+		if (!strcmp(info.state, "ESTABLISHED") || !strcmp(info.state, "REKEYING"))
+			return "established";
+		state = "connecting";
+	}
+	return state;
+}
+
+static json_t *conn_json(struct agent *a, const struct ike_conn_cfg *c)
+{
+	json_t *o = json_object(), *children = json_array();
+	unsigned n = 0, up = 0;
+
+	for (size_t k = 0; k < c->n_children; k++) {
+		bool installed = false;
+
+		list_for_each (it, &a->peers) {
+			struct peer *p = list_entry(it, struct peer, node);
+
+			list_for_each (ci, &p->children)
+				installed |= !strcmp(p->conn, c->name) &&
+					     !strcmp(list_entry(ci, struct child, node)->name,
+						     c->children[k].name);
+		}
+		json_array_append_new(children,
+				      json_pack("{s:s, s:s}", "name", c->children[k].name, "state",
+						installed ? "installed" : "down"));
+	}
+	list_for_each (it, &a->peers) {
+		struct peer *p = list_entry(it, struct peer, node);
+
+		list_for_each (pi, &p->paths) {
+			struct path *path = list_entry(pi, struct path, node);
+
+			n += !strcmp(p->conn, c->name);
+			up += !strcmp(p->conn, c->name) && path->state == STEER_PATH_UP;
+		}
+	}
+	set_str(o, "name", c->name);
+	set_str(o, "state", conn_state(a, c->name));
+	set(o, "remote_addrs", addr_list(c->remote_addrs, c->n_remote_addrs));
+	set(o, "multipath", json_boolean(c->multipath));
+	set_int(o, "paths", n);
+	set_int(o, "paths_up", up);
+	set(o, "children", children);
+	set_str(o, "last_error", NULL);
+	return o;
+}
+
+json_t *report_status(struct agent *a)
+{
+	json_t *o = json_object(), *e = json_object(), *conns = json_array();
+
+	set_str(o, "version", "0.1");
+	set_int(o, "pid", (uint64_t)getpid());
+	set_int(o, "now_usec", agent_now());
+	set_int(o, "started_usec", a->started);
+	set_str(o, "config", a->opt.conf_file);
+	set_str(o, "state_dir", a->opt.state_dir);
+	set_str(o, "pin_dir", a->opt.pin_dir);
+	set(e, "connected", json_boolean(a->engine_fd >= 0));
+	set_int(e, "pid", a->engine_hello.pid);
+	set_int(e, "workers", a->engine_hello.workers);
+	set_str(e, "crypto", a->engine_hello.crypto);
+	set_str(e, "tun", a->engine_hello.tun);
+	set_int(e, "started_usec", a->engine_hello.started_usec);
+	set(o, "engine", e);
+	set(o, "steer",
+	    json_pack("{s:s, s:i}", "device", a->conf->steer, "ifindex",
+		      (int)if_nametoindex(a->conf->steer)));
+	set(o, "uplinks", uplinks_json(a));
+	for (size_t i = 0; i < a->conf->ike.n_conns; i++)
+		json_array_append_new(conns, conn_json(a, &a->conf->ike.conns[i]));
+	set(o, "conns", conns);
+	return o;
+}
+
+/* ---- sas
+ * ------------------------------------------------------------------------------------------------
+ */
+
+static void on_sa(void *ctx, const struct engine_sa_info *s)
+{
+	json_t *o = json_object(), *all = ctx;
+	char key[16];
+
+	set_str(o, "driver", s->driver);
+	set_int(o, "rx_packets", s->in_packets);
+	set_int(o, "rx_octets", s->in_octets);
+	set_int(o, "tx_packets", s->out_packets);
+	set_int(o, "tx_octets", s->out_octets);
+	set_int(o, "seq_out", s->seq_out);
+	set_int(o, "seq_in_high", s->seq_in_high);
+	set_int(o, "drop_replay", s->drop_replay);
+	set_int(o, "drop_integrity", s->drop_integrity);
+	set_int(o, "drop_malformed", s->drop_malformed);
+	set_int(o, "drop_ts", s->drop_ts);
+	set_int(o, "last_rx_usec", s->last_in_usec);
+	set_int(o, "last_tx_usec", s->last_out_usec);
+	snprintf(key, sizeof(key), "%u", s->id);
+	set(all, key, o);
+}
+
+static json_t *child_json(const struct ike_child_info *c, const json_t *engine)
+{
+	json_t *o = json_object(), *live;
+	char key[16];
+
+	set_int(o, "id", c->id);
+	set_str(o, "name", c->name);
+	set_str(o, "state", c->state);
+	set_str(o, "mode", c->mode == CHILD_TUNNEL ? "tunnel" : "transport");
+	set_hex(o, "spi_in", c->spi_in, 8);
+	set_hex(o, "spi_out", c->spi_out, 8);
+	set_str(o, "suite", c->suite);
+	set(o, "esn", json_boolean(c->esn));
+	set(o, "encap", json_boolean(c->encap));
+	set_int(o, "since_usec", c->since);
+	set(o, "local_ts", ts_list(c->ts_local, c->n_ts_local));
+	set(o, "remote_ts", ts_list(c->ts_remote, c->n_ts_remote));
+	snprintf(key, sizeof(key), "%u", c->id);
+	live = json_object_get(engine, key);
+	if (live)
+		json_object_update(o, live);
+	return o;
+}
+
+json_t *report_sas(struct agent *a)
+{
+	json_t *o = json_object(), *list = json_array(), *engine = json_object();
+	struct ike_child_info ci;
+	struct ike_sa_info s;
+
+	engine_stats(a, on_sa, engine);
+	for (size_t i = 0; i < ike_sa_count(a->ike); i++) {
+		json_t *sa = json_object(), *children = json_array();
+
+		if (!ike_sa_at(a->ike, i, &s))
+			continue;
+		set_str(sa, "conn", s.conn);
+		set_str(sa, "state", s.state);
+		set(sa, "initiator", json_boolean(s.initiator));
+		set_str(sa, "role", s.role_i ? "I" : "R");
+		set_hex(sa, "spi_i", s.spi_i, 16);
+		set_hex(sa, "spi_r", s.spi_r, 16);
+		set_udp(sa, "local", &s.path.local);
+		set_udp(sa, "remote", &s.path.remote);
+		set(sa, "nat_local", json_boolean(s.nat_local));
+		set(sa, "nat_remote", json_boolean(s.nat_remote));
+		set(sa, "local_id", id_text(&s.local_id));
+		set(sa, "remote_id", id_text(&s.remote_id));
+		set_str(sa, "suite", s.suite);
+		set_int(sa, "since_usec", s.since);
+		set(sa, "vips", addr_list(s.vips, s.n_vips));
+		for (size_t k = 0; ike_child_at(a->ike, i, k, &ci); k++)
+			json_array_append_new(children, child_json(&ci, engine));
+		set(sa, "children", children);
+		json_array_append_new(list, sa);
+	}
+	json_decref(engine);
+	set_int(o, "now_usec", agent_now());
+	set(o, "ike_sas", list);
+	return o;
+}
+
+/* ---- paths
+ * ------------------------------------------------------------------------------------------------
+ */
+
+static json_t *path_json(struct agent *a, const struct path *p)
+{
+	const struct uplink *u = p->uplink >= 0 ? &a->uplinks[p->uplink] : NULL;
+	struct steer_path_stat st = { 0 };
+	json_t *o = json_object();
+	struct rtnl_link link = { 0 };
+
+	dp_path_stat(a->dp, p->id, &st);
+	rtnl_link_by_index(a->rtnl, p->ifindex, &link);
+	set_int(o, "id", p->id);
+	set_str(o, "conn", p->peer->conn);
+	set_str(o, "name", p->name);
+	set_str(o, "uplink", u ? u->cfg.name : NULL);
+	set_str(o, "interface", link.name);
+	set_int(o, "ifindex", p->ifindex);
+	set_int(o, "epid_i", p->epid_i);
+	set_int(o, "epid_r", p->epid_r);
+	set_udp(o, "local", &p->local);
+	set_udp(o, "remote", &p->remote);
+	set_udp(o, "observed", &p->info.observed);
+	set_str(o, "state", path_state_name(p->state));
+	set_str(o, "why", p->why);
+	set_int(o, "since_usec", p->since);
+	set(o, "verified", json_boolean(p->verified || p->main));
+	set(o, "peer_use", json_boolean(p->peer_use));
+	set(o, "in_group", json_boolean(p->in_group));
+	if (p->probed && p->info.rtt_usec) {
+		set_int(o, "rtt_usec", p->info.rtt_usec);
+		set_int(o, "rtt_min_usec", p->info.rtt_min_usec);
+		set_int(o, "jitter_usec", p->info.rtt_jitter_usec);
+		set_int(o, "loss_permille", p->info.loss_permille);
+	}
+	set_int(o, "weight", p->weight);
+	set_int(o, "mtu", link.mtu);
+	set_int(o, "tx_packets", st.tx_packets);
+	set_int(o, "tx_octets", st.tx_octets);
+	set_int(o, "rx_packets", st.rx_packets);
+	set_int(o, "rx_octets", st.rx_octets);
+	set_str(o, "attach", dp_uplink_mode(a->dp, p->ifindex));
+	set_str(o, "attach_why", u ? u->attach_why : NULL);
+	return o;
+}
+
+json_t *report_paths(struct agent *a, const char *conn)
+{
+	json_t *o = json_object(), *l = json_array();
+
+	engine_stats(a, NULL, NULL); /* path infos come with it */
+	list_for_each (it, &a->peers) {
+		struct peer *p = list_entry(it, struct peer, node);
+
+		if (conn && strcmp(conn, p->conn))
+			continue;
+		list_for_each (pi, &p->paths)
+			json_array_append_new(l, path_json(a, list_entry(pi, struct path, node)));
+	}
+	set_int(o, "now_usec", agent_now());
+	set(o, "paths", l);
+	return o;
+}
+
+/* ---- stats
+ * ----------------------------------------------------------------------------------------------------
+ */
+
+static json_t *ike_stats(struct agent *a)
+{
+	struct ike_counters c;
+	json_t *o = json_object();
+
+	ike_counters_get(a->ike, &c);
+#define N(f) set_int(o, #f, c.f)
+	N(rx);
+	N(tx);
+	N(retransmits);
+	N(dropped_syntax);
+	N(dropped_spi);
+	N(dropped_version);
+	N(dropped_window);
+	N(dropped_integrity);
+	N(cookies_sent);
+	N(half_open);
+	N(half_open_refused);
+	N(auth_failed);
+#undef N
+	return o;
+}
+
+static json_t *engine_stats_json(struct agent *a)
+{
+	const struct engine_counters *c = &a->engine_counters;
+	json_t *o;
+
+	if (engine_stats(a, NULL, NULL))
+		return NULL;
+	o = json_object();
+#define N(f) set_int(o, #f, c->f)
+	N(tun_rx_packets);
+	N(tun_rx_octets);
+	N(tun_tx_packets);
+	N(tun_tx_octets);
+	N(udp_rx_datagrams);
+	N(udp_tx_datagrams);
+	N(drop_no_policy);
+	N(drop_unknown_spi);
+	N(drop_short);
+	N(drop_replay);
+	N(drop_integrity);
+	N(drop_malformed);
+	N(drop_ts);
+	N(drop_send);
+	N(drop_tun);
+	N(drop_no_buffer);
+	N(keepalives);
+	N(crypto_errors);
+#undef N
+	return o;
+}
+
+json_t *report_stats(struct agent *a)
+{
+	static const char *const reasons[DROP_MAX] = {
+#define X(n, text) [DROP_##n] = #n,
+		FOREACH_DROP(X)
+#undef X
+	};
+	uint64_t drops[DROP_MAX] = { 0 };
+	json_t *o = json_object(), *d = json_object();
+	struct ctl_counters c;
+
+	set_int(o, "now_usec", agent_now());
+	set(o, "ike", ike_stats(a));
+	set(o, "engine", engine_stats_json(a));
+	dp_drops(a->dp, drops);
+	for (size_t i = 0; i < DROP_MAX; i++)
+		set_int(d, reasons[i], drops[i]);
+	set(o, "drops", d);
+	ctl_server_counters(a->ctl, &c);
+	set(o, "ctl",
+	    json_pack("{s:i, s:I, s:I, s:I}", "clients", (int)c.clients, "requests",
+		      (json_int_t)c.requests, "events_lost", (json_int_t)c.events_lost,
+		      "clients_dropped", (json_int_t)c.clients_dropped));
+	return o;
+}
+
+/* ---- keys
+ * -------------------------------------------------------------------------------------------------------
+ */
+
+static void set_secret(json_t *o, const char *key, const struct secret *s)
+{
+	char text[2 * SECRET_MAX + 1] = "";
+
+	for (size_t i = 0; i < s->len; i++)
+		snprintf(text + 2 * i, 3, "%02x", s->b[i]);
+	set(o, key, json_string(text));
+	secret_wipe(text, sizeof(text));
+}
+
+json_t *report_keys(struct agent *a)
+{
+	json_t *o = json_object(), *ike = json_array();
+	struct ike_sa_keys k;
+
+	for (size_t i = 0; i < ike_sa_count(a->ike); i++) {
+		json_t *e;
+
+		if (!ike_keys_at(a->ike, i, &k))
+			continue;
+		e = json_object();
+		set_hex(e, "spi_i", k.spi_i, 16);
+		set_hex(e, "spi_r", k.spi_r, 16);
+		set_secret(e, "sk_ei", &k.sk_ei);
+		set_secret(e, "sk_er", &k.sk_er);
+		set_secret(e, "sk_ai", &k.sk_ai);
+		set_secret(e, "sk_ar", &k.sk_ar);
+		set_str(e, "encr", alg_name(TRANSFORM_ENCR, k.encr_id, k.encr_key_bits));
+		set(e, "integ",
+		    json_string(k.integ_id ? alg_name(TRANSFORM_INTEG, k.integ_id, 0) : ""));
+		json_array_append_new(ike, e);
+	}
+	secret_wipe(&k, sizeof(k));
+	set(o, "ike", ike);
+	/* ESP keys are the engine's and never come back */
+	set(o, "esp", json_array());
+	return o;
+}

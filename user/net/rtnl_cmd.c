@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* One question and the commands of net/rtnl. */
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include <linux/if_addr.h>
+#include <linux/neighbour.h>
+#include <linux/rtnetlink.h>
+
+#include "rtnl_private.h"
+
+enum { CMD_MAX = 512 };
+
+static void put_addr(struct nlmsghdr *nlh, uint16_t type, const struct addr *a)
+{
+	mnl_attr_put(nlh, type, addr_len(a), a->b);
+}
+
+struct hop {
+	uint32_t ifindex;
+	struct addr addr;
+	bool found;
+};
+
+static int on_route(const struct nlmsghdr *nlh, void *ctx)
+{
+	const struct rtmsg *rt = mnl_nlmsg_get_payload(nlh);
+	struct hop *h = ctx;
+	const struct nlattr *a;
+
+	if (nlh->nlmsg_type != RTM_NEWROUTE || rt->rtm_type != RTN_UNICAST)
+		return MNL_CB_OK;
+	mnl_attr_for_each(a, nlh, sizeof(*rt))
+	{
+		uint16_t type = mnl_attr_get_type(a);
+
+		if (type == RTA_OIF && mnl_attr_get_u32(a) == h->ifindex)
+			h->found = true;
+		else if (type == RTA_GATEWAY && mnl_attr_get_payload_len(a) == addr_len(&h->addr))
+			h->addr = addr_from_bytes(h->addr.family, mnl_attr_get_payload(a));
+	}
+	return MNL_CB_OK;
+}
+
+int rtnl_next_hop(struct rtnl *r, const struct addr *dst, const struct addr *src, uint32_t ifindex,
+		  struct addr *ret_hop)
+{
+	char buf[CMD_MAX];
+	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
+	struct hop h = { .ifindex = ifindex, .addr = *dst };
+	struct rtmsg *rt;
+	int err;
+
+	nlh->nlmsg_type = RTM_GETROUTE;
+	nlh->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK;
+	rt = mnl_nlmsg_put_extra_header(nlh, sizeof(*rt));
+	rt->rtm_family = rtnl_af(dst);
+	rt->rtm_dst_len = (uint8_t)(addr_len(dst) * 8);
+	put_addr(nlh, RTA_DST, dst);
+	if (src && src->family == dst->family) {
+		rt->rtm_src_len = (uint8_t)(addr_len(src) * 8);
+		put_addr(nlh, RTA_SRC, src);
+	}
+	mnl_attr_put_u32(nlh, RTA_OIF, ifindex);
+	err = rtnl_ask(r, nlh, on_route, &h);
+	if (err)
+		return err;
+	if (!h.found)
+		return -ENETUNREACH;
+	*ret_hop = h.addr;
+	return 0;
+}
+
+static int neigh_set(struct rtnl *r, uint32_t ifindex, const struct addr *a, bool managed)
+{
+	char buf[CMD_MAX];
+	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
+	struct ndmsg *nd;
+
+	nlh->nlmsg_type = RTM_NEWNEIGH;
+	nlh->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE;
+	nd = mnl_nlmsg_put_extra_header(nlh, sizeof(*nd));
+	nd->ndm_family = rtnl_af(a);
+	nd->ndm_ifindex = (int)ifindex;
+	nd->ndm_flags = managed ? 0 : NTF_USE;
+	put_addr(nlh, NDA_DST, a);
+	if (managed)
+		mnl_attr_put_u32(nlh, NDA_FLAGS_EXT, NTF_EXT_MANAGED);
+	return rtnl_ask(r, nlh, NULL, NULL);
+}
+
+int rtnl_neigh_keep(struct rtnl *r, uint32_t ifindex, const struct addr *a)
+{
+	/* Managed entries (5.16) are refreshed by the kernel; before that, one resolution. */
+	int err = neigh_set(r, ifindex, a, true);
+
+	return err ? neigh_set(r, ifindex, a, false) : 0;
+}
+
+static int addr_cmd(struct rtnl *r, uint16_t type, uint32_t ifindex, const struct addr *a,
+		    uint8_t prefix_len)
+{
+	char buf[CMD_MAX];
+	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
+	struct ifaddrmsg *ifa;
+
+	nlh->nlmsg_type = type;
+	nlh->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK;
+	if (type == RTM_NEWADDR)
+		nlh->nlmsg_flags |= NLM_F_CREATE | NLM_F_EXCL;
+	ifa = mnl_nlmsg_put_extra_header(nlh, sizeof(*ifa));
+	ifa->ifa_family = rtnl_af(a);
+	ifa->ifa_prefixlen = prefix_len;
+	ifa->ifa_index = ifindex;
+	/* Nobody else answers for an address inside a tunnel: no duplicate detection. */
+	ifa->ifa_flags = a->family == 6 ? IFA_F_NODAD : 0;
+	put_addr(nlh, IFA_LOCAL, a);
+	put_addr(nlh, IFA_ADDRESS, a);
+	return rtnl_ask(r, nlh, NULL, NULL);
+}
+
+int rtnl_addr_add(struct rtnl *r, uint32_t ifindex, const struct addr *a, uint8_t prefix_len)
+{
+	int err = addr_cmd(r, RTM_NEWADDR, ifindex, a, prefix_len);
+
+	return err == -EEXIST ? 0 : err;
+}
+
+int rtnl_addr_del(struct rtnl *r, uint32_t ifindex, const struct addr *a, uint8_t prefix_len)
+{
+	int err = addr_cmd(r, RTM_DELADDR, ifindex, a, prefix_len);
+
+	return err == -EADDRNOTAVAIL || err == -ENODEV ? 0 : err;
+}
+
+static int route_cmd(struct rtnl *r, uint16_t type, const struct addr *dst, uint8_t prefix_len,
+		     uint32_t ifindex, const struct addr *src)
+{
+	char buf[CMD_MAX];
+	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
+	struct rtmsg *rt;
+
+	nlh->nlmsg_type = type;
+	nlh->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK;
+	if (type == RTM_NEWROUTE)
+		nlh->nlmsg_flags |= NLM_F_CREATE | NLM_F_EXCL;
+	rt = mnl_nlmsg_put_extra_header(nlh, sizeof(*rt));
+	rt->rtm_family = rtnl_af(dst);
+	rt->rtm_dst_len = prefix_len;
+	rt->rtm_table = RT_TABLE_MAIN;
+	rt->rtm_protocol = RTNL_PROTO;
+	rt->rtm_scope = type == RTM_NEWROUTE ? RT_SCOPE_LINK : RT_SCOPE_NOWHERE;
+	rt->rtm_type = RTN_UNICAST;
+	put_addr(nlh, RTA_DST, dst);
+	mnl_attr_put_u32(nlh, RTA_OIF, ifindex);
+	if (src && src->family == dst->family)
+		put_addr(nlh, RTA_PREFSRC, src);
+	return rtnl_ask(r, nlh, NULL, NULL);
+}
+
+int rtnl_route_add(struct rtnl *r, const struct addr *dst, uint8_t prefix_len, uint32_t ifindex,
+		   const struct addr *src)
+{
+	int err = route_cmd(r, RTM_NEWROUTE, dst, prefix_len, ifindex, src);
+
+	return err == -EEXIST ? 0 : err;
+}
+
+int rtnl_route_del(struct rtnl *r, const struct addr *dst, uint8_t prefix_len, uint32_t ifindex)
+{
+	int err = route_cmd(r, RTM_DELROUTE, dst, prefix_len, ifindex, NULL);
+
+	return err == -ESRCH || err == -ENODEV ? 0 : err;
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Shared by rtnl.c (what is) and rtnl_cmd.c (asking and changing). */
+#ifndef BRAID_NET_RTNL_PRIVATE_H
+#define BRAID_NET_RTNL_PRIVATE_H
+
+#include <libmnl/libmnl.h>
+
+#include "net/rtnl.h"
+
+struct rtnl_addr_row {
+	uint32_t ifindex;
+	bool usable;
+	struct addr addr;
+};
+
+struct rtnl_neigh_row {
+	uint32_t ifindex;
+	struct addr addr;
+	uint8_t mac[6];
+};
+
+/* Rows of one kind, grown by doubling; order is of no meaning. */
+struct rtnl_table {
+	void *rows;
+	size_t n, cap, row_octets;
+};
+
+struct rtnl {
+	struct mnl_socket *follow, *ask;
+	uint32_t seq;
+	rtnl_change_fn *fn;
+	void *ctx;
+	struct rtnl_table links, addrs, neighs;
+};
+
+/* Send nlh and run cb over the answers until done or acknowledged. 0 or -errno. */
+int rtnl_ask(struct rtnl *r, struct nlmsghdr *nlh, mnl_cb_t cb, void *ctx);
+
+static inline uint8_t rtnl_af(const struct addr *a)
+{
+	return a->family == 4 ? 2 /* AF_INET */ : 10 /* AF_INET6 */;
+}
+
+#endif
