@@ -50,6 +50,7 @@ struct build {
 	uint16_t sport;
 	uint32_t seq;
 	uint8_t flags;	/* TCP */
+	uint8_t window; /* TCP, beyond 512 */
 	size_t options; /* octets of TCP options */
 	uint16_t id;
 	bool df;
@@ -92,7 +93,7 @@ static inline size_t build(uint8_t *p, const struct build *b)
 		l4[11] = 77;
 		l4[12] = (uint8_t)(hdr / 4 << 4);
 		l4[13] = b->flags;
-		put16be(l4 + 14, 512);
+		put16be(l4 + 14, 512u + b->window);
 		memset(l4 + 20, 1, b->options);
 	} else {
 		put16be(l4 + 4, l4_len);

@@ -181,6 +181,10 @@ static void options(struct build *b)
 {
 	b->options = 20;
 }
+static void window(struct build *b)
+{
+	b->window = 1;
+}
 static void identification(struct build *b)
 {
 	b->id += 3;
@@ -205,6 +209,8 @@ Test(coalesce, what_is_not_joined)
 	cr_assert_eq(runs(flags_cwr), 3);
 	same_again();
 	cr_assert_eq(runs(options), 3);
+	same_again();
+	cr_assert_eq(runs(window), 3);
 	same_again();
 	cr_assert_eq(runs(identification), 3);
 	same_again();

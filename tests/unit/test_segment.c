@@ -167,6 +167,7 @@ Test(segment, headers_that_do_not_fit)
 	REFUSED(super[0] = 0x75);
 	REFUSED(vh.gso_type = 0; vh.csum_start = 60000);
 	REFUSED(vh.gso_type = 0; vh.csum_offset = 60000);
+	REFUSED(vh.gso_type = 0; vh.csum_start = 0); /* the IP header */
 }
 
 Test(segment, csum_against_octet_by_octet)

@@ -45,7 +45,9 @@ static int whole(struct segment *s, const struct virtio_net_hdr *vh, uint8_t *pk
 	if (vh->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM) {
 		size_t at = (size_t)vh->csum_start + vh->csum_offset;
 
-		if (vh->csum_start > s->in.len || at + 2 > s->in.len)
+		/* never into the IP header */
+		if (vh->csum_start < s->in.l4_off || vh->csum_start > s->in.len ||
+		    at + 2 > s->in.len)
 			return -EBADMSG;
 		put_csum(pkt + at, csum_add(0, pkt + vh->csum_start, s->in.len - vh->csum_start));
 		/* RFC 768: a computed zero is sent as ones. */
