@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Inner packets of the ESP engine: what a peer put into ESP, and what the TUN device hands out. The
+ * first octets are a virtio header. What comes out of segmentation must be whole packets that the
+ * reverse way joins without losing an octet. */
+#include <linux/virtio_net.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "esp/coalesce.h"
+#include "esp/flow.h"
+#include "esp/probe.h"
+#include "esp/segment.h"
+
+enum { ROOM = 1 << 20, PACKETS_MAX = 512 };
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+struct sum {
+	size_t octets, packets;
+};
+
+static volatile unsigned touched;
+
+static void emit(void *ctx, const struct iovec *pieces, int n, size_t packets)
+{
+	struct sum *s = ctx;
+	if (n < 2 || packets != (size_t)n - 1)
+		abort();
+	for (int i = 0; i < n; i++)
+		for (size_t j = 0; j < pieces[i].iov_len; j++)
+			touched += ((const uint8_t *)pieces[i].iov_base)[j];
+	for (int i = 1; i < n; i++)
+		s->octets += pieces[i].iov_len;
+	s->packets += packets;
+}
+
+/* The packet as it is, from a peer. */
+static void from_peer(const uint8_t *data, size_t size)
+{
+	struct inner in;
+	struct probe probe;
+	uint8_t again[PROBE_LEN];
+
+	if (!inner_parse(data, size, false, &in)) {
+		if (in.len > size || in.l4_off > in.len)
+			abort();
+		flow_slot(&in, 1);
+	}
+	if (!probe_decode(data, size, &probe))
+		probe_encode(&probe, again);
+}
+
+static void from_tun(const struct virtio_net_hdr *vh, uint8_t *pkt, size_t size)
+{
+	static uint8_t room[ROOM];
+	struct sum sum = { 0, 0 };
+	struct coalesce c;
+	struct segment s;
+	struct inner in;
+	size_t used = 0, packets = 0, n;
+
+	if (segment_init(&s, vh, pkt, size))
+		return;
+	coalesce_init(&c, true, emit, &sum);
+	while (used + segment_max(&s) <= ROOM && (n = segment_next(&s, room + used))) {
+		if (n > segment_max(&s) || inner_parse(room + used, n, false, &in) || in.len != n)
+			abort();
+		coalesce_add(&c, room + used, &in);
+		used += n;
+		if (++packets == PACKETS_MAX)
+			break;
+	}
+	coalesce_flush(&c);
+	if (sum.packets != packets || sum.octets > used)
+		abort();
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct virtio_net_hdr vh;
+	uint8_t *pkt;
+
+	if (size <= sizeof(vh))
+		return 0;
+	memcpy(&vh, data, sizeof(vh));
+	size -= sizeof(vh);
+	pkt = malloc(size);
+	if (!pkt)
+		abort();
+	memcpy(pkt, data + sizeof(vh), size);
+	from_peer(pkt, size);
+	from_tun(&vh, pkt, size);
+	free(pkt);
+	return 0;
+}
