@@ -1,0 +1,511 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The data plane as the agent sees it, in a network and a mount namespace of its own with a bpffs:
+ * adoption, publication while packets run, allocation, attachment beside others, flush.
+ */
+#include <arpa/inet.h>
+#include <bpf/bpf.h>
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <linux/capability.h>
+#include <net/if.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "dp/dp.h"
+#include "harness.h"
+
+static char base[64], pins[80], error[512];
+static struct dp_options opt;
+static struct dp *dp;
+
+static void sh(const char *cmd)
+{
+	cr_assert_eq(system(cmd), 0, "%s", cmd);
+}
+
+static bool sh_ok(const char *cmd)
+{
+	return system(cmd) == 0;
+}
+
+static void setup(void)
+{
+	if (geteuid() != 0 || unshare(CLONE_NEWNET | CLONE_NEWNS) < 0)
+		cr_skip_test("needs root: network and mount namespaces, CAP_BPF");
+	cr_assert_eq(mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL), 0);
+	strcpy(base, "/tmp/braid-test-dp-XXXXXX");
+	cr_assert(mkdtemp(base));
+	cr_assert_eq(mount("bpf", base, "bpf", 0, NULL), 0);
+	snprintf(pins, sizeof(pins), "%s/x/braid", base);
+	opt = (struct dp_options){ .pin_dir = pins, .steer_dev = "braid0", .sa_max = 256 };
+	addr_parse("198.18.0.1", &opt.stable4_local);
+	addr_parse("198.18.0.2", &opt.stable4_remote);
+	addr_parse("fd00:6272:6169:6400::1", &opt.stable6_local);
+	addr_parse("fd00:6272:6169:6400::2", &opt.stable6_remote);
+	sh("ip link set lo up; ip link add u0 type veth peer name u1; ip link set u0 up; "
+	   "ip link set u1 up");
+}
+
+static void teardown(void)
+{
+	dp_close(dp);
+	umount2(base, MNT_DETACH);
+	rmdir(base);
+}
+
+TestSuite(dp, .init = setup, .fini = teardown);
+
+static void open_dp(void)
+{
+	int err = dp_open(&opt, &dp, error, sizeof(error));
+
+	cr_assert_eq(err, 0, "%s", error);
+}
+
+static void reopen_dp(void)
+{
+	dp_close(dp);
+	dp = NULL;
+	open_dp();
+}
+
+static struct steer_path a_path(uint32_t id, uint32_t n)
+{
+	struct steer_path p = {
+		.id = id, .family = 4, .ifindex = if_nametoindex("u0"), .mtu = n, .epids = n
+	};
+
+	p.src.b[0] = 192;
+	p.dst.b[0] = 203;
+	p.src.b[3] = p.dst.b[3] = n;
+	return p;
+}
+
+static uint32_t put(uint32_t id, uint32_t n, int state)
+{
+	struct steer_path p = a_path(id, n);
+	uint32_t got = 0;
+
+	cr_assert_eq(dp_path_put(dp, &p, state, &got), 0);
+	return got;
+}
+
+static int pinned(const char *name)
+{
+	char file[128];
+	int fd;
+
+	snprintf(file, sizeof(file), "%s/%s", pins, name);
+	fd = bpf_obj_get(file);
+	cr_assert_geq(fd, 0, "%s", name);
+	return fd;
+}
+
+/* Everything a restarted agent needs is in the pins; traffic's maps are the same ones. */
+Test(dp, adoption)
+{
+	uint32_t spi, spi2, path, group, out, found, other;
+	uint16_t weight = 1;
+	struct steer_path got;
+	enum steer_path_state state;
+
+	open_dp();
+	cr_assert_eq(dp_spi_alloc(dp, &spi), 0);
+	path = put(0, 9, STEER_PATH_DOWN);
+	cr_assert_eq(dp_group_put(dp, 0, STEER_MODE_FLOW_HASH, &path, &weight, 1, &group), 0);
+	cr_assert_eq(dp_sa_add(dp, 77, spi, 0xabcdef, group, STEER_SA_ENCAP, &out), 0);
+	reopen_dp();
+	cr_assert_eq(dp_sa_find(dp, 77, &found), 0);
+	cr_assert_eq(found, out);
+	cr_assert_eq(dp_path_get(dp, path, &got, &state), 0);
+	cr_assert_eq(state, STEER_PATH_DOWN);
+	cr_assert_eq(got.epids, 9);
+	/* what is in use is not given out again */
+	cr_assert_eq(dp_spi_reserve(dp, spi), 0);
+	cr_assert_eq(dp_spi_alloc(dp, &spi2), 0);
+	cr_assert_neq(STEER_SPI_INDEX(spi2), STEER_SPI_INDEX(spi));
+	cr_assert_neq(put(0, 10, STEER_PATH_UP), path);
+	cr_assert_eq(dp_group_put(dp, 0, STEER_MODE_FLOW_HASH, &path, &weight, 1, &other), 0);
+	cr_assert_neq(other, group);
+	dp_sa_del(dp, 77);
+	cr_assert_eq(dp_sa_find(dp, 77, &found), -ENOENT);
+}
+
+Test(dp, pins_are_private)
+{
+	struct stat st;
+	char file[128];
+
+	open_dp();
+	cr_assert_eq(stat(pins, &st), 0);
+	cr_assert_eq(st.st_mode & 0777, 0700);
+	snprintf(file, sizeof(file), "%s/sa_in", pins);
+	cr_assert_eq(stat(file, &st), 0);
+	cr_assert_eq(st.st_mode & 0777, 0600);
+}
+
+/* Another size or version: nothing is touched, and the sentence says both sides. */
+Test(dp, other_abi)
+{
+	struct steer_abi abi;
+	__u32 key = 0;
+	int fd;
+
+	open_dp();
+	dp_close(dp);
+	dp = NULL;
+	opt.sa_max = 512;
+	cr_assert_eq(dp_open(&opt, &dp, error, sizeof(error)), -EPROTO);
+	cr_assert(strstr(error, "256 SAs") && strstr(error, "512") && strstr(error, "flush"), "%s",
+		  error);
+	opt.sa_max = 256;
+	fd = pinned("abi");
+	cr_assert_eq(bpf_map_lookup_elem(fd, &key, &abi), 0);
+	abi.version = 99;
+	cr_assert_eq(bpf_map_update_elem(fd, &key, &abi, BPF_ANY), 0);
+	close(fd);
+	cr_assert_eq(dp_open(&opt, &dp, error, sizeof(error)), -EPROTO);
+	cr_assert(strstr(error, "version 99"), "%s", error);
+	cr_assert_eq(dp_flush(&opt), 0);
+	open_dp();
+}
+
+Test(dp, bad_options)
+{
+	opt.sa_max = 300;
+	cr_assert_eq(dp_open(&opt, &dp, error, sizeof(error)), -EINVAL);
+	cr_assert(strstr(error, "power of two"), "%s", error);
+	opt.sa_max = 256;
+	opt.pin_dir = "relative";
+	cr_assert_eq(dp_open(&opt, &dp, error, sizeof(error)), -EINVAL);
+	opt.pin_dir = pins;
+	opt.steer_dev = "a-name-that-is-too-long";
+	cr_assert_eq(dp_open(&opt, &dp, error, sizeof(error)), -EINVAL);
+	/* somebody's device of that name is left alone */
+	opt.steer_dev = "u0";
+	cr_assert_eq(dp_open(&opt, &dp, error, sizeof(error)), -EEXIST);
+	cr_assert(strstr(error, "not ours"), "%s", error);
+	cr_assert_eq(dp_flush(&opt), -EEXIST);
+	cr_assert(if_nametoindex("u0"));
+}
+
+static void drop_caps(const uint32_t *caps, size_t n)
+{
+	struct __user_cap_header_struct h = { _LINUX_CAPABILITY_VERSION_3, 0 };
+	struct __user_cap_data_struct d[2];
+
+	cr_assert_eq(syscall(SYS_capget, &h, d), 0);
+	for (size_t i = 0; i < n; i++)
+		d[caps[i] / 32].effective &= ~(1u << caps[i] % 32);
+	cr_assert_eq(syscall(SYS_capset, &h, d), 0);
+}
+
+Test(dp, missing_net_admin_is_named)
+{
+	const uint32_t caps[] = { CAP_NET_ADMIN };
+
+	drop_caps(caps, 1);
+	cr_assert_eq(dp_open(&opt, &dp, error, sizeof(error)), -EPERM);
+	cr_assert(strstr(error, "CAP_NET_ADMIN"), "%s", error);
+}
+
+Test(dp, missing_bpf_is_named)
+{
+	const uint32_t caps[] = { CAP_BPF, CAP_SYS_ADMIN };
+
+	drop_caps(caps, 2);
+	cr_assert_eq(dp_open(&opt, &dp, error, sizeof(error)), -EPERM);
+	cr_assert(strstr(error, "CAP_BPF"), "%s", error);
+}
+
+/* No bpffs: one is mounted at the parent of the pin directory; if it cannot be, the sentence says
+ * what to run. */
+Test(dp, bpffs_missing)
+{
+	const uint32_t caps[] = { CAP_SYS_ADMIN };
+	char dir[64] = "/tmp/braid-test-nofs-XXXXXX", pin[96];
+
+	cr_assert(mkdtemp(dir));
+	snprintf(pin, sizeof(pin), "%s/bpf/braid", dir);
+	opt.pin_dir = pin;
+	open_dp();
+	cr_assert_eq(dp_flush(&opt), 0);
+	dp_close(dp);
+	dp = NULL;
+	snprintf(pin, sizeof(pin), "%s/bpf", dir);
+	cr_assert_eq(umount2(pin, MNT_DETACH), 0);
+	snprintf(pin, sizeof(pin), "%s/bpf/braid", dir);
+	drop_caps(caps, 1);
+	cr_assert_eq(dp_open(&opt, &dp, error, sizeof(error)), -EPERM);
+	cr_assert(strstr(error, "mount -t bpf"), "%s", error);
+	snprintf(pin, sizeof(pin), "%s/bpf", dir);
+	rmdir(pin);
+	rmdir(dir);
+}
+
+/* A reader never sees half a record. A path's mtu, epids and last octets are written equal. */
+struct tear {
+	struct dp *dp;
+	volatile bool stop;
+	uint64_t looks, torn;
+	uint32_t id;
+};
+
+static void *read_records(void *arg)
+{
+	struct tear *t = arg;
+	struct steer_path p;
+	enum steer_path_state state;
+
+	while (!t->stop) {
+		if (dp_path_get(t->dp, t->id, &p, &state))
+			continue;
+		t->looks++;
+		t->torn += p.mtu != p.epids || (p.mtu & 0xff) != p.src.b[3] ||
+			   p.src.b[3] != p.dst.b[3];
+	}
+	return NULL;
+}
+
+Test(dp, publication_is_never_torn)
+{
+	struct tear t = { 0 };
+	pthread_t reader;
+
+	open_dp();
+	t.dp = dp;
+	t.id = put(0, 1, STEER_PATH_UP);
+	cr_assert_eq(pthread_create(&reader, NULL, read_records, &t), 0);
+	for (uint32_t i = 0; i < 3000; i++) /* fewer than there are slots */
+		put(t.id, i & 0xff, -1);
+	for (uint32_t i = 0; i < 100000; i++)
+		cr_assert_eq(dp_path_state(dp, t.id, i & 1 ? STEER_PATH_UP : STEER_PATH_DOWN), 0);
+	t.stop = true;
+	pthread_join(reader, NULL);
+	cr_assert_gt(t.looks, 100);
+	cr_assert_eq(t.torn, 0);
+}
+
+/* The state can be changed by the engine in between: a new record keeps it. */
+Test(dp, record_change_keeps_the_engines_state)
+{
+	enum steer_path_state state;
+	struct steer_path got;
+	struct steer_path_cur cur;
+	uint32_t id, entries;
+	int fd;
+
+	open_dp();
+	id = put(0, 5, STEER_PATH_UP);
+	fd = dp_path_cur_fd(dp, &entries);
+	cr_assert_eq(entries, STEER_PATHS_MAX);
+	cr_assert_eq(bpf_map_lookup_elem(fd, &id, &cur), 0);
+	cur.state = STEER_PATH_DOWN;
+	cr_assert_eq(bpf_map_update_elem(fd, &id, &cur, BPF_ANY), 0);
+	put(id, 6, -1);
+	cr_assert_eq(dp_path_get(dp, id, &got, &state), 0);
+	cr_assert_eq(state, STEER_PATH_DOWN);
+	cr_assert_eq(got.mtu, 6);
+}
+
+Test(dp, path_errors)
+{
+	struct steer_path p = a_path(0, 1), got;
+	enum steer_path_state state;
+	uint32_t id;
+
+	open_dp();
+	p.family = 0;
+	cr_assert_eq(dp_path_put(dp, &p, 1, &id), -EINVAL);
+	p = a_path(0, 1);
+	p.ifindex = if_nametoindex("braid0"); /* would go round in circles */
+	cr_assert_eq(dp_path_put(dp, &p, 1, &id), -EINVAL);
+	p = a_path(STEER_PATHS_MAX, 1);
+	cr_assert_eq(dp_path_put(dp, &p, 1, &id), -EINVAL);
+	cr_assert_eq(dp_path_state(dp, 5, STEER_PATH_UP), -ENOENT);
+	cr_assert_eq(dp_path_del(dp, 5), -ENOENT);
+	cr_assert_eq(dp_path_get(dp, 0, &got, &state), -ENOENT);
+	id = put(0, 1, STEER_PATH_UP);
+	cr_assert_eq(dp_path_del(dp, id), 0);
+	cr_assert_eq(dp_path_get(dp, id, &got, &state), -ENOENT);
+	for (uint32_t i = 1; i < STEER_PATHS_MAX; i++)
+		put(0, i, STEER_PATH_UP);
+	p = a_path(0, 1);
+	cr_assert_eq(dp_path_put(dp, &p, 1, &id), -ENOSPC);
+}
+
+/* rx_path follows the record, and a path does not take away what another has taken over. */
+Test(dp, receive_key_follows)
+{
+	struct steer_rx_key key = { .family = 4 };
+	__u32 id, a, b;
+	int fd;
+
+	open_dp();
+	fd = pinned("rx_path");
+	key.ifindex = if_nametoindex("u0");
+	key.local.b[0] = 192;
+	key.remote.b[0] = 203;
+	key.local.b[3] = key.remote.b[3] = 7;
+	a = put(0, 7, STEER_PATH_UP);
+	cr_assert_eq(bpf_map_lookup_elem(fd, &key, &id), 0);
+	cr_assert_eq(id, a);
+	put(a, 8, -1);
+	cr_assert_neq(bpf_map_lookup_elem(fd, &key, &id), 0);
+	put(a, 7, -1);
+	b = put(0, 7, STEER_PATH_UP);
+	cr_assert_eq(dp_path_del(dp, a), 0);
+	cr_assert_eq(bpf_map_lookup_elem(fd, &key, &id), 0);
+	cr_assert_eq(id, b);
+	cr_assert_eq(dp_path_del(dp, b), 0);
+	cr_assert_neq(bpf_map_lookup_elem(fd, &key, &id), 0);
+	close(fd);
+}
+
+Test(dp, sa_errors)
+{
+	uint32_t spi, out;
+
+	open_dp();
+	cr_assert_eq(dp_spi_alloc(dp, &spi), 0);
+	cr_assert_eq(dp_sa_add(dp, 1, spi, 2, 1, 0, &out), 0);
+	cr_assert_eq(dp_sa_add(dp, 1, spi, 2, 1, 0, &out), -EEXIST);
+	cr_assert_eq(dp_sa_add(dp, 2, spi, 2, 1, 0, &out), -EEXIST);
+	cr_assert_eq(dp_sa_add(dp, 2, spi ^ 0x00100000, 2, 1, 0, &out), -EEXIST);
+	cr_assert_eq(dp_sa_add(dp, 2, 0x100, 2, 1, 0, &out), -EINVAL);
+	dp_sa_del(dp, 99);
+	dp_sa_del(dp, 1);
+	cr_assert_eq(dp_sa_add(dp, 2, spi, 2, 1, 0, &out), 0);
+}
+
+/* The device, its addresses and the route to the pair's far side. */
+Test(dp, steering_device)
+{
+	open_dp();
+	cr_assert(sh_ok("ip -o link show braid0 | grep -q NOARP"));
+	cr_assert(sh_ok("ip -o link show braid0 | grep -q 'mtu 65535'"));
+	cr_assert(sh_ok("ip route get 198.18.0.2 | grep -q 'dev braid0 src 198.18.0.1'"));
+	cr_assert(sh_ok("ip -6 route get fd00:6272:6169:6400::2 | grep -q 'dev braid0'"));
+	cr_assert(sh_ok("tc filter show dev braid0 egress | grep -q steer_tc"));
+	reopen_dp();
+	cr_assert(sh_ok("test $(tc filter show dev braid0 egress | grep -c steer_tc) = 1"));
+}
+
+/* Ours beside a filter of somebody else, and gone without a trace of ours. */
+Test(dp, foreign_filter_and_qdisc_stay)
+{
+	LIBBPF_OPTS(bpf_tc_hook, hook, .attach_point = BPF_TC_INGRESS);
+	LIBBPF_OPTS(bpf_tc_opts, opts, .priority = 5, .handle = 1);
+	struct steer_tc *theirs;
+	uint32_t u0, u1;
+	char why[128];
+
+	open_dp();
+	u0 = if_nametoindex("u0");
+	u1 = if_nametoindex("u1");
+	theirs = steer_tc__open_and_load();
+	cr_assert(theirs);
+	hook.ifindex = u0;
+	opts.prog_fd = bpf_program__fd(theirs->progs.steer_tc);
+	cr_assert_eq(bpf_tc_hook_create(&hook), 0);
+	cr_assert_eq(bpf_tc_attach(&hook, &opts), 0);
+	for (int twice = 0; twice < 2; twice++) {
+		cr_assert_eq(dp_uplink_attach(dp, u0, why, sizeof(why)), 0, "%s", why);
+		cr_assert_eq(dp_uplink_attach(dp, u1, why, sizeof(why)), 0, "%s", why);
+	}
+	cr_assert(strstr(why, "tc ingress"));
+	cr_assert_str_eq(dp_uplink_mode(dp, u0), "tc");
+	cr_assert_str_eq(dp_uplink_mode(dp, u1), "tc");
+	cr_assert_str_eq(dp_uplink_mode(dp, 1), "none");
+	cr_assert(sh_ok("test $(tc filter show dev u0 ingress | grep -c steer_in) = 1"));
+	reopen_dp();
+	cr_assert_str_eq(dp_uplink_mode(dp, u0), "tc");
+	cr_assert_eq(dp_uplink_detach(dp, u0), 0);
+	cr_assert_eq(dp_uplink_detach(dp, u1), 0);
+	cr_assert(sh_ok("tc filter show dev u0 ingress | grep -q 'pref 5 .*steer_tc'"));
+	cr_assert(!sh_ok("tc filter show dev u0 ingress | grep -q steer_in"));
+	cr_assert(sh_ok("tc qdisc show dev u0 | grep -q clsact"));
+	cr_assert(!sh_ok("tc qdisc show dev u1 | grep -q clsact"));
+	steer_tc__destroy(theirs);
+}
+
+/* Flush takes what is ours, pins of others in the directory stay. */
+Test(dp, flush)
+{
+	char why[128], file[128];
+	struct stat st;
+	int fd;
+
+	open_dp();
+	cr_assert_eq(dp_uplink_attach(dp, if_nametoindex("u0"), why, sizeof(why)), 0);
+	fd = pinned("drops");
+	snprintf(file, sizeof(file), "%s/theirs", pins);
+	cr_assert_eq(bpf_obj_pin(fd, file), 0);
+	close(fd);
+	dp_close(dp);
+	dp = NULL;
+	cr_assert_eq(dp_flush(&opt), 0);
+	cr_assert_eq(dp_flush(&opt), 0);
+	cr_assert_eq(if_nametoindex("braid0"), 0);
+	cr_assert(!sh_ok("tc qdisc show dev u0 | grep -q clsact"));
+	cr_assert_eq(stat(file, &st), 0);
+	cr_assert_eq(unlink(file), 0);
+	snprintf(file, sizeof(file), "%s/sa_in", pins);
+	cr_assert_neq(stat(file, &st), 0);
+	open_dp();
+	cr_assert_eq(dp_flush(&opt), 0);
+	cr_assert_neq(stat(pins, &st), 0);
+}
+
+static void xdp_beside(enum dp_attach mode, const char *name)
+{
+	uint32_t u0 = if_nametoindex("u0");
+	char why[160];
+
+	opt.attach = mode;
+	open_dp();
+	cr_assert_eq(dp_uplink_attach(dp, u0, why, sizeof(why)), 0, "%s", why);
+	cr_assert_str_eq(dp_uplink_mode(dp, u0), name, "%s", why);
+	cr_assert(sh_ok("ip link show u0 | grep -q xdp"));
+	cr_assert_eq(dp_uplink_attach(dp, u0, why, sizeof(why)), 0, "%s", why);
+	reopen_dp();
+	cr_assert_eq(dp_uplink_attach(dp, u0, why, sizeof(why)), 0, "%s", why);
+	cr_assert_str_eq(dp_uplink_mode(dp, u0), name, "%s", why);
+	cr_assert_eq(dp_uplink_detach(dp, u0), 0);
+	cr_assert(!sh_ok("ip link show u0 | grep -q xdp"));
+}
+
+Test(dp, native_xdp_when_asked)
+{
+	xdp_beside(DP_ATTACH_XDP, "xdp");
+}
+
+Test(dp, generic_xdp_when_asked)
+{
+	xdp_beside(DP_ATTACH_XDP_GENERIC, "xdp-generic");
+}
+
+/* Somebody's XDP program holds the device without a dispatcher: ours goes to tc and says why. */
+Test(dp, xdp_taken_falls_back_to_tc)
+{
+	uint32_t u0 = if_nametoindex("u0");
+	struct steer_xdp *theirs = steer_xdp__open_and_load();
+	char why[160];
+
+	cr_assert(theirs);
+	cr_assert_eq(bpf_xdp_attach(u0, bpf_program__fd(theirs->progs.steer_xdp), 0, NULL), 0);
+	opt.attach = DP_ATTACH_XDP;
+	open_dp();
+	cr_assert_eq(dp_uplink_attach(dp, u0, why, sizeof(why)), 0, "%s", why);
+	cr_assert_str_eq(dp_uplink_mode(dp, u0), "tc");
+	cr_assert(strstr(why, "another XDP program"), "%s", why);
+	cr_assert(sh_ok("ip link show u0 | grep -q xdp"));
+	steer_xdp__destroy(theirs);
+}
