@@ -70,6 +70,13 @@ $(B)/bpf/%.bpf.o: bpf/%.bpf.c
 	$(Q)$(CLANG) $(BPF_CFLAGS) -MMD -MP -MT $@ -c -o $@.tmp $<
 	$(Q)$(BPFTOOL) gen object $@ $@.tmp && rm -f $@.tmp
 
+# Programs of benchmarks only: same chain.
+$(B)/bpf/%.bpf.o: tests/bench/%.bpf.c
+	$(call say,BPF,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CLANG) $(BPF_CFLAGS) -MMD -MP -MT $@ -c -o $@.tmp $<
+	$(Q)$(BPFTOOL) gen object $@ $@.tmp && rm -f $@.tmp
+
 $(B)/skel/%.skel.h: $(B)/bpf/%.bpf.o
 	$(Q)mkdir -p $(@D)
 	$(Q)$(BPFTOOL) gen skeleton $< name $* > $@
@@ -111,6 +118,21 @@ fuzz: $(FUZZ)
 	@set -e; for f in $^; do t=$${f##*/}; echo "== $$t"; mkdir -p $(B)/fuzz/found/$$t; \
 		$$f -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1 -verbosity=0 \
 		-artifact_prefix=$(B)/fuzz/$$t- $(B)/fuzz/found/$$t tests/fuzz/corpus/$$t; done
+
+$(B)/tests/bench/bench_bpf.o: $(B)/skel/bench_prog.skel.h
+$(B)/tests/bench/bench_bpf: $(B)/tests/bench/bench_bpf.o
+	$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
+
+.PHONY: bench-bpf
+bench-bpf: $(B)/tests/bench/bench_bpf
+	$(Q)$< $(B)/bench
+
+# Programs the namespace tests use; each is one C file.
+NETNS_PROGS := $(patsubst %.c,$(B)/%,$(wildcard tests/netns/*.c))
+$(NETNS_PROGS): $(B)/%: $(B)/%.o $(B)/libbraid.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) -pthread -lm
 
 .PHONY: clean
 clean:

@@ -70,21 +70,64 @@ static __always_inline enum esp_verdict esp_find_sa(const struct parsed *p, __u3
 	return p->udp ? ESP_DROP : ESP_PASS;
 }
 
+/* The path id of a packet's addresses by the hint: 0 = not there. */
+static __always_inline __u32 esp_path_hint4(const struct parsed *p, __u32 ifindex)
+{
+	__u32 local = p->ip4->daddr, remote = p->ip4->saddr;
+	__u32 key = steer_rx_hash(ifindex, local, remote);
+	struct steer_rx_hint *h = bpf_map_lookup_elem(&rx_hint, &key);
+
+	if (!h || h->key.ifindex != ifindex || h->key.family != 4 ||
+	    *(__u32 *)h->key.local.b != local || *(__u32 *)h->key.remote.b != remote)
+		return 0;
+	return *(volatile __u32 *)&h->path;
+}
+
+static __always_inline bool esp_same6(const void *a, const void *b)
+{
+	const __u32 *x = a, *y = b;
+
+	return !((x[0] ^ y[0]) | (x[1] ^ y[1]) | (x[2] ^ y[2]) | (x[3] ^ y[3]));
+}
+
+static __always_inline __u32 esp_path_hint6(const struct parsed *p, __u32 ifindex)
+{
+	__u32 key = steer_rx_hash(ifindex, p->ip6->daddr.in6_u.u6_addr32[3],
+				  p->ip6->saddr.in6_u.u6_addr32[3]);
+	struct steer_rx_hint *h = bpf_map_lookup_elem(&rx_hint, &key);
+
+	if (!h || h->key.ifindex != ifindex || h->key.family != 6 ||
+	    !esp_same6(h->key.local.b, &p->ip6->daddr) ||
+	    !esp_same6(h->key.remote.b, &p->ip6->saddr))
+		return 0;
+	return *(volatile __u32 *)&h->path;
+}
+
+/* 0: no path has these addresses. */
+static __always_inline __u32 esp_path(const struct parsed *p, __u32 ifindex)
+{
+	struct steer_rx_key key = { .ifindex = ifindex, .family = p->family };
+	__u32 id = p->family == 4 ? esp_path_hint4(p, ifindex) : esp_path_hint6(p, ifindex), *found;
+
+	if (id)
+		return id;
+	esp_copy_addrs(p, &key.remote, &key.local);
+	found = bpf_map_lookup_elem(&rx_path, &key);
+	return found ? *found : 0;
+}
+
 /* Received on which path: for its counters and the time of its last sign of life. */
 static __always_inline void esp_count_path(const struct parsed *p, __u32 ifindex, __u32 segs,
 					   __u32 octets)
 {
-	struct steer_rx_key key = { .ifindex = ifindex, .family = p->family };
+	__u32 id = esp_path(p, ifindex);
 	struct steer_path_stat *st;
-	__u32 *id;
 
-	esp_copy_addrs(p, &key.remote, &key.local);
-	id = bpf_map_lookup_elem(&rx_path, &key);
 	if (!id) {
 		esp_event(STEER_EV_NEW_SOURCE, p, ifindex);
 		return;
 	}
-	st = bpf_map_lookup_elem(&path_stat, id);
+	st = bpf_map_lookup_elem(&path_stat, &id);
 	if (!st)
 		return;
 	st->rx_packets += segs;
@@ -92,21 +135,20 @@ static __always_inline void esp_count_path(const struct parsed *p, __u32 ifindex
 	st->rx_last_nsec = bpf_ktime_get_coarse_ns();
 }
 
+/* Octets of the IP packets a super-packet stands for: every segment has the headers again. */
+static __always_inline __u32 esp_octets(const struct parsed *p, __u32 segs)
+{
+	return p->ip_len + (segs - 1) * p->hdr_len;
+}
+
 static __always_inline void esp_count_sa(__u32 spi, __u32 segs, __u32 octets)
 {
-	__u32 index = STEER_SPI_INDEX(spi);
-	struct steer_sa_stat *st = bpf_map_lookup_elem(&sa_stat, &index);
+	struct steer_sa_stat *st = sa_stat_of(STEER_SPI_INDEX(spi));
 
 	if (!st)
 		return;
 	st->in_packets += segs;
 	st->in_octets += octets;
-}
-
-/* Octets of the IP packets a super-packet stands for: every segment has the headers again. */
-static __always_inline __u32 esp_octets(const struct parsed *p, __u32 segs)
-{
-	return p->ip_len + (segs - 1) * p->hdr_len;
 }
 
 /* Look up and count: what XDP and tc ingress have in common. */

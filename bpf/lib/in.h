@@ -9,7 +9,7 @@
 
 /* The stable pair goes back in, as far as the SA asks for it. Returns the address diff; ports are
  * restored with both directions only. */
-static __always_inline __u64 in_restore_ip(const struct parsed *p, const struct steer_sa_in *sa)
+static __always_inline __u16 in_restore_ip(const struct parsed *p, const struct steer_sa_in *sa)
 {
 	struct steer_addr src, dst;
 
@@ -26,7 +26,7 @@ static __always_inline bool in_restores(const struct steer_sa_in *sa)
 	return sa->flags & (STEER_SA_RESTORE_DST | STEER_SA_RESTORE_SRC);
 }
 
-static __always_inline __u64 in_restore_ports(const struct parsed *p, const struct steer_sa_in *sa)
+static __always_inline __u16 in_restore_ports(const struct parsed *p, const struct steer_sa_in *sa)
 {
 	return sa->flags & STEER_SA_ENCAP ? rewrite_ports(p->udp, sa->sport, sa->dport) : 0;
 }
@@ -34,32 +34,29 @@ static __always_inline __u64 in_restore_ports(const struct parsed *p, const stru
 /* XDP sees the checksum that was on the wire: arithmetic. 0 or -1: other IP version. */
 static __always_inline int in_restore_xdp(const struct parsed *p, const struct steer_sa_in *sa)
 {
-	__u64 diff;
+	__u16 diff;
 
 	if (p->family != sa->family)
 		return -1;
 	diff = in_restore_ip(p, sa);
-	if (!p->udp)
-		return 0;
-	diff += in_restore_ports(p, sa);
-	if (p->udp->check)
-		p->udp->check = csum_apply(p->udp->check, diff) ?: 0xffff;
+	if (p->udp)
+		rewrite_check_complete(p->udp, diff, in_restore_ports(p, sa));
 	return 0;
 }
 
+/* tc does not know what the device left in the checksum and in the skb: the helper does. */
 static __always_inline int in_restore_tc(struct __sk_buff *skb, const struct parsed *p,
 					 const struct steer_sa_in *sa)
 {
-	void *data = CTX_LOAD(skb, data);
-	__u64 diff, port_diff;
+	__u32 udp_off = (void *)p->udp - CTX_LOAD(skb, data);
+	__u16 diff;
 
 	if (p->family != sa->family)
 		return -1;
 	diff = in_restore_ip(p, sa);
 	if (!p->udp)
 		return 0;
-	port_diff = in_restore_ports(p, sa);
-	return rewrite_udp_check(skb, (void *)p->udp - data, diff, port_diff);
+	return rewrite_check_helper(skb, udp_off, diff, in_restore_ports(p, sa));
 }
 
 /* Parse; once more after pulling the headers into the linear part. */

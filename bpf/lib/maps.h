@@ -11,6 +11,8 @@
 #include "abi/steer.h"
 #include <bpf/bpf_helpers.h>
 
+const volatile __u32 sa_stat_n = 1024; /* SAs counted, per CPU; set at load */
+
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
@@ -27,9 +29,11 @@ struct {
 	__type(value, struct steer_sa_out);
 } sa_out SEC(".maps");
 
+/* Per CPU by index: in a map of type per-CPU array the counters are another pointer away. */
 struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1024); /* abi.sa_max, set at load */
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1024); /* sa_stat_n * CPUs, set at load */
 	__type(key, __u32);
 	__type(value, struct steer_sa_stat);
 } sa_stat SEC(".maps");
@@ -80,6 +84,15 @@ struct {
 	__type(value, __u32); /* path id */
 } rx_path SEC(".maps");
 
+/* A first guess in front of rx_path, by a cheap hash: most packets stop here. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, STEER_RX_HINTS);
+	__type(key, __u32); /* steer_rx_hash */
+	__type(value, struct steer_rx_hint);
+} rx_hint SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, DROP_MAX);
@@ -99,6 +112,14 @@ struct {
 	__type(key, __u32);   /* enum steer_event_kind */
 	__type(value, __u64); /* nsec */
 } event_next SEC(".maps");
+
+/* This CPU's counters of an SA; NULL: not counted. */
+static __always_inline struct steer_sa_stat *sa_stat_of(__u32 index)
+{
+	__u32 key = bpf_get_smp_processor_id() * sa_stat_n + index;
+
+	return index < sa_stat_n ? bpf_map_lookup_elem(&sa_stat, &key) : 0;
+}
 
 /* Written by the loader only: where our ingress program is attached and how. */
 struct {

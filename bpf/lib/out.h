@@ -42,7 +42,9 @@ static __always_inline enum parse_result out_parse(struct __sk_buff *skb, struct
 static __always_inline int out_rewrite(struct __sk_buff *skb, struct parsed *p,
 				       const struct steer_path *path, enum drop_reason *ret_why)
 {
-	__u64 diff;
+	__u32 gso_size = skb->gso_size;
+	bool maybe_partial = p->udp && !gso_size && rewrite_maybe_partial(p);
+	__u16 diff;
 
 	if (path->family == p->family) {
 		diff = rewrite_addrs(p, &path->src, &path->dst);
@@ -55,25 +57,27 @@ static __always_inline int out_rewrite(struct __sk_buff *skb, struct parsed *p,
 			return -1;
 	}
 	*ret_why = DROP_REWRITE;
-	return rewrite_rest(skb, p, path, diff);
+	return rewrite_rest(skb, p, path, diff, gso_size, maybe_partial);
 }
 
-static __always_inline void out_count(__u32 path_id, __u32 sa_index, __u32 segs, __u32 octets)
+static __always_inline void out_count_path(__u32 path_id, __u32 segs, __u32 octets)
 {
-	struct steer_path_stat *ps = bpf_map_lookup_elem(&path_stat, &path_id);
-	struct steer_sa_stat *ss;
+	struct steer_path_stat *st = bpf_map_lookup_elem(&path_stat, &path_id);
 
-	if (ps) {
-		ps->tx_packets += segs;
-		ps->tx_octets += octets;
-	}
-	if (!sa_index)
+	if (!st)
 		return;
-	ss = bpf_map_lookup_elem(&sa_stat, &sa_index);
-	if (ss) {
-		ss->out_packets += segs;
-		ss->out_octets += octets;
-	}
+	st->tx_packets += segs;
+	st->tx_octets += octets;
+}
+
+static __always_inline void out_count_sa(__u32 index, __u32 segs, __u32 octets)
+{
+	struct steer_sa_stat *st = sa_stat_of(index);
+
+	if (!st)
+		return;
+	st->out_packets += segs;
+	st->out_octets += octets;
 }
 
 static __always_inline int out_send(struct __sk_buff *skb, const struct steer_path *path)
@@ -86,12 +90,12 @@ static __always_inline int out_send(struct __sk_buff *skb, const struct steer_pa
 
 static __always_inline int out_steer(struct __sk_buff *skb, __u32 mark)
 {
+	__u32 octets, segs = skb_segs(skb);
 	struct steer_path *path;
 	enum drop_reason why;
-	__u32 sa_index, octets, segs = skb_segs(skb);
 	struct parsed p;
 
-	path = path_of_mark(mark, &sa_index, &why);
+	path = path_of_mark(mark, &why);
 	if (!path)
 		return out_drop(why);
 	if (out_parse(skb, &p) != PARSE_ESP)
@@ -101,7 +105,9 @@ static __always_inline int out_steer(struct __sk_buff *skb, __u32 mark)
 		octets += segs * (path->family == 4 ? -20 : 20);
 	if (out_rewrite(skb, &p, path, &why))
 		return out_drop(why);
-	out_count(path->id, sa_index, segs, octets);
+	out_count_path(path->id, segs, octets);
+	if (STEER_MARK_KIND(mark) != STEER_MARK_KIND_PATH)
+		out_count_sa(STEER_MARK_INDEX(mark), segs, octets);
 	return out_send(skb, path);
 }
 

@@ -107,15 +107,12 @@ static __always_inline __u32 path_of_group(__u32 group_id, __u32 flow_slot,
 	return path_fallback(g, flow_slot);
 }
 
-/* What the mark asks for -> path record; NULL with *ret_why set. *ret_sa_index: for its counters,
- * 0 for a packet that names its path. */
-static __always_inline struct steer_path *path_of_mark(__u32 mark, __u32 *ret_sa_index,
-						       enum drop_reason *ret_why)
+/* What the mark asks for -> path record; NULL with *ret_why set. */
+static __always_inline struct steer_path *path_of_mark(__u32 mark, enum drop_reason *ret_why)
 {
 	__u32 index = STEER_MARK_INDEX(mark), word;
 	struct steer_sa_out *sa;
 
-	*ret_sa_index = 0;
 	*ret_why = DROP_NO_MARK;
 	if (!index)
 		return 0;
@@ -127,7 +124,6 @@ static __always_inline struct steer_path *path_of_mark(__u32 mark, __u32 *ret_sa
 		sa = bpf_map_lookup_elem(&sa_out, &index);
 		if (!sa || !*(volatile __u32 *)&sa->sa_id)
 			return 0;
-		*ret_sa_index = index;
 		word = path_of_group(sa->group, STEER_MARK_SLOT(mark), ret_why);
 	}
 	return word ? path_record(word) : 0;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* New addresses, ports and MACs in a packet, with its checksums.
  *
- * The IPv4 header checksum is plain arithmetic. The UDP one is either complete or, for
- * CHECKSUM_PARTIAL, only the pseudo-header's sum; a program cannot see which. A super-packet is
- * always partial; for the rest bpf_l4_csum_replace knows. Helpers come last: they move packet data.
+ * All of it is arithmetic, as far as the packet tells how its UDP checksum is meant: complete, or
+ * only the pseudo-header's sum (CHECKSUM_PARTIAL). A super-packet is always partial; a single one
+ * whose field is not that sum is complete; where it is, only the kernel knows, and
+ * bpf_l4_csum_replace acts on it. That helper moves packet data: it comes last.
  */
 #ifndef BRAID_BPF_REWRITE_H
 #define BRAID_BPF_REWRITE_H
@@ -12,69 +13,93 @@
 #include "maps.h"
 #include "parse.h"
 
-/* Write both addresses and fix the IPv4 header checksum. Returns the diff for the
- * checksums above. */
-static __always_inline __u64 rewrite_addrs4(struct iphdr *ip, const struct steer_addr *src,
+/* Write both addresses and fix the IPv4 header checksum. Returns the diff for the checksum above.
+ */
+static __always_inline __u16 rewrite_addrs4(struct iphdr *ip, const struct steer_addr *src,
 					    const struct steer_addr *dst)
 {
-	__u64 old = (__u64)ip->saddr + ip->daddr, diff;
+	__u64 sum = csum_neg(csum_words2(&ip->saddr), 2);
+	__u16 diff;
 
 	ip->saddr = *(const __u32 *)src->b;
 	ip->daddr = *(const __u32 *)dst->b;
-	diff = csum_neg(old) + ip->saddr + ip->daddr;
+	diff = csum_fold(sum + ip->saddr + ip->daddr);
 	ip->check = csum_apply(ip->check, diff);
 	return diff;
 }
 
-static __always_inline __u64 rewrite_addrs6(struct ipv6hdr *ip, const struct steer_addr *src,
+static __always_inline __u16 rewrite_addrs6(struct ipv6hdr *ip, const struct steer_addr *src,
 					    const struct steer_addr *dst)
 {
-	__u64 old = csum_words(ip->saddr.in6_u.u6_addr32, 8); /* both addresses */
+	__u64 sum = csum_neg(csum_words8(ip->saddr.in6_u.u6_addr32), 8); /* both addresses */
 
 	__builtin_memcpy(&ip->saddr, src->b, sizeof(ip->saddr));
 	__builtin_memcpy(&ip->daddr, dst->b, sizeof(ip->daddr));
-	return csum_neg(old) + csum_words(ip->saddr.in6_u.u6_addr32, 8);
+	return csum_fold(sum + csum_words8(ip->saddr.in6_u.u6_addr32));
 }
 
-static __always_inline __u64 rewrite_addrs(const struct parsed *p, const struct steer_addr *src,
+static __always_inline __u16 rewrite_addrs(const struct parsed *p, const struct steer_addr *src,
 					   const struct steer_addr *dst)
 {
 	return p->family == 4 ? rewrite_addrs4(p->ip4, src, dst) : rewrite_addrs6(p->ip6, src, dst);
 }
 
 /* Both ports; returns the diff. */
-static __always_inline __u64 rewrite_ports(struct udphdr *udp, __be16 sport, __be16 dport)
+static __always_inline __u16 rewrite_ports(struct udphdr *udp, __be16 sport, __be16 dport)
 {
-	__u64 diff = csum_neg((__u64)udp->source + udp->dest) + sport + dport;
+	__u64 sum = (__u64)(__u16)~udp->source + (__u16)~udp->dest + sport + dport;
 
 	udp->source = sport;
 	udp->dest = dport;
-	return diff;
+	return csum_fold(sum);
+}
+
+/* Whether a UDP checksum field may be the sum of the pseudo-header, of the addresses as they are.
+ */
+static __always_inline bool rewrite_maybe_partial(const struct parsed *p)
+{
+	__u64 sum = (__u64)p->udp->len + bpf_htons(IPPROTO_UDP);
+
+	sum += p->family == 4 ? csum_words2(&p->ip4->saddr)
+			      : csum_words8(p->ip6->saddr.in6_u.u6_addr32);
+	return p->udp->check == csum_fold(sum);
 }
 
 /* The UDP checksum of a single packet, by the helper. Packet pointers are void after this. */
-static __always_inline int rewrite_udp_check(struct __sk_buff *skb, __u32 udp_off, __u64 addr_diff,
-					     __u64 port_diff)
+static __always_inline int rewrite_check_helper(struct __sk_buff *skb, __u32 udp_off,
+						__u16 addr_diff, __u16 port_diff)
 {
 	__u32 off = udp_off + __builtin_offsetof(struct udphdr, check);
-	int err = bpf_l4_csum_replace(skb, off, 0, csum_fold(addr_diff),
+	int err = bpf_l4_csum_replace(skb, off, 0, addr_diff,
 				      BPF_F_PSEUDO_HDR | BPF_F_MARK_MANGLED_0);
 
 	if (!err && port_diff)
-		err = bpf_l4_csum_replace(skb, off, 0, csum_fold(port_diff), BPF_F_MARK_MANGLED_0);
+		err = bpf_l4_csum_replace(skb, off, 0, port_diff, BPF_F_MARK_MANGLED_0);
 	return err;
+}
+
+/* The same in a packet whose checksum is complete or absent (0). */
+static __always_inline void rewrite_check_complete(struct udphdr *udp, __u16 addr_diff,
+						   __u16 port_diff)
+{
+	if (udp->check)
+		udp->check = csum_apply(csum_apply(udp->check, addr_diff), port_diff) ?: 0xffff;
 }
 
 static __always_inline void rewrite_macs(struct ethhdr *eth, const struct steer_path *path)
 {
-	__builtin_memcpy(eth->h_dest, path->dmac, sizeof(eth->h_dest));
-	__builtin_memcpy(eth->h_source, path->smac, sizeof(eth->h_source));
+	const __u32 *from = (const __u32 *)path->dmac; /* and smac behind it */
+	__u32 *to = (__u32 *)eth->h_dest;
+
+	to[0] = from[0];
+	to[1] = from[1];
+	to[2] = from[2];
 	eth->h_proto = path->family == 4 ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6);
 }
 
 /* What a new IP header of the other version takes over from the old one. */
 struct rewrite_carry {
-	__u64 addr_sum;
+	__u64 addr_sum;	   /* of the complements */
 	__u32 payload_len; /* behind the IP header */
 	__u8 proto, tos, ttl;
 };
@@ -84,12 +109,12 @@ static __always_inline struct rewrite_carry rewrite_carry_of(const struct parsed
 	struct rewrite_carry c = { .proto = p->proto };
 
 	if (p->family == 4) {
-		c.addr_sum = (__u64)p->ip4->saddr + p->ip4->daddr;
+		c.addr_sum = csum_neg(csum_words2(&p->ip4->saddr), 2);
 		c.payload_len = p->ip_len - sizeof(struct iphdr);
 		c.tos = p->ip4->tos;
 		c.ttl = p->ip4->ttl;
 	} else {
-		c.addr_sum = csum_words(p->ip6->saddr.in6_u.u6_addr32, 8);
+		c.addr_sum = csum_neg(csum_words8(p->ip6->saddr.in6_u.u6_addr32), 8);
 		c.payload_len = p->ip_len - sizeof(struct ipv6hdr);
 		c.tos = p->ip6->priority << 4 | p->ip6->flow_lbl[0] >> 4;
 		c.ttl = p->ip6->hop_limit;
@@ -111,7 +136,7 @@ static __always_inline void rewrite_new_ip4(struct iphdr *ip, const struct rewri
 		.saddr = *(const __u32 *)path->src.b,
 		.daddr = *(const __u32 *)path->dst.b,
 	};
-	ip->check = (__u16)~csum_fold(csum_words((const __u32 *)ip, sizeof(*ip) / 4));
+	ip->check = (__u16)~csum_fold(csum_words4((const __u32 *)ip) + *(const __u32 *)path->dst.b);
 }
 
 static __always_inline void rewrite_new_ip6(struct ipv6hdr *ip, const struct rewrite_carry *c,
@@ -132,12 +157,13 @@ static __always_inline void rewrite_new_ip6(struct ipv6hdr *ip, const struct rew
 /* Change the IP version: the kernel moves the headers, we write the new one. Afterwards *p
  * describes the packet again. Returns 0 or a negative error. */
 static __always_inline int rewrite_family(struct __sk_buff *skb, struct parsed *p,
-					  const struct steer_path *path, __u64 *ret_diff)
+					  const struct steer_path *path, __u16 *ret_diff)
 {
 	struct rewrite_carry c = rewrite_carry_of(p);
 	bool to4 = path->family == 4, udp = p->udp;
 	__u32 len = to4 ? sizeof(struct iphdr) : sizeof(struct ipv6hdr);
 	void *data, *data_end;
+	__u64 sum;
 
 	if (bpf_skb_change_proto(skb, to4 ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6), 0))
 		return -1;
@@ -153,16 +179,20 @@ static __always_inline int rewrite_family(struct __sk_buff *skb, struct parsed *
 		rewrite_new_ip4(p->l3, &c, path);
 	else
 		rewrite_new_ip6(p->l3, &c, path);
-	*ret_diff = csum_neg(c.addr_sum) + csum_words((const __u32 *)path->src.b, to4 ? 1 : 4) +
-		    csum_words((const __u32 *)path->dst.b, to4 ? 1 : 4);
+	sum = to4 ? (__u64) * (const __u32 *)path->src.b + *(const __u32 *)path->dst.b
+		  : csum_words4((const __u32 *)path->src.b) +
+			      csum_words4((const __u32 *)path->dst.b);
+	*ret_diff = csum_fold(c.addr_sum + sum);
 	return 0;
 }
 
-/* Ports, UDP checksum and MACs, once the IP header is done. */
+/* Ports, UDP checksum and MACs, once the IP header is done. maybe_partial: of the packet as it
+ * came. */
 static __always_inline int rewrite_rest(struct __sk_buff *skb, struct parsed *p,
-					const struct steer_path *path, __u64 addr_diff)
+					const struct steer_path *path, __u16 addr_diff,
+					__u32 gso_size, bool maybe_partial)
 {
-	__u64 port_diff = 0;
+	__u16 port_diff = 0;
 
 	if (path->flags & STEER_PATH_MAC)
 		rewrite_macs(p->eth, path);
@@ -170,12 +200,15 @@ static __always_inline int rewrite_rest(struct __sk_buff *skb, struct parsed *p,
 		return 0;
 	if (path->flags & STEER_PATH_ENCAP)
 		port_diff = rewrite_ports(p->udp, path->sport, path->dport);
-	if (skb->gso_size) {
+	if (gso_size) {
 		p->udp->check = csum_apply_partial(p->udp->check, addr_diff);
 		return 0;
 	}
-	return rewrite_udp_check(skb, L2_ETHER + p->hdr_len - sizeof(*p->udp), addr_diff,
-				 port_diff);
+	if (maybe_partial)
+		return rewrite_check_helper(skb, L2_ETHER + p->hdr_len - sizeof(*p->udp), addr_diff,
+					    port_diff);
+	rewrite_check_complete(p->udp, addr_diff, port_diff);
+	return 0;
 }
 
 #endif

@@ -30,7 +30,10 @@ enum {
 	STEER_GROUPS_MAX = 4096,
 	STEER_GROUP_SLOTS = 8192,
 	STEER_SA_MAX = 1 << 20, /* upper limit of both SA arrays */
+	STEER_SA_STAT_MAX = 1 << 16,
 	STEER_IFACES_MAX = 64,
+	STEER_RX_HINT_BITS = 11,
+	STEER_RX_HINTS = 1 << STEER_RX_HINT_BITS,
 };
 
 /* skb->mark on the steering device: kind/class 4 bits, flow slot 8 bits, index 20 bits.
@@ -138,7 +141,7 @@ struct steer_path {
 	__u8 family; /* 4, 6 */
 	__u8 flags;  /* enum steer_path_flags */
 	__be16 sport, dport;
-	__u8 smac[6], dmac[6];
+	__u8 dmac[6], smac[6]; /* as in an Ethernet header */
 	__u8 pad[2];
 	struct steer_addr src, dst;
 };
@@ -158,7 +161,23 @@ struct steer_rx_key {
 	struct steer_addr local, remote;
 };
 
-/* sa_stat: per-CPU array, key __u32 index of sa_in / sa_out. */
+/* rx_hint: array, key steer_rx_hash. Entries of rx_path where the cheap hash finds them in one
+ * look; path 0 = none. The path id is written last and cleared first. */
+struct steer_rx_hint {
+	__u32 path;
+	struct steer_rx_key key;
+};
+
+/* Of the last octets of both addresses: IPv4's only word, IPv6's last. */
+static inline __u32 steer_rx_hash(__u32 ifindex, __u32 local, __u32 remote)
+{
+	return (ifindex * 0x9e3779b1u ^ local * 0x85ebca6bu ^ remote * 0xc2b2ae35u) >>
+	       (32 - STEER_RX_HINT_BITS);
+}
+
+/* sa_stat: array, key __u32 CPU * entries per CPU + index of sa_in / sa_out. Indices from
+ * STEER_SA_STAT_MAX are not counted here (the engine counts every SA): with a million SAs at random
+ * the counters alone cost a cache miss for each packet. */
 struct steer_sa_stat {
 	__u64 in_packets, in_octets, out_packets, out_octets;
 };

@@ -65,7 +65,8 @@ void udp_txq_clear(struct udp_txq *q);
 /* Room for len octets (at most UDP_MSG_MAX), to be filled and then given to udp_txq_add. Sends what
  * is waiting when there is none. */
 uint8_t *udp_txq_room(struct udp_txq *q, size_t len);
-/* Queue len octets at udp_txq_room's place: segs packets of gso octets, the last may be shorter.
+/* Queue len octets at udp_txq_room's place: segs packets of gso octets, the last may be shorter;
+ * gso 0: one packet that is never joined with another (protocol 50).
  * Joins the message before it when that is one of the same mark and packet size. dest is borrowed
  * until the flush. */
 void udp_txq_add(struct udp_txq *q, int fd, const struct udp_dest *dest, uint32_t mark, size_t len,

@@ -20,10 +20,14 @@ static int quiet(enum libbpf_print_level level, const char *fmt, va_list ap)
 
 static void size_maps(struct bpf_object *obj)
 {
-	struct bpf_map *map;
+	static const char *const sized[] = { "sa_in", "sa_out", "sa_stat" };
 
-	bpf_object__for_each_map(map, obj) if (!strncmp(bpf_map__name(map), "sa_", 3))
-		cr_assert_eq(bpf_map__set_max_entries(map, SA_MAX), 0);
+	for (int i = 0; i < 3; i++) {
+		struct bpf_map *map = bpf_object__find_map_by_name(obj, sized[i]);
+		uint32_t n = i < 2 ? SA_MAX : SA_MAX * libbpf_num_possible_cpus();
+
+		cr_assert_eq(bpf_map__set_max_entries(map, n), 0);
+	}
 }
 
 void env_open(struct env *e)
@@ -40,6 +44,7 @@ void env_open(struct env *e)
 	e->xdp = steer_xdp__open();
 	cr_assert(e->tc && e->xdp);
 	size_maps(e->tc->obj);
+	e->tc->rodata->sa_stat_n = e->xdp->rodata->sa_stat_n = SA_MAX;
 	err = steer_tc__load(e->tc);
 	if (err == -EPERM)
 		cr_skip_test("needs CAP_BPF and CAP_NET_ADMIN");
@@ -346,14 +351,16 @@ struct steer_path_stat get_path_stat(struct env *e, uint32_t id)
 
 struct steer_sa_stat get_sa_stat(struct env *e, uint32_t index)
 {
-	struct steer_sa_stat v[CPUS_MAX], sum = { 0 };
+	struct steer_sa_stat v, sum = { 0 };
 
-	cr_assert_eq(bpf_map_lookup_elem(bpf_map__fd(e->tc->maps.sa_stat), &index, v), 0);
 	for (int i = 0; i < e->n_cpus; i++) {
-		sum.in_packets += v[i].in_packets;
-		sum.in_octets += v[i].in_octets;
-		sum.out_packets += v[i].out_packets;
-		sum.out_octets += v[i].out_octets;
+		uint32_t key = i * SA_MAX + index;
+
+		cr_assert_eq(bpf_map_lookup_elem(bpf_map__fd(e->tc->maps.sa_stat), &key, &v), 0);
+		sum.in_packets += v.in_packets;
+		sum.in_octets += v.in_octets;
+		sum.out_packets += v.out_packets;
+		sum.out_octets += v.out_octets;
 	}
 	return sum;
 }

@@ -140,9 +140,10 @@ static int uplink_xdp(struct dp *dp, uint32_t ifindex, bool generic)
 	if (!skel)
 		return -errno;
 	DECLARE_LIBXDP_OPTS(xdp_program_opts, opts, .obj = skel->obj, .prog_name = "steer_xdp");
+	skel->rodata->sa_stat_n = dp->sa_stat_n;
 	bpf_program__set_autoload(skel->progs.steer_in, false);
 	bpf_program__set_autoload(skel->progs.steer_in_l3, false);
-	err = dp_pin_maps(skel->obj, dp->pin_dir, dp->opt.sa_max);
+	err = dp_pin_maps(dp, skel->obj);
 	if (err)
 		goto out;
 	prog = xdp_program__create(&opts);

@@ -32,11 +32,12 @@ struct dp {
 	char steer_dev[IF_NAMESIZE];
 	uint32_t steer_ifindex;
 	int n_cpus;
+	uint32_t sa_stat_n; /* SAs counted, per CPU */
 
 	struct steer_tc *tc;
 	struct steer_xdp *xdp;
-	struct dp_array sa_in, sa_out, group_cur, group, path_cur, path;
-	int path_cur_fd, path_stat_fd, sa_stat_fd, drops_fd, rx_path_fd, uplink_fd;
+	struct dp_array sa_in, sa_out, group_cur, group, path_cur, path, rx_hint, sa_stat;
+	int path_cur_fd, path_stat_fd, drops_fd, rx_path_fd, uplink_fd;
 	void *percpu; /* scratch: one value per CPU */
 
 	struct spi_alloc spi;
@@ -60,7 +61,7 @@ int dp_fail(char *ret_error, size_t len, int err, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
 
 /* load.c: pin paths and sizes for every map of an opened object. 0 or -errno. */
-int dp_pin_maps(struct bpf_object *obj, const char *pin_dir, uint32_t sa_max);
+int dp_pin_maps(const struct dp *dp, struct bpf_object *obj);
 
 /* bpffs.c: pin_dir exists on a bpffs afterwards. */
 int dp_bpffs_prepare(const char *pin_dir, char *ret_error, size_t len);

@@ -108,7 +108,7 @@ static int check_abi(const char *pin_dir, const struct steer_abi *want, char *re
 		       want->version, want->sa_max, want->paths_max, want->groups_max);
 }
 
-int dp_pin_maps(struct bpf_object *obj, const char *pin_dir, uint32_t sa_max)
+int dp_pin_maps(const struct dp *dp, struct bpf_object *obj)
 {
 	struct bpf_map *map;
 	char file[300];
@@ -120,12 +120,14 @@ int dp_pin_maps(struct bpf_object *obj, const char *pin_dir, uint32_t sa_max)
 
 		if (bpf_map__is_internal(map))
 			continue;
-		if (!strncmp(name, "sa_", 3)) {
-			err = bpf_map__set_max_entries(map, sa_max);
-			if (err)
-				return err;
-		}
-		snprintf(file, sizeof(file), "%s/%s", pin_dir, name);
+		err = 0;
+		if (!strcmp(name, "sa_stat"))
+			err = bpf_map__set_max_entries(map, dp->sa_stat_n * dp->n_cpus);
+		else if (!strncmp(name, "sa_", 3))
+			err = bpf_map__set_max_entries(map, dp->opt.sa_max);
+		if (err)
+			return err;
+		snprintf(file, sizeof(file), "%s/%s", dp->pin_dir, name);
 		err = bpf_map__set_pin_path(map, file);
 		if (err)
 			return err;
@@ -151,15 +153,21 @@ static int load_programs(struct dp *dp, char *ret_error, size_t len)
 {
 	int err;
 
+	dp->n_cpus = libbpf_num_possible_cpus();
+	if (dp->n_cpus < 1)
+		return dp_fail(ret_error, len, -EINVAL, "number of CPUs unknown");
+	dp->sa_stat_n = dp->opt.sa_max < STEER_SA_STAT_MAX ? dp->opt.sa_max : STEER_SA_STAT_MAX;
 	dp->tc = steer_tc__open();
 	dp->xdp = steer_xdp__open();
 	if (!dp->tc || !dp->xdp)
 		return load_failed(-errno, "the steering programs", ret_error, len);
-	err = dp_pin_maps(dp->tc->obj, dp->pin_dir, dp->opt.sa_max);
+	err = dp_pin_maps(dp, dp->tc->obj);
 	if (!err)
-		err = dp_pin_maps(dp->xdp->obj, dp->pin_dir, dp->opt.sa_max);
+		err = dp_pin_maps(dp, dp->xdp->obj);
 	if (err)
 		return load_failed(err, "the steering programs", ret_error, len);
+	dp->tc->rodata->sa_stat_n = dp->sa_stat_n;
+	dp->xdp->rodata->sa_stat_n = dp->sa_stat_n;
 	/* steer_xdp itself is loaded per device, by the dispatcher. */
 	bpf_program__set_autoload(dp->xdp->progs.steer_xdp, false);
 	err = steer_tc__load(dp->tc);
@@ -194,6 +202,7 @@ static int map_arrays(struct dp *dp)
 		{ dp->tc->maps.sa_in, &dp->sa_in },	    { dp->tc->maps.sa_out, &dp->sa_out },
 		{ dp->tc->maps.group_cur, &dp->group_cur }, { dp->tc->maps.group, &dp->group },
 		{ dp->tc->maps.path_cur, &dp->path_cur },   { dp->tc->maps.path, &dp->path },
+		{ dp->tc->maps.rx_hint, &dp->rx_hint },	    { dp->tc->maps.sa_stat, &dp->sa_stat },
 	};
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++) {
@@ -204,7 +213,6 @@ static int map_arrays(struct dp *dp)
 	}
 	dp->path_cur_fd = bpf_map__fd(dp->tc->maps.path_cur);
 	dp->path_stat_fd = bpf_map__fd(dp->tc->maps.path_stat);
-	dp->sa_stat_fd = bpf_map__fd(dp->tc->maps.sa_stat);
 	dp->drops_fd = bpf_map__fd(dp->tc->maps.drops);
 	dp->rx_path_fd = bpf_map__fd(dp->tc->maps.rx_path);
 	dp->uplink_fd = bpf_map__fd(dp->tc->maps.uplink);
@@ -231,9 +239,6 @@ static int open_maps(struct dp *dp, const struct steer_abi *abi, char *ret_error
 	if (err)
 		return dp_fail(ret_error, len, err, "mapping the steering maps: %s",
 			       strerror(-err));
-	dp->n_cpus = libbpf_num_possible_cpus();
-	if (dp->n_cpus < 1)
-		return dp_fail(ret_error, len, -EINVAL, "number of CPUs unknown");
 	dp->percpu = calloc(dp->n_cpus, sizeof(struct steer_path_stat));
 	dp->events = ring_buffer__new(bpf_map__fd(dp->tc->maps.events), on_event, dp, NULL);
 	if (!dp->percpu || !dp->events || dp_adopt(dp) < 0)
@@ -300,6 +305,8 @@ void dp_close(struct dp *dp)
 	unmap_array(&dp->group);
 	unmap_array(&dp->path_cur);
 	unmap_array(&dp->path);
+	unmap_array(&dp->rx_hint);
+	unmap_array(&dp->sa_stat);
 	ring_buffer__free(dp->events);
 	dp_forget(dp);
 	steer_tc__destroy(dp->tc);

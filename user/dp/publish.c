@@ -26,6 +26,11 @@ static struct steer_sa_out *sa_out(const struct dp *dp, uint32_t i)
 	return dp_entry(&dp->sa_out, i);
 }
 
+static struct steer_sa_stat *sa_stat(const struct dp *dp, int cpu, uint32_t i)
+{
+	return dp_entry(&dp->sa_stat, cpu * dp->sa_stat_n + i);
+}
+
 static struct steer_path_cur *path_cur(const struct dp *dp, uint32_t id)
 {
 	return dp_entry(&dp->path_cur, id);
@@ -131,13 +136,6 @@ static struct steer_addr steer_addr(const struct addr *a)
 	return s;
 }
 
-/* A new user of a counter starts at zero. */
-static void zero_percpu(struct dp *dp, int fd, uint32_t key, size_t size)
-{
-	memset(dp->percpu, 0, (size_t)dp->n_cpus * ((size + 7) & ~7ul));
-	bpf_map_update_elem(fd, &key, dp->percpu, BPF_ANY);
-}
-
 /* The inbound SPI's index serves outbound, too: one allocator, one counter record. */
 int dp_sa_add(struct dp *dp, uint32_t sa_id, uint32_t spi_in, uint32_t spi_out, uint32_t group,
 	      uint8_t sa_flags, uint32_t *ret_out_index)
@@ -158,7 +156,8 @@ int dp_sa_add(struct dp *dp, uint32_t sa_id, uint32_t spi_in, uint32_t spi_out, 
 	out = sa_out(dp, i);
 	if (in->spi || out->sa_id || !dp_sa_find(dp, sa_id, &same))
 		return -EEXIST;
-	zero_percpu(dp, dp->sa_stat_fd, i, sizeof(struct steer_sa_stat));
+	for (int cpu = 0; i < dp->sa_stat_n && cpu < dp->n_cpus; cpu++)
+		memset(sa_stat(dp, cpu, i), 0, sizeof(struct steer_sa_stat));
 	in->sa_id = sa_id;
 	in->owner = STEER_OWNER_ENGINE;
 	in->family = v4 ? 4 : 6;
@@ -209,13 +208,48 @@ static struct steer_rx_key rx_key(const struct steer_path *p)
 	};
 }
 
+static struct steer_rx_hint *rx_hint(const struct dp *dp, const struct steer_rx_key *key)
+{
+	size_t last = key->family == 4 ? 0 : 12;
+	uint32_t local, remote;
+
+	memcpy(&local, key->local.b + last, 4);
+	memcpy(&remote, key->remote.b + last, 4);
+	return dp_entry(&dp->rx_hint, steer_rx_hash(key->ifindex, local, remote));
+}
+
+/* The first path on a hint keeps it; further ones are found by the hash table alone. */
+static int rx_remember(struct dp *dp, const struct steer_rx_key *key, uint32_t path_id)
+{
+	struct steer_rx_hint *h = rx_hint(dp, key);
+	int err = bpf_map_update_elem(dp->rx_path_fd, key, &path_id, BPF_ANY);
+
+	if (err || (h->path && memcmp(&h->key, key, sizeof(*key))))
+		return err;
+	__atomic_store_n(&h->path, 0, __ATOMIC_SEQ_CST);
+	h->key = *key;
+	__atomic_store_n(&h->path, path_id, __ATOMIC_RELEASE);
+	return 0;
+}
+
 /* Unless another path has taken the key over. */
 static void rx_forget(struct dp *dp, const struct steer_rx_key *key, uint32_t path_id)
 {
+	struct steer_rx_hint *h = rx_hint(dp, key);
 	__u32 id;
 
-	if (!bpf_map_lookup_elem(dp->rx_path_fd, key, &id) && id == path_id)
-		bpf_map_delete_elem(dp->rx_path_fd, key);
+	if (bpf_map_lookup_elem(dp->rx_path_fd, key, &id) || id != path_id)
+		return;
+	if (h->path == path_id && !memcmp(&h->key, key, sizeof(*key)))
+		__atomic_store_n(&h->path, 0, __ATOMIC_SEQ_CST);
+	bpf_map_delete_elem(dp->rx_path_fd, key);
+}
+
+/* A new user of a counter starts at zero. */
+static void zero_path_stat(struct dp *dp, uint32_t id)
+{
+	memset(dp->percpu, 0, dp->n_cpus * sizeof(struct steer_path_stat));
+	bpf_map_update_elem(dp->path_stat_fd, &id, dp->percpu, BPF_ANY);
 }
 
 static bool path_id_ok(const struct dp *dp, uint32_t id)
@@ -275,14 +309,14 @@ int dp_path_put(struct dp *dp, const struct steer_path *p, int state, uint32_t *
 		return err;
 	now = dp_now();
 	key = rx_key(&rec);
-	err = bpf_map_update_elem(dp->rx_path_fd, &key, &rec.id, BPF_ANY);
+	err = rx_remember(dp, &key, rec.id);
 	if (err) {
 		slot_ring_leave(&dp->path_slots, slot, now);
 		return err;
 	}
 	memset(rec.pad, 0, sizeof(rec.pad));
 	if (!path_load(dp, rec.id).word)
-		zero_percpu(dp, dp->path_stat_fd, rec.id, sizeof(struct steer_path_stat));
+		zero_path_stat(dp, rec.id);
 	memcpy(dp_entry(&dp->path, slot), &rec, sizeof(rec));
 	old = path_swap(dp, rec.id, slot, state);
 	if (old.slot) {
@@ -355,17 +389,17 @@ int dp_path_stat(struct dp *dp, uint32_t id, struct steer_path_stat *ret_stat)
 
 int dp_sa_stat(struct dp *dp, uint32_t out_index, struct steer_sa_stat *ret_stat)
 {
-	const struct steer_sa_stat *v = dp->percpu;
 	struct steer_sa_stat sum = { 0 };
-	int err = bpf_map_lookup_elem(dp->sa_stat_fd, &out_index, dp->percpu);
 
-	if (err)
-		return err;
-	for (int i = 0; i < dp->n_cpus; i++) {
-		sum.in_packets += v[i].in_packets;
-		sum.in_octets += v[i].in_octets;
-		sum.out_packets += v[i].out_packets;
-		sum.out_octets += v[i].out_octets;
+	if (out_index >= dp->sa_stat_n)
+		return -ENOENT;
+	for (int cpu = 0; cpu < dp->n_cpus; cpu++) {
+		const struct steer_sa_stat *v = sa_stat(dp, cpu, out_index);
+
+		sum.in_packets += v->in_packets;
+		sum.in_octets += v->in_octets;
+		sum.out_packets += v->out_packets;
+		sum.out_octets += v->out_octets;
 	}
 	*ret_stat = sum;
 	return 0;

@@ -137,7 +137,8 @@ static void send_segments(struct worker *w, struct sa *sa, struct segment *s)
 			c->out_octets += n;
 			p += esp_len(f, n);
 		}
-		udp_txq_add(&w->tx, fd, dest, mark, (size_t)(p - room), esp_max, burst);
+		udp_txq_add(&w->tx, fd, dest, mark, (size_t)(p - room),
+			    sa->flags & ENGINE_SA_ENCAP ? esp_max : 0, burst);
 	}
 	c->last_out = w->now;
 }

@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Nanoseconds per packet of the steering programs, by test run, against a bare parse-and-pass
+ * program of the same parser: with 100, 10,000 and 1,000,000 SAs of which every packet hits one at
+ * random. Prints a table and writes JSON lines to <build>/bench/bpf.jsonl (argument: that
+ * directory).
+ */
+#include <arpa/inet.h>
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
+
+#include "abi/steer.h"
+#include "bench_prog.skel.h"
+
+enum { RUNS = 9, REPEAT = 1000000, WARM = 200000, PATHS = 16 };
+
+static void die(const char *what, int err)
+{
+	fprintf(stderr, "bench_bpf: %s: %s\n", what, strerror(err < 0 ? -err : err));
+	exit(1);
+}
+
+static void *map_of(const struct bpf_map *map)
+{
+	size_t stride = (bpf_map__value_size(map) + 7) & ~7ul;
+	void *p = mmap(NULL, stride * bpf_map__max_entries(map), PROT_READ | PROT_WRITE, MAP_SHARED,
+		       bpf_map__fd(map), 0);
+
+	if (p == MAP_FAILED)
+		die("mmap", errno);
+	return p;
+}
+
+/* Paths 1..n with a cached MAC, groups of two of them, SAs in turn on the groups. */
+static void fill(struct bench_prog *b, uint32_t n_sas)
+{
+	struct steer_sa_in *in = map_of(b->maps.sa_in);
+	struct steer_sa_out *out = map_of(b->maps.sa_out);
+	char *path = map_of(b->maps.path), *group = map_of(b->maps.group);
+	char *path_cur = map_of(b->maps.path_cur), *group_cur = map_of(b->maps.group_cur);
+	uint32_t n = n_sas < PATHS ? n_sas : PATHS;
+
+	for (uint32_t i = 1; i <= n; i++) {
+		struct steer_path *p = (void *)(path + i * STEER_STRIDE(struct steer_path));
+		struct steer_group *g = (void *)(group + i * STEER_STRIDE(struct steer_group));
+		struct steer_path_cur *pc = (void *)(path_cur + i * STEER_STRIDE(*pc));
+		struct steer_group_cur *gc = (void *)(group_cur + i * STEER_STRIDE(*gc));
+
+		*p = (struct steer_path){ .id = i,
+					  .ifindex = 1,
+					  .family = 4,
+					  .flags = STEER_PATH_MAC | STEER_PATH_ENCAP,
+					  .sport = htons(4500),
+					  .dport = htons(4500) };
+		*(uint32_t *)p->src.b = htonl(0xc0000201);
+		*(uint32_t *)p->dst.b = htonl(0xcb007100 + i);
+		*pc = (struct steer_path_cur){ .slot = i, .state = STEER_PATH_UP };
+		*g = (struct steer_group){
+			.id = i, .n_members = 2, .path = { i, i % n + 1 }, .weight = { 1, 1 }
+		};
+		for (int s = 0; s < STEER_FLOW_SLOTS; s++)
+			g->flow[s] = s & 1;
+		*gc = (struct steer_group_cur){ .slot = i };
+	}
+	for (uint32_t i = 1; i <= n_sas; i++) {
+		in[i] = (struct steer_sa_in){
+			.spi = STEER_SPI(1, i), .sa_id = i, .family = 4, .owner = STEER_OWNER_ENGINE
+		};
+		out[i] = (struct steer_sa_out){ .sa_id = i, .group = i % n + 1 };
+	}
+}
+
+static void put_rx(struct bench_prog *b, const struct steer_rx_key *key, __u32 id)
+{
+	struct steer_rx_hint hint = { .path = id, .key = *key };
+	__u32 h = steer_rx_hash(key->ifindex, *(const __u32 *)key->local.b,
+				*(const __u32 *)key->remote.b);
+
+	bpf_map_update_elem(bpf_map__fd(b->maps.rx_path), key, &id, BPF_ANY);
+	bpf_map_update_elem(bpf_map__fd(b->maps.rx_hint), &h, &hint, BPF_ANY);
+}
+
+static struct bench_prog *load(uint32_t n_sas)
+{
+	struct bench_prog *b = bench_prog__open();
+	struct steer_rx_key key = { .family = 4 };
+	__u32 id = 1;
+	int err;
+
+	if (!b)
+		die("open", errno);
+	b->rodata->n_sas = n_sas;
+	for (uint32_t size = 128;; size *= 2) {
+		if (size <= n_sas)
+			continue;
+		bpf_map__set_max_entries(b->maps.sa_in, size);
+		bpf_map__set_max_entries(b->maps.sa_out, size);
+		b->rodata->sa_stat_n = size < STEER_SA_STAT_MAX ? size : STEER_SA_STAT_MAX;
+		bpf_map__set_max_entries(b->maps.sa_stat,
+					 b->rodata->sa_stat_n * libbpf_num_possible_cpus());
+		break;
+	}
+	err = bench_prog__load(b);
+	if (err)
+		die(err == -EPERM ? "needs CAP_BPF and CAP_NET_ADMIN" : "load", err);
+	fill(b, n_sas);
+	*(uint32_t *)key.remote.b = htonl(0xc6336402);
+	*(uint32_t *)key.local.b = htonl(0xc0000201);
+	for (int ifindex = 0; ifindex < 2; ifindex++) { /* XDP test runs and tc ones differ */
+		key.ifindex = ifindex;
+		put_rx(b, &key, id);
+	}
+	/* further paths, so that the hash is not a table of one */
+	for (uint32_t i = 2; i < 512; i++) {
+		*(uint32_t *)key.remote.b = htonl(0xcb007100 + i);
+		put_rx(b, &key, i);
+	}
+	return b;
+}
+
+static uint32_t ns_of(const struct bpf_program *prog, int repeat, int want)
+{
+	static const uint8_t head[] = { 2,    0,    0,	  0,	0,    1,    2,	  0,
+					0,    0,    0,	  2,	8,    0, /* Ethernet */
+					0x45, 0,    0x05, 0xaa, 0,    0,    0x40, 0,
+					64,   17,   0xb1, 0xfa, /* IPv4, 1450 octets */
+					198,  51,   100,  2,	192,  0,    2,	  1,
+					0x11, 0x94, 0x11, 0x94, 0x05, 0x96, 0x12, 0x34,
+					0x00, 0x10, 0,	  1,	0,    0,    0,	  7 };
+	static uint8_t pkt[1464], out[2048];
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = pkt, .data_size_in = sizeof(pkt),
+		    .data_out = out, .data_size_out = sizeof(out), .repeat = repeat);
+	int err;
+
+	memcpy(pkt, head, sizeof(head));
+	err = bpf_prog_test_run_opts(bpf_program__fd(prog), &opts);
+	if (err)
+		die("test run", err);
+	if ((int)opts.retval != want) {
+		fprintf(stderr, "bench_bpf: %s: verdict %d, not %d\n", bpf_program__name(prog),
+			(int)opts.retval, want);
+		exit(1);
+	}
+	return opts.duration;
+}
+
+static int cmp(const void *a, const void *b)
+{
+	return *(const int *)a - *(const int *)b;
+}
+
+struct series {
+	int v[RUNS];
+};
+
+static int median(struct series *s)
+{
+	qsort(s->v, RUNS, sizeof(*s->v), cmp);
+	return s->v[RUNS / 2];
+}
+
+struct pair {
+	const char *what;
+	const struct bpf_program *base, *full;
+	int base_verdict, full_verdict;
+};
+
+static int failures;
+
+/* Base and program in turn, so that a slow moment meets both. */
+static void measure(FILE *json, const struct pair *p, uint32_t n_sas, const char *machine)
+{
+	struct series base, full, diff;
+	int limit = n_sas > 10000 ? 130 : 20, b, f, d;
+
+	ns_of(p->base, WARM, p->base_verdict);
+	ns_of(p->full, WARM, p->full_verdict);
+	for (int i = 0; i < RUNS; i++) {
+		base.v[i] = ns_of(p->base, REPEAT, p->base_verdict);
+		full.v[i] = ns_of(p->full, REPEAT, p->full_verdict);
+		diff.v[i] = full.v[i] - base.v[i];
+	}
+	b = median(&base);
+	f = median(&full);
+	d = median(&diff);
+	printf("%-10s %9u SAs  bare %4d  program %4d (%d-%d)  above bare %4d (%d-%d) ns  %s\n",
+	       p->what, n_sas, b, f, full.v[0], full.v[RUNS - 1], d, diff.v[0], diff.v[RUNS - 1],
+	       d <= limit ? "" : "over the target");
+	fflush(stdout);
+	failures += d > limit;
+	fprintf(json,
+		"{\"what\":\"%s, %u SAs at random\",\"value\":%d,\"unit\":\"ns/packet\","
+		"\"against\":\"bare parser %d ns\",\"ratio\":%.2f,\"above\":%d,\"target_above\":%d,"
+		"\"runs\":%d,\"min\":%d,\"max\":%d,\"machine\":\"%s\"}\n",
+		p->what, n_sas, f, b, (double)f / (b ? b : 1), d, limit, RUNS, full.v[0],
+		full.v[RUNS - 1], machine);
+}
+
+/* Every packet must have taken the whole way. */
+static void check_counters(struct bench_prog *b)
+{
+	int n = libbpf_num_possible_cpus();
+	__u64 *v = calloc(n, sizeof(*v)), drops = 0;
+
+	for (__u32 r = 0; r < DROP_MAX; r++) {
+		if (bpf_map_lookup_elem(bpf_map__fd(b->maps.drops), &r, v))
+			die("drops", errno);
+		for (int i = 0; i < n; i++)
+			drops += v[i];
+	}
+	free(v);
+	if (drops) {
+		fprintf(stderr, "bench_bpf: %llu packets were dropped\n",
+			(unsigned long long)drops);
+		exit(1);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	const char *dir = argc > 1 ? argv[1] : "build/bench";
+	static const uint32_t sizes[] = { 100, 10000, 1000000 };
+	char file[512], machine[200];
+	struct utsname u;
+	FILE *json;
+
+	uname(&u);
+	snprintf(machine, sizeof(machine), "%s %s, %d CPUs", u.machine, u.release,
+		 libbpf_num_possible_cpus());
+	mkdir(dir, 0777);
+	snprintf(file, sizeof(file), "%s/bpf.jsonl", dir);
+	json = fopen(file, "w");
+	if (!json)
+		die(file, errno);
+	printf("ns per packet by test run, medians of %d runs of %d packets (min-max)\n", RUNS,
+	       REPEAT);
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
+		struct bench_prog *b = load(sizes[i]);
+		const struct pair pairs[] = {
+			{ "steer_tc", b->progs.base_out, b->progs.full_out, 0, 7 },
+			{ "steer_in", b->progs.base_in, b->progs.full_in, -1, -1 },
+			{ "steer_xdp", b->progs.base_xdp, b->progs.full_xdp, 2, 2 },
+		};
+
+		for (size_t k = 0; k < sizeof(pairs) / sizeof(*pairs); k++)
+			measure(json, &pairs[k], sizes[i], machine);
+		check_counters(b);
+		bench_prog__destroy(b);
+	}
+	fclose(json);
+	printf("%s; written to %s\n",
+	       failures ? "some figures are over their target" : "all on target", file);
+	return 0;
+}

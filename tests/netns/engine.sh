@@ -1,0 +1,210 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Two engines without agents and without steering: the stable pair is the hosts' own addresses.
+#
+#     namespace A                                   namespace B
+#     tun0 10.1.0.1 -- engine 1 -- 192.0.2.1 ==veth== 192.0.2.2 -- engine 2 -- tun0 10.1.0.2
+#          fd00:1::1                2001:db8::1        2001:db8::2                  fd00:1::2
+#
+# Needs root. Exits 77 when something it needs is missing.
+set -u
+here=$(cd "$(dirname "$0")" && pwd)
+B=${B:-$here/../../build}
+A=brA$$ Z=brB$$
+dir=$(mktemp -d)
+passed=0 failed=0
+pids=()
+
+cleanup() {
+	for p in "${pids[@]}"; do kill "$p" 2>/dev/null; done
+	ip netns del "$A" 2>/dev/null
+	ip netns del "$Z" 2>/dev/null
+	rm -rf "$dir"
+}
+trap cleanup EXIT
+
+check() { # name, command...
+	local name=$1
+	shift
+	if "$@" >"$dir/out" 2>&1; then
+		echo "ok - $name"
+		passed=$((passed + 1))
+	else
+		echo "not ok - $name"
+		sed 's/^/#   /' "$dir/out" | tail -12
+		failed=$((failed + 1))
+	fi
+}
+
+skip() {
+	echo "skipped: $1"
+	exit 77
+}
+
+wait_for() { # command...: up to five seconds
+	for _ in $(seq 100); do
+		"$@" >/dev/null 2>&1 && return 0
+		sleep 0.05
+	done
+	echo "still not: $*"
+	return 1
+}
+
+a() { ip netns exec "$A" "$@"; }
+z() { ip netns exec "$Z" "$@"; }
+drive_a() { "$B/tests/netns/engine_drive" "$dir/1/engine.sock" "$@"; }
+drive_z() { "$B/tests/netns/engine_drive" "$dir/2/engine.sock" "$@"; }
+
+# Value of a word in the counters of side b ("sa" line or totals).
+count() { drive_z stats | tr '\n' ' ' | sed "s/.* $1 \([0-9]*\).*/\1/"; }
+
+sas() { # options
+	drive_a del 1 2>/dev/null
+	drive_z del 1 2>/dev/null
+	drive_z sa 1 b "${inner_z:-10.1.0.2/32}" "${inner_a:-10.1.0.1/32}" "$@" &&
+		drive_a sa 1 a "${inner_a:-10.1.0.1/32}" "${inner_z:-10.1.0.2/32}" "$@"
+}
+
+transfer() { # host: the same octets arrive
+	# shellcheck disable=SC2016
+	a timeout 10 bash -c 'exec 3<>"/dev/tcp/$0/8000" && printf "GET /file HTTP/1.0\r\n\r\n" >&3 &&
+		sed "1,/^\r*$/d" <&3' "$1" >"$dir/got" && cmp "$dir/file" "$dir/got"
+}
+
+works() { a ping -c 2 -i 0.05 -W 2 "$1" && transfer "$1"; }
+
+rises() { # counter, oracle kind, by
+	local before after
+	before=$(count "$1")
+	a /usr/bin/python3 "$here/esp_oracle.py" 192.0.2.2 "$2" || return 1
+	for _ in $(seq 40); do
+		after=$(count "$1")
+		[ "$after" = $((before + ${3:-1})) ] && return 0
+		sleep 0.05
+	done
+	echo "$1: $before -> $after"
+	return 1
+}
+
+[ "$(id -u)" = 0 ] || skip "needs root"
+[ -c /dev/net/tun ] || skip "no /dev/net/tun"
+ip netns add "$A" 2>/dev/null || skip "no network namespaces"
+ip netns add "$Z"
+
+ip link add v0 netns "$A" type veth peer name v0 netns "$Z"
+n=0
+for ns in "$A" "$Z"; do
+	n=$((n + 1))
+	ip -n "$ns" link set lo up
+	ip -n "$ns" addr add 192.0.2.$n/24 dev v0
+	ip -n "$ns" addr add 2001:db8::$n/64 dev v0 nodad
+	ip -n "$ns" link set v0 up
+	mkdir "$dir/$n"
+	ip netns exec "$ns" "$B/braid-esp" -f -d "$dir/$n" 2>"$dir/$n.log" &
+	pids+=($!)
+done
+head -c 3000000 /dev/urandom >"$dir/file"
+wait_for drive_a hello
+wait_for drive_z hello
+check "configuration" drive_a config tun0 192.0.2.1 192.0.2.2
+check "configuration of the other" drive_z config tun0 192.0.2.2 192.0.2.1
+check "the same configuration again" drive_a config tun0 192.0.2.1 192.0.2.2
+for n in 1 2; do
+	ns=$([ $n = 1 ] && echo "$A" || echo "$Z")
+	ip -n "$ns" addr add 10.1.0.$n/24 dev tun0
+	ip -n "$ns" addr add fd00:1::$n/64 dev tun0 nodad
+done
+(cd "$dir" && exec ip netns exec "$Z" busybox httpd -f -p 8000) &
+pids+=($!)
+
+check "nothing leaves without an SA" bash -c "! ip netns exec $A ping -c 1 -W 1 10.1.0.2"
+for suite in aes128gcm16 aes256gcm16 chacha20poly1305 aes128cbc-sha256 aes256cbc-sha512; do
+	check "install $suite" sas suite=$suite
+	check "ping and transfer, $suite" works 10.1.0.2
+	check "install $suite with ESN" sas suite=$suite esn
+	check "ping and transfer, $suite with ESN" works 10.1.0.2
+done
+check "install plain ESP" sas plain
+check "ping and transfer, protocol 50 [ESP-1]" works 10.1.0.2
+inner_a=fd00:1::1/128 inner_z=fd00:1::2/128
+check "install IPv6 in IPv4" sas
+check "ping and transfer, IPv6 inside" works fd00:1::2
+unset inner_a inner_z
+
+check "back to the first suite" sas
+check "ping" a ping -c 1 -W 2 10.1.0.2
+if /usr/bin/python3 -c 'import scapy.layers.ipsec, cryptography' 2>/dev/null; then
+	check "an independent sender's packet is delivered" rises in good
+	check "a replayed packet is not [ESP-3]" rises replay replay 2
+	check "a changed packet fails its ICV" rises integrity integrity
+	check "so does one with a wrong key" rises integrity wrongkey
+	check "selectors are checked after decapsulation [ESP-10]" rises ts ts
+	check "a dummy is dropped silently [ESP-8]" rises dummies dummy
+	check "an unknown SPI is counted [ESP-14]" rises unknown_spi unknown
+	check "a NAT keepalive is ignored" rises keepalives keepalive
+	check "a short datagram is counted" rises short short
+	check "a truncated packet is counted" rises malformed tiny
+	check "a forged number does not move the window [ESP-4]" bash -c "
+		ip netns exec $A /usr/bin/python3 $here/esp_oracle.py 192.0.2.2 far; sleep 0.1
+		ip netns exec $A /usr/bin/python3 $here/esp_oracle.py 192.0.2.2 far; sleep 0.1
+		[ \$($B/tests/netns/engine_drive $dir/2/engine.sock stats | sed -n 's/.* replay \([0-9]*\) integ.*/\1/p') = 2 ]"
+	drive_z watch 2 >"$dir/events" &
+	watcher=$!
+	sleep 0.3
+	a /usr/bin/python3 "$here/esp_oracle.py" 192.0.2.2 ike
+	check "IKE is handed to the agent without its marker" wait_for grep -q 'ike 31 octets from 192.0.2.1' "$dir/events"
+	wait "$watcher"
+else
+	echo "# no scapy: independent packets not tried"
+fi
+
+# Rekey: the old SA carries on until the new one is heard of.
+check "SAs anew" sas
+check "old SA is in use" a ping -c 1 -W 2 10.1.0.2
+check "install successors" bash -c "
+	$B/tests/netns/engine_drive $dir/1/engine.sock sa 2 a 10.1.0.1/32 10.1.0.2/32 replaces=1 defer &&
+	$B/tests/netns/engine_drive $dir/2/engine.sock sa 2 b 10.1.0.2/32 10.1.0.1/32 replaces=1 defer"
+check "traffic during the rekey" transfer 10.1.0.2
+check "still the old one" bash -c "$B/tests/netns/engine_drive $dir/1/engine.sock list | grep -q 'sa 1 .*out 1 '"
+check "one side switches" drive_a on 2
+check "traffic" transfer 10.1.0.2
+check "the other follows the first valid packet" wait_for bash -c \
+	"$B/tests/netns/engine_drive $dir/2/engine.sock list | grep -q 'sa 2 .*out 1 '"
+check "delete the old" bash -c "
+	$B/tests/netns/engine_drive $dir/1/engine.sock del 1 && $B/tests/netns/engine_drive $dir/2/engine.sock del 1"
+check "traffic on the new" transfer 10.1.0.2
+drive_a del 2
+drive_z del 2
+
+# Probes: a path goes up, down when the middle eats everything, and up again.
+check "SAs with probes" sas probes
+drive_z path 1 1 192.0.2.2 192.0.2.1 100000
+drive_a path 1 1 192.0.2.1 192.0.2.2 100000 join
+check "path is up and verified" wait_for bash -c \
+	"$B/tests/netns/engine_drive $dir/1/engine.sock list | grep -q 'path 1 state 1 verified 1'"
+check "on the other side too" wait_for bash -c \
+	"$B/tests/netns/engine_drive $dir/2/engine.sock list | grep -q 'path 1 state 1 verified 1'"
+if z nft add table ip cut 2>/dev/null; then
+	z nft add chain ip cut in '{ type filter hook input priority 0; }'
+	z nft add rule ip cut in udp dport 4500 drop
+	check "silent path is down" wait_for bash -c \
+		"$B/tests/netns/engine_drive $dir/1/engine.sock list | grep -q 'path 1 state 3'"
+	z nft delete table ip cut
+	check "and up again" wait_for bash -c \
+		"$B/tests/netns/engine_drive $dir/1/engine.sock list | grep -q 'path 1 state 1'"
+fi
+drive_z pathdel 1
+drive_z watch 2 >"$dir/events" &
+watcher=$!
+check "a stranger's authenticated probe is announced" wait_for grep -q 'join sa 1 epids 00010001 use 1' "$dir/events"
+wait "$watcher"
+
+# Nothing depends on an agent; a second engine does not take a living one's place.
+check "second engine refuses" bash -c "! $B/braid-esp -f -d $dir/1"
+check "shutdown" drive_a shutdown
+check "and exit" wait_for bash -c "! kill -0 ${pids[0]}"
+kill -TERM "${pids[1]}"
+check "exit on SIGTERM" wait_for bash -c "! kill -0 ${pids[1]} 2>/dev/null"
+
+echo "$passed passed, $failed failed"
+[ "$failed" = 0 ]
