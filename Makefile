@@ -90,11 +90,42 @@ $(B)/tests/$(1)/test_%: $(B)/tests/$(1)/test_%.o \
 endef
 $(foreach k,unit sim bpf,$(eval $(call test_rules,$(k))))
 
-.PHONY: unit sim
-unit: $(call tests_of,unit)
-	@set -e; for t in $^; do echo "== $$t"; $$t; done
-sim: $(call tests_of,sim)
-	@set -e; for t in $^; do echo "== $$t"; $$t; done
+NETNS_PROGS := $(patsubst %.c,$(B)/%,$(wildcard tests/netns/*.c))
+UNIT   := $(call tests_of,unit)
+SIM    := $(call tests_of,sim)
+BPFT   := $(call tests_of,bpf)
+NETNS  := $(wildcard tests/netns/test_*.sh)
+INTEROP := $(wildcard tests/interop/test_*.sh)
+
+# A first make may find a machine without compiler and libraries: what depends on them is looked up
+# by a second one, after their installation.
+DEPS ?= yes
+.PHONY: deps
+deps:
+	@[ "$(DEPS)" = no ] || ./tests/deps.sh $(GROUPS)
+
+.PHONY: test run-tests unit sim root-tests
+test:
+	@$(MAKE) --no-print-directory deps GROUPS='build test'
+	@$(MAKE) --no-print-directory -j$(JOBS) all test-programs
+	@$(MAKE) --no-print-directory run-tests
+
+JOBS := $(shell nproc 2>/dev/null || echo 2)
+test-programs: $(UNIT) $(SIM) $(BPFT) $(NETNS_PROGS)
+run-tests: test-programs all
+	@tests/run $(B) $(UNIT) $(SIM) $(BPFT) $(NETNS) $(INTEROP)
+unit: $(UNIT)
+	@tests/run $(B) $^
+sim: $(SIM)
+	@tests/run $(B) $^
+root-tests: all $(BPFT) $(NETNS_PROGS)
+	@tests/run $(B) $(BPFT) $(NETNS) $(INTEROP)
+
+.PHONY: demo
+demo:
+	@$(MAKE) --no-print-directory deps GROUPS='build test'
+	@$(MAKE) --no-print-directory -j$(JOBS) all
+	@BRAID_BUILD=$(B) PEER=$(PEER) unshare -m --propagation private tests/demo/demo.sh
 
 # libFuzzer targets: `make fuzz` runs each for FUZZ_SECONDS from its corpus; what they find new stays
 # in the build directory.
@@ -129,10 +160,106 @@ bench-bpf: $(B)/tests/bench/bench_bpf
 	$(Q)$< $(B)/bench
 
 # Programs the namespace tests use; each is one C file.
-NETNS_PROGS := $(patsubst %.c,$(B)/%,$(wildcard tests/netns/*.c))
 $(NETNS_PROGS): $(B)/%: $(B)/%.o $(B)/libbraid.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) -pthread -lm
+
+# ---- what a change must pass besides the tests --------------------------------------------------
+
+C_FILES  = $(filter-out vmlinux.h,$(shell git ls-files '*.c' '*.h'))
+SH_FILES = $(shell git ls-files '*.sh' tests/run .ci/run)
+
+.PHONY: check check-format check-includes check-werror check-shell check-abi check-man check-lint
+check:
+	@$(MAKE) --no-print-directory deps
+	@$(MAKE) --no-print-directory -k check-format check-includes check-shell check-abi check-man \
+		check-werror check-lint && echo 'check: nothing found'
+check-format:
+	$(call say,FORMAT,$(words $(C_FILES)) files)
+	$(Q)clang-format --dry-run -Werror $(C_FILES)
+check-includes:
+	$(call say,INCLUDES,)
+	$(Q)tests/check_includes.sh
+check-shell:
+	$(call say,SHELL,$(words $(SH_FILES)) files)
+	$(Q)shellcheck -x -e SC1091 $(SH_FILES)
+check-abi:
+	$(call say,ABI,include/abi/steer.h)
+	$(Q)printf '#include <linux/types.h>\n#include "abi/steer.h"\n' | \
+		$(CC) -xc -Wpadded -Werror -Iinclude -fsyntax-only -
+check-man:
+	$(call say,MAN,user/man)
+	$(Q)mandoc -T lint -W warning $(wildcard user/man/*.[1-9])
+check-werror:
+	$(Q)$(MAKE) --no-print-directory -j$(JOBS) B=$(B)/gcc CFLAGS='$(CFLAGS) -Werror' all
+	$(Q)$(MAKE) --no-print-directory -j$(JOBS) B=$(B)/clang CC=$(CLANG) CFLAGS='$(CFLAGS) -Werror' all
+check-lint:
+	$(call say,CPPCHECK,user)
+	$(Q)cppcheck --quiet --error-exitcode=1 --inline-suppr --enable=warning,portability \
+		--suppress=missingIncludeSystem --suppress=normalCheckLevelMaxBranches -j$(JOBS) \
+		-Iinclude -D_GNU_SOURCE user
+	$(call say,TIDY,user)
+	$(Q)clang-tidy --quiet -checks='-*,clang-analyzer-core.*,clang-analyzer-unix.*,bugprone-sizeof*,bugprone-suspicious-mem*' \
+		-warnings-as-errors='*' $(filter-out %ipsec_mb.c,$(shell git ls-files 'user/*.c')) -- $(ALL_CFLAGS) 2>/dev/null
+
+.PHONY: asan
+SAN := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+asan:
+	@$(MAKE) --no-print-directory deps GROUPS='build test check'
+	@$(MAKE) --no-print-directory -j$(JOBS) B=$(B)/asan CFLAGS='$(SAN)' LDFLAGS='$(SAN)' unit-programs
+	@ASAN_OPTIONS=detect_leaks=1 $(MAKE) --no-print-directory B=$(B)/asan CFLAGS='$(SAN)' LDFLAGS='$(SAN)' san-tests
+.PHONY: unit-programs san-tests
+unit-programs: $(UNIT) $(SIM)
+san-tests: $(UNIT) $(SIM)
+	@tests/run $(B) $^
+
+# ---- benchmarks ---------------------------------------------------------------------------------
+
+.PHONY: bench bench-throughput interop
+bench:
+	@$(MAKE) --no-print-directory deps GROUPS='build test bench'
+	@$(MAKE) --no-print-directory bench-bpf
+	@$(MAKE) --no-print-directory bench-throughput
+bench-throughput: all $(B)/tests/bench/udp_gso
+	@BRAID_BUILD=$(B) unshare -m --propagation private tests/bench/bench_throughput.sh
+$(B)/tests/bench/udp_gso: $(B)/tests/bench/udp_gso.o
+	$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^
+interop:
+	@$(MAKE) --no-print-directory deps GROUPS='build test'
+	@$(MAKE) --no-print-directory all
+	@MATRIX=full TEST_TIMEOUT=1800 tests/run $(B) $(INTEROP)
+
+# ---- installation -----------------------------------------------------------------------------------
+
+.PHONY: install
+install: all
+	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/share/man/man5 \
+		$(DESTDIR)$(PREFIX)/share/man/man7 $(DESTDIR)$(PREFIX)/share/man/man8 \
+		$(DESTDIR)$(PREFIX)/share/doc/braid/examples \
+		$(DESTDIR)$(PREFIX)/share/bash-completion/completions \
+		$(DESTDIR)$(PREFIX)/lib/systemd/system $(DESTDIR)/etc/braid
+	install -m 755 $(B)/braidd $(B)/braid-esp $(B)/braid $(DESTDIR)$(PREFIX)/sbin
+	for s in 5 7 8; do for m in user/man/*.$$s; do [ ! -e $$m ] || \
+		install -m 644 $$m $(DESTDIR)$(PREFIX)/share/man/man$$s; done; done
+	install -m 644 user/examples/* $(DESTDIR)$(PREFIX)/share/doc/braid/examples
+	install -m 644 user/completion/braid.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/braid
+	for u in user/systemd/*.service; do sed 's,/usr/local,$(PREFIX),g' $$u > \
+		$(DESTDIR)$(PREFIX)/lib/systemd/system/$${u##*/}; done
+
+.PHONY: help
+help:
+	@echo 'make              build into build/ (B=DIR another, V=1 shows commands)'
+	@echo 'make demo         two hosts, two uplinks, real traffic (PEER=strongswan: one path with it)'
+	@echo 'make test         all tests; as root also those in namespaces and with BPF'
+	@echo 'make unit sim     those that need no root'
+	@echo 'make check        formatting, warnings, includes, linters'
+	@echo 'make asan         tests under the sanitizers'
+	@echo 'make fuzz         every decoder for FUZZ_SECONDS'
+	@echo 'make interop      the whole matrix with strongSwan'
+	@echo 'make bench        bench-bpf and bench-throughput; results also in build/bench/*.jsonl'
+	@echo 'make install      PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)'
+	@echo 'make deps         install the Debian packages all this needs'
 
 .PHONY: clean
 clean:
