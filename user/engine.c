@@ -2,6 +2,7 @@
 /* braid-esp: packets in, packets out. See esp/proto.h for what the agent tells it. */
 #include <errno.h>
 #include <getopt.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -157,6 +158,9 @@ int main(int argc, char **argv)
 		log_error("cannot go into the background: %s", strerror(errno));
 		return 1;
 	}
+	/* Our log may be a pipe whose reader has died. */
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGHUP, SIG_IGN);
 	guard_memory();
 	r = engine_init(&e);
 	if (r == 0)

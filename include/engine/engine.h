@@ -74,6 +74,9 @@ usec_t engine_now(void);
  * failure everything is as before. */
 int engine_configure(struct engine *e, const struct engine_config *cfg);
 void engine_unconfigure(struct engine *e);
+/* 0, or why an SA of this family and encapsulation cannot send: -EADDRNOTAVAIL (no stable pair),
+ * -EAFNOSUPPORT, -EPROTONOSUPPORT (no socket). */
+int engine_can_send(const struct engine *e, const struct engine_sa *req);
 
 /* worker.c */
 int worker_start(struct engine *e, int index, struct worker **ret_worker);

@@ -33,7 +33,8 @@ enum engine_msg_type {
 	ENGINE_PATH_ADD,  /* engine_path: start probing */
 	ENGINE_PATH_DEL,  /* engine_id: path id */
 	ENGINE_PATH_WANT, /* engine_path_want: tell the peer whether to use this path */
-	ENGINE_IKE_SEND,  /* engine_dgram: send from port 4500; no result (seq 0) */
+	ENGINE_IKE_SEND,  /* engine_dgram: send from port 4500; no result (seq 0). Without data:
+			   * a NAT keepalive (RFC 3948 2.3) */
 	ENGINE_BLOB_PUT,  /* engine_blob: keep an opaque image under a key, in memory only */
 	ENGINE_BLOB_DEL,  /* engine_blob without data */
 	ENGINE_LIST,	  /* -> ENGINE_SA_INFO*, ENGINE_PATH_INFO*, ENGINE_BLOB*, result */
@@ -85,7 +86,7 @@ struct engine_config {
 	struct addr stable4_local, stable4_remote; /* pair routed to the steering device */
 	struct addr stable6_local, stable6_remote;
 	uint8_t crypto_driver; /* enum aead_driver */
-	uint8_t busy_poll;     /* 0 off */
+	uint8_t busy_poll;     /* microseconds to look for packets before sleeping; 0 off */
 	uint8_t workers;       /* 0: one per core, at most 16 */
 	uint8_t pad[5];
 };

@@ -79,6 +79,9 @@ void udp_txq_flush(struct udp_txq *q);
 int udp_send_one(int fd, const struct udp_dest *dest, unsigned ifindex, const uint32_t *mark,
 		 const struct iovec *iov, size_t n_iov);
 
+/* Let longer datagrams of this socket be fragmented, or not (as it is after udp_gso_open). */
+void udp_allow_fragments(int fd, int family, bool allow);
+
 struct udp_rxq {
 	uint8_t *buf; /* UDP_RX_MSGS of UDP_RX_BUF */
 	struct mmsghdr msg[UDP_RX_MSGS];

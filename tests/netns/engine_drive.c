@@ -26,15 +26,16 @@ static const struct suite {
 	{ "aes256cbc-sha512", ENCR_AES_CBC, 256, INTEG_HMAC_SHA2_512_256 },
 };
 
-static const char usage[] = "usage: engine_drive SOCKET config TUN LOCAL REMOTE [driver=openssl] "
-			    "[workers=N] [busy=USEC]\n"
-			    "       engine_drive SOCKET sa ID a|b LOCAL-PREFIX REMOTE-PREFIX "
-			    "[suite=NAME] [esn] [plain]\n"
-			    "                          [replaces=ID] [defer] [probes]\n"
-			    "       engine_drive SOCKET del|on|pathdel ID\n"
-			    "       engine_drive SOCKET path ID SA LOCAL REMOTE USEC [join]\n"
-			    "       engine_drive SOCKET list|stats|shutdown|hello\n"
-			    "       engine_drive SOCKET watch SECONDS\n";
+static const char usage[] =
+	"usage: engine_drive SOCKET config TUN LOCAL REMOTE [local6=] [remote6=] [driver=openssl] "
+	"[workers=N] [busy=USEC]\n"
+	"       engine_drive SOCKET sa ID a|b LOCAL-PREFIX REMOTE-PREFIX "
+	"[suite=NAME] [esn] [plain] [outer6]\n"
+	"                          [replaces=ID] [defer] [probes]\n"
+	"       engine_drive SOCKET del|on|pathdel ID\n"
+	"       engine_drive SOCKET path ID SA LOCAL REMOTE USEC [join]\n"
+	"       engine_drive SOCKET list|stats|shutdown|hello\n"
+	"       engine_drive SOCKET watch SECONDS\n";
 
 static void die(const char *what, int r)
 {
@@ -164,6 +165,12 @@ static void config(int argc, char **argv, struct engine_config *c)
 		c->stable6_local = local;
 		c->stable6_remote = remote;
 	}
+	o = option(argc, argv, "local6=");
+	if (o)
+		c->stable6_local = address(o);
+	o = option(argc, argv, "remote6=");
+	if (o)
+		c->stable6_remote = address(o);
 	o = option(argc, argv, "driver=");
 	if (o)
 		c->crypto_driver =

@@ -106,9 +106,9 @@ done
 head -c 3000000 /dev/urandom >"$dir/file"
 wait_for drive_a hello
 wait_for drive_z hello
-check "configuration" drive_a config tun0 192.0.2.1 192.0.2.2
-check "configuration of the other" drive_z config tun0 192.0.2.2 192.0.2.1
-check "the same configuration again" drive_a config tun0 192.0.2.1 192.0.2.2
+check "configuration" drive_a config tun0 192.0.2.1 192.0.2.2 local6=2001:db8::1 remote6=2001:db8::2
+check "configuration of the other" drive_z config tun0 192.0.2.2 192.0.2.1 local6=2001:db8::2 remote6=2001:db8::1
+check "the same configuration again" drive_a config tun0 192.0.2.1 192.0.2.2 local6=2001:db8::1 remote6=2001:db8::2
 for n in 1 2; do
 	ns=$([ $n = 1 ] && echo "$A" || echo "$Z")
 	ip -n "$ns" addr add 10.1.0.$n/24 dev tun0
@@ -126,6 +126,10 @@ for suite in aes128gcm16 aes256gcm16 chacha20poly1305 aes128cbc-sha256 aes256cbc
 done
 check "install plain ESP" sas plain
 check "ping and transfer, protocol 50 [ESP-1]" works 10.1.0.2
+check "install with IPv6 outside" sas outer6
+check "ping and transfer, IPv6 outside" works 10.1.0.2
+check "install plain ESP over IPv6" sas outer6 plain
+check "ping and transfer, protocol 50 over IPv6" works 10.1.0.2
 inner_a=fd00:1::1/128 inner_z=fd00:1::2/128
 check "install IPv6 in IPv4" sas
 check "ping and transfer, IPv6 inside" works fd00:1::2

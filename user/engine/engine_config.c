@@ -86,6 +86,17 @@ static int drop_privileges(const struct engine *e)
 	return capng_apply(CAPNG_SELECT_CAPS) < 0 ? -EPERM : 0;
 }
 
+int engine_can_send(const struct engine *e, const struct engine_sa *req)
+{
+	bool v4 = req->family == 4;
+
+	if ((v4 ? e->dest4.to_len : e->dest6.to_len) == 0)
+		return -EADDRNOTAVAIL;
+	if (req->flags & ENGINE_SA_ENCAP)
+		return (v4 ? e->sock[0].udp4 : e->sock[0].udp6) < 0 ? -EAFNOSUPPORT : 0;
+	return (v4 ? e->raw4 : e->raw6) < 0 ? -EPROTONOSUPPORT : 0;
+}
+
 static void close_fd(int *fd)
 {
 	if (*fd >= 0)

@@ -205,9 +205,8 @@ static void request(struct engine *e, struct path *p, usec_t now)
 	struct sa *sa = sad_sender(&e->sad, p->cfg.sa_id);
 	struct probe probe = { .kind = PROBE_REQUEST, .flags = p->wish, .epids = p->cfg.epids };
 
-	if (!e->configured || !sa || rng_bytes(probe.nonce, sizeof(probe.nonce)) < 0) {
-		/* Without an SA there is nothing to ask with: the path counts as silent. */
-		memset(probe.nonce, 0, sizeof(probe.nonce));
+	/* Without an SA (or a nonce) there is nothing to ask with: the path counts as silent. */
+	if (rng_bytes(probe.nonce, sizeof(probe.nonce)) < 0 || !e->configured || !sa) {
 		probe_path_sent(&p->st, probe.nonce, now);
 		return;
 	}

@@ -18,7 +18,7 @@
 #include "engine/engine.h"
 #include "esp/client.h"
 
-enum { BLOBS_MAX = 4096, RESULT_WAIT_MSEC = 5000, RECLAIM_USEC = 10000 };
+enum { BLOBS_MAX = 4096, RESULT_WAIT_MSEC = 5000, RECLAIM_USEC = 10000, IKE_UNFRAGMENTED = 1200 };
 
 struct blob {
 	uint64_t key;
@@ -122,6 +122,9 @@ static int sa_add(struct server *s, const struct engine_sa *req)
 	/* The number of contexts is known only then. */
 	if (!e->configured)
 		return -ENOTCONN;
+	r = engine_can_send(e, req);
+	if (r < 0)
+		return r;
 	r = sa_new(req, e->cfg.crypto_driver, e->n_workers + 1, &sa);
 	if (r < 0)
 		return r;
@@ -285,7 +288,7 @@ static int blob_put(struct server *s, const struct engine_blob *m, size_t len)
 /* RFC 3948 2.2: marker and message from port 4500. An error shows as a missing reply. */
 static void ike_send(struct server *s, const struct engine_dgram *d, size_t len)
 {
-	static const uint8_t marker[4];
+	static const uint8_t marker[4], keepalive[1] = { 0xff };
 	struct iovec iov[2] = { { (void *)marker, 4 }, { (void *)d->data, d->len } };
 	struct udp_dest to = { .from = d->local.ip };
 	int fd;
@@ -294,8 +297,16 @@ static void ike_send(struct server *s, const struct engine_dgram *d, size_t len)
 		return;
 	to.to_len = udp_addr_to_sockaddr(&d->remote, &to.to);
 	fd = d->remote.ip.family == 6 ? s->e->sock[0].udp6 : s->e->sock[0].udp4;
-	if (to.to_len && fd >= 0)
-		udp_send_one(fd, &to, d->ifindex, NULL, iov, 2);
+	if (!to.to_len || fd < 0)
+		return;
+	if (d->len == 0)
+		iov[0] = (struct iovec){ (void *)keepalive, 1 };
+	/* ESP is never fragmented, a long IKE message may have to be. */
+	if (d->len > IKE_UNFRAGMENTED)
+		udp_allow_fragments(fd, d->remote.ip.family, true);
+	udp_send_one(fd, &to, d->ifindex, NULL, iov, 2);
+	if (d->len > IKE_UNFRAGMENTED)
+		udp_allow_fragments(fd, d->remote.ip.family, false);
 }
 
 static int serve(struct server *s, const struct engine_hdr *h, size_t len)
@@ -515,17 +526,21 @@ int server_run(struct engine *e, int listen_fd)
 	server = s;
 	e->event = on_event;
 	while (!s->stop) {
-		usec_t now = engine_now(), deadline = paths_run(e, now);
+		usec_t now, deadline;
 		struct pollfd p[4];
+
+		/* Answers that have arrived count before silence is judged. */
+		on_notes(s);
+		now = engine_now();
+		deadline = paths_run(e, now);
 
 		if (sad_reclaim(&e->sad) && now + RECLAIM_USEC < deadline)
 			deadline = now + RECLAIM_USEC;
 		if (wait_for(s, deadline, p) < 0)
 			continue;
+		/* p[1], the notes, are read above. */
 		if (p[0].revents)
 			s->stop = true;
-		if (p[1].revents)
-			on_notes(s);
 		if (p[2].revents && s->agent_fd == p[2].fd)
 			on_agent(s);
 		if (p[3].revents)

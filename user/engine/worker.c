@@ -169,6 +169,9 @@ static void tun_burst(struct worker *w)
 	for (int i = 0; i < TUN_BURST; i++) {
 		ssize_t n = read(w->tun_fd, w->tun_buf + TUN_PAD, TUN_BUF - TUN_PAD);
 
+		/* The device was deleted under us: stop looking at it. */
+		if (n < 0 && errno == EBADFD)
+			epoll_ctl(w->ep, EPOLL_CTL_DEL, w->tun_fd, NULL);
 		if (n <= 0)
 			break;
 		outbound(w, w->tun_buf + TUN_PAD, (size_t)n);

@@ -42,6 +42,15 @@ static int pktinfo(int fd, int family)
 	return set(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1);
 }
 
+void udp_allow_fragments(int fd, int family, bool allow)
+{
+	if (family == 4)
+		set(fd, IPPROTO_IP, IP_MTU_DISCOVER, allow ? IP_PMTUDISC_DONT : IP_PMTUDISC_PROBE);
+	else
+		set(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER,
+		    allow ? IPV6_PMTUDISC_DONT : IPV6_PMTUDISC_PROBE);
+}
+
 int udp_gso_open(int family, uint16_t port, int *ret_fd)
 {
 	struct udp_addr any = { .ip = { .family = (uint8_t)family }, .port = port };
@@ -62,10 +71,7 @@ int udp_gso_open(int family, uint16_t port, int *ret_fd)
 	set(fd, IPPROTO_UDP, UDP_GRO, 1);
 	/* The steering decides where it goes: do not let a path MTU learned for the stable pair
 	 * get in the way, and never fragment here. */
-	if (family == 4)
-		set(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_PROBE);
-	else
-		set(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_PROBE);
+	udp_allow_fragments(fd, family, false);
 	if (r == 0 && bind(fd, (struct sockaddr *)&ss, udp_addr_to_sockaddr(&any, &ss)) < 0)
 		r = -errno;
 	if (r < 0) {
