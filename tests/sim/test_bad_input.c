@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* The IKE core under input it did not ask for: cut, changed, repeated, out of order, of another
- * version, for nobody, too much of it. (Peers that hold keys: test_bad_auth.c, test_bad_peer.c.) Each
- * test states the exact answer (mostly silence), which counter rose, and that the IKE SA which was
- * there before goes on working. */
+ * version, for nobody, too much of it. (Peers that hold keys: test_bad_auth.c, test_bad_peer.c.)
+ * Each test states the exact answer (mostly silence), which counter rose, and that the IKE SA which
+ * was there before goes on working. */
 #include <criterion/criterion.h>
 #include <string.h>
 
