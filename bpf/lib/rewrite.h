@@ -169,16 +169,25 @@ static __always_inline int rewrite_family(struct __sk_buff *skb, struct parsed *
 		return -1;
 	data = CTX_LOAD(skb, data);
 	data_end = CTX_LOAD(skb, data_end);
-	if (data + L2_ETHER + sizeof(struct ipv6hdr) + sizeof(struct udphdr) > data_end)
-		return -1;
 	p->eth = data;
 	p->l3 = data + L2_ETHER;
-	p->hdr_len = len + (udp ? sizeof(*p->udp) : 0);
-	p->udp = udp ? p->l3 + len : 0;
-	if (to4)
+	p->hdr_len = len;
+	if (to4) {
+		if (p->l3 + sizeof(struct iphdr) > data_end)
+			return -1;
 		rewrite_new_ip4(p->l3, &c, path);
-	else
+	} else {
+		if (p->l3 + sizeof(struct ipv6hdr) > data_end)
+			return -1;
 		rewrite_new_ip6(p->l3, &c, path);
+	}
+	p->udp = 0;
+	if (udp) { /* the linear part of a super-packet ends with it */
+		p->udp = p->l3 + len;
+		p->hdr_len += sizeof(*p->udp);
+		if ((void *)(p->udp + 1) > data_end)
+			return -1;
+	}
 	sum = to4 ? (__u64) * (const __u32 *)path->src.b + *(const __u32 *)path->dst.b
 		  : csum_words4((const __u32 *)path->src.b) +
 			      csum_words4((const __u32 *)path->dst.b);

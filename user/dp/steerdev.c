@@ -3,6 +3,7 @@
  * peer, so that the kernel routes the pair's remote side to it. A dummy, or one end of a veth pair
  * where the kernel has no dummy; nothing ever arrives at the other end.
  */
+#include <endian.h>
 #include <errno.h>
 #include <libmnl/libmnl.h>
 #include <linux/if_addr.h>
@@ -11,10 +12,13 @@
 #include <linux/rtnetlink.h>
 #include <linux/veth.h>
 #include <net/if.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "internal.h"
@@ -203,6 +207,31 @@ static int addr_add(uint32_t ifindex, const struct addr *local, const struct add
 	return err == -EEXIST ? 0 : err;
 }
 
+/* The kernel completes IPv6 addresses in the background, and their routes with them: wait, so that
+ * what follows dp_open can send. 0 or -errno. */
+static int wait_route6(uint32_t ifindex, const struct addr *remote)
+{
+	const struct timespec pause = { .tv_nsec = 5 * 1000 * 1000 };
+	const usec_t end = dp_now() + USEC_PER_SEC;
+	struct sockaddr_in6 to = { .sin6_family = AF_INET6, .sin6_port = htobe16(4500) };
+	int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0), dev = ifindex, err;
+
+	if (fd < 0)
+		return -errno;
+	memcpy(&to.sin6_addr, remote->b, sizeof(to.sin6_addr));
+	err = setsockopt(fd, IPPROTO_IPV6, IPV6_UNICAST_IF, &(uint32_t){ htobe32(dev) }, 4);
+	while (!err && connect(fd, (const struct sockaddr *)&to, sizeof(to)) < 0) {
+		if (dp_now() > end) {
+			err = -1;
+			break;
+		}
+		nanosleep(&pause, NULL);
+	}
+	err = err ? -errno : 0;
+	close(fd);
+	return err;
+}
+
 /* The other end of a veth pair must be up for a carrier; it never sees a packet. */
 static int peer_up(const char *name, uint32_t mtu)
 {
@@ -268,6 +297,8 @@ int dp_steerdev_create(const struct dp_options *opt, uint32_t *ret_ifindex, char
 	if (err)
 		return dp_fail(ret_error, len, err, "IPv4 address of %s: %s", name, strerror(-err));
 	err6 = addr_add(f.ifindex, &opt->stable6_local, &opt->stable6_remote);
+	if (!err6 && opt->stable6_local.family)
+		err6 = wait_route6(f.ifindex, &opt->stable6_remote);
 	if (err6 && opt->stable4_local.family)
 		log_warning("%s goes without its IPv6 address: %s", name, strerror(-err6));
 	else if (err6)
