@@ -1,0 +1,202 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
+# strongSwan 5.9 with its userspace ESP as the peer, in both roles: set-up, traffic both ways, rekeys
+# it starts, its DPD, its Delete and ours. MIF-3.1.2-3, DES-5.2.3-2, MM-6-3.
+#
+#     user 192.0.2.2 --- r1 (routes, or masquerades) --- gw 192.0.2.66 --- lan 203.0.113.10
+#
+# MATRIX=full runs every suite; otherwise a few that differ most.
+. "$(dirname "$0")/../lib/netns.sh"
+. "$(dirname "$0")/../lib/strongswan.sh"
+topo_multihomed
+
+# name | IKE proposal | ESP proposal, in words both understand
+suites=(
+	"gcm128-x25519|aes128gcm16-prfsha256-curve25519|aes128gcm16"
+	"cbc-sha256-modp2048|aes128-sha256-modp2048|aes128-sha256"
+	"chacha-ecp256|chacha20poly1305-prfsha256-ecp256|chacha20poly1305"
+)
+[ "${MATRIX:-}" != full ] || suites+=(
+	"gcm256-ecp384|aes256gcm16-prfsha384-ecp384|aes256gcm16"
+	"cbc-sha384-ecp384|aes256-sha384-ecp384|aes256-sha384"
+	"cbc-sha512-modp3072|aes256-sha512-modp3072|aes256-sha512"
+	"gcm256-pfs|aes256gcm16-prfsha256-curve25519|aes256gcm16-curve25519"
+	"cbc-esn|aes128-sha256-ecp256|aes128-sha256-esn"
+)
+
+braid_user_conf() { # ike esp
+	cat >"$T/user/braid.conf" <<-CONF
+		allow_key_export = true
+		uplink "wlan" { interface = wlan0 }
+		connection "home" {
+			remote_addrs = { "192.0.2.66" }
+			proposals = { "$1" }
+			vips = { "0.0.0.0" }
+			retransmit_timeout = 1s
+			local { id = "user@example.org" }
+			remote { id = "gw.example.org" }
+			child "net" { remote_ts = { "203.0.113.0/26" } esp_proposals = { "$2" } }
+		}
+		secret "s" { id = { "user@example.org", "gw.example.org" } secret = "$psk" }
+	CONF
+}
+
+braid_gw_conf() {
+	cat >"$T/gw/braid.conf" <<-CONF
+		uplink "a" { interface = eth0 }
+		pool "p" { addrs = "203.0.113.128/26" }
+		connection "rw" {
+			proposals = { "$1" }
+			pools = { "p" }
+			dpd_delay = 2s
+			local { id = "gw.example.org" }
+			remote { id = "user@example.org" }
+			child "net" { local_ts = { "203.0.113.0/26" } esp_proposals = { "$2" } }
+		}
+		secret "s" { id = { "user@example.org", "gw.example.org" } secret = "$psk" }
+	CONF
+}
+
+swan_conf() { # host role ike esp
+	local conn='' pool=''
+	if [ "$2" = responder ]; then
+		conn="local_addrs = 192.0.2.66
+			pools = p
+			local { auth = psk
+				id = gw.example.org }
+			remote { auth = psk
+				id = user@example.org }"
+		pool='pools { p { addrs = 203.0.113.128/26 } }'
+	else
+		conn="remote_addrs = 192.0.2.66
+			vips = 0.0.0.0
+			local { auth = psk
+				id = user@example.org }
+			remote { auth = psk
+				id = gw.example.org }"
+	fi
+	cat >"$T/$1/swanctl.conf" <<-CONF
+		connections { c { version = 2
+			proposals = $3
+			dpd_delay = 2s
+			mobike = no
+			rekey_time = 0
+			$conn
+			children { net {
+				$([ "$2" = responder ] && echo local_ts || echo remote_ts) = 203.0.113.0/26
+				esp_proposals = $4
+				rekey_time = 0
+			} } } }
+		$pool
+		secrets { ike-1 { secret = "$psk" } }
+	CONF
+}
+
+stop_all() {
+	for h in user gw; do
+		for p in $(ip netns pids "$(ns $h)"); do kill "$p" 2>/dev/null; done
+		wait_for 8 no_pids $h || for p in $(ip netns pids "$(ns $h)"); do kill -9 "$p" 2>/dev/null; done
+		rm -f "$T/$h/vici" "$T/$h/run"/*.sock
+	done
+}
+
+ping_both() { # from the user's virtual address into the LAN, and back
+	local vip=$1
+	in_ns user ping -c 3 -i 0.2 -W 2 -s 1200 -q -I "$vip" 203.0.113.10 >"$T/ping" || fail "user cannot reach the LAN"
+	in_ns lan ping -c 3 -i 0.2 -W 2 -s 1200 -q "$vip" >"$T/ping" || fail "the LAN cannot reach the user"
+}
+
+rows=()
+row() { rows+=("$1") && echo "ok - $1"; }
+
+swan_established() { swan "$1" --list-sas | grep -q 'ESTABLISHED'; }
+swan_child_gone() { ! swan "$1" --list-sas | grep -q 'INSTALLED'; }
+braid_sas() { braid "$1" --json sas | jq '.ike_sas | length'; }
+no_sas() { [ "$(braid_sas "$1")" = 0 ]; }
+spi_now() { braid "$1" --json sas | jq -r "[.ike_sas[].children[] | select(.state == \"INSTALLED\")][0].spi_in"; }
+spi_changed() { local s; s=$(spi_now "$1"); [ "$s" != "$2" ] && [ "$s" != null ]; }
+ike_spi() { braid "$1" --json sas | jq -r '[.ike_sas[] | select(.state == "ESTABLISHED")][0].spi_i'; }
+ike_changed() { local s; s=$(ike_spi "$1"); [ "$s" != "$2" ] && [ "$s" != null ]; }
+
+rekeys() { # strongswan-host braid-host vip label
+	local old ike
+	old=$(spi_now "$2")
+	swan "$1" --rekey --child net >/dev/null || fail "$4: strongSwan's Child SA rekey"
+	wait_for 5 spi_changed "$2" "$old" || fail "$4: Child SA is not rekeyed"
+	ping_both "$3"
+	ike=$(ike_spi "$2")
+	swan "$1" --rekey --ike c >/dev/null || fail "$4: strongSwan's IKE SA rekey"
+	wait_for 5 ike_changed "$2" "$ike" || fail "$4: IKE SA is not rekeyed"
+	ping_both "$3"
+	row "$4: rekey of Child SA and IKE SA started by strongSwan"
+}
+
+braid_initiates() { # name ike esp nat
+	local label="braid initiates, $1, $4" vip
+	braid_user_conf "$2" "$3"
+	swan_conf gw responder "$2" "$3"
+	strongswan_start gw
+	braidd_start user "$T/user/braid.conf"
+	braid user up home >"$T/up" 2>&1 || fail "$label: $(cat "$T/up")"
+	vip=$(braid user --json sas | jq -r '.ike_sas[0].vips[0]')
+	ping_both "$vip"
+	row "$label: set-up, traffic both ways"
+	rekeys gw user "$vip" "$label"
+	braid user rekey home/net >/dev/null || fail "$label: our Child SA rekey"
+	braid user rekey home >/dev/null || fail "$label: our IKE SA rekey"
+	ping_both "$vip"
+	row "$label: rekey of Child SA and IKE SA started by braid"
+	sleep 3 # strongSwan's DPD interval passes
+	swan_established gw || fail "$label: DPD ended the IKE SA"
+	ping_both "$vip"
+	row "$label: its DPD is answered"
+	braid user down home >/dev/null || fail "$label: our Delete"
+	wait_for 5 swan_child_gone gw || fail "$label: strongSwan kept the SA after our Delete"
+	row "$label: our Delete"
+	stop_all
+}
+
+braid_responds() { # name ike esp nat
+	local label="strongSwan initiates, $1, $4" vip
+	braid_gw_conf "$2" "$3"
+	swan_conf user initiator "$2" "$3"
+	braidd_start gw "$T/gw/braid.conf"
+	strongswan_start user
+	swan user --initiate --child net >"$T/up" 2>&1 || fail "$label: $(tail -n 5 "$T/up")"
+	vip=$(swan user --list-sas | sed -n 's/.*\[\(203\.0\.113\.[0-9]*\)\].*/\1/p' | head -n 1)
+	ping_both "$vip"
+	row "$label: set-up, traffic both ways"
+	rekeys user gw "$vip" "$label"
+	sleep 3
+	[ "$(braid_sas gw)" = 1 ] || fail "$label: DPD ended the IKE SA"
+	row "$label: DPD both ways"
+	swan user --terminate --ike c >/dev/null || fail "$label: its Delete"
+	wait_for 5 no_sas gw || fail "$label: we kept the SA after its Delete"
+	row "$label: its Delete"
+	stop_all
+}
+
+nat_on() {
+	in_ns r1 nft -f - <<-NFT
+		table ip nat {
+			chain post {
+				type nat hook postrouting priority srcnat;
+				oifname "gw" ip saddr 192.0.2.2 masquerade random
+			}
+		}
+	NFT
+}
+
+n=0
+for nat in "no NAT" "initiator behind NAT"; do
+	[ "$nat" = "no NAT" ] || nat_on || skip "nftables NAT is not available"
+	for s in "${suites[@]}"; do
+		IFS='|' read -r name ike esp <<<"$s"
+		n=$((n + 1))
+		# quick: every suite without NAT, one with
+		[ "${MATRIX:-}" = full ] || [ "$nat" = "no NAT" ] || [ $n -eq $((${#suites[@]} + 1)) ] || continue
+		braid_initiates "$name" "$ike" "$esp" "$nat"
+		braid_responds "$name" "$ike" "$esp" "$nat"
+	done
+done
+echo "${#rows[@]} cells passed"

@@ -1,0 +1,46 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0-only
+# strongSwan as the peer, with its userspace ESP. Sourced after netns.sh.
+
+charon=/usr/sbin/charon-systemd
+[ -x $charon ] || skip "needs charon-systemd"
+
+psk='correct horse battery staple'
+
+# strongswan_start HOST: a daemon of its own, with the connections of $T/HOST/swanctl.conf
+strongswan_start() {
+	local h=$1 d=$T/$1
+	cat >"$d/strongswan.conf" <<-CONF
+		charon-systemd {
+			load_modular = no
+			load = random nonce openssl pem pkcs1 pkcs8 pubkey x509 constraints revocation aesni aes sha1 sha2 hmac kdf gcm drbg curve25519 chapoly kernel-libipsec kernel-netlink socket-default vici
+			plugins { vici { socket = unix://$d/vici } }
+			filelog { x { path = $d/log
+				default = 1
+				ike = 1
+				cfg = 0
+				flush_line = yes } }
+			journal { default = -1 }
+			install_virtual_ip_on = lo
+			retransmit_timeout = 1.0
+			retransmit_tries = 3
+		}
+		charon {
+			plugins { vici { socket = unix://$d/vici } }
+		}
+	CONF
+	: >"$d/log"
+	# its pid file and resolv.conf stay private
+	STRONGSWAN_CONF="$d/strongswan.conf" ip netns exec "$(ns "$h")" unshare -m sh -c \
+		"mount -t tmpfs run /run; exec $charon" >>"$d/out" 2>&1 </dev/null &
+	wait_for 10 test -S "$d/vici" || fail "charon on $h does not start: $(tail -n 3 "$d/out")"
+	swan "$h" --load-all --file "$d/swanctl.conf" >"$d/load" 2>&1 || fail "swanctl: $(cat "$d/load")"
+}
+
+# swan HOST ARGUMENT...
+swan() {
+	local h=$1 cmd=$2
+	shift 2
+	ip netns exec "$(ns "$h")" env STRONGSWAN_CONF="$T/$h/strongswan.conf" SWANCTL_DIR="$T/$h" \
+		swanctl "$cmd" --uri "unix://$T/$h/vici" "$@"
+}
