@@ -13,6 +13,7 @@ B=${B:-$here/../../build}
 A=brA$$ Z=brB$$
 dir=$(mktemp -d)
 passed=0 failed=0
+engines=() # that must be alive
 pids=()
 
 cleanup() {
@@ -33,6 +34,12 @@ check() { # name, command...
 		echo "not ok - $name"
 		sed 's/^/#   /' "$dir/out" | tail -12
 		failed=$((failed + 1))
+		for p in "${engines[@]}"; do
+			kill -0 "$p" 2>/dev/null && continue
+			tail -40 "$dir"/?.log
+			echo "an engine has died; $passed passed, $failed failed"
+			exit 1
+		done
 	fi
 }
 
@@ -106,6 +113,7 @@ done
 head -c 3000000 /dev/urandom >"$dir/file"
 wait_for drive_a hello
 wait_for drive_z hello
+engines=("${pids[@]}")
 check "configuration" drive_a config tun0 192.0.2.1 192.0.2.2 local6=2001:db8::1 remote6=2001:db8::2
 check "configuration of the other" drive_z config tun0 192.0.2.2 192.0.2.1 local6=2001:db8::2 remote6=2001:db8::1
 check "the same configuration again" drive_a config tun0 192.0.2.1 192.0.2.2 local6=2001:db8::1 remote6=2001:db8::2
@@ -205,10 +213,13 @@ wait "$watcher"
 
 # Nothing depends on an agent; a second engine does not take a living one's place.
 check "second engine refuses" bash -c "! $B/braid-esp -f -d $dir/1"
+engines=()
 check "shutdown" drive_a shutdown
 check "and exit" wait_for bash -c "! kill -0 ${pids[0]}"
 kill -TERM "${pids[1]}"
 check "exit on SIGTERM" wait_for bash -c "! kill -0 ${pids[1]} 2>/dev/null"
+
+check "no sanitizer complains" bash -c "! grep -E 'Sanitizer|runtime error' $dir/?.log"
 
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]

@@ -167,10 +167,14 @@ static void put_control(struct msghdr *m, const struct udp_dest *dest, unsigned 
 static bool join(struct udp_txq *q, int fd, const struct udp_dest *dest, uint32_t mark, size_t len,
 		 size_t gso, unsigned segs)
 {
-	unsigned i = q->n - 1;
-	struct iovec *iov = &q->iov[i];
+	struct iovec *iov;
+	unsigned i;
 
-	if (q->n == 0 || !q->info[i].open || q->info[i].fd != fd || q->info[i].mark != mark ||
+	if (q->n == 0)
+		return false;
+	i = q->n - 1;
+	iov = &q->iov[i];
+	if (!q->info[i].open || q->info[i].fd != fd || q->info[i].mark != mark ||
 	    q->msg[i].msg_hdr.msg_name != (void *)&dest->to || gso > q->info[i].gso ||
 	    (segs > 1 && gso != q->info[i].gso) || q->info[i].segs + segs > UDP_GSO_SEGS ||
 	    iov->iov_len + len > UDP_MSG_MAX)
