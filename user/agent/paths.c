@@ -78,7 +78,8 @@ static void path_event(struct agent *a, const struct path *p, enum ctl_event kin
 /* The agent's word on a state: one store. */
 static void path_set(struct agent *a, struct path *p, enum steer_path_state s, const char *why)
 {
-	snprintf(p->why, sizeof(p->why), "%s", why);
+	if (why != p->why)
+		snprintf(p->why, sizeof(p->why), "%s", why);
 	if (p->state == s)
 		return;
 	dp_path_state(a->dp, p->id, s);

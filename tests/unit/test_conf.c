@@ -1,0 +1,621 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Configuration: every mistake at its line with what was found and what was expected. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <criterion/criterion.h>
+
+#include "conf/conf.h"
+#include "crypto/alg.h"
+#include "ikemsg/ikemsg.h"
+
+static char dir[64];
+
+static void setup(void)
+{
+	strcpy(dir, "/tmp/braid-test-conf-XXXXXX");
+	cr_assert(mkdtemp(dir));
+	cr_assert_eq(chdir(dir), 0);
+}
+
+static void teardown(void)
+{
+	static const char *const names[] = { "braid.conf", "secrets.conf", "a.conf", "b.conf",
+					     "d/1.conf",   "d/2.conf",	   "d" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+		remove(names[i]);
+	cr_assert_eq(chdir("/"), 0);
+	cr_assert_eq(rmdir(dir), 0);
+}
+
+TestSuite(conf, .init = setup, .fini = teardown, .timeout = 60);
+
+static void put(const char *name, mode_t mode, const char *text, size_t len)
+{
+	int fd = open(name, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+
+	cr_assert_geq(fd, 0);
+	cr_assert_eq(write(fd, text, len), (ssize_t)len);
+	cr_assert_eq(fchmod(fd, mode), 0);
+	close(fd);
+}
+
+#define UPLINK "uplink \"wlan\" { interface = wlan0 }\n"
+#define SECRET "secret \"s\" { secret = \"xyzzy\" }\n"
+#define CHILD  "child \"net\" { }\n"
+#define LOCAL  "local { id = a.example }\n"
+
+static char error[CONF_ERROR_MAX];
+
+static struct conf *load(const char *text)
+{
+	struct conf *c = NULL;
+
+	put("braid.conf", 0600, text, strlen(text));
+	error[0] = '\0';
+	if (conf_load("braid.conf", &c, error) < 0)
+		return NULL;
+	cr_assert(c);
+	return c;
+}
+
+struct bad {
+	const char *text, *error; /* error without "braid.conf:" */
+};
+
+static const struct bad syntax[] = {
+	{ "uplik \"a\" { }\n",
+	  "1: found \"uplik\", expected a key of the file (did you mean \"uplink\"?)" },
+	{ "\n\nuplink \"wlan\" {\n  interface = wlan0\n  wieght = 3\n}\n",
+	  "5: found \"wieght\", expected a key of uplink \"wlan\" (did you mean \"weight\"?)" },
+	{ "uplink \"wlan\" {\n  frobnicate = 3\n}\n",
+	  "2: found \"frobnicate\", expected a key of uplink \"wlan\": interface, kind, weight, "
+	  "preference, gateway" },
+	{ "paths {\n probe_intervall = 1s\n}\n",
+	  "2: found \"probe_intervall\", expected a key of paths (did you mean "
+	  "\"probe_interval\"?)" },
+	{ "log_level info\n", "1: found no \"=\" after \"log_level\", expected log_level = ..." },
+	{ "log_level = info\n}\n", "2: found \"}\" of no section, expected a key or section" },
+	{ "uplink \"wlan\" {\n  interface = wlan0\n",
+	  "3: found the end of the file in uplink \"wlan\", expected \"}\"" },
+	{ "uplink \"wlan\"\ninterface = wlan0\n",
+	  "2: found no \"{\" after uplink, expected uplink ... {" },
+	{ "uplink {\n}\n", "1: found uplink without a name, expected uplink \"NAME\" {" },
+	{ UPLINK UPLINK, "2: found a second section \"wlan\", expected another name" },
+	{ "log_level += info\n", "1: found \"+=\", expected log_level = ... (it is no list)" },
+	{ "include secrets\n", "1: found no \"(\", expected include(\"FILE\")" },
+	{ "include(}\n", "1: found no file name, expected include(\"FILE\")" },
+	{ "include()\n", "1: found include with 0 names, expected include(\"FILE\")" },
+	{ "log_level = \"info\n\n", "3: found a string without its end, expected a closing quote" },
+	{ "log_level = {\n", "2: found the end of the file in log_level =, expected \"}\"" },
+	{ "log_level = info\n\nlog_level = debug\n",
+	  "3: found \"log_level\" a second time, expected it once" },
+	{ "connection \"a\" {\n pools = {a}\n pools = {b}\n}\n",
+	  "3: found \"pools\" a second time, expected it once" },
+	{ "connection \"a\" {\n pools = {}\n proposals = {a b}\n}\n",
+	  "3: found \"b\" in connection \"a\", expected a key, a value or \"}\"" },
+	{ "\"{start}\" = {x}\n",
+	  "1: found \"{start}\", expected a key of the file: log_level, "
+	  "allow_key_export, cookie_threshold, init_limit_half_open, "
+	  "half_open_timeout, include, uplink, connection, pool, secret, paths, "
+	  "dataplane" },
+	{ "uplink \"a\" {\n \"{start}\" = {x}\n}\n",
+	  "2: found \"{start}\", expected a key of uplink \"a\": interface, kind, weight, "
+	  "preference, gateway" },
+	{ "",
+	  "1: found the end of the file, expected a section uplink \"NAME\" { interface = ... }" },
+	{ "# only a comment\n\n",
+	  "3: found the end of the file, expected a section uplink \"NAME\" { interface = ... }" },
+};
+
+static const struct bad values[] = {
+	{ "log_level = loud\n", "1: found \"loud\", expected error, warning, info or debug" },
+	{ "log_level = inof\n",
+	  "1: found \"inof\", expected error, warning, info or debug (did you "
+	  "mean \"info\"?)" },
+	{ "allow_key_export = maybe\n", "1: found \"maybe\", expected true or false" },
+	{ "uplink \"w\" {\n}\n", "1: found uplink \"w\" without interface, expected it" },
+	{ "\nuplink \"w\"\n{\n kind = wlan\n}\n",
+	  "3: found uplink \"w\" without interface, expected it" },
+	{ "uplink \"w\" {\n interface = wlan0\n weight = 0\n}\n",
+	  "3: found \"0\", expected a number from 1 to 65535" },
+	{ "uplink \"w\" {\n interface = wlan0\n weight = -1\n}\n",
+	  "3: found \"-1\", expected a number from 1 to 65535" },
+	{ "uplink \"w\" {\n interface = wlan0\n weight = two\n}\n",
+	  "3: found \"two\", expected a number from 1 to 65535" },
+	{ "uplink \"w\" {\n interface = wlan0\n weight = 99999999999999999999999\n}\n",
+	  "3: found \"99999999999999999999999\", expected a number from 1 to 65535" },
+	{ "uplink \"w\" {\n interface = wlan0\n kind = wifi\n}\n",
+	  "3: found \"wifi\", expected any, wlan, ran, wired or satellite" },
+	{ "uplink \"w\" {\n interface = averyverylongname\n}\n",
+	  "2: found \"averyverylongname\", expected a device name of 1 to 15 octets" },
+	{ "uplink \"w\" {\n interface = \"a/b\"\n}\n",
+	  "2: found \"a/b\", expected a device name of 1 to 15 octets" },
+	{ "uplink \"w\" {\n interface = w0\n gateway = 10.0.0.300\n}\n",
+	  "3: found \"10.0.0.300\", expected an IP address" },
+	{ UPLINK "uplink \"b\" {\n interface = wlan0\n}\n",
+	  "3: found \"wlan0\", which is uplink \"wlan\" already" },
+	{ "paths {\n probe_interval = 1ms\n}\n",
+	  "2: found \"1ms\", expected a time from 10ms to 10s (as 10ms, 2s, 5m, 1h)" },
+	{ "paths {\n probe_interval = 5 \n down_after = 0\n}\n",
+	  "3: found \"0\", expected a number from 1 to 100" },
+	{ "paths {\n probe_interval = 1fortnight\n}\n",
+	  "2: found \"1fortnight\", expected a time from 10ms to 10s (as 10ms, 2s, 5m, 1h)" },
+	{ "dataplane {\n sa_max = 1000\n}\n", "2: found \"1000\", expected a power of two" },
+	{ "dataplane {\n mtu = 100\n}\n", "2: found \"100\", expected a number from 576 to 9000" },
+	{ "dataplane {\n attach = dpdk\n}\n",
+	  "2: found \"dpdk\", expected auto, tc, xdp or xdp-generic" },
+	{ "dataplane {\n crypto = opnessl\n}\n",
+	  "2: found \"opnessl\", expected auto, openssl or ipsec-mb (did you mean \"openssl\"?)" },
+	{ "dataplane {\n stable_v4 = {\"198.18.0.1\"}\n}\n",
+	  "2: found 1 addresses in \"stable_v4\", expected {\"LOCAL\", \"REMOTE\"}" },
+	{ "dataplane {\n stable_v4 = {\"198.18.0.1\",\n \"fd00::1\"}\n}\n",
+	  "3: found \"fd00::1\", expected an IPv4 address" },
+	{ "dataplane {\n stable_v6 = {\"fd00::1\", \"fd00::1\"}\n}\n",
+	  "2: found the same address twice in \"stable_v6\", expected two" },
+	{ "dataplane {\n tun = x\n steer = x\n}\n",
+	  "3: found \"x\" as tun and steer, expected two names" },
+	{ UPLINK "pool \"p\" {\n}\n", "2: found pool \"p\" without addrs, expected it" },
+	{ UPLINK "pool \"p\" {\n addrs = \"10.0.0.9-10.0.0.2\"\n}\n",
+	  "3: found \"10.0.0.9-10.0.0.2\", expected addresses as 10.1.0.0/24 or "
+	  "10.1.0.10-10.1.0.20" },
+	{ UPLINK "pool \"p\" {\n addrs = \"10.0.0.0/33\"\n}\n",
+	  "3: found \"10.0.0.0/33\", expected addresses as 10.1.0.0/24 or 10.1.0.10-10.1.0.20" },
+	{ UPLINK
+	  "pool \"p\" { addrs = \"10.0.0.0/24\" }\npool \"q\" {\n addrs = \"10.0.0.128/25\"\n}\n",
+	  "4: found \"10.0.0.128/25\", which overlaps pool \"p\"" },
+	{ UPLINK
+	  "pool \"p\" { addrs = \"10.0.0.0/24\"\n dns = {\"1.1.1.1\",\n\"dns.example\"}\n}\n",
+	  "4: found \"dns.example\", expected an IP address" },
+	{ UPLINK "secret \"s\" {\n}\n", "2: found secret \"s\" without secret, expected it" },
+	{ UPLINK "secret \"s\" {\n secret = 0xabc\n}\n",
+	  "3: found a secret that cannot be read, expected text, 0x and hex digits, or 0s and "
+	  "base64, "
+	  "of 1 to 640 octets" },
+	{ UPLINK "secret \"s\" {\n secret = \"0s!!!!\"\n}\n",
+	  "3: found a secret that cannot be read, expected text, 0x and hex digits, or 0s and "
+	  "base64, "
+	  "of 1 to 640 octets" },
+	{ UPLINK "secret \"s\" {\n secret = \"\"\n}\n",
+	  "3: found a secret that cannot be read, expected text, 0x and hex digits, or 0s and "
+	  "base64, "
+	  "of 1 to 640 octets" },
+	{ UPLINK "secret \"s\" {\n id = {\"CN=x\"}\n secret = y\n}\n",
+	  "3: found \"CN=x\", expected an address, name or user@name (distinguished names need "
+	  "certificates)" },
+};
+
+/* Inside connection "home" { ... }, whose first line is 3. */
+static const struct bad connections[] = {
+	{ "", "3: found connection \"home\" without local { id = ... }, expected it" },
+	{ "local {\n auth = psk\n}", "4: found local without id, expected it" },
+	{ LOCAL, "3: found connection \"home\" without a child, expected it" },
+	{ "local {\n id = \"%any\"\n}", "5: found \"%any\", expected our own identity" },
+	{ "local { id = a.example\n auth = pubkey\n}", "5: found \"pubkey\", expected psk" },
+	{ "local {\n id = \"@#xyz\"\n}", "5: found \"@#xyz\", expected @# and hex digits" },
+	{ "version = 1", "4: found \"1\", expected a number from 2 to 2" },
+	{ "remote_port = 70000", "4: found \"70000\", expected a number from 1 to 65535" },
+	{ "remote_addrs = {\"198.51.100.1\",\n\"gw.example\"}",
+	  "5: found \"gw.example\", expected an IP address" },
+	{ "remote_addrs = {\"198.51.100.1\", \"198.51.100.1\"}",
+	  "4: found 198.51.100.1 a second time, expected it once" },
+	{ "remote_addrs = {\"%any\", \"198.51.100.1\"}",
+	  "4: found \"%any\" among addresses, expected it alone" },
+	{ "local_addrs = {\"192.0.2.1\",\"192.0.2.2\",\"192.0.2.3\",\"192.0.2.4\",\"192.0.2.5\","
+	  "\"192.0.2.6\",\"192.0.2.7\",\"192.0.2.8\",\n\"192.0.2.9\"}",
+	  "5: found 9 values of \"local_addrs\", expected at most 8" },
+	{ "dpd_delay = soon",
+	  "4: found \"soon\", expected a time from 0s to 86400s (as 10ms, 2s, 5m, 1h)" },
+	{ "retransmit_base = 0.5", "4: found \"0.5\", expected a number from 1 to 4" },
+	{ "retransmit_base = nan", "4: found \"nan\", expected a number from 1 to 4" },
+	{ "encap = perhaps", "4: found \"perhaps\", expected true or false" },
+	{ "pools = {rw}", "4: found pool \"rw\", expected the name of a section \"pool\"" },
+	{ "proposals = {\"aes256gcm16-prfsha256-ecp257\"}",
+	  "4: found algorithm \"ecp257\" in \"aes256gcm16-prfsha256-ecp257\", expected words as "
+	  "aes256gcm16, sha256, prfsha256, ecp256" },
+	{ "proposals = {\"prfsha256-ecp256\"}",
+	  "4: found no cipher in \"prfsha256-ecp256\", expected one as aes256gcm16" },
+	{ "proposals = {\"aes256gcm16-ecp256\"}",
+	  "4: found no PRF in \"aes256gcm16-ecp256\", expected one as prfsha256" },
+	{ "proposals = {\"aes256-prfsha256-ecp256\"}",
+	  "4: found no integrity algorithm in \"aes256-prfsha256-ecp256\", expected one as sha256 "
+	  "with this cipher" },
+	{ "proposals = {\"aes256-sha256\"}",
+	  "4: found no key exchange in \"aes256-sha256\", expected one as ecp256" },
+	{ "proposals = {\"null-sha256-ecp256\"}",
+	  "4: found \"null\" in \"null-sha256-ecp256\", expected a cipher in IKE" },
+	{ "proposals = {\"aes256-sha256-ecp256-esn\"}",
+	  "4: found esn or noesn in \"aes256-sha256-ecp256-esn\", expected it only in ESP" },
+	{ LOCAL "child \"a\" {\n esp_proposals = {\"aes128gcm16-sha256\"}\n}",
+	  "6: found an integrity algorithm in \"aes128gcm16-sha256\", expected none with a "
+	  "combined-mode cipher" },
+	{ LOCAL "child \"a\" {\n esp_proposals = {\"aes128gcm16-prfsha256\"}\n}",
+	  "6: found a PRF in \"aes128gcm16-prfsha256\", expected none in ESP" },
+	{ LOCAL "child \"a/b\" {\n}",
+	  "5: found child \"a/b\", expected a name of 1 to 63 octets without \"/\" and spaces" },
+	{ LOCAL "child \"a\" {\n mode = transport\n}", "6: found \"transport\", expected tunnel" },
+	{ LOCAL "child \"a\" {\n start_action = trap\n}",
+	  "6: found \"trap\", expected none or start" },
+	{ LOCAL "child \"a\" {\n start_action = start\n}",
+	  "6: found start_action = start, expected remote_addrs in the connection" },
+	{ LOCAL "child \"a\" {\n local_ts = {\"10.0.0.0/24\",\n\"10.0.0.0/x\"}\n}",
+	  "7: found \"10.0.0.0/x\", expected addresses as 10.1.0.0/24 or 10.1.0.10-10.1.0.20" },
+	{ LOCAL "child \"a\" {\n local_ts = {\"10.0.0.0/24[tcp/80\"}\n}",
+	  "6: found \"10.0.0.0/24[tcp/80\", expected a selector as 10.1.0.0/24[tcp/80] or "
+	  "dynamic" },
+	{ LOCAL "child \"a\" {\n local_ts = {\"10.0.0.0/24[tpc/80]\"}\n}",
+	  "6: found protocol \"tpc\", expected its name or 0 to 255" },
+	{ LOCAL "child \"a\" {\n local_ts = {\"10.0.0.0/24[tcp/66000]\"}\n}",
+	  "6: found a port in \"10.0.0.0/24[tcp/66000]\" that is none, expected 0 to 65535 or a "
+	  "range "
+	  "as 1024-2048" },
+	{ LOCAL "child \"a\" {\n local_ts = {\"10.0.0.0/24[icmp/80]\"}\n}",
+	  "6: found ports with protocol \"icmp\", expected tcp, udp or sctp before them" },
+	{ LOCAL CHILD "path \"p\" {\n remote = 198.51.100.1\n}",
+	  "6: found path \"p\" without uplink, expected it" },
+	{ LOCAL CHILD "path \"p\" {\n uplink = wlam\n remote = 198.51.100.1\n}",
+	  "7: found uplink \"wlam\", expected the name of a section \"uplink\" (did you mean "
+	  "\"wlan\"?)" },
+	{ LOCAL "remote_addrs = {\"198.51.100.1\"}\n" CHILD
+		"path \"p\" {\n uplink = wlan\n remote = 198.51.100.2\n}",
+	  "9: found 198.51.100.2, expected one of remote_addrs of connection \"home\"" },
+	{ LOCAL CHILD,
+	  "3: found no secret for connection \"home\", expected a section secret with id "
+	  "= {\"%any\"} or {\"a.example\"}" },
+};
+
+static void refused(const char *text, const char *want)
+{
+	char full[CONF_ERROR_MAX];
+	struct conf *c = load(text);
+
+	cr_expect_null(c, "accepted: %s", text);
+	conf_free(c);
+	snprintf(full, sizeof(full), "braid.conf:%s", want);
+	cr_expect_str_eq(error, full, "\n%s\n  got:  %s\n  want: %s", text, error, full);
+}
+
+Test(conf, syntax_mistakes)
+{
+	for (size_t i = 0; i < sizeof(syntax) / sizeof(*syntax); i++)
+		refused(syntax[i].text, syntax[i].error);
+}
+
+Test(conf, value_mistakes)
+{
+	for (size_t i = 0; i < sizeof(values) / sizeof(*values); i++)
+		refused(values[i].text, values[i].error);
+}
+
+Test(conf, connection_mistakes)
+{
+	char text[4096];
+
+	for (size_t i = 0; i < sizeof(connections) / sizeof(*connections); i++) {
+		snprintf(text, sizeof(text), "%s\nconnection \"home\" {\n%s\n}\n", UPLINK,
+			 connections[i].text);
+		refused(text, connections[i].error);
+	}
+}
+
+Test(conf, secrets_in_a_readable_file_are_refused)
+{
+	static const char text[] = UPLINK SECRET;
+	struct conf *c;
+
+	put("braid.conf", 0644, text, strlen(text));
+	cr_assert_eq(conf_load("braid.conf", &c, error), -EINVAL);
+	cr_assert_str_eq(error, "braid.conf:2: found a secret in a file of mode 0644, expected one "
+				"that only its owner can read: chmod 0600 braid.conf");
+	put("braid.conf", 0640, text, strlen(text));
+	cr_assert_eq(conf_load("braid.conf", &c, error), -EINVAL);
+	put("braid.conf", 0400, text, strlen(text));
+	cr_assert_eq(conf_load("braid.conf", &c, error), 0);
+	conf_free(c);
+	/* The file that holds it counts, not the one that includes. */
+	put("braid.conf", 0644, UPLINK "include(\"secrets.conf\")\n", strlen(UPLINK) + 24);
+	put("secrets.conf", 0600, SECRET, strlen(SECRET));
+	cr_assert_eq(conf_load("braid.conf", &c, error), 0, "%s", error);
+	conf_free(c);
+	put("secrets.conf", 0604, "\n\n" SECRET, strlen(SECRET) + 2);
+	cr_assert_eq(conf_load("braid.conf", &c, error), -EINVAL);
+	cr_assert_str_eq(error,
+			 "secrets.conf:3: found a secret in a file of mode 0604, expected one "
+			 "that only its owner can read: chmod 0600 secrets.conf");
+}
+
+Test(conf, includes)
+{
+	struct conf *c;
+
+	c = load("include(\"nowhere.conf\")\n");
+	cr_assert_null(c);
+	cr_assert_str_eq(error, "braid.conf:1: found include of \"nowhere.conf\", expected a file "
+				"that can be read: No such file or directory");
+	cr_assert_eq(conf_load("nowhere.conf", &c, error), -ENOENT);
+	cr_assert_str_eq(error, "nowhere.conf: cannot be read: No such file or directory");
+	cr_assert_eq(conf_load("/tmp", &c, error), -EISDIR);
+	cr_assert_str_eq(error, "/tmp: cannot be read: not a regular file");
+
+	/* a mistake in an included file, then none: nothing is left behind */
+	put("a.conf", 0600, "uplink \"b\" {\n interface = \"w0\n}\n", 32);
+	for (int i = 0; i < 30; i++) {
+		cr_assert_null(load("include(\"a.conf\")\n"));
+		cr_assert_str_eq(error,
+				 "a.conf:4: found a string without its end, expected a closing "
+				 "quote");
+		c = load(UPLINK);
+		cr_assert(c, "%s", error);
+		conf_free(c);
+	}
+	put("a.conf", 0600, "include(\"a.conf\")\n" UPLINK, strlen(UPLINK) + 18);
+	cr_assert_null(load("include(\"a.conf\")\n"));
+	cr_assert_str_eq(error,
+			 "a.conf:1: found \"a.conf\" a second time, expected each file once");
+
+	put("a.conf", 0600, UPLINK, strlen(UPLINK));
+	put("b.conf", 0600, "\n" UPLINK, strlen(UPLINK) + 1);
+	cr_assert_null(load("include(\"a.conf\")\ninclude(\"b.conf\")\n"));
+	cr_assert_str_eq(error,
+			 "b.conf:2: found a second section \"wlan\" (a.conf:1), expected another "
+			 "name");
+	put("b.conf", 0600, "log_level = debug\n", 18);
+	cr_assert_null(load("log_level = info\ninclude(\"b.conf\")\n" UPLINK));
+	cr_assert_str_eq(error,
+			 "b.conf:1: found \"log_level\" a second time (braid.conf:1), expected it "
+			 "once");
+
+	cr_assert_eq(mkdir("d", 0700), 0);
+	c = load("include(\"d/*.conf\")\n" UPLINK);
+	cr_assert(c, "%s", error);
+	conf_free(c);
+	put("d/1.conf", 0600, "uplink \"a\" { interface = a0 }", 29);
+	put("d/2.conf", 0600, "uplink \"b\" { interface = b0 }", 29);
+	c = load("include(\"d/*.conf\")\n");
+	cr_assert(c, "%s", error);
+	cr_assert_eq(c->n_uplinks, 2);
+	cr_assert_str_eq(c->uplinks[1].name, "b");
+	conf_free(c);
+}
+
+static const char full_text[] =
+	"log_level = debug\n"
+	"allow_key_export = true\n"
+	"cookie_threshold = 5\n"
+	"uplink \"wlan\" { interface = wlan0\n kind = wlan\n weight = 2\n gateway = 192.0.2.1 }\n"
+	"uplink \"ran\" { interface = ran0\n kind = ran\n preference = 1 }\n"
+	"paths { probe_interval = 100ms\n down_after = 4\n up_after = 1 }\n"
+	"dataplane { tun = t0\n steer = s0\n mtu = 1300\n sa_max = 1024\n"
+	"  stable_v4 = {\"198.18.1.1\", \"198.18.1.2\"}\n attach = xdp\n crypto = openssl\n"
+	"  workers = 2\n busy_poll = yes }\n"
+	"pool \"rw\" { addrs = \"10.3.0.0/24\"\n dns = {\"10.1.0.53\"} }\n"
+	"pool \"six\" { addrs = \"fd00:3::10-fd00:3::1f\" }\n"
+	"connection \"home\" {\n"
+	"  local_addrs = {\"%any\"}\n"
+	"  remote_addrs = {\"198.51.100.1\", \"2001:db8::1\"}\n"
+	"  version = 2\n"
+	"  proposals = {\"aes256gcm16-aes128-sha256-prfsha384-ecp384-x25519\", \"default\"}\n"
+	"  vips = {\"0.0.0.0\", \"::\"}\n pools = {rw, six}\n"
+	"  dpd_delay = 5s\n encap = no\n multipath = yes\n"
+	"  retransmit_timeout = 500ms\n retransmit_base = 1.5\n retransmit_tries = 4\n"
+	"  local { id = \"user@example.org\"\n auth = psk }\n"
+	"  remote { id = gw.example.org }\n"
+	"  child \"net\" { local_ts = {dynamic}\n"
+	"    remote_ts = {\"10.1.0.77/24\", \"10.2.0.1-10.2.0.9[udp/1000-2000]\", \"::/0[58]\"}\n"
+	"    esp_proposals = {\"aes128gcm16-ecp256-noesn\", \"aes256-sha512\"}\n"
+	"    mode = tunnel\n start_action = start }\n"
+	"  child \"b\" { }\n"
+	"  path \"p1\" { uplink = wlan\n remote = 198.51.100.1\n weight = 3 }\n"
+	"}\n"
+	"connection \"two\" { local { id = 192.0.2.9 }\n remote { id = \"@#0aFF\" }\n child \"c\" "
+	"{ } }\n"
+	"secret \"any\" { secret = fallback }\n"
+	"secret \"gw\" { id = {gw.example.org}\n secret = 0x00ff10 }\n"
+	"secret \"both\" { id = {\"user@example.org\", \"gw.example.org\"}\n secret = "
+	"\"0sAAEC/w==\" }\n";
+
+Test(conf, everything_is_read)
+{
+	struct conf *c = load(full_text);
+
+	cr_assert(c, "%s", error);
+	cr_assert_str_eq(c->log_level, "debug");
+	cr_assert(c->allow_key_export);
+	cr_assert_eq(c->ike.cookie_threshold, 5);
+	cr_assert_eq(c->ike.half_open_max, 1000);
+	cr_assert_eq(c->n_uplinks, 2);
+	cr_assert_eq(c->uplinks[0].weight, 2);
+	cr_assert_eq(c->uplinks[0].kind, UPLINK_WLAN);
+	cr_assert_eq(c->uplinks[0].gateway.family, 4);
+	cr_assert_eq(c->uplinks[1].weight, 1);
+	cr_assert_eq(c->uplinks[1].preference, 1);
+	cr_assert_eq(c->probe_interval_usec, 100000);
+	cr_assert_eq(c->probe_down_after, 4);
+	cr_assert_eq(c->probe_up_after, 1);
+	cr_assert_str_eq(c->tun, "t0");
+	cr_assert_eq(c->tun_mtu, 1300);
+	cr_assert_eq(c->sa_max, 1024);
+	cr_assert_eq(c->stable4_remote.b[2], 1);
+	cr_assert_eq(c->stable6_local.b[0], 0xfd);
+	cr_assert_eq(c->attach, CONF_ATTACH_XDP);
+	cr_assert_eq(c->crypto, CONF_CRYPTO_OPENSSL);
+	cr_assert_eq(c->workers, 2);
+	cr_assert(c->busy_poll);
+	/* a network keeps its own and the broadcast address to itself */
+	cr_assert_eq(c->ike.n_pools, 2);
+	cr_assert_eq(c->ike.pools[0].first.b[3], 1);
+	cr_assert_eq(c->ike.pools[0].last.b[3], 254);
+	cr_assert_eq(c->ike.pools[0].n_dns, 1);
+	cr_assert_eq(c->ike.pools[1].last.b[15], 0x1f);
+	cr_assert_eq(c->n_paths, 1);
+	cr_assert_str_eq(c->paths[0].conn, "home");
+	cr_assert_str_eq(c->paths[0].uplink, "wlan");
+	cr_assert_eq(c->paths[0].weight, 3);
+	conf_free(c);
+}
+
+Test(conf, connection_is_read)
+{
+	struct conf *c = load(full_text);
+
+	cr_assert(c, "%s", error);
+	cr_assert_eq(c->ike.n_conns, 2);
+	const struct ike_conn_cfg *h = &c->ike.conns[0];
+	cr_assert_eq(h->n_local_addrs, 0);
+	cr_assert_eq(h->n_remote_addrs, 2);
+	cr_assert_eq(h->remote_addrs[1].family, 6);
+	cr_assert_eq(h->n_vips, 2);
+	cr_assert_eq(h->n_pools, 2);
+	cr_assert_eq(h->dpd_delay, 5000000);
+	cr_assert_not(h->encap);
+	cr_assert(h->multipath);
+	cr_assert_eq(h->retransmit_timeout, 500000);
+	cr_assert_float_eq(h->retransmit_base, 1.5, 1e-9);
+	cr_assert_eq(h->retransmit_tries, 4);
+	cr_assert_eq(h->local_id.type, ID_RFC822_ADDR);
+	cr_assert_eq(h->remote_id.type, ID_FQDN);
+	cr_assert_eq(h->remote_id.len, 14);
+	cr_assert_eq(h->n_children, 2);
+	const struct ike_child_cfg *n = &h->children[0];
+	cr_assert_eq(n->start, START_START);
+	cr_assert(n->local_ts[0].dynamic);
+	cr_assert_eq(n->n_remote_ts, 3);
+	cr_assert_eq(n->remote_ts[0].first.b[3], 0);
+	cr_assert_eq(n->remote_ts[0].last.b[3], 255);
+	cr_assert_eq(n->remote_ts[1].protocol, 17);
+	cr_assert_eq(n->remote_ts[1].port_first, 1000);
+	cr_assert_eq(n->remote_ts[1].port_last, 2000);
+	cr_assert_eq(n->remote_ts[2].protocol, 58);
+	cr_assert_eq(n->remote_ts[2].port_last, 65535);
+	cr_assert(h->children[1].remote_ts[0].dynamic);
+	/* both ids beat one, one beats none */
+	cr_assert_eq(h->psk.len, 4);
+	cr_assert_eq(memcmp(h->psk.b, "\0\1\2\xff", 4), 0);
+	cr_assert_eq(c->ike.conns[1].psk.len, 8);
+	cr_assert_eq(memcmp(c->ike.conns[1].psk.b, "fallback", 8), 0);
+	cr_assert_eq(c->ike.conns[1].local_id.type, ID_IPV4_ADDR);
+	cr_assert_eq(c->ike.conns[1].remote_id.type, ID_KEY_ID);
+	cr_assert_eq(c->ike.conns[1].remote_id.data[1], 0xff);
+	conf_free(c);
+}
+
+/* RFC 7296 3.3: combined-mode ciphers stand in proposals of their own. */
+Test(conf, proposals)
+{
+	struct conf *c = load(full_text);
+
+	cr_assert(c, "%s", error);
+	const struct ike_conn_cfg *h = &c->ike.conns[0];
+	cr_assert_eq(h->n_proposals, 4);
+	const struct ike_proposal *p = h->proposals;
+	cr_assert_eq(p[0].n_encr, 1);
+	cr_assert_eq(p[0].encr[0].id, ENCR_AES_GCM_16);
+	cr_assert_eq(p[0].encr[0].key_bits, 256);
+	cr_assert_eq(p[0].n_integ, 0);
+	cr_assert_eq(p[0].n_ke, 2);
+	cr_assert_eq(p[0].ke[1], KE_X25519);
+	cr_assert_eq(p[1].encr[0].id, ENCR_AES_CBC);
+	cr_assert_eq(p[1].n_integ, 1);
+	cr_assert_eq(p[1].prf[0], PRF_HMAC_SHA2_384);
+	const struct ike_proposal *e = h->children[0].proposals;
+	cr_assert_eq(h->children[0].n_proposals, 2);
+	cr_assert_eq(e[0].n_esn, 1);
+	cr_assert_eq(e[0].esn[0], ESN_NO);
+	cr_assert_eq(e[0].n_ke, 1);
+	cr_assert_eq(e[1].n_esn, 2);
+	cr_assert_eq(e[1].esn[0], ESN_YES);
+	/* the defaults obey the same rule and name only what is there */
+	for (int k = 0; k < 2; k++) {
+		const struct ike_child_cfg *b = &c->ike.conns[1].children[0];
+		const struct ike_proposal *list = k ? b->proposals : c->ike.conns[1].proposals;
+		uint8_t n = k ? b->n_proposals : c->ike.conns[1].n_proposals;
+
+		cr_assert_eq(n, 2);
+		for (uint8_t i = 0; i < n; i++) {
+			for (uint8_t j = 0; j < list[i].n_encr; j++) {
+				struct encr_info info;
+
+				cr_assert(encr_lookup(list[i].encr[j].id, list[i].encr[j].key_bits,
+						      &info));
+				cr_assert_eq(info.aead, list[i].n_integ == 0);
+			}
+			for (uint8_t j = 0; j < list[i].n_ke; j++) {
+				size_t len;
+
+				cr_assert(ke_lookup(list[i].ke[j], &len));
+			}
+		}
+	}
+	conf_free(c);
+	/* the hash of the integrity algorithm is the PRF if none is named */
+	c = load(UPLINK SECRET "connection \"x\" { " LOCAL CHILD
+			       " proposals = {\"aes128-sha384-modp2048\"} }\n");
+	cr_assert(c, "%s", error);
+	cr_assert_eq(c->ike.conns[0].proposals[0].n_prf, 1);
+	cr_assert_eq(c->ike.conns[0].proposals[0].prf[0], PRF_HMAC_SHA2_384);
+	conf_free(c);
+}
+
+Test(conf, equally_good_secrets_are_refused)
+{
+	cr_assert_null(load(UPLINK "connection \"x\" { " LOCAL CHILD " }\n"
+				   "secret \"one\" { id = {a.example}\n secret = a }\n"
+				   "secret \"two\" { id = {a.example}\n secret = b }\n"));
+	cr_assert_str_eq(error,
+			 "braid.conf:7: found secret \"two\" as good as \"one\" for connection "
+			 "\"x\" (a.example, %any), expected one");
+}
+
+/* Whatever is cut off or overwritten: accepted or refused with a message, nothing else. */
+Test(conf, damaged_files)
+{
+	size_t len = strlen(full_text);
+	char *text = malloc(len + 1);
+	struct conf *c;
+	uint32_t seed = 1;
+
+	for (size_t n = 0; n < len; n += 7) {
+		put("braid.conf", 0600, full_text, n);
+		if (conf_load("braid.conf", &c, error) == 0)
+			conf_free(c);
+		else
+			cr_assert(!strncmp(error, "braid.conf:", 11), "%s", error);
+	}
+	for (int i = 0; i < 400; i++) {
+		memcpy(text, full_text, len);
+		for (int k = 0; k < 3; k++) {
+			static const char evil[] = "{}()=+,\"'#\n\\$\0\xff";
+
+			seed = seed * 1664525 + 1013904223;
+			text[(seed >> 8) % len] = evil[seed % (sizeof(evil) - 1)];
+		}
+		put("braid.conf", 0600, text, len);
+		error[0] = '\0';
+		if (conf_load("braid.conf", &c, error) == 0)
+			conf_free(c);
+		else
+			cr_assert_neq(error[0], '\0');
+	}
+	free(text);
+}
+
+Test(conf, nul_and_size)
+{
+	struct conf *c;
+	char *big = malloc((1 << 20) + 1);
+
+	put("braid.conf", 0600, "log_level = info\n\0x", 19);
+	cr_assert_eq(conf_load("braid.conf", &c, error), -EINVAL);
+	cr_assert_str_eq(error, "braid.conf:2: found a NUL octet, expected text");
+	memset(big, '\n', (1 << 20) + 1);
+	put("braid.conf", 0600, big, (1 << 20) + 1);
+	cr_assert_eq(conf_load("braid.conf", &c, error), -EFBIG);
+	cr_assert_str_eq(error, "braid.conf: cannot be read: larger than 1 MiB");
+	free(big);
+}

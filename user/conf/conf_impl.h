@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Between the files of conf: values with their place, and how mistakes are reported.
+ *
+ * libConfuse reads sections, lists and strings; each value is kept as text with file and line, and
+ * made into what it means by the functions here, so that every mistake is found at its own line. */
+#ifndef BRAID_CONF_CONF_IMPL_H
+#define BRAID_CONF_CONF_IMPL_H
+
+#include <confuse.h>
+
+#include "conf/conf.h"
+
+enum { CONF_FILES_MAX = 64, CONF_FILE_OCTETS_MAX = 1 << 20 };
+
+struct conf_file {
+	char *name;
+	unsigned mode; /* permission bits */
+	unsigned uid;
+	uint64_t dev, ino;
+	int included_line; /* where, in included_by; 0 for the first */
+	const struct conf_file *included_by;
+	int lines; /* the number of the last one */
+	cfg_t *root;
+};
+
+struct val {
+	const struct conf_file *file;
+	int line;
+	char text[];
+};
+
+/* A section with its place: line of "{" and of "}". */
+struct sec {
+	cfg_t *cfg;
+	const struct conf_file *file;
+	int line, end;
+	const char *kind; /* "connection" */
+	const char *name; /* title, or NULL */
+};
+
+struct parse {
+	struct conf *conf;
+	char *error; /* CONF_ERROR_MAX octets; the first mistake stays */
+	int err;
+	size_t n_files, n_read;
+	struct conf_file files[CONF_FILES_MAX];
+	size_t n_seen, cap_seen;
+	const cfg_opt_t **seen; /* options already set: a second time is a mistake */
+};
+
+/* parse.c: the mistake at a place; returns -EINVAL. "found X, expected Y". */
+int conf_fail(struct parse *p, const struct conf_file *f, int line, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
+#define val_fail(p, v, ...) conf_fail(p, (v)->file, (v)->line, __VA_ARGS__)
+
+/* parse.c: files and libConfuse. 0 or -errno. */
+int conf_parse_files(struct parse *p, const char *file);
+void conf_parse_clear(struct parse *p); /* wipes values */
+
+/* Access to a parsed section. */
+const struct val *sec_get(const struct sec *s, const char *key); /* NULL: not there */
+size_t sec_count(const struct sec *s, const char *key);
+const struct val *sec_nth(const struct sec *s, const char *key, size_t i);
+struct sec sec_sub(const struct sec *s, const char *kind, size_t i); /* cfg NULL: not there */
+struct sec sec_root(const struct conf_file *f);
+
+/* value.c: a NULL value leaves *ret as it is and returns 0; else 0 or -EINVAL, reported. */
+int val_uint(struct parse *p, const struct val *v, uint64_t min, uint64_t max, uint64_t *ret);
+int val_duration(struct parse *p, const struct val *v, uint64_t min_usec, uint64_t max_usec,
+		 uint64_t *ret_usec);
+int val_double(struct parse *p, const struct val *v, double min, double max, double *ret);
+int val_bool(struct parse *p, const struct val *v, bool *ret);
+/* words: NULL terminated; *ret is the index. */
+int val_word(struct parse *p, const struct val *v, const char *const *words, unsigned *ret);
+int val_addr(struct parse *p, const struct val *v, uint8_t family_or_0, struct addr *ret);
+int val_name(struct parse *p, const struct val *v, char ret[IKE_NAME_MAX]);
+int val_device(struct parse *p, const struct val *v, char ret[16]);
+int val_id(struct parse *p, const struct val *v, struct ike_id *ret);
+int val_range(struct parse *p, const struct val *v, struct addr *ret_first, struct addr *ret_last);
+int val_secret(struct parse *p, const struct val *v, struct secret *ret);
+/* "a.b@c", "%any": how people write it. */
+const char *conf_id_text(const struct ike_id *id, char *buf, size_t len);
+/* Nearest word by edits, or NULL when none is near. */
+const char *conf_nearest(const char *word, const char *const *words, size_t n);
+
+/* selector.c */
+int val_ts(struct parse *p, const struct val *v, struct ike_ts *ret);
+/* proposal.c: one word list becomes one or two proposals; "default" several. */
+int val_proposal(struct parse *p, const struct val *v, bool esp, struct ike_proposal *out,
+		 uint8_t max, uint8_t *n);
+void conf_default_proposals(bool esp, struct ike_proposal *out, uint8_t *n);
+
+/* connection.c, secrets.c */
+int conf_build_connection(struct parse *p, const struct sec *s, struct ike_conn_cfg *c);
+int conf_build_secrets(struct parse *p);
+
+#endif

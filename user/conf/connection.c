@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Sections "connection" with "local", "remote", "child" and "path". */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "conf_impl.h"
+
+static int fail_missing(struct parse *p, const struct sec *s, const char *what)
+{
+	return conf_fail(p, s->file, s->line, "found %s%s%s%s without %s, expected it", s->kind,
+			 s->name ? " \"" : "", s->name ? s->name : "", s->name ? "\"" : "", what);
+}
+
+static int too_many(struct parse *p, const struct sec *s, const char *key, size_t max)
+{
+	const struct val *v = sec_nth(s, key, max);
+
+	return val_fail(p, v, "found %zu values of \"%s\", expected at most %zu", sec_count(s, key),
+			key, max);
+}
+
+static int build_addrs(struct parse *p, const struct sec *s, const char *key, struct addr *out,
+		       size_t max, uint8_t *ret_n)
+{
+	size_t n = sec_count(s, key);
+	int r = 0;
+
+	if (n > max)
+		return too_many(p, s, key, max);
+	for (size_t i = 0; i < n && r == 0; i++) {
+		const struct val *v = sec_nth(s, key, i);
+
+		if (!strcmp(v->text, "%any")) {
+			if (n == 1)
+				return 0; /* as if it were not there */
+			return val_fail(p, v, "found \"%%any\" among addresses, expected it alone");
+		}
+		r = val_addr(p, v, 0, &out[i]);
+		for (size_t j = 0; j < i && r == 0; j++)
+			if (addr_equal(&out[i], &out[j]))
+				r = val_fail(p, v, "found %s a second time, expected it once",
+					     v->text);
+	}
+	if (r == 0)
+		*ret_n = (uint8_t)n;
+	return r;
+}
+
+static int build_proposals(struct parse *p, const struct sec *s, const char *key, bool esp,
+			   struct ike_proposal *out, uint8_t *ret_n)
+{
+	size_t n = sec_count(s, key);
+	int r = 0;
+
+	*ret_n = 0;
+	if (n == 0)
+		conf_default_proposals(esp, out, ret_n);
+	for (size_t i = 0; i < n && r == 0; i++)
+		r = val_proposal(p, sec_nth(s, key, i), esp, out, IKE_PROPOSALS_MAX, ret_n);
+	return r;
+}
+
+static int build_ts(struct parse *p, const struct sec *s, const char *key, struct ike_ts *out,
+		    uint8_t *ret_n)
+{
+	size_t n = sec_count(s, key);
+	int r = 0;
+
+	if (n > IKE_TS_MAX)
+		return too_many(p, s, key, IKE_TS_MAX);
+	for (size_t i = 0; i < n && r == 0; i++)
+		r = val_ts(p, sec_nth(s, key, i), &out[i]);
+	if (n == 0) {
+		out[0] = (struct ike_ts){ .dynamic = true, .port_last = 65535 };
+		n = 1;
+	}
+	*ret_n = (uint8_t)n;
+	return r;
+}
+
+static int build_title(struct parse *p, const struct sec *s, char ret[IKE_NAME_MAX])
+{
+	size_t len = strlen(s->name);
+
+	/* "/" stands between connection and child on the command line */
+	if (len == 0 || len >= IKE_NAME_MAX || strpbrk(s->name, "/ \t\n"))
+		return conf_fail(
+			p, s->file, s->line,
+			"found %s \"%.80s\", expected a name of 1 to %d octets without \"/\" "
+			"and spaces",
+			s->kind, s->name, IKE_NAME_MAX - 1);
+	strcpy(ret, s->name);
+	return 0;
+}
+
+static int build_child(struct parse *p, const struct sec *s, const struct ike_conn_cfg *conn,
+		       struct ike_child_cfg *c)
+{
+	static const char *const modes[] = { "tunnel", NULL };
+	static const char *const actions[] = { "none", "start", NULL };
+	unsigned mode = 0, start = 0;
+	int r = build_title(p, s, c->name);
+
+	if (r == 0)
+		r = build_ts(p, s, "local_ts", c->local_ts, &c->n_local_ts);
+	if (r == 0)
+		r = build_ts(p, s, "remote_ts", c->remote_ts, &c->n_remote_ts);
+	if (r == 0)
+		r = build_proposals(p, s, "esp_proposals", true, c->proposals, &c->n_proposals);
+	if (r == 0)
+		r = val_word(p, sec_get(s, "mode"), modes, &mode);
+	if (r == 0)
+		r = val_word(p, sec_get(s, "start_action"), actions, &start);
+	if (r < 0)
+		return r;
+	if (start && conn->n_remote_addrs == 0)
+		return val_fail(
+			p, sec_get(s, "start_action"),
+			"found start_action = start, expected remote_addrs in the connection");
+	c->mode = CHILD_TUNNEL;
+	c->start = start ? START_START : START_NONE;
+	return 0;
+}
+
+static int build_children(struct parse *p, const struct sec *s, struct ike_conn_cfg *c)
+{
+	size_t n = sec_count(s, "child");
+	int r = 0;
+
+	if (n == 0)
+		return fail_missing(p, s, "a child");
+	if (n > IKE_CHILDREN_MAX)
+		return conf_fail(p, s->file, s->line, "found %zu children, expected at most %d", n,
+				 IKE_CHILDREN_MAX);
+	c->children = calloc(n, sizeof(*c->children));
+	if (!c->children)
+		return -ENOMEM;
+	c->n_children = (uint8_t)n;
+	for (size_t i = 0; i < n && r == 0; i++) {
+		struct sec child = sec_sub(s, "child", i);
+
+		r = build_child(p, &child, c, &c->children[i]);
+	}
+	return r;
+}
+
+static int build_auth(struct parse *p, const struct sec *s, struct ike_id *ret)
+{
+	static const char *const methods[] = { "psk", NULL };
+	unsigned method = 0;
+	int r = val_word(p, sec_get(s, "auth"), methods, &method);
+
+	return r < 0 ? r : val_id(p, sec_get(s, "id"), ret);
+}
+
+static const struct conf_uplink *find_uplink(const struct conf *c, const char *name)
+{
+	for (uint8_t i = 0; i < c->n_uplinks; i++)
+		if (!strcmp(c->uplinks[i].name, name))
+			return &c->uplinks[i];
+	return NULL;
+}
+
+/* "found uplink "wlam", expected one of ..." with the nearest, for references */
+static int fail_reference(struct parse *p, const struct val *v, const char *kind,
+			  const char *const *names, size_t n)
+{
+	const char *near = conf_nearest(v->text, names, n);
+
+	return val_fail(p, v, "found %s \"%.60s\", expected the name of a section \"%s\"%s%s%s",
+			kind, v->text, kind, near ? " (did you mean \"" : "", near ? near : "",
+			near ? "\"?)" : "");
+}
+
+static int build_path(struct parse *p, const struct sec *s, const struct ike_conn_cfg *conn)
+{
+	const char *names[CONF_UPLINKS_MAX];
+	struct conf *conf = p->conf;
+	struct conf_path *path = &conf->paths[conf->n_paths];
+	const struct val *uplink = sec_get(s, "uplink"), *remote = sec_get(s, "remote");
+	uint64_t weight = 0;
+	int r = build_title(p, s, path->name);
+
+	if (r < 0)
+		return r;
+	if (conf->n_paths == CONF_PATHS_MAX)
+		return conf_fail(p, s->file, s->line, "found more than %d paths, expected fewer",
+				 CONF_PATHS_MAX);
+	if (!uplink || !remote)
+		return fail_missing(p, s, uplink ? "remote" : "uplink");
+	if (!find_uplink(conf, uplink->text)) {
+		for (uint8_t i = 0; i < conf->n_uplinks; i++)
+			names[i] = conf->uplinks[i].name;
+		return fail_reference(p, uplink, "uplink", names, conf->n_uplinks);
+	}
+	strcpy(path->conn, conn->name);
+	r = val_name(p, uplink, path->uplink);
+	if (r == 0)
+		r = val_addr(p, remote, 0, &path->remote);
+	if (r == 0)
+		r = val_uint(p, sec_get(s, "weight"), 1, 65535, &weight);
+	if (r < 0)
+		return r;
+	path->weight = (uint16_t)weight;
+	for (uint8_t i = 0; i < conn->n_remote_addrs; i++) {
+		if (addr_equal(&conn->remote_addrs[i], &path->remote)) {
+			conf->n_paths++;
+			return 0;
+		}
+	}
+	return val_fail(p, remote, "found %s, expected one of remote_addrs of connection \"%s\"",
+			remote->text, conn->name);
+}
+
+static int build_pools_served(struct parse *p, const struct sec *s, struct ike_conn_cfg *c)
+{
+	const size_t max = sizeof(c->pools) / sizeof(*c->pools);
+	const char *names[64];
+	size_t n = sec_count(s, "pools"), n_names = 0;
+
+	if (n > max)
+		return too_many(p, s, "pools", max);
+	for (; n_names < p->conf->ike.n_pools && n_names < 64; n_names++)
+		names[n_names] = p->conf->ike.pools[n_names].name;
+	for (size_t i = 0; i < n; i++) {
+		const struct val *v = sec_nth(s, "pools", i);
+		size_t k = 0;
+
+		while (k < n_names && strcmp(names[k], v->text))
+			k++;
+		if (k == n_names)
+			return fail_reference(p, v, "pool", names, n_names);
+		strcpy(c->pools[i], v->text);
+	}
+	c->n_pools = (uint8_t)n;
+	return 0;
+}
+
+static int build_timing(struct parse *p, const struct sec *s, struct ike_conn_cfg *c)
+{
+	uint64_t tries = 10;
+	int r;
+
+	c->dpd_delay = 30 * USEC_PER_SEC;
+	c->retransmit_timeout = 2 * USEC_PER_SEC;
+	c->retransmit_base = 1.8;
+	r = val_duration(p, sec_get(s, "dpd_delay"), 0, 86400 * USEC_PER_SEC, &c->dpd_delay);
+	if (r == 0)
+		r = val_duration(p, sec_get(s, "retransmit_timeout"), 10 * USEC_PER_MSEC,
+				 60 * USEC_PER_SEC, &c->retransmit_timeout);
+	if (r == 0)
+		r = val_double(p, sec_get(s, "retransmit_base"), 1, 4, &c->retransmit_base);
+	if (r == 0)
+		r = val_uint(p, sec_get(s, "retransmit_tries"), 1, 20, &tries);
+	c->retransmit_tries = (uint8_t)tries;
+	return r;
+}
+
+static int build_switches(struct parse *p, const struct sec *s, struct ike_conn_cfg *c)
+{
+	uint64_t version = 2, port = 0;
+	int r;
+
+	c->encap = true;
+	c->multipath = true;
+	r = val_uint(p, sec_get(s, "version"), 2, 2, &version);
+	if (r == 0)
+		r = val_uint(p, sec_get(s, "remote_port"), 1, 65535, &port);
+	if (r == 0)
+		r = val_bool(p, sec_get(s, "encap"), &c->encap);
+	if (r == 0)
+		r = val_bool(p, sec_get(s, "multipath"), &c->multipath);
+	c->remote_port = (uint16_t)port;
+	return r;
+}
+
+int conf_build_connection(struct parse *p, const struct sec *s, struct ike_conn_cfg *c)
+{
+	struct sec local = sec_sub(s, "local", 0), remote = sec_sub(s, "remote", 0);
+	int r = build_title(p, s, c->name);
+
+	if (r == 0)
+		r = build_addrs(p, s, "local_addrs", c->local_addrs, IKE_ADDRS_MAX,
+				&c->n_local_addrs);
+	if (r == 0)
+		r = build_addrs(p, s, "remote_addrs", c->remote_addrs, IKE_ADDRS_MAX,
+				&c->n_remote_addrs);
+	if (r == 0)
+		r = build_proposals(p, s, "proposals", false, c->proposals, &c->n_proposals);
+	if (r == 0)
+		r = build_addrs(p, s, "vips", c->vips, IKE_VIPS_MAX, &c->n_vips);
+	if (r == 0)
+		r = build_pools_served(p, s, c);
+	if (r == 0)
+		r = build_timing(p, s, c);
+	if (r == 0)
+		r = build_switches(p, s, c);
+	if (r < 0)
+		return r;
+	if (!local.cfg || !sec_get(&local, "id"))
+		return fail_missing(p, local.cfg ? &local : s,
+				    local.cfg ? "id" : "local { id = ... }");
+	r = build_auth(p, &local, &c->local_id);
+	if (r == 0 && c->local_id.type == 0)
+		r = val_fail(p, sec_get(&local, "id"),
+			     "found \"%%any\", expected our own identity");
+	if (r == 0 && remote.cfg)
+		r = build_auth(p, &remote, &c->remote_id);
+	if (r == 0)
+		r = build_children(p, s, c);
+	for (size_t i = 0; i < sec_count(s, "path") && r == 0; i++) {
+		struct sec path = sec_sub(s, "path", i);
+
+		r = build_path(p, &path, c);
+	}
+	return r;
+}

@@ -1,0 +1,583 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Files, libConfuse and its complaints. Each file is one parse: libConfuse's own include keeps a
+ * global stack which a mistake in an included file would leave behind for the next reload. */
+#include <errno.h>
+#include <fcntl.h>
+#include <glob.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/secret.h"
+#include "conf_impl.h"
+
+/* libConfuse's callbacks carry no context; configuration is read by one thread. */
+static struct parse *cur;
+static struct conf_file *cur_file;
+
+#define START_KEY "{start}"
+
+/* ---- what may be written ---- */
+
+static int on_value(cfg_t *cfg, cfg_opt_t *opt, const char *text, void *result);
+static int on_list_value(cfg_t *cfg, cfg_opt_t *opt, const char *text, void *result);
+static int on_start(cfg_t *cfg, cfg_opt_t *opt, const char *text, void *result);
+static int on_include(cfg_t *cfg, cfg_opt_t *opt, int argc, const char **argv);
+static void val_free(void *v);
+
+#define ONE(name)  CFG_PTR_CB(name, NULL, CFGF_NODEFAULT, on_value, val_free)
+#define LIST(name) CFG_PTR_LIST_CB(name, NULL, CFGF_NONE, on_list_value, val_free)
+/* A list whose default is parsed when the section opens: it notes the line of the "{". */
+#define START CFG_PTR_LIST_CB(START_KEY, (void *)"{x}", CFGF_NONE, on_start, val_free)
+
+static cfg_opt_t uplink_opts[] = { START,	  ONE("interface"),  ONE("kind"),
+				   ONE("weight"), ONE("preference"), ONE("gateway"),
+				   CFG_END() };
+static cfg_opt_t auth_opts[] = { START, ONE("id"), ONE("auth"), CFG_END() };
+static cfg_opt_t child_opts[] = {
+	START,	     LIST("local_ts"),	  LIST("remote_ts"), LIST("esp_proposals"),
+	ONE("mode"), ONE("start_action"), CFG_END()
+};
+static cfg_opt_t path_opts[] = { START, ONE("uplink"), ONE("remote"), ONE("weight"), CFG_END() };
+static cfg_opt_t connection_opts[] = {
+	START,
+	LIST("local_addrs"),
+	LIST("remote_addrs"),
+	ONE("remote_port"),
+	ONE("version"),
+	LIST("proposals"),
+	LIST("vips"),
+	LIST("pools"),
+	ONE("dpd_delay"),
+	ONE("encap"),
+	ONE("multipath"),
+	ONE("retransmit_timeout"),
+	ONE("retransmit_base"),
+	ONE("retransmit_tries"),
+	CFG_SEC("local", auth_opts, CFGF_NODEFAULT),
+	CFG_SEC("remote", auth_opts, CFGF_NODEFAULT),
+	CFG_SEC("child", child_opts, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
+	CFG_SEC("path", path_opts, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
+	CFG_END()
+};
+static cfg_opt_t pool_opts[] = { START, ONE("addrs"), LIST("dns"), CFG_END() };
+static cfg_opt_t secret_opts[] = { START, LIST("id"), ONE("secret"), CFG_END() };
+static cfg_opt_t paths_opts[] = { START, ONE("probe_interval"), ONE("down_after"), ONE("up_after"),
+				  CFG_END() };
+static cfg_opt_t dataplane_opts[] = {
+	START,	       ONE("tun"),	  ONE("steer"),	     ONE("mtu"),
+	ONE("sa_max"), LIST("stable_v4"), LIST("stable_v6"), ONE("attach"),
+	ONE("crypto"), ONE("workers"),	  ONE("busy_poll"),  CFG_END()
+};
+static cfg_opt_t root_opts[] = {
+	ONE("log_level"),
+	ONE("allow_key_export"),
+	ONE("cookie_threshold"),
+	ONE("init_limit_half_open"),
+	ONE("half_open_timeout"),
+	CFG_FUNC("include", on_include),
+	CFG_SEC("uplink", uplink_opts, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
+	CFG_SEC("connection", connection_opts, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
+	CFG_SEC("pool", pool_opts, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
+	CFG_SEC("secret", secret_opts, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
+	CFG_SEC("paths", paths_opts, CFGF_NODEFAULT),
+	CFG_SEC("dataplane", dataplane_opts, CFGF_NODEFAULT),
+	CFG_END()
+};
+
+/* ---- mistakes ---- */
+
+int conf_fail(struct parse *p, const struct conf_file *f, int line, const char *fmt, ...)
+{
+	va_list ap;
+	int n;
+
+	if (!p->err) {
+		p->err = -EINVAL;
+		n = snprintf(p->error, CONF_ERROR_MAX, "%s:%d: ", f->name, line);
+		if (n > 0 && n < CONF_ERROR_MAX) {
+			va_start(ap, fmt);
+			vsnprintf(p->error + n, (size_t)(CONF_ERROR_MAX - n), fmt, ap);
+			va_end(ap);
+		}
+	}
+	return -EINVAL;
+}
+
+static const char *place(cfg_t *cfg, char *buf, size_t len)
+{
+	const char *name = cfg_name(cfg), *title = cfg_title(cfg);
+
+	if (!strcmp(name, "root"))
+		snprintf(buf, len, "the file");
+	else if (title)
+		snprintf(buf, len, "%s \"%.60s\"", name, title);
+	else
+		snprintf(buf, len, "%s", name);
+	return buf;
+}
+
+/* "did you mean", or all there is to choose from */
+static void fail_unknown(cfg_t *cfg, const char *word)
+{
+	const char *keys[32], *near;
+	char where[96], list[400] = "";
+	size_t n = 0, used = 0;
+
+	for (unsigned i = 0; i < cfg_num(cfg) && n < 32; i++) {
+		const char *name = cfg_opt_name(cfg_getnopt(cfg, i));
+
+		if (strcmp(name, START_KEY))
+			keys[n++] = name;
+	}
+	place(cfg, where, sizeof(where));
+	near = conf_nearest(word, keys, n);
+	if (near) {
+		conf_fail(cur, cur_file, cfg->line,
+			  "found \"%.60s\", expected a key of %s (did you mean \"%s\"?)", word,
+			  where, near);
+		return;
+	}
+	for (size_t i = 0; i < n && used < sizeof(list) - 32; i++)
+		used += (size_t)snprintf(list + used, sizeof(list) - used, "%s%s", i ? ", " : "",
+					 keys[i]);
+	conf_fail(cur, cur_file, cfg->line, "found \"%.60s\", expected a key of %s: %s", word,
+		  where, list);
+}
+
+/* What stands between the first and the last quote of libConfuse's message. */
+static void quoted(const char *text, char *ret, size_t len)
+{
+	const char *a = strchr(text, '\''), *b = strrchr(text, '\'');
+	size_t n = a && b > a ? (size_t)(b - a - 1) : 0;
+
+	if (n >= len)
+		n = len - 1;
+	if (n)
+		memcpy(ret, a + 1, n);
+	ret[n] = '\0';
+}
+
+/* The sentence with @ replaced by the word and # by the section. */
+static void expand(const char *sentence, const char *word, const char *where, char *ret, size_t len)
+{
+	size_t n = 0;
+
+	for (; *sentence && n + 1 < len; sentence++) {
+		const char one[2] = { *sentence };
+		const char *part = *sentence == '@' ? word : *sentence == '#' ? where : one;
+
+		n += (size_t)snprintf(ret + n, len - n, "%s", part);
+	}
+	ret[n < len ? n : len - 1] = '\0';
+}
+
+static void on_error(cfg_t *cfg, const char *fmt, va_list ap)
+{
+	static const struct {
+		const char *theirs, *ours; /* @: the word, #: the section */
+	} say[] = {
+		{ "missing equal sign", "found no \"=\" after \"@\", expected @ = ..." },
+		{ "unexpected closing brace",
+		  "found \"}\" of no section, expected a key or section" },
+		{ "premature end of file", "found the end of the file in #, expected \"}\"" },
+		{ "missing opening brace", "found no \"{\" after @, expected @ ... {" },
+		{ "missing title", "found @ without a name, expected @ \"NAME\" {" },
+		{ "found duplicate title", "found a second section \"@\", expected another name" },
+		{ "attempt to append", "found \"+=\", expected @ = ... (it is no list)" },
+		{ "missing parenthesis", "found no \"(\", expected @(\"FILE\")" },
+		{ "syntax error in call", "found no file name, expected @(\"FILE\")" },
+		{ "unterminated string",
+		  "found a string without its end, expected a closing quote" },
+		{ "unexpected token", "found \"@\" in #, expected a key, a value or \"}\"" },
+	};
+	char text[256], word[128], where[96], ours[512];
+
+	if (cur->err)
+		return;
+	vsnprintf(text, sizeof(text), fmt, ap);
+	quoted(text, word, sizeof(word));
+	if (!strncmp(text, "no such option", 14)) {
+		fail_unknown(cfg, word);
+		return;
+	}
+	place(cfg, where, sizeof(where));
+	for (size_t i = 0; i < sizeof(say) / sizeof(*say); i++) {
+		if (strncmp(text, say[i].theirs, strlen(say[i].theirs)))
+			continue;
+		expand(say[i].ours, word, where, ours, sizeof(ours));
+		conf_fail(cur, cur_file, cfg->line, "%s", ours);
+		return;
+	}
+	conf_fail(cur, cur_file, cfg->line, "found a mistake in %s, expected key = value: %s",
+		  where, text);
+}
+
+/* ---- values ---- */
+
+static void val_free(void *v)
+{
+	struct val *val = v;
+
+	if (val)
+		explicit_bzero(val->text, strlen(val->text)); /* it may be a secret */
+	free(val);
+}
+
+static int keep(cfg_t *cfg, const char *text, void *result)
+{
+	size_t len = strlen(text);
+	struct val *v = malloc(sizeof(*v) + len + 1);
+
+	if (!v) {
+		cur->err = -ENOMEM;
+		snprintf(cur->error, CONF_ERROR_MAX, "%s: out of memory", cur_file->name);
+		return -1;
+	}
+	v->file = cur_file;
+	v->line = cfg->line;
+	memcpy(v->text, text, len + 1);
+	*(void **)result = v;
+	return 0;
+}
+
+/* False the second time. */
+static bool first_time(cfg_opt_t *opt)
+{
+	for (size_t i = 0; i < cur->n_seen; i++)
+		if (cur->seen[i] == opt)
+			return false;
+	if (cur->n_seen == cur->cap_seen) {
+		size_t cap = cur->cap_seen ? cur->cap_seen * 2 : 64;
+		const cfg_opt_t **seen = realloc(cur->seen, cap * sizeof(*seen));
+
+		if (!seen)
+			return true; /* a duplicate goes unnoticed, nothing worse */
+		cur->seen = seen;
+		cur->cap_seen = cap;
+	}
+	cur->seen[cur->n_seen++] = opt;
+	return true;
+}
+
+static int on_value(cfg_t *cfg, cfg_opt_t *opt, const char *text, void *result)
+{
+	if (!first_time(opt)) {
+		conf_fail(cur, cur_file, cfg->line, "found \"%s\" a second time, expected it once",
+			  opt->name);
+		return -1;
+	}
+	return keep(cfg, text, result);
+}
+
+static int on_list_value(cfg_t *cfg, cfg_opt_t *opt, const char *text, void *result)
+{
+	/* nvalues counts this one: 1 is the start of an assignment. */
+	if (opt->nvalues <= 1 && !first_time(opt)) {
+		conf_fail(cur, cur_file, cfg->line, "found \"%s\" a second time, expected it once",
+			  opt->name);
+		return -1;
+	}
+	return keep(cfg, text, result);
+}
+
+static int on_start(cfg_t *cfg, cfg_opt_t *opt, const char *text, void *result)
+{
+	if (!first_time(opt)) {
+		fail_unknown(cfg, START_KEY);
+		return -1;
+	}
+	return keep(cfg, text, result);
+}
+
+/* ---- files ---- */
+
+static int add_file(const char *name, int line)
+{
+	struct conf_file *f;
+
+	if (cur->n_files == CONF_FILES_MAX)
+		return conf_fail(cur, cur_file, line, "found more than %d files, expected fewer",
+				 CONF_FILES_MAX);
+	f = &cur->files[cur->n_files];
+	f->name = strdup(name);
+	if (!f->name)
+		return -ENOMEM;
+	f->included_by = cur_file;
+	f->included_line = line;
+	cur->n_files++;
+	return 0;
+}
+
+static int include_one(cfg_t *cfg, const char *pattern)
+{
+	const char *slash = strrchr(cur_file->name, '/');
+	char path[512];
+	glob_t g;
+	int n, r;
+
+	if (pattern[0] == '/' || !slash)
+		n = snprintf(path, sizeof(path), "%s", pattern);
+	else
+		n = snprintf(path, sizeof(path), "%.*s/%s", (int)(slash - cur_file->name),
+			     cur_file->name, pattern);
+	if (n < 0 || (size_t)n >= sizeof(path))
+		return conf_fail(cur, cur_file, cfg->line,
+				 "found a file name of %d octets, expected fewer than %zu", n,
+				 sizeof(path));
+	if (!strpbrk(path, "*?["))
+		return add_file(path, cfg->line);
+	r = glob(path, 0, NULL, &g);
+	if (r == GLOB_NOMATCH)
+		return 0; /* an empty directory of snippets is fine */
+	if (r != 0)
+		return conf_fail(cur, cur_file, cfg->line,
+				 "found \"%s\", expected a directory that can be read", pattern);
+	for (size_t i = 0; i < g.gl_pathc && r == 0; i++)
+		r = add_file(g.gl_pathv[i], cfg->line);
+	globfree(&g);
+	return r;
+}
+
+static int on_include(cfg_t *cfg, cfg_opt_t *opt, int argc, const char **argv)
+{
+	(void)opt;
+	if (argc == 1)
+		return include_one(cfg, argv[0]) < 0;
+	conf_fail(cur, cur_file, cfg->line,
+		  "found include with %d names, expected include(\"FILE\")", argc);
+	return 1;
+}
+
+static int fail_file(struct parse *p, const struct conf_file *f, int err, const char *what)
+{
+	if (p->err)
+		return p->err;
+	p->err = err;
+	if (f->included_by)
+		snprintf(p->error, CONF_ERROR_MAX,
+			 "%s:%d: found include of \"%s\", expected a file that can be read: %s",
+			 f->included_by->name, f->included_line, f->name, what);
+	else
+		snprintf(p->error, CONF_ERROR_MAX, "%s: cannot be read: %s", f->name, what);
+	return err;
+}
+
+/* The whole file, NUL terminated. 0 or -errno, reported. */
+static int slurp(struct parse *p, struct conf_file *f, char **ret_text, size_t *ret_len)
+{
+	int fd = open(f->name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY), r;
+	struct stat st;
+	char *text = NULL;
+	size_t len = 0;
+
+	if (fd < 0)
+		return fail_file(p, f, -errno, strerror(errno));
+	if (fstat(fd, &st) < 0) {
+		r = fail_file(p, f, -errno, strerror(errno));
+		goto out;
+	}
+	if (!S_ISREG(st.st_mode)) {
+		r = fail_file(p, f, -EISDIR, "not a regular file");
+		goto out;
+	}
+	f->mode = st.st_mode & 07777;
+	f->uid = st.st_uid;
+	f->dev = st.st_dev;
+	f->ino = st.st_ino;
+	text = malloc(CONF_FILE_OCTETS_MAX + 2);
+	if (!text) {
+		r = fail_file(p, f, -ENOMEM, strerror(ENOMEM));
+		goto out;
+	}
+	for (ssize_t n = 1; n > 0 && len <= CONF_FILE_OCTETS_MAX; len += (size_t)n) {
+		n = read(fd, text + len, CONF_FILE_OCTETS_MAX + 1 - len);
+		if (n < 0) {
+			r = fail_file(p, f, -errno, strerror(errno));
+			goto out;
+		}
+	}
+	if (len > CONF_FILE_OCTETS_MAX) {
+		r = fail_file(p, f, -EFBIG, "larger than 1 MiB");
+		goto out;
+	}
+	text[len] = '\0';
+	*ret_text = text;
+	*ret_len = len;
+	close(fd);
+	return 0;
+out:
+	if (text)
+		secret_wipe(text, len);
+	free(text);
+	close(fd);
+	return r;
+}
+
+static int check_twice(struct parse *p, const struct conf_file *f)
+{
+	for (const struct conf_file *o = p->files; o < f; o++)
+		if (o->dev == f->dev && o->ino == f->ino)
+			return conf_fail(p, f->included_by, f->included_line,
+					 "found \"%s\" a second time, expected each file once",
+					 f->name);
+	return 0;
+}
+
+/* What libConfuse accepts or misplaces: a section or a string that the file ends within. */
+static int check_ends(struct parse *p, struct conf_file *f, const char *text)
+{
+	enum { DEPTH_MAX = 16, WORD = 60 };
+	const char *open_at[DEPTH_MAX], *from = text; /* start of what stands before a brace */
+	unsigned depth = 0;
+	int len;
+
+	f->lines = 1;
+	for (const char *c = text; *c; c++) {
+		f->lines += *c == '\n';
+		if (*c == '#' || (*c == '/' && c[1] == '/')) {
+			c += strcspn(c, "\n") - 1;
+		} else if (*c == '/' && c[1] == '*') {
+			for (c += 2; *c && !(*c == '*' && c[1] == '/'); c++)
+				f->lines += *c == '\n';
+			if (!*c)
+				return conf_fail(p, f, f->lines,
+						 "found a comment without its end, expected */");
+			c++;
+		} else if (*c == '"' || *c == '\'') {
+			char quote = *c;
+
+			for (c++; *c && *c != quote; c++) {
+				c += *c == '\\' && c[1] ? 1 : 0;
+				f->lines += *c == '\n';
+			}
+			if (!*c)
+				return conf_fail(p, f, f->lines,
+						 "found a string without its end, expected a "
+						 "closing quote");
+			continue;
+		} else if (*c == '{') {
+			if (depth < DEPTH_MAX)
+				open_at[depth] = from;
+			depth++;
+		} else if (*c == '}') {
+			depth -= depth > 0;
+		} else if (*c != '\n') {
+			continue;
+		}
+		from = c + 1;
+	}
+	if (!depth)
+		return 0;
+	from = open_at[(depth < DEPTH_MAX ? depth : DEPTH_MAX) - 1];
+	from += strspn(from, " \t");
+	len = (int)strcspn(from, "{\n");
+	while (len > 0 && from[len - 1] == ' ')
+		len--;
+	return conf_fail(p, f, f->lines, "found the end of the file in %.*s, expected \"}\"",
+			 len < WORD ? len : WORD, from);
+}
+
+static int parse_text(struct parse *p, struct conf_file *f, char *text, size_t len)
+{
+	const char *nul = memchr(text, '\0', len);
+	FILE *fp;
+	int line = 1;
+
+	for (const char *c = text; nul && c < nul; c++)
+		line += *c == '\n';
+	if (nul)
+		return conf_fail(p, f, line, "found a NUL octet, expected text");
+	if (check_ends(p, f, text) < 0)
+		return p->err;
+	f->root = cfg_init(root_opts, CFGF_NONE);
+	fp = fmemopen(text, len ? len : 1, "r");
+	if (!f->root || !fp) {
+		if (fp)
+			fclose(fp);
+		return fail_file(p, f, -ENOMEM, strerror(ENOMEM));
+	}
+	setvbuf(fp, NULL, _IONBF, 0); /* no further copy of secrets */
+	cfg_set_error_function(f->root, on_error);
+	free(f->root->filename);
+	f->root->filename = strdup(f->name);
+	cur_file = f;
+	if (len && cfg_parse_fp(f->root, fp) != CFG_SUCCESS && !p->err)
+		conf_fail(p, f, f->root->line, "found a mistake, expected key = value");
+	fclose(fp);
+	return p->err;
+}
+
+int conf_parse_files(struct parse *p, const char *file)
+{
+	cur = p;
+	cur_file = NULL;
+	if (add_file(file, 0) < 0)
+		p->err = -ENOMEM;
+	for (p->n_read = 0; p->n_read < p->n_files && !p->err; p->n_read++) {
+		struct conf_file *f = &p->files[p->n_read];
+		char *text = NULL;
+		size_t len = 0;
+
+		if (slurp(p, f, &text, &len) == 0) {
+			if (check_twice(p, f) == 0)
+				parse_text(p, f, text, len);
+			secret_wipe(text, len);
+			free(text);
+		}
+	}
+	cur = NULL;
+	return p->err;
+}
+
+void conf_parse_clear(struct parse *p)
+{
+	for (size_t i = 0; i < p->n_files; i++) {
+		if (p->files[i].root)
+			cfg_free(p->files[i].root);
+		free(p->files[i].name);
+	}
+	free(p->seen);
+}
+
+/* ---- access ---- */
+
+size_t sec_count(const struct sec *s, const char *key)
+{
+	return s->cfg ? cfg_size(s->cfg, key) : 0;
+}
+
+const struct val *sec_nth(const struct sec *s, const char *key, size_t i)
+{
+	return i < sec_count(s, key) ? cfg_getnptr(s->cfg, key, (unsigned)i) : NULL;
+}
+
+const struct val *sec_get(const struct sec *s, const char *key)
+{
+	return sec_nth(s, key, 0);
+}
+
+struct sec sec_sub(const struct sec *s, const char *kind, size_t i)
+{
+	struct sec sub = { .kind = kind, .file = s->file, .line = s->line, .end = s->end };
+	const struct val *start;
+
+	if (i >= sec_count(s, kind))
+		return sub;
+	sub.cfg = cfg_getnsec(s->cfg, kind, (unsigned)i);
+	sub.name = cfg_title(sub.cfg);
+	sub.end = sub.cfg->line;
+	start = sec_get(&sub, START_KEY);
+	sub.line = start ? start->line : sub.end;
+	return sub;
+}
+
+struct sec sec_root(const struct conf_file *f)
+{
+	return (struct sec){
+		.cfg = f->root, .file = f, .line = 1, .end = f->root->line, .kind = "file"
+	};
+}
