@@ -208,6 +208,7 @@ struct ike_sa {
 	enum ike_state state;
 	bool announced; /* IKE_UP went out */
 	bool redundant; /* lost a rekey collision */
+	bool lingering; /* counted in ike.lingering */
 	usec_t since, expires;
 	char why[WHY_MAX]; /* reason of the end, for the event */
 	uint32_t down_op;  /* operation that IKE_DOWN will end */
@@ -270,6 +271,7 @@ struct ike {
 	struct list table[SA_BUCKETS];
 	struct list inits[256];
 	uint32_t half_open;
+	uint32_t lingering; /* ended IKE SAs of peers that never authenticated */
 
 	struct list outs;
 	struct out *shown; /* last one handed out */

@@ -70,6 +70,8 @@ void ike_sa_free(struct ike *ike, struct ike_sa *sa)
 {
 	if (sa->state == IKE_HALF_OPEN)
 		ike->half_open--;
+	if (sa->lingering)
+		ike->lingering--;
 	list_remove(&sa->node);
 	list_remove(&sa->hash_node);
 	list_remove(&sa->init_node);
@@ -195,6 +197,13 @@ void ike_sa_close(struct ike *ike, struct ike_sa *sa, bool linger, const char *f
 	ike_sa_state(ike, sa, IKE_CLOSED, sa->why);
 	tasks_end(ike, sa, &sa->inflight, sa->announced);
 	tasks_end(ike, sa, &sa->pending, sa->announced);
+	if (linger && !sa->announced) {
+		/* strangers get here: as many as may be half-open, and no more */
+		linger = ike->lingering < ike->half_open_max;
+		sa->lingering = linger;
+		ike->lingering += linger;
+		init_octets_free(sa);
+	}
 	sa->expires = linger ? ike->now + LINGER_USEC : ike->now;
 	if (!family_alive(ike, sa->family))
 		cp_release(ike, sa->family);
