@@ -568,6 +568,33 @@ Test(restart, in_the_middle)
 	}
 }
 
+/* The same in a rekey of the IKE SA. A requester that lost its private value cannot go on: it
+ * closes its end, says so, and the relation can be set up again. A responder goes on. */
+Test(restart, in_an_ike_rekey)
+{
+	for (unsigned side = 0; side < SIM_SIDES; side++) {
+		for (unsigned steps = 0; steps < 5; steps++) {
+			struct sim *s = up(190 + steps);
+
+			cr_assert_eq(ike_rekey(s->side[A].ike, "c", NULL, 5, s->now), 0);
+			sim_steps(s, steps);
+			sim_restart(s, side);
+			sim_settle(s, 20 * USEC_PER_SEC);
+			sim_run(s, 300 * USEC_PER_SEC);
+			if (!ike_sa_count(s->side[A].ike)) {
+				cr_assert_eq(side, A);
+				cr_assert(steps < 2);
+				cr_assert_eq(sim_count(&s->side[A], IKE_EV_IKE_DOWN, 0), 1);
+				cr_assert_eq(sim_up(s, A, NULL, 8), 0);
+				sim_settle(s, 20 * USEC_PER_SEC);
+			}
+			sound(s, 1);
+			alive(s, 1);
+			sim_free(s);
+		}
+	}
+}
+
 Test(restart, damaged_image)
 {
 	struct sim *s = up(95);

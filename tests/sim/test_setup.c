@@ -547,3 +547,28 @@ Test(setup, peer_probes_only_if_both_want)
 		sim_free(s);
 	}
 }
+
+/* [ROB-3] strangers that get as far as a failed IKE_AUTH leave a bounded number of ended IKE SAs.
+ */
+Test(setup, failed_authentications_are_bounded)
+{
+	struct sim *s = sim_new(30, false);
+	struct ike_counters c;
+
+	secret_set(&s->side[A].conn[0].psk, "wrong!", 6);
+	s->side[B].cfg.half_open_max = 4;
+	s->side[B].cfg.cookie_threshold = 100;
+	sim_start(s);
+	for (uint32_t i = 1; i <= 12; i++) {
+		cr_assert_eq(sim_up(s, A, NULL, i), 0);
+		sim_run(s, USEC_PER_SEC / 2);
+		cr_assert_eq(sim_op_ends(&s->side[A], i), 1);
+	}
+	ike_counters_get(s->side[B].ike, &c);
+	cr_assert_eq(c.auth_failed, 12);
+	cr_assert_eq(c.half_open, 0);
+	/* after the lingering time there is nothing left to wait for */
+	sim_run(s, 40 * USEC_PER_SEC);
+	cr_assert_eq(ike_deadline(s->side[B].ike), USEC_NEVER);
+	sim_free(s);
+}
