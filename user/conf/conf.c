@@ -367,7 +367,7 @@ static int build(struct parse *p)
 		r = each(p, "uplink", CONF_UPLINKS_MAX, build_uplink);
 	if (r == 0 && c->n_uplinks == 0)
 		r = conf_fail(
-			p, &p->files[0], p->files[0].lines,
+			p, &p->files[0], p->files[0].root->line,
 			"found the end of the file, expected a section uplink \"NAME\" { interface "
 			"= ... }");
 	if (r == 0)

@@ -19,7 +19,6 @@ struct conf_file {
 	uint64_t dev, ino;
 	int included_line; /* where, in included_by; 0 for the first */
 	const struct conf_file *included_by;
-	int lines; /* the number of the last one */
 	cfg_t *root;
 };
 
@@ -42,6 +41,7 @@ struct parse {
 	struct conf *conf;
 	char *error; /* CONF_ERROR_MAX octets; the first mistake stays */
 	int err;
+	unsigned ends; /* marks of the end seen in the file that is read */
 	size_t n_files, n_read;
 	struct conf_file files[CONF_FILES_MAX];
 	size_t n_seen, cap_seen;

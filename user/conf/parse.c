@@ -19,6 +19,9 @@ static struct parse *cur;
 static struct conf_file *cur_file;
 
 #define START_KEY "{start}"
+/* Put behind every file: libConfuse takes the end of the file for the end of a section. */
+#define END_KEY	 ":end-of-file:"
+#define END_CALL END_KEY "()"
 
 /* ---- what may be written ---- */
 
@@ -26,6 +29,7 @@ static int on_value(cfg_t *cfg, cfg_opt_t *opt, const char *text, void *result);
 static int on_list_value(cfg_t *cfg, cfg_opt_t *opt, const char *text, void *result);
 static int on_start(cfg_t *cfg, cfg_opt_t *opt, const char *text, void *result);
 static int on_include(cfg_t *cfg, cfg_opt_t *opt, int argc, const char **argv);
+static int on_end(cfg_t *cfg, cfg_opt_t *opt, int argc, const char **argv);
 static void val_free(void *v);
 
 #define ONE(name)  CFG_PTR_CB(name, NULL, CFGF_NODEFAULT, on_value, val_free)
@@ -79,6 +83,7 @@ static cfg_opt_t root_opts[] = {
 	ONE("init_limit_half_open"),
 	ONE("half_open_timeout"),
 	CFG_FUNC("include", on_include),
+	CFG_FUNC(END_KEY, on_end),
 	CFG_SEC("uplink", uplink_opts, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
 	CFG_SEC("connection", connection_opts, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
 	CFG_SEC("pool", pool_opts, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
@@ -130,7 +135,7 @@ static void fail_unknown(cfg_t *cfg, const char *word)
 	for (unsigned i = 0; i < cfg_num(cfg) && n < 32; i++) {
 		const char *name = cfg_opt_name(cfg_getnopt(cfg, i));
 
-		if (strcmp(name, START_KEY))
+		if (strcmp(name, START_KEY) && strcmp(name, END_KEY))
 			keys[n++] = name;
 	}
 	place(cfg, where, sizeof(where));
@@ -161,18 +166,24 @@ static void quoted(const char *text, char *ret, size_t len)
 	ret[n] = '\0';
 }
 
-/* The sentence with @ replaced by the word and # by the section. */
-static void expand(const char *sentence, const char *word, const char *where, char *ret, size_t len)
+enum { SAY_MAX = 400 };
+
+static const char *expand(const char *template, const char *word, const char *where, char *ret)
 {
 	size_t n = 0;
 
-	for (; *sentence && n + 1 < len; sentence++) {
-		const char one[2] = { *sentence };
-		const char *part = *sentence == '@' ? word : *sentence == '#' ? where : one;
+	for (const char *t = template; *t && n < SAY_MAX - 1; t++) {
+		const char *in = *t == '@' ? word : *t == '#' ? where : NULL;
 
-		n += (size_t)snprintf(ret + n, len - n, "%s", part);
+		if (!in) {
+			ret[n++] = *t;
+			continue;
+		}
+		while (*in && n < SAY_MAX - 1)
+			ret[n++] = *in++;
 	}
-	ret[n < len ? n : len - 1] = '\0';
+	ret[n] = '\0';
+	return ret;
 }
 
 static void on_error(cfg_t *cfg, const char *fmt, va_list ap)
@@ -194,22 +205,26 @@ static void on_error(cfg_t *cfg, const char *fmt, va_list ap)
 		  "found a string without its end, expected a closing quote" },
 		{ "unexpected token", "found \"@\" in #, expected a key, a value or \"}\"" },
 	};
-	char text[256], word[128], where[96], ours[512];
+	char text[256], word[128], where[96], ours[SAY_MAX];
 
 	if (cur->err)
 		return;
 	vsnprintf(text, sizeof(text), fmt, ap);
 	quoted(text, word, sizeof(word));
+	place(cfg, where, sizeof(where));
+	if (!strcmp(word, END_KEY)) {
+		conf_fail(cur, cur_file, cfg->line,
+			  "found the end of the file in %s, expected \"}\"", where);
+		return;
+	}
 	if (!strncmp(text, "no such option", 14)) {
 		fail_unknown(cfg, word);
 		return;
 	}
-	place(cfg, where, sizeof(where));
 	for (size_t i = 0; i < sizeof(say) / sizeof(*say); i++) {
 		if (strncmp(text, say[i].theirs, strlen(say[i].theirs)))
 			continue;
-		expand(say[i].ours, word, where, ours, sizeof(ours));
-		conf_fail(cur, cur_file, cfg->line, "%s", ours);
+		conf_fail(cur, cur_file, cfg->line, "%s", expand(say[i].ours, word, where, ours));
 		return;
 	}
 	conf_fail(cur, cur_file, cfg->line, "found a mistake in %s, expected key = value: %s",
@@ -229,6 +244,10 @@ static void val_free(void *v)
 
 static int keep(cfg_t *cfg, const char *text, void *result)
 {
+	if (!strcmp(text, END_KEY)) {
+		conf_fail(cur, cur_file, cfg->line, "found the end of the file, expected a value");
+		return -1;
+	}
 	size_t len = strlen(text);
 	struct val *v = malloc(sizeof(*v) + len + 1);
 
@@ -352,6 +371,13 @@ static int on_include(cfg_t *cfg, cfg_opt_t *opt, int argc, const char **argv)
 	return 1;
 }
 
+static int on_end(cfg_t *cfg, cfg_opt_t *opt, int argc, const char **argv)
+{
+	(void)cfg, (void)opt, (void)argc, (void)argv;
+	cur->ends++;
+	return 0;
+}
+
 static int fail_file(struct parse *p, const struct conf_file *f, int err, const char *what)
 {
 	if (p->err)
@@ -366,7 +392,7 @@ static int fail_file(struct parse *p, const struct conf_file *f, int err, const 
 	return err;
 }
 
-/* The whole file, NUL terminated. 0 or -errno, reported. */
+/* The whole file, with room for END_CALL. 0 or -errno, reported. */
 static int slurp(struct parse *p, struct conf_file *f, char **ret_text, size_t *ret_len)
 {
 	int fd = open(f->name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY), r;
@@ -388,7 +414,7 @@ static int slurp(struct parse *p, struct conf_file *f, char **ret_text, size_t *
 	f->uid = st.st_uid;
 	f->dev = st.st_dev;
 	f->ino = st.st_ino;
-	text = malloc(CONF_FILE_OCTETS_MAX + 2);
+	text = malloc(CONF_FILE_OCTETS_MAX + sizeof(END_CALL) + 1);
 	if (!text) {
 		r = fail_file(p, f, -ENOMEM, strerror(ENOMEM));
 		goto out;
@@ -404,7 +430,6 @@ static int slurp(struct parse *p, struct conf_file *f, char **ret_text, size_t *
 		r = fail_file(p, f, -EFBIG, "larger than 1 MiB");
 		goto out;
 	}
-	text[len] = '\0';
 	*ret_text = text;
 	*ret_len = len;
 	close(fd);
@@ -427,58 +452,55 @@ static int check_twice(struct parse *p, const struct conf_file *f)
 	return 0;
 }
 
-/* What libConfuse accepts or misplaces: a section or a string that the file ends within. */
-static int check_ends(struct parse *p, struct conf_file *f, const char *text)
+/* Comments become spaces: libConfuse counts the line of a comment twice, and does not say where a
+ * string or comment without end began. 0 or -EINVAL, reported. */
+static int blank_comments(struct parse *p, const struct conf_file *f, char *text, size_t len)
 {
-	enum { DEPTH_MAX = 16, WORD = 60 };
-	const char *open_at[DEPTH_MAX], *from = text; /* start of what stands before a brace */
-	unsigned depth = 0;
-	int len;
+	int line = 1, start = 0; /* line where the string or comment began */
+	char in = 0;		 /* '"', '\'', '#' to the end of the line, '*' to its end */
+	bool token = false;	 /* in an unquoted word: a "//" there is no comment */
 
-	f->lines = 1;
-	for (const char *c = text; *c; c++) {
-		f->lines += *c == '\n';
-		if (*c == '#' || (*c == '/' && c[1] == '/')) {
-			c += strcspn(c, "\n") - 1;
-		} else if (*c == '/' && c[1] == '*') {
-			for (c += 2; *c && !(*c == '*' && c[1] == '/'); c++)
-				f->lines += *c == '\n';
-			if (!*c)
-				return conf_fail(p, f, f->lines,
-						 "found a comment without its end, expected */");
-			c++;
-		} else if (*c == '"' || *c == '\'') {
-			char quote = *c;
+	for (size_t i = 0; i < len; i++) {
+		char c = text[i], next = i + 1 < len ? text[i + 1] : '\0';
 
-			for (c++; *c && *c != quote; c++) {
-				c += *c == '\\' && c[1] ? 1 : 0;
-				f->lines += *c == '\n';
-			}
-			if (!*c)
-				return conf_fail(p, f, f->lines,
-						 "found a string without its end, expected a "
-						 "closing quote");
-			continue;
-		} else if (*c == '{') {
-			if (depth < DEPTH_MAX)
-				open_at[depth] = from;
-			depth++;
-		} else if (*c == '}') {
-			depth -= depth > 0;
-		} else if (*c != '\n') {
+		line += c == '\n';
+		if (in == '"' || in == '\'') {
+			if (c == '\\' && next)
+				line += text[++i] == '\n';
+			else if (c == in)
+				in = 0;
 			continue;
 		}
-		from = c + 1;
+		if (in == 0 && !token && c == '/' && next == '*') {
+			in = '*';
+			start = line;
+			text[i++] = ' ';
+			text[i] = ' '; /* this star does not end it */
+			continue;
+		}
+		if (in == 0) {
+			if (c == '"' || c == '\'')
+				in = c;
+			else if (c == '#' || (!token && c == '/' && next == '/'))
+				in = '#';
+			token = !in && !strchr(" \t\r\n(){}=+,", c);
+			start = line;
+		} else if (in == '#' && c == '\n') {
+			in = 0;
+		} else if (in == '*' && c == '*' && next == '/') {
+			in = 0;
+			text[i++] = ' ';
+			text[i] = ' ';
+		}
+		if ((in == '#' || in == '*') && c != '\n')
+			text[i] = ' ';
 	}
-	if (!depth)
-		return 0;
-	from = open_at[(depth < DEPTH_MAX ? depth : DEPTH_MAX) - 1];
-	from += strspn(from, " \t");
-	len = (int)strcspn(from, "{\n");
-	while (len > 0 && from[len - 1] == ' ')
-		len--;
-	return conf_fail(p, f, f->lines, "found the end of the file in %.*s, expected \"}\"",
-			 len < WORD ? len : WORD, from);
+	if (in == '"' || in == '\'')
+		return conf_fail(p, f, start,
+				 "found a string without its end, expected a closing quote");
+	if (in == '*')
+		return conf_fail(p, f, start, "found a comment without its end, expected \"*/\"");
+	return 0;
 }
 
 static int parse_text(struct parse *p, struct conf_file *f, char *text, size_t len)
@@ -491,10 +513,16 @@ static int parse_text(struct parse *p, struct conf_file *f, char *text, size_t l
 		line += *c == '\n';
 	if (nul)
 		return conf_fail(p, f, line, "found a NUL octet, expected text");
-	if (check_ends(p, f, text) < 0)
-		return p->err;
+	if (blank_comments(p, f, text, len) < 0)
+		return -EINVAL;
+	/* on the last line if there is one that is not ended */
+	if (len && text[len - 1] != '\n')
+		text[len++] = '\n';
+	memcpy(text + len, END_CALL, sizeof(END_CALL) - 1);
+	len += sizeof(END_CALL) - 1;
+	p->ends = 0;
 	f->root = cfg_init(root_opts, CFGF_NONE);
-	fp = fmemopen(text, len ? len : 1, "r");
+	fp = fmemopen(text, len, "r");
 	if (!f->root || !fp) {
 		if (fp)
 			fclose(fp);
@@ -505,8 +533,10 @@ static int parse_text(struct parse *p, struct conf_file *f, char *text, size_t l
 	free(f->root->filename);
 	f->root->filename = strdup(f->name);
 	cur_file = f;
-	if (len && cfg_parse_fp(f->root, fp) != CFG_SUCCESS && !p->err)
+	if (cfg_parse_fp(f->root, fp) != CFG_SUCCESS && !p->err)
 		conf_fail(p, f, f->root->line, "found a mistake, expected key = value");
+	else if (p->ends != 1)
+		conf_fail(p, f, f->root->line, "found \"" END_KEY "\", expected a key or section");
 	fclose(fp);
 	return p->err;
 }
