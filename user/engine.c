@@ -47,7 +47,7 @@ static void guard_memory(void)
 }
 
 /* A socket file nobody answers on is left over from a crash. */
-static int listen_at(const char *dir, int *ret_fd)
+static int listen_at(const char *dir, struct sockaddr_un *ret_sun, int *ret_fd)
 {
 	struct sockaddr_un sun = { .sun_family = AF_UNIX };
 	mode_t old;
@@ -74,6 +74,7 @@ static int listen_at(const char *dir, int *ret_fd)
 		close(fd);
 		return r;
 	}
+	*ret_sun = sun;
 	*ret_fd = fd;
 	return 0;
 }
@@ -142,10 +143,11 @@ int main(int argc, char **argv)
 {
 	struct options o = { .dir = "/run/braid" };
 	static struct engine e;
+	struct sockaddr_un sun;
 	int fd = -1, r;
 
 	parse(argc, argv, &o);
-	r = listen_at(o.dir, &fd);
+	r = listen_at(o.dir, &sun, &fd);
 	if (r == -EADDRINUSE) {
 		log_error("another engine serves %s/engine.sock already", o.dir);
 		return 1;
@@ -163,6 +165,7 @@ int main(int argc, char **argv)
 	signal(SIGHUP, SIG_IGN);
 	guard_memory();
 	r = engine_init(&e);
+	e.sock_path = sun.sun_path;
 	if (r == 0)
 		r = server_run(&e, fd);
 	paths_free(e.paths);

@@ -46,6 +46,7 @@ struct engine {
 	_Atomic uint32_t *path_cur; /* mapped; NULL before ENGINE_MAPS */
 	uint32_t path_cur_entries;
 	struct paths *paths;
+	const char *sock_path; /* borrowed; removed at the end */
 	void (*event)(struct engine *e, struct engine_hdr *msg, size_t len);
 	uint8_t probe_buf[256];
 };
@@ -77,6 +78,9 @@ void engine_unconfigure(struct engine *e);
 /* 0, or why an SA of this family and encapsulation cannot send: -EADDRNOTAVAIL (no stable pair),
  * -EAFNOSUPPORT, -EPROTONOSUPPORT (no socket). */
 int engine_can_send(const struct engine *e, const struct engine_sa *req);
+
+/* sandbox.c: seccomp, for all threads. 0 or -errno (a kernel without it). */
+int engine_sandbox(void);
 
 /* worker.c */
 int worker_start(struct engine *e, int index, struct worker **ret_worker);

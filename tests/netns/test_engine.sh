@@ -213,12 +213,18 @@ wait "$watcher"
 
 # Nothing depends on an agent; a second engine does not take a living one's place.
 check "second engine refuses" bash -c "! $B/braid-esp -f -d $dir/1"
+asan=$(grep -c libasan "/proc/${pids[0]}/maps")
+if [ "$asan" = 0 ]; then
+	check "no capability but marking packets, system calls filtered" bash -c "
+		grep -q 'CapEff:.*0000002000' /proc/${pids[0]}/status && grep -q 'Seccomp:.*2' /proc/${pids[0]}/status"
+fi
 engines=()
 check "shutdown" drive_a shutdown
 check "and exit" wait_for bash -c "! kill -0 ${pids[0]}"
 kill -TERM "${pids[1]}"
 check "exit on SIGTERM" wait_for bash -c "! kill -0 ${pids[1]} 2>/dev/null"
 
+check "its socket is gone" bash -c "[ ! -e $dir/1/engine.sock ]"
 check "no sanitizer complains" bash -c "! grep -E 'Sanitizer|runtime error' $dir/?.log"
 
 echo "$passed passed, $failed failed"

@@ -178,6 +178,9 @@ int engine_configure(struct engine *e, const struct engine_config *cfg)
 		return r;
 	}
 	e->configured = true;
+	r = engine_sandbox();
+	if (r < 0)
+		log_warning("no system call filter: %s", strerror(-r));
 	log_info("%s is up, MTU %u, %d packet threads, UDP port %u%s", e->tun.name, cfg->tun_mtu,
 		 e->n_workers, cfg->port, e->tun.uso ? "" : ", no UDP super-packets");
 	return 0;

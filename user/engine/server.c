@@ -546,6 +546,8 @@ int server_run(struct engine *e, int listen_fd)
 		if (p[3].revents)
 			on_connect(s);
 	}
+	/* Before the socket is closed: afterwards the name may be a new engine's. */
+	unlink(e->sock_path);
 	clear(s);
 	return 0;
 }
