@@ -192,7 +192,7 @@ static void undo(struct ike *ike, struct ike_sa *sa, struct task *t, const struc
 	d.redundant = true;
 	d.spi_in = t->spi_in;
 	d.spi_out = (uint32_t)in->sa.p[0].spi;
-	if (child_install(ike, sa, &d, NULL, NULL, NULL, &c))
+	if (child_install(ike, sa, &d, NULL, &t->ni, &t->ni, &c)) /* no keys are made */
 		return;
 	t->spi_in = 0;
 	if (child_close(ike, sa, c, 0, "the answer was not within our offer"))
