@@ -44,9 +44,11 @@ enum parse_result {
 
 struct parsed {
 	struct ethhdr *eth;
-	void *l3;
-	struct iphdr *ip4; /* one of the two */
-	struct ipv6hdr *ip6;
+	union {
+		void *l3;
+		struct iphdr *ip4;
+		struct ipv6hdr *ip6;
+	};
 	struct udphdr *udp; /* NULL: protocol 50 */
 	struct ip_esp_hdr *esp;
 	__u32 hdr_len; /* IP and UDP headers */
@@ -89,7 +91,6 @@ static __always_inline void *parse_ip4(void *data_end, struct parsed *p, enum pa
 		return 0;
 	if (ip->frag_off & bpf_htons(IP_MF_OFFSET))
 		return 0; /* the stack reassembles */
-	p->ip4 = ip;
 	p->family = 4;
 	p->proto = ip->protocol;
 	p->hdr_len = ip->ihl * 4;
@@ -107,7 +108,6 @@ static __always_inline void *parse_ip6(void *data_end, struct parsed *p, enum pa
 	*ret_res = PARSE_OTHER;
 	if (ip->version != 6)
 		return 0;
-	p->ip6 = ip;
 	p->family = 6;
 	p->proto = ip->nexthdr;
 	p->hdr_len = sizeof(*ip);

@@ -18,13 +18,13 @@
 static __always_inline __u16 rewrite_addrs4(struct iphdr *ip, const struct steer_addr *src,
 					    const struct steer_addr *dst)
 {
-	__u64 sum = csum_neg(csum_words2(&ip->saddr), 2);
-	__u16 diff;
+	__u32 new_src = *(const __u32 *)src->b, new_dst = *(const __u32 *)dst->b;
+	__u64 sum = csum_neg(csum_words2(&ip->saddr), 2) + new_src + new_dst;
+	__u16 diff = csum_fold(sum);
 
-	ip->saddr = *(const __u32 *)src->b;
-	ip->daddr = *(const __u32 *)dst->b;
-	diff = csum_fold(sum + ip->saddr + ip->daddr);
 	ip->check = csum_apply(ip->check, diff);
+	ip->saddr = new_src;
+	ip->daddr = new_dst;
 	return diff;
 }
 
@@ -33,9 +33,10 @@ static __always_inline __u16 rewrite_addrs6(struct ipv6hdr *ip, const struct ste
 {
 	__u64 sum = csum_neg(csum_words8(ip->saddr.in6_u.u6_addr32), 8); /* both addresses */
 
+	sum += csum_words4((const __u32 *)src->b) + csum_words4((const __u32 *)dst->b);
 	__builtin_memcpy(&ip->saddr, src->b, sizeof(ip->saddr));
 	__builtin_memcpy(&ip->daddr, dst->b, sizeof(ip->daddr));
-	return csum_fold(sum + csum_words8(ip->saddr.in6_u.u6_addr32));
+	return csum_fold(sum);
 }
 
 static __always_inline __u16 rewrite_addrs(const struct parsed *p, const struct steer_addr *src,
