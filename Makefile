@@ -31,7 +31,7 @@ ALL_CFLAGS = -std=gnu11 -Wall -Wextra -Wvla -Wmissing-prototypes -Wstrict-protot
 	-D_GNU_SOURCE $(if $(IPSEC_MB),-DHAVE_IPSEC_MB) -Iinclude -I$(B)/skel $(PKG_CFLAGS) \
 	-fstack-protector-strong -D_FORTIFY_SOURCE=2 -fPIE $(CFLAGS)
 ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now $(LDFLAGS)
-BPF_CFLAGS = -target bpf -g -O2 -Wall -Wextra -Werror -D__TARGET_ARCH_x86 -Iinclude -I. -Ibpf
+BPF_CFLAGS = -target bpf -mcpu=v3 -g -O2 -Wall -Wextra -Werror -D__TARGET_ARCH_x86 -Iinclude -I. -Ibpf
 
 # Modules, in the order of their includes (see the internals tour in README).
 MODULES  := base crypto ikemsg ike esp net dp conf ctl

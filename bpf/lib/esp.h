@@ -135,12 +135,6 @@ static __always_inline void esp_count_path(const struct parsed *p, __u32 ifindex
 	st->rx_last_nsec = bpf_ktime_get_coarse_ns();
 }
 
-/* Octets of the IP packets a super-packet stands for: every segment has the headers again. */
-static __always_inline __u32 esp_octets(const struct parsed *p, __u32 segs)
-{
-	return p->ip_len + (segs - 1) * p->hdr_len;
-}
-
 static __always_inline void esp_count_sa(__u32 spi, __u32 segs, __u32 octets)
 {
 	struct steer_sa_stat *st = sa_stat_of(STEER_SPI_INDEX(spi));
@@ -160,7 +154,7 @@ static __always_inline enum esp_verdict esp_receive(const struct parsed *p, __u3
 
 	if (v != ESP_OURS)
 		return v;
-	octets = esp_octets(p, segs);
+	octets = parsed_octets(p, segs);
 	esp_count_path(p, ifindex, segs, octets);
 	esp_count_sa(bpf_ntohl(p->esp->spi), segs, octets);
 	return ESP_OURS;

@@ -90,7 +90,7 @@ static __always_inline int out_send(struct __sk_buff *skb, const struct steer_pa
 
 static __always_inline int out_steer(struct __sk_buff *skb, __u32 mark)
 {
-	__u32 octets, segs = skb_segs(skb);
+	__u32 octets, segs;
 	struct steer_path *path;
 	enum drop_reason why;
 	struct parsed p;
@@ -100,9 +100,10 @@ static __always_inline int out_steer(struct __sk_buff *skb, __u32 mark)
 		return out_drop(why);
 	if (out_parse(skb, &p) != PARSE_ESP)
 		return out_drop(DROP_BAD_PACKET);
-	octets = p.ip_len + (segs - 1) * p.hdr_len;
+	segs = skb_segs(skb);
+	octets = parsed_octets(&p, segs);
 	if (path->family != p.family) /* counted as it is sent */
-		octets += segs * (path->family == 4 ? -20 : 20);
+		octets += path->family == 4 ? -20 * segs : 20 * segs;
 	if (out_rewrite(skb, &p, path, &why))
 		return out_drop(why);
 	out_count_path(path->id, segs, octets);

@@ -201,4 +201,10 @@ static __always_inline enum parse_result parse_out(void *data, void *data_end, s
 	return p->ip_len < p->hdr_len + sizeof(struct ip_esp_hdr) ? PARSE_BAD : PARSE_ESP;
 }
 
+/* Octets of the IP packets a super-packet stands for: every segment has the headers again. */
+static __always_inline __u32 parsed_octets(const struct parsed *p, __u32 segs)
+{
+	return p->ip_len + (segs - 1) * p->hdr_len;
+}
+
 #endif
