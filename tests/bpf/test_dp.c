@@ -163,7 +163,7 @@ Test(dp, other_abi)
 	dp = NULL;
 	opt.sa_max = 512;
 	cr_assert_eq(dp_open(&opt, &dp, error, sizeof(error)), -EPROTO);
-	cr_assert(strstr(error, "256 SAs") && strstr(error, "512") && strstr(error, "flush"), "%s",
+	cr_assert(strstr(error, "256 SAs") && strstr(error, "512") && strstr(error, "rm -r"), "%s",
 		  error);
 	opt.sa_max = 256;
 	fd = pinned("abi");

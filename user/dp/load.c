@@ -102,10 +102,10 @@ static int check_abi(const char *pin_dir, const struct steer_abi *want, char *re
 		return 0;
 	return dp_fail(ret_error, len, -EPROTO,
 		       "the maps in %s are of version %u with %u SAs, %u paths, %u groups; this "
-		       "program needs version %u with %u, %u, %u: flush them first (braidd --flush "
-		       "with the same --pin-dir)",
+		       "program needs version %u with %u, %u, %u: stop what uses them, then remove "
+		       "them with rm -r %s",
 		       pin_dir, have.version, have.sa_max, have.paths_max, have.groups_max,
-		       want->version, want->sa_max, want->paths_max, want->groups_max);
+		       want->version, want->sa_max, want->paths_max, want->groups_max, pin_dir);
 }
 
 int dp_pin_maps(const struct dp *dp, struct bpf_object *obj)
