@@ -6,7 +6,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-
 struct chunk { /* borrowed octets */
 	const void *p;
 	size_t len;

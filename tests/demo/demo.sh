@@ -3,9 +3,9 @@
 # What braid is for, on real traffic: see README. PEER=strongswan shows the part with one path.
 . "$(dirname "$0")/../lib/netns.sh"
 
-bold='' dim='' off='' up=''
+bold='' off='' up=''
 if [ -t 1 ]; then
-	bold=$'\e[1m' dim=$'\e[2m' off=$'\e[0m' up=1
+	bold=$'\e[1m' off=$'\e[0m' up=1
 fi
 say() { printf '%s\n' "$bold$*$off"; }
 note() { printf '  %s\n' "$*"; }
@@ -139,10 +139,10 @@ demo_multipath() {
 	w0=$(octets wlan-1) r0=$(octets ran-1)
 	fetch &
 	fetch_pid=$!
-	bg+=($fetch_pid)
+	bg+=("$fetch_pid")
 	in_ns user python3 "$top/tests/lib/stream.py" send 203.0.113.10 7007 8 5 13 >"$T/stream" &
 	stream_pid=$!
-	bg+=($stream_pid)
+	bg+=("$stream_pid")
 	watch_for 5
 	w1=$(octets wlan-1) r1=$(octets ran-1)
 	share=$(awk "BEGIN { w=$w1-$w0; r=$r1-$r0; printf \"%.0f\", 100*(w<r?w:r)/(w+r) }")

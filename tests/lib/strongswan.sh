@@ -5,6 +5,7 @@
 charon=/usr/sbin/charon-systemd
 [ -x $charon ] || skip "needs charon-systemd"
 
+# shellcheck disable=SC2034  # for those who source this
 psk='correct horse battery staple'
 
 # strongswan_start HOST: a daemon of its own, with the connections of $T/HOST/swanctl.conf

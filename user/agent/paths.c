@@ -259,6 +259,12 @@ static void path_label(struct agent *a, struct path *p)
 	path_rename(a, p);
 }
 
+/* What tells paths of one uplink apart: the other side's endpoint. */
+static unsigned label_id(const struct path *p)
+{
+	return p->peer->role_i ? p->epid_r : p->epid_i;
+}
+
 void path_rename(struct agent *a, struct path *p)
 {
 	const struct uplink *u = p->uplink >= 0 ? &a->uplinks[p->uplink] : NULL;
@@ -277,15 +283,14 @@ void path_rename(struct agent *a, struct path *p)
 	}
 	if (!u)
 		rtnl_link_by_index(a->rtnl, p->ifindex, &link);
-	snprintf(p->name, sizeof(p->name), "%s-%u", u ? u->cfg.name : link.name,
-		 p->peer->role_i ? p->epid_r : p->epid_i);
+	snprintf(p->name, sizeof(p->name), "%s-%u", u ? u->cfg.name : link.name, label_id(p));
 	for (unsigned k = 2; k < 100; k++) { /* two addresses of one uplink, say */
 		struct path *same = path_by_name(a, p->peer->conn, p->name);
 
 		if (!same || same == p)
 			return;
 		snprintf(p->name, sizeof(p->name), "%s-%u.%u", u ? u->cfg.name : link.name,
-			 p->peer->role_i ? p->epid_r : p->epid_i, k);
+			 label_id(p), k);
 	}
 }
 

@@ -53,7 +53,7 @@ static void paths_down(struct agent *a, const struct uplink *u, const char *why)
 static void endpoints_sync(struct agent *a, struct uplink *u)
 {
 	struct addr now[AGENT_EPS_MAX];
-	struct endpoint eps[AGENT_EPS_MAX];
+	struct endpoint eps[AGENT_EPS_MAX] = { 0 };
 	size_t n = u->ifindex ? rtnl_addrs(a->rtnl, u->ifindex, now, AGENT_EPS_MAX) : 0;
 	char text[ADDR_STR], what[96];
 
