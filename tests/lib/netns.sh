@@ -139,7 +139,7 @@ braidd_start() {
 	mkdir -p "$T/$h/bpf" "$T/$h/run"
 	mountpoint -q "$T/$h/bpf" || mount -t bpf bpf "$T/$h/bpf" || skip "no bpffs can be mounted here"
 	chmod 600 "$conf"
-	in_ns "$h" "$B/braidd" -c "$conf" -d "$T/$h/run" --pin-dir "$T/$h/bpf/braid" "$@" \
+	ip netns exec "$(ns "$h")" "$B/braidd" -c "$conf" -d "$T/$h/run" --pin-dir "$T/$h/bpf/braid" "$@" \
 		>>"$T/$h/log" 2>&1 </dev/null &
 	echo $! >"$T/$h/pid"
 	wait_for 10 braid "$h" version || fail "braidd on $h does not start"

@@ -20,6 +20,7 @@ enum {
 	IMAGE_MAX = ENGINE_BLOB_MAX,
 	RETRY_SEC = 5,	  /* between attempts at a connection that shall be up */
 	SETTLE_MSEC = 20, /* interface events come in bursts: addresses are looked at after it */
+	PRUNE_SEC = 10,	  /* between looks for paths a peer has left behind */
 	STOP_SEC = 3,	  /* for Deletes to be answered */
 };
 
@@ -84,10 +85,30 @@ static void peer_moved(struct agent *a, const struct ike_output *o)
 	}
 }
 
+void agent_note_again(struct agent *a)
+{
+	struct ike_sa_info info;
+	size_t n = 0;
+
+	memset(a->again, 0, sizeof(a->again));
+	for (size_t i = 0; i < ike_sa_count(a->ike) && n < AGENT_AGAIN_MAX; i++)
+		if (ike_sa_at(a->ike, i, &info) && info.role_i)
+			snprintf(a->again[n++], IKE_NAME_MAX, "%s", info.conn);
+}
+
+static char *again_slot(struct agent *a, const char *conn)
+{
+	for (size_t i = 0; i < AGENT_AGAIN_MAX; i++)
+		if (a->again[i][0] && !strcmp(a->again[i], conn))
+			return a->again[i];
+	return NULL;
+}
+
 static void on_event(struct agent *a, const struct ike_output *o)
 {
 	struct peer *p = NULL;
 	struct child *c = o->child_id ? agent_child_find(a, o->child_id, &p) : NULL;
+	char *again;
 
 	control_event(a, event_kinds[o->event], o->conn[0] ? o->conn : NULL, c ? c->name : NULL,
 		      NULL, NULL, NULL, NULL, o->text);
@@ -107,6 +128,10 @@ static void on_event(struct agent *a, const struct ike_output *o)
 		timer_arm(a->retry_timer, RETRY_SEC * USEC_PER_SEC);
 		break;
 	case IKE_EV_IKE_UP:
+		again = again_slot(a, o->conn);
+		if (again)
+			again[0] = '\0';
+		break;
 	case IKE_EV_IKE_REKEYED:
 	case IKE_EV_CHILD_UP:
 	case IKE_EV_CHILD_DOWN:
@@ -303,7 +328,7 @@ void agent_start_conns(struct agent *a)
 	for (size_t i = 0; !a->stopping && i < a->conf->ike.n_conns; i++) {
 		const struct ike_conn_cfg *c = &a->conf->ike.conns[i];
 		struct ike_path path;
-		bool wanted = false;
+		bool wanted = again_slot(a, c->name) != NULL;
 
 		for (size_t k = 0; k < c->n_children; k++)
 			wanted |= c->children[k].start == START_START;
@@ -324,9 +349,24 @@ void agent_start_conns(struct agent *a)
 
 static void on_retry(evutil_socket_t fd, short what, void *ctx)
 {
+	struct agent *a = ctx;
+
 	(void)fd;
 	(void)what;
-	agent_start_conns(ctx);
+	if (a->engine_fd < 0)
+		engine_replace(a);
+	else
+		agent_start_conns(a);
+}
+
+static void on_prune(evutil_socket_t fd, short what, void *ctx)
+{
+	struct agent *a = ctx;
+
+	(void)fd;
+	(void)what;
+	paths_prune(a);
+	timer_arm(a->prune_timer, PRUNE_SEC * USEC_PER_SEC);
 }
 
 static void on_settle(evutil_socket_t fd, short what, void *ctx)
@@ -483,8 +523,9 @@ static int events_new(struct agent *a)
 	a->ike_timer = evtimer_new(a->base, on_ike_timer, a);
 	a->retry_timer = evtimer_new(a->base, on_retry, a);
 	a->settle_timer = evtimer_new(a->base, on_settle, a);
+	a->prune_timer = evtimer_new(a->base, on_prune, a);
 	if (!rtnl_ev || event_add(rtnl_ev, NULL) || !a->ike_timer || !a->retry_timer ||
-	    !a->settle_timer)
+	    !a->settle_timer || !a->prune_timer)
 		return -ENOMEM;
 	for (size_t i = 0; i < 3; i++) {
 		a->signals[i] = evsignal_new(a->base, sigs[i], on_signal, a);
@@ -580,6 +621,7 @@ int agent_run(const struct agent_options *opt, struct conf *conf)
 		log_info("braidd ready: %u connections, %u uplinks, crypto %s", conf->ike.n_conns,
 			 a->n_uplinks, a->engine_hello.crypto);
 		timer_arm(a->settle_timer, SETTLE_MSEC * USEC_PER_MSEC);
+		timer_arm(a->prune_timer, PRUNE_SEC * USEC_PER_SEC);
 		agent_drain(a);
 		event_base_dispatch(a->base);
 		agent_clean(a);

@@ -26,6 +26,7 @@ enum {
 	AGENT_PATH_MAX = 192, /* of a file name */
 	AGENT_EPS_MAX = 8,    /* endpoints per uplink */
 	AGENT_OPS_MAX = 64,
+	AGENT_AGAIN_MAX = 32,
 	PORT_IKE = 500,
 	PORT_NATT = 4500,
 };
@@ -128,7 +129,9 @@ struct agent {
 	struct list peers;
 	struct op ops[AGENT_OPS_MAX];
 	uint32_t next_op;
-	struct event *ike_timer, *retry_timer, *settle_timer;
+	struct event *ike_timer, *retry_timer, *settle_timer, *prune_timer;
+	char again[AGENT_AGAIN_MAX][IKE_NAME_MAX]; /* to be set up again, though not by start_action
+						    */
 	struct event *signals[3];
 	bool stopping;
 	struct {
@@ -148,6 +151,8 @@ void agent_stop(struct agent *a); /* orderly: Deletes, then everything of ours g
 int agent_reload(struct agent *a, char err[CONF_ERROR_MAX]);
 /* Begin connections with start_action = start that are not up. */
 void agent_start_conns(struct agent *a);
+/* Have the connections that we began and that are up now set up again once they have ended. */
+void agent_note_again(struct agent *a);
 /* The path to begin a connection on: best uplink first. */
 bool agent_first_path(struct agent *a, const struct ike_conn_cfg *c, struct ike_path *ret_path);
 const struct ike_conn_cfg *agent_conn(const struct agent *a, const char *name);
@@ -158,6 +163,8 @@ const struct ike_conn_cfg *agent_conn(const struct agent *a, const char *name);
 /* Connect to the engine, starting one if nobody answers; hello, configuration, maps. Logs. */
 int engine_link_open(struct agent *a);
 void engine_link_close(struct agent *a);
+/* After the old engine's end: a new one, or another attempt in a second. */
+void engine_replace(struct agent *a);
 /* A request and its result. Events that come before it are handled. 0 or -errno. */
 int engine_request(struct agent *a, struct engine_hdr *msg, uint16_t type, size_t len);
 /* Refresh counters and path infos; on_sa may be NULL. */
@@ -190,6 +197,8 @@ struct path *path_main(struct agent *a, struct peer *p, const struct ike_path *i
 /* Bring the paths of a peer in line with configuration, interfaces and addresses. */
 void paths_sync(struct agent *a, struct peer *p);
 void paths_sync_all(struct agent *a);
+/* Responder: paths the peer has left behind, silent for long while another works. */
+void paths_prune(struct agent *a);
 void path_free(struct agent *a, struct path *p);
 struct path *path_find(struct agent *a, uint32_t id);
 struct path *path_by_name(struct agent *a, const char *conn_or_null, const char *name);

@@ -202,8 +202,12 @@ void agent_child_del(struct agent *a, uint32_t id)
 	inner_del(a, c);
 	free(c);
 	if (list_empty(&p->children)) {
-		list_for_each_safe (it, tmp, &p->paths)
-			path_free(a, list_entry(it, struct path, node));
+		list_for_each_safe (it, tmp, &p->paths) {
+			struct path *path = list_entry(it, struct path, node);
+
+			snprintf(path->why, sizeof(path->why), "the connection is down");
+			path_free(a, path);
+		}
 		group_sync(a, p);
 	}
 }

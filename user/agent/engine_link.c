@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <event2/event.h>
@@ -128,12 +129,25 @@ static void engine_lost(struct agent *a)
 	log_error("the ESP engine is gone; starting another and setting connections up again");
 	control_event(a, CTL_EV_ENGINE_DOWN, NULL, NULL, NULL, NULL, NULL, NULL, "engine is gone");
 	engine_link_close(a);
-	/* Its keys went with it: nothing of the old relations can carry traffic. */
+	memset(a->kept, 0, sizeof(a->kept));
+	agent_note_again(a);
+	engine_replace(a);
+}
+
+void engine_replace(struct agent *a)
+{
+	struct timeval later = { ENGINE_LOST_SEC, 0 };
+
+	if (engine_link_open(a)) {
+		engine_link_close(a);
+		event_add(a->retry_timer, &later);
+		return;
+	}
+	/* Keys went with the old one: nothing of the old relations can carry traffic. The new one
+	 * takes our Deletes to the peers. */
 	ike_shutdown(a->ike, agent_now());
-	if (engine_link_open(a) == 0)
-		agent_start_conns(a);
-	else
-		event_base_loopbreak(a->base);
+	agent_drain(a);
+	agent_start_conns(a);
 }
 
 static void on_readable(evutil_socket_t fd, short what, void *ctx)
@@ -277,6 +291,7 @@ static int engine_spawn(struct agent *a)
 		log_error("cannot start %s: %s", argv[0], strerror(errno));
 		_exit(127);
 	}
+	waitpid(pid, NULL, 0);
 	log_info("started the ESP engine %s", argv[0]);
 	return 0;
 }

@@ -11,7 +11,7 @@
 #include "base/log.h"
 #include "agent.h"
 
-enum { PATHS_PER_PEER = STEER_MEMBERS_MAX };
+enum { PATHS_PER_PEER = STEER_MEMBERS_MAX, LEFT_SEC = 60 };
 
 const char *path_state_name(enum steer_path_state s)
 {
@@ -500,6 +500,32 @@ void paths_sync_all(struct agent *a)
 	agent_drain(a);
 }
 
+/* What the initiator does not use any more it does not probe. Should it return, its first probe
+ * makes the path anew. */
+void paths_prune(struct agent *a)
+{
+	usec_t now = agent_now();
+
+	list_for_each_safe (it, tmp, &a->peers) {
+		struct peer *p = list_entry(it, struct peer, node);
+		size_t up = 0;
+
+		if (p->role_i)
+			continue;
+		list_for_each (pi, &p->paths)
+			up += list_entry(pi, struct path, node)->state == STEER_PATH_UP;
+		list_for_each_safe (pi, tmp2, &p->paths) {
+			struct path *path = list_entry(pi, struct path, node);
+
+			if (!up || path->state != STEER_PATH_DOWN ||
+			    now - path->since < LEFT_SEC * USEC_PER_SEC)
+				continue;
+			snprintf(path->why, sizeof(path->why), "silent for a minute");
+			path_free(a, path);
+		}
+	}
+}
+
 /* ---- what engine and peer say
  * ---------------------------------------------------------------------------------------------- */
 
@@ -560,7 +586,7 @@ static void make_room(struct agent *a, struct peer *p)
 	list_for_each (it, &p->paths) {
 		struct path *path = list_entry(it, struct path, node);
 
-		if (path->learned && path->state != STEER_PATH_UP &&
+		if (path->state != STEER_PATH_UP && path->state != STEER_PATH_DISABLED &&
 		    (!oldest || path->since < oldest->since))
 			oldest = path;
 	}
@@ -591,8 +617,11 @@ void path_on_join(struct agent *a, const struct engine_join *j)
 		path_publish(a, path, STEER_PATH_UNKNOWN);
 		path_event(a, path, CTL_EV_PATH_ADDED);
 	}
-	path->epid_i = (uint16_t)(j->epids >> 16);
-	path->epid_r = (uint16_t)j->epids;
+	if (path->epid_i != j->epids >> 16 || path->epid_r != (uint16_t)j->epids) {
+		path->epid_i = (uint16_t)(j->epids >> 16);
+		path->epid_r = (uint16_t)j->epids;
+		path_rename(a, path);
+	}
 	path_publish(a, path, -1);
 	path_probe(a, path);
 }

@@ -56,6 +56,9 @@ int privs_drop(void)
 	/* for files in directories of root, when root it is */
 	capng_updatev(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, CAP_DAC_OVERRIDE, CAP_FOWNER,
 		      -1);
+	/* An engine started later, after a crash, needs these until it has given them up itself. */
+	capng_updatev(CAPNG_ADD, CAPNG_BOUNDING_SET, CAP_NET_ADMIN, CAP_NET_RAW, CAP_IPC_LOCK,
+		      CAP_SYS_RESOURCE, -1);
 	if (capng_apply(CAPNG_SELECT_BOTH) < 0)
 		return -EPERM;
 	/* No core file and no tracer sees keys. */

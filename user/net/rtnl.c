@@ -253,7 +253,7 @@ static int on_msg(const struct nlmsghdr *nlh, void *ctx)
 
 int rtnl_ask(struct rtnl *r, struct nlmsghdr *nlh, mnl_cb_t cb, void *ctx)
 {
-	char buf[32768];
+	char buf[32768] __attribute__((aligned(8)));
 	ssize_t n;
 	int ret;
 
@@ -264,10 +264,12 @@ int rtnl_ask(struct rtnl *r, struct nlmsghdr *nlh, mnl_cb_t cb, void *ctx)
 		n = mnl_socket_recvfrom(r->ask, buf, sizeof(buf));
 		if (n < 0)
 			return -errno;
-		ret = mnl_cb_run(buf, (size_t)n, r->seq, mnl_socket_get_portid(r->ask), cb, ctx);
-		if (ret < 0 && (errno == ESRCH || errno == EPROTO))
+		if ((size_t)n >= sizeof(*nlh) && ((struct nlmsghdr *)buf)->nlmsg_seq != r->seq) {
 			ret = MNL_CB_OK; /* left over from an answer that was cut short */
-		else if (ret < 0)
+			continue;
+		}
+		ret = mnl_cb_run(buf, (size_t)n, r->seq, mnl_socket_get_portid(r->ask), cb, ctx);
+		if (ret < 0)
 			return -errno;
 	} while (ret != MNL_CB_STOP);
 	return 0;
