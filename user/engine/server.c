@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "abi/steer.h"
 #include "base/log.h"
 #include "base/secret.h"
 #include "crypto/aead.h"
@@ -96,7 +97,7 @@ static int hello(struct server *s, const struct engine_hdr *req)
 
 static int maps(struct server *s, const struct engine_maps *m)
 {
-	size_t len = (size_t)m->path_cur_entries * 4;
+	size_t len = m->path_cur_entries * STEER_STRIDE(struct steer_path_cur);
 	void *p;
 
 	if (s->passed_fd < 0 || m->path_cur_entries == 0 || m->path_cur_entries > 1u << 20)
@@ -107,7 +108,8 @@ static int maps(struct server *s, const struct engine_maps *m)
 		return -errno;
 	if (s->e->path_cur)
 		munmap((void *)s->e->path_cur,
-		       ((size_t)s->e->path_cur_entries * 4 + 4095) & ~(size_t)4095);
+		       (s->e->path_cur_entries * STEER_STRIDE(struct steer_path_cur) + 4095) &
+			       ~(size_t)4095);
 	s->e->path_cur = p;
 	s->e->path_cur_entries = m->path_cur_entries;
 	return 0;
