@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Replies of the agent as text for people: pure functions of JSON (shapes in ctl/json.h). What is
+ * missing or of another type is shown as "-", never an error. Thread: any. */
+#ifndef BRAID_CTL_SHOW_H
+#define BRAID_CTL_SHOW_H
+
+#include <stdio.h>
+
+#include <jansson.h>
+
+void show_status(FILE *out, const json_t *data);
+void show_sas(FILE *out, const json_t *data);
+void show_paths(FILE *out, const json_t *data);
+/* The live table: rates and shares between two replies; before may be NULL. */
+void show_paths_live(FILE *out, const json_t *data, const json_t *before);
+void show_stats(FILE *out, const json_t *data);
+/* One line with the time of day. */
+void show_event(FILE *out, const json_t *event);
+
+/* Files as a tshark or Wireshark profile directory has them: ikev2_decryption_table and esp_sa,
+ * mode 0600, in dir (which must exist). n_ike, n_esp: entries written. ret_skipped: how many use an
+ * algorithm Wireshark's table does not know. 0 or -errno. */
+int wireshark_write(const char *dir, const json_t *keys, size_t *ret_ike, size_t *ret_esp,
+		    size_t *ret_skipped);
+
+#endif

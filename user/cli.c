@@ -1,0 +1,509 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* braid: what an operator types. One request to the agent, shown as text or JSON. */
+#include <errno.h>
+#include <getopt.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "ctl/client.h"
+#include "ctl/show.h"
+
+#define BRAID_VERSION "0.1"
+
+/* Exit codes, also in braid(8) and FOREACH_CTL_CODE. */
+enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_NO_AGENT = 3, EXIT_TIMEOUT = 5 };
+
+enum { ANSWER_MSEC = 10000 };
+
+struct cli {
+	const char *state_dir;
+	bool json, watch, force;
+	unsigned watch_msec;
+	unsigned timeout_sec;
+	const char *wireshark_dir;
+	char sock[256];
+	struct ctl_client *client;
+};
+
+static void usage(FILE *to)
+{
+	fputs("Usage: braid [options] COMMAND\n\n"
+	      "  up NAME[/CHILD]            bring a connection up, or one more of its children\n"
+	      "  down NAME[/CHILD]          close it\n"
+	      "  rekey NAME[/CHILD]         new keys for the IKE SA, or for one child\n"
+	      "  status                     agent, engine, uplinks, connections\n"
+	      "  sas                        IKE SAs and Child SAs\n"
+	      "  paths [NAME]               every path, or those of a connection\n"
+	      "    -w, --watch[=SECONDS]    a live table with rates and shares\n"
+	      "  path disable|enable NAME   take a path out of use, bring it back\n"
+	      "  stats                      counters and drop reasons\n"
+	      "  events                     follow what happens\n"
+	      "  reload                     read the configuration again\n"
+	      "  keys --wireshark DIR       keys for a capture decoder, if the configuration "
+	      "allows it\n"
+	      "  flush [--force]            close everything, remove maps and devices, stop the "
+	      "agent\n"
+	      "  version, help\n\n"
+	      "Options:\n"
+	      "  -d, --state-dir DIR        of the agent (/run/braid)\n"
+	      "  -j, --json                 JSON on standard output, a line each\n"
+	      "  -t, --timeout SECONDS      for up, down and rekey (60)\n\n"
+	      "Exit codes: 0 done, 1 failed, 2 usage, 3 no agent, 4 refused, 5 timeout. See "
+	      "braid(8).\n",
+	      to);
+}
+
+static int bad_usage(const char *text)
+{
+	fprintf(stderr, "braid: %s; see braid help\n", text);
+	return EXIT_USAGE;
+}
+
+static void print_json(const json_t *value)
+{
+	json_dumpf(value, stdout, JSON_COMPACT | JSON_ENCODE_ANY);
+	putchar('\n');
+	fflush(stdout);
+}
+
+/* ---- one request ---- */
+
+static int connect_agent(struct cli *c)
+{
+	int r, n = snprintf(c->sock, sizeof(c->sock), "%s/ctl.sock", c->state_dir);
+
+	r = n < 0 || (size_t)n >= sizeof(c->sock) ? -ENAMETOOLONG
+						  : ctl_connect(c->sock, &c->client);
+	if (r == 0)
+		return EXIT_OK;
+	if (r == -ENOENT || r == -ECONNREFUSED || r == -ENOTDIR) {
+		fprintf(stderr,
+			"braid: no agent answers at %s: is braidd running? (another state "
+			"directory: -d "
+			"DIR)\n",
+			c->sock);
+		return EXIT_NO_AGENT;
+	}
+	fprintf(stderr, "braid: %s: %s%s\n", c->sock, strerror(-r),
+		r == -EACCES ? "; only root and the agent's own user may" : "");
+	return EXIT_FAILED;
+}
+
+/* The end of a request: exit code, and why on standard error. */
+static int end_of(struct cli *c, const json_t *reply)
+{
+	const json_t *error = json_object_get(reply, "error");
+	const char *code = json_string_value(json_object_get(error, "code"));
+	const char *text = json_string_value(json_object_get(error, "text"));
+
+	if (!error || json_is_null(error))
+		return EXIT_OK;
+	if (c->json) {
+		json_t *o = json_pack("{s:O}", "error", error);
+
+		print_json(o);
+		json_decref(o);
+	}
+	fprintf(stderr, "braid: %s\n", text && *text ? text : "failed, without a reason");
+	return code ? ctl_code_exit(code) : EXIT_FAILED;
+}
+
+static int no_reply(struct cli *c, int r)
+{
+	if (r == -ETIMEDOUT) {
+		fprintf(stderr, "braid: the agent at %s does not answer\n", c->sock);
+		return EXIT_TIMEOUT;
+	}
+	if (r == 0)
+		fprintf(stderr, "braid: the agent closed the connection\n");
+	else if (r == -EBADMSG)
+		fprintf(stderr, "braid: %s speaks another protocol version, or none\n", c->sock);
+	else
+		fprintf(stderr, "braid: %s: %s\n", c->sock, strerror(-r));
+	return EXIT_FAILED;
+}
+
+static void on_event(struct cli *c, const json_t *event)
+{
+	const char *kind = json_string_value(json_object_get(event, "kind"));
+	const char *text = json_string_value(json_object_get(event, "text"));
+
+	if (c->json)
+		print_json(event);
+	else if (kind && text && !strcmp(kind, ctl_event_word(CTL_EV_PROGRESS)))
+		printf("%s\n", text);
+	else
+		show_event(stdout, event);
+	fflush(stdout);
+}
+
+/* Sends and follows to the end. args is taken. *ret_data, if wanted, is the caller's. */
+static int run(struct cli *c, const char *cmd, json_t *args, int timeout_msec, json_t **ret_data)
+{
+	int r = ctl_send(c->client, cmd, args);
+
+	json_decref(args);
+	if (r < 0)
+		return no_reply(c, r);
+	for (;;) {
+		json_t *reply, *data, *event;
+
+		r = ctl_recv(c->client, timeout_msec, &reply);
+		if (r <= 0)
+			return no_reply(c, r);
+		data = json_object_get(reply, "data");
+		event = json_object_get(reply, "event");
+		if (event)
+			on_event(c, event);
+		if (data && ret_data) {
+			json_decref(*ret_data);
+			*ret_data = json_incref(data);
+		}
+		if (json_is_true(json_object_get(reply, "done"))) {
+			r = end_of(c, reply);
+			json_decref(reply);
+			return r;
+		}
+		json_decref(reply);
+	}
+}
+
+static json_t *args_of(const char *name)
+{
+	json_t *args = json_object();
+	const char *slash = name ? strchr(name, '/') : NULL;
+
+	if (slash) {
+		json_object_set_new(args, "name", json_stringn(name, (size_t)(slash - name)));
+		json_object_set_new(args, "child", json_string(slash + 1));
+	} else if (name) {
+		json_object_set_new(args, "name", json_string(name));
+	}
+	return args;
+}
+
+/* ---- commands ---- */
+
+typedef void show_fn(FILE *out, const json_t *data);
+
+static int show(struct cli *c, const char *cmd, json_t *args, show_fn *fn)
+{
+	json_t *data = NULL;
+	int r = run(c, cmd, args, ANSWER_MSEC, &data);
+
+	if (r == EXIT_OK && c->json)
+		print_json(data);
+	else if (r == EXIT_OK)
+		fn(stdout, data);
+	json_decref(data);
+	return r;
+}
+
+static int cmd_status(struct cli *c, char **argv)
+{
+	(void)argv;
+	return show(c, "status", NULL, show_status);
+}
+
+static int cmd_sas(struct cli *c, char **argv)
+{
+	(void)argv;
+	return show(c, "sas", NULL, show_sas);
+}
+
+static int cmd_stats(struct cli *c, char **argv)
+{
+	(void)argv;
+	return show(c, "stats", NULL, show_stats);
+}
+
+static json_t *paths_args(char **argv)
+{
+	return argv[0] ? json_pack("{s:s}", "conn", argv[0]) : NULL;
+}
+
+static unsigned count_lines(const char *text)
+{
+	unsigned n = 0;
+
+	for (; *text; text++)
+		n += *text == '\n';
+	return n;
+}
+
+/* One table of the live view, over the last one on a terminal. Returns its lines. */
+static unsigned draw(const json_t *data, const json_t *before, unsigned above)
+{
+	char *text = NULL;
+	size_t len = 0;
+	FILE *mem = open_memstream(&text, &len);
+	unsigned lines;
+
+	if (!mem)
+		return above;
+	show_paths_live(mem, data, before);
+	fclose(mem);
+	lines = count_lines(text);
+	if (isatty(STDOUT_FILENO) && above)
+		printf("\033[%uA\033[J", above);
+	else if (above)
+		putchar('\n');
+	fputs(text, stdout);
+	fflush(stdout);
+	free(text);
+	return lines;
+}
+
+static int watch(struct cli *c, char **argv)
+{
+	json_t *before = NULL, *data = NULL;
+	unsigned lines = 0;
+	int r;
+
+	for (;;) {
+		r = run(c, "paths", paths_args(argv), ANSWER_MSEC, &data);
+		if (r != EXIT_OK)
+			break;
+		if (c->json)
+			print_json(data);
+		else
+			lines = draw(data, before, lines);
+		json_decref(before);
+		before = data;
+		data = NULL;
+		usleep(c->watch_msec * 1000);
+	}
+	json_decref(before);
+	json_decref(data);
+	return r;
+}
+
+static int cmd_paths(struct cli *c, char **argv)
+{
+	return c->watch ? watch(c, argv) : show(c, "paths", paths_args(argv), show_paths);
+}
+
+static int cmd_path(struct cli *c, char **argv)
+{
+	bool disable = !strcmp(argv[0], "disable");
+
+	if (!disable && strcmp(argv[0], "enable"))
+		return bad_usage("path disable NAME, or path enable NAME");
+	return run(c, disable ? "path-disable" : "path-enable", json_pack("{s:s}", "name", argv[1]),
+		   ANSWER_MSEC, NULL);
+}
+
+/* The agent keeps the time; we wait a little longer for its word. */
+static int operate(struct cli *c, const char *cmd, const char *name)
+{
+	json_t *args = args_of(name);
+
+	json_object_set_new(args, "timeout_usec",
+			    json_integer((json_int_t)c->timeout_sec * 1000000));
+	return run(c, cmd, args, (int)c->timeout_sec * 1000 + ANSWER_MSEC, NULL);
+}
+
+static int cmd_up(struct cli *c, char **argv)
+{
+	return operate(c, "up", argv[0]);
+}
+
+static int cmd_down(struct cli *c, char **argv)
+{
+	return operate(c, "down", argv[0]);
+}
+
+static int cmd_rekey(struct cli *c, char **argv)
+{
+	return operate(c, "rekey", argv[0]);
+}
+
+static int cmd_events(struct cli *c, char **argv)
+{
+	(void)argv;
+	return run(c, "events", NULL, -1, NULL);
+}
+
+static int cmd_reload(struct cli *c, char **argv)
+{
+	(void)argv;
+	return run(c, "reload", NULL, ANSWER_MSEC, NULL);
+}
+
+static int cmd_flush(struct cli *c, char **argv)
+{
+	(void)argv;
+	return run(c, "flush", json_pack("{s:b}", "force", c->force), ANSWER_MSEC, NULL);
+}
+
+static int cmd_keys(struct cli *c, char **argv)
+{
+	size_t ike, esp, skipped;
+	json_t *data = NULL;
+	int r;
+
+	(void)argv;
+	if (!c->wireshark_dir)
+		return bad_usage("keys --wireshark DIR");
+	r = run(c, "keys", NULL, ANSWER_MSEC, &data);
+	if (r != EXIT_OK)
+		goto out;
+	r = wireshark_write(c->wireshark_dir, data, &ike, &esp, &skipped);
+	if (r < 0) {
+		fprintf(stderr, "braid: %s: %s\n", c->wireshark_dir, strerror(-r));
+		r = EXIT_FAILED;
+		goto out;
+	}
+	if (c->json) {
+		printf("{\"ike\":%zu,\"esp\":%zu,\"skipped\":%zu}\n", ike, esp, skipped);
+		goto out;
+	}
+	printf("%s: keys of %zu IKE SAs (ikev2_decryption_table) and %zu ESP SAs (esp_sa)\n",
+	       c->wireshark_dir, ike, esp);
+	if (skipped)
+		printf("left out: %zu with an algorithm Wireshark does not decrypt\n", skipped);
+out:
+	json_decref(data);
+	return r;
+}
+
+static void show_version(FILE *out, const json_t *data)
+{
+	const char *v = json_string_value(json_object_get(data, "version"));
+
+	fprintf(out, "braidd %s, control protocol %lld, pid %lld\n", v ? v : "-",
+		(long long)json_integer_value(json_object_get(data, "protocol")),
+		(long long)json_integer_value(json_object_get(data, "pid")));
+}
+
+static int cmd_version(struct cli *c, char **argv)
+{
+	(void)argv;
+	return show(c, "version", NULL, show_version);
+}
+
+static const struct command {
+	const char *name;
+	int args_min, args_max;
+	int (*fn)(struct cli *c, char **argv);
+} commands[] = {
+	{ "up", 1, 1, cmd_up },		  { "down", 1, 1, cmd_down },
+	{ "rekey", 1, 1, cmd_rekey },	  { "status", 0, 0, cmd_status },
+	{ "sas", 0, 0, cmd_sas },	  { "paths", 0, 1, cmd_paths },
+	{ "path", 2, 2, cmd_path },	  { "stats", 0, 0, cmd_stats },
+	{ "events", 0, 0, cmd_events },	  { "reload", 0, 0, cmd_reload },
+	{ "keys", 0, 0, cmd_keys },	  { "flush", 0, 0, cmd_flush },
+	{ "version", 0, 0, cmd_version },
+};
+
+static int dispatch(struct cli *c, int argc, char **argv)
+{
+	const struct command *cmd = NULL;
+	char text[128];
+	int r;
+
+	if (argc == 0) {
+		usage(stderr);
+		return EXIT_USAGE;
+	}
+	if (!strcmp(argv[0], "help")) {
+		usage(stdout);
+		return EXIT_OK;
+	}
+	for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++)
+		if (!strcmp(commands[i].name, argv[0]))
+			cmd = &commands[i];
+	if (!cmd) {
+		snprintf(text, sizeof(text), "unknown command \"%.60s\"", argv[0]);
+		return bad_usage(text);
+	}
+	if (argc - 1 < cmd->args_min || argc - 1 > cmd->args_max) {
+		snprintf(text, sizeof(text), "%s has %d arguments, expected %d%s", cmd->name,
+			 argc - 1, cmd->args_min,
+			 cmd->args_max > cmd->args_min ? " or one more" : "");
+		return bad_usage(text);
+	}
+	if (cmd->fn == cmd_version && !c->json)
+		printf("braid %s\n", BRAID_VERSION);
+	r = connect_agent(c);
+	return r == EXIT_OK ? cmd->fn(c, argv + 1) : r;
+}
+
+/* Seconds, with a fraction for --watch; false: not a number in that range. */
+static bool seconds(const char *text, double min, double max, double *ret)
+{
+	char *end;
+	double d = strtod(text, &end);
+
+	if (end == text || *end || !(d >= min && d <= max))
+		return false;
+	*ret = d;
+	return true;
+}
+
+enum { OPT_WIRESHARK = 256, OPT_FORCE };
+
+static const struct option options[] = {
+	{ "state-dir", required_argument, NULL, 'd' },
+	{ "json", no_argument, NULL, 'j' },
+	{ "timeout", required_argument, NULL, 't' },
+	{ "watch", optional_argument, NULL, 'w' },
+	{ "wireshark", required_argument, NULL, OPT_WIRESHARK },
+	{ "force", no_argument, NULL, OPT_FORCE },
+	{ "version", no_argument, NULL, 'V' },
+	{ "help", no_argument, NULL, 'h' },
+	{ 0 },
+};
+
+int main(int argc, char **argv)
+{
+	struct cli c = { .state_dir = "/run/braid",
+			 .watch_msec = 1000,
+			 .timeout_sec = CTL_UP_TIMEOUT_SEC };
+	double d;
+	int opt, r;
+
+	while ((opt = getopt_long(argc, argv, "d:jt:wVh", options, NULL)) != -1) {
+		switch (opt) {
+		case 'd':
+			c.state_dir = optarg;
+			break;
+		case 'j':
+			c.json = true;
+			break;
+		case 't':
+			if (!seconds(optarg, 1, 3600, &d))
+				return bad_usage("--timeout takes 1 to 3600 seconds");
+			c.timeout_sec = (unsigned)d;
+			break;
+		case 'w':
+			c.watch = true;
+			if (optarg && !seconds(optarg, 0.1, 3600, &d))
+				return bad_usage("--watch takes 0.1 to 3600 seconds");
+			if (optarg)
+				c.watch_msec = (unsigned)(d * 1000);
+			break;
+		case OPT_WIRESHARK:
+			c.wireshark_dir = optarg;
+			break;
+		case OPT_FORCE:
+			c.force = true;
+			break;
+		case 'V':
+			printf("braid %s\n", BRAID_VERSION);
+			return EXIT_OK;
+		case 'h':
+			usage(stdout);
+			return EXIT_OK;
+		default:
+			fputs("braid: see braid help\n", stderr);
+			return EXIT_USAGE;
+		}
+	}
+	r = dispatch(&c, argc - optind, argv + optind);
+	ctl_client_free(c.client);
+	return r;
+}

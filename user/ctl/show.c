@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include <stdbool.h>
+#include <string.h>
+#include <time.h>
+
+#include "ctl/show.h"
+#include "ctl/table.h"
+
+static const char *str(const json_t *o, const char *key)
+{
+	const char *s = json_string_value(json_object_get(o, key));
+
+	return s && *s ? s : "-";
+}
+
+static uint64_t num(const json_t *o, const char *key)
+{
+	json_int_t n = json_integer_value(json_object_get(o, key));
+
+	return n > 0 ? (uint64_t)n : 0;
+}
+
+static bool yes(const json_t *o, const char *key)
+{
+	return json_is_true(json_object_get(o, key));
+}
+
+/* "a, b" of a list of strings */
+static const char *list(const json_t *o, const char *key, char *buf, size_t len)
+{
+	const json_t *l = json_object_get(o, key), *v;
+	size_t i, n = 0;
+
+	snprintf(buf, len, "-");
+	json_array_foreach(l, i, v) if (json_is_string(v) && n < len - 1) n +=
+		(size_t)snprintf(buf + n, len - n, "%s%s", n ? ", " : "", json_string_value(v));
+	return buf;
+}
+
+/* A time that is "since" something. */
+static const char *age(const json_t *data, const json_t *o, const char *key, char buf[UNIT_STR])
+{
+	uint64_t now = num(data, "now_usec"), then = num(o, key);
+
+	if (!then || then > now) {
+		strcpy(buf, "-");
+		return buf;
+	}
+	return unit_age(now - then, buf);
+}
+
+/* ---- status ---- */
+
+static void show_uplinks(FILE *out, const json_t *data)
+{
+	static const char *const heads[] = { "UPLINK", "KIND",	    "INTERFACE", "STATE", ">WEIGHT",
+					     ">PREF",  "ADDRESSES", "INGRESS",	 "WHY",	  NULL };
+	struct table *t = table_new(heads);
+	char text[256];
+	const json_t *u;
+	size_t i;
+
+	json_array_foreach(json_object_get(data, "uplinks"), i, u)
+	{
+		table_cell(t, "%s", str(u, "name"));
+		table_cell(t, "%s", str(u, "kind"));
+		table_cell(t, "%s", str(u, "interface"));
+		table_cell(t, "%s", yes(u, "up") ? "up" : num(u, "ifindex") ? "down" : "absent");
+		table_cell(t, "%llu", (unsigned long long)num(u, "weight"));
+		table_cell(t, "%llu", (unsigned long long)num(u, "preference"));
+		table_cell(t, "%s", list(u, "addresses", text, sizeof(text)));
+		table_cell(t, "%s", str(u, "attach"));
+		table_cell(t, "%s", str(u, "attach_why"));
+	}
+	table_end(t, out);
+}
+
+static void show_conns(FILE *out, const json_t *data)
+{
+	static const char *const heads[] = { "CONNECTION", "STATE",	 "PATHS UP", "CHILDREN",
+					     "REMOTE",	   "LAST ERROR", NULL };
+	struct table *t = table_new(heads);
+	char text[256];
+	const json_t *c, *k;
+	size_t i, j;
+
+	json_array_foreach(json_object_get(data, "conns"), i, c)
+	{
+		size_t n = 0;
+
+		table_cell(t, "%s", str(c, "name"));
+		table_cell(t, "%s", str(c, "state"));
+		table_cell(t, "%llu of %llu", (unsigned long long)num(c, "paths_up"),
+			   (unsigned long long)num(c, "paths"));
+		strcpy(text, "-");
+		json_array_foreach(json_object_get(c, "children"), j, k) if (n < sizeof(text) - 1)
+			n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%s %s", n ? ", " : "",
+					      str(k, "name"), str(k, "state"));
+		table_cell(t, "%s", text);
+		table_cell(t, "%s", list(c, "remote_addrs", text, sizeof(text)));
+		table_cell(t, "%s", str(c, "last_error"));
+	}
+	table_end(t, out);
+}
+
+void show_status(FILE *out, const json_t *data)
+{
+	const json_t *e = json_object_get(data, "engine"), *s = json_object_get(data, "steer");
+	char up[UNIT_STR], engine_up[UNIT_STR];
+
+	fprintf(out, "braidd %s, pid %llu, up %s, configuration %s\n", str(data, "version"),
+		(unsigned long long)num(data, "pid"), age(data, data, "started_usec", up),
+		str(data, "config"));
+	if (yes(e, "connected"))
+		fprintf(out,
+			"braid-esp pid %llu, up %s, %llu workers, crypto %s, tunnel device %s\n",
+			(unsigned long long)num(e, "pid"), age(data, e, "started_usec", engine_up),
+			(unsigned long long)num(e, "workers"), str(e, "crypto"), str(e, "tun"));
+	else
+		fputs("braid-esp: not connected\n", out);
+	fprintf(out, "steering device %s, maps in %s\n\n", str(s, "device"), str(data, "pin_dir"));
+	show_uplinks(out, data);
+	fputc('\n', out);
+	show_conns(out, data);
+}
+
+/* ---- sas ---- */
+
+static void show_child(FILE *out, const json_t *data, const json_t *c)
+{
+	char since[UNIT_STR], rx[UNIT_STR], tx[UNIT_STR], in[UNIT_STR], sent[UNIT_STR];
+	char local[512], remote[512];
+	uint64_t bad = num(c, "drop_replay") + num(c, "drop_integrity") + num(c, "drop_malformed") +
+		       num(c, "drop_ts");
+
+	fprintf(out, "  %s #%llu: %s, %s%s, %s, since %s\n", str(c, "name"),
+		(unsigned long long)num(c, "id"), str(c, "state"), str(c, "mode"),
+		yes(c, "encap") ? " in UDP" : "", str(c, "suite"),
+		age(data, c, "since_usec", since));
+	fprintf(out, "    %s === %s\n", list(c, "local_ts", local, sizeof(local)),
+		list(c, "remote_ts", remote, sizeof(remote)));
+	fprintf(out, "    in  %s  %10s  %llu packets, last %s ago\n", str(c, "spi_in"),
+		unit_octets(num(c, "rx_octets"), rx), (unsigned long long)num(c, "rx_packets"),
+		age(data, c, "last_rx_usec", in));
+	fprintf(out, "    out %s  %10s  %llu packets, last %s ago\n", str(c, "spi_out"),
+		unit_octets(num(c, "tx_octets"), tx), (unsigned long long)num(c, "tx_packets"),
+		age(data, c, "last_tx_usec", sent));
+	if (bad)
+		fprintf(out,
+			"    dropped: %llu replayed, %llu not authentic, %llu malformed, %llu "
+			"outside "
+			"the selectors\n",
+			(unsigned long long)num(c, "drop_replay"),
+			(unsigned long long)num(c, "drop_integrity"),
+			(unsigned long long)num(c, "drop_malformed"),
+			(unsigned long long)num(c, "drop_ts"));
+}
+
+void show_sas(FILE *out, const json_t *data)
+{
+	const json_t *sas = json_object_get(data, "ike_sas"), *s, *c;
+	char since[UNIT_STR], vips[256];
+	size_t i, j;
+
+	if (!json_array_size(sas))
+		fputs("no IKE SA\n", out);
+	json_array_foreach(sas, i, s)
+	{
+		fprintf(out, "%s: %s, role %s, %s, since %s\n", str(s, "conn"), str(s, "state"),
+			str(s, "role"), str(s, "suite"), age(data, s, "since_usec", since));
+		fprintf(out, "  local  %s [%s]%s\n", str(s, "local"), str(s, "local_id"),
+			yes(s, "nat_local") ? " behind a NAT" : "");
+		fprintf(out, "  remote %s [%s]%s\n", str(s, "remote"), str(s, "remote_id"),
+			yes(s, "nat_remote") ? " behind a NAT" : "");
+		fprintf(out, "  SPIs %s_i %s_r%s\n", str(s, "spi_i"), str(s, "spi_r"),
+			yes(s, "initiator") ? ", we initiated" : "");
+		if (json_array_size(json_object_get(s, "vips")))
+			fprintf(out, "  virtual address %s\n", list(s, "vips", vips, sizeof(vips)));
+		json_array_foreach(json_object_get(s, "children"), j, c) show_child(out, data, c);
+	}
+}
+
+/* ---- paths ---- */
+
+static const char *or_dash(const json_t *o, const char *key, char buf[UNIT_STR])
+{
+	if (json_is_integer(json_object_get(o, key)))
+		return unit_usec(num(o, key), buf);
+	strcpy(buf, "-");
+	return buf;
+}
+
+void show_paths(FILE *out, const json_t *data)
+{
+	static const char *const heads[] = { "CONNECTION", "PATH",  "UPLINK", "STATE",
+					     ">RTT",	   ">LOSS", ">SENT",  ">RECEIVED",
+					     ">WEIGHT",	   "LOCAL", "REMOTE", "INGRESS",
+					     ">SINCE",	   "WHY",   NULL };
+	const json_t *paths = json_object_get(data, "paths"), *p;
+	struct table *t = table_new(heads);
+	char buf[UNIT_STR];
+	size_t i;
+
+	if (!json_array_size(paths))
+		fputs("no paths\n", out);
+	json_array_foreach(paths, i, p)
+	{
+		table_cell(t, "%s", str(p, "conn"));
+		table_cell(t, "%s", str(p, "name"));
+		table_cell(t, "%s", str(p, "uplink"));
+		table_cell(t, "%s%s", str(p, "state"), yes(p, "verified") ? "" : ", unverified");
+		table_cell(t, "%s", or_dash(p, "rtt_usec", buf));
+		if (json_is_integer(json_object_get(p, "loss_permille")))
+			table_cell(t, "%.1f %%", (double)num(p, "loss_permille") / 10);
+		else
+			table_cell(t, "-");
+		table_cell(t, "%s", unit_octets(num(p, "tx_octets"), buf));
+		table_cell(t, "%s", unit_octets(num(p, "rx_octets"), buf));
+		table_cell(t, "%llu", (unsigned long long)num(p, "weight"));
+		table_cell(t, "%s", str(p, "local"));
+		table_cell(t, "%s", str(p, "remote"));
+		table_cell(t, "%s", str(p, "attach"));
+		table_cell(t, "%s", age(data, p, "since_usec", buf));
+		table_cell(t, "%s", str(p, "why"));
+	}
+	table_end(t, out);
+}
+
+static const json_t *path_by_id(const json_t *data, uint64_t id)
+{
+	const json_t *p;
+	size_t i;
+
+	json_array_foreach(json_object_get(data, "paths"), i, p) if (num(p, "id") == id) return p;
+	return NULL;
+}
+
+/* How much a counter grew; from the first look on it is all new. */
+static uint64_t grown(const json_t *p, const json_t *before, const char *key)
+{
+	uint64_t now = num(p, key), then = num(path_by_id(before, num(p, "id")), key);
+
+	return now > then ? now - then : 0;
+}
+
+void show_paths_live(FILE *out, const json_t *data, const json_t *before)
+{
+	static const char *const heads[] = { "PATH",	  "UPLINK",   "STATE",	">RTT", ">SENT",
+					     ">RECEIVED", ">PACKETS", ">SHARE", "WHY",	NULL };
+	const json_t *paths = json_object_get(data, "paths"), *p;
+	uint64_t usec = num(data, "now_usec") - num(before, "now_usec"), all = 0;
+	struct table *t = table_new(heads);
+	char buf[UNIT_STR];
+	size_t i;
+
+	if (!json_array_size(paths))
+		fputs("no paths\n", out);
+	json_array_foreach(paths, i, p) all +=
+		grown(p, before, "tx_octets") + grown(p, before, "rx_octets");
+	json_array_foreach(paths, i, p)
+	{
+		uint64_t tx = grown(p, before, "tx_octets"), rx = grown(p, before, "rx_octets");
+
+		table_cell(t, "%s", str(p, "name"));
+		table_cell(t, "%s", str(p, "uplink"));
+		table_cell(t, "%s", str(p, "state"));
+		table_cell(t, "%s", or_dash(p, "rtt_usec", buf));
+		table_cell(t, "%s", before ? unit_rate(tx, usec, buf) : "-");
+		table_cell(t, "%s", before ? unit_rate(rx, usec, buf) : "-");
+		table_cell(t, "%llu",
+			   (unsigned long long)(num(p, "tx_packets") + num(p, "rx_packets")));
+		if (all)
+			table_cell(t, "%.0f %%", 100.0 * (double)(tx + rx) / (double)all);
+		else
+			table_cell(t, "-");
+		table_cell(t, "%s", str(p, "why"));
+	}
+	table_end(t, out);
+}
+
+/* ---- stats, events ---- */
+
+static void show_counters(FILE *out, const char *title, const json_t *counters)
+{
+	static const char *const heads[] = { "COUNTER", ">VALUE", NULL };
+	struct table *t;
+	const char *key;
+	const json_t *v;
+
+	if (!json_is_object(counters)) {
+		fprintf(out, "%s: not known\n\n", title);
+		return;
+	}
+	fprintf(out, "%s\n", title);
+	t = table_new(heads);
+	json_object_foreach((json_t *)counters, key, v)
+	{
+		table_cell(t, "  %s", key);
+		table_cell(t, "%lld", (long long)json_integer_value(v));
+	}
+	table_end(t, out);
+	fputc('\n', out);
+}
+
+void show_stats(FILE *out, const json_t *data)
+{
+	show_counters(out, "IKE", json_object_get(data, "ike"));
+	show_counters(out, "ESP engine", json_object_get(data, "engine"));
+	show_counters(out, "Dropped by the steering programs", json_object_get(data, "drops"));
+	show_counters(out, "Control socket", json_object_get(data, "ctl"));
+}
+
+void show_event(FILE *out, const json_t *event)
+{
+	static const char *const keys[] = { "conn", "child", "path", "uplink", "state" };
+	uint64_t usec = num(event, "realtime_usec");
+	time_t sec = (time_t)(usec / 1000000);
+	char day[32], line[1024];
+	struct tm tm;
+	size_t n;
+
+	localtime_r(&sec, &tm);
+	strftime(day, sizeof(day), "%F %T", &tm);
+	n = (size_t)snprintf(line, sizeof(line), "%s.%03u %-14s", day,
+			     (unsigned)(usec / 1000 % 1000), str(event, "kind"));
+	for (size_t i = 0; i < sizeof(keys) / sizeof(*keys) && n < sizeof(line); i++)
+		if (json_is_string(json_object_get(event, keys[i])))
+			n += (size_t)snprintf(line + n, sizeof(line) - n, " %s=%s", keys[i],
+					      str(event, keys[i]));
+	if (n < sizeof(line))
+		snprintf(line + n, sizeof(line) - n, "  %s", str(event, "text"));
+	for (char *c = line; *c; c++)
+		if ((unsigned char)*c < 0x20 || *c == 0x7f)
+			*c = '?';
+	fprintf(out, "%s\n", line);
+}
