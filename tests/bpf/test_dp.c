@@ -53,8 +53,33 @@ static void setup(void)
 	   "ip link set u1 up");
 }
 
+static void drop_caps(const uint32_t *caps, size_t n)
+{
+	struct __user_cap_header_struct h = { _LINUX_CAPABILITY_VERSION_3, 0 };
+	struct __user_cap_data_struct d[2];
+
+	cr_assert_eq(syscall(SYS_capget, &h, d), 0);
+	for (size_t i = 0; i < n; i++)
+		d[caps[i] / 32].effective &= ~(1u << caps[i] % 32);
+	cr_assert_eq(syscall(SYS_capset, &h, d), 0);
+}
+
+/* Back to all that is permitted: cleaning up needs it. */
+static void restore_caps(void)
+{
+	struct __user_cap_header_struct h = { _LINUX_CAPABILITY_VERSION_3, 0 };
+	struct __user_cap_data_struct d[2];
+
+	if (syscall(SYS_capget, &h, d) < 0)
+		return;
+	for (int i = 0; i < 2; i++)
+		d[i].effective = d[i].permitted;
+	syscall(SYS_capset, &h, d);
+}
+
 static void teardown(void)
 {
+	restore_caps();
 	dp_close(dp);
 	umount2(base, MNT_DETACH);
 	rmdir(base);
@@ -196,17 +221,6 @@ Test(dp, bad_options)
 	cr_assert(if_nametoindex("u0"));
 }
 
-static void drop_caps(const uint32_t *caps, size_t n)
-{
-	struct __user_cap_header_struct h = { _LINUX_CAPABILITY_VERSION_3, 0 };
-	struct __user_cap_data_struct d[2];
-
-	cr_assert_eq(syscall(SYS_capget, &h, d), 0);
-	for (size_t i = 0; i < n; i++)
-		d[caps[i] / 32].effective &= ~(1u << caps[i] % 32);
-	cr_assert_eq(syscall(SYS_capset, &h, d), 0);
-}
-
 Test(dp, missing_net_admin_is_named)
 {
 	const uint32_t caps[] = { CAP_NET_ADMIN };
@@ -245,6 +259,7 @@ Test(dp, bpffs_missing)
 	drop_caps(caps, 1);
 	cr_assert_eq(dp_open(&opt, &dp, error, sizeof(error)), -EPERM);
 	cr_assert(strstr(error, "mount -t bpf"), "%s", error);
+	restore_caps();
 	snprintf(pin, sizeof(pin), "%s/bpf", dir);
 	rmdir(pin);
 	rmdir(dir);
