@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "abi/steer.h"
@@ -34,7 +35,7 @@ static const char usage[] =
 	"                          [replaces=ID] [defer] [probes]\n"
 	"       engine_drive SOCKET del|on|pathdel ID\n"
 	"       engine_drive SOCKET path ID SA LOCAL REMOTE USEC [join]\n"
-	"       engine_drive SOCKET list|stats|shutdown|hello\n"
+	"       engine_drive SOCKET list|stats|shutdown|hello|garbage\n"
 	"       engine_drive SOCKET watch SECONDS\n";
 
 static void die(const char *what, int r)
@@ -252,6 +253,53 @@ static int watch(int fd, int seconds)
 	return 0;
 }
 
+/* Messages no agent sends: the engine answers with an error or hangs up, and lives on. */
+static int garbage(const char *sock)
+{
+	static union {
+		struct engine_hdr h;
+		struct engine_sa sa;
+		struct engine_blob blob;
+		struct engine_dgram dgram;
+		uint8_t b[sizeof(struct engine_sa)];
+	} m;
+	static const struct {
+		uint16_t type;
+		uint16_t version;
+		size_t len;
+		uint8_t fill;
+	} t[] = {
+		{ ENGINE_HELLO, ENGINE_PROTO_VERSION, 1, 0 },
+		{ ENGINE_HELLO, ENGINE_PROTO_VERSION, sizeof(struct engine_hdr), 0 },
+		{ ENGINE_LIST, 9, sizeof(struct engine_hdr), 0 },
+		{ 60, ENGINE_PROTO_VERSION, sizeof(struct engine_hdr), 0 },
+		{ ENGINE_RESULT, ENGINE_PROTO_VERSION, sizeof(struct engine_result), 0 },
+		{ ENGINE_MAPS, ENGINE_PROTO_VERSION, sizeof(struct engine_maps), 0xff },
+		{ ENGINE_CONFIG, ENGINE_PROTO_VERSION, sizeof(struct engine_config), 0xff },
+		{ ENGINE_SA_ADD, ENGINE_PROTO_VERSION, sizeof(struct engine_sa) - 1, 0 },
+		{ ENGINE_SA_ADD, ENGINE_PROTO_VERSION, sizeof(struct engine_sa), 0xff },
+		{ ENGINE_SA_ADD, ENGINE_PROTO_VERSION, sizeof(struct engine_sa), 0 },
+		{ ENGINE_PATH_ADD, ENGINE_PROTO_VERSION, sizeof(struct engine_path), 0xff },
+		{ ENGINE_BLOB_PUT, ENGINE_PROTO_VERSION, sizeof(struct engine_blob), 0xff },
+		{ ENGINE_IKE_SEND, ENGINE_PROTO_VERSION, sizeof(struct engine_dgram), 0xff },
+		{ ENGINE_SA_DEL, ENGINE_PROTO_VERSION, sizeof(struct engine_id), 0xff },
+	};
+
+	for (size_t i = 0; i < sizeof(t) / sizeof(*t); i++) {
+		int fd, r = engine_connect(sock, &fd);
+
+		if (r < 0)
+			die(sock, r);
+		memset(&m, t[i].fill, sizeof(m));
+		m.h = (struct engine_hdr){ .seq = 1, .type = t[i].type, .version = t[i].version };
+		if (send(fd, &m, t[i].len, MSG_NOSIGNAL) < 0)
+			die("send", -errno);
+		usleep(20000);
+		close(fd);
+	}
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	static union {
@@ -270,6 +318,8 @@ int main(int argc, char **argv)
 		fputs(usage, stderr);
 		return 2;
 	}
+	if (strcmp(argv[2], "garbage") == 0)
+		return garbage(argv[1]);
 	r = engine_connect(argv[1], &fd);
 	if (r < 0)
 		die(argv[1], r);

@@ -211,6 +211,10 @@ watcher=$!
 check "a stranger's authenticated probe is announced" wait_for grep -q 'join sa 1 epids 00010001 use 1' "$dir/events"
 wait "$watcher"
 
+check "nonsense from an agent" drive_a garbage
+check "does no harm" drive_a hello
+check "traffic goes on" a ping -c 2 -i 0.05 -W 2 10.1.0.2
+
 # Nothing depends on an agent; a second engine does not take a living one's place.
 check "second engine refuses" bash -c "! $B/braid-esp -f -d $dir/1"
 asan=$(grep -c libasan "/proc/${pids[0]}/maps")

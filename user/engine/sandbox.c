@@ -63,15 +63,21 @@ static const int allowed[] = {
 	SCMP_SYS(sched_getaffinity),
 };
 
+/* A sanitizer's run time asks for more. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+enum { SANITIZED = 1 };
+#else
+enum { SANITIZED = 0 };
+#endif
+
 int engine_sandbox(void)
 {
-	/* A sanitizer's run time asks for more. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-	return 0;
-#else
-	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ERRNO(EPERM));
-	int r = 0;
+	scmp_filter_ctx ctx;
+	int r;
 
+	if (SANITIZED)
+		return 0;
+	ctx = seccomp_init(SCMP_ACT_ERRNO(EPERM));
 	if (!ctx)
 		return -ENOMEM;
 	/* All threads, those that exist too. */
@@ -82,5 +88,4 @@ int engine_sandbox(void)
 		r = seccomp_load(ctx);
 	seccomp_release(ctx);
 	return r;
-#endif
 }
