@@ -466,7 +466,7 @@ int main(int argc, char **argv)
 	double d;
 	int opt, r;
 
-	while ((opt = getopt_long(argc, argv, "d:jt:wVh", options, NULL)) != -1) {
+	while ((opt = getopt_long(argc, argv, "d:jt:w::Vh", options, NULL)) != -1) {
 		switch (opt) {
 		case 'd':
 			c.state_dir = optarg;

@@ -3,6 +3,9 @@
 #include <string.h>
 #include <time.h>
 
+#include <linux/types.h>
+
+#include "abi/steer.h"
 #include "ctl/show.h"
 #include "ctl/table.h"
 
@@ -47,6 +50,16 @@ static const char *age(const json_t *data, const json_t *o, const char *key, cha
 		return buf;
 	}
 	return unit_age(now - then, buf);
+}
+
+static const char *ago(const json_t *data, const json_t *o, const char *key, char buf[UNIT_STR])
+{
+	age(data, o, key, buf);
+	if (!strcmp(buf, "-"))
+		strcpy(buf, "never");
+	else
+		strcat(buf, " ago"); /* an age is far shorter than UNIT_STR */
+	return buf;
 }
 
 /* ---- status ---- */
@@ -139,12 +152,12 @@ static void show_child(FILE *out, const json_t *data, const json_t *c)
 		age(data, c, "since_usec", since));
 	fprintf(out, "    %s === %s\n", list(c, "local_ts", local, sizeof(local)),
 		list(c, "remote_ts", remote, sizeof(remote)));
-	fprintf(out, "    in  %s  %10s  %llu packets, last %s ago\n", str(c, "spi_in"),
+	fprintf(out, "    in  %s  %10s  %llu packets, last %s\n", str(c, "spi_in"),
 		unit_octets(num(c, "rx_octets"), rx), (unsigned long long)num(c, "rx_packets"),
-		age(data, c, "last_rx_usec", in));
-	fprintf(out, "    out %s  %10s  %llu packets, last %s ago\n", str(c, "spi_out"),
+		ago(data, c, "last_rx_usec", in));
+	fprintf(out, "    out %s  %10s  %llu packets, last %s\n", str(c, "spi_out"),
 		unit_octets(num(c, "tx_octets"), tx), (unsigned long long)num(c, "tx_packets"),
-		age(data, c, "last_tx_usec", sent));
+		ago(data, c, "last_tx_usec", sent));
 	if (bad)
 		fprintf(out,
 			"    dropped: %llu replayed, %llu not authentic, %llu malformed, %llu "
@@ -280,9 +293,19 @@ void show_paths_live(FILE *out, const json_t *data, const json_t *before)
 
 /* ---- stats, events ---- */
 
-static void show_counters(FILE *out, const char *title, const json_t *counters)
+static const char *drop_text(const char *reason)
 {
-	static const char *const heads[] = { "COUNTER", ">VALUE", NULL };
+#define X(n, text)                                                                                 \
+	if (!strcmp(reason, #n))                                                                   \
+		return text;
+	FOREACH_DROP(X)
+#undef X
+	return "";
+}
+
+static void show_counters(FILE *out, const char *title, const json_t *counters, bool drops)
+{
+	const char *const heads[] = { title, ">", drops ? "" : NULL, NULL };
 	struct table *t;
 	const char *key;
 	const json_t *v;
@@ -291,12 +314,13 @@ static void show_counters(FILE *out, const char *title, const json_t *counters)
 		fprintf(out, "%s: not known\n\n", title);
 		return;
 	}
-	fprintf(out, "%s\n", title);
 	t = table_new(heads);
 	json_object_foreach((json_t *)counters, key, v)
 	{
 		table_cell(t, "  %s", key);
 		table_cell(t, "%lld", (long long)json_integer_value(v));
+		if (drops)
+			table_cell(t, "%s", drop_text(key));
 	}
 	table_end(t, out);
 	fputc('\n', out);
@@ -304,10 +328,11 @@ static void show_counters(FILE *out, const char *title, const json_t *counters)
 
 void show_stats(FILE *out, const json_t *data)
 {
-	show_counters(out, "IKE", json_object_get(data, "ike"));
-	show_counters(out, "ESP engine", json_object_get(data, "engine"));
-	show_counters(out, "Dropped by the steering programs", json_object_get(data, "drops"));
-	show_counters(out, "Control socket", json_object_get(data, "ctl"));
+	show_counters(out, "IKE", json_object_get(data, "ike"), false);
+	show_counters(out, "ESP engine", json_object_get(data, "engine"), false);
+	show_counters(out, "Dropped by the steering programs", json_object_get(data, "drops"),
+		      true);
+	show_counters(out, "Control socket", json_object_get(data, "ctl"), false);
 }
 
 void show_event(FILE *out, const json_t *event)

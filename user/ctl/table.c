@@ -64,17 +64,28 @@ static size_t width(const char *s)
 	return n;
 }
 
-static void put(FILE *out, const char *s, size_t column, bool right, bool last)
+/* *spaces are due before the next cell that shows anything: no line ends with them. */
+static void put(FILE *out, const char *s, size_t column, bool right, size_t *spaces)
 {
 	size_t pad = column - width(s);
 
 	if (right)
-		fprintf(out, "%*s%s", (int)pad, "", s);
-	else if (last)
-		fputs(s, out); /* no spaces at the end of a line */
-	else
-		fprintf(out, "%s%*s", s, (int)pad, "");
-	fputs(last ? "\n" : "  ", out);
+		*spaces += pad;
+	if (*s) {
+		fprintf(out, "%*s%s", (int)*spaces, "", s);
+		*spaces = 0;
+	}
+	*spaces += (right ? 0 : pad) + 2;
+}
+
+static void put_row(FILE *out, const struct table *t, const char *const *cells,
+		    const size_t *columns)
+{
+	size_t spaces = 0;
+
+	for (size_t i = 0; i < t->n_columns; i++)
+		put(out, cells[i], columns[i], t->right[i], &spaces);
+	fputc('\n', out);
 }
 
 void table_end(struct table *t, FILE *out)
@@ -89,10 +100,10 @@ void table_end(struct table *t, FILE *out)
 	for (size_t i = 0; i < t->n_cells; i++)
 		if (width(t->cells[i]) > columns[i % n])
 			columns[i % n] = width(t->cells[i]);
-	for (size_t i = 0; i < n && t->n_cells; i++)
-		put(out, t->heads[i], columns[i], t->right[i], i == n - 1);
-	for (size_t i = 0; i < t->n_cells; i++)
-		put(out, t->cells[i], columns[i % n], t->right[i % n], i % n == n - 1);
+	if (t->n_cells)
+		put_row(out, t, t->heads, columns);
+	for (size_t i = 0; i + n <= t->n_cells; i += n)
+		put_row(out, t, (const char *const *)t->cells + i, columns);
 	for (size_t i = 0; i < t->n_cells; i++)
 		free(t->cells[i]);
 	free(t->cells);

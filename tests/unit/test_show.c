@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What people see: tables and texts from given JSON. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <criterion/criterion.h>
+
+#include "ctl/show.h"
+
+typedef void show_fn(FILE *out, const json_t *data);
+
+static char *text_of(show_fn *fn, const char *json)
+{
+	json_t *data = json_loads(json, 0, NULL);
+	char *text = NULL;
+	size_t len;
+	FILE *f = open_memstream(&text, &len);
+
+	cr_assert(data, "bad JSON in the test: %s", json);
+	fn(f, data);
+	fclose(f);
+	json_decref(data);
+	return text;
+}
+
+static void shows(show_fn *fn, const char *json, const char *want)
+{
+	char *text = text_of(fn, json);
+
+	cr_expect_str_eq(text, want, "got:\n%s\nwant:\n%s", text, want);
+	free(text);
+}
+
+static const char two_paths[] =
+	"{\"now_usec\":62000000,\"paths\":[{\"id\":1,\"conn\":\"home\",\"name\":\"wlan-1\","
+	"\"uplink\":\"wlan\",\"state\":\"up\",\"why\":\"probes are "
+	"answered\",\"since_usec\":2000000,"
+	"\"verified\":true,\"rtt_usec\":812,\"loss_permille\":5,\"weight\":1,\"tx_octets\":3000000,"
+	"\"rx_octets\":1000000,\"tx_packets\":10,\"rx_packets\":5,\"local\":\"192.0.2.2:4500\","
+	"\"remote\":\"198.51.100.1:4500\",\"attach\":\"tc\"},"
+	"{\"id\":2,\"conn\":\"home\",\"name\":\"r\",\"uplink\":null,\"state\":\"unknown\","
+	"\"verified\":false,\"weight\":10,\"tx_octets\":1000000,\"rx_octets\":1000000,"
+	"\"tx_packets\":1}]}";
+
+Test(show, paths)
+{
+	shows(show_paths, two_paths,
+	      "CONNECTION  PATH    UPLINK  STATE                   RTT   LOSS       SENT    "
+	      "RECEIVED  "
+	      "WEIGHT  LOCAL           REMOTE             INGRESS    SINCE  WHY\n"
+	      "home        wlan-1  wlan    up                   0.8 ms  0.5 %    2.9 MiB   976.6 "
+	      "KiB  "
+	      "     1  192.0.2.2:4500  198.51.100.1:4500  tc       1 m 0 s  probes are answered\n"
+	      "home        r       -       unknown, unverified       -      -  976.6 KiB   976.6 "
+	      "KiB  "
+	      "    10  -               -                  -              -  -\n");
+	shows(show_paths, "{\"paths\":[]}", "no paths\n");
+}
+
+static void live(FILE *out, const json_t *data)
+{
+	json_t *before = json_deep_copy(data);
+
+	/* a second earlier, with less on the first path */
+	json_object_set_new(before, "now_usec", json_integer(61000000));
+	json_object_set_new(json_array_get(json_object_get(before, "paths"), 0), "tx_octets",
+			    json_integer(2000000));
+	show_paths_live(out, data, before);
+	json_decref(before);
+}
+
+static void first(FILE *out, const json_t *data)
+{
+	show_paths_live(out, data, NULL);
+}
+
+Test(show, live_table_has_rates_and_shares)
+{
+	shows(live, two_paths,
+	      "PATH    UPLINK  STATE       RTT        SENT    RECEIVED  PACKETS  SHARE  WHY\n"
+	      "wlan-1  wlan    up       0.8 ms  8.0 Mbit/s  0.0 kbit/s       15  100 %  probes are "
+	      "answered\n"
+	      "r       -       unknown       -  0.0 kbit/s  0.0 kbit/s        1    0 %  -\n");
+	shows(first, two_paths,
+	      "PATH    UPLINK  STATE       RTT  SENT  RECEIVED  PACKETS  SHARE  WHY\n"
+	      "wlan-1  wlan    up       0.8 ms     -         -       15   67 %  probes are "
+	      "answered\n"
+	      "r       -       unknown       -     -         -        1   33 %  -\n");
+}
+
+Test(show, sas)
+{
+	shows(show_sas, "{\"now_usec\":5000000,\"ike_sas\":[]}", "no IKE SA\n");
+	shows(show_sas,
+	      "{\"now_usec\":95000000,\"ike_sas\":[{\"conn\":\"home\",\"state\":\"ESTABLISHED\","
+	      "\"initiator\":true,\"role\":\"I\",\"spi_i\":\"1\",\"spi_r\":\"2\",\"local\":\"a\","
+	      "\"remote\":\"b\",\"nat_local\":true,\"nat_remote\":false,\"local_id\":\"u\","
+	      "\"remote_id\":\"g\",\"suite\":\"s\",\"since_usec\":5000000,\"vips\":[\"10.3.0.1\"],"
+	      "\"children\":[{\"id\":1,\"name\":\"net\",\"state\":\"INSTALLED\",\"mode\":"
+	      "\"tunnel\","
+	      "\"spi_in\":\"c0000001\",\"spi_out\":\"d0000001\",\"suite\":\"t\",\"esn\":true,"
+	      "\"encap\":true,\"since_usec\":94000000,\"local_ts\":[\"10.3.0.1/32\"],"
+	      "\"remote_ts\":[\"10.1.0.0/24\",\"10.2.0.0/24\"],\"rx_octets\":2048,\"rx_packets\":3,"
+	      "\"tx_octets\":10,\"tx_packets\":1,\"drop_replay\":4,\"last_rx_usec\":92000000,"
+	      "\"last_tx_usec\":0}]}]}",
+	      "home: ESTABLISHED, role I, s, since 1 m 30 s\n"
+	      "  local  a [u] behind a NAT\n"
+	      "  remote b [g]\n"
+	      "  SPIs 1_i 2_r, we initiated\n"
+	      "  virtual address 10.3.0.1\n"
+	      "  net #1: INSTALLED, tunnel in UDP, t, since 1 s\n"
+	      "    10.3.0.1/32 === 10.1.0.0/24, 10.2.0.0/24\n"
+	      "    in  c0000001     2.0 KiB  3 packets, last 3 s ago\n"
+	      "    out d0000001        10 B  1 packets, last never\n"
+	      "    dropped: 4 replayed, 0 not authentic, 0 malformed, 0 outside the selectors\n");
+}
+
+Test(show, status)
+{
+	shows(show_status,
+	      "{\"version\":\"0.1\",\"pid\":7,\"now_usec\":10000000,\"started_usec\":1000000,"
+	      "\"config\":\"/etc/braid/braid.conf\",\"pin_dir\":\"/"
+	      "p\",\"engine\":{\"connected\":false},"
+	      "\"steer\":{\"device\":\"braid0\"},\"uplinks\":[{\"name\":\"w\",\"kind\":\"wlan\","
+	      "\"interface\":\"wlan0\",\"ifindex\":0,\"up\":false,\"addresses\":[],\"weight\":1,"
+	      "\"preference\":0,\"attach\":\"none\"}],\"conns\":[{\"name\":\"home\",\"state\":"
+	      "\"down\","
+	      "\"paths\":0,\"paths_up\":0,\"remote_addrs\":[\"198.51.100.1\",\"203.0.113.1\"],"
+	      "\"children\":[{\"name\":\"a\",\"state\":\"down\"},{\"name\":\"b\",\"state\":"
+	      "\"down\"}],"
+	      "\"last_error\":\"AUTHENTICATION_FAILED\"}]}",
+	      "braidd 0.1, pid 7, up 9 s, configuration /etc/braid/braid.conf\n"
+	      "braid-esp: not connected\n"
+	      "steering device braid0, maps in /p\n\n"
+	      "UPLINK  KIND  INTERFACE  STATE   WEIGHT  PREF  ADDRESSES  INGRESS  WHY\n"
+	      "w       wlan  wlan0      absent       1     0  -          none     -\n\n"
+	      "CONNECTION  STATE  PATHS UP  CHILDREN        REMOTE                     LAST ERROR\n"
+	      "home        down   0 of 0    a down, b down  198.51.100.1, 203.0.113.1  "
+	      "AUTHENTICATION_FAILED\n");
+}
+
+Test(show, stats_explain_drops)
+{
+	shows(show_stats,
+	      "{\"ike\":{\"rx\":12},\"engine\":null,\"drops\":{\"NO_PATH\":3,\"NEW\":0},"
+	      "\"ctl\":{\"clients\":1}}",
+	      "IKE\n"
+	      "  rx  12\n\n"
+	      "ESP engine: not known\n\n"
+	      "Dropped by the steering programs\n"
+	      "  NO_PATH                         3  no usable path in the group\n"
+	      "  NEW                             0\n\n"
+	      "Control socket\n"
+	      "  clients       1\n\n");
+}
+
+/* Text may come from a peer: it does not move the cursor. */
+Test(show, control_characters_are_shown_as_such)
+{
+	char *text = text_of(show_paths,
+			     "{\"paths\":[{\"name\":\"a\\u001b[2Jb\\nc\",\"why\":\"\\u007f\"}]}");
+
+	cr_assert(strstr(text, "a?[2Jb?c"), "%s", text);
+	cr_assert_null(strchr(text, '\033'));
+	free(text);
+	setenv("TZ", "UTC", 1);
+	shows(show_event,
+	      "{\"kind\":\"path-state\",\"conn\":\"home\",\"path\":\"wlan-1\",\"state\":\"down\","
+	      "\"text\":\"3 probes\\n\\u001b\",\"realtime_usec\":1234567890123456}",
+	      "2009-02-13 23:31:30.123 path-state     conn=home path=wlan-1 state=down  3 "
+	      "probes??\n");
+}
+
+/* A future or a broken agent: other types, absent members, long texts. */
+Test(show, strange_json)
+{
+	static const char *const strange[] = {
+		"{}",
+		"{\"paths\":5,\"ike_sas\":{},\"uplinks\":[1,null,[]],\"conns\":\"x\"}",
+		"{\"paths\":[null,{\"id\":-1,\"rtt_usec\":\"x\",\"state\":7,\"tx_octets\":-5}]}",
+		"{\"ike_sas\":[{\"children\":[3,{\"local_ts\":[1,{}]}],\"vips\":[null]}]}",
+		"{\"ike\":[],\"drops\":{\"a\":\"b\"},\"ctl\":null}",
+	};
+	static show_fn *const fns[] = { show_status, show_sas,	 show_paths, live,
+					first,	     show_stats, show_event };
+	char *big = malloc(20000);
+
+	for (size_t i = 0; i < sizeof(strange) / sizeof(*strange); i++)
+		for (size_t k = 0; k < sizeof(fns) / sizeof(*fns); k++)
+			free(text_of(fns[k], strange[i]));
+	strcpy(big, "{\"kind\":\"x\",\"conns\":[{\"name\":\"");
+	memset(big + strlen(big), 'n', 9000);
+	strcpy(big + 9000,
+	       "\",\"remote_addrs\":["
+	       "\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\"]}]}");
+	for (size_t k = 0; k < sizeof(fns) / sizeof(*fns); k++)
+		free(text_of(fns[k], big));
+	free(big);
+}
+
+Test(show, wireshark_tables)
+{
+	char dir[] = "/tmp/braid-test-ws-XXXXXX", path[64], line[512];
+	json_t *keys = json_loads("{\"ike\":[{\"spi_i\":\"30d6b46ebdc4ed27\",\"spi_r\":"
+				  "\"e724dca9146ff2d4\",\"sk_ei\":\"aa\","
+				  "\"sk_er\":\"bb\",\"sk_ai\":\"\",\"sk_ar\":\"\",\"encr\":"
+				  "\"aes256gcm16\",\"integ\":\"\"},"
+				  "{\"spi_i\":\"1\",\"encr\":\"chacha20poly1305\",\"integ\":\"\"},"
+				  "{\"spi_i\":\"01\",\"spi_r\":\"02\",\"sk_ei\":\"x\\\",\\n\",\"sk_"
+				  "er\":\"bb\",\"sk_ai\":\"cc\","
+				  "\"sk_ar\":\"dd\",\"encr\":\"aes128\",\"integ\":\"sha256\"}],"
+				  "\"esp\":[{\"spi\":\"c0000001\",\"encr\":\"aes128gcm16\",\"key\":"
+				  "\"ee\",\"integ\":\"\","
+				  "\"integ_key\":\"\"}]}",
+				  0, NULL);
+	size_t ike, esp, skipped;
+	struct stat st;
+
+	cr_assert(keys && mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/ikev2_decryption_table", dir);
+	/* whatever was there before is not written through */
+	cr_assert_eq(symlink("/tmp/braid-test-no-such-target", path), 0);
+	cr_assert_eq(wireshark_write(dir, keys, &ike, &esp, &skipped), 0);
+	cr_assert_eq(ike, 2);
+	cr_assert_eq(esp, 1);
+	cr_assert_eq(skipped, 1);
+	cr_assert_eq(lstat(path, &st), 0);
+	cr_assert_eq(st.st_mode, S_IFREG | 0600);
+	FILE *f = fopen(path, "r");
+	cr_assert(fgets(line, sizeof(line), f));
+	cr_assert_str_eq(line,
+			 "30d6b46ebdc4ed27,e724dca9146ff2d4,aa,bb,\"AES-GCM-256 with 16 octet ICV "
+			 "[RFC5282]\",,,\"NONE [RFC4306]\"\n");
+	cr_assert(fgets(line, sizeof(line), f));
+	cr_assert_str_eq(line, "01,02,,bb,\"AES-CBC-128 [RFC3602]\",cc,dd,\"HMAC_SHA2_256_128 "
+			       "[RFC4868]\"\n");
+	fclose(f);
+	unlink(path);
+	snprintf(path, sizeof(path), "%s/esp_sa", dir);
+	f = fopen(path, "r");
+	cr_assert(fgets(line, sizeof(line), f));
+	cr_assert_str_eq(line, "\"IPv4\",\"*\",\"*\",\"0xc0000001\",\"AES-GCM with 16 octet ICV "
+			       "[RFC4106]\",\"0xee\",\"NULL\",\"\"\n");
+	fclose(f);
+	unlink(path);
+	rmdir(dir);
+	json_decref(keys);
+}
