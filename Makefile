@@ -199,7 +199,7 @@ check-lint:
 		--suppress=missingIncludeSystem --suppress=unknownMacro -j$(JOBS) \
 		-Iinclude -D_GNU_SOURCE user
 	$(call say,TIDY,user)
-	$(Q)clang-tidy --quiet -checks='-*,bugprone-suspicious-*,bugprone-sizeof-container,clang-analyzer-unix.*,clang-analyzer-deadcode.*,clang-analyzer-security.FloatLoopCounter' \
+	$(Q)clang-tidy --quiet -checks='-*,bugprone-suspicious-memory-comparison,bugprone-suspicious-memset-usage,bugprone-suspicious-semicolon,bugprone-sizeof-container,clang-analyzer-unix.*,clang-analyzer-deadcode.*,clang-analyzer-security.FloatLoopCounter' \
 		-warnings-as-errors='*' $(filter-out %ipsec_mb.c,$(shell git ls-files 'user/*.c')) -- $(ALL_CFLAGS) 2>/dev/null
 
 .PHONY: asan
