@@ -50,10 +50,12 @@ struct probe_config {
 struct probe_path {
 	struct probe_config cfg;
 	uint8_t state;
-	bool verified;		  /* a nonce of ours came back: return routability */
-	uint8_t missed, answered; /* in a row */
-	usec_t next;		  /* when to send the next request */
-	usec_t since;		  /* of the state */
+	bool verified;	  /* a nonce of ours came back: return routability */
+	uint8_t silent;	  /* requests since the youngest answered one */
+	uint8_t answered; /* answers in a row */
+	usec_t verdict;	  /* when silence makes the path down; USEC_NEVER: not yet */
+	usec_t next;	  /* when to send the next request */
+	usec_t since;	  /* of the state */
 	uint64_t tx, rx;
 	uint32_t rtt, rtt_min, jitter; /* usec, RFC 6298 smoothing; 0 = unknown */
 	struct probe_pending {
@@ -68,9 +70,9 @@ struct probe_path {
 
 void probe_path_init(struct probe_path *p, const struct probe_config *cfg, usec_t now);
 
-/* Requests whose time is over (the usual RTT and its spread) become unanswered. Call when
- * probe_path_deadline is reached, and before reading the state. Returns true if the state changed.
- */
+/* Requests whose time is over (the usual RTT and its spread) count as lost; down_after of them in a
+ * row, the last one RTT old, make the path down. Call when probe_path_deadline is reached, and
+ * before reading the state. Returns true if the state changed. */
 bool probe_path_tick(struct probe_path *p, usec_t now);
 /* True if a request is due. */
 bool probe_path_due(const struct probe_path *p, usec_t now);

@@ -277,7 +277,7 @@ void engine_keep_image(struct agent *a, uint64_t key, const uint8_t *img, size_t
 /* In a session of its own, without our descriptors: it outlives us. */
 static int engine_spawn(struct agent *a)
 {
-	char *argv[] = { (char *)a->opt.engine_binary, "-d", (char *)a->opt.state_dir, NULL };
+	char *argv[] = { (char *)a->opt.engine_binary, "-f", "-d", (char *)a->opt.state_dir, NULL };
 	pid_t pid = fork();
 
 	if (pid < 0)

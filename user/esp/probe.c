@@ -67,6 +67,7 @@ void probe_path_init(struct probe_path *p, const struct probe_config *cfg, usec_
 		p->cfg.up_after = 2;
 	p->state = STEER_PATH_UNKNOWN;
 	p->next = p->since = now;
+	p->verdict = USEC_NEVER;
 }
 
 static bool set_state(struct probe_path *p, uint8_t state, usec_t now)
@@ -83,9 +84,8 @@ static void remember(struct probe_path *p, bool lost)
 	p->history[p->history_n++ % PROBE_HISTORY] = lost;
 }
 
-/* An answer is late after the usual RTT and its spread. Three requests in a row are then given up
- * three intervals and an RTT after the path failed; a late answer takes that back, so one slow
- * answer takes no path out. Before the first measurement an interval is allowed. */
+/* For the statistics an answer is lost after the usual RTT and its spread. Before the first
+ * measurement an interval is allowed. */
 static usec_t timeout(const struct probe_path *p)
 {
 	usec_t rto = (usec_t)p->rtt + 4u * (usec_t)p->jitter;
@@ -97,10 +97,19 @@ static usec_t timeout(const struct probe_path *p)
 	return rto < USEC_PER_MSEC ? USEC_PER_MSEC : rto;
 }
 
+/* The verdict falls one RTT after the last of down_after silent requests, so at most that many
+ * intervals and an RTT after the path failed. The requests before it had their intervals to be
+ * answered late: one slow answer takes no path out. */
+static void judge(struct probe_path *p, usec_t now)
+{
+	if (p->silent < p->cfg.down_after)
+		p->verdict = USEC_NEVER;
+	else if (p->verdict == USEC_NEVER)
+		p->verdict = now + (p->rtt ? p->rtt : p->cfg.interval);
+}
+
 bool probe_path_tick(struct probe_path *p, usec_t now)
 {
-	bool changed = false;
-
 	for (int i = 0; i < PROBE_PENDING; i++) {
 		struct probe_pending *q = &p->pending[i];
 
@@ -109,12 +118,11 @@ bool probe_path_tick(struct probe_path *p, usec_t now)
 		q->lost = true;
 		remember(p, true);
 		p->answered = 0;
-		if (p->missed < UINT8_MAX)
-			p->missed++;
 	}
-	if (p->missed >= p->cfg.down_after)
-		changed = set_state(p, STEER_PATH_DOWN, now);
-	return changed;
+	if (now < p->verdict)
+		return false;
+	p->answered = 0;
+	return set_state(p, STEER_PATH_DOWN, now);
 }
 
 bool probe_path_due(const struct probe_path *p, usec_t now)
@@ -132,6 +140,9 @@ void probe_path_sent(struct probe_path *p, const uint8_t nonce[8], usec_t now)
 	q->sent = now;
 	q->lost = false;
 	p->tx++;
+	if (p->silent < UINT8_MAX)
+		p->silent++;
+	judge(p, now);
 	/* Keep the rhythm; do not catch up on what was missed while we slept. */
 	p->next += p->cfg.interval;
 	if (p->next <= now)
@@ -169,8 +180,11 @@ bool probe_path_answer(struct probe_path *p, const uint8_t nonce[8], usec_t now,
 	measure(p, now - q->sent);
 	if (!q->lost)
 		remember(p, false);
+	p->silent = 0;
+	for (int i = 0; i < PROBE_PENDING; i++)
+		p->silent += p->pending[i].sent > q->sent;
 	q->sent = 0;
-	p->missed = 0;
+	judge(p, now);
 	if (p->answered < UINT8_MAX)
 		p->answered++;
 	/* The first answer ever is enough; after a failure the path must show that it stays. */
@@ -183,6 +197,8 @@ usec_t probe_path_deadline(const struct probe_path *p)
 {
 	usec_t d = p->next;
 
+	if (p->state != STEER_PATH_DOWN && p->verdict < d)
+		d = p->verdict;
 	for (int i = 0; i < PROBE_PENDING; i++) {
 		const struct probe_pending *q = &p->pending[i];
 
