@@ -48,13 +48,13 @@ static const char two_paths[] =
 Test(show, paths)
 {
 	shows(show_paths, two_paths,
-	      "CONNECTION  PATH    UPLINK  STATE                   RTT   LOSS       SENT    "
+	      "CONNECTION  PATH    UPLINK  STATE                   RTT   LOSS       SENT   "
 	      "RECEIVED  "
 	      "WEIGHT  LOCAL           REMOTE             INGRESS    SINCE  WHY\n"
-	      "home        wlan-1  wlan    up                   0.8 ms  0.5 %    2.9 MiB   976.6 "
+	      "home        wlan-1  wlan    up                   0.8 ms  0.5 %    2.9 MiB  976.6 "
 	      "KiB  "
 	      "     1  192.0.2.2:4500  198.51.100.1:4500  tc       1 m 0 s  probes are answered\n"
-	      "home        r       -       unknown, unverified       -      -  976.6 KiB   976.6 "
+	      "home        r       -       unknown, unverified       -      -  976.6 KiB  976.6 "
 	      "KiB  "
 	      "    10  -               -                  -              -  -\n");
 	shows(show_paths, "{\"paths\":[]}", "no paths\n");
