@@ -14,7 +14,7 @@ declare -A may=(
 	[engine]="base crypto abi esp net"
 	[dp]="base abi esp net"
 	[conf]="base crypto abi ikemsg ike dp"
-	[ctl]="base"
+	[ctl]="base abi"
 )
 bad=0
 for m in "${!may[@]}"; do
