@@ -202,6 +202,8 @@ void paths_prune(struct agent *a);
 void path_free(struct agent *a, struct path *p);
 struct path *path_find(struct agent *a, uint32_t id);
 struct path *path_by_name(struct agent *a, const char *conn_or_null, const char *name);
+/* Link or address is gone: out of use at once. */
+void path_down(struct agent *a, struct path *p, const char *why);
 void path_on_engine(struct agent *a, const struct engine_path_info *info);
 void path_on_join(struct agent *a, const struct engine_join *join);
 void path_disable(struct agent *a, struct path *p, bool disable);

@@ -88,6 +88,11 @@ static void path_set(struct agent *a, struct path *p, enum steer_path_state s, c
 	path_event(a, p, CTL_EV_PATH_STATE);
 }
 
+void path_down(struct agent *a, struct path *p, const char *why)
+{
+	path_set(a, p, p->disabled ? STEER_PATH_DISABLED : STEER_PATH_DOWN, why);
+}
+
 static enum steer_path_state state_wanted(const struct path *p)
 {
 	if (p->disabled || !p->peer_use)
@@ -488,7 +493,8 @@ void paths_sync(struct agent *a, struct peer *p)
 		if (p->role_i && p->probes && !path->probed && !list_empty(&p->children))
 			path_probe(a, path);
 		path_set(a, path, state_wanted(path),
-			 path->gone ? "link or address is gone" : path->why);
+			 path->gone && path->state != STEER_PATH_DOWN ? "link or address is gone"
+								      : path->why);
 	}
 	ike_follow(a, p);
 }
@@ -562,6 +568,8 @@ void path_on_engine(struct agent *a, const struct engine_path_info *info)
 		snprintf(why, sizeof(why), "the peer took it out of use");
 	else if (p->disabled)
 		snprintf(why, sizeof(why), "disabled by the operator");
+	else if (p->gone)
+		snprintf(why, sizeof(why), "link or address is gone");
 	else if (want == STEER_PATH_UP)
 		snprintf(why, sizeof(why), "probes are answered");
 	else if (want == STEER_PATH_DOWN)

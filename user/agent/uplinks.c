@@ -42,10 +42,8 @@ static void paths_down(struct agent *a, const struct uplink *u, const char *why)
 
 			if (path->uplink != uplink_index(a, u) || path->disabled)
 				continue;
-			dp_path_state(a->dp, path->id, STEER_PATH_DOWN);
-			path->state = STEER_PATH_DOWN;
-			path->since = agent_now();
-			snprintf(path->why, sizeof(path->why), "%s", why);
+			path->gone = true;
+			path_down(a, path, why);
 		}
 	}
 }
@@ -130,10 +128,7 @@ static void lost_addresses(struct agent *a)
 			if (!u || have || path->gone)
 				continue;
 			path->gone = true;
-			dp_path_state(a->dp, path->id, STEER_PATH_DOWN);
-			path->state = STEER_PATH_DOWN;
-			path->since = agent_now();
-			snprintf(path->why, sizeof(path->why), "address is gone");
+			path_down(a, path, "its address is gone");
 		}
 	}
 }
