@@ -222,9 +222,9 @@ int ike_rekey(struct ike *ike, const char *conn, const char *child_or_null, uint
 /* Close every IKE SA with a Delete; outputs end when the peers answered or gave up. */
 void ike_shutdown(struct ike *ike, usec_t now);
 
-/* The address pair of an IKE SA must change because its local address went away (MOBIKE comes
- * later; now: IKE moves its own datagrams). 0 or -ENOENT. */
-int ike_path_change(struct ike *ike, const char *conn, const struct ike_path *path, usec_t now);
+/* The address pair of the IKE SAs of a family must change because it does not work any more (MOBIKE
+ * comes later; now: IKE moves its own datagrams). 0 or -ENOENT. */
+int ike_path_change(struct ike *ike, uint64_t family, const struct ike_path *path, usec_t now);
 /* Valid ESP arrived on that Child SA: evidence of liveness (2.4), and permission to send on a
  * deferred SA. */
 void ike_esp_seen(struct ike *ike, uint32_t child_id, usec_t now);

@@ -4,7 +4,7 @@
 
 agent_confs() { # probe interval
 	cat >"$T/user/braid.conf" <<-CONF
-		log_level = debug
+		log_level = info
 		uplink "wlan" { interface = wlan0 preference = 0 }
 		uplink "ran" { interface = ran0 preference = 1 }
 		paths { probe_interval = ${1:-100ms} }
@@ -21,7 +21,7 @@ agent_confs() { # probe interval
 		secret "s" { id = { "user@example.org", "gw.example.org" } secret = "a long secret of ours" }
 	CONF
 	cat >"$T/gw/braid.conf" <<-CONF
-		log_level = debug
+		log_level = info
 		uplink "a" { interface = eth0 }
 		uplink "b" { interface = eth1 }
 		paths { probe_interval = ${1:-100ms} }

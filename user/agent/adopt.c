@@ -12,7 +12,7 @@
 #include "esp/client.h"
 #include "agent.h"
 
-enum { ADOPT_SAS_MAX = 65536, ADOPT_MSEC = 10000 };
+enum { ADOPT_SAS_MAX = 65536, ADOPT_MSEC = 10000, ADOPT_REFUSED_MAX = 1024 };
 
 struct harvest {
 	struct agent *a;
@@ -20,6 +20,7 @@ struct harvest {
 	struct engine_sa_info *sas;
 	struct engine_path_info paths[STEER_PATHS_MAX];
 	size_t images, refused;
+	uint64_t refused_keys[ADOPT_REFUSED_MAX];
 };
 
 static void on_msg(void *ctx, const struct engine_hdr *h, size_t len)
@@ -52,9 +53,9 @@ static void on_msg(void *ctx, const struct engine_hdr *h, size_t len)
 
 		if (err)
 			log_warning("an IKE SA cannot be taken over: %s", strerror(-err));
-		if (err)
-			v->refused++;
-		else
+		if (err && v->refused < ADOPT_REFUSED_MAX)
+			v->refused_keys[v->refused++] = b->key;
+		if (!err)
 			v->images++;
 		break;
 	}
@@ -206,6 +207,13 @@ static void remove_orphans(struct agent *a, struct harvest *v)
 	}
 }
 
+/* Their SAs are orphans: the images would only be refused again. */
+static void remove_refused(struct agent *a, const struct harvest *v)
+{
+	for (size_t i = 0; i < v->refused; i++)
+		engine_keep_image(a, v->refused_keys[i], NULL, 0);
+}
+
 int adopt(struct agent *a)
 {
 	struct harvest *v = calloc(1, sizeof(*v));
@@ -224,6 +232,7 @@ int adopt(struct agent *a)
 		dp_spi_reserve(a->dp, v->sas[i].spi_in);
 	adopt_ike(a, v);
 	remove_orphans(a, v);
+	remove_refused(a, v);
 	if (v->images)
 		log_info("took over %zu IKE SAs, %zu Child SAs and %zu paths from the engine",
 			 v->images, v->n_sas, v->n_paths);

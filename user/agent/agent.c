@@ -11,13 +11,11 @@
 #include <event2/event.h>
 
 #include "base/log.h"
-#include "base/secret.h"
 #include "esp/client.h"
 #include "net/udp.h"
 #include "agent.h"
 
 enum {
-	IMAGE_MAX = ENGINE_BLOB_MAX,
 	RETRY_SEC = 5,	  /* between attempts at a connection that shall be up */
 	SETTLE_MSEC = 20, /* interface events come in bursts: addresses are looked at after it */
 	PRUNE_SEC = 10,	  /* between looks for paths a peer has left behind */
@@ -140,64 +138,12 @@ static void on_event(struct agent *a, const struct ike_output *o)
 	}
 }
 
-/* Hand changed images to the engine before the datagrams of the same call leave, so that message
- * ids never go back, whenever we die. */
-static void keep_images(struct agent *a)
-{
-	static uint8_t img[IMAGE_MAX];
-	struct ike_sa_info info;
-	usec_t now = agent_now();
-
-	for (size_t i = 0; i < ike_sa_count(a->ike); i++) {
-		uint64_t seq = ike_export_seq(a->ike, i), key;
-		size_t k, len;
-
-		if (!ike_sa_at(a->ike, i, &info))
-			continue;
-		key = info.initiator ? info.spi_i : info.spi_r; /* our own SPI */
-		for (k = key % 256; a->kept[k].family && a->kept[k].family != key;
-		     k = (k + 1) % 256)
-			if ((k + 1) % 256 == key % 256)
-				break;
-		if (a->kept[k].family == key && a->kept[k].seq == seq)
-			continue;
-		len = ike_export(a->ike, i, img, sizeof(img), now);
-		if (!len)
-			continue;
-		engine_keep_image(a, key, img, len);
-		a->kept[k].family = key;
-		a->kept[k].seq = seq;
-	}
-	secret_wipe(img, sizeof(img));
-}
-
-/* Images of IKE SAs that are no more. */
-static void drop_images(struct agent *a)
-{
-	struct ike_sa_info info;
-
-	for (size_t k = 0; k < 256; k++) {
-		bool live = false;
-
-		if (!a->kept[k].family)
-			continue;
-		for (size_t i = 0; !live && i < ike_sa_count(a->ike); i++)
-			live = ike_sa_at(a->ike, i, &info) &&
-			       (info.initiator ? info.spi_i : info.spi_r) == a->kept[k].family;
-		if (!live) {
-			engine_keep_image(a, a->kept[k].family, NULL, 0);
-			a->kept[k].family = 0;
-		}
-	}
-}
-
 void agent_drain(struct agent *a)
 {
 	const struct ike_output *o;
 	usec_t now, next;
-	bool ended = false;
 
-	keep_images(a);
+	images_keep(a);
 	while ((o = ike_next_output(a->ike))) {
 		switch (o->kind) {
 		case IKE_OUT_SEND:
@@ -210,13 +156,10 @@ void agent_drain(struct agent *a)
 			agent_child_del(a, o->child_id);
 			break;
 		case IKE_OUT_EVENT:
-			ended |= o->event == IKE_EV_IKE_DOWN || o->event == IKE_EV_IKE_REKEYED;
 			on_event(a, o);
 			break;
 		}
 	}
-	if (ended)
-		drop_images(a);
 	if (a->stopping && ike_sa_count(a->ike) == 0)
 		event_base_loopbreak(a->base);
 	now = agent_now();
@@ -598,6 +541,7 @@ static void agent_close(struct agent *a)
 	engine_link_close(a);
 	dp_close(a->dp);
 	rtnl_free(a->rtnl);
+	images_forget(a);
 	free(a->msg);
 	conf_free(a->conf);
 }

@@ -97,6 +97,12 @@ struct peer {
 	struct list paths, children;
 };
 
+/* What the engine holds for us: which version of which IKE SA. */
+struct image {
+	uint64_t key, seq;
+	bool seen;
+};
+
 /* A command that waits for the core's word. */
 struct op {
 	uint32_t id; /* 0: free */
@@ -134,9 +140,8 @@ struct agent {
 						    */
 	struct event *signals[3];
 	bool stopping;
-	struct {
-		uint64_t family, seq;
-	} kept[256]; /* images the engine holds: what version of which IKE SA */
+	size_t n_images, cap_images;
+	struct image *images;
 };
 
 usec_t agent_now(void);
@@ -172,6 +177,14 @@ int engine_stats(struct agent *a, void (*on_sa)(void *ctx, const struct engine_s
 		 void *ctx);
 void engine_ike_send(struct agent *a, const struct ike_path *p, const uint8_t *buf, size_t len);
 void engine_keep_image(struct agent *a, uint64_t family, const uint8_t *img, size_t len);
+
+/* ---- images.c
+ * -------------------------------------------------------------------------------------- */
+
+/* Hand changed images to the engine, take back what ended. Before the datagrams of the same call
+ * into the core leave, so that message ids never go back, whenever we die. */
+void images_keep(struct agent *a);
+void images_forget(struct agent *a); /* the engine that held them is gone */
 
 /* ---- children.c
  * ------------------------------------------------------------------------------------ */

@@ -129,7 +129,7 @@ static void engine_lost(struct agent *a)
 	log_error("the ESP engine is gone; starting another and setting connections up again");
 	control_event(a, CTL_EV_ENGINE_DOWN, NULL, NULL, NULL, NULL, NULL, NULL, "engine is gone");
 	engine_link_close(a);
-	memset(a->kept, 0, sizeof(a->kept));
+	images_forget(a);
 	agent_note_again(a);
 	engine_replace(a);
 }

@@ -379,13 +379,13 @@ void group_sync(struct agent *a, struct peer *p)
 /* ---- what the IKE SA itself uses
  * ------------------------------------------------------------------------------------ */
 
-/* When its pair does not work any more the initiator moves its IKE SA to a path that does. */
+/* When its pair does not work any more the IKE SA goes on over a path that does. Each side moves
+ * its own requests; responses go where the request came from. A path that is UP answers probes
+ * inside the same relation, so nobody is lured to another address. */
 static void ike_follow(struct agent *a, struct peer *p)
 {
 	struct path *best = NULL;
 
-	if (!p->role_i)
-		return;
 	list_for_each (it, &p->paths) {
 		struct path *path = list_entry(it, struct path, node);
 
@@ -401,7 +401,7 @@ static void ike_follow(struct agent *a, struct peer *p)
 		return;
 	struct ike_path to = { best->local, best->remote, best->ifindex };
 
-	if (ike_path_change(a->ike, p->conn, &to, agent_now()) == 0) {
+	if (ike_path_change(a->ike, p->family, &to, agent_now()) == 0) {
 		p->ike_path = to;
 		log_info("%s: IKE goes on over path %s", p->conn, best->name);
 	}
@@ -480,10 +480,13 @@ void paths_sync(struct agent *a, struct peer *p)
 	list_for_each_safe (it, tmp, &p->paths) {
 		struct path *path = list_entry(it, struct path, node);
 		struct uplink *u = path->uplink >= 0 ? &a->uplinks[path->uplink] : NULL;
+		bool was_gone = path->gone;
 
 		if (u && u->ifindex && u->ifindex != path->ifindex)
 			path->ifindex = u->ifindex; /* the same interface, made anew */
 		path->gone = !path_has_address(a, path);
+		if (was_gone && !path->gone)
+			snprintf(path->why, sizeof(path->why), "link and address are back");
 		if (path->gone && u && u->up && path_count(p) > 1) {
 			snprintf(path->why, sizeof(path->why), "its address is gone");
 			path_free(a, path);
@@ -529,6 +532,7 @@ void paths_prune(struct agent *a)
 			snprintf(path->why, sizeof(path->why), "silent for a minute");
 			path_free(a, path);
 		}
+		ike_follow(a, p);
 	}
 }
 

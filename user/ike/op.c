@@ -249,7 +249,7 @@ void ike_shutdown(struct ike *ike, usec_t now)
 	ike_reap(ike);
 }
 
-int ike_path_change(struct ike *ike, const char *conn, const struct ike_path *path, usec_t now)
+int ike_path_change(struct ike *ike, uint64_t family, const struct ike_path *path, usec_t now)
 {
 	int ret = -ENOENT;
 
@@ -258,7 +258,7 @@ int ike_path_change(struct ike *ike, const char *conn, const struct ike_path *pa
 		struct ike_sa *sa = list_entry(it, struct ike_sa, node);
 		struct ike_path old = sa->path;
 
-		if (!ike_sa_alive(sa) || strcmp(sa->conn->c.name, conn))
+		if (!ike_sa_alive(sa) || sa->family != family)
 			continue;
 		sa->path = *path;
 		if (!sa->path.local.port)

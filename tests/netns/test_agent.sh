@@ -1,0 +1,178 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Two agents, two uplinks (topology: tests/lib/netns.sh): set-up, paths joined by probes, cuts, links
+# and addresses that go and come back, paths taken out on purpose, agents and an engine that die,
+# reload, clean end. MM-3.1-1, MIF-3.1.2-3.
+. "$(dirname "$0")/../lib/netns.sh"
+. "$(dirname "$0")/../lib/agent.sh"
+
+ok() { echo "ok - $*"; }
+
+# Six flows of pings for about SECONDS; load_end COUNT fails if one lost more than COUNT.
+load() {
+	local i
+	loads=()
+	for i in 1 2 3 4 5 6; do
+		in_ns user ping -i 0.005 -c $(($1 * 200)) -W 1 -q 203.0.113.1$i >"$T/ping$i" 2>&1 &
+		loads+=($!)
+	done
+}
+
+load_end() {
+	local i lost sent
+	wait "${loads[@]}"
+	for i in 1 2 3 4 5 6; do
+		read -r sent got < <(sed -n 's/\([0-9]*\) packets transmitted, \([0-9]*\) received.*/\1 \2/p' "$T/ping$i")
+		lost=$((sent - got))
+		[ "$lost" -le "$1" ] || fail "$2: flow $i lost $lost of $sent packets, more than $1"
+	done
+	ok "$2"
+}
+
+reach() { in_ns user ping -c 2 -i 0.1 -W 1 -q 203.0.113.10 >"$T/ping" || fail "$1: the LAN is not reached"; }
+spis() { braid "$1" --json sas | jq -c '[.ike_sas[] | .spi_i, (.children[] | .spi_in, .spi_out)]'; }
+no_path() { [ "$(braid "$1" --json paths | jq --arg a "$2" '[.paths[] | select(.local | startswith($a))] | length')" = 0 ]; }
+both_up() { two_up user && two_up gw; }
+tx() { braid "$1" --json paths | jq --arg n "$2" '.paths[] | select(.name == $n).tx_packets'; }
+events_have() { grep -q "$1" "$T/events"; }
+
+topo_multihomed
+for i in 1 2 3 4 5 6; do ip -n "$(ns lan)" addr add "203.0.113.1$i/26" dev eth0; done
+agent_confs 100ms
+
+braidd_start gw "$T/gw/braid.conf"
+braidd_start user "$T/user/braid.conf"
+in_ns user "$B/braid" -d "$T/user/run" --json events >"$T/events" 2>&1 &
+braid user up home >"$T/up" 2>&1 || fail "up: $(cat "$T/up")"
+reach "set-up"
+wait_for 3 both_up || fail "two paths are not up: $(braid user paths; braid gw paths)"
+vip=$(braid user --json sas | jq -r '.ike_sas[0].vips[0]')
+in_ns lan ping -c 2 -i 0.1 -W 1 -q "$vip" >"$T/ping" || fail "the LAN does not reach the user"
+ok "set-up, traffic both ways, the second path joined by probes"
+
+[ "$(braid user --json paths | jq -r '[.paths[].verified] | all')" = true ] || fail "paths are not verified"
+[ "$(braid gw --json paths | jq -c '[.paths[] | [.epid_i, .epid_r]] | sort')" = \
+	"$(braid user --json paths | jq -c '[.paths[] | [.epid_i, .epid_r]] | sort')" ] ||
+	fail "the two sides name the paths differently"
+ok "both sides name endpoints alike"
+
+a=$(tx user wlan-a) b=$(tx user ran-b)
+load 1
+load_end 0 "six flows lose nothing"
+[ "$(tx user wlan-a)" -gt $((a + 100)) ] && [ "$(tx user ran-b)" -gt $((b + 100)) ] ||
+	fail "flows are not spread: $(braid user paths)"
+ok "both uplinks carry flows"
+
+load 2
+sleep 0.3
+braid user path disable wlan-a >/dev/null || fail "path disable"
+wait_for 2 path_is gw a-1 disabled || fail "the peer does not hear that a path is disabled"
+a=$(tx gw a-1)
+sleep 0.3
+[ "$(tx gw a-1)" -le $((a + 15)) ] || fail "the peer goes on sending on the disabled path"
+braid user path enable wlan-a >/dev/null || fail "path enable"
+load_end 0 "path disabled and enabled again by the user: nothing lost"
+wait_for 2 both_up || fail "an enabled path does not come back"
+
+load 2
+sleep 0.3
+braid gw path disable a-1 >/dev/null || fail "path disable on the gateway"
+wait_for 2 path_is user wlan-a disabled || fail "the user does not hear that a path is disabled"
+braid gw path enable a-1 >/dev/null || fail "path enable on the gateway"
+load_end 0 "path disabled and enabled again by the gateway: nothing lost"
+wait_for 2 both_up || fail "an enabled path does not come back"
+
+# at most three probe intervals and a round trip: 0.3 s, 60 of its packets; two more for the clocks
+load 2
+sleep 0.3
+cut_path r1
+wait_for 2 path_is user wlan-a down || fail "a cut path is not noticed"
+load_end 62 "mid-path cut: the gap is at most three probe intervals"
+a=$(spis user)
+braid user rekey home >/dev/null 2>&1 || fail "IKE does not go on over the other path"
+[ "$(spis user)" != "$a" ] || fail "no new IKE SA"
+ok "IKE goes on over the other path"
+mend_path r1
+wait_for 3 both_up || fail "a mended path does not come back"
+reach "mended path"
+ok "mended path comes back"
+
+ip -n "$(ns user)" link set wlan0 down
+wait_for 1 path_is user wlan-a down || fail "link down is not seen"
+# only probes tell the gateway
+wait_for 1 path_is gw a-1 down || fail "the gateway does not notice"
+reach "link down"
+ip -n "$(ns user)" link set wlan0 up
+ip -n "$(ns user)" route replace default via 192.0.2.1 dev wlan0 metric 100
+wait_for 5 both_up || fail "the link is back, the path is not: $(braid user paths)"
+reach "link up"
+events_have 'link is down' || fail "no event tells that the link is down"
+ok "link down and up"
+
+ip -n "$(ns user)" addr del 192.0.2.2/26 dev wlan0
+wait_for 1 no_path user 192.0.2.2 || fail "an address that is gone still has a path"
+wait_for 1 path_is gw a-1 down || fail "the gateway does not notice that an address is gone"
+reach "address gone"
+ip -n "$(ns user)" addr add 192.0.2.5/26 dev wlan0
+ip -n "$(ns user)" route replace default via 192.0.2.1 dev wlan0 metric 100
+wait_for 5 two_up user || fail "no path from the new address: $(braid user paths)"
+braid gw --json paths | jq -e '.paths[] | select((.remote | startswith("192.0.2.5:")) and .state == "up")' >/dev/null ||
+	wait_for 2 two_up gw || fail "the gateway does not use the new address"
+reach "new address"
+ok "address replaced by another"
+
+a=$(spis user)
+load 3
+sleep 0.3
+kill -9 "$(agent_pid user)"
+sleep 0.5
+braidd_start user "$T/user/braid.conf"
+kill -9 "$(agent_pid gw)"
+sleep 0.5
+braidd_start gw "$T/gw/braid.conf"
+load_end 0 "both agents killed and started again: nothing lost"
+[ "$(spis user)" = "$a" ] || fail "a new agent made new SAs: $a, now $(spis user)"
+ok "a new agent takes over the SAs of the old one"
+braid user rekey home/net >/dev/null 2>&1 || fail "Child SA rekey after take-over"
+braid user rekey home >/dev/null 2>&1 || fail "IKE SA rekey after take-over"
+braid gw rekey rw/net >/dev/null 2>&1 || fail "Child SA rekey by the gateway after take-over"
+load 1
+load_end 0 "rekeys after take-over"
+cut_path r2
+wait_for 2 path_is user ran-b down || fail "a cut after take-over is not noticed"
+reach "cut after take-over"
+mend_path r2
+wait_for 3 two_up user || fail "a mended path does not come back after take-over"
+ok "paths are followed after take-over"
+
+load 2
+for _ in 1 2 3; do braid user rekey home/net >/dev/null 2>&1 || fail "rekey under load"; done
+load_end 0 "Child SA rekeyed three times under load: nothing lost"
+
+sed -i 's/probe_interval = 100ms/probe_interval = oops/' "$T/user/braid.conf"
+braid user reload >"$T/reload" 2>&1 && fail "a mistake in the configuration is accepted"
+grep -q 'braid.conf:[0-9]*:.*oops' "$T/reload" || fail "reload says: $(cat "$T/reload")"
+sed -i 's/probe_interval = oops/probe_interval = 100ms/' "$T/user/braid.conf"
+braid user reload >"$T/reload" 2>&1 || fail "reload: $(cat "$T/reload")"
+reach "reload"
+ok "reload, with and without a mistake"
+
+kill -9 "$(braid user --json status | jq .engine.pid)"
+wait_for 8 two_up user || fail "the connection does not come back after the engine's end"
+reach "new engine"
+ok "the engine dies: another starts and the connection is set up again"
+
+braid user down home >/dev/null 2>&1 || fail "down"
+wait_for 3 no_path gw 192.0.2.66 || fail "the gateway keeps paths after the Delete"
+[ -z "$(ip -n "$(ns user)" route show dev braidtun0)" ] || fail "routes stay after down"
+ok "down removes routes and paths at both ends"
+
+braid user up home >/dev/null 2>&1 || fail "up again"
+kill "$(agent_pid user)"
+wait_for 5 no_pids user || fail "braidd or its engine stays after SIGTERM"
+wait_for 3 no_path gw 192.0.2.66 || fail "the gateway is not told"
+ip -n "$(ns user)" link show braid0 >/dev/null 2>&1 && fail "the steering device stays"
+ip -n "$(ns user)" link show braidtun0 >/dev/null 2>&1 && fail "the TUN device stays"
+[ ! -e "$T/user/bpf/braid" ] || fail "pins stay"
+tc -n "$(ns user)" filter show dev wlan0 ingress 2>/dev/null | grep -q . && fail "a program stays on wlan0"
+ok "SIGTERM: the peer is told, nothing of ours stays"
