@@ -14,13 +14,40 @@
 #include "crypto/alg.h"
 #include "ikemsg/ikemsg.h"
 
-static char dir[64];
+static char dir[64], top[256];
 
 static void setup(void)
 {
+	cr_assert(getcwd(top, sizeof(top)));
 	strcpy(dir, "/tmp/braid-test-conf-XXXXXX");
 	cr_assert(mkdtemp(dir));
 	cr_assert_eq(chdir(dir), 0);
+}
+
+static void put(const char *name, mode_t mode, const char *text, size_t len)
+{
+	int fd = open(name, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+
+	cr_assert_geq(fd, 0);
+	cr_assert_eq(write(fd, text, len), (ssize_t)len);
+	cr_assert_eq(fchmod(fd, mode), 0);
+	close(fd);
+}
+
+/* Copies a file of the source tree, which is where the tests are started. */
+static void copy(const char *from, const char *name)
+{
+	static char text[16384];
+	char path[512];
+	FILE *f;
+	size_t n;
+
+	snprintf(path, sizeof(path), "%s/user/examples/%s", top, from);
+	f = fopen(path, "r");
+	cr_assert(f, "%s: %s", path, strerror(errno));
+	n = fread(text, 1, sizeof(text), f);
+	fclose(f);
+	put(name, 0600, text, n);
 }
 
 static void teardown(void)
@@ -35,16 +62,6 @@ static void teardown(void)
 }
 
 TestSuite(conf, .init = setup, .fini = teardown, .timeout = 60);
-
-static void put(const char *name, mode_t mode, const char *text, size_t len)
-{
-	int fd = open(name, O_WRONLY | O_CREAT | O_TRUNC, 0600);
-
-	cr_assert_geq(fd, 0);
-	cr_assert_eq(write(fd, text, len), (ssize_t)len);
-	cr_assert_eq(fchmod(fd, mode), 0);
-	close(fd);
-}
 
 static void puts_(const char *name, const char *text)
 {
@@ -624,4 +641,34 @@ Test(conf, nul_and_size)
 	cr_assert_eq(conf_load("braid.conf", &c, error), -EFBIG);
 	cr_assert_str_eq(error, "braid.conf: cannot be read: larger than 1 MiB");
 	free(big);
+}
+
+Test(conf, examples)
+{
+	static const char *const names[] = { "roadwarrior.conf", "gateway.conf" };
+	struct conf *c;
+
+	copy("secrets.conf", "secrets.conf");
+	for (size_t i = 0; i < 2; i++) {
+		copy(names[i], "braid.conf");
+		cr_assert_eq(conf_load("braid.conf", &c, error), 0, "%s: %s", names[i], error);
+		cr_assert_eq(c->n_uplinks, 2);
+		cr_assert_eq(c->ike.n_conns, 1);
+		cr_assert_gt(c->ike.conns[0].psk.len, 0);
+		conf_free(c);
+	}
+}
+
+/* The example of braid.conf(5): several keys on a line. */
+Test(conf, keys_share_a_line)
+{
+	struct conf *c =
+		load("uplink \"w\" { interface = wlan0  kind = wlan  weight = 2 }" SECRET
+		     "connection \"h\" { remote_addrs = { \"198.51.100.1\" } " LOCAL
+		     "child \"n\" { remote_ts = { \"10.1.0.0/24\" }  start_action = start } }");
+
+	cr_assert(c, "%s", error);
+	cr_assert_eq(c->uplinks[0].weight, 2);
+	cr_assert_eq(c->ike.conns[0].children[0].start, START_START);
+	conf_free(c);
 }
