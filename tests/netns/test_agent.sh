@@ -157,8 +157,10 @@ braid user reload >"$T/reload" 2>&1 || fail "reload: $(cat "$T/reload")"
 reach "reload"
 ok "reload, with and without a mistake"
 
+a=$(spis user)
+new_sas() { [ "$(spis user)" != "$a" ] && two_up user; }
 kill -9 "$(braid user --json status | jq .engine.pid)"
-wait_for 8 two_up user || fail "the connection does not come back after the engine's end"
+wait_for 3 new_sas || fail "the connection does not come back after the engine's end"
 reach "new engine"
 ok "the engine dies: another starts and the connection is set up again"
 

@@ -120,7 +120,8 @@ static void on_event(struct agent *a, const struct ike_output *o)
 		p = peer_find(a, o->family);
 		if (p && list_empty(&p->children))
 			peer_free(a, p);
-		timer_arm(a->retry_timer, RETRY_SEC * USEC_PER_SEC);
+		timer_arm(a->retry_timer, again_slot(a, o->conn) ? SETTLE_MSEC * USEC_PER_MSEC
+								 : RETRY_SEC * USEC_PER_SEC);
 		break;
 	case IKE_EV_FAILED:
 		timer_arm(a->retry_timer, RETRY_SEC * USEC_PER_SEC);
