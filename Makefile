@@ -220,7 +220,9 @@ bench:
 	@$(MAKE) --no-print-directory deps GROUPS='build test bench'
 	@$(MAKE) --no-print-directory bench-bpf
 	@$(MAKE) --no-print-directory bench-throughput
-bench-throughput: all $(B)/tests/bench/udp_gso
+bench-throughput:
+	@$(MAKE) --no-print-directory deps GROUPS='build test bench'
+	@$(MAKE) --no-print-directory -j$(JOBS) all $(B)/tests/bench/udp_gso
 	@BRAID_BUILD=$(B) unshare -m --propagation private tests/bench/bench_throughput.sh
 $(B)/tests/bench/udp_gso: $(B)/tests/bench/udp_gso.o
 	$(call say,LD,$@)

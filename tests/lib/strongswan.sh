@@ -11,10 +11,11 @@ psk='correct horse battery staple'
 # strongswan_start HOST: a daemon of its own, with the connections of $T/HOST/swanctl.conf
 strongswan_start() {
 	local h=$1 d=$T/$1
+	# The first provider of an algorithm is taken: aesni is the fastest.
 	cat >"$d/strongswan.conf" <<-CONF
 		charon-systemd {
 			load_modular = no
-			load = random nonce openssl pem pkcs1 pkcs8 pubkey x509 constraints revocation aesni aes sha1 sha2 hmac kdf gcm drbg curve25519 chapoly kernel-libipsec kernel-netlink socket-default vici
+			load = random nonce pem pkcs1 pkcs8 pubkey x509 constraints revocation aesni aes sha1 sha2 hmac kdf gcm drbg openssl curve25519 chapoly kernel-libipsec kernel-netlink socket-default vici
 			plugins { vici { socket = unix://$d/vici } }
 			filelog { x { path = $d/log
 				default = 1
