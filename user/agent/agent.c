@@ -501,11 +501,11 @@ static int agent_open(struct agent *a)
 		log_error("control socket %s: %s", a->ctl_path, strerror(-err));
 		return err;
 	}
-	err = data_plane_open(a);
+	err = ike_sockets(a); /* first: another agent's device and engine stay untouched */
+	if (!err)
+		err = data_plane_open(a);
 	if (!err)
 		err = engine_link_open(a);
-	if (!err)
-		err = ike_sockets(a);
 	if (err)
 		return err;
 	a->ike = ike_new(&a->conf->ike, &env, agent_now());

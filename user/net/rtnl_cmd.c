@@ -43,6 +43,74 @@ static int on_route(const struct nlmsghdr *nlh, void *ctx)
 	return MNL_CB_OK;
 }
 
+/* The best of a link's own routes to dst so far. */
+struct link_route {
+	uint32_t ifindex;
+	const struct addr *dst;
+	int len; /* of its prefix; -1: none */
+	uint32_t metric;
+	struct addr hop;
+};
+
+static int on_link_route(const struct nlmsghdr *nlh, void *ctx)
+{
+	const struct rtmsg *rt = mnl_nlmsg_get_payload(nlh);
+	struct addr net = { 0 }, hop, first, last;
+	struct link_route *b = ctx;
+	const struct nlattr *a;
+	uint32_t oif = 0, metric = 0;
+
+	if (nlh->nlmsg_type != RTM_NEWROUTE || rt->rtm_type != RTN_UNICAST ||
+	    rt->rtm_family != rtnl_af(b->dst) || rt->rtm_table != RT_TABLE_MAIN)
+		return MNL_CB_OK;
+	hop = *b->dst;
+	net.family = b->dst->family;
+	mnl_attr_for_each(a, nlh, sizeof(*rt))
+	{
+		uint16_t type = mnl_attr_get_type(a), len = mnl_attr_get_payload_len(a);
+
+		if (type == RTA_OIF)
+			oif = mnl_attr_get_u32(a);
+		else if (type == RTA_PRIORITY)
+			metric = mnl_attr_get_u32(a);
+		else if (type == RTA_DST && len == addr_len(&net))
+			net = addr_from_bytes(net.family, mnl_attr_get_payload(a));
+		else if (type == RTA_GATEWAY && len == addr_len(&net))
+			hop = addr_from_bytes(net.family, mnl_attr_get_payload(a));
+	}
+	addr_prefix_range(&net, rt->rtm_dst_len, &first, &last);
+	if (oif != b->ifindex || addr_cmp(b->dst, &first) < 0 || addr_cmp(b->dst, &last) > 0 ||
+	    rt->rtm_dst_len < b->len || (rt->rtm_dst_len == b->len && metric >= b->metric))
+		return MNL_CB_OK;
+	b->len = rt->rtm_dst_len;
+	b->metric = metric;
+	b->hop = hop;
+	return MNL_CB_OK;
+}
+
+/* Asked for a route by a link, IPv6 may answer with a better one by another (it prefers the metric
+ * when the source is given): then the table is searched for that link's own. */
+static int link_hop(struct rtnl *r, const struct addr *dst, uint32_t ifindex, struct addr *ret_hop)
+{
+	char buf[CMD_MAX];
+	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
+	struct link_route best = { .ifindex = ifindex, .dst = dst, .len = -1 };
+	struct rtmsg *rt;
+	int err;
+
+	nlh->nlmsg_type = RTM_GETROUTE;
+	nlh->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
+	rt = mnl_nlmsg_put_extra_header(nlh, sizeof(*rt));
+	rt->rtm_family = rtnl_af(dst);
+	err = rtnl_ask(r, nlh, on_link_route, &best);
+	if (err)
+		return err;
+	if (best.len < 0)
+		return -ENETUNREACH;
+	*ret_hop = best.hop;
+	return 0;
+}
+
 int rtnl_next_hop(struct rtnl *r, const struct addr *dst, const struct addr *src, uint32_t ifindex,
 		  struct addr *ret_hop)
 {
@@ -67,7 +135,7 @@ int rtnl_next_hop(struct rtnl *r, const struct addr *dst, const struct addr *src
 	if (err)
 		return err;
 	if (!h.found)
-		return -ENETUNREACH;
+		return link_hop(r, dst, ifindex, ret_hop);
 	*ret_hop = h.addr;
 	return 0;
 }
