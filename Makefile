@@ -123,6 +123,7 @@ root-tests: all $(BPFT) $(NETNS_PROGS)
 
 .PHONY: demo
 demo:
+	@[ "$$(id -u)" = 0 ] || { echo 'The demo makes network namespaces: sudo make demo' >&2; exit 1; }
 	@$(MAKE) --no-print-directory deps GROUPS='build test'
 	@$(MAKE) --no-print-directory -j$(JOBS) all
 	@BRAID_BUILD=$(B) PEER=$(PEER) unshare -m --propagation private tests/demo/demo.sh
