@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only
-# Two paths over IPv6, with IPv4 and IPv6 inside; then one path of each version at once: the SA does
-# not know. MM-11-5, CLONE-2-1 (its case of several paths).
+# One path over IPv4 and one over IPv6 at the same time, with IPv4 and IPv6 inside: the SA does not
+# know. MM-11-5, CLONE-2-1 (its case of several paths).
 . "$(dirname "$0")/../lib/netns.sh"
 . "$(dirname "$0")/../lib/agent.sh"
 
@@ -51,7 +51,7 @@ both() { # label
 	in_ns lan iperf3 -s -1 -B 203.0.113.10 -p 5301 >/dev/null 2>&1 &
 	wait_for 3 in_ns lan sh -c 'ss -ltn | grep -q :5301' || fail "$1: iperf3"
 	in_ns user iperf3 -c 203.0.113.10 -p 5301 -n 32M -P 4 -J >"$T/iperf" || fail "$1: TCP"
-	[ "$(jq .end.sum_received.bytes "$T/iperf")" -ge 33000000 ] || fail "$1: TCP $(jq .end.sum_received "$T/iperf")"
+	[ "$(jq .end.sum_received.bytes "$T/iperf")" -ge 30000000 ] || fail "$1: TCP $(jq .end.sum_received "$T/iperf")"
 	echo "ok - $1: IPv4 and IPv6 inside, ping and TCP"
 }
 
@@ -74,10 +74,9 @@ scenario() { # label remote1 remote2
 	mend_path r2
 	wait_for 3 path_is user r up || fail "$1: the second path does not come back"
 	braid user down home >/dev/null || fail "$1: down"
-	braidd_stop user
-	braidd_stop gw
+	kill "$(agent_pid user)" "$(agent_pid gw)"
+	wait_for 8 no_pids user && wait_for 8 no_pids gw || fail "$1: the agents do not end"
 }
 
-scenario "IPv6 outside" 2001:db8:1:1::66 2001:db8:2:1::66
 scenario "IPv4 and IPv6 outside" 192.0.2.66 2001:db8:2:1::66
 scenario "IPv6 and IPv4 outside" 2001:db8:1:1::66 198.51.100.66
