@@ -50,8 +50,8 @@ both() { # label
 	in_ns user ping -c 3 -i 0.1 -W 2 -q -s 1200 2001:db8:3::10 >"$T/ping" || fail "$1: IPv6 inside"
 	in_ns lan iperf3 -s -1 -B 203.0.113.10 -p 5301 >/dev/null 2>&1 &
 	wait_for 3 in_ns lan sh -c 'ss -ltn | grep -q :5301' || fail "$1: iperf3"
-	in_ns user iperf3 -c 203.0.113.10 -p 5301 -n 32M -P 4 -J >"$T/iperf" || fail "$1: TCP"
-	[ "$(jq .end.sum_received.bytes "$T/iperf")" -ge 30000000 ] || fail "$1: TCP $(jq .end.sum_received "$T/iperf")"
+	in_ns user iperf3 -c 203.0.113.10 -p 5301 -t 1 -P 4 -J >"$T/iperf" || fail "$1: TCP"
+	[ "$(jq .end.sum_received.bytes "$T/iperf")" -ge 10000000 ] || fail "$1: TCP $(jq .end.sum_received "$T/iperf")"
 	echo "ok - $1: IPv4 and IPv6 inside, ping and TCP"
 }
 
