@@ -238,6 +238,7 @@ bool agent_first_path(struct agent *a, const struct ike_conn_cfg *c, struct ike_
 				struct addr hop;
 
 				if (c->remote_addrs[r].family != local->family ||
+				    !path_pair_wanted(a, c, u, &c->remote_addrs[r]) ||
 				    rtnl_next_hop(a->rtnl, &c->remote_addrs[r], local, u->ifindex,
 						  &hop))
 					continue;

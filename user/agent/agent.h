@@ -205,6 +205,9 @@ void inner_del(struct agent *a, const struct child *c);
 /* ---- paths.c
  * ------------------------------------------------------------------------------------------- */
 
+/* Does the configuration want this pair? Without named paths, every pair of one family. */
+bool path_pair_wanted(const struct agent *a, const struct ike_conn_cfg *c, const struct uplink *u,
+		      const struct addr *remote);
 /* The pair the IKE SA uses, as a path; made if absent. */
 struct path *path_main(struct agent *a, struct peer *p, const struct ike_path *ike);
 /* Bring the paths of a peer in line with configuration, interfaces and addresses. */

@@ -410,8 +410,8 @@ static void ike_follow(struct agent *a, struct peer *p)
 /* ---- what there should be
  * ---------------------------------------------------------------------------------------------- */
 
-static bool pair_wanted(const struct agent *a, const struct ike_conn_cfg *c, const struct uplink *u,
-			const struct addr *remote)
+bool path_pair_wanted(const struct agent *a, const struct ike_conn_cfg *c, const struct uplink *u,
+		      const struct addr *remote)
 {
 	bool listed = false;
 
@@ -452,7 +452,7 @@ static void pairs_add(struct agent *a, struct peer *p, const struct ike_conn_cfg
 		for (size_t e = 0; u->up && e < u->n_eps; e++) {
 			for (size_t r = 0; r < c->n_remote_addrs; r++) {
 				if (c->remote_addrs[r].family == u->eps[e].addr.family &&
-				    pair_wanted(a, c, u, &c->remote_addrs[r]))
+				    path_pair_wanted(a, c, u, &c->remote_addrs[r]))
 					pair_add(a, p, u, &u->eps[e].addr, &c->remote_addrs[r]);
 			}
 		}
