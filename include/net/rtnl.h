@@ -64,5 +64,9 @@ enum { RTNL_PROTO = 98 };
 int rtnl_route_add(struct rtnl *r, const struct addr *dst, uint8_t prefix_len, uint32_t ifindex,
 		   const struct addr *src);
 int rtnl_route_del(struct rtnl *r, const struct addr *dst, uint8_t prefix_len, uint32_t ifindex);
+/* An unreachable route that answers when no better one does: traffic to a protected prefix must not
+ * find the default route while there is no tunnel. */
+int rtnl_guard_add(struct rtnl *r, const struct addr *dst, uint8_t prefix_len);
+int rtnl_guard_del(struct rtnl *r, const struct addr *dst, uint8_t prefix_len);
 
 #endif

@@ -338,9 +338,17 @@ int agent_reload(struct agent *a, char err[CONF_ERROR_MAX])
 		conf_free(fresh);
 		return ret;
 	}
+	guard_all(a, false);
 	conf_free(a->conf);
 	a->conf = fresh;
+	list_for_each (it, &a->peers) {
+		struct peer *p = list_entry(it, struct peer, node);
+
+		if (p->role_i)
+			guard_conn(a, p->conn, NULL, true);
+	}
 	uplinks_load(a);
+	guard_all(a, true);
 	paths_sync_all(a);
 	agent_start_conns(a);
 	log_info("configuration %s read again: %u connections, %u uplinks", a->opt.conf_file,
@@ -516,6 +524,7 @@ static int agent_open(struct agent *a)
 	if (err)
 		return err;
 	uplinks_load(a);
+	guard_all(a, true);
 	return adopt(a);
 }
 
@@ -526,6 +535,7 @@ static void agent_clean(struct agent *a)
 
 	list_for_each_safe (it, tmp, &a->peers)
 		peer_free(a, list_entry(it, struct peer, node));
+	guard_all(a, false);
 	if (a->engine_fd >= 0) {
 		struct engine_id bye = { 0 };
 

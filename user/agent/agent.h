@@ -201,6 +201,11 @@ void peer_free(struct agent *a, struct peer *p);
 
 void inner_add(struct agent *a, const struct child *c, const struct ike_ts *local, uint8_t n_local);
 void inner_del(struct agent *a, const struct child *c);
+/* Guards: unreachable routes to what policy protects, for the time without a tunnel. Of a
+ * connection (or one child) from the time it is wanted until the operator takes it down; of pools
+ * and of start_action = start from start to orderly stop. They outlive agent and engine. */
+void guard_conn(struct agent *a, const char *conn, const char *child_or_null, bool add);
+void guard_all(struct agent *a, bool add);
 
 /* ---- paths.c
  * ------------------------------------------------------------------------------------------- */

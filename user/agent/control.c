@@ -135,7 +135,7 @@ static void op_started(struct agent *a, struct op *op, int err, const char *name
 	if (!err) {
 		op_limit(a, op, args);
 	} else if (err == -EALREADY) {
-		ctl_reply_progress(op->req, "%s%s%s is up already", name, child ? "/" : "",
+		ctl_reply_progress(op->req, "%s%s%s: nothing to do", name, child ? "/" : "",
 				   child ? child : "");
 		op_end(op, CTL_OK, NULL);
 	} else if (err == -ENOENT) {
@@ -177,6 +177,7 @@ static void cmd_up(struct agent *a, struct ctl_req *req, const json_t *args)
 		ctl_reply_done(req, CTL_FAILED, "too many operations are running");
 		return;
 	}
+	guard_conn(a, name, child, true);
 	ctl_reply_progress(req, "%s: %s to %s", name, udp_addr_format(&path.local, from),
 			   udp_addr_format(&path.remote, to));
 	op_started(a, op, ike_up(a->ike, name, child, &path, op->id, agent_now()), name, child,
@@ -190,6 +191,7 @@ static void cmd_down(struct agent *a, struct ctl_req *req, const json_t *args)
 
 	if (!conn_wanted(a, req, name))
 		return;
+	guard_conn(a, name, child, false); /* the operator's word: no longer to be protected */
 	op = op_new(a, req);
 	if (!op)
 		ctl_reply_done(req, CTL_FAILED, "too many operations are running");

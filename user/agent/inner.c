@@ -63,6 +63,75 @@ static void route(struct agent *a, const struct ike_ts *ts, bool add, const stru
 	}
 }
 
+/* ---- guards ------------------------------------------------------------------------------------
+ */
+
+static bool range_covers(const struct addr *first, const struct addr *last, const struct addr *a)
+{
+	return a->family == first->family && addr_cmp(a, first) >= 0 && addr_cmp(a, last) <= 0;
+}
+
+static void guard_range(struct agent *a, const struct addr *first, const struct addr *last,
+			bool add)
+{
+	struct prefix p[PREFIXES_MAX];
+	size_t n = range_prefixes(first, last, p, PREFIXES_MAX);
+	char text[ADDR_STR];
+
+	for (size_t i = 0; i < n; i++) {
+		int err = add ? rtnl_guard_add(a->rtnl, &p[i].addr, p[i].len)
+			      : rtnl_guard_del(a->rtnl, &p[i].addr, p[i].len);
+
+		if (err)
+			log_warning(
+				"guard for %s/%u: %s; without a tunnel traffic to it may leave in "
+				"clear text",
+				addr_format(&p[i].addr, text), p[i].len, strerror(-err));
+	}
+}
+
+static void guard_child(struct agent *a, const struct ike_conn_cfg *c,
+			const struct ike_child_cfg *child, bool add)
+{
+	for (uint8_t i = 0; i < child->n_remote_ts; i++) {
+		const struct ike_ts *ts = &child->remote_ts[i];
+		bool peer = ts->dynamic;
+
+		for (uint8_t k = 0; k < c->n_remote_addrs; k++)
+			peer |= range_covers(&ts->first, &ts->last, &c->remote_addrs[k]);
+		/* Over the peer's own addresses a guard would stop IKE itself. */
+		if (!peer)
+			guard_range(a, &ts->first, &ts->last, add);
+	}
+}
+
+void guard_conn(struct agent *a, const char *conn, const char *child, bool add)
+{
+	const struct ike_conn_cfg *c = agent_conn(a, conn);
+
+	for (uint8_t i = 0; c && i < c->n_children; i++)
+		if (!child || !strcmp(c->children[i].name, child))
+			guard_child(a, c, &c->children[i], add);
+}
+
+void guard_all(struct agent *a, bool add)
+{
+	const struct ike_cfg *cfg = &a->conf->ike;
+
+	for (uint16_t i = 0; i < cfg->n_pools; i++)
+		guard_range(a, &cfg->pools[i].first, &cfg->pools[i].last, add);
+	for (uint16_t i = 0; i < cfg->n_conns; i++) {
+		const struct ike_conn_cfg *c = &cfg->conns[i];
+
+		for (uint8_t k = 0; k < c->n_children; k++)
+			if (!add || c->children[k].start == START_START)
+				guard_child(a, c, &c->children[k], add);
+	}
+}
+
+/* ---- Child SAs ----------------------------------------------------------------------------------
+ */
+
 /* Source address of the host's own traffic into the tunnel: virtual, or one that the local
  * selectors cover. */
 static bool source_for(struct agent *a, const struct child *c, const struct ike_ts *local,
