@@ -350,7 +350,7 @@ void ctl_server_free(struct ctl_server *s)
 
 	if (!s)
 		return;
-	/* Each leaves the list before it is freed. NOLINTNEXTLINE(clang-analyzer-unix.Malloc) */
+	/* Each leaves the list before it is freed, which the analyser does not see. */
 	while (!list_empty(&s->clients))
 		/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc) */
 		ctl_client_drop(list_entry(s->clients.next, struct ctl_client_conn, node));

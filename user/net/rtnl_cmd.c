@@ -202,6 +202,10 @@ int rtnl_addr_del(struct rtnl *r, uint32_t ifindex, const struct addr *a, uint8_
 	return err == -EADDRNOTAVAIL || err == -ENODEV ? 0 : err;
 }
 
+/* Of a guard: far behind every real route to the same prefix, before all shorter ones. */
+enum { GUARD_METRIC = 0x7fff0000 };
+
+/* A route by a device; ifindex 0: a guard, which has none. */
 static int route_cmd(struct rtnl *r, uint16_t type, const struct addr *dst, uint8_t prefix_len,
 		     uint32_t ifindex, const struct addr *src)
 {
@@ -218,10 +222,15 @@ static int route_cmd(struct rtnl *r, uint16_t type, const struct addr *dst, uint
 	rt->rtm_dst_len = prefix_len;
 	rt->rtm_table = RT_TABLE_MAIN;
 	rt->rtm_protocol = RTNL_PROTO;
-	rt->rtm_scope = type == RTM_NEWROUTE ? RT_SCOPE_LINK : RT_SCOPE_NOWHERE;
-	rt->rtm_type = RTN_UNICAST;
+	rt->rtm_scope = type == RTM_DELROUTE ? RT_SCOPE_NOWHERE
+			: ifindex	     ? RT_SCOPE_LINK
+					     : RT_SCOPE_UNIVERSE;
+	rt->rtm_type = ifindex ? RTN_UNICAST : RTN_UNREACHABLE;
 	put_addr(nlh, RTA_DST, dst);
-	mnl_attr_put_u32(nlh, RTA_OIF, ifindex);
+	if (ifindex)
+		mnl_attr_put_u32(nlh, RTA_OIF, ifindex);
+	else
+		mnl_attr_put_u32(nlh, RTA_PRIORITY, GUARD_METRIC);
 	if (src && src->family == dst->family)
 		put_addr(nlh, RTA_PREFSRC, src);
 	return rtnl_ask(r, nlh, NULL, NULL);
@@ -242,41 +251,16 @@ int rtnl_route_del(struct rtnl *r, const struct addr *dst, uint8_t prefix_len, u
 	return err == -ESRCH || err == -ENODEV ? 0 : err;
 }
 
-/* Far behind every real route to the same prefix, before all shorter ones. */
-enum { GUARD_METRIC = 0x7fff0000 };
-
-static int guard_cmd(struct rtnl *r, uint16_t type, const struct addr *dst, uint8_t prefix_len)
-{
-	char buf[CMD_MAX];
-	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
-	struct rtmsg *rt;
-
-	nlh->nlmsg_type = type;
-	nlh->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK;
-	if (type == RTM_NEWROUTE)
-		nlh->nlmsg_flags |= NLM_F_CREATE | NLM_F_EXCL;
-	rt = mnl_nlmsg_put_extra_header(nlh, sizeof(*rt));
-	rt->rtm_family = rtnl_af(dst);
-	rt->rtm_dst_len = prefix_len;
-	rt->rtm_table = RT_TABLE_MAIN;
-	rt->rtm_protocol = RTNL_PROTO;
-	rt->rtm_scope = type == RTM_NEWROUTE ? RT_SCOPE_UNIVERSE : RT_SCOPE_NOWHERE;
-	rt->rtm_type = RTN_UNREACHABLE;
-	put_addr(nlh, RTA_DST, dst);
-	mnl_attr_put_u32(nlh, RTA_PRIORITY, GUARD_METRIC);
-	return rtnl_ask(r, nlh, NULL, NULL);
-}
-
 int rtnl_guard_add(struct rtnl *r, const struct addr *dst, uint8_t prefix_len)
 {
-	int err = guard_cmd(r, RTM_NEWROUTE, dst, prefix_len);
+	int err = route_cmd(r, RTM_NEWROUTE, dst, prefix_len, 0, NULL);
 
 	return err == -EEXIST ? 0 : err;
 }
 
 int rtnl_guard_del(struct rtnl *r, const struct addr *dst, uint8_t prefix_len)
 {
-	int err = guard_cmd(r, RTM_DELROUTE, dst, prefix_len);
+	int err = route_cmd(r, RTM_DELROUTE, dst, prefix_len, 0, NULL);
 
 	return err == -ESRCH ? 0 : err;
 }
