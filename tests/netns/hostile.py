@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Bad datagrams from a router on the path to a gateway: hostile.py DEVICE GATEWAY CAPTURE KIND
 
-The capture is of that device. Kinds: garbage, replay, flip, spi, version, early, flood."""
+The capture is of that device. Kinds: garbage, replay, flip-esp, flip-ike, spi, version, early, flood."""
 import logging
 import random
 import struct
@@ -33,18 +33,37 @@ def ike(exchange, spi_r=b"\0" * 8, version=0x20, length=None, body=b"", flags=0x
                                        length if length is not None else 28 + len(body)) + body
 
 
-def resend(frame, flip=False):
+def resend(frame, change=None):
     raw = bytearray(bytes(frame))
-    start = 14 + 20 + (8 if UDP in frame else 0)
-    if flip and len(raw) > start:
-        raw[rand.randrange(start, len(raw))] ^= 1 << rand.randrange(8)
-        if len(raw) > start + 8:  # of ESP: a number that was not seen yet
-            raw[start + 4:start + 8] = struct.pack("!I", 0x10000 + rand.randrange(4096))
+    if change and not change(raw, 14 + 20 + (8 if UDP in frame else 0)):
+        return
     pkt = Ether(bytes(raw))
     del pkt[IP].chksum
     if UDP in pkt:
         del pkt[UDP].chksum
     out(pkt)
+
+
+def is_ike(raw, start):
+    return raw[start:start + 4] == bytes(4)
+
+
+def flip_esp(raw, start):
+    """One bit wrong behind the header, with a sequence number that was not seen yet."""
+    if is_ike(raw, start) or len(raw) < start + 40:
+        return False
+    raw[start + 4:start + 8] = struct.pack("!I", 0x10000 + rand.randrange(4096))
+    raw[rand.randrange(start + 8, len(raw))] ^= 1 << rand.randrange(8)
+    return True
+
+
+def flip_ike(raw, start):
+    """An IKE_AUTH again as the next request, one bit wrong in what is encrypted."""
+    if not is_ike(raw, start) or raw[start + 22] != 35:
+        return False
+    raw[start + 24:start + 28] = struct.pack("!I", 2)
+    raw[rand.randrange(start + 36, len(raw))] ^= 1 << rand.randrange(8)
+    return True
 
 
 if kind == "garbage":
@@ -59,9 +78,10 @@ if kind == "garbage":
 elif kind == "replay":
     for f in towards:
         resend(f)
-elif kind == "flip":
+elif kind in ("flip-esp", "flip-ike"):
     for f in towards:
-        resend(f, flip=True)
+        if UDP in f and f[UDP].dport == 4500:
+            resend(f, flip_esp if kind == "flip-esp" else flip_ike)
 elif kind == "spi":
     for _ in range(500):
         udp(struct.pack("!II", rand.randrange(256, 2 ** 32), 1) + rand.randbytes(80), 4500)

@@ -50,7 +50,8 @@ attack() { # kind, counter that has to rise
 }
 attack garbage '.ike.dropped_syntax + .engine.drop_short'
 attack replay '.engine.drop_replay'
-attack flip '.engine.drop_integrity'
+attack flip-esp '.engine.drop_integrity'
+attack flip-ike '.ike.dropped_integrity'
 attack spi '.engine.drop_unknown_spi + .drops.UNKNOWN_SPI'
 attack version '.ike.dropped_version'
 attack early '.ike.dropped_spi'
