@@ -22,7 +22,7 @@
 #include "base/secret.h"
 #include "base/usec.h"
 
-/* ---- objects named everywhere --------------------------------------------------------------- */
+/* ---- objects named everywhere ---- */
 
 /* endpoint: one address on one interface, announced with an id (EPID; 0 = the IKE SA's current
  * address). path: (own endpoint, peer endpoint) of one family. Path id = EPID_I << 16 | EPID_R. */
@@ -43,8 +43,7 @@ enum {
 	IKE_SUITE_STR = 96,
 };
 
-/* ---- configuration (filled by conf, owned by the caller, copied on load) ----------------------
- */
+/* ---- configuration (filled by conf, owned by the caller, copied on load) ---- */
 
 struct ike_alg {
 	uint16_t id;
@@ -131,8 +130,7 @@ struct ike_env {
 	void (*spi_free)(void *ctx, uint32_t spi);
 };
 
-/* ---- outputs ------------------------------------------------------------------------------------
- */
+/* ---- outputs ---- */
 
 /* Both directions of one Child SA, as the data plane needs them. Keys are wiped when the output is
  * released. */
@@ -192,8 +190,7 @@ struct ike_output {
 	uint32_t op;	  /* EVENT: handle of the operation that asked, or 0 */
 };
 
-/* ---- life
- * ---------------------------------------------------------------------------------------- */
+/* ---- life ---- */
 
 struct ike;
 
@@ -203,8 +200,7 @@ void ike_free(struct ike *ike); /* wipes; sends nothing; NULL is fine */
 /* Replace the configuration: running SAs keep theirs until they end. 0 or -ENOMEM. */
 int ike_reload(struct ike *ike, const struct ike_cfg *cfg, usec_t now);
 
-/* ---- inputs
- * -------------------------------------------------------------------------------------- */
+/* ---- inputs ---- */
 
 /* A datagram without the non-ESP marker. buf may be modified. Never fails: what is not acceptable
  * is counted and dropped. */
@@ -234,8 +230,7 @@ void ike_child_install_failed(struct ike *ike, uint32_t child_id, usec_t now);
 /* NULL when drained. Valid until the next call into the core. */
 const struct ike_output *ike_next_output(struct ike *ike);
 
-/* ---- looking in
- * ----------------------------------------------------------------------------------- */
+/* ---- looking in ---- */
 
 struct ike_child_info {
 	uint32_t id, spi_in, spi_out;
@@ -285,8 +280,7 @@ struct ike_sa_keys {
 };
 bool ike_keys_at(const struct ike *ike, size_t i, struct ike_sa_keys *ret_keys);
 
-/* ---- surviving the agent
- * ---------------------------------------------------------------------------- */
+/* ---- surviving the agent ---- */
 
 /* A versioned image of one established IKE SA, keys included: handed to the engine process for safe
  * keeping (never to a file), and read back by a restarted agent, which continues the message ids.

@@ -15,7 +15,7 @@
 #include "base/addr.h"
 #include "base/wire.h"
 
-/* ---- numbers ---------------------------------------------------------------------------- */
+/* ---- numbers ---- */
 
 enum {
 	IKE_HEADER_OCTETS = 28,
@@ -140,7 +140,7 @@ const char *exchange_name(uint8_t type);
 const char *notify_name(uint16_t type);
 const char *payload_name(uint8_t type);
 
-/* ---- bounds ------------------------------------------------------------------------------ */
+/* ---- bounds ---- */
 
 enum {
 	MSG_PAYLOADS_MAX = 96,
@@ -153,7 +153,7 @@ enum {
 	MSG_CFG_ATTRS_MAX = 32,
 };
 
-/* ---- header ------------------------------------------------------------------------------ */
+/* ---- header ---- */
 
 struct ike_hdr {
 	uint64_t spi_i, spi_r; /* host order, as numbers */
@@ -171,7 +171,7 @@ int ike_hdr_get(struct rd *r, struct ike_hdr *ret_hdr);
 /* Writes the header; length is patched later by msg_end. */
 void ike_hdr_put(struct wr *w, const struct ike_hdr *h);
 
-/* ---- parts ------------------------------------------------------------------------------- */
+/* ---- parts ---- */
 
 struct bytes { /* borrowed */
 	const uint8_t *p;
@@ -299,7 +299,7 @@ const struct notify *msg_notify(const struct ike_msg *m, uint16_t type);
 /* First error notify (< 16384), or NULL. */
 const struct notify *msg_error_notify(const struct ike_msg *m);
 
-/* ---- building ---------------------------------------------------------------------------- */
+/* ---- building ---- */
 
 /* Writer of a payload chain: remembers where the previous Next Payload octet is. */
 struct msg_wr {

@@ -189,8 +189,7 @@ int sim_up(struct sim *s, unsigned side, const char *child, uint32_t op)
 	return ike_up(s->side[side].ike, "c", child, &p, op, s->now);
 }
 
-/* ---- the link ----------------------------------------------------------------------------------
- */
+/* ---- the link ---- */
 
 static void put_on_wire(struct sim *s, unsigned to, const struct udp_addr *src,
 			const struct udp_addr *dst, const uint8_t *buf, size_t len, usec_t due)
@@ -418,8 +417,7 @@ void sim_restart(struct sim *s, unsigned side)
 	d->ike = fresh;
 }
 
-/* ---- looking at the outcome
- * ------------------------------------------------------------------------ */
+/* ---- looking at the outcome ---- */
 
 unsigned sim_count(const struct sim_side *d, enum ike_event_kind kind, uint32_t op)
 {

@@ -83,7 +83,7 @@ static void forget_wire(struct duo *d)
 	d->n = 0;
 }
 
-/* ---- IKE_SA_INIT from anybody ------------------------------------------------------------ */
+/* ---- IKE_SA_INIT from anybody ---- */
 
 /* [HDR-1] [PLD-2]: silence, and no state. */
 Test(sa_init, truncated)
@@ -224,7 +224,7 @@ Test(sa_init, every_bit_of_the_answer_flipped)
 	duo_free(d);
 }
 
-/* ---- protected messages with a changed bit ----------------------------------------------- */
+/* ---- protected messages with a changed bit ---- */
 
 /* Each bit of m flipped: nothing happens at the receiver, at most INVALID_IKE_SPI or
  * INVALID_MAJOR_VERSION for a header that became another's. */
@@ -337,7 +337,7 @@ Test(ike_auth, truncated)
 	duo_free(d);
 }
 
-/* ---- again, and out of order ------------------------------------------------------------- */
+/* ---- again, and out of order ---- */
 
 /* [MID-5] [MID-6] [MID-7]: the same request gets the same response to where the copy came from, and
  * is not executed twice; other repetitions get nothing. */
@@ -459,7 +459,7 @@ Test(order, request_outside_the_window)
 	duo_free(d);
 }
 
-/* ---- other versions, other SPIs ---------------------------------------------------------- */
+/* ---- other versions, other SPIs ---- */
 
 /* [HDR-8]: at most an INVALID_MAJOR_VERSION, in a header of version 2.0, and not endlessly. */
 Test(version, higher_major)
@@ -558,7 +558,7 @@ Test(spi, unknown)
 	duo_free(d);
 }
 
-/* ---- a flood of half-open IKE SAs -------------------------------------------------------- */
+/* ---- a flood of half-open IKE SAs ---- */
 
 /* [INI-1] [INI-2] [INI-3] [ROB-3]: beyond the threshold no state without a cookie; a cookie of
  * another address is none. */

@@ -109,7 +109,7 @@ static void assert_down(void)
 	cr_assert_eq(d->n, 0);		   /* no Delete (SK-6) */
 }
 
-/* ---- syntax ------------------------------------------------------------------------------- */
+/* ---- syntax ---- */
 
 /* [SK-6] [PLD-2] [PLD-8]: fatal for the IKE SA, after the answer. */
 Test(bad_peer, chain_cut)
@@ -182,7 +182,7 @@ Test(bad_peer, many_notifications)
 	assert_up();
 }
 
-/* ---- Delete ------------------------------------------------------------------------------- */
+/* ---- Delete ---- */
 
 /* [INF-4] [INF-6]: for what is not there an answer without Delete. */
 Test(bad_peer, delete_of_unknown_spi)
@@ -209,7 +209,7 @@ Test(bad_peer, delete_twice)
 	cr_assert_eq(duo_count(d, DUO_R, "ESTABLISHED"), 1);
 }
 
-/* ---- CREATE_CHILD_SA ---------------------------------------------------------------------- */
+/* ---- CREATE_CHILD_SA ---- */
 
 static const struct sa_payload *esp_offer(uint32_t spi)
 {
@@ -376,7 +376,7 @@ Test(bad_peer, too_many_children)
 	assert_up();
 }
 
-/* ---- IKE rekey ---------------------------------------------------------------------------- */
+/* ---- IKE rekey ---- */
 
 static void put_ike_offer(uint64_t spi, uint8_t spi_len, uint16_t group)
 {

@@ -163,8 +163,7 @@ Test(cp, lease_life)
 	sim_free(s);
 }
 
-/* ---- traffic selectors
- * -------------------------------------------------------------------------------- */
+/* ---- traffic selectors ---- */
 
 static void both(struct sim *s, const char *a_local, const char *a_remote, const char *b_local,
 		 const char *b_remote)

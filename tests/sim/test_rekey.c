@@ -71,8 +71,7 @@ static void alive(struct sim *s, unsigned n)
 	sound(s, n);
 }
 
-/* ---- further Child SAs
- * ----------------------------------------------------------------------------- */
+/* ---- further Child SAs ---- */
 
 /* --> CREATE_CHILD_SA { SA, Ni, TSi, TSr }  <-- { SA, Nr, TSi, TSr } */
 Test(child, further_from_each_side)
@@ -152,8 +151,7 @@ Test(child, install_failed)
 	sim_free(s);
 }
 
-/* ---- rekey of a Child SA
- * ------------------------------------------------------------------------------ */
+/* ---- rekey of a Child SA ---- */
 
 /* --> CREATE_CHILD_SA { N(REKEY_SA), SA, Ni, TSi, TSr }  <-- { SA, Nr, TSi, TSr }
  * --> INFORMATIONAL { D }  <-- { D }   [REK-2] [REK-4] [REK-5] [KEY-7] */
@@ -240,8 +238,7 @@ Test(child, simultaneous_rekey_under_loss)
 	under_loss(start_both_child_rekeys, 1, 30 * USEC_PER_SEC);
 }
 
-/* ---- rekey of the IKE SA
- * -------------------------------------------------------------------------------- */
+/* ---- rekey of the IKE SA ---- */
 
 /* --> CREATE_CHILD_SA { SA, Ni, KEi }  <-- { SA, Nr, KEr }  --> INFORMATIONAL { D(IKE) }  <-- { }
  * [MID-3] [REK-15] [HDR-5] */
@@ -339,8 +336,7 @@ Test(ike, rekey_crosses_child_rekey_under_loss)
 	under_loss(start_ike_and_child, 1, 60 * USEC_PER_SEC);
 }
 
-/* ---- deletes
- * -------------------------------------------------------------------------------------------- */
+/* ---- deletes ---- */
 
 static void start_rekey_and_delete(struct sim *s)
 {
@@ -460,8 +456,7 @@ Test(delete, shutdown)
 	sim_free(s);
 }
 
-/* ---- liveness
- * --------------------------------------------------------------------------------------------- */
+/* ---- liveness ---- */
 
 /* [INF-1] [INF-12] an empty request when nothing fresh was heard; ESP counts as fresh. */
 Test(liveness, quiet_peer)
@@ -545,8 +540,7 @@ Test(liveness, path_change)
 	sim_free(s);
 }
 
-/* ---- restart of the agent
- * ---------------------------------------------------------------------------------- */
+/* ---- restart of the agent ---- */
 
 /* Export and import at every step of a rekey, of either side; then everything must still work. */
 Test(restart, in_the_middle)
@@ -630,9 +624,7 @@ Test(restart, damaged_image)
 	sim_free(s);
 }
 
-/* ---- reload
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- reload ---- */
 
 /* A running IKE SA keeps its configuration until it ends. */
 Test(restart, reload)

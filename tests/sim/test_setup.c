@@ -50,8 +50,7 @@ Test(setup, psk_v6)
 	sim_free(s);
 }
 
-/* ---- suites
- * -------------------------------------------------------------------------------------- */
+/* ---- suites ---- */
 
 struct suite_row {
 	const char *ike, *esp;
@@ -209,8 +208,7 @@ Test(setup, no_child_proposal)
 	sim_free(s);
 }
 
-/* ---- cookies
- * ----------------------------------------------------------------------------------------- */
+/* ---- cookies ---- */
 
 /* --> IKE_SA_INIT  <-- N(COOKIE)  --> N(COOKIE), ...  [INI-1] [INI-2] */
 Test(setup, cookie)
@@ -324,9 +322,7 @@ Test(setup, half_open_limit)
 	sim_free(s);
 }
 
-/* ---- NAT
- * -------------------------------------------------------------------------------------------------
- */
+/* ---- NAT ---- */
 
 /* [NAT-1] [NAT-2] [NAT-3] [MID-7] MM-6-3: found by the hashes; 4500 from IKE_AUTH on; answers go to
  * the source of the request. */
@@ -382,8 +378,7 @@ Test(setup, no_dynamic_update_without_nat)
 	sim_free(s);
 }
 
-/* ---- a bad link
- * -------------------------------------------------------------------------------------------- */
+/* ---- a bad link ---- */
 
 static void survives(uint64_t lose, uint64_t duplicate, uint64_t late)
 {
@@ -440,8 +435,7 @@ Test(setup, nobody_there)
 	sim_free(s);
 }
 
-/* ---- identities and secrets
- * --------------------------------------------------------------------------- */
+/* ---- identities and secrets ---- */
 
 Test(setup, wrong_secret)
 {
@@ -528,8 +522,7 @@ Test(setup, connection_by_id)
 	sim_free(s);
 }
 
-/* ---- path probes
- * ------------------------------------------------------------------------------------------ */
+/* ---- path probes ---- */
 
 Test(setup, peer_probes_only_if_both_want)
 {

@@ -39,7 +39,7 @@ static struct msg_wr begin(void)
 	return msg_begin_inner(out, sizeof(out));
 }
 
-/* ---- SA (3.3) ------------------------------------------------------------------------------- */
+/* ---- SA (3.3) ---- */
 
 /* [PRO-2] [PRO-4]: an ESP and an IKE proposal, SPIs of 4 and 8 octets. */
 Test(sa, esp_and_ike_proposals)
@@ -165,7 +165,7 @@ Test(sa, bounds)
 	cr_assert_eq(many(1, 255), MSG_INVALID_SYNTAX);
 }
 
-/* ---- KE, Nonce (3.4, 3.9) ------------------------------------------------------------------- */
+/* ---- KE, Nonce (3.4, 3.9) ---- */
 
 Test(ke, group_and_data)
 {
@@ -195,7 +195,7 @@ Test(nonce, length_limits)
 	}
 }
 
-/* ---- ID, AUTH (3.5, 3.8) --------------------------------------------------------------------- */
+/* ---- ID, AUTH (3.5, 3.8) ---- */
 
 /* [AUT-1]: what AUTH covers starts at the type and keeps the reserved octets. */
 Test(id, body_covers_reserved)
@@ -231,8 +231,7 @@ Test(auth, method_and_data)
 	cr_assert_eq(get(PLD_AUTH, "0200"), MSG_INVALID_SYNTAX);
 }
 
-/* ---- Notify (3.10) ----------------------------------------------------------------------------
- */
+/* ---- Notify (3.10) ---- */
 
 /* [REK-2] [INF-9] */
 Test(notify, with_spi)
@@ -273,8 +272,7 @@ Test(notify, malformed)
 	cr_assert_eq(get(PLD_NOTIFY, "03ff4009 c0000001"), MSG_INVALID_SYNTAX);
 }
 
-/* ---- Delete (3.11) -----------------------------------------------------------------------------
- */
+/* ---- Delete (3.11) ---- */
 
 /* [INF-2] [INF-5] */
 Test(delete, ike_and_esp)
@@ -315,8 +313,7 @@ Test(delete, malformed)
 		cr_assert_eq(get(PLD_DELETE, bad[i]), MSG_INVALID_SYNTAX, "%s", bad[i]);
 }
 
-/* ---- TS (3.13)
- * ------------------------------------------------------------------------------------ */
+/* ---- TS (3.13) ---- */
 
 /* [TS-1] [TS-2] */
 Test(ts, both_families)
@@ -399,8 +396,7 @@ Test(ts, bounds)
 	}
 }
 
-/* ---- CP (3.15)
- * --------------------------------------------------------------------------------------- */
+/* ---- CP (3.15) ---- */
 
 /* [AUT-10] [AUT-11]: zero lengths in requests, 17 octets of IPv6 address. */
 Test(cp, request_and_reply)

@@ -37,8 +37,7 @@ static void timer_arm(struct event *ev, usec_t usec)
 	event_add(ev, &tv);
 }
 
-/* ---- what the core wants ------------------------------------------------------------------------
- */
+/* ---- what the core wants ---- */
 
 static void send_datagram(struct agent *a, const struct ike_output *o)
 {
@@ -202,8 +201,7 @@ static void on_ike_datagram(evutil_socket_t fd, short what, void *ctx)
 	}
 }
 
-/* ---- connections
- * ------------------------------------------------------------------------------------- */
+/* ---- connections ---- */
 
 const struct ike_conn_cfg *agent_conn(const struct agent *a, const char *name)
 {
@@ -356,8 +354,7 @@ int agent_reload(struct agent *a, char err[CONF_ERROR_MAX])
 	return 0;
 }
 
-/* ---- start and stop
- * ------------------------------------------------------------------------------------ */
+/* ---- start and stop ---- */
 
 static void on_stop_timeout(evutil_socket_t fd, short what, void *ctx)
 {

@@ -146,8 +146,7 @@ struct agent {
 
 usec_t agent_now(void);
 
-/* ---- agent.c ------------------------------------------------------------------------------------
- */
+/* ---- agent.c ---- */
 
 int agent_run(const struct agent_options *opt, struct conf *conf);
 /* Carry out what the core wants, keep its images safe, arm its timer. After every call into it. */
@@ -162,8 +161,7 @@ void agent_note_again(struct agent *a);
 bool agent_first_path(struct agent *a, const struct ike_conn_cfg *c, struct ike_path *ret_path);
 const struct ike_conn_cfg *agent_conn(const struct agent *a, const char *name);
 
-/* ---- engine_link.c
- * -------------------------------------------------------------------------------- */
+/* ---- engine_link.c ---- */
 
 /* Connect to the engine, starting one if nobody answers; hello, configuration, maps. Logs. */
 int engine_link_open(struct agent *a);
@@ -178,16 +176,14 @@ int engine_stats(struct agent *a, void (*on_sa)(void *ctx, const struct engine_s
 void engine_ike_send(struct agent *a, const struct ike_path *p, const uint8_t *buf, size_t len);
 void engine_keep_image(struct agent *a, uint64_t family, const uint8_t *img, size_t len);
 
-/* ---- images.c
- * -------------------------------------------------------------------------------------- */
+/* ---- images.c ---- */
 
 /* Hand changed images to the engine, take back what ended. Before the datagrams of the same call
  * into the core leave, so that message ids never go back, whenever we die. */
 void images_keep(struct agent *a);
 void images_forget(struct agent *a); /* the engine that held them is gone */
 
-/* ---- children.c
- * ------------------------------------------------------------------------------------ */
+/* ---- children.c ---- */
 
 void agent_child_add(struct agent *a, const struct ike_output *o);
 void agent_child_del(struct agent *a, uint32_t id);
@@ -196,8 +192,7 @@ struct peer *peer_get(struct agent *a, uint64_t family, const char *conn);
 struct peer *peer_find(struct agent *a, uint64_t family);
 void peer_free(struct agent *a, struct peer *p);
 
-/* ---- inner.c: routes and addresses of the inner side
- * ------------------------------------------------- */
+/* ---- inner.c: routes and addresses of the inner side ---- */
 
 void inner_add(struct agent *a, const struct child *c, const struct ike_ts *local, uint8_t n_local);
 void inner_del(struct agent *a, const struct child *c);
@@ -207,8 +202,7 @@ void inner_del(struct agent *a, const struct child *c);
 void guard_conn(struct agent *a, const char *conn, const char *child_or_null, bool add);
 void guard_all(struct agent *a, bool add);
 
-/* ---- paths.c
- * ------------------------------------------------------------------------------------------- */
+/* ---- paths.c ---- */
 
 /* Does the configuration want this pair? Without named paths, every pair of one family. */
 bool path_pair_wanted(const struct agent *a, const struct ike_conn_cfg *c, const struct uplink *u,
@@ -236,23 +230,19 @@ void path_rename(struct agent *a, struct path *p);
 void group_sync(struct agent *a, struct peer *p);
 const char *path_state_name(enum steer_path_state s);
 
-/* ---- uplinks.c
- * ------------------------------------------------------------------------------------------ */
+/* ---- uplinks.c ---- */
 
 void uplinks_load(struct agent *a);
 void uplinks_on_change(void *ctx, enum rtnl_change what, uint32_t ifindex);
 struct uplink *uplink_of(struct agent *a, uint32_t ifindex);
 int uplink_index(const struct agent *a, const struct uplink *u);
 
-/* ---- adopt.c
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- adopt.c ---- */
 
 /* Take over what an earlier agent left in engine and maps. */
 int adopt(struct agent *a);
 
-/* ---- control.c, report.c
- * -------------------------------------------------------------------------------- */
+/* ---- control.c, report.c ---- */
 
 void control_request(void *ctx, struct ctl_req *req, const char *cmd, const json_t *args);
 /* An event for everybody who follows. The strings may be NULL. */
@@ -267,8 +257,7 @@ json_t *report_paths(struct agent *a, const char *conn_or_null);
 json_t *report_stats(struct agent *a);
 json_t *report_keys(struct agent *a);
 
-/* ---- privs.c
- * ---------------------------------------------------------------------------------------------- */
+/* ---- privs.c ---- */
 
 /* What is needed and missing, in one sentence; 0 or -EPERM and so on. */
 int privs_check(char *ret_error, size_t len);

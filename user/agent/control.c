@@ -18,8 +18,7 @@ static const char *arg(const json_t *args, const char *key)
 	return json_string_value(json_object_get(args, key));
 }
 
-/* ---- operations that end later
- * --------------------------------------------------------------------- */
+/* ---- operations that end later ---- */
 
 static void op_gone(void *ctx, struct ctl_req *req)
 {
@@ -109,8 +108,7 @@ static void op_limit(struct agent *a, const struct op *op, const json_t *args)
 		free(l);
 }
 
-/* ---- commands
- * ------------------------------------------------------------------------------------------ */
+/* ---- commands ---- */
 
 typedef void cmd_fn(struct agent *a, struct ctl_req *req, const json_t *args);
 
@@ -375,9 +373,7 @@ void control_request(void *ctx, struct ctl_req *req, const char *cmd, const json
 	ctl_reply_done(req, CTL_USAGE, "unknown command \"%s\"", cmd);
 }
 
-/* ---- events
- * -----------------------------------------------------------------------------------------------
- */
+/* ---- events ---- */
 
 static void put(json_t *o, const char *key, const char *value)
 {

@@ -271,8 +271,7 @@ void engine_keep_image(struct agent *a, uint64_t key, const uint8_t *img, size_t
 			strerror(-err));
 }
 
-/* ---- opening
- * ----------------------------------------------------------------------------------------- */
+/* ---- opening ---- */
 
 /* In a session of its own, without our descriptors: it outlives us. */
 static int engine_spawn(struct agent *a)

@@ -63,8 +63,7 @@ static void route(struct agent *a, const struct ike_ts *ts, bool add, const stru
 	}
 }
 
-/* ---- guards ------------------------------------------------------------------------------------
- */
+/* ---- guards ---- */
 
 static bool range_covers(const struct addr *first, const struct addr *last, const struct addr *a)
 {
@@ -129,8 +128,7 @@ void guard_all(struct agent *a, bool add)
 	}
 }
 
-/* ---- Child SAs ----------------------------------------------------------------------------------
- */
+/* ---- Child SAs ---- */
 
 /* Source address of the host's own traffic into the tunnel: virtual, or one that the local
  * selectors cover. */

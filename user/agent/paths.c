@@ -107,8 +107,7 @@ static enum steer_path_state state_wanted(const struct path *p)
 	return p->info.state;
 }
 
-/* ---- the record
- * ------------------------------------------------------------------------------------ */
+/* ---- the record ---- */
 
 static void next_hop(struct agent *a, struct path *p)
 {
@@ -167,8 +166,7 @@ void path_publish(struct agent *a, struct path *p, int state)
 		p->state = (enum steer_path_state)state;
 }
 
-/* ---- probing
- * ------------------------------------------------------------------------------------------- */
+/* ---- probing ---- */
 
 void path_probe(struct agent *a, struct path *p)
 {
@@ -197,8 +195,7 @@ void path_probe(struct agent *a, struct path *p)
 	p->probed = !err;
 }
 
-/* ---- making and ending
- * -------------------------------------------------------------------------------------- */
+/* ---- making and ending ---- */
 
 static size_t path_count(const struct peer *p)
 {
@@ -345,9 +342,7 @@ void path_free(struct agent *a, struct path *p)
 	free(p);
 }
 
-/* ---- the group
- * -------------------------------------------------------------------------------------------------
- */
+/* ---- the group ---- */
 
 void group_sync(struct agent *a, struct peer *p)
 {
@@ -376,8 +371,7 @@ void group_sync(struct agent *a, struct peer *p)
 		log_error("%s: paths cannot be grouped: %s", p->conn, strerror(-err));
 }
 
-/* ---- what the IKE SA itself uses
- * ------------------------------------------------------------------------------------ */
+/* ---- what the IKE SA itself uses ---- */
 
 /* When its pair does not work any more the IKE SA goes on over a path that does. Each side moves
  * its own requests; responses go where the request came from. A path that is UP answers probes
@@ -407,8 +401,7 @@ static void ike_follow(struct agent *a, struct peer *p)
 	}
 }
 
-/* ---- what there should be
- * ---------------------------------------------------------------------------------------------- */
+/* ---- what there should be ---- */
 
 bool path_pair_wanted(const struct agent *a, const struct ike_conn_cfg *c, const struct uplink *u,
 		      const struct addr *remote)
@@ -536,8 +529,7 @@ void paths_prune(struct agent *a)
 	}
 }
 
-/* ---- what engine and peer say
- * ---------------------------------------------------------------------------------------------- */
+/* ---- what engine and peer say ---- */
 
 /* A learned path that proved itself replaces one with the same endpoints and an older mapping. */
 static void replace_older(struct agent *a, struct path *fresh)

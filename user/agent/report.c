@@ -107,8 +107,7 @@ hex:
 	return json_string(text);
 }
 
-/* ---- status
- * ------------------------------------------------------------------------------------------ */
+/* ---- status ---- */
 
 static json_t *uplinks_json(struct agent *a)
 {
@@ -221,9 +220,7 @@ json_t *report_status(struct agent *a)
 	return o;
 }
 
-/* ---- sas
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- sas ---- */
 
 static void on_sa(void *ctx, const struct engine_sa_info *s)
 {
@@ -309,9 +306,7 @@ json_t *report_sas(struct agent *a)
 	return o;
 }
 
-/* ---- paths
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- paths ---- */
 
 static json_t *path_json(struct agent *a, const struct path *p)
 {
@@ -374,9 +369,7 @@ json_t *report_paths(struct agent *a, const char *conn)
 	return o;
 }
 
-/* ---- stats
- * ----------------------------------------------------------------------------------------------------
- */
+/* ---- stats ---- */
 
 static json_t *ike_stats(struct agent *a)
 {
@@ -458,9 +451,7 @@ json_t *report_stats(struct agent *a)
 	return o;
 }
 
-/* ---- keys
- * -------------------------------------------------------------------------------------------------------
- */
+/* ---- keys ---- */
 
 static void set_secret(json_t *o, const char *key, const struct secret *s)
 {

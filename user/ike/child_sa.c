@@ -116,7 +116,7 @@ int child_close(struct ike *ike, struct ike_sa *sa, struct child_sa *c, uint32_t
 	return 0;
 }
 
-/* ---- offering ---------------------------------------------------------------------------- */
+/* ---- offering ---- */
 
 static const struct ike_child_cfg *task_cfg(const struct ike_sa *sa, const struct task *t,
 					    const struct child_sa *rekeyed)
@@ -208,7 +208,7 @@ bool child_answered(struct ike_sa *sa, struct task *t, const struct child_sa *re
 	return d->n_ts_local && d->n_ts_remote && d->mode == mode;
 }
 
-/* ---- answering ----------------------------------------------------------------------------- */
+/* ---- answering ---- */
 
 static uint16_t try_child(const struct ike_sa *sa, const struct ike_child_cfg *cfg,
 			  const struct ike_msg *in, const struct child_sa *rekeyed, bool with_ke,
@@ -303,8 +303,7 @@ void child_answer_ts(const struct child_deal *d, const struct ike_msg *in, struc
 		msg_put_notify(m, PROTO_NONE, NULL, 0, N_USE_TRANSPORT_MODE, NULL, 0);
 }
 
-/* ---- keys and the object
- * ------------------------------------------------------------------------- */
+/* ---- keys and the object ---- */
 
 /* KEYMAT = prf+(SK_d, [g^ir |] Ni | Nr): first what the exchange's initiator sends with, in each
  * direction encryption (with salt) before integrity (2.17). */

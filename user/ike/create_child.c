@@ -15,7 +15,7 @@
 
 #include "ike_private.h"
 
-/* ---- requester ---------------------------------------------------------------------------- */
+/* ---- requester ---- */
 
 static int put_ke(struct task *t, const struct ike_child_cfg *cfg, struct msg_wr *m)
 {
@@ -234,7 +234,7 @@ enum task_end child_new_done(struct ike *ike, struct ike_sa *sa, struct task *t,
 	return TASK_FREE;
 }
 
-/* ---- responder ------------------------------------------------------------------------------ */
+/* ---- responder ---- */
 
 static enum after refuse(struct ike_sa *sa, struct msg_wr *m, uint16_t type, const void *data,
 			 size_t len)

@@ -14,7 +14,7 @@
 
 enum { IMAGE_MAGIC = 0x42524b45, IMAGE_VERSION = 1, IMAGE_PACKET_MAX = IKE_MSG_MAX };
 
-/* ---- writing ------------------------------------------------------------------------------ */
+/* ---- writing ---- */
 
 static void put_blob(struct wr *w, const void *p, size_t n)
 {
@@ -204,7 +204,7 @@ uint64_t ike_export_seq(const struct ike *ike, size_t i)
 	return sa ? sa->seq : 0;
 }
 
-/* ---- reading -------------------------------------------------------------------------------- */
+/* ---- reading ---- */
 
 static struct bytes get_blob(struct rd *r, size_t max)
 {

@@ -125,7 +125,7 @@ static void established(struct ike *ike, struct ike_sa *sa, const char *how)
 				   : "");
 }
 
-/* ---- initiator -------------------------------------------------------------------------- */
+/* ---- initiator ---- */
 
 int auth_build(struct ike *ike, struct ike_sa *sa, struct task *t, struct msg_wr *m)
 {
@@ -253,7 +253,7 @@ enum task_end auth_done(struct ike *ike, struct ike_sa *sa, struct task *t,
 	return TASK_FREE;
 }
 
-/* ---- responder ------------------------------------------------------------------------------ */
+/* ---- responder ---- */
 
 /* Does the connection accept the algorithms that IKE_SA_INIT settled on? */
 static bool suite_fits(const struct ike_conn_cfg *c, const struct suite *s)

@@ -43,7 +43,7 @@ struct nonce {
 	uint8_t b[NONCE_MAX];
 };
 
-/* ---- configuration, counted so that running SAs keep theirs --------------------------------- */
+/* ---- configuration, counted so that running SAs keep theirs ---- */
 
 struct conn {
 	struct list node;
@@ -62,8 +62,7 @@ struct lease {
 	struct addr addr;
 };
 
-/* ---- negotiated algorithms --------------------------------------------------------------------
- */
+/* ---- negotiated algorithms ---- */
 
 struct suite {
 	uint16_t encr, key_bits, integ, prf, ke;
@@ -75,8 +74,7 @@ struct ike_keys {
 	struct secret sk_d, sk_ai, sk_ar, sk_ei, sk_er, sk_pi, sk_pr;
 };
 
-/* ---- Child SA -----------------------------------------------------------------------------------
- */
+/* ---- Child SA ---- */
 
 #define FOREACH_CHILD_STATE(X)                                                                     \
 	X(INSTALLED)                                                                               \
@@ -120,8 +118,7 @@ struct child_deal {
 	struct ike_ts ts_local[IKE_TS_MAX], ts_remote[IKE_TS_MAX];
 };
 
-/* ---- tasks: what we want from the peer; one request each
- * ------------------------------------------ */
+/* ---- tasks: what we want from the peer; one request each ---- */
 
 enum task_kind {
 	TASK_IKE_INIT,
@@ -170,8 +167,7 @@ struct task {
 
 enum task_end { TASK_FREE, TASK_AGAIN };
 
-/* ---- IKE SA
- * ---------------------------------------------------------------------------------------- */
+/* ---- IKE SA ---- */
 
 #define FOREACH_IKE_STATE(X)                                                                       \
 	X(INIT_SENT, "CONNECTING")                                                                 \
@@ -245,8 +241,7 @@ struct ike_sa {
 	uint64_t seq;	/* +1 per change of the image */
 };
 
-/* ---- the core
- * ------------------------------------------------------------------------------------------ */
+/* ---- the core ---- */
 
 struct out {
 	struct list node;
@@ -287,8 +282,7 @@ struct ike {
 	uint8_t plain[IKE_MSG_MAX], sealed[IKE_MSG_MAX]; /* messages under construction */
 };
 
-/* ---- parts: concerns that ride on exchanges
- * -------------------------------------------------------------- */
+/* ---- parts: concerns that ride on exchanges ---- */
 
 enum place {
 	AT_INIT_REQUEST = 1 << 0,
@@ -334,9 +328,7 @@ int cookie_make(struct ike *ike, const struct ike_msg *in, const struct ike_path
 bool cookie_valid(struct ike *ike, const struct ike_msg *in, const struct ike_path *path,
 		  const struct notify *n);
 
-/* ---- suite.c
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- suite.c ---- */
 
 void suite_offer(struct sa_payload *out, uint8_t protocol, const struct ike_proposal *p, uint8_t n,
 		 uint8_t spi_len, uint64_t spi, bool with_ke);
@@ -354,9 +346,7 @@ uint16_t suite_first_ke(uint8_t protocol, const struct ike_proposal *p, uint8_t 
 bool suite_has_ke(uint8_t protocol, const struct ike_proposal *p, uint8_t n, uint16_t group);
 void suite_format(const struct suite *s, uint8_t protocol, char buf[IKE_SUITE_STR]);
 
-/* ---- ts.c
- * -----------------------------------------------------------------------------------------------------
- */
+/* ---- ts.c ---- */
 
 /* Configured selectors with "dynamic" replaced by addresses; returns how many. */
 uint8_t ts_resolve(const struct ike_ts *cfg, uint8_t n, const struct addr *dyn, uint8_t n_dyn,
@@ -374,9 +364,7 @@ uint8_t ts_narrow(const struct ts_list *peer, const struct ike_ts *own, uint8_t 
 uint8_t ts_accept(const struct ts_list *got, const struct ike_ts *own, uint8_t n,
 		  struct ike_ts out[IKE_TS_MAX]);
 
-/* ---- conn.c
- * ------------------------------------------------------------------------------------------------------
- */
+/* ---- conn.c ---- */
 
 int conns_copy(const struct ike_cfg *cfg, struct list *ret_conns);
 void conns_free(struct list *conns);
@@ -389,9 +377,7 @@ bool id_equal(const struct ike_id *a, const struct ike_id *b);
 bool id_matches(const struct ike_id *want, const struct ike_id *got);
 const char *id_format(const struct ike_id *id, char buf[128]);
 
-/* ---- output.c
- * ------------------------------------------------------------------------------------------------------
- */
+/* ---- output.c ---- */
 
 void out_send(struct ike *ike, const struct ike_sa *sa, const struct ike_path *path,
 	      const uint8_t *buf, size_t len);
@@ -408,9 +394,7 @@ void log_ike(const struct ike_sa *sa, enum log_level level, const char *fmt, ...
 void log_stranger(struct ike *ike, const struct ike_path *path, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
-/* ---- ike_sa.c
- * --------------------------------------------------------------------------------------------------------
- */
+/* ---- ike_sa.c ---- */
 
 struct ike_sa *ike_sa_new(struct ike *ike, struct conn *conn, bool initiator);
 void ike_sa_free(struct ike *ike, struct ike_sa *sa);
@@ -443,9 +427,7 @@ int nonce_cmp(const struct nonce *a, const struct nonce *b);
 const struct nonce *nonce_lowest(const struct nonce *a, const struct nonce *b);
 void ike_sa_touch(struct ike_sa *sa);
 
-/* ---- window.c
- * ----------------------------------------------------------------------------------------------------------
- */
+/* ---- window.c ---- */
 
 struct task *task_new(struct ike_sa *sa, enum task_kind kind, uint32_t op);
 void task_free(struct ike *ike, struct task *t);
@@ -471,9 +453,7 @@ void window_request(struct ike *ike, struct ike_sa *sa, const struct ike_path *p
 void window_response(struct ike *ike, struct ike_sa *sa, const struct ike_path *path, uint8_t *buf,
 		     size_t len, const struct ike_hdr *hdr);
 
-/* ---- exchanges
- * -----------------------------------------------------------------------------------------------------------
- */
+/* ---- exchanges ---- */
 
 enum after { AFTER_ANSWER, AFTER_CLOSE, AFTER_DROP };
 
@@ -528,9 +508,7 @@ int auth_failed_build(struct ike *ike, struct ike_sa *sa, struct task *t, struct
 enum task_end auth_failed_done(struct ike *ike, struct ike_sa *sa, struct task *t,
 			       const struct ike_msg *in, const struct ike_path *path);
 
-/* ---- child_sa.c
- * --------------------------------------------------------------------------------------------------------------
- */
+/* ---- child_sa.c ---- */
 
 struct child_sa *child_find(const struct ike_sa *sa, uint32_t id);
 struct child_sa *child_by_name(const struct ike_sa *sa, const char *name);

@@ -8,7 +8,7 @@
 
 enum { DELETE_SPIS_MAX = IKE_CHILDREN_MAX };
 
-/* ---- requester ---------------------------------------------------------------------------- */
+/* ---- requester ---- */
 
 int child_delete_build(struct ike *ike, struct ike_sa *sa, struct task *t, struct msg_wr *m)
 {
@@ -77,7 +77,7 @@ enum task_end liveness_done(struct ike *ike, struct ike_sa *sa, struct task *t,
 	return TASK_FREE;
 }
 
-/* ---- responder ------------------------------------------------------------------------------ */
+/* ---- responder ---- */
 
 /* One SPI of a Delete: both directions go. Returns our SPI if it belongs into the response. */
 static uint32_t delete_one(struct ike *ike, struct ike_sa *sa, uint32_t peer_spi)

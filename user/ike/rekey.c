@@ -63,7 +63,7 @@ static void take_over(struct ike *ike, struct ike_sa *old, struct ike_sa *sa, co
 	old->expires = ike->now + 4 * LINGER_USEC;
 }
 
-/* ---- requester ---------------------------------------------------------------------------- */
+/* ---- requester ---- */
 
 int ike_rekey_build(struct ike *ike, struct ike_sa *sa, struct task *t, struct msg_wr *m)
 {
@@ -210,7 +210,7 @@ enum task_end ike_rekey_done(struct ike *ike, struct ike_sa *sa, struct task *t,
 	return TASK_FREE;
 }
 
-/* ---- responder ------------------------------------------------------------------------------ */
+/* ---- responder ---- */
 
 /* "IKE rekey request during own Child create/rekey/delete": TEMPORARY_FAILURE (2.25.2). */
 static bool child_work_in_flight(const struct ike_sa *sa)

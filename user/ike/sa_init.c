@@ -14,7 +14,7 @@
 
 #include "ike_private.h"
 
-/* ---- initiator -------------------------------------------------------------------------- */
+/* ---- initiator ---- */
 
 int sa_init_build(struct ike *ike, struct ike_sa *sa, struct task *t, struct msg_wr *m)
 {
@@ -164,7 +164,7 @@ void sa_init_response(struct ike *ike, struct ike_sa *sa, const struct ike_path 
 	window_run(ike, sa);
 }
 
-/* ---- responder ------------------------------------------------------------------------------ */
+/* ---- responder ---- */
 
 /* A stateless answer: SPIr 0, Message ID 0, one notification. */
 static void answer_notify(struct ike *ike, const struct ike_path *path, const struct ike_hdr *h,

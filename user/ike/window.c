@@ -41,7 +41,7 @@ static const struct {
 	  informational_request },
 };
 
-/* ---- tasks ------------------------------------------------------------------------------- */
+/* ---- tasks ---- */
 
 struct task *task_new(struct ike_sa *sa, enum task_kind kind, uint32_t op)
 {
@@ -119,8 +119,7 @@ bool task_back_off(struct ike *ike, struct task *t)
 	return true;
 }
 
-/* ---- sending requests --------------------------------------------------------------------------
- */
+/* ---- sending requests ---- */
 
 static bool task_allowed(const struct ike_sa *sa, const struct task *t)
 {
@@ -334,8 +333,7 @@ usec_t window_deadline(const struct ike_sa *sa)
 	return d;
 }
 
-/* ---- receiving
- * -------------------------------------------------------------------------------------- */
+/* ---- receiving ---- */
 
 /* Decrypt and decode. 0, or -EBADMSG for what has to be dropped; *ret_verdict tells about the inner
  * payloads, which are authentic. */

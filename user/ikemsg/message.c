@@ -16,7 +16,7 @@
 
 enum { CRITICAL = 0x80, MSG_CERTS_MAX = 8, HDR_NEXT_OFF = 16, HDR_LENGTH_OFF = 24 };
 
-/* ---- decoding ----------------------------------------------------------------------------- */
+/* ---- decoding ---- */
 
 /* Where a chain stands. */
 struct chain {
@@ -193,7 +193,7 @@ enum msg_verdict msg_decode_inner(uint8_t first, const uint8_t *buf, size_t len,
 	return chain_get(&c, msg, ret_critical);
 }
 
-/* ---- building ----------------------------------------------------------------------------- */
+/* ---- building ---- */
 
 struct msg_wr msg_begin(void *buf, size_t cap, const struct ike_hdr *hdr)
 {

@@ -15,7 +15,7 @@
 
 enum { FOLLOW_RCVBUF = 1 << 20, NEIGHS_MAX = 65536 };
 
-/* ---- tables --------------------------------------------------------------------------------- */
+/* ---- tables ---- */
 
 static void *row_at(const struct rtnl_table *t, size_t i)
 {
@@ -77,8 +77,7 @@ static struct rtnl_neigh_row *neigh_find(const struct rtnl *r, uint32_t ifindex,
 	return NULL;
 }
 
-/* ---- messages ---------------------------------------------------------------------------------
- */
+/* ---- messages ---- */
 
 static bool attr_addr(const struct nlattr *a, uint8_t af, struct addr *ret)
 {
@@ -248,8 +247,7 @@ static int on_msg(const struct nlmsghdr *nlh, void *ctx)
 	return MNL_CB_OK;
 }
 
-/* ---- reading everything
- * -------------------------------------------------------------------------- */
+/* ---- reading everything ---- */
 
 int rtnl_ask(struct rtnl *r, struct nlmsghdr *nlh, mnl_cb_t cb, void *ctx)
 {
@@ -316,8 +314,7 @@ static int read_all(struct rtnl *r)
 	return err;
 }
 
-/* ---- life
- * ------------------------------------------------------------------------------------------- */
+/* ---- life ---- */
 
 int rtnl_new(rtnl_change_fn *fn, void *ctx, struct rtnl **ret_rtnl)
 {
@@ -397,8 +394,7 @@ int rtnl_process(struct rtnl *r)
 	}
 }
 
-/* ---- questions
- * ----------------------------------------------------------------------------------------- */
+/* ---- questions ---- */
 
 bool rtnl_link_by_name(const struct rtnl *r, const char *name, struct rtnl_link *ret_link)
 {
