@@ -30,7 +30,7 @@ void log_msg(enum log_level level, const char *fmt, ...) __attribute__((format(p
 #define log_info(...)	 log_msg(LOG_INFO_, __VA_ARGS__)
 #define log_debug(...)	 log_msg(LOG_DEBUG_, __VA_ARGS__)
 
-/* Token bucket for lines a stranger can cause. Time is passed in. */
+/* Token bucket for lines a stranger can cause; zeroed to begin with. Time is passed in. */
 struct log_limit {
 	usec_t window_start;
 	uint32_t used;

@@ -81,9 +81,9 @@ bool log_limit_ok(struct log_limit *l, usec_t now, uint32_t burst, usec_t interv
 		  uint32_t *ret_suppressed)
 {
 	*ret_suppressed = 0;
-	if (l->window_start == 0 || now - l->window_start >= interval) {
+	if (now - l->window_start >= interval) {
 		*ret_suppressed = l->suppressed;
-		l->window_start = now ? now : 1;
+		l->window_start = now;
 		l->used = 0;
 		l->suppressed = 0;
 	}
