@@ -22,7 +22,8 @@ const uint8_t *ke_public(const struct ke *ke, size_t *ret_len);
  * ret_secret is untouched on failure. */
 int ke_derive(struct ke *ke, const uint8_t *peer, size_t peer_len, struct secret *ret_secret);
 
-/* Serialised private value for a test vector; not used by the product otherwise. */
+/* Serialised private value for a test vector; not used by the product otherwise. ECP and
+ * X25519/X448; NULL for other groups. */
 struct ke *ke_from_private(uint16_t ke_id, const uint8_t *priv, size_t len);
 
 #endif

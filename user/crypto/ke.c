@@ -7,6 +7,7 @@
 #include <openssl/bn.h>
 #include <openssl/core_names.h>
 #include <openssl/dh.h>
+#include <openssl/ec.h>
 #include <openssl/evp.h>
 #include <openssl/param_build.h>
 
@@ -81,8 +82,8 @@ static bool public_get(const struct ke_group *g, EVP_PKEY *key, uint8_t *out)
 	return false;
 }
 
-/* A public key of a MODP or ECP group from the KE payload's octets. */
-static EVP_PKEY *key_build(const struct ke_group *g, const uint8_t *pub)
+/* A key of a MODP or ECP group from the KE payload's octets; priv may be NULL. */
+static EVP_PKEY *key_build(const struct ke_group *g, const uint8_t *pub, const BIGNUM *priv)
 {
 	uint8_t point[1 + KE_PUBLIC_MAX];
 	OSSL_PARAM_BLD *bld = OSSL_PARAM_BLD_new();
@@ -103,9 +104,12 @@ static EVP_PKEY *key_build(const struct ke_group *g, const uint8_t *pub)
 		pub_bn = BN_bin2bn(pub, g->public, NULL);
 		ok = pub_bn && OSSL_PARAM_BLD_push_BN(bld, OSSL_PKEY_PARAM_PUB_KEY, pub_bn) == 1;
 	}
+	if (ok && priv)
+		ok = OSSL_PARAM_BLD_push_BN(bld, OSSL_PKEY_PARAM_PRIV_KEY, priv) == 1;
 	params = ok ? OSSL_PARAM_BLD_to_param(bld) : NULL;
 	if (!params || EVP_PKEY_fromdata_init(ctx) != 1 ||
-	    EVP_PKEY_fromdata(ctx, &key, EVP_PKEY_PUBLIC_KEY, params) != 1)
+	    EVP_PKEY_fromdata(ctx, &key, priv ? EVP_PKEY_KEYPAIR : EVP_PKEY_PUBLIC_KEY, params) !=
+		    1)
 		key = NULL;
 	OSSL_PARAM_free(params);
 	OSSL_PARAM_BLD_free(bld);
@@ -148,12 +152,33 @@ struct ke *ke_new(uint16_t ke_id)
 	return g ? ke_wrap(g, key_generate(g)) : NULL;
 }
 
+/* The point to a private value; then both as a key. */
+static EVP_PKEY *ecp_from_private(const struct ke_group *g, const uint8_t *priv, size_t len)
+{
+	EC_GROUP *curve = EC_GROUP_new_by_curve_name(EC_curve_nist2nid(g->name));
+	EC_POINT *point = curve ? EC_POINT_new(curve) : NULL;
+	BIGNUM *d = BN_bin2bn(priv, (int)len, BN_secure_new());
+	uint8_t pub[1 + KE_PUBLIC_MAX];
+	EVP_PKEY *key = NULL;
+
+	if (point && d && EC_POINT_mul(curve, point, d, NULL, NULL, NULL) == 1 &&
+	    EC_POINT_point2oct(curve, point, POINT_CONVERSION_UNCOMPRESSED, pub, sizeof(pub),
+			       NULL) == 1u + g->public)
+		key = key_build(g, pub + 1, d);
+	BN_clear_free(d);
+	EC_POINT_free(point);
+	EC_GROUP_free(curve);
+	return key;
+}
+
 struct ke *ke_from_private(uint16_t ke_id, const uint8_t *priv, size_t len)
 {
 	const struct ke_group *g = group_of(ke_id);
 
-	if (!g || g->kind != KE_KIND_X)
+	if (!g || g->kind == KE_KIND_MODP)
 		return NULL;
+	if (g->kind == KE_KIND_ECP)
+		return ke_wrap(g, ecp_from_private(g, priv, len));
 	return ke_wrap(g, EVP_PKEY_new_raw_private_key_ex(NULL, g->type, NULL, priv, len));
 }
 
@@ -185,7 +210,7 @@ static EVP_PKEY *peer_key(const struct ke_group *g, const uint8_t *peer)
 
 	if (g->kind == KE_KIND_X)
 		return EVP_PKEY_new_raw_public_key_ex(NULL, g->type, NULL, peer, g->public);
-	key = key_build(g, peer);
+	key = key_build(g, peer, NULL);
 	ctx = key ? EVP_PKEY_CTX_new_from_pkey(NULL, key, NULL) : NULL;
 	if (!ctx || EVP_PKEY_public_check_quick(ctx) != 1) {
 		EVP_PKEY_free(key);
