@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/*
- * An application that leaves segmentation to the kernel: UDP_SEGMENT out, UDP_GRO in.
+/* An application that leaves segmentation to the kernel: UDP_SEGMENT out, UDP_GRO in.
  *
- *	udp_gso recv ADDRESS PORT	counts until it is terminated, then prints packets per
- *second udp_gso send ADDRESS PORT SECONDS
+ *   udp_gso send ADDRESS PORT SECONDS
+ *   udp_gso recv ADDRESS PORT          until it is terminated; then prints packets per second
  */
 #include <arpa/inet.h>
 #include <errno.h>
