@@ -160,6 +160,14 @@ $(B)/tests/bench/bench_bpf: $(B)/tests/bench/bench_bpf.o
 bench-bpf: $(B)/tests/bench/bench_bpf
 	$(Q)$< $(B)/bench
 
+$(B)/tests/bench/bench_crypto: $(B)/tests/bench/bench_crypto.o $(B)/tests/sim/duo.o $(B)/libbraid.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) -pthread -lm
+
+.PHONY: bench-crypto
+bench-crypto: $(B)/tests/bench/bench_crypto
+	$(Q)$< $(B)/bench
+
 # Programs the namespace tests use; each is one C file.
 $(NETNS_PROGS): $(B)/%: $(B)/%.o $(B)/libbraid.a
 	$(call say,LD,$@)
@@ -219,6 +227,7 @@ san-tests: $(UNIT) $(SIM)
 .PHONY: bench bench-throughput interop
 bench:
 	@$(MAKE) --no-print-directory deps GROUPS='build test bench'
+	@$(MAKE) --no-print-directory bench-crypto
 	@$(MAKE) --no-print-directory bench-bpf
 	@$(MAKE) --no-print-directory bench-throughput
 bench-throughput:
@@ -260,7 +269,7 @@ help:
 	@echo 'make asan         tests under the sanitizers'
 	@echo 'make fuzz         every decoder for FUZZ_SECONDS'
 	@echo 'make interop      the whole matrix with strongSwan'
-	@echo 'make bench        bench-bpf and bench-throughput; results also in build/bench/*.jsonl'
+	@echo 'make bench        bench-crypto, -bpf and -throughput; results also in build/bench/*.jsonl'
 	@echo 'make install      PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)'
 	@echo 'make deps         install the Debian packages all this needs'
 
