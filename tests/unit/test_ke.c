@@ -290,3 +290,22 @@ Test(ke, bad_values_are_refused)
 	}
 	cr_assert_null(ke_new(2)); /* MODP-1024 is not offered */
 }
+
+/* RFC 6989 2.1: 1 < y < p - 1. */
+Test(ke, bounds_of_modp_values)
+{
+	struct ke *ke = ke_new(KE_MODP_2048);
+	struct secret s;
+	uint8_t b[256];
+
+	cr_assert_eq(unhex(modp_2048, b, sizeof(b)), sizeof(b));
+	refused(ke, b, sizeof(b), "p");
+	b[255]--;
+	refused(ke, b, sizeof(b), "p - 1");
+	b[255]--;
+	cr_assert_eq(ke_derive(ke, b, sizeof(b), &s), 0, "p - 2");
+	memset(b, 0, sizeof(b));
+	b[255] = 2;
+	cr_assert_eq(ke_derive(ke, b, sizeof(b), &s), 0, "2");
+	ke_free(ke);
+}

@@ -249,7 +249,9 @@ int ke_derive(struct ke *ke, const uint8_t *peer, size_t peer_len, struct secret
 	/* 7296 2.14: g^ir keeps its leading zeros. */
 	if (g->kind == KE_KIND_MODP && EVP_PKEY_CTX_set_dh_pad(ctx, 1) != 1)
 		goto out;
-	if (EVP_PKEY_derive_set_peer(ctx, key) != 1 || EVP_PKEY_derive(ctx, s.b, &len) != 1) {
+	/* Not validated once more: raising it to the group's order takes several times as long as
+	 * the derivation, and in these groups peer_key's checks are all that RFC 6989 asks. */
+	if (EVP_PKEY_derive_set_peer_ex(ctx, key, 0) != 1 || EVP_PKEY_derive(ctx, s.b, &len) != 1) {
 		/* OpenSSL refuses the all-zero result of X25519 and bad MODP values here. */
 		err = -EBADMSG;
 		goto out;
