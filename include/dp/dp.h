@@ -80,6 +80,12 @@ int dp_group_put(struct dp *dp, uint32_t id, enum steer_mode mode, const uint32_
 		 const uint16_t *weights, size_t n, uint32_t *ret_id);
 int dp_group_del(struct dp *dp, uint32_t id);
 
+/* After adoption: remove every record that keep does not claim, so that what an agent and an engine
+ * left that died together is in nobody's way. */
+enum dp_kind { DP_SA, DP_GROUP, DP_PATH };
+typedef bool dp_keep_fn(void *ctx, enum dp_kind kind, uint32_t id);
+void dp_sweep(struct dp *dp, dp_keep_fn *keep, void *ctx);
+
 /* Descriptor of path_cur for the engine (borrowed) and its entries. */
 int dp_path_cur_fd(const struct dp *dp, uint32_t *ret_entries);
 /* Poll descriptor of the events ring buffer and its drain: fn per event. */

@@ -163,6 +163,44 @@ Test(dp, adoption)
 	cr_assert_eq(dp_sa_find(dp, 77, &found), -ENOENT);
 }
 
+/* SA 77 with its group and path are claimed, what else is there is not. */
+static bool keep_some(void *ctx, enum dp_kind kind, uint32_t id)
+{
+	const uint32_t *ids = ctx;
+
+	return kind == DP_SA ? id == 77 : id == ids[kind == DP_PATH];
+}
+
+Test(dp, sweep_after_adoption)
+{
+	uint32_t spi, spi2, path, path2, ids[2], group2, out, found;
+	enum steer_path_state state;
+	uint16_t weight = 1;
+	struct steer_path got;
+
+	open_dp();
+	cr_assert_eq(dp_spi_alloc(dp, &spi), 0);
+	cr_assert_eq(dp_spi_alloc(dp, &spi2), 0);
+	path = put(0, 9, STEER_PATH_UP);
+	path2 = put(0, 10, STEER_PATH_UP);
+	cr_assert_eq(dp_group_put(dp, 0, STEER_MODE_FLOW_HASH, &path, &weight, 1, &ids[0]), 0);
+	cr_assert_eq(dp_group_put(dp, 0, STEER_MODE_FLOW_HASH, &path2, &weight, 1, &group2), 0);
+	cr_assert_eq(dp_sa_add(dp, 77, spi, 1, ids[0], 0, &out), 0);
+	cr_assert_eq(dp_sa_add(dp, 78, spi2, 2, group2, 0, &out), 0);
+	reopen_dp();
+	/* a new agent numbers its SAs from the beginning */
+	cr_assert_eq(dp_sa_add(dp, 78, spi2, 2, group2, 0, &out), -EEXIST);
+	ids[1] = path;
+	dp_sweep(dp, keep_some, ids);
+	cr_assert_eq(dp_sa_find(dp, 77, &found), 0);
+	cr_assert_eq(dp_path_get(dp, path, &got, &state), 0);
+	cr_assert_eq(dp_group_del(dp, ids[0]), 0);
+	cr_assert_eq(dp_sa_find(dp, 78, &found), -ENOENT);
+	cr_assert_eq(dp_path_get(dp, path2, &got, &state), -ENOENT);
+	cr_assert_eq(dp_group_del(dp, group2), -ENOENT);
+	cr_assert_eq(dp_sa_add(dp, 78, spi2, 2, 1, 0, &out), 0);
+}
+
 Test(dp, pins_are_private)
 {
 	struct stat st;

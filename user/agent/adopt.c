@@ -207,6 +207,26 @@ static void remove_orphans(struct agent *a, struct harvest *v)
 	}
 }
 
+/* What the maps hold is ours now, or nobody's: its engine and its agent have died together. */
+static bool claimed(void *ctx, enum dp_kind kind, uint32_t id)
+{
+	struct agent *a = ctx;
+	struct peer *p;
+
+	switch (kind) {
+	case DP_SA:
+		return agent_child_find(a, id, &p) != NULL;
+	case DP_PATH:
+		return path_find(a, id) != NULL;
+	case DP_GROUP:
+		break;
+	}
+	list_for_each (it, &a->peers)
+		if (list_entry(it, struct peer, node)->group == id)
+			return true;
+	return false;
+}
+
 /* Their SAs are orphans: the images would only be refused again. */
 static void remove_refused(struct agent *a, const struct harvest *v)
 {
@@ -233,6 +253,7 @@ int adopt(struct agent *a)
 	adopt_ike(a, v);
 	remove_orphans(a, v);
 	remove_refused(a, v);
+	dp_sweep(a->dp, claimed, a);
 	if (v->images)
 		log_info("took over %zu IKE SAs, %zu Child SAs and %zu paths from the engine",
 			 v->images, v->n_sas, v->n_paths);

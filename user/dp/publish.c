@@ -504,3 +504,22 @@ int dp_events_drain(struct dp *dp, dp_event_fn *fn, void *ctx)
 	dp->event_ctx = ctx;
 	return ring_buffer__consume(dp->events);
 }
+
+void dp_sweep(struct dp *dp, dp_keep_fn *keep, void *ctx)
+{
+	for (uint32_t i = 1; i < dp->opt.sa_max; i++) {
+		uint32_t id = sa_out(dp, i)->sa_id, spi = sa_in(dp, i)->spi;
+
+		if (!id || keep(ctx, DP_SA, id))
+			continue;
+		dp_sa_del(dp, id);
+		if (spi)
+			spi_alloc_free(&dp->spi, spi);
+	}
+	for (uint32_t id = 1; id < STEER_GROUPS_MAX; id++)
+		if (group_cur(dp, id)->slot && !keep(ctx, DP_GROUP, id))
+			dp_group_del(dp, id);
+	for (uint32_t id = 1; id < STEER_PATHS_MAX; id++)
+		if (path_load(dp, id).word && !keep(ctx, DP_PATH, id))
+			dp_path_del(dp, id);
+}
