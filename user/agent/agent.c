@@ -324,7 +324,7 @@ static void on_settle(evutil_socket_t fd, short what, void *ctx)
 
 int agent_reload(struct agent *a, char err[CONF_ERROR_MAX])
 {
-	struct conf *fresh;
+	struct conf *fresh, *old;
 	int ret = conf_load(a->opt.conf_file, &fresh, err);
 
 	if (ret)
@@ -336,17 +336,13 @@ int agent_reload(struct agent *a, char err[CONF_ERROR_MAX])
 		conf_free(fresh);
 		return ret;
 	}
-	guard_all(a, false);
-	conf_free(a->conf);
+	old = a->conf;
 	a->conf = fresh;
-	list_for_each (it, &a->peers) {
-		struct peer *p = list_entry(it, struct peer, node);
-
-		if (p->role_i)
-			guard_conn(a, p->conn, NULL, true);
-	}
+	/* First what is new, so that nothing is without a guard for a moment. */
+	guard_wanted(a);
+	guard_prune(a, old);
+	conf_free(old);
 	uplinks_load(a);
-	guard_all(a, true);
 	paths_sync_all(a);
 	agent_start_conns(a);
 	log_info("configuration %s read again: %u connections, %u uplinks", a->opt.conf_file,
@@ -521,18 +517,19 @@ static int agent_open(struct agent *a)
 	if (err)
 		return err;
 	uplinks_load(a);
-	guard_all(a, true);
+	guard_wanted(a);
 	return adopt(a);
 }
 
-/* Everything of ours goes: traffic that policy protects has no route any more, not a clear one. */
+/* Everything of ours goes, but for the guards of what the configuration protects: that has no route
+ * any more, not a clear one. */
 static void agent_clean(struct agent *a)
 {
 	struct dp_options opt = { .pin_dir = a->opt.pin_dir, .steer_dev = a->conf->steer };
 
 	list_for_each_safe (it, tmp, &a->peers)
 		peer_free(a, list_entry(it, struct peer, node));
-	guard_all(a, false);
+	guard_prune(a, a->conf);
 	if (a->engine_fd >= 0) {
 		struct engine_id bye = { 0 };
 

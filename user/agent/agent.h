@@ -196,11 +196,16 @@ void peer_free(struct agent *a, struct peer *p);
 
 void inner_add(struct agent *a, const struct child *c, const struct ike_ts *local, uint8_t n_local);
 void inner_del(struct agent *a, const struct child *c);
-/* Guards: unreachable routes to what policy protects, for the time without a tunnel. Of a
- * connection (or one child) from the time it is wanted until the operator takes it down; of pools
- * and of start_action = start from start to orderly stop. They outlive agent and engine. */
+/* Guards: unreachable routes to what policy protects, for the time without a tunnel. What the
+ * configuration itself protects (pools, start_action = start) has them from the first start on, and
+ * keeps them when the operator takes the connection down and when we end: between two lives of the
+ * agent nothing may leave in clear text. Other connections have them while they are up or being set
+ * up, until the operator takes them down or we end in an orderly way. Guards outlive agent and
+ * engine when these are killed. What two connections protect stays while one of them wants it. */
 void guard_conn(struct agent *a, const char *conn, const char *child_or_null, bool add);
-void guard_all(struct agent *a, bool add);
+void guard_wanted(struct agent *a);
+/* Take down what old asked for and nobody wants any more; old may be the configuration of now. */
+void guard_prune(struct agent *a, const struct conf *old);
 
 /* ---- paths.c ---- */
 

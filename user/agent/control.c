@@ -189,7 +189,8 @@ static void cmd_down(struct agent *a, struct ctl_req *req, const json_t *args)
 
 	if (!conn_wanted(a, req, name))
 		return;
-	guard_conn(a, name, child, false); /* the operator's word: no longer to be protected */
+	/* the operator's word: no longer to be protected, unless the configuration says so */
+	guard_conn(a, name, child, false);
 	op = op_new(a, req);
 	if (!op)
 		ctl_reply_done(req, CTL_FAILED, "too many operations are running");
