@@ -30,10 +30,11 @@
  *               "addresses":["192.0.2.2"],"weight":1,"preference":0,
  *               "attach":"tc","attach_why":"..."}],
  *   "conns":[{"name":"home","state":"down"|"connecting"|"established",
+ *             "wanted":true,"held":false,"retry_usec":null,
  *             "remote_addrs":["198.51.100.1"],"multipath":true,
  *             "paths":2,"paths_up":2,
- *             "children":[{"name":"net","state":"down"|"installed"}],
- *             "last_error":"..."|null}]}
+ *             "children":[{"name":"net","state":"down"|"installed","held":false}],
+ *             "last_error":"..."|null,"last_error_usec":null}]}
  *
  * sas  {"now_usec","ike_sas":[{"conn":"home","state":"ESTABLISHED","initiator":true,
  *   "role":"I"|"R","spi_i":"...","spi_r":"...","local":"192.0.2.2:4500",

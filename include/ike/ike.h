@@ -178,6 +178,7 @@ struct ike_output {
 	enum ike_output_kind kind;
 	uint64_t family; /* of IKE SAs from one authentication: stable over rekeys; 0 if none */
 	uint64_t spi_i, spi_r; /* of the IKE SA concerned, 0 if none */
+	bool role_i;	       /* we are I of the family */
 	char conn[IKE_NAME_MAX];
 	struct ike_path path; /* SEND: where; others: the IKE SA's current path */
 	const uint8_t *buf;   /* SEND: owned by the output, without non-ESP marker */

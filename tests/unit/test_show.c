@@ -131,15 +131,21 @@ Test(show, status)
 	      "\"paths\":0,\"paths_up\":0,\"remote_addrs\":[\"198.51.100.1\",\"203.0.113.1\"],"
 	      "\"children\":[{\"name\":\"a\",\"state\":\"down\"},{\"name\":\"b\",\"state\":"
 	      "\"down\"}],"
-	      "\"last_error\":\"AUTHENTICATION_FAILED\"}]}",
+	      "\"retry_usec\":14000000,\"last_error\":\"AUTHENTICATION_FAILED\","
+	      "\"last_error_usec\":4000000},{\"name\":\"off\",\"state\":\"down\",\"held\":true}]}",
 	      "braidd 0.1, pid 7, up 9 s, configuration /etc/braid/braid.conf\n"
 	      "braid-esp: not connected\n"
 	      "steering device braid0, maps in /p\n\n"
 	      "UPLINK  KIND  INTERFACE  STATE   WEIGHT  PREF  ADDRESSES  INGRESS  WHY\n"
 	      "w       wlan  wlan0      absent       1     0  -          none     -\n\n"
-	      "CONNECTION  STATE  PATHS UP  CHILDREN        REMOTE                     LAST ERROR\n"
-	      "home        down   0 of 0    a down, b down  198.51.100.1, 203.0.113.1  "
-	      "AUTHENTICATION_FAILED\n");
+	      "CONNECTION  STATE                      PATHS UP  CHILDREN        REMOTE             "
+	      "  "
+	      "      LAST ERROR\n"
+	      "home        down, next attempt in 4 s  0 of 0    a down, b down  198.51.100.1, "
+	      "203.0.113.1  AUTHENTICATION_FAILED, 6 s ago\n"
+	      "off         down, by the operator      0 of 0    -               -                  "
+	      "  "
+	      "      -\n");
 }
 
 Test(show, stats_explain_drops)

@@ -251,6 +251,8 @@ int adopt(struct agent *a)
 	for (size_t i = 0; i < v->n_sas; i++)
 		dp_spi_reserve(a->dp, v->sas[i].spi_in);
 	adopt_ike(a, v);
+	conns_adopted(a);
+	guards_load(a, NULL);
 	remove_orphans(a, v);
 	remove_refused(a, v);
 	dp_sweep(a->dp, claimed, a);

@@ -16,7 +16,6 @@
 #include "agent.h"
 
 enum {
-	RETRY_SEC = 5,	  /* between attempts at a connection that shall be up */
 	SETTLE_MSEC = 20, /* interface events come in bursts: addresses are looked at after it */
 	PRUNE_SEC = 10,	  /* between looks for paths a peer has left behind */
 	STOP_SEC = 3,	  /* for Deletes to be answered */
@@ -30,7 +29,7 @@ usec_t agent_now(void)
 	return (usec_t)ts.tv_sec * USEC_PER_SEC + (usec_t)ts.tv_nsec / 1000;
 }
 
-static void timer_arm(struct event *ev, usec_t usec)
+void agent_timer(struct event *ev, usec_t usec)
 {
 	struct timeval tv = { (time_t)(usec / USEC_PER_SEC), (suseconds_t)(usec % USEC_PER_SEC) };
 
@@ -82,33 +81,14 @@ static void peer_moved(struct agent *a, const struct ike_output *o)
 	}
 }
 
-void agent_note_again(struct agent *a)
-{
-	struct ike_sa_info info;
-	size_t n = 0;
-
-	memset(a->again, 0, sizeof(a->again));
-	for (size_t i = 0; i < ike_sa_count(a->ike) && n < AGENT_AGAIN_MAX; i++)
-		if (ike_sa_at(a->ike, i, &info) && info.role_i)
-			snprintf(a->again[n++], IKE_NAME_MAX, "%s", info.conn);
-}
-
-static char *again_slot(struct agent *a, const char *conn)
-{
-	for (size_t i = 0; i < AGENT_AGAIN_MAX; i++)
-		if (a->again[i][0] && !strcmp(a->again[i], conn))
-			return a->again[i];
-	return NULL;
-}
-
 static void on_event(struct agent *a, const struct ike_output *o)
 {
 	struct peer *p = NULL;
 	struct child *c = o->child_id ? agent_child_find(a, o->child_id, &p) : NULL;
-	char *again;
 
 	control_event(a, event_kinds[o->event], o->conn[0] ? o->conn : NULL, c ? c->name : NULL,
 		      NULL, NULL, NULL, NULL, o->text);
+	conns_on_event(a, o, c ? c->name : NULL);
 	if (o->op)
 		control_op_done(a, o->op, o->event != IKE_EV_FAILED, o->text);
 	switch (o->event) {
@@ -119,21 +99,13 @@ static void on_event(struct agent *a, const struct ike_output *o)
 		p = peer_find(a, o->family);
 		if (p && list_empty(&p->children))
 			peer_free(a, p);
-		timer_arm(a->retry_timer, again_slot(a, o->conn) ? SETTLE_MSEC * USEC_PER_MSEC
-								 : RETRY_SEC * USEC_PER_SEC);
-		break;
-	case IKE_EV_FAILED:
-		timer_arm(a->retry_timer, RETRY_SEC * USEC_PER_SEC);
 		break;
 	case IKE_EV_IKE_UP:
-		again = again_slot(a, o->conn);
-		if (again)
-			again[0] = '\0';
-		break;
 	case IKE_EV_IKE_REKEYED:
 	case IKE_EV_CHILD_UP:
 	case IKE_EV_CHILD_DOWN:
 	case IKE_EV_CHILD_REKEYED:
+	case IKE_EV_FAILED:
 		break;
 	}
 }
@@ -167,7 +139,7 @@ void agent_drain(struct agent *a)
 	if (next == USEC_NEVER)
 		event_del(a->ike_timer);
 	else
-		timer_arm(a->ike_timer, next > now ? next - now : 0);
+		agent_timer(a->ike_timer, next > now ? next - now : 0);
 }
 
 static void on_ike_timer(evutil_socket_t fd, short what, void *ctx)
@@ -201,105 +173,13 @@ static void on_ike_datagram(evutil_socket_t fd, short what, void *ctx)
 	}
 }
 
-/* ---- connections ---- */
+/* ---- other timers, reload ---- */
 
-const struct ike_conn_cfg *agent_conn(const struct agent *a, const char *name)
+static void on_engine_retry(evutil_socket_t fd, short what, void *ctx)
 {
-	for (size_t i = 0; i < a->conf->ike.n_conns; i++)
-		if (!strcmp(a->conf->ike.conns[i].name, name))
-			return &a->conf->ike.conns[i];
-	return NULL;
-}
-
-static bool local_allowed(const struct ike_conn_cfg *c, const struct addr *local)
-{
-	for (size_t i = 0; i < c->n_local_addrs; i++)
-		if (addr_equal(&c->local_addrs[i], local))
-			return true;
-	return c->n_local_addrs == 0;
-}
-
-bool agent_first_path(struct agent *a, const struct ike_conn_cfg *c, struct ike_path *ret_path)
-{
-	const struct uplink *best = NULL;
-
-	for (size_t i = 0; i < a->n_uplinks; i++) {
-		const struct uplink *u = &a->uplinks[i];
-
-		for (size_t e = 0; u->up && e < u->n_eps; e++) {
-			const struct addr *local = &u->eps[e].addr;
-
-			if (!local_allowed(c, local) ||
-			    (best && best->cfg.preference <= u->cfg.preference))
-				continue;
-			for (size_t r = 0; r < c->n_remote_addrs; r++) {
-				struct addr hop;
-
-				if (c->remote_addrs[r].family != local->family ||
-				    !path_pair_wanted(a, c, u, &c->remote_addrs[r]) ||
-				    rtnl_next_hop(a->rtnl, &c->remote_addrs[r], local, u->ifindex,
-						  &hop))
-					continue;
-				ret_path->local = (struct udp_addr){ *local, PORT_IKE };
-				ret_path->remote =
-					(struct udp_addr){ c->remote_addrs[r],
-							   c->remote_port ? c->remote_port
-									  : PORT_IKE };
-				ret_path->ifindex = u->ifindex;
-				best = u;
-				break;
-			}
-		}
-	}
-	return best != NULL;
-}
-
-static bool conn_running(struct agent *a, const char *name)
-{
-	struct ike_sa_info info;
-
-	for (size_t i = 0; i < ike_sa_count(a->ike); i++)
-		if (ike_sa_at(a->ike, i, &info) && !strcmp(info.conn, name))
-			return true;
-	return false;
-}
-
-void agent_start_conns(struct agent *a)
-{
-	bool waiting = false;
-
-	for (size_t i = 0; !a->stopping && i < a->conf->ike.n_conns; i++) {
-		const struct ike_conn_cfg *c = &a->conf->ike.conns[i];
-		struct ike_path path;
-		bool wanted = again_slot(a, c->name) != NULL;
-
-		for (size_t k = 0; k < c->n_children; k++)
-			wanted |= c->children[k].start == START_START;
-		if (!wanted || conn_running(a, c->name))
-			continue;
-		if (!agent_first_path(a, c, &path)) {
-			waiting = true;
-			continue;
-		}
-		int err = ike_up(a->ike, c->name, NULL, &path, 0, agent_now());
-		if (err && err != -EALREADY)
-			log_warning("%s: cannot be started: %s", c->name, strerror(-err));
-		agent_drain(a);
-	}
-	if (waiting)
-		timer_arm(a->retry_timer, RETRY_SEC * USEC_PER_SEC);
-}
-
-static void on_retry(evutil_socket_t fd, short what, void *ctx)
-{
-	struct agent *a = ctx;
-
 	(void)fd;
 	(void)what;
-	if (a->engine_fd < 0)
-		engine_replace(a);
-	else
-		agent_start_conns(a);
+	engine_replace(ctx);
 }
 
 static void on_prune(evutil_socket_t fd, short what, void *ctx)
@@ -309,7 +189,7 @@ static void on_prune(evutil_socket_t fd, short what, void *ctx)
 	(void)fd;
 	(void)what;
 	paths_prune(a);
-	timer_arm(a->prune_timer, PRUNE_SEC * USEC_PER_SEC);
+	agent_timer(a->prune_timer, PRUNE_SEC * USEC_PER_SEC);
 }
 
 static void on_settle(evutil_socket_t fd, short what, void *ctx)
@@ -319,7 +199,7 @@ static void on_settle(evutil_socket_t fd, short what, void *ctx)
 	(void)fd;
 	(void)what;
 	paths_sync_all(a);
-	agent_start_conns(a);
+	conns_settled(a);
 }
 
 int agent_reload(struct agent *a, char err[CONF_ERROR_MAX])
@@ -338,13 +218,12 @@ int agent_reload(struct agent *a, char err[CONF_ERROR_MAX])
 	}
 	old = a->conf;
 	a->conf = fresh;
-	/* First what is new, so that nothing is without a guard for a moment. */
-	guard_wanted(a);
-	guard_prune(a, old);
-	conf_free(old);
+	conns_load(a);
 	uplinks_load(a);
+	guards_load(a, &old->ike);
+	conf_free(old);
 	paths_sync_all(a);
-	agent_start_conns(a);
+	conns_run(a);
 	log_info("configuration %s read again: %u connections, %u uplinks", a->opt.conf_file,
 		 a->conf->ike.n_conns, a->n_uplinks);
 	return 0;
@@ -467,11 +346,11 @@ static int events_new(struct agent *a)
 		event_new(a->base, rtnl_fd(a->rtnl), EV_READ | EV_PERSIST, on_rtnl, a);
 
 	a->ike_timer = evtimer_new(a->base, on_ike_timer, a);
-	a->retry_timer = evtimer_new(a->base, on_retry, a);
+	a->engine_timer = evtimer_new(a->base, on_engine_retry, a);
 	a->settle_timer = evtimer_new(a->base, on_settle, a);
 	a->prune_timer = evtimer_new(a->base, on_prune, a);
-	if (!rtnl_ev || event_add(rtnl_ev, NULL) || !a->ike_timer || !a->retry_timer ||
-	    !a->settle_timer || !a->prune_timer)
+	if (!rtnl_ev || event_add(rtnl_ev, NULL) || !a->ike_timer || !a->engine_timer ||
+	    !a->settle_timer || !a->prune_timer || conns_open(a))
 		return -ENOMEM;
 	for (size_t i = 0; i < 3; i++) {
 		a->signals[i] = evsignal_new(a->base, sigs[i], on_signal, a);
@@ -517,7 +396,8 @@ static int agent_open(struct agent *a)
 	if (err)
 		return err;
 	uplinks_load(a);
-	guard_wanted(a);
+	conns_load(a);
+	guards_load(a, NULL);
 	return adopt(a);
 }
 
@@ -529,7 +409,7 @@ static void agent_clean(struct agent *a)
 
 	list_for_each_safe (it, tmp, &a->peers)
 		peer_free(a, list_entry(it, struct peer, node));
-	guard_prune(a, a->conf);
+	guards_load(a, &a->conf->ike);
 	if (a->engine_fd >= 0) {
 		struct engine_id bye = { 0 };
 
@@ -548,6 +428,7 @@ static void agent_close(struct agent *a)
 	dp_close(a->dp);
 	rtnl_free(a->rtnl);
 	images_forget(a);
+	conns_close(a);
 	free(a->msg);
 	conf_free(a->conf);
 }
@@ -564,14 +445,15 @@ int agent_run(const struct agent_options *opt, struct conf *conf)
 	a->next_epid = 1;
 	a->started = agent_now();
 	list_init(&a->peers);
+	list_init(&a->conns);
 	snprintf(a->ctl_path, sizeof(a->ctl_path), "%s/ctl.sock", opt->state_dir);
 	snprintf(a->engine_path, sizeof(a->engine_path), "%s/engine.sock", opt->state_dir);
 	err = agent_open(a);
 	if (!err) {
 		log_info("braidd ready: %u connections, %u uplinks, crypto %s", conf->ike.n_conns,
 			 a->n_uplinks, a->engine_hello.crypto);
-		timer_arm(a->settle_timer, SETTLE_MSEC * USEC_PER_MSEC);
-		timer_arm(a->prune_timer, PRUNE_SEC * USEC_PER_SEC);
+		agent_timer(a->settle_timer, SETTLE_MSEC * USEC_PER_MSEC);
+		agent_timer(a->prune_timer, PRUNE_SEC * USEC_PER_SEC);
 		agent_drain(a);
 		event_base_dispatch(a->base);
 		agent_clean(a);

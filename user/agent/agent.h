@@ -26,7 +26,8 @@ enum {
 	AGENT_PATH_MAX = 192, /* of a file name */
 	AGENT_EPS_MAX = 8,    /* endpoints per uplink */
 	AGENT_OPS_MAX = 64,
-	AGENT_AGAIN_MAX = 32,
+	CONN_ERROR_MAX = 256,
+	RANGE_PREFIXES_MAX = 64,
 	PORT_IKE = 500,
 	PORT_NATT = 4500,
 };
@@ -135,9 +136,9 @@ struct agent {
 	struct list peers;
 	struct op ops[AGENT_OPS_MAX];
 	uint32_t next_op;
-	struct event *ike_timer, *retry_timer, *settle_timer, *prune_timer;
-	char again[AGENT_AGAIN_MAX][IKE_NAME_MAX]; /* to be set up again, though not by start_action
-						    */
+	struct event *ike_timer, *engine_timer, *settle_timer, *prune_timer, *conns_timer;
+	usec_t conns_wake; /* when conns_timer fires; 0: not armed */
+	struct list conns;
 	struct event *signals[3];
 	bool stopping;
 	size_t n_images, cap_images;
@@ -153,12 +154,48 @@ int agent_run(const struct agent_options *opt, struct conf *conf);
 void agent_drain(struct agent *a);
 void agent_stop(struct agent *a); /* orderly: Deletes, then everything of ours goes */
 int agent_reload(struct agent *a, char err[CONF_ERROR_MAX]);
-/* Begin connections with start_action = start that are not up. */
-void agent_start_conns(struct agent *a);
-/* Have the connections that we began and that are up now set up again once they have ended. */
-void agent_note_again(struct agent *a);
-/* The path to begin a connection on: best uplink first. */
-bool agent_first_path(struct agent *a, const struct ike_conn_cfg *c, struct ike_path *ret_path);
+/* Have an event fire after so long. */
+void agent_timer(struct event *ev, usec_t usec);
+
+/* ---- conns.c: which connections shall be up, and when they are tried again ---- */
+
+/* What status tells of a connection besides what is there. */
+struct conn_state {
+	bool wanted;	 /* by configuration or operator */
+	bool held;	 /* down by the operator's word */
+	usec_t next;	 /* when it is tried again; 0: nothing planned */
+	usec_t error_at; /* 0: nothing failed yet */
+	char error[CONN_ERROR_MAX];
+};
+
+int conns_open(struct agent *a); /* 0 or -ENOMEM */
+void conns_close(struct agent *a);
+/* Take the configuration's wishes; the operator's stay. */
+void conns_load(struct agent *a);
+/* What was taken over from an earlier agent is wanted. */
+void conns_adopted(struct agent *a);
+/* Begin what is wanted, not there and due. */
+void conns_run(struct agent *a);
+/* Interfaces, addresses or routes have changed: no reason to wait any longer (the second: for those
+ * that had no way to their peer), then conns_run. */
+void conns_uplink_changed(struct agent *a);
+void conns_settled(struct agent *a);
+/* What ends now is set up again without a pause. */
+void conns_engine_lost(struct agent *a);
+/* child_or_null: name of the Child SA concerned. */
+void conns_on_event(struct agent *a, const struct ike_output *o, const char *child_or_null);
+/* The operator's word, guards included. Without a child it is about all of them. The core is told
+ * by the caller; conns_up_already: it says that there is nothing to do. */
+void conns_up(struct agent *a, const char *conn, const char *child_or_null);
+void conns_up_already(struct agent *a, const char *conn, const char *child_or_null);
+void conns_down(struct agent *a, const char *conn, const char *child_or_null);
+void conns_state(const struct agent *a, const char *conn, struct conn_state *ret_state);
+/* Is this child down by the operator's word? */
+bool conns_held(const struct agent *a, const char *conn, const char *child);
+/* Is its traffic kept from leaving in clear text by the operator's word? */
+bool conns_guarded(const struct agent *a, const char *conn, const char *child);
+/* The pair to begin a connection with: best uplink first, then the next one after each failure. */
+bool conns_first_path(struct agent *a, const struct ike_conn_cfg *c, struct ike_path *ret_path);
 const struct ike_conn_cfg *agent_conn(const struct agent *a, const char *name);
 
 /* ---- engine_link.c ---- */
@@ -188,6 +225,8 @@ void images_forget(struct agent *a); /* the engine that held them is gone */
 void agent_child_add(struct agent *a, const struct ike_output *o);
 void agent_child_del(struct agent *a, uint32_t id);
 struct child *agent_child_find(struct agent *a, uint32_t id, struct peer **ret_peer);
+/* Is there a Child SA of that name? */
+bool agent_child_up(const struct agent *a, const char *conn, const char *child);
 struct peer *peer_get(struct agent *a, uint64_t family, const char *conn);
 struct peer *peer_find(struct agent *a, uint64_t family);
 void peer_free(struct agent *a, struct peer *p);
@@ -196,16 +235,28 @@ void peer_free(struct agent *a, struct peer *p);
 
 void inner_add(struct agent *a, const struct child *c, const struct ike_ts *local, uint8_t n_local);
 void inner_del(struct agent *a, const struct child *c);
-/* Guards: unreachable routes to what policy protects, for the time without a tunnel. What the
- * configuration itself protects (pools, start_action = start) has them from the first start on, and
- * keeps them when the operator takes the connection down and when we end: between two lives of the
- * agent nothing may leave in clear text. Other connections have them while they are up or being set
- * up, until the operator takes them down or we end in an orderly way. Guards outlive agent and
- * engine when these are killed. What two connections protect stays while one of them wants it. */
-void guard_conn(struct agent *a, const char *conn, const char *child_or_null, bool add);
-void guard_wanted(struct agent *a);
-/* Take down what old asked for and nobody wants any more; old may be the configuration of now. */
-void guard_prune(struct agent *a, const struct conf *old);
+struct prefix {
+	struct addr addr;
+	uint8_t len;
+};
+
+/* A range as prefixes. All addresses (0/0) become two halves, so that the host's default route,
+ * which the uplinks need, stays. Returns how many; what does not fit is left out (0: nothing). */
+size_t range_prefixes(const struct addr *first, const struct addr *last, struct prefix *out,
+		      size_t max);
+
+/* ---- guards.c ---- */
+
+/* What the configuration itself protects (pools, start_action = start) has them from the first
+ * start on, and keeps them when the operator takes the connection down and when we end. Other
+ * connections have them from the operator's `up` until his `down` or our orderly end. They outlive
+ * agent and engine when these are killed. What two need stays until neither does. */
+
+/* First all that shall stand, then what only the old configuration asked for goes; that may be the
+ * one of now. NULL: nothing goes. */
+void guards_load(struct agent *a, const struct ike_cfg *old_or_null);
+/* After a change of what is wanted of that connection. */
+void guards_conn(struct agent *a, const char *conn);
 
 /* ---- paths.c ---- */
 

@@ -66,6 +66,20 @@ struct child *agent_child_find(struct agent *a, uint32_t id, struct peer **ret_p
 	return NULL;
 }
 
+bool agent_child_up(const struct agent *a, const char *conn, const char *child)
+{
+	list_for_each (it, &a->peers) {
+		const struct peer *p = list_entry(it, struct peer, node);
+
+		if (strcmp(p->conn, conn))
+			continue;
+		list_for_each (ci, &p->children)
+			if (!strcmp(list_entry(ci, struct child, node)->name, child))
+				return true;
+	}
+	return false;
+}
+
 static void copy_ts(struct engine_ts *to, const struct ike_ts *from, uint8_t n)
 {
 	for (uint8_t i = 0; i < n && i < ENGINE_TS_MAX; i++)

@@ -154,6 +154,7 @@ static void cmd_up(struct agent *a, struct ctl_req *req, const json_t *args)
 	const struct ike_conn_cfg *c;
 	struct ike_path path;
 	struct op *op;
+	int err;
 
 	if (!conn_wanted(a, req, name))
 		return;
@@ -163,23 +164,23 @@ static void cmd_up(struct agent *a, struct ctl_req *req, const json_t *args)
 			       name);
 		return;
 	}
-	if (!agent_first_path(a, c, &path)) {
-		ctl_reply_done(req, CTL_FAILED,
-			       "no uplink has link, address and a route to a peer of %s; see braid "
-			       "status",
-			       name);
-		return;
-	}
 	op = op_new(a, req);
 	if (!op) {
 		ctl_reply_done(req, CTL_FAILED, "too many operations are running");
 		return;
 	}
-	guard_conn(a, name, child, true);
+	conns_up(a, name, child);
+	if (!conns_first_path(a, c, &path)) {
+		op_end(op, CTL_FAILED,
+		       "no uplink has link, address and a route to the peer; see braid status");
+		return;
+	}
 	ctl_reply_progress(req, "%s: %s to %s", name, udp_addr_format(&path.local, from),
 			   udp_addr_format(&path.remote, to));
-	op_started(a, op, ike_up(a->ike, name, child, &path, op->id, agent_now()), name, child,
-		   args);
+	err = ike_up(a->ike, name, child, &path, op->id, agent_now());
+	if (err == -EALREADY)
+		conns_up_already(a, name, child);
+	op_started(a, op, err, name, child, args);
 }
 
 static void cmd_down(struct agent *a, struct ctl_req *req, const json_t *args)
@@ -189,14 +190,15 @@ static void cmd_down(struct agent *a, struct ctl_req *req, const json_t *args)
 
 	if (!conn_wanted(a, req, name))
 		return;
-	/* the operator's word: no longer to be protected, unless the configuration says so */
-	guard_conn(a, name, child, false);
 	op = op_new(a, req);
-	if (!op)
+	if (!op) {
 		ctl_reply_done(req, CTL_FAILED, "too many operations are running");
-	else
-		op_started(a, op, ike_down(a->ike, name, child, op->id, agent_now()), name, child,
-			   args);
+		return;
+	}
+	conns_down(a, name, child);
+	ctl_reply_progress(req, "%s%s%s: down until it is brought up again", name, child ? "/" : "",
+			   child ? child : "");
+	op_started(a, op, ike_down(a->ike, name, child, op->id, agent_now()), name, child, args);
 }
 
 static void cmd_rekey(struct agent *a, struct ctl_req *req, const json_t *args)

@@ -130,7 +130,7 @@ static void engine_lost(struct agent *a)
 	control_event(a, CTL_EV_ENGINE_DOWN, NULL, NULL, NULL, NULL, NULL, NULL, "engine is gone");
 	engine_link_close(a);
 	images_forget(a);
-	agent_note_again(a);
+	conns_engine_lost(a);
 	engine_replace(a);
 }
 
@@ -140,14 +140,14 @@ void engine_replace(struct agent *a)
 
 	if (engine_link_open(a)) {
 		engine_link_close(a);
-		event_add(a->retry_timer, &later);
+		event_add(a->engine_timer, &later);
 		return;
 	}
 	/* Keys went with the old one: nothing of the old relations can carry traffic. The new one
 	 * takes our Deletes to the peers. */
 	ike_shutdown(a->ike, agent_now());
 	agent_drain(a);
-	agent_start_conns(a);
+	conns_run(a);
 }
 
 static void on_readable(evutil_socket_t fd, short what, void *ctx)

@@ -154,22 +154,18 @@ static const char *conn_state(struct agent *a, const char *name)
 static json_t *conn_json(struct agent *a, const struct ike_conn_cfg *c)
 {
 	json_t *o = json_object(), *children = json_array();
+	const char *state = conn_state(a, c->name);
+	struct conn_state st;
 	unsigned n = 0, up = 0;
 
 	for (size_t k = 0; k < c->n_children; k++) {
-		bool installed = false;
+		const char *child = c->children[k].name;
 
-		list_for_each (it, &a->peers) {
-			struct peer *p = list_entry(it, struct peer, node);
-
-			list_for_each (ci, &p->children)
-				installed |= !strcmp(p->conn, c->name) &&
-					     !strcmp(list_entry(ci, struct child, node)->name,
-						     c->children[k].name);
-		}
-		json_array_append_new(children,
-				      json_pack("{s:s, s:s}", "name", c->children[k].name, "state",
-						installed ? "installed" : "down"));
+		json_array_append_new(
+			children,
+			json_pack("{s:s, s:s, s:b}", "name", child, "state",
+				  agent_child_up(a, c->name, child) ? "installed" : "down", "held",
+				  conns_held(a, c->name, child)));
 	}
 	list_for_each (it, &a->peers) {
 		struct peer *p = list_entry(it, struct peer, node);
@@ -182,13 +178,19 @@ static json_t *conn_json(struct agent *a, const struct ike_conn_cfg *c)
 		}
 	}
 	set_str(o, "name", c->name);
-	set_str(o, "state", conn_state(a, c->name));
+	set_str(o, "state", state);
 	set(o, "remote_addrs", addr_list(c->remote_addrs, c->n_remote_addrs));
 	set(o, "multipath", json_boolean(c->multipath));
 	set_int(o, "paths", n);
 	set_int(o, "paths_up", up);
 	set(o, "children", children);
-	set_str(o, "last_error", NULL);
+	conns_state(a, c->name, &st);
+	set(o, "wanted", json_boolean(st.wanted));
+	set(o, "held", json_boolean(st.held));
+	set(o, "retry_usec",
+	    !strcmp(state, "down") && st.next ? json_integer((json_int_t)st.next) : NULL);
+	set_str(o, "last_error", st.error);
+	set(o, "last_error_usec", st.error_at ? json_integer((json_int_t)st.error_at) : NULL);
 	return o;
 }
 

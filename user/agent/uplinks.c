@@ -64,6 +64,7 @@ static void endpoints_sync(struct agent *a, struct uplink *u)
 			eps[i].epid = a->next_epid++;
 			snprintf(what, sizeof(what), "has address %s", addr_format(&now[i], text));
 			uplink_event(a, u, CTL_EV_UPLINK_CHANGED, what);
+			conns_uplink_changed(a);
 		}
 	}
 	for (size_t k = 0; k < u->n_eps; k++) {
@@ -109,6 +110,7 @@ static void uplink_sync(struct agent *a, struct uplink *u)
 	if (up && !u->up) {
 		u->up = true;
 		uplink_event(a, u, CTL_EV_UPLINK_UP, "link is up");
+		conns_uplink_changed(a);
 	}
 }
 

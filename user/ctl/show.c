@@ -88,12 +88,27 @@ static void show_uplinks(FILE *out, const json_t *data)
 	table_end(t, out);
 }
 
+/* The state, and what comes next. */
+static void conn_state_cell(struct table *t, const json_t *data, const json_t *c)
+{
+	uint64_t now = num(data, "now_usec"), next = num(c, "retry_usec");
+	char in[UNIT_STR];
+
+	if (yes(c, "held"))
+		table_cell(t, "%s, by the operator", str(c, "state"));
+	else if (next)
+		table_cell(t, "%s, next attempt in %s", str(c, "state"),
+			   unit_age(next > now ? next - now : 0, in));
+	else
+		table_cell(t, "%s", str(c, "state"));
+}
+
 static void show_conns(FILE *out, const json_t *data)
 {
 	static const char *const heads[] = { "CONNECTION", "STATE",	 "PATHS UP", "CHILDREN",
 					     "REMOTE",	   "LAST ERROR", NULL };
 	struct table *t = table_new(heads);
-	char text[256];
+	char text[256], when[UNIT_STR];
 	const json_t *c, *k;
 	size_t i, j;
 
@@ -102,7 +117,7 @@ static void show_conns(FILE *out, const json_t *data)
 		size_t n = 0;
 
 		table_cell(t, "%s", str(c, "name"));
-		table_cell(t, "%s", str(c, "state"));
+		conn_state_cell(t, data, c);
 		table_cell(t, "%llu of %llu", (unsigned long long)num(c, "paths_up"),
 			   (unsigned long long)num(c, "paths"));
 		strcpy(text, "-");
@@ -111,7 +126,11 @@ static void show_conns(FILE *out, const json_t *data)
 					      str(k, "name"), str(k, "state"));
 		table_cell(t, "%s", text);
 		table_cell(t, "%s", list(c, "remote_addrs", text, sizeof(text)));
-		table_cell(t, "%s", str(c, "last_error"));
+		if (num(c, "last_error_usec"))
+			table_cell(t, "%s, %s", str(c, "last_error"),
+				   ago(data, c, "last_error_usec", when));
+		else
+			table_cell(t, "%s", str(c, "last_error"));
 	}
 	table_end(t, out);
 }

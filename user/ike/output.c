@@ -21,6 +21,7 @@ static struct out *out_new(struct ike *ike, const struct ike_sa *sa, enum ike_ou
 		o->o.family = sa->family;
 		o->o.spi_i = sa->spi_i;
 		o->o.spi_r = sa->spi_r;
+		o->o.role_i = sa->role_i;
 		o->o.path = sa->path;
 		if (sa->conn)
 			snprintf(o->o.conn, sizeof(o->o.conn), "%s", sa->conn->c.name);
