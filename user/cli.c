@@ -51,8 +51,8 @@ static void usage(FILE *to)
 	      "  -d, --state-dir DIR        of the agent (/run/braid)\n"
 	      "  -j, --json                 JSON on standard output, a line each\n"
 	      "  -t, --timeout SECONDS      for up, down and rekey (60)\n\n"
-	      "Exit codes: 0 done, 1 failed, 2 usage, 3 no agent, 4 refused, 5 timeout. See "
-	      "braid(8).\n",
+	      "Exit codes: 0 done, 1 failed, 2 usage, 3 no agent, 4 refused, 5 timeout, 6 no "
+	      "answer,\n7 authentication failed, 8 refused by the peer. See braid(8).\n",
 	      to);
 }
 

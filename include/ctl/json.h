@@ -86,7 +86,10 @@ enum {
 	X(NOT_FOUND, "not-found", 1)                                                               \
 	X(USAGE, "usage", 2)                                                                       \
 	X(REFUSED, "refused", 4)                                                                   \
-	X(TIMEOUT, "timeout", 5)
+	X(TIMEOUT, "timeout", 5)                                                                   \
+	X(NO_ANSWER, "no-answer", 6)                                                               \
+	X(AUTH_FAILED, "auth-failed", 7)                                                           \
+	X(PEER_REFUSED, "peer-refused", 8)
 
 enum ctl_code {
 	CTL_OK,

@@ -165,6 +165,15 @@ enum ike_event_kind {
 	IKE_EV_CHILD_REKEYED,
 	IKE_EV_FAILED,	   /* set-up attempt failed; text says why and what is done next */
 	IKE_EV_PEER_MOVED, /* the peer's NAT mapping changed */
+	IKE_EV_STEP,	   /* how far a set-up or an operation is; ends nothing */
+};
+
+/* Why something came to nothing: of FAILED and IKE_DOWN. */
+enum ike_failure {
+	IKE_FAIL_OTHER,
+	IKE_FAIL_NO_ANSWER,
+	IKE_FAIL_AUTH,	  /* one side did not believe the other */
+	IKE_FAIL_REFUSED, /* the peer said no: notify */
 };
 
 enum ike_output_kind {
@@ -187,6 +196,8 @@ struct ike_output {
 	const struct child_sa_out *child; /* CHILD_ADD; owned by the output */
 	uint32_t child_id;		  /* CHILD_DEL, CHILD events */
 	enum ike_event_kind event;
+	enum ike_failure failure;
+	uint16_t notify;  /* REFUSED, AUTH: the peer's notify type, 0: it gave none */
 	const char *text; /* EVENT: one line */
 	uint32_t op;	  /* EVENT: handle of the operation that asked, or 0 */
 };

@@ -315,6 +315,8 @@ void sim_drain(struct sim *s, unsigned side)
 				break;
 			d->events[d->n_events].kind = o->event;
 			d->events[d->n_events].op = o->op;
+			d->events[d->n_events].failure = o->failure;
+			d->events[d->n_events].notify = o->notify;
 			d->events[d->n_events].child_id = o->child_id;
 			snprintf(d->events[d->n_events++].text, 320, "%s", o->text);
 			break;
@@ -433,7 +435,7 @@ unsigned sim_op_ends(const struct sim_side *d, uint32_t op)
 	unsigned n = 0;
 
 	for (unsigned i = 0; i < d->n_events; i++)
-		n += d->events[i].op == op;
+		n += d->events[i].op == op && d->events[i].kind != IKE_EV_STEP;
 	return n;
 }
 

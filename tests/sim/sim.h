@@ -19,6 +19,8 @@ struct sim;
 struct sim_event {
 	enum ike_event_kind kind;
 	uint32_t op, child_id;
+	enum ike_failure failure;
+	uint16_t notify;
 	char text[320];
 };
 

@@ -467,6 +467,9 @@ Test(ctl, words)
 	cr_assert_str_eq(ctl_code_word(CTL_REFUSED), "refused");
 	cr_assert_eq(ctl_code_exit("refused"), 4);
 	cr_assert_eq(ctl_code_exit("timeout"), 5);
+	cr_assert_eq(ctl_code_exit("no-answer"), 6);
+	cr_assert_eq(ctl_code_exit("auth-failed"), 7);
+	cr_assert_eq(ctl_code_exit("peer-refused"), 8);
 	cr_assert_eq(ctl_code_exit("from the future"), 1);
 	cr_assert_str_eq(ctl_event_word(CTL_EV_PATH_STATE), "path-state");
 }

@@ -61,6 +61,7 @@ static const enum ctl_event event_kinds[] = {
 	[IKE_EV_IKE_REKEYED] = CTL_EV_IKE_REKEYED, [IKE_EV_CHILD_UP] = CTL_EV_CHILD_UP,
 	[IKE_EV_CHILD_DOWN] = CTL_EV_CHILD_DOWN,   [IKE_EV_CHILD_REKEYED] = CTL_EV_CHILD_REKEYED,
 	[IKE_EV_FAILED] = CTL_EV_FAILED,	   [IKE_EV_PEER_MOVED] = CTL_EV_PEER_MOVED,
+	[IKE_EV_STEP] = CTL_EV_PROGRESS,
 };
 
 /* The peer's NAT mapping changed, or its IKE SA moved: the main path follows. */
@@ -90,7 +91,7 @@ static void on_event(struct agent *a, const struct ike_output *o)
 		      NULL, NULL, NULL, NULL, o->text);
 	conns_on_event(a, o, c ? c->name : NULL);
 	if (o->op)
-		control_op_done(a, o->op, o->event != IKE_EV_FAILED, o->text);
+		control_op_event(a, o);
 	switch (o->event) {
 	case IKE_EV_PEER_MOVED:
 		peer_moved(a, o);
@@ -106,6 +107,7 @@ static void on_event(struct agent *a, const struct ike_output *o)
 	case IKE_EV_CHILD_DOWN:
 	case IKE_EV_CHILD_REKEYED:
 	case IKE_EV_FAILED:
+	case IKE_EV_STEP:
 		break;
 	}
 }

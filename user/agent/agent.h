@@ -305,8 +305,8 @@ void control_request(void *ctx, struct ctl_req *req, const char *cmd, const json
 void control_event(struct agent *a, enum ctl_event kind, const char *conn, const char *child,
 		   const char *path, const char *uplink, const char *state, const char *why,
 		   const char *text);
-/* The core finished an operation. */
-void control_op_done(struct agent *a, uint32_t op, bool ok, const char *text);
+/* A step or the end of an operation. */
+void control_op_event(struct agent *a, const struct ike_output *o);
 json_t *report_status(struct agent *a);
 json_t *report_sas(struct agent *a);
 json_t *report_paths(struct agent *a, const char *conn_or_null);

@@ -63,15 +63,23 @@ static void op_end(struct op *op, enum ctl_code code, const char *text)
 		ctl_reply_done(req, code, "%s", text);
 }
 
-void control_op_done(struct agent *a, uint32_t id, bool ok, const char *text)
+void control_op_event(struct agent *a, const struct ike_output *o)
 {
-	struct op *op = op_find(a, id);
+	static const enum ctl_code codes[] = {
+		[IKE_FAIL_OTHER] = CTL_FAILED,
+		[IKE_FAIL_NO_ANSWER] = CTL_NO_ANSWER,
+		[IKE_FAIL_AUTH] = CTL_AUTH_FAILED,
+		[IKE_FAIL_REFUSED] = CTL_PEER_REFUSED,
+	};
+	struct op *op = op_find(a, o->op);
 
 	if (!op)
 		return;
-	if (ok)
-		ctl_reply_progress(op->req, "%s", text);
-	op_end(op, ok ? CTL_OK : CTL_FAILED, text);
+	if (o->event != IKE_EV_FAILED)
+		ctl_reply_progress(op->req, "%s", o->text);
+	if (o->event == IKE_EV_STEP)
+		return;
+	op_end(op, o->event == IKE_EV_FAILED ? codes[o->failure] : CTL_OK, o->text);
 }
 
 struct op_limit {

@@ -122,7 +122,10 @@ static enum task_end refused(struct ike *ike, struct ike_sa *sa, struct task *t,
 	}
 	snprintf(why, sizeof(why), "peer %s refused %s: %s%s; the IKE SA stays up", peer,
 		 task_ops[t->kind].name, notify_name(err->type), refusal_hint(err->type));
-	return failed(ike, sa, t, old, why);
+	ike_sa_blame(sa, IKE_FAIL_REFUSED, err->type);
+	failed(ike, sa, t, old, why);
+	ike_sa_blame(sa, IKE_FAIL_OTHER, 0);
+	return TASK_FREE;
 }
 
 /* Whose of two simultaneous rekeys survives: the SA made with the lowest of the four nonces is

@@ -150,6 +150,7 @@ static void reject_responder(struct ike *ike, struct ike_sa *sa, struct task *t,
 
 	t->op = 0;
 	snprintf(sa->why, sizeof(sa->why), "%s", why);
+	ike_sa_blame(sa, IKE_FAIL_AUTH, 0);
 	ike->counters.auth_failed++;
 	if (!n)
 		ike_sa_close(ike, sa, false, "%s", why);
@@ -189,10 +190,12 @@ static void first_child(struct ike *ike, struct ike_sa *sa, struct task *t,
 	d.cfg = conn_child(sa->conn, t->child_name);
 	udp_addr_format(&sa->path.remote, peer);
 	if (!in->has_sa || !in->has_tsi || !in->has_tsr) {
+		ike_sa_blame(sa, IKE_FAIL_REFUSED, err ? err->type : 0);
 		out_event(ike, sa, IKE_EV_FAILED, 0, t->op,
 			  "peer %s refused Child SA %s: %s%s; the IKE SA stays up", peer,
 			  t->child_name, err ? notify_name(err->type) : "no reason given",
 			  err ? refusal_hint(err->type) : "");
+		ike_sa_blame(sa, IKE_FAIL_OTHER, 0);
 		return;
 	}
 	if (!child_answered(sa, t, NULL, false, in, &d)) {
@@ -230,6 +233,10 @@ enum task_end auth_done(struct ike *ike, struct ike_sa *sa, struct task *t,
 		snprintf(why, sizeof(why), "peer %s refused: %s%s", peer,
 			 err ? notify_name(err->type) : "IKE_AUTH without AUTH",
 			 err ? refusal_hint(err->type) : "");
+		ike_sa_blame(sa,
+			     err && err->type == N_AUTHENTICATION_FAILED ? IKE_FAIL_AUTH
+									 : IKE_FAIL_REFUSED,
+			     err ? err->type : 0);
 		out_event(ike, sa, IKE_EV_FAILED, 0, t->op, "%s", why);
 		ike_sa_close(ike, sa, false, "%s", why);
 		return TASK_FREE;
@@ -248,6 +255,7 @@ enum task_end auth_done(struct ike *ike, struct ike_sa *sa, struct task *t,
 	}
 	parts_process(&(struct part_ctx){
 		.ike = ike, .sa = sa, .place = AT_AUTH_RESPONSE, .in = in, .path = path });
+	out_step(ike, sa, t, "IKE_AUTH answered: the peer is %.60s", id_format(&sa->remote_id, id));
 	established(ike, sa, "IKE_AUTH answered");
 	first_child(ike, sa, t, in);
 	return TASK_FREE;

@@ -147,7 +147,7 @@ struct task {
 	uint8_t *packet; /* owned */
 	size_t packet_len;
 	unsigned tries;
-	usec_t timeout, next_send, give_up;
+	usec_t timeout, first_send, next_send, give_up;
 	uint16_t unprotected_error; /* seen, but not believed at once (2.21.1) */
 
 	/* what we offered; kept until the answer */
@@ -206,8 +206,10 @@ struct ike_sa {
 	bool redundant; /* lost a rekey collision */
 	bool lingering; /* counted in ike.lingering */
 	usec_t since, expires;
-	char why[WHY_MAX]; /* reason of the end, for the event */
-	uint32_t down_op;  /* operation that IKE_DOWN will end */
+	char why[WHY_MAX];	  /* reason of the end, for the event */
+	uint32_t down_op;	  /* operation that IKE_DOWN will end */
+	enum ike_failure failure; /* kind of that reason, or of the next IKE_EV_FAILED */
+	uint16_t failure_notify;
 
 	struct ike_path path;
 	bool natt_peer, nat_local, nat_remote;
@@ -387,6 +389,11 @@ void out_child_del(struct ike *ike, const struct ike_sa *sa, uint32_t child_id);
 void out_event(struct ike *ike, const struct ike_sa *sa, enum ike_event_kind kind,
 	       uint32_t child_id, uint32_t op, const char *fmt, ...)
 	__attribute__((format(printf, 6, 7)));
+/* How far t is: for those who asked, and of every set-up attempt. */
+void out_step(struct ike *ike, const struct ike_sa *sa, const struct task *t, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
+/* What the next IKE_EV_FAILED or the end of sa is due to. notify: 0 if the peer gave no reason. */
+void ike_sa_blame(struct ike_sa *sa, enum ike_failure failure, uint16_t notify);
 void outs_free(struct ike *ike);
 void log_ike(const struct ike_sa *sa, enum log_level level, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));

@@ -144,6 +144,12 @@ void ike_sa_state(struct ike *ike, struct ike_sa *sa, enum ike_state to, const c
 	ike_sa_touch(sa);
 }
 
+void ike_sa_blame(struct ike_sa *sa, enum ike_failure failure, uint16_t notify)
+{
+	sa->failure = failure;
+	sa->failure_notify = notify;
+}
+
 /* Every operation that waits on this IKE SA ends now: what was to be deleted is gone, which is what
  * was wanted; the rest failed. */
 static void tasks_end(struct ike *ike, struct ike_sa *sa, struct list *tasks, bool was_up)

@@ -145,6 +145,7 @@ enum after informational_request(struct ike *ike, struct ike_sa *sa, const struc
 	if (msg_notify(in, N_AUTHENTICATION_FAILED)) {
 		snprintf(sa->why, sizeof(sa->why),
 			 "the peer did not accept our authentication: check id and secret");
+		ike_sa_blame(sa, IKE_FAIL_AUTH, N_AUTHENTICATION_FAILED);
 		ike->counters.auth_failed++;
 		return AFTER_CLOSE;
 	}

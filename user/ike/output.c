@@ -102,23 +102,53 @@ void out_child_del(struct ike *ike, const struct ike_sa *sa, uint32_t child_id)
 		o->o.child_id = child_id;
 }
 
+static struct out *event_new(struct ike *ike, const struct ike_sa *sa, enum ike_event_kind kind,
+			     uint32_t op, const char *fmt, va_list ap)
+{
+	struct out *o = out_new(ike, sa, IKE_OUT_EVENT, 0);
+
+	if (!o)
+		return NULL;
+	o->o.event = kind;
+	o->o.op = op;
+	vsnprintf(o->text, sizeof(o->text), fmt, ap);
+	o->o.text = o->text;
+	return o;
+}
+
 void out_event(struct ike *ike, const struct ike_sa *sa, enum ike_event_kind kind,
 	       uint32_t child_id, uint32_t op, const char *fmt, ...)
 {
-	struct out *o = out_new(ike, sa, IKE_OUT_EVENT, 0);
+	struct out *o;
 	va_list ap;
 
+	va_start(ap, fmt);
+	o = event_new(ike, sa, kind, op, fmt, ap);
+	va_end(ap);
 	if (!o)
 		return;
-	o->o.event = kind;
 	o->o.child_id = child_id;
-	o->o.op = op;
+	if (!sa)
+		return;
+	if (kind == IKE_EV_FAILED || kind == IKE_EV_IKE_DOWN) {
+		o->o.failure = sa->failure;
+		o->o.notify = sa->failure_notify;
+	}
+	log_ike(sa, kind == IKE_EV_FAILED ? LOG_WARN_ : LOG_INFO_, "%s", o->text);
+}
+
+void out_step(struct ike *ike, const struct ike_sa *sa, const struct task *t, const char *fmt, ...)
+{
+	struct out *o;
+	va_list ap;
+
+	if (!t->op && t->kind != TASK_IKE_INIT && t->kind != TASK_IKE_AUTH)
+		return;
 	va_start(ap, fmt);
-	vsnprintf(o->text, sizeof(o->text), fmt, ap);
+	o = event_new(ike, sa, IKE_EV_STEP, t->op, fmt, ap);
 	va_end(ap);
-	o->o.text = o->text;
-	if (sa)
-		log_ike(sa, kind == IKE_EV_FAILED ? LOG_WARN_ : LOG_INFO_, "%s", o->text);
+	if (o)
+		log_ike(sa, LOG_DEBUG_, "%s", o->text);
 }
 
 void log_ike(const struct ike_sa *sa, enum log_level level, const char *fmt, ...)

@@ -47,7 +47,7 @@ int sa_init_build(struct ike *ike, struct ike_sa *sa, struct task *t, struct msg
 }
 
 /* Repeat the request with what the responder asked for. */
-static void again(struct ike *ike, struct ike_sa *sa, struct task *t)
+static void again(struct ike *ike, struct ike_sa *sa, struct task *t, const char *what)
 {
 	uint8_t rounds = t->rounds + 1;
 
@@ -57,6 +57,7 @@ static void again(struct ike *ike, struct ike_sa *sa, struct task *t)
 			     sa->conn->c.name, t->rounds);
 		return;
 	}
+	out_step(ike, sa, t, "the peer asks for %s", what);
 	task_reset_packet(sa, t);
 	t->rounds = rounds;
 	window_run(ike, sa);
@@ -67,6 +68,9 @@ static void doubt(struct ike *ike, struct ike_sa *sa, struct task *t, uint16_t t
 {
 	log_stranger(ike, &sa->path, "%s: unprotected %s in answer to IKE_SA_INIT; still trying",
 		     sa->conn->c.name, notify_name(type));
+	out_step(ike, sa, t,
+		 "%s in answer to IKE_SA_INIT, which anybody could have sent: still trying",
+		 notify_name(type));
 	t->unprotected_error = type;
 	if (!t->give_up)
 		t->give_up = ike->now + 3 * sa->conn->c.retransmit_timeout;
@@ -82,7 +86,7 @@ static void notified(struct ike *ike, struct ike_sa *sa, struct task *t, const s
 	if (cookie && cookie->data.len >= 1 && cookie->data.len <= COOKIE_MAX) {
 		memcpy(sa->cookie, cookie->data.p, cookie->data.len);
 		sa->cookie_len = (uint8_t)cookie->data.len;
-		again(ike, sa, t);
+		again(ike, sa, t, "a cookie");
 	} else if (ke && ke->data.len == 2) {
 		uint16_t group = (uint16_t)(ke->data.p[0] << 8 | ke->data.p[1]);
 
@@ -93,7 +97,7 @@ static void notified(struct ike *ike, struct ike_sa *sa, struct task *t, const s
 			return;
 		}
 		t->ke_group = group;
-		again(ike, sa, t); /* the cookie stays in (2.6.1) */
+		again(ike, sa, t, "another key exchange group"); /* the cookie stays in (2.6.1) */
 	} else if (err) {
 		doubt(ike, sa, t, err->type);
 	}
@@ -130,6 +134,7 @@ void sa_init_response(struct ike *ike, struct ike_sa *sa, const struct ike_path 
 		      const uint8_t *buf, size_t len)
 {
 	struct task *t = task_find(sa, TASK_IKE_INIT, 0), *auth;
+	char suite[IKE_SUITE_STR];
 	struct ike_msg in;
 	uint8_t critical;
 
@@ -155,6 +160,11 @@ void sa_init_response(struct ike *ike, struct ike_sa *sa, const struct ike_path 
 	memcpy(sa->init_resp, buf, len);
 	sa->init_resp_len = len;
 	memcpy(auth->child_name, t->child_name, sizeof(auth->child_name));
+	suite_format(&sa->suite, PROTO_IKE, suite);
+	out_step(ike, sa, t, "IKE_SA_INIT answered: %s%s", suite,
+		 sa->nat_local	  ? ", we are behind a NAT"
+		 : sa->nat_remote ? ", the peer is behind a NAT"
+				  : "");
 	t->op = 0;
 	task_end(ike, sa, t, IKE_EV_FAILED, 0, "");
 	/* always when the peer knows NAT traversal: no later change of port is needed then */

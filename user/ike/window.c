@@ -209,6 +209,21 @@ static void task_send(struct ike *ike, struct ike_sa *sa, struct task *t)
 	out_send(ike, sa, &sa->path, t->packet, t->packet_len);
 	t->tries++;
 	t->next_send = ike->now + t->timeout;
+	if (t->tries == 1)
+		t->first_send = ike->now;
+}
+
+static void tell_sent(struct ike *ike, const struct ike_sa *sa, const struct task *t)
+{
+	const char *name = task_ops[t->kind].name,
+		   *exchange = exchange_name(task_ops[t->kind].exchange);
+	char peer[ADDR_PORT_STR];
+
+	udp_addr_format(&sa->path.remote, peer);
+	if (strcmp(name, exchange))
+		out_step(ike, sa, t, "%s: %s sent to %s", name, exchange, peer);
+	else
+		out_step(ike, sa, t, "%s sent to %s", exchange, peer);
 }
 
 static int task_start(struct ike *ike, struct ike_sa *sa, struct task *t)
@@ -226,6 +241,7 @@ static int task_start(struct ike *ike, struct ike_sa *sa, struct task *t)
 	sa->n_inflight++;
 	ike_sa_touch(sa);
 	task_send(ike, sa, t);
+	tell_sent(ike, sa, t);
 	if (t->kind == TASK_IKE_INIT) {
 		/* AUTH covers the last version sent (2.15) */
 		free(sa->init_req);
@@ -282,19 +298,24 @@ static void give_up(struct ike *ike, struct ike_sa *sa, const struct task *t)
 		snprintf(why, sizeof(why), "%s", sa->why);
 		ike_sa_close(ike, sa, false, "%s", why);
 	} else if (t->unprotected_error) {
+		ike_sa_blame(sa, IKE_FAIL_REFUSED, t->unprotected_error);
 		ike_sa_close(ike, sa, false, "peer %s refused: %s%s", peer,
 			     notify_name(t->unprotected_error), refusal_hint(t->unprotected_error));
 	} else {
-		ike_sa_close(ike, sa, false,
-			     "no answer from %s to %s (message %u) after %u tries; is it up, and "
-			     "UDP %u open on the way?",
-			     peer, task_ops[t->kind].name, t->msg_id, t->tries,
-			     sa->path.remote.port);
+		ike_sa_blame(sa, IKE_FAIL_NO_ANSWER, 0);
+		ike_sa_close(
+			ike, sa, false,
+			"no answer from %s to %s (message %u) after %u tries in %.1f s; is it up, "
+			"and UDP %u open on the way?",
+			peer, task_ops[t->kind].name, t->msg_id, t->tries,
+			(double)(ike->now - t->first_send) / USEC_PER_SEC, sa->path.remote.port);
 	}
 }
 
 void window_tick(struct ike *ike, struct ike_sa *sa)
 {
+	char peer[ADDR_PORT_STR];
+
 	list_for_each_safe (it, tmp, &sa->inflight) {
 		struct task *t = list_entry(it, struct task, node);
 
@@ -305,6 +326,9 @@ void window_tick(struct ike *ike, struct ike_sa *sa)
 			give_up(ike, sa, t);
 			return;
 		}
+		out_step(ike, sa, t, "no answer from %s to %s, sent again, %u of %u",
+			 udp_addr_format(&sa->path.remote, peer), task_ops[t->kind].name, t->tries,
+			 sa->conn->c.retransmit_tries);
 		t->timeout = (usec_t)((double)t->timeout * sa->conn->c.retransmit_base);
 		task_send(ike, sa, t);
 		ike->counters.retransmits++;
