@@ -25,7 +25,7 @@ enum { ESP_HEADER = 8, ESP_OVERHEAD_MAX = 8 + 16 + 16 + 2 + 32 };
 struct esp_format {
 	uint32_t spi;	 /* host order */
 	uint8_t iv, icv; /* octets */
-	uint8_t align;	 /* text is a multiple of this: cipher block, at least 4 */
+	uint8_t align;	 /* text is a multiple of this, a power of two: cipher block, at least 4 */
 	uint8_t hdr;	 /* octets before the inner packet: ESP_HEADER + iv */
 	bool esn;
 	bool aead; /* ESN belongs into the AAD; else behind the text (RFC 4303 2.2.1) */
@@ -33,10 +33,16 @@ struct esp_format {
 
 struct esp_format esp_format_init(uint32_t spi, bool esn, bool aead, const struct aead_sizes *s);
 
+/* Octets that are encrypted: the inner packet, padding, pad length and next header. */
+static inline size_t esp_text_len(const struct esp_format *f, size_t inner_len)
+{
+	return (inner_len + 2 + f->align - 1u) & ~(size_t)(f->align - 1u);
+}
+
 /* Octets of the ESP packet that carries inner_len octets. */
 static inline size_t esp_len(const struct esp_format *f, size_t inner_len)
 {
-	return f->hdr + (inner_len + 2 + f->align - 1) / f->align * f->align + f->icv;
+	return f->hdr + esp_text_len(f, inner_len) + f->icv;
 }
 
 /* Largest inner packet for which esp_len is at most len; 0 if there is none. */

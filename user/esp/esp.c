@@ -31,7 +31,7 @@ size_t esp_inner_max(const struct esp_format *f, size_t len)
 
 	if (len < (size_t)f->hdr + f->icv)
 		return 0;
-	text = (len - f->hdr - f->icv) / f->align * f->align;
+	text = (len - f->hdr - f->icv) & ~(size_t)(f->align - 1u);
 	return text < 2 ? 0 : text - 2;
 }
 
@@ -68,7 +68,7 @@ static void make_aad(struct esp_aad *aad, const struct esp_format *f, uint64_t s
 int esp_encap(struct aead *a, const struct esp_format *f, uint64_t seq, uint8_t *pkt,
 	      size_t inner_len, uint8_t next_header)
 {
-	size_t text_len = (inner_len + 2 + f->align - 1) / f->align * f->align;
+	size_t text_len = esp_text_len(f, inner_len);
 	size_t pad = text_len - inner_len - 2;
 	uint8_t *text = pkt + f->hdr, *p = text + inner_len;
 	struct esp_aad aad;
@@ -95,7 +95,7 @@ bool esp_shape_ok(const struct esp_format *f, size_t len)
 	if (len < (size_t)f->hdr + f->align + f->icv)
 		return false;
 	text_len = len - f->hdr - f->icv;
-	return text_len % f->align == 0;
+	return (text_len & (f->align - 1u)) == 0;
 }
 
 int esp_decap(struct aead *a, const struct esp_format *f, uint64_t seq, uint8_t *pkt, size_t len,
