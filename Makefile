@@ -232,9 +232,9 @@ bench:
 	@$(MAKE) --no-print-directory bench-throughput
 bench-throughput:
 	@$(MAKE) --no-print-directory deps GROUPS='build test bench'
-	@$(MAKE) --no-print-directory -j$(JOBS) all $(B)/tests/bench/udp_gso
+	@$(MAKE) --no-print-directory -j$(JOBS) all $(B)/tests/bench/udp_load
 	@BRAID_BUILD=$(B) unshare -m --propagation private tests/bench/bench_throughput.sh
-$(B)/tests/bench/udp_gso: $(B)/tests/bench/udp_gso.o
+$(B)/tests/bench/udp_load: $(B)/tests/bench/udp_load.o
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^
 interop:
