@@ -273,9 +273,13 @@ struct ike_sa_info {
 	uint16_t n_children;
 };
 
+/* retransmits: our own, unanswered; retransmits_rx: exact copies of a request that was answered,
+ * sent again by the peer or replayed by anybody; dropped_window: every other Message ID that is not
+ * the next one. */
 struct ike_counters {
-	uint64_t rx, tx, retransmits, dropped_syntax, dropped_spi, dropped_version, dropped_window,
-		dropped_integrity, cookies_sent, half_open, half_open_refused, auth_failed;
+	uint64_t rx, tx, retransmits, retransmits_rx, dropped_syntax, dropped_spi, dropped_version,
+		dropped_window, dropped_integrity, cookies_sent, half_open, half_open_refused,
+		auth_failed;
 };
 
 size_t ike_sa_count(const struct ike *ike);

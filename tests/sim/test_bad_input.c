@@ -379,6 +379,10 @@ Test(replay, ike_auth)
 	cr_assert_eq(ike_sa_count(d->e[DUO_R].ike), 1);
 	assert_undisturbed(d);
 
+	/* two copies of IKE_SA_INIT and one of IKE_AUTH were known again */
+	cr_assert_eq(duo_counters(d, DUO_R).retransmits_rx, 3);
+	cr_assert_eq(duo_counters(d, DUO_R).retransmits, 0);
+
 	/* the window has moved on */
 	unsigned long long dropped = duo_counters(d, DUO_R).dropped_window;
 	cr_assert_eq(duo_deliver(d, &req), 0);

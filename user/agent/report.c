@@ -383,6 +383,7 @@ static json_t *ike_stats(struct agent *a)
 	N(rx);
 	N(tx);
 	N(retransmits);
+	N(retransmits_rx);
 	N(dropped_syntax);
 	N(dropped_spi);
 	N(dropped_version);

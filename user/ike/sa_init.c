@@ -219,10 +219,9 @@ static bool retransmitted(struct ike *ike, const struct ike_path *path, const ui
 		if (memcmp(sa->init_hash, hash, SHA256_OCTETS))
 			continue;
 		/* the whole packet is what counts: SPIi and address may be shared (2.1) */
-		if (sa->state == IKE_HALF_OPEN) {
+		ike->counters.retransmits_rx++;
+		if (sa->state == IKE_HALF_OPEN)
 			out_send(ike, sa, path, sa->init_resp, sa->init_resp_len);
-			ike->counters.retransmits++;
-		}
 		return true;
 	}
 	return false;

@@ -401,7 +401,7 @@ static bool in_window(struct ike *ike, struct ike_sa *sa, const struct ike_path 
 		/* only an identical copy gets the stored answer, at the source of this copy */
 		if (!memcmp(c->hash, hash, SHA256_OCTETS)) {
 			out_send(ike, sa, path, c->buf, c->len);
-			ike->counters.retransmits++;
+			ike->counters.retransmits_rx++;
 			return false;
 		}
 	} else if (hdr->msg_id == sa->expected_request && sa->state != IKE_CLOSED) {
