@@ -244,6 +244,8 @@ interop:
 
 # ---- installation -----------------------------------------------------------------------------------
 
+VERSION := $(shell sed -n 's/.*BRAID_VERSION "\(.*\)"/\1/p' include/base/version.h)
+
 .PHONY: install
 install: all
 	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/share/man/man5 \
@@ -252,8 +254,8 @@ install: all
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions \
 		$(DESTDIR)$(PREFIX)/lib/systemd/system $(DESTDIR)/etc/braid
 	install -m 755 $(B)/braidd $(B)/braid-esp $(B)/braid $(DESTDIR)$(PREFIX)/sbin
-	for s in 5 7 8; do for m in user/man/*.$$s; do [ ! -e $$m ] || \
-		install -m 644 $$m $(DESTDIR)$(PREFIX)/share/man/man$$s; done; done
+	for m in user/man/*.[578]; do sed -e 's,/usr/local,$(PREFIX),g' -e 's/^\.Os$$/.Os braid $(VERSION)/' \
+		$$m >$(DESTDIR)$(PREFIX)/share/man/man$${m##*.}/$${m##*/}; done
 	install -m 644 user/examples/* $(DESTDIR)$(PREFIX)/share/doc/braid/examples
 	install -m 644 user/completion/braid.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/braid
 	for u in user/systemd/*.service; do sed 's,/usr/local,$(PREFIX),g' $$u > \

@@ -8,10 +8,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/version.h"
 #include "ctl/client.h"
 #include "ctl/show.h"
-
-#define BRAID_VERSION "0.1"
 
 /* Exit codes, also in braid(8) and FOREACH_CTL_CODE. */
 enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_NO_AGENT = 3, EXIT_TIMEOUT = 5 };

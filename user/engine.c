@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/version.h"
 #include "engine/engine.h"
 #include "esp/client.h"
 
@@ -26,6 +27,7 @@ static const char usage[] =
 	"      --pin-dir DIR     accepted and not used: descriptors come from the agent\n"
 	"  -f, --foreground      do not go into the background\n"
 	"  -v, --verbose         more log lines\n"
+	"  -V, --version\n"
 	"  -h, --help\n";
 
 struct options {
@@ -107,12 +109,13 @@ static void parse(int argc, char **argv, struct options *o)
 		{ "pin-dir", required_argument, NULL, 'p' },
 		{ "foreground", no_argument, NULL, 'f' },
 		{ "verbose", no_argument, NULL, 'v' },
+		{ "version", no_argument, NULL, 'V' },
 		{ "help", no_argument, NULL, 'h' },
 		{ 0 },
 	};
 	int c;
 
-	while ((c = getopt_long(argc, argv, "d:fvh", longs, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, "d:fvVh", longs, NULL)) != -1) {
 		switch (c) {
 		case 'd':
 			o->dir = optarg;
@@ -125,6 +128,9 @@ static void parse(int argc, char **argv, struct options *o)
 		case 'v':
 			log_set_level(LOG_DEBUG_);
 			break;
+		case 'V':
+			puts("braid-esp " BRAID_VERSION);
+			exit(0);
 		case 'h':
 			fputs(usage, stdout);
 			exit(0);

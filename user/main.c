@@ -11,6 +11,7 @@
 
 #include "agent/agent.h"
 #include "base/log.h"
+#include "base/version.h"
 
 enum { OPT_PIN_DIR = 256, OPT_ENGINE };
 
@@ -107,7 +108,7 @@ int main(int argc, char **argv)
 			verbose++;
 			break;
 		case 'V':
-			puts("braidd 0.1");
+			puts("braidd " BRAID_VERSION);
 			return 0;
 		case 'h':
 			usage(stdout);

@@ -9,9 +9,8 @@
 #include <event2/event.h>
 
 #include "base/log.h"
+#include "base/version.h"
 #include "agent.h"
-
-#define BRAID_VERSION "0.1"
 
 static const char *arg(const json_t *args, const char *key)
 {

@@ -8,6 +8,7 @@
 #include <net/if.h>
 
 #include "base/secret.h"
+#include "base/version.h"
 #include "crypto/alg.h"
 #include "agent.h"
 
@@ -198,7 +199,7 @@ json_t *report_status(struct agent *a)
 {
 	json_t *o = json_object(), *e = json_object(), *conns = json_array();
 
-	set_str(o, "version", "0.1");
+	set_str(o, "version", BRAID_VERSION);
 	set_int(o, "pid", (uint64_t)getpid());
 	set_int(o, "now_usec", agent_now());
 	set_int(o, "started_usec", a->started);
