@@ -204,14 +204,10 @@ Test(dp, sweep_after_adoption)
 Test(dp, pins_are_private)
 {
 	struct stat st;
-	char file[128];
 
 	open_dp();
 	cr_assert_eq(stat(pins, &st), 0);
 	cr_assert_eq(st.st_mode & 0777, 0700);
-	snprintf(file, sizeof(file), "%s/sa_in", pins);
-	cr_assert_eq(stat(file, &st), 0);
-	cr_assert_eq(st.st_mode & 0777, 0600);
 }
 
 /* Another size or version: nothing is touched, and the sentence says both sides. */
@@ -545,20 +541,101 @@ Test(dp, generic_xdp_when_asked)
 	xdp_beside(DP_ATTACH_XDP_GENERIC, "xdp-generic");
 }
 
-/* Somebody's XDP program holds the device without a dispatcher: ours goes to tc and says why. */
+static int xdp_of_somebody(void)
+{
+	const struct bpf_insn pass[] = {
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = XDP_PASS },
+		{ .code = BPF_JMP | BPF_EXIT },
+	};
+	int fd = bpf_prog_load(BPF_PROG_TYPE_XDP, "somebody", "GPL", pass, 2, NULL);
+
+	cr_assert_geq(fd, 0);
+	return fd;
+}
+
+/* Somebody's XDP program holds the device without a dispatcher: ours goes to tc and says why. Once
+ * the place is free ours takes it; taken from it by force, ours goes to tc again. */
 Test(dp, xdp_taken_falls_back_to_tc)
 {
 	uint32_t u0 = if_nametoindex("u0");
-	struct steer_xdp *theirs = steer_xdp__open_and_load();
-	char why[160];
+	int theirs = xdp_of_somebody();
+	char why[192];
 
-	cr_assert(theirs);
-	cr_assert_eq(bpf_xdp_attach(u0, bpf_program__fd(theirs->progs.steer_xdp), 0, NULL), 0);
+	cr_assert_eq(bpf_xdp_attach(u0, theirs, 0, NULL), 0);
+	opt.attach = DP_ATTACH_XDP;
+	open_dp();
+	for (int round = 0; round < 2; round++) {
+		cr_assert_eq(dp_uplink_attach(dp, u0, why, sizeof(why)), 0, "%s", why);
+		cr_assert_str_eq(dp_uplink_mode(dp, u0), "tc");
+		cr_assert(strstr(why, "another XDP program"), "%s", why);
+		cr_assert(sh_ok("ip link show u0 | grep -q 'name somebody'"));
+		cr_assert(sh_ok("tc filter show dev u0 ingress | grep -q steer_in"));
+		cr_assert_eq(bpf_xdp_detach(u0, 0, NULL), 0);
+		cr_assert_eq(dp_uplink_attach(dp, u0, why, sizeof(why)), 0, "%s", why);
+		cr_assert_str_eq(dp_uplink_mode(dp, u0), "xdp");
+		cr_assert(!sh_ok("tc qdisc show dev u0 | grep -q clsact"));
+		cr_assert_eq(bpf_xdp_attach(u0, theirs, 0, NULL), 0);
+	}
+	cr_assert_eq(dp_uplink_attach(dp, u0, why, sizeof(why)), 0, "%s", why);
+	cr_assert_eq(dp_uplink_detach(dp, u0), 0);
+	cr_assert(!sh_ok("tc qdisc show dev u0 | grep -q clsact"));
+	cr_assert(sh_ok("ip link show u0 | grep -q 'name somebody'"));
+	close(theirs);
+}
+
+/* Ours from an earlier life, on maps that are gone with their pins: replaced. */
+Test(dp, stale_xdp_is_replaced)
+{
+	struct steer_xdp *stale = steer_xdp__open_and_load();
+	uint32_t u0 = if_nametoindex("u0");
+	char why[192];
+
+	cr_assert(stale);
+	cr_assert_eq(bpf_xdp_attach(u0, bpf_program__fd(stale->progs.steer_xdp), 0, NULL), 0);
+	steer_xdp__destroy(stale);
 	opt.attach = DP_ATTACH_XDP;
 	open_dp();
 	cr_assert_eq(dp_uplink_attach(dp, u0, why, sizeof(why)), 0, "%s", why);
-	cr_assert_str_eq(dp_uplink_mode(dp, u0), "tc");
-	cr_assert(strstr(why, "another XDP program"), "%s", why);
-	cr_assert(sh_ok("ip link show u0 | grep -q xdp"));
-	steer_xdp__destroy(theirs);
+	cr_assert_str_eq(dp_uplink_mode(dp, u0), "xdp", "%s", why);
+	cr_assert_eq(dp_uplink_detach(dp, u0), 0);
+	cr_assert(!sh_ok("ip link show u0 | grep -q xdp"));
+}
+
+/* What the pins promise to readers: every map there, private, and all but the ring with the types
+ * of key and value, by which bpftool prints fields. */
+Test(dp, every_map_is_pinned_typed_and_private)
+{
+	static const char *const names[] = { "sa_in",	   "sa_out",   "sa_stat", "group_cur",
+					     "group",	   "path_cur", "path",	  "path_stat",
+					     "rx_path",	   "rx_hint",  "drops",	  "events",
+					     "event_next", "uplink",   "abi" };
+	struct bpf_map_info info;
+	__u32 len, key = 0;
+	struct steer_abi abi;
+	struct stat st;
+	char file[128];
+	int fd;
+
+	open_dp();
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		fd = pinned(names[i]);
+		snprintf(file, sizeof(file), "%s/%s", pins, names[i]);
+		cr_assert_eq(stat(file, &st), 0);
+		cr_assert_eq(st.st_mode & 0777, 0600, "%s", names[i]);
+		memset(&info, 0, sizeof(info));
+		len = sizeof(info);
+		cr_assert_eq(bpf_obj_get_info_by_fd(fd, &info, &len), 0);
+		cr_assert_str_eq(info.name, names[i]);
+		if (info.type != BPF_MAP_TYPE_RINGBUF)
+			cr_assert(info.btf_id && info.btf_key_type_id && info.btf_value_type_id,
+				  "%s is not typed", names[i]);
+		close(fd);
+	}
+	fd = pinned("abi");
+	cr_assert_eq(bpf_map_lookup_elem(fd, &key, &abi), 0);
+	cr_assert_eq(abi.version, STEER_ABI_VERSION);
+	close(fd);
+	snprintf(file, sizeof(file), "test $(ls %s | wc -l) = %zu", pins,
+		 sizeof(names) / sizeof(*names));
+	cr_assert(sh_ok(file), "a map that this test does not know");
 }

@@ -51,7 +51,7 @@ struct uplink {
 	uint32_t mtu;
 	uint8_t n_eps;
 	struct endpoint eps[AGENT_EPS_MAX];
-	char attach_why[128];
+	char attach_why[192];
 };
 
 struct path {

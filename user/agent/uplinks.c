@@ -24,7 +24,7 @@ struct uplink *uplink_of(struct agent *a, uint32_t ifindex)
 static void uplink_event(struct agent *a, const struct uplink *u, enum ctl_event kind,
 			 const char *what)
 {
-	char text[160];
+	char text[320];
 
 	snprintf(text, sizeof(text), "uplink %s (%s): %s", u->cfg.name, u->cfg.interface, what);
 	log_info("%s", text);
@@ -82,6 +82,30 @@ static void endpoints_sync(struct agent *a, struct uplink *u)
 	u->n_eps = (uint8_t)n;
 }
 
+static bool xdp_asked(const struct agent *a)
+{
+	return a->conf->attach == CONF_ATTACH_XDP || a->conf->attach == CONF_ATTACH_XDP_GENERIC;
+}
+
+/* Our ingress program, as far as others leave room: also once one has taken the device's only XDP
+ * place from us by force, or has left it. Quiet while nothing changes. */
+static void ingress_sync(struct agent *a, struct uplink *u, uint32_t ifindex)
+{
+	char why[sizeof(u->attach_why)] = "";
+	int err = dp_uplink_attach(a->dp, ifindex, why, sizeof(why));
+
+	if (err && !why[0])
+		snprintf(why, sizeof(why), "not attached: %s", strerror(-err));
+	if (ifindex == u->ifindex && !strcmp(why, u->attach_why))
+		return;
+	memcpy(u->attach_why, why, sizeof(why));
+	uplink_event(a, u, CTL_EV_UPLINK_CHANGED, why);
+	if (err)
+		log_warning("uplink %s (%s): without an ingress program its packets are not "
+			    "counted per path",
+			    u->cfg.name, u->cfg.interface);
+}
+
 static void uplink_sync(struct agent *a, struct uplink *u)
 {
 	struct rtnl_link link;
@@ -94,16 +118,8 @@ static void uplink_sync(struct agent *a, struct uplink *u)
 		uplink_event(a, u, CTL_EV_UPLINK_DOWN,
 			     found ? "link is down" : "interface is gone");
 	}
-	if (found && link.ifindex != u->ifindex) {
-		int err =
-			dp_uplink_attach(a->dp, link.ifindex, u->attach_why, sizeof(u->attach_why));
-
-		if (err)
-			log_warning("uplink %s (%s): no ingress program: %s; its packets are not "
-				    "counted per path",
-				    u->cfg.name, u->cfg.interface,
-				    u->attach_why[0] ? u->attach_why : strerror(-err));
-	}
+	if (found && (link.ifindex != u->ifindex || xdp_asked(a)))
+		ingress_sync(a, u, link.ifindex);
 	u->ifindex = found ? link.ifindex : 0;
 	u->mtu = found ? link.mtu : 0;
 	endpoints_sync(a, u);

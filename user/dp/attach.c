@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* Programs onto devices. tc: clsact, fixed priority and handle; filters and the qdisc of others
- * stay. XDP: libxdp's dispatcher, so that another program on the device keeps running; where that
- * is not possible, tc ingress, and the reason is said.
+ * stay. XDP (xdp.c) where it is asked for and possible; else tc ingress, and the reason is said.
  */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
-#include <libgen.h>
 #include <linux/if_link.h>
 #include <net/if.h>
 #include <net/if_arp.h>
@@ -16,14 +14,10 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
-#include <xdp/libxdp.h>
 
-#include "base/log.h"
 #include "internal.h"
 #include "steer_tc.skel.h"
 #include "steer_xdp.skel.h"
-
-enum { XDP_RUN_PRIORITY = 40 }; /* before the default of 50: what is ours is counted first */
 
 static bool prog_is(uint32_t id, const char *prefix)
 {
@@ -130,74 +124,6 @@ static int uplink_tc(struct dp *dp, uint32_t ifindex, struct steer_uplink *ret_r
 	return 0;
 }
 
-/* The dispatcher loads the program itself, as its own instance on the same maps. */
-static int uplink_xdp(struct dp *dp, uint32_t ifindex, bool generic)
-{
-	struct steer_xdp *skel = steer_xdp__open();
-	struct xdp_program *prog;
-	int err;
-
-	if (!skel)
-		return -errno;
-	DECLARE_LIBXDP_OPTS(xdp_program_opts, opts, .obj = skel->obj, .prog_name = "steer_xdp");
-	skel->rodata->sa_stat_n = dp->sa_stat_n;
-	bpf_program__set_autoload(skel->progs.steer_in, false);
-	bpf_program__set_autoload(skel->progs.steer_in_l3, false);
-	err = dp_pin_maps(dp, skel->obj);
-	if (err)
-		goto out;
-	prog = xdp_program__create(&opts);
-	err = libxdp_get_error(prog);
-	if (err)
-		goto out;
-	xdp_program__set_run_prio(prog, XDP_RUN_PRIORITY);
-	xdp_program__set_chain_call_enabled(prog, XDP_PASS, true);
-	err = xdp_program__attach(prog, ifindex, generic ? XDP_MODE_SKB : XDP_MODE_NATIVE, 0);
-	xdp_program__close(prog);
-out:
-	steer_xdp__destroy(skel);
-	return err;
-}
-
-/* Take ours out of the dispatcher; 0 also when it is not there. */
-static int xdp_detach(uint32_t ifindex, bool generic)
-{
-	struct xdp_multiprog *mp = xdp_multiprog__get_from_ifindex(ifindex);
-	struct xdp_program *prog = NULL;
-	int err = 0;
-
-	if (libxdp_get_error(mp))
-		return 0;
-	while ((prog = xdp_multiprog__next_prog(prog, mp)))
-		if (!strcmp(xdp_program__name(prog), "steer_xdp"))
-			break;
-	if (!prog && xdp_multiprog__main_prog(mp) &&
-	    !strcmp(xdp_program__name(xdp_multiprog__main_prog(mp)), "steer_xdp"))
-		prog = xdp_multiprog__main_prog(mp);
-	if (prog)
-		err = xdp_program__detach(prog, ifindex, generic ? XDP_MODE_SKB : XDP_MODE_NATIVE,
-					  0);
-	xdp_multiprog__close(mp);
-	return err;
-}
-
-static bool xdp_attached(uint32_t ifindex)
-{
-	struct xdp_multiprog *mp = xdp_multiprog__get_from_ifindex(ifindex);
-	struct xdp_program *prog = NULL;
-	bool found = false;
-
-	if (libxdp_get_error(mp))
-		return false;
-	while (!found && (prog = xdp_multiprog__next_prog(prog, mp)))
-		found = !strcmp(xdp_program__name(prog), "steer_xdp");
-	prog = xdp_multiprog__main_prog(mp);
-	if (!found && prog)
-		found = !strcmp(xdp_program__name(prog), "steer_xdp");
-	xdp_multiprog__close(mp);
-	return found;
-}
-
 static struct steer_uplink uplink_get(const struct dp *dp, uint32_t ifindex)
 {
 	struct steer_uplink rec = { 0 };
@@ -206,64 +132,23 @@ static struct steer_uplink uplink_get(const struct dp *dp, uint32_t ifindex)
 	return rec;
 }
 
-static int print_libxdp(enum libxdp_print_level level, const char *fmt, va_list ap)
-{
-	char line[512];
-
-	if (level == LIBXDP_DEBUG || log_get_level() < LOG_DEBUG_)
-		return 0;
-	vsnprintf(line, sizeof(line), fmt, ap);
-	line[strcspn(line, "\n")] = 0;
-	log_debug("%s", line);
-	return 0;
-}
-
-/* The dispatcher pins to the system's bpffs, where other XDP tools look for it, or else to ours. */
-static void prepare_libxdp(const char *pin_dir)
-{
-	char dir[256];
-
-	libxdp_set_print(print_libxdp);
-	if (dp_bpffs_is("/sys/fs/bpf"))
-		return;
-	snprintf(dir, sizeof(dir), "%s", pin_dir);
-	setenv("LIBXDP_BPFFS", dirname(dir), 0);
-}
-
-static bool xdp_alone(uint32_t ifindex)
-{
-	struct xdp_multiprog *mp = xdp_multiprog__get_from_ifindex(ifindex);
-	bool alone;
-
-	if (libxdp_get_error(mp))
-		return true;
-	alone = xdp_multiprog__is_legacy(mp);
-	xdp_multiprog__close(mp);
-	return alone;
-}
-
-/* XDP as asked for; negative: why not, for the fall-back's line. */
-static int try_xdp(struct dp *dp, uint32_t ifindex, struct steer_uplink *rec, char *why,
-		   size_t why_len)
+/* XDP as asked for. Where that cannot be: the reason, and tc ingress takes its place. */
+static int uplink_xdp(struct dp *dp, uint32_t ifindex, struct steer_uplink *rec, char *ret_why,
+		      size_t why_len)
 {
 	bool generic = dp->opt.attach == DP_ATTACH_XDP_GENERIC;
 	__u8 mode = generic ? STEER_UPLINK_XDP_GENERIC : STEER_UPLINK_XDP;
-	int err = 0;
+	int err;
 
-	prepare_libxdp(dp->pin_dir);
-	if (rec->mode != mode || !xdp_attached(ifindex))
-		err = uplink_xdp(dp, ifindex, generic);
-	if (err) {
-		snprintf(why, why_len, "tc ingress: XDP was asked for, but %s",
-			 err == -EBUSY	      ? "another XDP program holds the device"
-			 : err == -EOPNOTSUPP ? "the driver has no XDP"
-					      : strerror(-err));
+	dp_xdp_prepare(dp->pin_dir);
+	if (rec->mode != mode) /* in the other mode, or on maps that are lost */
+		dp_xdp_detach(ifindex);
+	err = dp_xdp_attach(dp, ifindex, generic, ret_why, why_len);
+	if (err)
 		return err;
-	}
-	rec->mode = mode;
-	snprintf(why, why_len, "%s XDP, as configured%s", generic ? "generic" : "native",
-		 xdp_alone(ifindex) ? "; without a dispatcher: no second XDP program can join"
-				    : "");
+	if (rec->mode == STEER_UPLINK_TC) /* only now: packets are counted twice rather than not */
+		tc_detach(ifindex, BPF_TC_INGRESS, "steer_in", rec->own_clsact);
+	*rec = (struct steer_uplink){ .mode = mode };
 	return 0;
 }
 
@@ -275,9 +160,7 @@ int dp_uplink_attach(struct dp *dp, uint32_t ifindex, char *ret_why, size_t why_
 	if (ifindex == dp->steer_ifindex)
 		return -EINVAL;
 	if (dp->opt.attach == DP_ATTACH_XDP || dp->opt.attach == DP_ATTACH_XDP_GENERIC) {
-		if (rec.mode == STEER_UPLINK_TC)
-			dp_uplink_detach(dp, ifindex);
-		err = try_xdp(dp, ifindex, &rec, ret_why, why_len);
+		err = uplink_xdp(dp, ifindex, &rec, ret_why, why_len);
 	} else {
 		if (rec.mode == STEER_UPLINK_XDP || rec.mode == STEER_UPLINK_XDP_GENERIC)
 			dp_uplink_detach(dp, ifindex);
@@ -309,7 +192,7 @@ static int uplink_detach(uint32_t ifindex, const struct steer_uplink *rec)
 		return tc_detach(ifindex, BPF_TC_INGRESS, "steer_in", rec->own_clsact);
 	case STEER_UPLINK_XDP:
 	case STEER_UPLINK_XDP_GENERIC:
-		return xdp_detach(ifindex, rec->mode == STEER_UPLINK_XDP_GENERIC);
+		return dp_xdp_detach(ifindex);
 	}
 	return -EINVAL;
 }
@@ -319,7 +202,7 @@ int dp_uplink_detach(struct dp *dp, uint32_t ifindex)
 	struct steer_uplink rec = uplink_get(dp, ifindex);
 	int err;
 
-	prepare_libxdp(dp->pin_dir);
+	dp_xdp_prepare(dp->pin_dir);
 	err = uplink_detach(ifindex, &rec);
 	if (!err)
 		bpf_map_delete_elem(dp->uplink_fd, &ifindex);
@@ -333,7 +216,7 @@ int dp_detach_all(const char *pin_dir)
 	__u32 ifindex;
 	int fd, err, first = 0;
 
-	prepare_libxdp(pin_dir);
+	dp_xdp_prepare(pin_dir);
 	snprintf(file, sizeof(file), "%s/uplink", pin_dir);
 	fd = bpf_obj_get(file);
 	if (fd < 0)

@@ -83,4 +83,13 @@ int dp_attach_steer(struct dp *dp, char *ret_error, size_t len);
 /* Every uplink the pinned record names. */
 int dp_detach_all(const char *pin_dir);
 
+/* xdp.c. The dispatcher pins to the system's bpffs, where other XDP tools look for it, or else to
+ * ours: to be called once before the others. */
+void dp_xdp_prepare(const char *pin_dir);
+/* Again on an attached device: no change. 0 or -errno, -EBUSY: somebody else holds the device;
+ * *ret_why: how, or why not. */
+int dp_xdp_attach(struct dp *dp, uint32_t ifindex, bool generic, char *ret_why, size_t why_len);
+/* Takes ours out and leaves those beside it; 0 also when it is not there. */
+int dp_xdp_detach(uint32_t ifindex);
+
 #endif
