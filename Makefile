@@ -64,18 +64,19 @@ $(B)/%.o: %.c | $(SKEL)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) -pthread -MMD -MP -c -o $@ $<
 
+define bpf_object
+	$(call say,BPF,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CLANG) $(BPF_CFLAGS) -MMD -MP -MT $@ -c -o $@.tmp $<
+	$(Q)$(BPFTOOL) gen object $@ $@.tmp && rm -f $@.tmp
+endef
 $(B)/bpf/%.bpf.o: bpf/%.bpf.c
-	$(call say,BPF,$<)
-	$(Q)mkdir -p $(@D)
-	$(Q)$(CLANG) $(BPF_CFLAGS) -MMD -MP -MT $@ -c -o $@.tmp $<
-	$(Q)$(BPFTOOL) gen object $@ $@.tmp && rm -f $@.tmp
-
-# Programs of benchmarks only: same chain.
+	$(bpf_object)
+# Programs of benchmarks and tests only: same chain.
 $(B)/bpf/%.bpf.o: tests/bench/%.bpf.c
-	$(call say,BPF,$<)
-	$(Q)mkdir -p $(@D)
-	$(Q)$(CLANG) $(BPF_CFLAGS) -MMD -MP -MT $@ -c -o $@.tmp $<
-	$(Q)$(BPFTOOL) gen object $@ $@.tmp && rm -f $@.tmp
+	$(bpf_object)
+$(B)/bpf/%.bpf.o: tests/netns/%.bpf.c
+	$(bpf_object)
 
 $(B)/skel/%.skel.h: $(B)/bpf/%.bpf.o
 	$(Q)mkdir -p $(@D)
@@ -90,7 +91,8 @@ $(B)/tests/$(1)/test_%: $(B)/tests/$(1)/test_%.o \
 endef
 $(foreach k,unit sim bpf,$(eval $(call test_rules,$(k))))
 
-NETNS_PROGS := $(patsubst %.c,$(B)/%,$(wildcard tests/netns/*.c))
+NETNS_BPF := $(patsubst tests/netns/%.c,$(B)/bpf/%.o,$(wildcard tests/netns/*.bpf.c))
+NETNS_PROGS := $(patsubst %.c,$(B)/%,$(filter-out %.bpf.c,$(wildcard tests/netns/*.c)))
 UNIT   := $(call tests_of,unit)
 SIM    := $(call tests_of,sim)
 BPFT   := $(call tests_of,bpf)
@@ -111,15 +113,23 @@ test:
 	@$(MAKE) --no-print-directory run-tests
 
 JOBS := $(shell nproc 2>/dev/null || echo 2)
-test-programs: $(UNIT) $(SIM) $(BPFT) $(NETNS_PROGS)
+test-programs: $(UNIT) $(SIM) $(BPFT) $(NETNS_PROGS) $(NETNS_BPF)
 run-tests: test-programs all
 	@tests/run $(B) $(UNIT) $(SIM) $(BPFT) $(NETNS) $(INTEROP)
 unit: $(UNIT)
 	@tests/run $(B) $^
 sim: $(SIM)
 	@tests/run $(B) $^
-root-tests: all $(BPFT) $(NETNS_PROGS)
+root-tests: all $(BPFT) $(NETNS_PROGS) $(NETNS_BPF)
 	@tests/run $(B) $(BPFT) $(NETNS) $(INTEROP)
+
+# What depends on the kernel, once more on Debian's stock one, in a virtual machine.
+VM_TESTS ?= $(BPFT) tests/netns/test_attach.sh
+.PHONY: test-vm
+test-vm:
+	@$(MAKE) --no-print-directory deps GROUPS='build test vm'
+	@$(MAKE) --no-print-directory -j$(JOBS) all test-programs
+	@tests/vm/run.sh $(B) $(VM_TESTS)
 
 .PHONY: demo
 demo:
@@ -266,6 +276,7 @@ help:
 	@echo 'make              build into build/ (B=DIR another, V=1 shows commands)'
 	@echo 'make demo         two hosts, two uplinks, real traffic (PEER=strongswan: one path with it)'
 	@echo 'make test         all tests; as root also those in namespaces and with BPF'
+	@echo 'make test-vm      BPF and attachment on the stock kernel, in qemu (VM_TESTS= others)'
 	@echo 'make unit sim     those that need no root'
 	@echo 'make check        formatting, warnings, includes, linters'
 	@echo 'make asan         tests under the sanitizers'

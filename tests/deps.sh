@@ -1,16 +1,18 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# The one list of Debian packages braid needs. Installs what is missing: deps.sh [build|test|bench]...
-# (all three without arguments). Elsewhere than on Debian it prints the names and stops.
+# The one list of Debian packages braid needs. Installs what is missing of the groups named:
+# deps.sh [build|test|bench|check|vm]..., without arguments of all but vm. Elsewhere than on Debian it
+# prints the names and stops.
 set -eu
 
 build='gcc libc6-dev make pkg-config clang llvm bpftool libbpf-dev libxdp-dev libelf-dev zlib1g-dev
 	libssl-dev libevent-dev libmnl-dev libconfuse-dev libjansson-dev libcap-ng-dev libseccomp-dev'
 [ "$(uname -m)" != x86_64 ] || build="$build libipsec-mb-dev"
 test='libcriterion-dev iproute2 iputils-ping procps python3 tcpdump tshark nftables curl aria2 busybox
-	iperf3 ethtool python3-scapy jq strongswan-swanctl charon-systemd libcharon-extra-plugins
+	iperf3 ethtool python3-scapy jq xdp-tools strongswan-swanctl charon-systemd libcharon-extra-plugins
 	libstrongswan-extra-plugins libstrongswan-standard-plugins'
 bench='wireguard-go wireguard-tools'
+vm='qemu-system-x86 cpio kmod busybox'
 check='clang-format clang-tidy cppcheck shellcheck mandoc libclang-rt-14-dev'
 
 want=
@@ -20,6 +22,7 @@ for group in "${@:-all}"; do
 	build) want="$want $build" ;;
 	test) want="$want $test" ;;
 	bench) want="$want $bench" ;;
+	vm) want="$want $vm" ;;
 	check) want="$want $check" ;;
 	*)
 		echo "deps.sh: unknown group $group" >&2

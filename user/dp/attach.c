@@ -144,6 +144,8 @@ static int uplink_xdp(struct dp *dp, uint32_t ifindex, struct steer_uplink *rec,
 	if (rec->mode != mode) /* in the other mode, or on maps that are lost */
 		dp_xdp_detach(ifindex);
 	err = dp_xdp_attach(dp, ifindex, generic, ret_why, why_len);
+	if (err && rec->mode == mode)
+		dp_xdp_detach(ifindex); /* replaced by force: its pins stayed */
 	if (err)
 		return err;
 	if (rec->mode == STEER_UPLINK_TC) /* only now: packets are counted twice rather than not */
