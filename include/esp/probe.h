@@ -50,16 +50,18 @@ struct probe_config {
 struct probe_path {
 	struct probe_config cfg;
 	uint8_t state;
-	bool verified;	  /* a nonce of ours came back: return routability */
-	uint8_t silent;	  /* requests since the youngest answered one */
-	uint8_t answered; /* answers in a row */
-	usec_t verdict;	  /* when silence makes the path down; USEC_NEVER: not yet */
-	usec_t next;	  /* when to send the next request */
-	usec_t since;	  /* of the state */
+	bool verified;		/* a nonce of ours came back: return routability */
+	uint8_t silent;		/* requests since the youngest answered one */
+	uint8_t answered;	/* requests in a row that were answered, since the path was down */
+	uint64_t last_answered; /* number of the youngest of them */
+	usec_t verdict;		/* when silence makes the path down; USEC_NEVER: not yet */
+	usec_t next;		/* when to send the next request */
+	usec_t since;		/* of the state */
 	uint64_t tx, rx;
 	uint32_t rtt, rtt_min, jitter; /* usec, RFC 6298 smoothing; 0 = unknown */
 	struct probe_pending {
 		uint8_t nonce[8];
+		uint64_t n;  /* of the request, from 1 */
 		usec_t sent; /* 0: free, or answered */
 		bool lost;   /* counted as unanswered; an answer may still come */
 	} pending[PROBE_PENDING];
@@ -70,9 +72,9 @@ struct probe_path {
 
 void probe_path_init(struct probe_path *p, const struct probe_config *cfg, usec_t now);
 
-/* Requests whose time is over (the usual RTT and its spread) count as lost; down_after of them in a
- * row, the last one RTT old, make the path down. Call when probe_path_deadline is reached, and
- * before reading the state. Returns true if the state changed. */
+/* Requests without an answer an RTT and an interval after they were sent count as lost. down_after
+ * silent ones in a row, the last one RTT old, make the path down. Call when probe_path_deadline is
+ * reached, and before reading the state. Returns true if the state changed. */
 bool probe_path_tick(struct probe_path *p, usec_t now);
 /* True if a request is due. */
 bool probe_path_due(const struct probe_path *p, usec_t now);
@@ -83,7 +85,7 @@ void probe_path_sent(struct probe_path *p, const uint8_t nonce[8], usec_t now);
 bool probe_path_answer(struct probe_path *p, const uint8_t nonce[8], usec_t now, bool *ret_ours);
 /* When to call tick or send next. */
 usec_t probe_path_deadline(const struct probe_path *p);
-/* Of the last PROBE_HISTORY requests. */
+/* Of the last PROBE_HISTORY requests since the first answer. */
 uint32_t probe_path_loss_permille(const struct probe_path *p);
 
 #endif

@@ -145,6 +145,76 @@ Test(probe, two_lost_probes_take_nothing_down)
 	cr_assert_gt(probe_path_loss_permille(&w.p), 0);
 }
 
+/* A machine that is busy for a moment loses nothing, and takes no path down. */
+Test(probe, late_answers_are_no_loss)
+{
+	struct probe_config cfg = { .interval = INTERVAL, .down_after = 3, .up_after = 2 };
+	struct probe_path p;
+	usec_t t = 1000 * MS;
+	bool ours;
+
+	probe_path_init(&p, &cfg, t);
+	for (uint64_t i = 1; i < 50; i++, t += INTERVAL) {
+		usec_t rtt = i % 8 ? MS / 10 : 5 * MS;
+		uint8_t n[8];
+
+		memcpy(n, &i, 8);
+		probe_path_tick(&p, t);
+		probe_path_sent(&p, n, t);
+		for (usec_t at = t; at < t + rtt; at += MS / 10)
+			probe_path_tick(&p, at);
+		probe_path_answer(&p, n, t + rtt, &ours);
+		cr_assert(ours);
+		cr_assert_eq(probe_path_loss_permille(&p), 0, "probe %llu", (unsigned long long)i);
+	}
+}
+
+/* Requests that the other side could not answer yet are not lost on the path; later ones are. */
+Test(probe, loss_counts_from_the_first_answer)
+{
+	struct world w;
+
+	world_init(&w);
+	w.alive = false;
+	run(&w, w.now + 2 * INTERVAL + RTT);
+	w.alive = true;
+	while (w.p.state != STEER_PATH_UP)
+		cr_assert(run(&w, w.now + 4 * INTERVAL));
+	cr_assert_not(run(&w, w.now + 16 * INTERVAL));
+	cr_assert_gt(w.p.tx, w.p.rx + 1);
+	cr_assert_eq(probe_path_loss_permille(&w.p), 0);
+	w.alive = false;
+	cr_assert_not(run(&w, w.now + 2 * INTERVAL));
+	w.alive = true;
+	cr_assert_not(run(&w, w.now + 10 * INTERVAL));
+	cr_assert_gt(probe_path_loss_permille(&w.p), 0);
+}
+
+/* Of two requests one is lost, again and again: never two in a row. */
+Test(probe, up_again_needs_no_loss_between)
+{
+	struct probe_config cfg = { .interval = INTERVAL, .down_after = 3, .up_after = 2 };
+	struct probe_path p;
+	usec_t t = 1000 * MS;
+	bool ours;
+
+	probe_path_init(&p, &cfg, t);
+	for (uint64_t i = 1; i < 40; i++, t += INTERVAL) {
+		bool answer = i == 1 || (i > 8 && i % 2) || i >= 30;
+		uint8_t n[8];
+
+		memcpy(n, &i, 8);
+		probe_path_tick(&p, t);
+		probe_path_sent(&p, n, t);
+		if (answer)
+			probe_path_answer(&p, n, t + RTT, &ours);
+		probe_path_tick(&p, t + RTT + MS);
+		if (i > 8)
+			cr_assert_eq(p.state, i < 30 ? STEER_PATH_DOWN : STEER_PATH_UP,
+				     "probe %llu", (unsigned long long)i);
+	}
+}
+
 Test(probe, up_again_needs_two_answers)
 {
 	struct world w;

@@ -84,17 +84,11 @@ static void remember(struct probe_path *p, bool lost)
 	p->history[p->history_n++ % PROBE_HISTORY] = lost;
 }
 
-/* For the statistics an answer is lost after the usual RTT and its spread. Before the first
- * measurement an interval is allowed. */
+/* For the statistics a request is lost when the next one could have been answered: a scheduler that
+ * takes a millisecond longer than usual loses nothing. */
 static usec_t timeout(const struct probe_path *p)
 {
-	usec_t rto = (usec_t)p->rtt + 4u * (usec_t)p->jitter;
-
-	if (p->rtt == 0)
-		return p->cfg.interval;
-	if (rto > p->rtt + p->cfg.interval)
-		rto = p->rtt + p->cfg.interval;
-	return rto < USEC_PER_MSEC ? USEC_PER_MSEC : rto;
+	return p->rtt + p->cfg.interval;
 }
 
 /* The verdict falls one RTT after the last of down_after silent requests, so at most that many
@@ -113,11 +107,10 @@ bool probe_path_tick(struct probe_path *p, usec_t now)
 	for (int i = 0; i < PROBE_PENDING; i++) {
 		struct probe_pending *q = &p->pending[i];
 
-		if (!q->sent || q->lost || now < q->sent + timeout(p))
+		if (!p->rtt || !q->sent || q->lost || now < q->sent + timeout(p))
 			continue;
 		q->lost = true;
 		remember(p, true);
-		p->answered = 0;
 	}
 	if (now < p->verdict)
 		return false;
@@ -134,12 +127,12 @@ void probe_path_sent(struct probe_path *p, const uint8_t nonce[8], usec_t now)
 {
 	struct probe_pending *q = &p->pending[p->next_pending++ % PROBE_PENDING];
 
-	if (q->sent && !q->lost)
+	if (p->rtt && q->sent && !q->lost)
 		remember(p, true);
 	memcpy(q->nonce, nonce, 8);
 	q->sent = now;
 	q->lost = false;
-	p->tx++;
+	q->n = ++p->tx;
 	if (p->silent < UINT8_MAX)
 		p->silent++;
 	judge(p, now);
@@ -165,6 +158,26 @@ static void measure(struct probe_path *p, usec_t sample)
 	p->rtt = (uint32_t)((7ull * p->rtt + r) / 8);
 }
 
+/* Before the first answer the other side may not know the path yet: nothing was lost. */
+static void begin(struct probe_path *p, const struct probe_pending *first)
+{
+	for (int i = 0; i < PROBE_PENDING; i++)
+		if (p->pending[i].n < first->n)
+			p->pending[i].lost = true; /* and not counted */
+}
+
+/* How many requests in a row were answered, without one between that was not. */
+static void count_row(struct probe_path *p, uint64_t n)
+{
+	if (n < p->last_answered)
+		return;
+	if (n != p->last_answered + 1)
+		p->answered = 0;
+	p->last_answered = n;
+	if (p->answered < UINT8_MAX)
+		p->answered++;
+}
+
 bool probe_path_answer(struct probe_path *p, const uint8_t nonce[8], usec_t now, bool *ret_ours)
 {
 	struct probe_pending *q = NULL;
@@ -177,6 +190,8 @@ bool probe_path_answer(struct probe_path *p, const uint8_t nonce[8], usec_t now,
 		return false;
 	p->rx++;
 	p->verified = true;
+	if (!p->rtt)
+		begin(p, q);
 	measure(p, now - q->sent);
 	if (!q->lost)
 		remember(p, false);
@@ -185,8 +200,7 @@ bool probe_path_answer(struct probe_path *p, const uint8_t nonce[8], usec_t now,
 		p->silent += p->pending[i].sent > q->sent;
 	q->sent = 0;
 	judge(p, now);
-	if (p->answered < UINT8_MAX)
-		p->answered++;
+	count_row(p, q->n);
 	/* The first answer ever is enough; after a failure the path must show that it stays. */
 	if (p->state == STEER_PATH_UNKNOWN || p->answered >= p->cfg.up_after)
 		return set_state(p, STEER_PATH_UP, now);
@@ -202,7 +216,7 @@ usec_t probe_path_deadline(const struct probe_path *p)
 	for (int i = 0; i < PROBE_PENDING; i++) {
 		const struct probe_pending *q = &p->pending[i];
 
-		if (q->sent && !q->lost && q->sent + timeout(p) < d)
+		if (p->rtt && q->sent && !q->lost && q->sent + timeout(p) < d)
 			d = q->sent + timeout(p);
 	}
 	return d;
