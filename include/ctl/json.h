@@ -114,6 +114,8 @@ enum ctl_code {
 	X(UPLINK_UP, "uplink-up")                                                                  \
 	X(UPLINK_DOWN, "uplink-down")                                                              \
 	X(UPLINK_CHANGED, "uplink-changed")                                                        \
+	X(NEW_SOURCE, "new-source")                                                                \
+	X(UNKNOWN_SPI, "unknown-spi")                                                              \
 	X(ENGINE_UP, "engine-up")                                                                  \
 	X(ENGINE_DOWN, "engine-down")                                                              \
 	X(RELOADED, "reloaded")                                                                    \

@@ -4,7 +4,8 @@
  * written by the engine (compare and exchange on one word).
  *
  * Survives restarts: everything is pinned; dp_open on an existing pin directory of the same ABI
- * version takes it over, with its paths, groups and SAs, without a gap in traffic.
+ * version takes it over, with its paths, groups and SAs, without a gap in traffic. A directory
+ * whose owner lives is refused.
  */
 #ifndef BRAID_DP_DP_H
 #define BRAID_DP_DP_H

@@ -201,6 +201,22 @@ Test(dp, sweep_after_adoption)
 	cr_assert_eq(dp_sa_add(dp, 78, spi2, 2, 1, 0, &out), 0);
 }
 
+/* One living owner: a second is told, and what the first has stays as it is. */
+Test(dp, second_owner_is_refused)
+{
+	struct dp *second = NULL;
+	uint32_t path;
+
+	open_dp();
+	path = put(0, 3, STEER_PATH_UP);
+	cr_assert_eq(dp_open(&opt, &second, error, sizeof(error)), -EBUSY);
+	cr_assert(strstr(error, "another braidd uses it"), "%s", error);
+	cr_assert_null(second);
+	cr_assert(sh_ok("tc filter show dev braid0 egress | grep -q steer_tc"));
+	cr_assert_eq(dp_path_state(dp, path, STEER_PATH_DOWN), 0);
+	reopen_dp();
+}
+
 Test(dp, pins_are_private)
 {
 	struct stat st;

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "base/list.h"
+#include "base/log.h"
 #include "base/usec.h"
 #include "conf/conf.h"
 #include "ctl/server.h"
@@ -141,6 +142,7 @@ struct agent {
 	struct list conns;
 	struct event *signals[3];
 	bool stopping;
+	struct log_limit hints;
 	size_t n_images, cap_images;
 	struct image *images;
 };
@@ -292,6 +294,11 @@ void uplinks_load(struct agent *a);
 void uplinks_on_change(void *ctx, enum rtnl_change what, uint32_t ifindex);
 struct uplink *uplink_of(struct agent *a, uint32_t ifindex);
 int uplink_index(const struct agent *a, const struct uplink *u);
+
+/* ---- hints.c ---- */
+
+/* Follow what the steering programs report. 0 or -ENOMEM. */
+int hints_open(struct agent *a);
 
 /* ---- adopt.c ---- */
 

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* A directory for pins on a bpffs, mounted if the system has none there. */
 #include <errno.h>
+#include <fcntl.h>
 #include <libgen.h>
 #include <linux/magic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
@@ -85,5 +87,22 @@ int dp_bpffs_prepare(const char *pin_dir, char *ret_error, size_t len)
 	if (err)
 		return dp_fail(ret_error, len, err, "pin directory %s: %s", pin_dir,
 			       strerror(-err));
+	return 0;
+}
+
+int dp_bpffs_lock(const char *pin_dir, int *ret_fd, char *ret_error, size_t len)
+{
+	int fd = open(pin_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC), err = 0;
+
+	if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) < 0)
+		err = errno == EWOULDBLOCK ? -EBUSY : -errno;
+	if (err) {
+		if (fd >= 0)
+			close(fd);
+		return dp_fail(ret_error, len, err, "pin directory %s: %s", pin_dir,
+			       err == -EBUSY ? "another braidd uses it; give this one its own"
+					     : strerror(-err));
+	}
+	*ret_fd = fd;
 	return 0;
 }

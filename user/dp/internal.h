@@ -31,6 +31,7 @@ struct dp {
 	char pin_dir[256];
 	char steer_dev[IF_NAMESIZE];
 	uint32_t steer_ifindex;
+	int lock_fd; /* on the pin directory, while we live */
 	int n_cpus;
 	uint32_t sa_stat_n; /* SAs counted, per CPU */
 
@@ -66,6 +67,8 @@ int dp_pin_maps(const struct dp *dp, struct bpf_object *obj);
 /* bpffs.c: pin_dir exists on a bpffs afterwards. */
 int dp_bpffs_prepare(const char *pin_dir, char *ret_error, size_t len);
 bool dp_bpffs_is(const char *dir);
+/* Nobody else has the directory until ret_fd is closed, or -EBUSY. */
+int dp_bpffs_lock(const char *pin_dir, int *ret_fd, char *ret_error, size_t len);
 
 /* publish.c: allocators from what the maps hold. 0 or -ENOMEM. */
 int dp_adopt(struct dp *dp);

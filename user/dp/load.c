@@ -255,6 +255,7 @@ int dp_open(const struct dp_options *opt, struct dp **ret_dp, char *ret_error, s
 	if (!dp)
 		return dp_fail(ret_error, error_len, -ENOMEM, "out of memory");
 	dp->opt = *opt;
+	dp->lock_fd = -1;
 	if (!dp->opt.sa_max)
 		dp->opt.sa_max = SA_MAX_DEFAULT;
 	abi = (struct steer_abi){ STEER_ABI_VERSION, dp->opt.sa_max, STEER_PATHS_MAX,
@@ -270,6 +271,8 @@ int dp_open(const struct dp_options *opt, struct dp **ret_dp, char *ret_error, s
 	dp->opt.pin_dir = dp->pin_dir;
 	dp->opt.steer_dev = dp->steer_dev;
 	err = dp_bpffs_prepare(dp->pin_dir, ret_error, error_len);
+	if (!err)
+		err = dp_bpffs_lock(dp->pin_dir, &dp->lock_fd, ret_error, error_len);
 	if (!err)
 		err = check_abi(dp->pin_dir, &abi, ret_error, error_len);
 	if (!err)
@@ -312,6 +315,8 @@ void dp_close(struct dp *dp)
 	steer_tc__destroy(dp->tc);
 	steer_xdp__destroy(dp->xdp);
 	free(dp->percpu);
+	if (dp->lock_fd >= 0)
+		close(dp->lock_fd);
 	free(dp);
 }
 

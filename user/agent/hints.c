@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What the steering programs say of packets they saw: hints for people. Nothing is authenticated
+ * there, so nothing follows from it.
+ */
+#include <errno.h>
+#include <stdio.h>
+
+#include <arpa/inet.h>
+#include <event2/event.h>
+
+#include "base/log.h"
+#include "agent.h"
+
+enum { HINTS_BURST = 5, HINTS_SEC = 10 };
+
+static const char *hint_text(const struct steer_event *ev, enum ctl_event *ret_kind)
+{
+	switch ((enum steer_event_kind)ev->kind) {
+	case STEER_EV_NEW_SOURCE:
+		*ret_kind = CTL_EV_NEW_SOURCE;
+		return "comes from an address that no path has";
+	case STEER_EV_UNKNOWN_SPI:
+		*ret_kind = CTL_EV_UNKNOWN_SPI;
+		return "is for no SA of ours: one of an earlier life, or a stranger's";
+	case STEER_EV_MAX:
+		break;
+	}
+	return NULL;
+}
+
+static void on_hint(void *ctx, const struct steer_event *ev)
+{
+	struct agent *a = ctx;
+	const struct uplink *u = uplink_of(a, ev->ifindex);
+	struct udp_addr from = { addr_from_bytes(ev->family, ev->src.b), ntohs(ev->sport) };
+	char text[256], from_text[ADDR_PORT_STR], more[48] = "";
+	enum ctl_event kind;
+	const char *what = hint_text(ev, &kind);
+	uint32_t suppressed = 0;
+
+	if (!what || !log_limit_ok(&a->hints, agent_now(), HINTS_BURST, HINTS_SEC * USEC_PER_SEC,
+				   &suppressed))
+		return;
+	if (suppressed)
+		snprintf(more, sizeof(more), " (%u more of such lines left out)", suppressed);
+	snprintf(text, sizeof(text), "ESP with SPI %08x from %s on %s %s%s", ev->spi,
+		 udp_addr_format(&from, from_text), u ? u->cfg.interface : "another device", what,
+		 more);
+	log_info("%s", text);
+	control_event(a, kind, NULL, NULL, NULL, u ? u->cfg.name : NULL, NULL, what, text);
+}
+
+static void on_ring(evutil_socket_t fd, short what, void *ctx)
+{
+	struct agent *a = ctx;
+
+	(void)fd;
+	(void)what;
+	dp_events_drain(a->dp, on_hint, a);
+}
+
+int hints_open(struct agent *a)
+{
+	struct event *ev =
+		event_new(a->base, dp_events_fd(a->dp), EV_READ | EV_PERSIST, on_ring, a);
+
+	return ev && !event_add(ev, NULL) ? 0 : -ENOMEM;
+}
