@@ -13,7 +13,7 @@
 
 #include "rtnl_private.h"
 
-enum { FOLLOW_RCVBUF = 1 << 20, NEIGHS_MAX = 65536 };
+enum { FOLLOW_RCVBUF = 1 << 20, NEIGHS_MAX = 65536, ASK_TRIES = 100 };
 
 /* ---- tables ---- */
 
@@ -249,9 +249,25 @@ static int on_msg(const struct nlmsghdr *nlh, void *ctx)
 
 /* ---- reading everything ---- */
 
-int rtnl_ask(struct rtnl *r, struct nlmsghdr *nlh, mnl_cb_t cb, void *ctx)
+/* Marked by the kernel: the table changed while it was read out. The mark is taken away, for libmnl
+ * would stop there, and another question is refused until the answer to this one has been read. */
+static bool take_mark(char *buf, ssize_t n)
+{
+	struct nlmsghdr *nlh = (struct nlmsghdr *)buf;
+	bool marked = false;
+	int left = (int)n;
+
+	for (; mnl_nlmsg_ok(nlh, left); nlh = mnl_nlmsg_next(nlh, &left)) {
+		marked |= nlh->nlmsg_flags & NLM_F_DUMP_INTR;
+		nlh->nlmsg_flags &= (uint16_t)~NLM_F_DUMP_INTR;
+	}
+	return marked;
+}
+
+static int ask_once(struct rtnl *r, struct nlmsghdr *nlh, mnl_cb_t cb, void *ctx)
 {
 	char buf[32768] __attribute__((aligned(8)));
+	bool marked = false;
 	ssize_t n;
 	int ret;
 
@@ -266,11 +282,23 @@ int rtnl_ask(struct rtnl *r, struct nlmsghdr *nlh, mnl_cb_t cb, void *ctx)
 			ret = MNL_CB_OK; /* left over from an answer that was cut short */
 			continue;
 		}
+		marked |= take_mark(buf, n);
 		ret = mnl_cb_run(buf, (size_t)n, r->seq, mnl_socket_get_portid(r->ask), cb, ctx);
 		if (ret < 0)
 			return -errno;
 	} while (ret != MNL_CB_STOP);
-	return 0;
+	return marked ? -EINTR : 0;
+}
+
+/* Of a table that changed while it was read out rows may be missing: it is read again. Rows that
+ * have gone meanwhile stay for now; the following socket has the word of their end. */
+int rtnl_ask(struct rtnl *r, struct nlmsghdr *nlh, mnl_cb_t cb, void *ctx)
+{
+	int err = -EINTR;
+
+	for (int i = 0; err == -EINTR && i < ASK_TRIES; i++)
+		err = ask_once(r, nlh, cb, ctx);
+	return err;
 }
 
 static void quiet(void *ctx, enum rtnl_change what, uint32_t ifindex)
@@ -372,6 +400,18 @@ int rtnl_fd(const struct rtnl *r)
 	return mnl_socket_get_fd(r->follow);
 }
 
+/* Some changes were lost: read everything again. What still waits is older than what is read now;
+ * applied after it, it would bring back what has gone since. */
+static int overrun(struct rtnl *r)
+{
+	char buf[32768];
+
+	while (mnl_socket_recvfrom(r->follow, buf, sizeof(buf)) >= 0 || errno == ENOBUFS ||
+	       errno == EINTR)
+		;
+	return errno == EAGAIN ? read_all(r) : -errno;
+}
+
 int rtnl_process(struct rtnl *r)
 {
 	char buf[32768];
@@ -380,8 +420,7 @@ int rtnl_process(struct rtnl *r)
 		ssize_t n = mnl_socket_recvfrom(r->follow, buf, sizeof(buf));
 
 		if (n < 0 && errno == ENOBUFS) {
-			/* Overrun: what was missed is not known, so everything is read again. */
-			int err = read_all(r);
+			int err = overrun(r);
 
 			if (err)
 				return err;
