@@ -40,11 +40,12 @@ static __always_inline __u64 csum_neg(__u64 sum, __u32 n)
 	return n * 0xffffffffull - sum;
 }
 
-/* RFC 1624 eqn. 3: HC' = ~(~HC + ~m + m'); diff folded. */
-static __always_inline __sum16 csum_apply(__sum16 check, __u16 diff)
+/* RFC 1624 eqn. 3: HC' = ~(~HC + ~m + m'); diff: the sum of a few words, carries and all. */
+static __always_inline __sum16 csum_apply(__sum16 check, __u32 diff)
 {
 	__u32 sum = (__u16)~check + diff;
 
+	sum = (sum & 0xffff) + (sum >> 16);
 	return (__u16) ~(sum + (sum >> 16));
 }
 

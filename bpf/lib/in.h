@@ -26,7 +26,7 @@ static __always_inline bool in_restores(const struct steer_sa_in *sa)
 	return sa->flags & (STEER_SA_RESTORE_DST | STEER_SA_RESTORE_SRC);
 }
 
-static __always_inline __u16 in_restore_ports(const struct parsed *p, const struct steer_sa_in *sa)
+static __always_inline __u32 in_restore_ports(const struct parsed *p, const struct steer_sa_in *sa)
 {
 	return sa->flags & STEER_SA_ENCAP ? rewrite_ports(p->udp, sa->sport, sa->dport) : 0;
 }

@@ -20,7 +20,7 @@ static __always_inline int out_drop(enum drop_reason why)
 
 static __always_inline __u32 skb_segs(const struct __sk_buff *skb)
 {
-	return skb->gso_segs ?: 1;
+	return skb->gso_size ? skb->gso_segs ?: 1 : 1;
 }
 
 /* Parse; once more after pulling the headers into the linear part. */

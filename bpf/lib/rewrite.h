@@ -45,14 +45,14 @@ static __always_inline __u16 rewrite_addrs(const struct parsed *p, const struct 
 	return p->family == 4 ? rewrite_addrs4(p->ip4, src, dst) : rewrite_addrs6(p->ip6, src, dst);
 }
 
-/* Both ports; returns the diff. */
-static __always_inline __u16 rewrite_ports(struct udphdr *udp, __be16 sport, __be16 dport)
+/* Both ports; returns the diff, not folded: four words. */
+static __always_inline __u32 rewrite_ports(struct udphdr *udp, __be16 sport, __be16 dport)
 {
-	__u64 sum = (__u64)(__u16)~udp->source + (__u16)~udp->dest + sport + dport;
+	__u32 sum = (__u16)~udp->source + (__u16)~udp->dest + sport + dport;
 
 	udp->source = sport;
 	udp->dest = dport;
-	return csum_fold(sum);
+	return sum;
 }
 
 /* Whether a UDP checksum field may be the sum of the pseudo-header, of the addresses as they are.
@@ -68,23 +68,23 @@ static __always_inline bool rewrite_maybe_partial(const struct parsed *p)
 
 /* The UDP checksum of a single packet, by the helper. Packet pointers are void after this. */
 static __always_inline int rewrite_check_helper(struct __sk_buff *skb, __u32 udp_off,
-						__u16 addr_diff, __u16 port_diff)
+						__u16 addr_diff, __u32 port_diff)
 {
 	__u32 off = udp_off + __builtin_offsetof(struct udphdr, check);
 	int err = bpf_l4_csum_replace(skb, off, 0, addr_diff,
 				      BPF_F_PSEUDO_HDR | BPF_F_MARK_MANGLED_0);
 
 	if (!err && port_diff)
-		err = bpf_l4_csum_replace(skb, off, 0, port_diff, BPF_F_MARK_MANGLED_0);
+		err = bpf_l4_csum_replace(skb, off, 0, csum_fold(port_diff), BPF_F_MARK_MANGLED_0);
 	return err;
 }
 
 /* The same in a packet whose checksum is complete or absent (0). */
 static __always_inline void rewrite_check_complete(struct udphdr *udp, __u16 addr_diff,
-						   __u16 port_diff)
+						   __u32 port_diff)
 {
 	if (udp->check)
-		udp->check = csum_apply(csum_apply(udp->check, addr_diff), port_diff) ?: 0xffff;
+		udp->check = csum_apply(udp->check, addr_diff + port_diff) ?: 0xffff;
 }
 
 static __always_inline void rewrite_macs(struct ethhdr *eth, const struct steer_path *path)
@@ -202,7 +202,7 @@ static __always_inline int rewrite_rest(struct __sk_buff *skb, struct parsed *p,
 					const struct steer_path *path, __u16 addr_diff,
 					__u32 gso_size, bool maybe_partial)
 {
-	__u16 port_diff = 0;
+	__u32 port_diff = 0;
 
 	if (path->flags & STEER_PATH_MAC)
 		rewrite_macs(p->eth, path);
