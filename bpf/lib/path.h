@@ -91,7 +91,7 @@ static __always_inline __u32 path_of_group(__u32 group_id, __u32 flow_slot,
 	struct steer_group_cur *cur = bpf_map_lookup_elem(&group_cur, &group_id);
 	__u32 slot = cur ? *(volatile __u32 *)&cur->slot : 0;
 	struct steer_group *g;
-	__u32 word, member;
+	__u32 word;
 
 	*ret_why = DROP_NO_GROUP;
 	if (!slot)
@@ -99,8 +99,7 @@ static __always_inline __u32 path_of_group(__u32 group_id, __u32 flow_slot,
 	g = bpf_map_lookup_elem(&group, &slot);
 	if (!g)
 		return 0;
-	member = g->flow[flow_slot & (STEER_FLOW_SLOTS - 1)] & (STEER_MEMBERS_MAX - 1);
-	word = path_word(g->path[member]);
+	word = path_word(g->flow[flow_slot & (STEER_FLOW_SLOTS - 1)]);
 	if (path_usable(word))
 		return word;
 	*ret_why = DROP_NO_PATH;

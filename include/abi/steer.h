@@ -17,7 +17,7 @@
 #include <linux/types.h>
 #endif
 
-#define STEER_ABI_VERSION 1
+#define STEER_ABI_VERSION 2
 
 /* The kernel rounds array elements up to 8 octets: the distance of entries in a mapping. */
 #define STEER_STRIDE(type) ((sizeof(type) + 7) & ~7ul)
@@ -102,7 +102,7 @@ struct steer_group {
 	__u8 pad[2];
 	__u32 path[STEER_MEMBERS_MAX]; /* path ids in order of preference */
 	__u16 weight[STEER_MEMBERS_MAX];
-	__u8 flow[STEER_FLOW_SLOTS]; /* flow slot -> member */
+	__u16 flow[STEER_FLOW_SLOTS]; /* flow slot -> path id, of a member */
 };
 
 enum steer_path_state {
@@ -244,7 +244,7 @@ struct steer_abi {
 #ifndef __VMLINUX_H__
 _Static_assert(sizeof(struct steer_sa_in) == 48, "sa_in");
 _Static_assert(sizeof(struct steer_sa_out) == 16, "sa_out");
-_Static_assert(sizeof(struct steer_group) == 12 + 32 + 16 + 256, "group");
+_Static_assert(sizeof(struct steer_group) == 12 + 32 + 16 + 512, "group");
 _Static_assert(sizeof(struct steer_path_cur) == 4, "path_cur");
 _Static_assert(sizeof(struct steer_path) == 68, "path");
 #endif

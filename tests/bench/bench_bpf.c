@@ -65,7 +65,7 @@ static void fill(struct bench_prog *b, uint32_t n_sas)
 			.id = i, .n_members = 2, .path = { i, i % n + 1 }, .weight = { 1, 1 }
 		};
 		for (int s = 0; s < STEER_FLOW_SLOTS; s++)
-			g->flow[s] = s & 1;
+			g->flow[s] = (uint16_t)g->path[s & 1];
 		*gc = (struct steer_group_cur){ .slot = i };
 	}
 	for (uint32_t i = 1; i <= n_sas; i++) {

@@ -24,7 +24,7 @@ static void setup_n(int n, int family, uint8_t flags)
 		g.weight[i] = 1;
 	}
 	for (int s = 0; s < STEER_FLOW_SLOTS; s++)
-		g.flow[s] = s % n;
+		g.flow[s] = s % n + 1;
 	put_group(&env, GROUP, &g);
 	put_sa_out(&env, SA, 100, GROUP);
 }
@@ -240,7 +240,7 @@ Test(out, weights_by_flow_slot)
 
 	setup_n(2, 4, 0);
 	for (int s = 0; s < STEER_FLOW_SLOTS; s++)
-		g.flow[s] = s % 4 == 3;
+		g.flow[s] = s % 4 == 3 ? 2 : 1;
 	put_group(&env, GROUP, &g);
 	for (int s = 0; s < STEER_FLOW_SLOTS; s++)
 		n[path_of_slot(s)]++;

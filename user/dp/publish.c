@@ -436,6 +436,7 @@ int dp_group_put(struct dp *dp, uint32_t id, enum steer_mode mode, const uint32_
 		 const uint16_t *weights, size_t n, uint32_t *ret_id)
 {
 	struct steer_group rec = { .id = id, .mode = mode, .n_members = n };
+	uint8_t member[STEER_FLOW_SLOTS] = { 0 };
 	uint32_t slot, old;
 	int err = 0;
 
@@ -450,7 +451,9 @@ int dp_group_put(struct dp *dp, uint32_t id, enum steer_mode mode, const uint32_
 	memcpy(rec.path, paths, n * sizeof(*paths));
 	memcpy(rec.weight, weights, n * sizeof(*weights));
 	if (mode == STEER_MODE_FLOW_HASH)
-		flowtab_fill(rec.flow, paths, weights, n);
+		flowtab_fill(member, paths, weights, n);
+	for (size_t s = 0; n && s < STEER_FLOW_SLOTS; s++)
+		rec.flow[s] = (uint16_t)paths[member[s]];
 	old = group_cur(dp, rec.id)->slot;
 	if (old)
 		rec.version = ((struct steer_group *)dp_entry(&dp->group, old))->version + 1;
