@@ -26,7 +26,8 @@ static void setup(void)
 
 static void put(const char *name, mode_t mode, const char *text, size_t len)
 {
-	int fd = open(name, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+	unlink(name); /* it may have been made unreadable even for us */
+	int fd = open(name, O_WRONLY | O_CREAT | O_EXCL, 0600);
 
 	cr_assert_geq(fd, 0);
 	cr_assert_eq(write(fd, text, len), (ssize_t)len);
