@@ -142,7 +142,7 @@ demo:
 # in the build directory.
 FUZZ_SECONDS ?= 20
 FUZZ     := $(patsubst tests/fuzz/fuzz_%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
-FUZZ_OBJ := $(patsubst %.c,$(B)/fuzz/obj/%.o,$(wildcard $(foreach m,base crypto ikemsg ike esp,user/$(m)/*.c)) tests/sim/duo.c)
+FUZZ_OBJ := $(patsubst %.c,$(B)/fuzz/obj/%.o,$(wildcard $(foreach m,base crypto ikemsg ike esp net conf ctl engine,user/$(m)/*.c)) tests/sim/duo.c)
 FUZZ_SAN  = -fsanitize=address,undefined -fno-sanitize-recover=undefined
 
 $(B)/fuzz/obj/%.o: %.c
@@ -153,7 +153,7 @@ $(B)/fuzz/obj/%.o: %.c
 
 $(B)/fuzz/%: $(B)/fuzz/obj/tests/fuzz/fuzz_%.o $(FUZZ_OBJ)
 	$(call say,LD,$@)
-	$(Q)$(CLANG) -pie -fsanitize=fuzzer $(FUZZ_SAN) -o $@ $^ $(PKG_LIBS) -lm
+	$(Q)$(CLANG) -pie -fsanitize=fuzzer $(FUZZ_SAN) -o $@ $^ $(PKG_LIBS) -pthread -lm
 
 .PHONY: fuzz
 fuzz: $(FUZZ)
@@ -222,15 +222,24 @@ check-lint:
 		-warnings-as-errors='*' $(filter-out %ipsec_mb.c user/dp/%,$(shell git ls-files 'user/*.c')) -- $(subst -I$(B)/skel,-isystem $(B)/skel,$(ALL_CFLAGS)) 2>/dev/null
 
 .PHONY: asan
+# Programs and libraries, then the daemons: their scenarios in namespaces with every process under
+# the sanitizers, leaks looked for when it ends.
+SAN_NETNS := $(patsubst %,tests/netns/test_%.sh,agent agent6 hostile mixed clear engine)
 SAN := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 asan:
 	@$(MAKE) --no-print-directory deps GROUPS='build test check'
-	@$(MAKE) --no-print-directory -j$(JOBS) B=$(B)/asan CFLAGS='$(SAN)' LDFLAGS='$(SAN)' unit-programs
+	@$(MAKE) --no-print-directory -j$(JOBS) B=$(B)/asan CFLAGS='$(SAN)' LDFLAGS='$(SAN)' \
+		all unit-programs $(NETNS_PROGS:$(B)/%=$(B)/asan/%)
 	@ASAN_OPTIONS=detect_leaks=1 $(MAKE) --no-print-directory B=$(B)/asan CFLAGS='$(SAN)' LDFLAGS='$(SAN)' san-tests
 .PHONY: unit-programs san-tests
 unit-programs: $(UNIT) $(SIM)
 san-tests: $(UNIT) $(SIM)
 	@tests/run $(B) $^
+	@rm -rf $(B)/san-logs && mkdir -p $(B)/san-logs
+	@SAN_LOGS=$(abspath $(B))/san-logs \
+		ASAN_OPTIONS=detect_leaks=1:log_path=$(abspath $(B))/san-logs/asan \
+		UBSAN_OPTIONS=print_stacktrace=1:log_path=$(abspath $(B))/san-logs/ubsan \
+		tests/run $(B) $(SAN_NETNS)
 
 # ---- benchmarks ---------------------------------------------------------------------------------
 

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/sanitize.h"
 #include "base/version.h"
 #include "engine/engine.h"
 #include "esp/client.h"
@@ -40,8 +41,10 @@ static void guard_memory(void)
 {
 	struct rlimit none = { 0, 0 }, all = { RLIM_INFINITY, RLIM_INFINITY };
 
-	prctl(PR_SET_DUMPABLE, 0);
 	setrlimit(RLIMIT_CORE, &none);
+	if (SANITIZED)
+		return;
+	prctl(PR_SET_DUMPABLE, 0);
 	/* With a limit every later allocation could fail. */
 	if (setrlimit(RLIMIT_MEMLOCK, &all) < 0 ||
 	    mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) < 0)

@@ -54,8 +54,8 @@
  *   "rtt_usec","rtt_min_usec","jitter_usec","loss_permille","weight":1,"mtu":1500,
  *   "tx_packets","tx_octets","rx_packets","rx_octets","attach":"tc","attach_why":"..."}]}
  *
- * stats  {"now_usec","ike":{"rx","tx","retransmits","dropped_syntax","dropped_spi",
- *   "dropped_version","dropped_window","dropped_integrity","cookies_sent","half_open",
+ * stats  {"now_usec","ike":{"rx","tx","retransmits","retransmits_rx","dropped_syntax",
+ *   "dropped_spi","dropped_version","dropped_window","dropped_integrity","cookies_sent","half_open",
  *   "half_open_refused","auth_failed"},
  *   "engine":{every counter of struct engine_counters by its name} | null,
  *   "drops":{"NO_SA":0, every reason of the maps by its name},

@@ -41,7 +41,8 @@ lib_cleanup() {
 		for p in $(ip netns pids "$(ns "$h")" 2>/dev/null); do kill "$p" 2>/dev/null; done
 	done
 	for h in ${hosts[@]+"${hosts[@]}"}; do
-		wait_for 3 no_pids "$h" || for p in $(ip netns pids "$(ns "$h")"); do kill -9 "$p" 2>/dev/null; done
+		# a leak check at the end takes its time
+		wait_for "${SAN_LOGS:+2}3" no_pids "$h" || for p in $(ip netns pids "$(ns "$h")"); do kill -9 "$p" 2>/dev/null; done
 		ip netns del "$(ns "$h")" 2>/dev/null
 		umount "$T/$h/bpf" 2>/dev/null
 	done

@@ -9,7 +9,8 @@
 # Needs root. Exits 77 when something it needs is missing.
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
-B=${B:-$here/../../build}
+B=${BRAID_BUILD:-build}
+case $B in /*) ;; *) B=$here/../../$B ;; esac
 A=brA$$ Z=brB$$
 dir=$(mktemp -d)
 passed=0 failed=0
@@ -217,7 +218,7 @@ check "traffic goes on" a ping -c 2 -i 0.05 -W 2 10.1.0.2
 
 # Nothing depends on an agent; a second engine does not take a living one's place.
 check "second engine refuses" bash -c "! $B/braid-esp -f -d $dir/1"
-asan=$(grep -c libasan "/proc/${pids[0]}/maps")
+asan=$(grep -cE "libasan|__asan" "/proc/${pids[0]}/maps")
 if [ "$asan" = 0 ]; then
 	check "no capability but marking packets, system calls filtered" bash -c "
 		grep -q 'CapEff:.*0000002000' /proc/${pids[0]}/status && grep -q 'Seccomp:.*2' /proc/${pids[0]}/status"

@@ -107,6 +107,8 @@ echo "ok - set-up under cookies"
 for h in gw user; do
 	for d in braidd braid-esp; do
 		grown=$(($(rss $h $d) - ${before[$h/$d]}))
+		# its quarantine keeps what is freed
+		[ -z "${SAN_LOGS:-}" ] || { echo "memory is not judged under a sanitizer" && continue; }
 		[ $grown -lt 8192 ] || fail "$h: memory of $d grew by $grown KiB"
 		echo "ok - $h: memory of $d grew by $grown KiB"
 	done

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <seccomp.h>
 
+#include "base/sanitize.h"
 #include "engine/engine.h"
 
 static const int allowed[] = {
@@ -62,13 +63,6 @@ static const int allowed[] = {
 	SCMP_SYS(uname),
 	SCMP_SYS(sched_getaffinity),
 };
-
-/* A sanitizer's run time asks for more. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-enum { SANITIZED = 1 };
-#else
-enum { SANITIZED = 0 };
-#endif
 
 int engine_sandbox(void)
 {
