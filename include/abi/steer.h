@@ -207,8 +207,9 @@ enum steer_event_kind {
 };
 
 /* events: ring buffer; at most one of a kind in 10 ms and CPU. Hints for people: what they say is
- * not authenticated. An egress device that is gone is no event: a redirection does not tell, asking
- * before each costs a third of the program's time, and rtnetlink tells the agent anyway. */
+ * not authenticated. An egress device that is gone makes none: a redirection does not report it,
+ * and rtnetlink tells the agent at once; asking before each packet (bpf_check_mtu) takes 1 to 2 ns.
+ */
 struct steer_event {
 	__u32 kind; /* enum steer_event_kind */
 	__u32 ifindex;

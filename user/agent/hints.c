@@ -46,7 +46,8 @@ static void on_hint(void *ctx, const struct steer_event *ev)
 	snprintf(text, sizeof(text), "ESP with SPI %08x from %s on %s %s%s", ev->spi,
 		 udp_addr_format(&from, from_text), u ? u->cfg.interface : "another device", what,
 		 more);
-	log_info("%s", text);
+	/* a peer that joins a path or moves is heard before its path is made */
+	log_msg(kind == CTL_EV_NEW_SOURCE ? LOG_DEBUG_ : LOG_INFO_, "%s", text);
 	control_event(a, kind, NULL, NULL, NULL, u ? u->cfg.name : NULL, NULL, what, text);
 }
 
