@@ -300,10 +300,15 @@ bool ike_keys_at(const struct ike *ike, size_t i, struct ike_sa_keys *ret_keys);
 
 /* A versioned image of one established IKE SA, keys included: handed to the engine process for safe
  * keeping (never to a file), and read back by a restarted agent, which continues the message ids.
- * Deadlines are stored relative to now. Returns octets or 0 (too small, or not established).
- * ike_export_seq changes whenever an image changed. */
+ * Deadlines are stored relative to now. Returns octets or 0 (too small, or not established). */
 size_t ike_export(const struct ike *ike, size_t i, uint8_t *out, size_t cap, usec_t now);
-uint64_t ike_export_seq(const struct ike *ike, size_t i);
+/* One image after the other that is not the one handed out last, until false. key is the same for
+ * all images of an IKE SA; *ret_len 0: it is no more, drop what there is of it. Costs what has
+ * changed, not what there is. */
+bool ike_image_next(struct ike *ike, uint64_t *ret_key, uint8_t *out, size_t cap, size_t *ret_len,
+		    usec_t now);
+/* All that was handed out is lost: everything counts as changed. */
+void ike_images_forget(struct ike *ike);
 /* 0, -EBADMSG (other version or damaged), -EEXIST, -ENOENT (its connection is no longer
  * configured), -ENOMEM. Emits no CHILD_ADD. */
 int ike_import(struct ike *ike, const uint8_t *image, size_t len, usec_t now);

@@ -596,7 +596,6 @@ Test(restart, damaged_image)
 	struct sim *s = up(95);
 	static uint8_t image[100000];
 	size_t n = ike_export(s->side[A].ike, 0, image, sizeof(image), s->now);
-	uint64_t seq = ike_export_seq(s->side[A].ike, 0);
 	struct ike_env env = { 0 };
 	struct ike *fresh = ike_new(&s->side[A].cfg, &env, s->now);
 
@@ -616,7 +615,6 @@ Test(restart, damaged_image)
 	cr_assert_null(ike_next_output(fresh), "no CHILD_ADD");
 	ike_free(fresh);
 	cr_assert_eq(ike_rekey(s->side[A].ike, "c", "net", 5, s->now), 0);
-	cr_assert_neq(ike_export_seq(s->side[A].ike, 0), seq);
 	s->side[A].cfg.n_conns = 0;
 	fresh = ike_new(&s->side[A].cfg, &env, s->now);
 	cr_assert_eq(ike_import(fresh, image, n, s->now), -ENOENT);

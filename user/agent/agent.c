@@ -431,7 +431,6 @@ static void agent_close(struct agent *a)
 	engine_link_close(a);
 	dp_close(a->dp);
 	rtnl_free(a->rtnl);
-	images_forget(a);
 	conns_close(a);
 	free(a->msg);
 	conf_free(a->conf);

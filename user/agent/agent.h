@@ -99,12 +99,6 @@ struct peer {
 	struct list paths, children;
 };
 
-/* What the engine holds for us: which version of which IKE SA. */
-struct image {
-	uint64_t key, seq;
-	bool seen;
-};
-
 /* A command that waits for the core's word. */
 struct op {
 	uint32_t id; /* 0: free */
@@ -143,8 +137,6 @@ struct agent {
 	struct event *signals[3];
 	bool stopping;
 	struct log_limit hints;
-	size_t n_images, cap_images;
-	struct image *images;
 };
 
 usec_t agent_now(void);

@@ -176,14 +176,13 @@ static void put_sa(struct wr *w, const struct ike_sa *sa, usec_t now)
 	put_list(w, &sa->pending, put_task);
 }
 
-size_t ike_export(const struct ike *ike, size_t i, uint8_t *out, size_t cap, usec_t now)
+static size_t export(const struct ike_sa *sa, uint8_t *out, size_t cap, usec_t now)
 {
-	const struct ike_sa *sa = ike_sa_visible(ike, i);
 	struct wr w = wr_init(out, cap);
 	struct chunk body;
 	uint8_t tag[SHA256_OCTETS];
 
-	if (!sa || sa->state != IKE_ESTABLISHED)
+	if (sa->state != IKE_ESTABLISHED || sa->redundant)
 		return 0;
 	put_sa(&w, sa, now);
 	body = (struct chunk){ out, w.len };
@@ -197,11 +196,40 @@ size_t ike_export(const struct ike *ike, size_t i, uint8_t *out, size_t cap, use
 	return 0;
 }
 
-uint64_t ike_export_seq(const struct ike *ike, size_t i)
+size_t ike_export(const struct ike *ike, size_t i, uint8_t *out, size_t cap, usec_t now)
 {
 	const struct ike_sa *sa = ike_sa_visible(ike, i);
 
-	return sa ? sa->seq : 0;
+	return sa ? export(sa, out, cap, now) : 0;
+}
+
+bool ike_image_next(struct ike *ike, uint64_t *ret_key, uint8_t *out, size_t cap, size_t *ret_len,
+		    usec_t now)
+{
+	while (!list_empty(&ike->dirty)) {
+		struct ike_sa *sa = list_entry(ike->dirty.next, struct ike_sa, dirty_node);
+		size_t len = export(sa, out, cap, now);
+		bool before = sa->imaged;
+
+		list_remove(&sa->dirty_node);
+		sa->imaged = len;
+		if (!len && !before)
+			continue;
+		*ret_key = ike_sa_own_spi(sa);
+		*ret_len = len;
+		return true;
+	}
+	return false;
+}
+
+void ike_images_forget(struct ike *ike)
+{
+	list_for_each (it, &ike->sas) {
+		struct ike_sa *sa = list_entry(it, struct ike_sa, node);
+
+		sa->imaged = false;
+		ike_sa_touch(sa);
+	}
 }
 
 /* ---- reading ---- */
@@ -492,6 +520,8 @@ int ike_import(struct ike *ike, const uint8_t *image, size_t len, usec_t now)
 	}
 	sa->state = IKE_ESTABLISHED;
 	sa->announced = true;
+	sa->imaged = true; /* the one that was read */
+	ike_sa_touch(sa);
 	if (sa->family > ike->next_family)
 		ike->next_family = sa->family;
 	for (unsigned i = 0; i < sa->n_peer_vips; i++)

@@ -71,6 +71,7 @@ struct ike *ike_new(const struct ike_cfg *cfg, const struct ike_env *env, usec_t
 	list_init(&ike->conns);
 	list_init(&ike->leases);
 	list_init(&ike->sas);
+	list_init(&ike->dirty);
 	list_init(&ike->outs);
 	for (unsigned i = 0; i < SA_BUCKETS; i++)
 		list_init(&ike->table[i]);
@@ -201,7 +202,8 @@ usec_t ike_deadline(const struct ike *ike)
 
 		d = w < d ? w : d;
 		d = l < d ? l : d;
-		d = sa->expires < d ? sa->expires : d;
+		if (!ike_sa_owed(sa) || sa->state != IKE_CLOSED)
+			d = sa->expires < d ? sa->expires : d;
 	}
 	return d;
 }

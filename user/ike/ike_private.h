@@ -239,8 +239,10 @@ struct ike_sa {
 	uint16_t n_children;
 	uint8_t n_own_vips, n_peer_vips;
 	struct addr own_vips[IKE_VIPS_MAX], peer_vips[IKE_VIPS_MAX];
-	usec_t last_rx; /* last fresh protected evidence of the peer (2.4) */
-	uint64_t seq;	/* +1 per change of the image */
+	usec_t last_rx;		/* last fresh protected evidence of the peer (2.4) */
+	struct list *dirty;	/* ike.dirty */
+	struct list dirty_node; /* there, when the image handed out is not what it is now */
+	bool imaged;		/* one was handed out and not taken back */
 };
 
 /* ---- the core ---- */
@@ -265,6 +267,7 @@ struct ike {
 	uint32_t n_leases;
 
 	struct list sas;
+	struct list dirty; /* in the order of their changes */
 	struct list table[SA_BUCKETS];
 	struct list inits[256];
 	uint32_t half_open;
@@ -432,6 +435,8 @@ bool nonce_set(struct nonce *n, struct bytes b);
 /* memcmp order, shorter prefix lower (2.8.1) */
 int nonce_cmp(const struct nonce *a, const struct nonce *b);
 const struct nonce *nonce_lowest(const struct nonce *a, const struct nonce *b);
+/* An end that whoever keeps images has not heard of. */
+bool ike_sa_owed(const struct ike_sa *sa);
 void ike_sa_touch(struct ike_sa *sa);
 
 /* ---- window.c ---- */

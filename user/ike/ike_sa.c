@@ -27,6 +27,8 @@ struct ike_sa *ike_sa_new(struct ike *ike, struct conn *conn, bool initiator)
 	sa->since = sa->last_rx = ike->now;
 	sa->expires = USEC_NEVER;
 	sa->peer_window = WINDOW;
+	sa->dirty = &ike->dirty;
+	list_init(&sa->dirty_node);
 	list_init(&sa->hash_node);
 	list_init(&sa->init_node);
 	list_init(&sa->pending);
@@ -73,6 +75,7 @@ void ike_sa_free(struct ike *ike, struct ike_sa *sa)
 	if (sa->lingering)
 		ike->lingering--;
 	list_remove(&sa->node);
+	list_remove(&sa->dirty_node);
 	list_remove(&sa->hash_node);
 	list_remove(&sa->init_node);
 	list_for_each_safe (it, tmp, &sa->pending)
@@ -125,7 +128,8 @@ void ike_sa_insert(struct ike *ike, struct ike_sa *sa)
 
 void ike_sa_touch(struct ike_sa *sa)
 {
-	sa->seq++;
+	if (list_empty(&sa->dirty_node))
+		list_append(sa->dirty, &sa->dirty_node);
 }
 
 void ike_sa_state(struct ike *ike, struct ike_sa *sa, enum ike_state to, const char *why)
@@ -215,12 +219,18 @@ void ike_sa_close(struct ike *ike, struct ike_sa *sa, bool linger, const char *f
 		cp_release(ike, sa->family);
 }
 
+/* Whoever keeps its image must hear of its end. */
+bool ike_sa_owed(const struct ike_sa *sa)
+{
+	return sa->imaged && !list_empty(&sa->dirty_node);
+}
+
 void ike_reap(struct ike *ike)
 {
 	list_for_each_safe (it, tmp, &ike->sas) {
 		struct ike_sa *sa = list_entry(it, struct ike_sa, node);
 
-		if (sa->state == IKE_CLOSED && sa->expires <= ike->now)
+		if (sa->state == IKE_CLOSED && sa->expires <= ike->now && !ike_sa_owed(sa))
 			ike_sa_free(ike, sa);
 	}
 }
