@@ -462,14 +462,35 @@ Test(ctl, client_against_a_strange_agent)
 	unlink(un.sun_path);
 }
 
+/* Words are what other programs compare with: each its own, each code with its exit status. */
 Test(ctl, words)
 {
-	cr_assert_str_eq(ctl_code_word(CTL_REFUSED), "refused");
-	cr_assert_eq(ctl_code_exit("refused"), 4);
-	cr_assert_eq(ctl_code_exit("timeout"), 5);
-	cr_assert_eq(ctl_code_exit("no-answer"), 6);
-	cr_assert_eq(ctl_code_exit("auth-failed"), 7);
-	cr_assert_eq(ctl_code_exit("peer-refused"), 8);
+	static const struct {
+		enum ctl_code code;
+		const char *word;
+		int exit;
+	} codes[] = {
+		{ CTL_FAILED, "failed", 1 },
+		{ CTL_NOT_FOUND, "not-found", 1 },
+		{ CTL_USAGE, "usage", 2 },
+		{ CTL_REFUSED, "refused", 4 },
+		{ CTL_TIMEOUT, "timeout", 5 },
+		{ CTL_NO_ANSWER, "no-answer", 6 },
+		{ CTL_AUTH_FAILED, "auth-failed", 7 },
+		{ CTL_PEER_REFUSED, "peer-refused", 8 },
+	};
+
+	for (size_t i = 0; i < sizeof(codes) / sizeof(*codes); i++) {
+		cr_expect_str_eq(ctl_code_word(codes[i].code), codes[i].word);
+		cr_expect_eq(ctl_code_exit(codes[i].word), codes[i].exit, "%s", codes[i].word);
+	}
+	cr_assert_str_eq(ctl_code_word(CTL_OK), "");
 	cr_assert_eq(ctl_code_exit("from the future"), 1);
 	cr_assert_str_eq(ctl_event_word(CTL_EV_PATH_STATE), "path-state");
+	for (int i = CTL_EV_PROGRESS; i <= CTL_EV_LOST; i++) {
+		cr_assert(*ctl_event_word((enum ctl_event)i), "event %d", i);
+		for (int k = CTL_EV_PROGRESS; k < i; k++)
+			cr_assert_str_neq(ctl_event_word((enum ctl_event)i),
+					  ctl_event_word((enum ctl_event)k));
+	}
 }
