@@ -61,8 +61,8 @@ static cfg_opt_t connection_opts[] = {
 	ONE("retransmit_timeout"),
 	ONE("retransmit_base"),
 	ONE("retransmit_tries"),
-	CFG_SEC("local", auth_opts, CFGF_NODEFAULT),
-	CFG_SEC("remote", auth_opts, CFGF_NODEFAULT),
+	CFG_SEC("local", auth_opts, CFGF_MULTI),
+	CFG_SEC("remote", auth_opts, CFGF_MULTI),
 	CFG_SEC("child", child_opts, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
 	CFG_SEC("path", path_opts, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
 	CFG_END()
@@ -76,6 +76,9 @@ static cfg_opt_t dataplane_opts[] = {
 	ONE("sa_max"), LIST("stable_v4"), LIST("stable_v6"), ONE("attach"),
 	ONE("crypto"), ONE("workers"),	  ONE("busy_poll"),  CFG_END()
 };
+/* Sections without a title are to be there once; still they are MULTI here: libConfuse would free
+ * the first one, which we may remember options of, and takes an error while it makes another one
+ * for our bug and aborts. only_once tells. */
 static cfg_opt_t root_opts[] = {
 	ONE("log_level"),
 	ONE("allow_key_export"),
@@ -88,8 +91,8 @@ static cfg_opt_t root_opts[] = {
 	CFG_SEC("connection", connection_opts, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
 	CFG_SEC("pool", pool_opts, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
 	CFG_SEC("secret", secret_opts, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
-	CFG_SEC("paths", paths_opts, CFGF_NODEFAULT),
-	CFG_SEC("dataplane", dataplane_opts, CFGF_NODEFAULT),
+	CFG_SEC("paths", paths_opts, CFGF_MULTI),
+	CFG_SEC("dataplane", dataplane_opts, CFGF_MULTI),
 	CFG_END()
 };
 
@@ -503,6 +506,32 @@ static int blank_comments(struct parse *p, const struct conf_file *f, char *text
 	return 0;
 }
 
+/* Of cfg, and of the sections inside it. */
+static int only_once(struct parse *p, const struct conf_file *f, cfg_t *cfg)
+{
+	int r = 0;
+
+	for (unsigned i = 0; i < cfg_num(cfg) && r == 0; i++) {
+		cfg_opt_t *opt = cfg_getnopt(cfg, i);
+		const char *name = cfg_opt_name(opt);
+
+		if (opt->type != CFGT_SEC)
+			continue;
+		for (unsigned k = 0; k < cfg_opt_size(opt) && r == 0; k++) {
+			cfg_t *sub = cfg_opt_getnsec(opt, k);
+			const struct val *start = cfg_getnptr(sub, START_KEY, 0);
+
+			if (k && !cfg_title(sub))
+				r = conf_fail(p, f, start ? start->line : sub->line,
+					      "found a second section \"%s\", expected it once",
+					      name);
+			else
+				r = only_once(p, f, sub);
+		}
+	}
+	return r;
+}
+
 static int parse_text(struct parse *p, struct conf_file *f, char *text, size_t len)
 {
 	const char *nul = memchr(text, '\0', len);
@@ -537,6 +566,8 @@ static int parse_text(struct parse *p, struct conf_file *f, char *text, size_t l
 		conf_fail(p, f, f->root->line, "found a mistake, expected key = value");
 	else if (p->ends != 1)
 		conf_fail(p, f, f->root->line, "found \"" END_KEY "\", expected a key or section");
+	else
+		only_once(p, f, f->root);
 	fclose(fp);
 	return p->err;
 }
