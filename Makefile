@@ -289,7 +289,7 @@ help:
 	@echo 'make unit sim     those that need no root'
 	@echo 'make check        formatting, warnings, includes, linters'
 	@echo 'make asan         tests under the sanitizers'
-	@echo 'make fuzz         every decoder for FUZZ_SECONDS'
+	@echo 'make fuzz         every decoder, the configuration and both sockets for FUZZ_SECONDS'
 	@echo 'make interop      the whole matrix with strongSwan'
 	@echo 'make bench        bench-crypto, -bpf and -throughput; results also in build/bench/*.jsonl'
 	@echo 'make install      PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)'
