@@ -38,6 +38,15 @@ struct dp_options {
 int dp_open(const struct dp_options *opt, struct dp **ret_dp, char *ret_error, size_t error_len);
 /* Closes descriptors; pins, device and programs stay. NULL is fine. */
 void dp_close(struct dp *dp);
+/* For a start that fails later: closes, and takes back what this dp_open made (mount, pins, device,
+ * programs). What it had found stays. NULL is fine. */
+void dp_abandon(struct dp *dp);
+/* What of the kernel the steering programs need and is not there, found by trying: -errno and a
+ * sentence about the first such thing, 0 if nothing was found. */
+int dp_probe(char *ret_error, size_t error_len);
+/* The sentence for a device nothing can be attached to: qdisc tells whether the queueing discipline
+ * could not be made, or the filter not be put into it. Returns err. */
+int dp_explain_attach(const char *device, bool qdisc, int err, char *ret_error, size_t error_len);
 /* Detach and remove everything that is ours and nothing that is not. 0 or first -errno. */
 int dp_flush(const struct dp_options *opt);
 
@@ -45,6 +54,9 @@ int dp_flush(const struct dp_options *opt);
  * an attached device: no change. 0 or -errno. */
 int dp_uplink_attach(struct dp *dp, uint32_t ifindex, char *ret_why, size_t why_len);
 int dp_uplink_detach(struct dp *dp, uint32_t ifindex);
+/* Is there XDP to attach or to detach? The dispatcher's programs are found by their ids, for which
+ * the kernel wants CAP_SYS_ADMIN. */
+bool dp_uses_xdp(const struct dp *dp);
 /* "tc", "xdp", "xdp-generic" or "none"; static. */
 const char *dp_uplink_mode(const struct dp *dp, uint32_t ifindex);
 

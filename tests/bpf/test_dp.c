@@ -289,6 +289,56 @@ Test(dp, missing_bpf_is_named)
 	cr_assert(strstr(error, "CAP_BPF"), "%s", error);
 }
 
+/* A start that fails later takes back what it made, and only that. */
+Test(dp, abandoned)
+{
+	char name[IF_NAMESIZE];
+
+	snprintf(name, sizeof(name), "%s", opt.steer_dev);
+	open_dp();
+	dp_abandon(dp);
+	dp = NULL;
+	cr_assert_eq(if_nametoindex(name), 0);
+	cr_assert_eq(access(pins, F_OK), -1);
+	open_dp();
+	reopen_dp();
+	dp_abandon(dp);
+	dp = NULL;
+	cr_assert_neq(if_nametoindex(name), 0);
+	close(pinned("path_cur"));
+	open_dp();
+}
+
+Test(dp, nothing_is_missing_here)
+{
+	cr_assert_eq(dp_probe(error, sizeof(error)), 0, "%s", error);
+}
+
+/* A kernel that lacks these cannot be had everywhere: its answers can. */
+Test(dp, a_failed_attachment_is_explained)
+{
+	static const struct {
+		bool qdisc;
+		int err;
+		const char *part;
+	} answers[] = {
+		{ true, -ENOENT, "CONFIG_NET_SCH_INGRESS" },
+		{ true, -EOPNOTSUPP, "CONFIG_NET_SCH_INGRESS" },
+		{ false, -ENOENT, "CONFIG_NET_CLS_BPF" },
+		{ false, -EOPNOTSUPP, "CONFIG_NET_CLS_BPF" },
+		{ true, -EPERM, "CAP_NET_ADMIN is missing" },
+		{ false, -EBUSY, "somebody else" },
+		{ false, -ENOMEM, "attaching steer_tc on u9: Cannot allocate memory" },
+	};
+
+	for (size_t i = 0; i < sizeof(answers) / sizeof(*answers); i++) {
+		cr_assert_eq(dp_explain_attach("u9", answers[i].qdisc, answers[i].err, error,
+					       sizeof(error)),
+			     answers[i].err);
+		cr_assert(strstr(error, answers[i].part), "%s", error);
+	}
+}
+
 /* No bpffs: one is mounted at the parent of the pin directory; if it cannot be, the sentence says
  * what to run. */
 Test(dp, bpffs_missing)

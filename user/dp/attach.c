@@ -19,49 +19,20 @@
 #include "steer_tc.skel.h"
 #include "steer_xdp.skel.h"
 
-static bool prog_is(uint32_t id, const char *prefix)
-{
-	struct bpf_prog_info info;
-	__u32 len = sizeof(info);
-	int fd = bpf_prog_get_fd_by_id(id);
-	bool same;
-
-	if (fd < 0)
-		return false;
-	memset(&info, 0, sizeof(info));
-	same = !bpf_obj_get_info_by_fd(fd, &info, &len) &&
-	       !strncmp(info.name, prefix, strlen(prefix));
-	close(fd);
-	return same;
-}
-
-/* Our filter's program id there; 0: the place is free; -EBUSY: somebody else's filter. */
-static int64_t tc_query(const struct bpf_tc_hook *hook, const char *prefix)
-{
-	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = DP_TC_HANDLE, .priority = DP_TC_PRIORITY);
-	int err = bpf_tc_query(hook, &opts);
-
-	if (err == -ENOENT || err == -EINVAL) /* no filter; no qdisc */
-		return 0;
-	if (err)
-		return err;
-	return prog_is(opts.prog_id, prefix) ? (int64_t)opts.prog_id : -EBUSY;
-}
-
 /* Replaces a filter of ours in one step, so adoption has no gap. */
 static int tc_attach(uint32_t ifindex, enum bpf_tc_attach_point point, int prog_fd,
-		     const char *prefix, bool *ret_created)
+		     const char *prefix, bool *ret_created, bool *ret_qdisc_fails)
 {
 	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = ifindex, .attach_point = point);
 	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = DP_TC_HANDLE, .priority = DP_TC_PRIORITY,
 		    .prog_fd = prog_fd);
-	int err = bpf_tc_hook_create(&hook);
-	int64_t have;
+	int err = bpf_tc_hook_create(&hook), have;
 
-	if (err && err != -EEXIST)
+	*ret_qdisc_fails = err && err != -EEXIST;
+	if (*ret_qdisc_fails)
 		return err;
 	*ret_created = !err;
-	have = tc_query(&hook, prefix);
+	have = dp_filter_ours(ifindex, point == BPF_TC_EGRESS, prefix);
 	if (have < 0)
 		return have;
 	if (have)
@@ -74,7 +45,7 @@ static int tc_detach(uint32_t ifindex, enum bpf_tc_attach_point point, const cha
 {
 	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = ifindex, .attach_point = point);
 	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = DP_TC_HANDLE, .priority = DP_TC_PRIORITY);
-	int64_t have = tc_query(&hook, prefix);
+	int have = dp_filter_ours(ifindex, point == BPF_TC_EGRESS, prefix);
 	int err = have > 0 ? bpf_tc_detach(&hook, &opts) : have == -EBUSY ? 0 : have;
 
 	if (err || !own_clsact)
@@ -84,15 +55,11 @@ static int tc_detach(uint32_t ifindex, enum bpf_tc_attach_point point, const cha
 
 int dp_attach_steer(struct dp *dp, char *ret_error, size_t len)
 {
-	bool created;
+	bool created, qdisc;
 	int err = tc_attach(dp->steer_ifindex, BPF_TC_EGRESS,
-			    bpf_program__fd(dp->tc->progs.steer_tc), "steer_tc", &created);
+			    bpf_program__fd(dp->tc->progs.steer_tc), "steer_tc", &created, &qdisc);
 
-	if (err)
-		return dp_fail(ret_error, len, err,
-			       "attaching steer_tc to %s: %s (clsact and cls_bpf are needed)",
-			       dp->steer_dev, strerror(-err));
-	return 0;
+	return err ? dp_explain_attach(dp->steer_dev, qdisc, err, ret_error, len) : 0;
 }
 
 static bool has_ether(uint32_t ifindex)
@@ -113,8 +80,9 @@ static int uplink_tc(struct dp *dp, uint32_t ifindex, struct steer_uplink *ret_r
 {
 	const struct bpf_program *prog =
 		has_ether(ifindex) ? dp->xdp->progs.steer_in : dp->xdp->progs.steer_in_l3;
-	bool created;
-	int err = tc_attach(ifindex, BPF_TC_INGRESS, bpf_program__fd(prog), "steer_in", &created);
+	bool created, qdisc;
+	int err = tc_attach(ifindex, BPF_TC_INGRESS, bpf_program__fd(prog), "steer_in", &created,
+			    &qdisc);
 
 	if (err)
 		return err;
@@ -233,6 +201,20 @@ int dp_detach_all(const char *pin_dir)
 	}
 	close(fd);
 	return first;
+}
+
+bool dp_uses_xdp(const struct dp *dp)
+{
+	bool xdp = dp->opt.attach == DP_ATTACH_XDP || dp->opt.attach == DP_ATTACH_XDP_GENERIC;
+	__u32 ifindex, *last = NULL;
+
+	while (!xdp && !bpf_map_get_next_key(dp->uplink_fd, last, &ifindex)) {
+		__u8 mode = uplink_get(dp, ifindex).mode;
+
+		xdp = mode == STEER_UPLINK_XDP || mode == STEER_UPLINK_XDP_GENERIC;
+		last = &ifindex;
+	}
+	return xdp;
 }
 
 const char *dp_uplink_mode(const struct dp *dp, uint32_t ifindex)

@@ -3,10 +3,12 @@
 #ifndef BRAID_DP_INTERNAL_H
 #define BRAID_DP_INTERNAL_H
 
+#include <libmnl/libmnl.h>
 #include <net/if.h>
 #include <stdarg.h>
 #include <sys/types.h>
 
+#include "base/explain.h"
 #include "base/usec.h"
 #include "dp/dp.h"
 #include "dp/ring.h"
@@ -26,8 +28,17 @@ struct dp_array {
 	size_t stride, len;
 };
 
+/* What was made so that there is a pin directory. */
+struct dp_bpffs {
+	bool mounted;
+	unsigned mount_dirs, pin_dirs; /* directories up to the mount point; below it */
+};
+
 struct dp {
 	struct dp_options opt; /* strings below */
+	/* Made by this dp_open: goes again if the start fails. */
+	struct dp_bpffs made_fs;
+	bool made_pins, made_device;
 	char pin_dir[256];
 	char steer_dev[IF_NAMESIZE];
 	uint32_t steer_ifindex;
@@ -57,15 +68,14 @@ static inline void *dp_entry(const struct dp_array *a, uint32_t i)
 }
 
 usec_t dp_now(void);
-/* Writes the sentence and returns err (negative). */
-int dp_fail(char *ret_error, size_t len, int err, const char *fmt, ...)
-	__attribute__((format(printf, 4, 5)));
-
 /* load.c: pin paths and sizes for every map of an opened object. 0 or -errno. */
 int dp_pin_maps(const struct dp *dp, struct bpf_object *obj);
+/* What libbpf or libxdp says, to the debug log. Returns 0. */
+int dp_log_library(const char *fmt, va_list ap);
 
-/* bpffs.c: pin_dir exists on a bpffs afterwards. */
-int dp_bpffs_prepare(const char *pin_dir, char *ret_error, size_t len);
+/* bpffs.c: pin_dir exists on a bpffs afterwards; *made is filled on failure too. */
+int dp_bpffs_prepare(const char *pin_dir, struct dp_bpffs *made, char *ret_error, size_t len);
+void dp_bpffs_undo(const char *pin_dir, const struct dp_bpffs *made);
 bool dp_bpffs_is(const char *dir);
 /* Nobody else has the directory until ret_fd is closed, or -EBUSY. */
 int dp_bpffs_lock(const char *pin_dir, int *ret_fd, char *ret_error, size_t len);
@@ -74,10 +84,17 @@ int dp_bpffs_lock(const char *pin_dir, int *ret_fd, char *ret_error, size_t len)
 int dp_adopt(struct dp *dp);
 void dp_forget(struct dp *dp);
 
-/* steerdev.c: 0 or -errno with a sentence. */
-int dp_steerdev_create(const struct dp_options *opt, uint32_t *ret_ifindex, char *ret_error,
-		       size_t len);
+/* steerdev.c: 0 or -errno with a sentence, and then no device that was not there before. */
+int dp_steerdev_create(const struct dp_options *opt, uint32_t *ret_ifindex, bool *ret_made,
+		       char *ret_error, size_t len);
 int dp_steerdev_delete(const char *name);
+
+/* netlink.c: one request, its answers to cb (may be NULL), the acknowledgement. 0 or -errno. */
+int dp_nl_request(struct nlmsghdr *nlh, mnl_cb_t cb, void *ctx);
+
+/* filter.c: is the filter in our place ours, its program's name beginning so? 1, 0: the place is
+ * free, -EBUSY: somebody else's, other -errno. */
+int dp_filter_ours(uint32_t ifindex, bool egress, const char *prog);
 /* The clsact qdisc, if no filter is left in it. 0 or -errno. */
 int dp_clsact_remove_empty(uint32_t ifindex);
 

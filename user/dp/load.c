@@ -26,40 +26,40 @@ usec_t dp_now(void)
 	return (usec_t)ts.tv_sec * USEC_PER_SEC + ts.tv_nsec / 1000;
 }
 
-int dp_fail(char *ret_error, size_t len, int err, const char *fmt, ...)
+/* The libraries explain failures at length, the verifier's words at the end; operators who want
+ * that ask for debug output. */
+int dp_log_library(const char *fmt, va_list ap)
 {
-	va_list ap;
+	enum { LINES_MAX = 20 };
+	char *text, *line, *save = NULL;
+	int n = 0;
 
-	va_start(ap, fmt);
-	vsnprintf(ret_error, len, fmt, ap);
-	va_end(ap);
-	return err;
+	if (log_get_level() < LOG_DEBUG_ || vasprintf(&text, fmt, ap) < 0)
+		return 0;
+	for (line = text + strlen(text); line > text && n <= LINES_MAX; line--)
+		n += line[-1] == '\n';
+	for (line = strtok_r(line, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
+		log_debug("%s", line);
+	free(text);
+	return 0;
 }
 
-/* libbpf explains failures at length; operators who want that ask for debug output. */
 static int print_libbpf(enum libbpf_print_level level, const char *fmt, va_list ap)
 {
-	char line[512];
-
-	if (level == LIBBPF_DEBUG || log_get_level() < LOG_DEBUG_)
-		return 0;
-	vsnprintf(line, sizeof(line), fmt, ap);
-	line[strcspn(line, "\n")] = 0;
-	log_debug("%s", line);
-	return 0;
+	return level == LIBBPF_DEBUG ? 0 : dp_log_library(fmt, ap);
 }
 
 static int check_caps(char *ret_error, size_t len)
 {
 	if (capng_get_caps_process() < 0)
-		return dp_fail(ret_error, len, -EPERM, "cannot read the process's capabilities");
+		return explain(ret_error, len, -EPERM, "cannot read the process's capabilities");
 	if (!capng_have_capability(CAPNG_EFFECTIVE, CAP_NET_ADMIN))
-		return dp_fail(ret_error, len, -EPERM,
+		return explain(ret_error, len, -EPERM,
 			       "CAP_NET_ADMIN is missing: needed to make the steering device and "
 			       "attach programs; run as root or grant it");
 	if (!capng_have_capability(CAPNG_EFFECTIVE, CAP_BPF) &&
 	    !capng_have_capability(CAPNG_EFFECTIVE, CAP_SYS_ADMIN))
-		return dp_fail(ret_error, len, -EPERM,
+		return explain(ret_error, len, -EPERM,
 			       "CAP_BPF is missing: needed to load the steering programs; run as "
 			       "root or grant it");
 	return 0;
@@ -68,19 +68,20 @@ static int check_caps(char *ret_error, size_t len)
 static int check_options(const struct dp_options *o, char *ret_error, size_t len)
 {
 	if (!o->pin_dir || o->pin_dir[0] != '/')
-		return dp_fail(ret_error, len, -EINVAL, "pin directory must be an absolute path");
+		return explain(ret_error, len, -EINVAL, "pin directory must be an absolute path");
 	if (!o->steer_dev || !*o->steer_dev || strlen(o->steer_dev) >= IF_NAMESIZE - 1)
-		return dp_fail(ret_error, len, -EINVAL,
+		return explain(ret_error, len, -EINVAL,
 			       "steering device: a name of 1 to %d characters", IF_NAMESIZE - 2);
 	if (o->sa_max < 2 || o->sa_max > STEER_SA_MAX || o->sa_max & (o->sa_max - 1))
-		return dp_fail(ret_error, len, -EINVAL,
+		return explain(ret_error, len, -EINVAL,
 			       "number of SAs %u: must be a power of two up to %u", o->sa_max,
 			       STEER_SA_MAX);
 	return 0;
 }
 
 /* Existing pins must be of our version and sizes. */
-static int check_abi(const char *pin_dir, const struct steer_abi *want, char *ret_error, size_t len)
+static int check_abi(const char *pin_dir, const struct steer_abi *want, bool *ret_none,
+		     char *ret_error, size_t len)
 {
 	struct steer_abi have;
 	char file[300];
@@ -89,18 +90,22 @@ static int check_abi(const char *pin_dir, const struct steer_abi *want, char *re
 
 	snprintf(file, sizeof(file), "%s/abi", pin_dir);
 	fd = bpf_obj_get(file);
-	if (fd == -ENOENT)
+	if (fd == -ENOENT) {
+		*ret_none = true;
 		return 0;
-	if (fd < 0)
-		return dp_fail(ret_error, len, fd, "%s: %s", file, strerror(-fd));
+	}
+	if (fd < 0) {
+		err = dp_probe(ret_error, len);
+		return err ? err : explain(ret_error, len, fd, "%s: %s", file, strerror(-fd));
+	}
 	memset(&have, 0, sizeof(have));
 	err = bpf_map_lookup_elem(fd, &key, &have);
 	close(fd);
 	if (err)
-		return dp_fail(ret_error, len, err, "%s: %s", file, strerror(-err));
+		return explain(ret_error, len, err, "%s: %s", file, strerror(-err));
 	if (!have.version || !memcmp(&have, want, sizeof(have)))
 		return 0;
-	return dp_fail(ret_error, len, -EPROTO,
+	return explain(ret_error, len, -EPROTO,
 		       "the maps in %s are of version %u with %u SAs, %u paths, %u groups; this "
 		       "program needs version %u with %u, %u, %u: stop what uses them, then remove "
 		       "them with rm -r %s",
@@ -135,18 +140,22 @@ int dp_pin_maps(const struct dp *dp, struct bpf_object *obj)
 	return 0;
 }
 
+/* A kernel that lacks something answers with numbers that mean many things: ask it piece by piece.
+ */
 static int load_failed(int err, const char *what, char *ret_error, size_t len)
 {
-	const char *hint = "";
+	int missing = dp_probe(ret_error, len);
 
+	if (missing)
+		return missing;
 	if (err == -EPERM)
-		hint = " (capability or kernel lockdown; CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON are "
-		       "used)";
-	else if (err == -EINVAL || err == -EACCES || err == -ENOTSUP)
-		hint = " (the kernel refused it: 5.15 or newer with BTF, BPF JIT, clsact is "
-		       "needed; "
-		       "debug log has the verifier's words)";
-	return dp_fail(ret_error, len, err, "loading %s: %s%s", what, strerror(-err), hint);
+		return explain(ret_error, len, err,
+			       "loading %s is not permitted: CAP_BPF, CAP_PERFMON and "
+			       "CAP_NET_ADMIN are used, and a locked down kernel forbids it",
+			       what);
+	return explain(ret_error, len, err,
+		       "the kernel refuses %s: %s; with braidd -v its own words are in the log",
+		       what, strerror(-err));
 }
 
 static int load_programs(struct dp *dp, char *ret_error, size_t len)
@@ -155,7 +164,7 @@ static int load_programs(struct dp *dp, char *ret_error, size_t len)
 
 	dp->n_cpus = libbpf_num_possible_cpus();
 	if (dp->n_cpus < 1)
-		return dp_fail(ret_error, len, -EINVAL, "number of CPUs unknown");
+		return explain(ret_error, len, -EINVAL, "number of CPUs unknown");
 	dp->sa_stat_n = dp->opt.sa_max < STEER_SA_STAT_MAX ? dp->opt.sa_max : STEER_SA_STAT_MAX;
 	dp->tc = steer_tc__open();
 	dp->xdp = steer_xdp__open();
@@ -237,12 +246,12 @@ static int open_maps(struct dp *dp, const struct steer_abi *abi, char *ret_error
 	if (!err)
 		err = map_arrays(dp);
 	if (err)
-		return dp_fail(ret_error, len, err, "mapping the steering maps: %s",
+		return explain(ret_error, len, err, "mapping the steering maps: %s",
 			       strerror(-err));
 	dp->percpu = calloc(dp->n_cpus, sizeof(struct steer_path_stat));
 	dp->events = ring_buffer__new(bpf_map__fd(dp->tc->maps.events), on_event, dp, NULL);
 	if (!dp->percpu || !dp->events || dp_adopt(dp) < 0)
-		return dp_fail(ret_error, len, -ENOMEM, "out of memory for the steering maps");
+		return explain(ret_error, len, -ENOMEM, "out of memory for the steering maps");
 	return 0;
 }
 
@@ -253,7 +262,7 @@ int dp_open(const struct dp_options *opt, struct dp **ret_dp, char *ret_error, s
 	int err;
 
 	if (!dp)
-		return dp_fail(ret_error, error_len, -ENOMEM, "out of memory");
+		return explain(ret_error, error_len, -ENOMEM, "out of memory");
 	dp->opt = *opt;
 	dp->lock_fd = -1;
 	if (!dp->opt.sa_max)
@@ -270,17 +279,18 @@ int dp_open(const struct dp_options *opt, struct dp **ret_dp, char *ret_error, s
 	snprintf(dp->steer_dev, sizeof(dp->steer_dev), "%s", opt->steer_dev);
 	dp->opt.pin_dir = dp->pin_dir;
 	dp->opt.steer_dev = dp->steer_dev;
-	err = dp_bpffs_prepare(dp->pin_dir, ret_error, error_len);
+	err = dp_bpffs_prepare(dp->pin_dir, &dp->made_fs, ret_error, error_len);
 	if (!err)
 		err = dp_bpffs_lock(dp->pin_dir, &dp->lock_fd, ret_error, error_len);
 	if (!err)
-		err = check_abi(dp->pin_dir, &abi, ret_error, error_len);
+		err = check_abi(dp->pin_dir, &abi, &dp->made_pins, ret_error, error_len);
 	if (!err)
 		err = load_programs(dp, ret_error, error_len);
 	if (!err)
 		err = open_maps(dp, &abi, ret_error, error_len);
 	if (!err)
-		err = dp_steerdev_create(&dp->opt, &dp->steer_ifindex, ret_error, error_len);
+		err = dp_steerdev_create(&dp->opt, &dp->steer_ifindex, &dp->made_device, ret_error,
+					 error_len);
 	if (!err)
 		err = dp_attach_steer(dp, ret_error, error_len);
 	if (err)
@@ -288,7 +298,7 @@ int dp_open(const struct dp_options *opt, struct dp **ret_dp, char *ret_error, s
 	*ret_dp = dp;
 	return 0;
 out:
-	dp_close(dp);
+	dp_abandon(dp);
 	return err;
 }
 
@@ -320,7 +330,6 @@ void dp_close(struct dp *dp)
 	free(dp);
 }
 
-/* The pins of our maps and the directory, if nothing else is in it. */
 static int remove_pins(const char *pin_dir)
 {
 	struct steer_tc *tc = steer_tc__open();
@@ -339,9 +348,28 @@ static int remove_pins(const char *pin_dir)
 			err = -errno;
 	}
 	steer_tc__destroy(tc);
-	if (rmdir(pin_dir) < 0 && errno != ENOENT && errno != ENOTEMPTY && errno != EBUSY && !err)
-		err = -errno;
 	return err;
+}
+
+void dp_abandon(struct dp *dp)
+{
+	struct dp_bpffs made_fs;
+	char pin_dir[256];
+	bool made_pins;
+
+	if (!dp)
+		return;
+	memcpy(pin_dir, dp->pin_dir, sizeof(pin_dir));
+	made_fs = dp->made_fs;
+	made_pins = dp->made_pins;
+	if (made_pins)
+		dp_detach_all(pin_dir);
+	if (dp->made_device)
+		dp_steerdev_delete(dp->steer_dev);
+	dp_close(dp);
+	if (made_pins)
+		remove_pins(pin_dir);
+	dp_bpffs_undo(pin_dir, &made_fs);
 }
 
 int dp_flush(const struct dp_options *opt)
@@ -355,6 +383,9 @@ int dp_flush(const struct dp_options *opt)
 		first = err;
 	if (dp_bpffs_is(opt->pin_dir)) {
 		err = remove_pins(opt->pin_dir);
+		if (rmdir(opt->pin_dir) < 0 && errno != ENOENT && errno != ENOTEMPTY &&
+		    errno != EBUSY && !err)
+			err = -errno;
 		if (err && !first)
 			first = err;
 	}

@@ -25,46 +25,7 @@
 
 #define ALIAS "braid steering device"
 
-enum { MTU_LARGEST = 65535, REPLY_MAX = 32768 };
-
-/* One request, its answer to cb (may be NULL), then the acknowledgement. 0 or -errno. */
-static int request(struct nlmsghdr *nlh, mnl_cb_t cb, void *ctx)
-{
-	struct mnl_socket *nl = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
-	char *buf = malloc(REPLY_MAX);
-	unsigned port;
-	int err = -ENOMEM;
-	ssize_t n;
-
-	if (!nl)
-		err = -errno;
-	if (!nl || !buf)
-		goto out;
-	nlh->nlmsg_flags |= NLM_F_REQUEST | NLM_F_ACK;
-	nlh->nlmsg_seq = 1;
-	if (mnl_socket_bind(nl, 0, MNL_SOCKET_AUTOPID) < 0)
-		goto fail;
-	port = mnl_socket_get_portid(nl);
-	if (mnl_socket_sendto(nl, nlh, nlh->nlmsg_len) < 0)
-		goto fail;
-	do {
-		n = mnl_socket_recvfrom(nl, buf, REPLY_MAX);
-		if (n < 0)
-			goto fail;
-		n = mnl_cb_run(buf, n, 1, port, cb, ctx);
-		if (n < 0)
-			goto fail;
-	} while (n > MNL_CB_STOP);
-	err = 0;
-	goto out;
-fail:
-	err = -errno;
-out:
-	if (nl)
-		mnl_socket_close(nl);
-	free(buf);
-	return err;
-}
+enum { MTU_LARGEST = 65535 };
 
 static struct ifinfomsg *link_msg(char *buf, uint16_t type, uint16_t flags,
 				  struct nlmsghdr **ret_nlh)
@@ -115,7 +76,7 @@ static int link_get(const char *name, struct link_facts *ret_facts)
 
 	link_msg(buf, RTM_GETLINK, 0, &nlh);
 	mnl_attr_put_strz(nlh, IFLA_IFNAME, name);
-	err = request(nlh, link_reply, &f);
+	err = dp_nl_request(nlh, link_reply, &f);
 	if (!err)
 		*ret_facts = f;
 	return err;
@@ -146,7 +107,7 @@ static int link_create(const char *name, const char *kind)
 		mnl_attr_nest_end(nlh, data);
 	}
 	mnl_attr_nest_end(nlh, info);
-	return request(nlh, NULL, NULL);
+	return dp_nl_request(nlh, NULL, NULL);
 }
 
 /* No link-local address: nothing of the host's own leaves by this device. */
@@ -164,7 +125,7 @@ static int link_no_linklocal(uint32_t ifindex)
 	mnl_attr_put_u8(nlh, IFLA_INET6_ADDR_GEN_MODE, IN6_ADDR_GEN_MODE_NONE);
 	mnl_attr_nest_end(nlh, inet6);
 	mnl_attr_nest_end(nlh, spec);
-	return request(nlh, NULL, NULL);
+	return dp_nl_request(nlh, NULL, NULL);
 }
 
 static int link_up(uint32_t ifindex, uint32_t mtu)
@@ -179,7 +140,7 @@ static int link_up(uint32_t ifindex, uint32_t mtu)
 	ifi->ifi_change = IFF_UP | IFF_NOARP | IFF_MULTICAST;
 	mnl_attr_put_u32(nlh, IFLA_MTU, mtu);
 	mnl_attr_put_strz(nlh, IFLA_IFALIAS, ALIAS);
-	return request(nlh, NULL, NULL);
+	return dp_nl_request(nlh, NULL, NULL);
 }
 
 /* Address with peer: the kernel adds the route to the peer by itself. */
@@ -203,7 +164,7 @@ static int addr_add(uint32_t ifindex, const struct addr *local, const struct add
 	mnl_attr_put(nlh, IFA_ADDRESS, addr_len(remote), remote->b);
 	if (local->family == 6)
 		mnl_attr_put_u32(nlh, IFA_FLAGS, IFA_F_NODAD);
-	err = request(nlh, NULL, NULL);
+	err = dp_nl_request(nlh, NULL, NULL);
 	return err == -EEXIST ? 0 : err;
 }
 
@@ -247,18 +208,30 @@ static int peer_up(const char *name, uint32_t mtu)
 	return link_up(peer.ifindex, mtu);
 }
 
-static int find_or_create(const char *name, struct link_facts *ret_facts, char *ret_error,
-			  size_t len)
+static int link_delete(uint32_t ifindex)
+{
+	struct ifinfomsg *ifi;
+	struct nlmsghdr *nlh;
+	char buf[512];
+
+	ifi = link_msg(buf, RTM_DELLINK, 0, &nlh);
+	ifi->ifi_index = ifindex;
+	return dp_nl_request(nlh, NULL, NULL);
+}
+
+static int find_or_create(const char *name, struct link_facts *ret_facts, bool *ret_made,
+			  char *ret_error, size_t len)
 {
 	struct link_facts f = { 0 };
 	int err = link_get(name, &f);
+	bool made = err == -ENODEV;
 
-	if (err == -ENODEV) {
+	if (made) {
 		err = link_create(name, "dummy");
 		if (err == -EOPNOTSUPP)
 			err = link_create(name, "veth");
 		if (err)
-			return dp_fail(ret_error, len, err, "creating the steering device %s: %s%s",
+			return explain(ret_error, len, err, "creating the steering device %s: %s%s",
 				       name, strerror(-err),
 				       err == -EOPNOTSUPP
 					       ? " (the kernel needs the dummy or the veth driver)"
@@ -267,53 +240,65 @@ static int find_or_create(const char *name, struct link_facts *ret_facts, char *
 		f.ours = true;
 	}
 	if (err)
-		return dp_fail(ret_error, len, err, "steering device %s: %s", name, strerror(-err));
+		return explain(ret_error, len, err, "steering device %s: %s", name, strerror(-err));
 	if (!f.ours)
-		return dp_fail(ret_error, len, -EEXIST,
+		return explain(ret_error, len, -EEXIST,
 			       "device %s exists and is not ours (its alias is not \"%s\")", name,
 			       ALIAS);
+	*ret_made = made;
 	*ret_facts = f;
 	return 0;
 }
 
-int dp_steerdev_create(const struct dp_options *opt, uint32_t *ret_ifindex, char *ret_error,
-		       size_t len)
+static int set_up(const struct dp_options *opt, uint32_t ifindex, char *ret_error, size_t len)
 {
 	uint32_t mtu = opt->steer_mtu ? opt->steer_mtu : MTU_LARGEST;
 	const char *name = opt->steer_dev;
-	struct link_facts f = { 0 };
 	int err, err6;
 
-	err = find_or_create(name, &f, ret_error, len);
-	if (err)
-		return err;
-	link_no_linklocal(f.ifindex); /* without IPv6 in the kernel there is nothing to do */
+	link_no_linklocal(ifindex); /* without IPv6 in the kernel there is nothing to do */
 	err = peer_up(name, mtu);
 	if (!err)
-		err = link_up(f.ifindex, mtu);
+		err = link_up(ifindex, mtu);
 	if (err)
-		return dp_fail(ret_error, len, err, "setting up %s: %s", name, strerror(-err));
-	err = addr_add(f.ifindex, &opt->stable4_local, &opt->stable4_remote);
+		return explain(ret_error, len, err, "setting up %s: %s", name, strerror(-err));
+	err = addr_add(ifindex, &opt->stable4_local, &opt->stable4_remote);
 	if (err)
-		return dp_fail(ret_error, len, err, "IPv4 address of %s: %s", name, strerror(-err));
-	err6 = addr_add(f.ifindex, &opt->stable6_local, &opt->stable6_remote);
+		return explain(ret_error, len, err, "IPv4 address of %s: %s", name, strerror(-err));
+	err6 = addr_add(ifindex, &opt->stable6_local, &opt->stable6_remote);
 	if (!err6 && opt->stable6_local.family)
-		err6 = wait_route6(f.ifindex, &opt->stable6_remote);
+		err6 = wait_route6(ifindex, &opt->stable6_remote);
+	if (err6 == -EAFNOSUPPORT && opt->stable4_local.family)
+		return 0; /* a kernel without IPv6, as the engine says */
 	if (err6 && opt->stable4_local.family)
 		log_warning("%s goes without its IPv6 address: %s", name, strerror(-err6));
 	else if (err6)
-		return dp_fail(ret_error, len, err6, "IPv6 address of %s: %s", name,
+		return explain(ret_error, len, err6, "IPv6 address of %s: %s", name,
 			       strerror(-err6));
+	return 0;
+}
+
+int dp_steerdev_create(const struct dp_options *opt, uint32_t *ret_ifindex, bool *ret_made,
+		       char *ret_error, size_t len)
+{
+	struct link_facts f = { 0 };
+	bool made = false;
+	int err = find_or_create(opt->steer_dev, &f, &made, ret_error, len);
+
+	if (!err)
+		err = set_up(opt, f.ifindex, ret_error, len);
+	if (err && made)
+		link_delete(f.ifindex);
+	if (err)
+		return err;
 	*ret_ifindex = f.ifindex;
+	*ret_made = made;
 	return 0;
 }
 
 int dp_steerdev_delete(const char *name)
 {
 	struct link_facts f;
-	struct ifinfomsg *ifi;
-	struct nlmsghdr *nlh;
-	char buf[512];
 	int err = link_get(name, &f);
 
 	if (err == -ENODEV)
@@ -322,55 +307,5 @@ int dp_steerdev_delete(const char *name)
 		return err;
 	if (!f.ours)
 		return -EEXIST;
-	ifi = link_msg(buf, RTM_DELLINK, 0, &nlh);
-	ifi->ifi_index = f.ifindex;
-	return request(nlh, NULL, NULL);
-}
-
-static struct tcmsg *tc_msg(char *buf, uint16_t type, uint16_t flags, uint32_t ifindex,
-			    struct nlmsghdr **ret_nlh)
-{
-	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
-	struct tcmsg *tcm;
-
-	nlh->nlmsg_type = type;
-	nlh->nlmsg_flags = flags;
-	tcm = mnl_nlmsg_put_extra_header(nlh, sizeof(*tcm));
-	tcm->tcm_family = AF_UNSPEC;
-	tcm->tcm_ifindex = ifindex;
-	*ret_nlh = nlh;
-	return tcm;
-}
-
-static int count_reply(const struct nlmsghdr *nlh, void *ctx)
-{
-	(void)nlh;
-	++*(int *)ctx;
-	return MNL_CB_OK;
-}
-
-int dp_clsact_remove_empty(uint32_t ifindex)
-{
-	const uint32_t parents[] = { TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_INGRESS),
-				     TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_EGRESS) };
-	struct nlmsghdr *nlh;
-	struct tcmsg *tcm;
-	char buf[512];
-	int filters = 0, err;
-
-	for (int i = 0; i < 2; i++) {
-		tcm = tc_msg(buf, RTM_GETTFILTER, NLM_F_DUMP, ifindex, &nlh);
-		tcm->tcm_parent = parents[i];
-		err = request(nlh, count_reply, &filters);
-		if (err)
-			return err;
-	}
-	if (filters)
-		return 0;
-	tcm = tc_msg(buf, RTM_DELQDISC, 0, ifindex, &nlh);
-	tcm->tcm_parent = TC_H_CLSACT;
-	tcm->tcm_handle = TC_H_MAKE(TC_H_CLSACT, 0);
-	mnl_attr_put_strz(nlh, TCA_KIND, "clsact");
-	err = request(nlh, NULL, NULL);
-	return err == -ENOENT || err == -EINVAL ? 0 : err;
+	return link_delete(f.ifindex);
 }

@@ -15,7 +15,6 @@
 #include <string.h>
 #include <xdp/libxdp.h>
 
-#include "base/log.h"
 #include "internal.h"
 #include "steer_xdp.skel.h"
 
@@ -103,14 +102,7 @@ static bool attached(uint32_t ifindex, bool *ret_alone)
 
 static int print_libxdp(enum libxdp_print_level level, const char *fmt, va_list ap)
 {
-	char line[512];
-
-	if (level == LIBXDP_DEBUG || log_get_level() < LOG_DEBUG_)
-		return 0;
-	vsnprintf(line, sizeof(line), fmt, ap);
-	line[strcspn(line, "\n")] = 0;
-	log_debug("%s", line);
-	return 0;
+	return level == LIBXDP_DEBUG ? 0 : dp_log_library(fmt, ap);
 }
 
 void dp_xdp_prepare(const char *pin_dir)
