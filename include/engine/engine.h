@@ -71,9 +71,10 @@ struct worker_counters {
 
 usec_t engine_now(void);
 
-/* engine_config.c: open TUN and sockets, drop privileges, start the workers. 0 or -errno; on
- * failure everything is as before. */
-int engine_configure(struct engine *e, const struct engine_config *cfg);
+/* engine_config.c: open TUN and sockets, drop privileges, start the workers. 0 or -errno with a
+ * sentence for the agent (base/explain.h); on failure everything is as before. */
+int engine_configure(struct engine *e, const struct engine_config *cfg, char *ret_why,
+		     size_t why_len);
 void engine_unconfigure(struct engine *e);
 /* 0, or why an SA of this family and encapsulation cannot send: -EADDRNOTAVAIL (no stable pair),
  * -EAFNOSUPPORT, -EPROTONOSUPPORT (no socket). */

@@ -25,7 +25,8 @@ enum { ENGINE_TS_MAX = 16, ENGINE_KEY_MAX = 64, ENGINE_BLOB_MAX = 60000, ENGINE_
 enum engine_msg_type {
 	/* requests */
 	ENGINE_HELLO = 1, /* engine_hello -> engine_hello in a data message, result */
-	ENGINE_CONFIG,	  /* engine_config: TUN, ports, stable pair; once, or the same again */
+	ENGINE_CONFIG,	  /* engine_config: TUN, ports, stable pair; once, or the same again.
+			   * -> ENGINE_WHY before the result when that is an error */
 	ENGINE_MAPS,	  /* engine_maps + one descriptor: path_cur */
 	ENGINE_SA_ADD,	  /* engine_sa */
 	ENGINE_SA_DEL,	  /* engine_id: Child SA id */
@@ -47,6 +48,7 @@ enum engine_msg_type {
 	ENGINE_PATH_INFO,   /* engine_path_info */
 	ENGINE_BLOB,	    /* engine_blob */
 	ENGINE_COUNTERS,    /* engine_counters */
+	ENGINE_WHY,	    /* engine_why */
 	/* events, seq 0 */
 	ENGINE_EV_IKE_RECV =
 		128,	    /* engine_dgram: datagram with the non-ESP marker, marker removed */
@@ -66,6 +68,12 @@ struct engine_result {
 	struct engine_hdr h;
 	int32_t error; /* 0 or -errno */
 	uint32_t pad;
+};
+
+/* A sentence for the operator: what is missing and what to do. */
+struct engine_why {
+	struct engine_hdr h;
+	char text[248]; /* ends with a zero */
 };
 
 struct engine_hello {

@@ -19,10 +19,10 @@ struct tun {
 };
 
 /* Create the device, set its MTU, limit super-packets to gso_octets and gso_segs (so that one read
- * fits one UDP GSO send), and bring it up. Returns 0, -EPERM without CAP_NET_ADMIN, -ENOENT without
- * /dev/net/tun, other -errno; nothing is left open on failure. */
+ * fits one UDP GSO send), and bring it up. 0 or -errno with a sentence (base/explain.h); nothing is
+ * left open on failure. */
 int tun_open(struct tun *t, const char *name, int queues, unsigned mtu, unsigned gso_octets,
-	     unsigned gso_segs);
+	     unsigned gso_segs, char *ret_why, size_t why_len);
 void tun_close(struct tun *t);
 
 #endif

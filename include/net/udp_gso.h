@@ -27,8 +27,11 @@ enum {
 	UDP_CONTROL = 128,
 };
 
-/* UDP, wildcard address, SO_REUSEPORT, IPv6 only for family 6. 0 or -errno. */
-int udp_gso_open(int family, uint16_t port, int *ret_fd);
+/* UDP, wildcard address, SO_REUSEPORT, IPv6 only for family 6. 0 or -errno with a sentence
+ * (base/explain.h); -EAFNOSUPPORT: a kernel without this family. */
+int udp_gso_open(int family, uint16_t port, int *ret_fd, char *ret_why, size_t why_len);
+/* Does the kernel join what arrives? */
+bool udp_gro_on(int fd);
 /* Protocol 50. 0 or -errno. */
 int esp_raw_open(int family, int *ret_fd);
 

@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/explain.h"
 #include "base/log.h"
 #include "crypto/rng.h"
 #include "engine/engine.h"
@@ -34,7 +35,7 @@ static void set_dest(struct udp_dest *d, const struct addr *local, const struct 
 }
 
 /* A super-packet read from the TUN device shall fit one UDP GSO message, whatever the suite. */
-static int open_tun(struct engine *e)
+static int open_tun(struct engine *e, char *ret_why, size_t len)
 {
 	unsigned mtu = e->cfg.tun_mtu;
 	unsigned esp_max;
@@ -47,22 +48,31 @@ static int open_tun(struct engine *e)
 		segs = UDP_GSO_SEGS;
 	/* TCP over IPv4 with time stamps has 52 octets of headers. */
 	octets = segs * (mtu - 52) + 52;
-	return tun_open(&e->tun, e->cfg.tun, e->n_workers, mtu, octets, segs);
+	return tun_open(&e->tun, e->cfg.tun, e->n_workers, mtu, octets, segs, ret_why, len);
 }
 
-static int open_sockets(struct engine *e)
+static int open_sockets(struct engine *e, char *ret_why, size_t len)
 {
+	bool no_ipv6 = false;
 	int r = 0;
 
 	for (int i = 0; i < e->n_workers && r == 0; i++) {
-		r = udp_gso_open(4, e->cfg.port, &e->sock[i].udp4);
-		/* A host without IPv6 still has IPv4. */
-		if (r == 0 && udp_gso_open(6, e->cfg.port, &e->sock[i].udp6) < 0)
-			log_warning("no IPv6 socket for port %u, going on with IPv4", e->cfg.port);
+		r = udp_gso_open(4, e->cfg.port, &e->sock[i].udp4, ret_why, len);
+		if (r == 0 && !no_ipv6)
+			r = udp_gso_open(6, e->cfg.port, &e->sock[i].udp6, ret_why, len);
+		if (r == -EAFNOSUPPORT && e->sock[i].udp4 >= 0) {
+			no_ipv6 = true;
+			r = 0;
+		}
 	}
+	if (r == 0 && no_ipv6)
+		log_warning("this kernel has no IPv6: going on with IPv4");
+	if (r == 0 && !udp_gro_on(e->sock[0].udp4))
+		log_warning("this kernel cannot join UDP datagrams that arrive (UDP_GRO): "
+			    "reception is slower");
 	if (r == 0 && esp_raw_open(4, &e->raw4) < 0)
 		log_warning("no raw socket for plain ESP over IPv4, only UDP encapsulation");
-	if (r == 0 && esp_raw_open(6, &e->raw6) < 0)
+	if (r == 0 && !no_ipv6 && esp_raw_open(6, &e->raw6) < 0)
 		log_warning("no raw socket for plain ESP over IPv6, only UDP encapsulation");
 	return r;
 }
@@ -143,15 +153,47 @@ static bool same(const struct engine_config *a, const struct engine_config *b)
 		      sizeof(*a) - sizeof(a->h)) == 0;
 }
 
-int engine_configure(struct engine *e, const struct engine_config *cfg)
+/* All it needs of the kernel. 0 or -errno with a sentence. */
+static int open_all(struct engine *e, char *ret_why, size_t len)
+{
+	int r = 0;
+
+	e->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (e->stop_fd < 0)
+		return explain(ret_why, len, -errno, "no event descriptor: %s", strerror(errno));
+	r = rng_bytes(&e->flow_seed, sizeof(e->flow_seed));
+	if (r < 0)
+		return explain(ret_why, len, r, "no random numbers: %s", strerror(-r));
+	r = open_tun(e, ret_why, len);
+	if (r == 0)
+		r = open_sockets(e, ret_why, len);
+	if (r < 0)
+		return r;
+	r = drop_privileges(e);
+	if (r < 0)
+		return explain(ret_why, len, r, "privileges cannot be given up: %s", strerror(-r));
+	for (int i = 0; i < e->n_workers && r == 0; i++)
+		r = worker_start(e, i, &e->worker[i]);
+	if (r < 0)
+		return explain(ret_why, len, r, "%d packet threads cannot be started: %s",
+			       e->n_workers, strerror(-r));
+	return 0;
+}
+
+int engine_configure(struct engine *e, const struct engine_config *cfg, char *ret_why,
+		     size_t why_len)
 {
 	long cores = sysconf(_SC_NPROCESSORS_ONLN);
 	int r = check(cfg);
 
 	if (r < 0)
-		return r;
+		return explain(ret_why, why_len, r, "the agent's request makes no sense");
+	if (e->configured && !same(&e->cfg, cfg))
+		return explain(ret_why, why_len, -EBUSY,
+			       "the running engine has another configuration (device, MTU, stable "
+			       "addresses, workers): stop it first, with SIGTERM");
 	if (e->configured)
-		return same(&e->cfg, cfg) ? 0 : -EBUSY;
+		return 0;
 	e->cfg = *cfg;
 	e->n_workers = cfg->workers ? cfg->workers : cores < 1 ? 1 : (int)cores;
 	if (e->n_workers > ENGINE_WORKERS_MAX)
@@ -160,19 +202,7 @@ int engine_configure(struct engine *e, const struct engine_config *cfg)
 	set_dest(&e->dest6, &cfg->stable6_local, &cfg->stable6_remote, cfg->stable_port);
 	set_dest(&e->raw_dest4, &cfg->stable4_local, &cfg->stable4_remote, 0);
 	set_dest(&e->raw_dest6, &cfg->stable6_local, &cfg->stable6_remote, 0);
-	e->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (e->stop_fd < 0)
-		r = -errno;
-	if (r == 0)
-		r = rng_bytes(&e->flow_seed, sizeof(e->flow_seed));
-	if (r == 0)
-		r = open_tun(e);
-	if (r == 0)
-		r = open_sockets(e);
-	if (r == 0)
-		r = drop_privileges(e);
-	for (int i = 0; i < e->n_workers && r == 0; i++)
-		r = worker_start(e, i, &e->worker[i]);
+	r = open_all(e, ret_why, why_len);
 	if (r < 0) {
 		engine_unconfigure(e);
 		return r;

@@ -95,6 +95,16 @@ static int hello(struct server *s, const struct engine_hdr *req)
 	return 0;
 }
 
+static int config(struct server *s, const struct engine_config *c)
+{
+	struct engine_why why = { .h = { .seq = c->h.seq, .type = ENGINE_WHY } };
+	int r = engine_configure(s->e, c, why.text, sizeof(why.text));
+
+	if (r < 0)
+		put(s, &why.h, sizeof(why), true);
+	return r;
+}
+
 static int maps(struct server *s, const struct engine_maps *m)
 {
 	size_t len = m->path_cur_entries * STEER_STRIDE(struct steer_path_cur);
@@ -321,7 +331,7 @@ static int serve(struct server *s, const struct engine_hdr *h, size_t len)
 	case ENGINE_HELLO:
 		return hello(s, h);
 	case ENGINE_CONFIG:
-		return engine_configure(e, (const void *)h);
+		return config(s, (const void *)h);
 	case ENGINE_MAPS:
 		return maps(s, (const void *)h);
 	case ENGINE_SA_ADD:
@@ -358,6 +368,7 @@ static int serve(struct server *s, const struct engine_hdr *h, size_t len)
 	case ENGINE_PATH_INFO:
 	case ENGINE_BLOB:
 	case ENGINE_COUNTERS:
+	case ENGINE_WHY:
 	case ENGINE_EV_IKE_RECV:
 	case ENGINE_EV_SA_SEEN:
 	case ENGINE_EV_PATH:

@@ -135,6 +135,8 @@ size_t engine_msg_min(uint16_t type)
 		return sizeof(struct engine_counters);
 	case ENGINE_EV_JOIN:
 		return sizeof(struct engine_join);
+	case ENGINE_WHY:
+		return sizeof(struct engine_why);
 	}
 	return 0;
 }

@@ -11,34 +11,79 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/explain.h"
 #include "net/tun.h"
 
 /* Younger than the headers we build with. */
 enum { TUN_OFFLOAD_USO4 = 0x20, TUN_OFFLOAD_USO6 = 0x40 };
 
-static int open_queue(struct tun *t, const char *name)
+static int explain_node(int err, char *ret_why, size_t len)
+{
+	switch (-err) {
+	case ENOENT:
+		return explain(ret_why, len, err,
+			       "/dev/net/tun is missing: load the tun module (CONFIG_TUN), or make "
+			       "the node: mknod /dev/net/tun c 10 200");
+	case ENODEV:
+	case ENXIO:
+		return explain(ret_why, len, err,
+			       "this kernel has no TUN driver: load the tun module (CONFIG_TUN)");
+	case EPERM:
+	case EACCES:
+		return explain(ret_why, len, err,
+			       "/dev/net/tun cannot be opened: %s; allow this device to the "
+			       "service or container",
+			       strerror(-err));
+	}
+	return explain(ret_why, len, err, "/dev/net/tun cannot be opened: %s", strerror(-err));
+}
+
+static int explain_device(const char *name, int err, char *ret_why, size_t len)
+{
+	if (err == -EPERM)
+		return explain(ret_why, len, err,
+			       "CAP_NET_ADMIN is missing: needed to make the tunnel device %s; run "
+			       "as root or grant it",
+			       name);
+	if (if_nametoindex(name))
+		return explain(ret_why, len, err,
+			       "a device named %s exists already and is not ours: remove it, or "
+			       "choose another name (dataplane, tun)",
+			       name);
+	return explain(ret_why, len, err,
+		       "the tunnel device %s cannot be made: %s; the TUN driver must know multiple "
+		       "queues and virtio headers",
+		       name, strerror(-err));
+}
+
+static int open_queue(struct tun *t, const char *name, char *ret_why, size_t len)
 {
 	struct ifreq ifr = { .ifr_flags = IFF_TUN | IFF_NO_PI | IFF_VNET_HDR | IFF_MULTI_QUEUE };
 	unsigned base = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN;
 	int fd, r;
 
 	if (strlen(name) >= sizeof(ifr.ifr_name))
-		return -EINVAL;
+		return explain(ret_why, len, -EINVAL, "device name %s is too long", name);
 	fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0)
-		return -errno;
+		return explain_node(-errno, ret_why, len);
 	memcpy(ifr.ifr_name, name, strlen(name));
-	if (ioctl(fd, TUNSETIFF, &ifr) < 0)
+	if (ioctl(fd, TUNSETIFF, &ifr) < 0) {
+		r = explain_device(name, -errno, ret_why, len);
 		goto fail;
+	}
 	/* A kernel without USO refuses the whole set. */
 	t->uso = ioctl(fd, TUNSETOFFLOAD, base | TUN_OFFLOAD_USO4 | TUN_OFFLOAD_USO6) == 0;
-	if (!t->uso && ioctl(fd, TUNSETOFFLOAD, base) < 0)
+	if (!t->uso && ioctl(fd, TUNSETOFFLOAD, base) < 0) {
+		r = explain(ret_why, len, -errno,
+			    "the TUN driver of this kernel has no segmentation offload: %s",
+			    strerror(errno));
 		goto fail;
+	}
 	memcpy(t->name, ifr.ifr_name, sizeof(t->name));
 	t->fd[t->n_queues++] = fd;
 	return 0;
 fail:
-	r = -errno;
 	close(fd);
 	return r;
 }
@@ -76,17 +121,21 @@ static int link_set(const char *name, unsigned mtu, unsigned gso_octets, unsigne
 }
 
 int tun_open(struct tun *t, const char *name, int queues, unsigned mtu, unsigned gso_octets,
-	     unsigned gso_segs)
+	     unsigned gso_segs, char *ret_why, size_t why_len)
 {
 	int r = 0;
 
 	memset(t, 0, sizeof(*t));
 	if (queues < 1 || queues > TUN_QUEUES_MAX)
-		return -EINVAL;
+		return explain(ret_why, why_len, -EINVAL, "%d queues for a TUN device", queues);
 	for (int i = 0; i < queues && r == 0; i++)
-		r = open_queue(t, i == 0 ? name : t->name);
-	if (r == 0)
+		r = open_queue(t, i == 0 ? name : t->name, ret_why, why_len);
+	if (r == 0) {
 		r = link_set(t->name, mtu, gso_octets, gso_segs);
+		if (r < 0)
+			explain(ret_why, why_len, r, "%s cannot be set up: %s", t->name,
+				strerror(-r));
+	}
 	if (r < 0)
 		tun_close(t);
 	return r;

@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "base/explain.h"
 #include "net/udp_gso.h"
 
 #ifndef UDP_SEGMENT
@@ -51,15 +52,38 @@ void udp_allow_fragments(int fd, int family, bool allow)
 		    allow ? IPV6_PMTUDISC_DONT : IPV6_PMTUDISC_PROBE);
 }
 
-int udp_gso_open(int family, uint16_t port, int *ret_fd)
+bool udp_gro_on(int fd)
+{
+	socklen_t len = sizeof(int);
+	int on = 0;
+
+	return getsockopt(fd, IPPROTO_UDP, UDP_GRO, &on, &len) == 0 && on;
+}
+
+static int bind_port(int fd, int family, uint16_t port, char *ret_why, size_t len)
 {
 	struct udp_addr any = { .ip = { .family = (uint8_t)family }, .port = port };
 	struct sockaddr_storage ss;
+
+	if (bind(fd, (struct sockaddr *)&ss, udp_addr_to_sockaddr(&any, &ss)) == 0)
+		return 0;
+	if (errno == EADDRINUSE)
+		return explain(ret_why, len, -errno,
+			       "UDP port %u is in use by another program; is another IPsec daemon "
+			       "running? Stop it first",
+			       port);
+	return explain(ret_why, len, -errno, "UDP port %u cannot be bound: %s", port,
+		       strerror(errno));
+}
+
+int udp_gso_open(int family, uint16_t port, int *ret_fd, char *ret_why, size_t why_len)
+{
 	int fd, r = 0;
 
 	fd = socket(family == 4 ? AF_INET : AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
-		return -errno;
+		return explain(ret_why, why_len, -errno, "no UDP socket over IPv%d: %s", family,
+			       strerror(errno));
 	big_buffers(fd);
 	if (family == 6)
 		r = set(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
@@ -67,13 +91,24 @@ int udp_gso_open(int family, uint16_t port, int *ret_fd)
 		r = set(fd, SOL_SOCKET, SO_REUSEPORT, 1);
 	if (r == 0)
 		r = pktinfo(fd, family);
+	if (r < 0)
+		explain(ret_why, why_len, r, "a UDP socket over IPv%d cannot be set up: %s", family,
+			strerror(-r));
+	if (r == 0) {
+		r = set(fd, IPPROTO_UDP, UDP_SEGMENT, 0); /* asks; sizes come with each message */
+		if (r < 0)
+			explain(ret_why, why_len, r,
+				"this kernel cannot segment UDP datagrams (UDP_SEGMENT: %s), which "
+				"every packet sent needs: use a newer kernel",
+				strerror(-r));
+	}
 	/* Without it all works, slowly. */
 	set(fd, IPPROTO_UDP, UDP_GRO, 1);
 	/* The steering decides where it goes: do not let a path MTU learned for the stable pair
 	 * get in the way, and never fragment here. */
 	udp_allow_fragments(fd, family, false);
-	if (r == 0 && bind(fd, (struct sockaddr *)&ss, udp_addr_to_sockaddr(&any, &ss)) < 0)
-		r = -errno;
+	if (r == 0)
+		r = bind_port(fd, family, port, ret_why, why_len);
 	if (r < 0) {
 		close(fd);
 		return r;
