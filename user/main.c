@@ -56,7 +56,7 @@ static const char *engine_beside(char path[PATH_MAX])
 }
 
 /* All parents too; ours alone to enter. */
-static int make_dir(const char *dir)
+static int make_dir(const char *dir, bool *ret_made)
 {
 	char part[AGENT_PATH_MAX];
 	size_t len = strlen(dir);
@@ -68,7 +68,9 @@ static int make_dir(const char *dir)
 			continue;
 		memcpy(part, dir, i);
 		part[i] = '\0';
-		if (mkdir(part, i == len ? 0700 : 0755) < 0 && errno != EEXIST)
+		if (mkdir(part, i == len ? 0700 : 0755) == 0)
+			*ret_made = i == len;
+		else if (errno != EEXIST)
 			return -errno;
 	}
 	return 0;
@@ -77,11 +79,13 @@ static int make_dir(const char *dir)
 int main(int argc, char **argv)
 {
 	char engine[PATH_MAX], error[CONF_ERROR_MAX];
+	bool made_dir = false;
 	struct agent_options opt = {
 		.conf_file = "/etc/braid/braid.conf",
 		.state_dir = "/run/braid",
 		.pin_dir = "/sys/fs/bpf/braid",
 		.engine_binary = engine_beside(engine),
+		.starter_fd = -1,
 	};
 	bool check = false;
 	int verbose = 0, c, err;
@@ -122,6 +126,11 @@ int main(int argc, char **argv)
 		usage(stderr);
 		return 2;
 	}
+	err = check ? 0 : starter_new(opt.engine_binary, opt.state_dir, &opt.starter_fd);
+	if (err) {
+		log_error("no process can be made to start the ESP engine: %s", strerror(-err));
+		return 1;
+	}
 	if (conf_load(opt.conf_file, &conf, error)) {
 		log_error("%s", error);
 		return 1;
@@ -137,15 +146,20 @@ int main(int argc, char **argv)
 	log_set_level(verbose ? LOG_DEBUG_ : level);
 	err = privs_check(error, sizeof(error));
 	if (!err) {
-		err = make_dir(opt.state_dir);
+		err = make_dir(opt.state_dir, &made_dir);
 		if (err)
-			snprintf(error, sizeof(error), "state directory %s: %s", opt.state_dir,
-				 strerror(-err));
+			snprintf(error, sizeof(error),
+				 "the state directory %s cannot be made: %s; choose another with "
+				 "--state-dir",
+				 opt.state_dir, strerror(-err));
 	}
 	if (err) {
 		log_error("%s", error);
 		conf_free(conf);
 		return 1;
 	}
-	return agent_run(&opt, conf) ? 1 : 0;
+	err = agent_run(&opt, conf);
+	if (err && made_dir)
+		rmdir(opt.state_dir);
+	return err ? 1 : 0;
 }

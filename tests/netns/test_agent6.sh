@@ -37,7 +37,7 @@ refused() { # text options...
 	ok "refused: $text"
 }
 mkdir "$T/other"
-refused 'ctl.sock: Address already in use' -c "$T/user/braid.conf" -d "$T/user/run" --pin-dir "$T/user/bpf/braid"
-refused 'port 500: .*is another IKE daemon running' -c "$T/user/braid.conf" -d "$T/other" --pin-dir "$T/user/bpf/other"
+refused 'another braidd answers at .*ctl.sock' -c "$T/user/braid.conf" -d "$T/user/run" --pin-dir "$T/user/bpf/braid"
+refused 'port 500 .*is another IKE daemon running' -c "$T/user/braid.conf" -d "$T/other" --pin-dir "$T/user/bpf/other"
 refused 'cannot be read: No such file' -c "$T/none" -d "$T/other" --pin-dir "$T/user/bpf/other"
 [ ! -e "$T/other/engine.sock" ] || fail "a refused start left an engine"

@@ -280,8 +280,11 @@ static int ike_sockets(struct agent *a)
 		if (err == -EAFNOSUPPORT)
 			continue; /* a kernel without IPv6 */
 		if (err) {
-			log_error("cannot bind UDP port %d: %s%s", PORT_IKE, strerror(-err),
-				  err == -EADDRINUSE ? " (is another IKE daemon running?)" : "");
+			log_error("UDP port %d over IPv%d: %s%s", PORT_IKE, i ? 6 : 4,
+				  strerror(-err),
+				  err == -EADDRINUSE
+					  ? "; is another IKE daemon running? Stop it first"
+					  : "");
 			return err;
 		}
 		ev = event_new(a->base, fds[i], EV_READ | EV_PERSIST, on_ike_datagram, a);
@@ -363,6 +366,20 @@ static int events_new(struct agent *a)
 	return 0;
 }
 
+static int control_open(struct agent *a)
+{
+	int err = ctl_server_new(a->base, a->ctl_path, control_request, a, &a->ctl);
+
+	if (err == -EADDRINUSE)
+		log_error("another braidd answers at %s: stop it first, or choose another "
+			  "--state-dir",
+			  a->ctl_path);
+	else if (err)
+		log_error("the control socket %s cannot be made: %s; choose another --state-dir",
+			  a->ctl_path, strerror(-err));
+	return err;
+}
+
 static int agent_open(struct agent *a)
 {
 	struct ike_env env = { a, spi_alloc, spi_free };
@@ -370,20 +387,21 @@ static int agent_open(struct agent *a)
 
 	a->base = event_base_new();
 	a->msg = malloc(ENGINE_MSG_MAX);
-	if (!a->base || !a->msg)
+	if (!a->base || !a->msg) {
+		log_error("no event loop: %s", strerror(ENOMEM));
 		return -ENOMEM;
+	}
 	err = rtnl_new(uplinks_on_change, a, &a->rtnl);
 	if (err) {
-		log_error("rtnetlink: %s", strerror(-err));
+		log_error("rtnetlink cannot be used: %s; a service or container must allow it",
+			  strerror(-err));
 		return err;
 	}
 	err = events_new(a);
 	if (!err)
-		err = ctl_server_new(a->base, a->ctl_path, control_request, a, &a->ctl);
-	if (err) {
-		log_error("control socket %s: %s", a->ctl_path, strerror(-err));
+		err = control_open(a);
+	if (err)
 		return err;
-	}
 	err = ike_sockets(a); /* first: another agent's device and engine stay untouched */
 	if (!err)
 		err = data_plane_open(a);
@@ -396,13 +414,29 @@ static int agent_open(struct agent *a)
 	a->ike = ike_new(&a->conf->ike, &env, agent_now());
 	if (!a->ike)
 		return -ENOMEM;
-	err = privs_drop();
-	if (err)
-		return err;
 	uplinks_load(a);
 	conns_load(a);
-	guards_load(a, NULL);
-	return adopt(a);
+	err = adopt(a);
+	if (err)
+		return err;
+	err = privs_drop(dp_uses_xdp(a->dp));
+	if (err) {
+		log_error("privileges cannot be given up: %s", strerror(-err));
+		return err;
+	}
+	/* Nothing fails from here on, so nothing has to be taken back without them. */
+	err = agent_sandbox();
+	if (err)
+		log_warning("no system call filter: %s; going on without", strerror(-err));
+	return 0;
+}
+
+/* A start that failed leaves things as it found them: what an earlier agent left goes on. */
+static void agent_abandon(struct agent *a)
+{
+	engine_abandon(a);
+	dp_abandon(a->dp);
+	a->dp = NULL;
 }
 
 /* Everything of ours goes, but for the guards of what the configuration protects: that has no route
@@ -460,6 +494,8 @@ int agent_run(const struct agent_options *opt, struct conf *conf)
 		agent_drain(a);
 		event_base_dispatch(a->base);
 		agent_clean(a);
+	} else {
+		agent_abandon(a);
 	}
 	agent_close(a);
 	return err;

@@ -38,6 +38,7 @@ struct agent_options {
 	const char *state_dir;
 	const char *pin_dir;
 	const char *engine_binary;
+	int starter_fd;
 };
 
 struct endpoint {
@@ -116,7 +117,8 @@ struct agent {
 	struct rtnl *rtnl;
 	struct ctl_server *ctl;
 
-	int engine_fd; /* -1: not connected */
+	int engine_fd;	     /* -1: not connected */
+	bool engine_started; /* by us */
 	struct event *engine_ev;
 	uint32_t engine_seq;
 	struct engine_hello engine_hello;
@@ -194,8 +196,11 @@ const struct ike_conn_cfg *agent_conn(const struct agent *a, const char *name);
 
 /* ---- engine_link.c ---- */
 
-/* Connect to the engine, starting one if nobody answers; hello, configuration, maps. Logs. */
+/* Connect to the engine, starting one if nobody answers; hello, configuration, maps. Logs one
+ * sentence on failure, unless the engine itself has said it. */
 int engine_link_open(struct agent *a);
+/* End the engine if we started it: the agent's own start has failed. */
+void engine_abandon(struct agent *a);
 void engine_link_close(struct agent *a);
 /* After the old engine's end: a new one, or another attempt in a second. */
 void engine_replace(struct agent *a);
@@ -312,11 +317,33 @@ json_t *report_paths(struct agent *a, const char *conn_or_null);
 json_t *report_stats(struct agent *a);
 json_t *report_keys(struct agent *a);
 
+/* ---- starter.c: a process that starts and ends the engine ---- */
+
+enum starter_word { STARTER_STARTED, STARTER_REFUSED, STARTER_ENDED };
+struct starter_said {
+	enum starter_word word;
+	int value; /* process id; errno; status of wait(2) */
+};
+
+/* Before anything is read. engine and state_dir are borrowed for good. 0 or -errno. */
+int starter_new(const char *engine, const char *state_dir, int *ret_fd);
+/* Start an engine: 0 or -errno of the execution; -EPIPE: the starter is gone. */
+int starter_start(int fd);
+/* Something it said unasked (STARTER_ENDED), within msec. -EAGAIN: nothing. */
+int starter_wait(int fd, int msec, struct starter_said *ret_said);
+/* End the engine that was started last and wait for it. */
+void starter_end(int fd);
+
 /* ---- privs.c ---- */
 
 /* What is needed and missing, in one sentence; 0 or -EPERM and so on. */
 int privs_check(char *ret_error, size_t len);
 /* Give up what is not needed any more. 0 or -errno. */
-int privs_drop(void);
+int privs_drop(bool keep_sys_admin);
+
+/* ---- sandbox.c ---- */
+
+/* The system calls that are left. 0 or -errno (a kernel without filters). */
+int agent_sandbox(void);
 
 #endif

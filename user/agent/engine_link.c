@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* The agent's end of the connection to the ESP engine. */
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <stdio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -17,7 +16,12 @@
 #include "esp/client.h"
 #include "agent.h"
 
-enum { ENGINE_START_MSEC = 5000, ENGINE_ANSWER_MSEC = 5000, ENGINE_LOST_SEC = 1 };
+enum {
+	ENGINE_START_MSEC = 5000,
+	ENGINE_ANSWER_MSEC = 5000,
+	ENGINE_LOST_SEC = 1,
+	ENGINE_POLL_MSEC = 5
+};
 
 /* What the running request is waiting for. */
 struct wait {
@@ -26,6 +30,7 @@ struct wait {
 	int32_t error;
 	void (*on_sa)(void *ctx, const struct engine_sa_info *sa);
 	void *ctx;
+	char why[sizeof(((struct engine_why *)0)->text)]; /* "": nothing was said */
 };
 
 static void on_dgram(struct agent *a, struct engine_dgram *d, size_t len)
@@ -54,6 +59,11 @@ static void dispatch(struct agent *a, struct engine_hdr *h, size_t len, struct w
 	case ENGINE_SA_INFO:
 		if (w && w->on_sa)
 			w->on_sa(w->ctx, (struct engine_sa_info *)h);
+		break;
+	case ENGINE_WHY:
+		if (w && h->seq == w->seq)
+			snprintf(w->why, sizeof(w->why), "%.*s", (int)sizeof(w->why) - 1,
+				 ((struct engine_why *)h)->text);
 		break;
 	case ENGINE_COUNTERS:
 		a->engine_counters = *(struct engine_counters *)h;
@@ -273,45 +283,61 @@ void engine_keep_image(struct agent *a, uint64_t key, const uint8_t *img, size_t
 
 /* ---- opening ---- */
 
-/* In a session of its own, without our descriptors: it outlives us. */
+/* An engine that fails at once has said why, on the standard error it has from us. */
+static void ended_at_once(const struct agent *a, int status)
+{
+	const char *engine = a->opt.engine_binary;
+
+	if (WIFSIGNALED(status))
+		log_error("the ESP engine %s was ended by signal %d (%s)", engine, WTERMSIG(status),
+			  strsignal(WTERMSIG(status)));
+	else if (WEXITSTATUS(status) == 0)
+		log_error("the ESP engine %s ended without a word: is it braid-esp?", engine);
+	else
+		log_info("the ESP engine %s ended with status %d: see what it said", engine,
+			 WEXITSTATUS(status));
+}
+
+/* 0 or -errno; says why not. */
 static int engine_spawn(struct agent *a)
 {
-	char *argv[] = { (char *)a->opt.engine_binary, "-f", "-d", (char *)a->opt.state_dir, NULL };
-	pid_t pid = fork();
+	usec_t limit = agent_now() + ENGINE_START_MSEC * USEC_PER_MSEC;
+	int err = starter_start(a->opt.starter_fd);
 
-	if (pid < 0)
-		return -errno;
-	if (pid == 0) {
-		setsid();
-		if (fork() != 0)
-			_exit(0); /* nobody has to wait for it */
-		close_range(3, ~0u, 0);
-		execv(argv[0], argv);
-		log_error("cannot start %s: %s", argv[0], strerror(errno));
-		_exit(127);
+	if (err) {
+		log_error("the ESP engine %s cannot be started: %s; install it beside braidd or "
+			  "name it with --engine",
+			  a->opt.engine_binary,
+			  err == -EPIPE ? "the process that starts it is gone" : strerror(-err));
+		return err;
 	}
-	waitpid(pid, NULL, 0);
-	log_info("started the ESP engine %s", argv[0]);
-	return 0;
+	a->engine_started = true;
+	log_info("started the ESP engine %s", a->opt.engine_binary);
+	do {
+		struct starter_said said;
+
+		if (!starter_wait(a->opt.starter_fd, ENGINE_POLL_MSEC, &said)) {
+			a->engine_started = false;
+			ended_at_once(a, said.value);
+			return -ECHILD;
+		}
+		err = engine_connect(a->engine_path, &a->engine_fd);
+	} while ((err == -ENOENT || err == -ECONNREFUSED) && agent_now() < limit);
+	if (err)
+		log_error("the ESP engine %s does not answer at %s: %s", a->opt.engine_binary,
+			  a->engine_path, strerror(-err));
+	return err;
 }
 
 static int connect_or_spawn(struct agent *a)
 {
-	usec_t limit = agent_now() + ENGINE_START_MSEC * USEC_PER_MSEC;
 	int err = engine_connect(a->engine_path, &a->engine_fd);
 
-	if (err != -ENOENT && err != -ECONNREFUSED)
-		return err;
-	err = engine_spawn(a);
-	while (!err) {
-		struct timespec pause = { 0, 5 * 1000 * 1000 };
-
-		err = engine_connect(a->engine_path, &a->engine_fd);
-		if ((err != -ENOENT && err != -ECONNREFUSED) || agent_now() > limit)
-			break;
-		nanosleep(&pause, NULL);
-		err = 0;
-	}
+	if (err == -ENOENT || err == -ECONNREFUSED)
+		return engine_spawn(a);
+	if (err)
+		log_error("the ESP engine's socket %s cannot be used: %s", a->engine_path,
+			  strerror(-err));
 	return err;
 }
 
@@ -341,15 +367,17 @@ static int configure(struct agent *a)
 	int fd, err;
 
 	memcpy(c.tun, a->conf->tun, sizeof(c.tun));
-	err = engine_request(a, &c.h, ENGINE_CONFIG, sizeof(c));
+	err = request_wait(a, &c.h, ENGINE_CONFIG, sizeof(c), -1, &w);
 	if (err) {
-		log_error("the engine refused its configuration (TUN %s, port %d): %s", c.tun,
-			  PORT_NATT, strerror(-err));
+		log_error("ESP engine: %s", w.why[0] ? w.why : strerror(-err));
 		return err;
 	}
 	err = engine_request(a, &hello.h, ENGINE_HELLO, sizeof(hello));
-	if (err)
+	if (err) {
+		log_error("the ESP engine does not answer: %s", strerror(-err));
 		return err;
+	}
+	w = (struct wait){ 0 };
 	fd = dp_path_cur_fd(a->dp, &maps.path_cur_entries);
 	err = request_wait(a, &maps.h, ENGINE_MAPS, sizeof(maps), fd, &w);
 	if (err) {
@@ -370,10 +398,8 @@ int engine_link_open(struct agent *a)
 {
 	int err = connect_or_spawn(a);
 
-	if (err) {
-		log_error("no ESP engine at %s: %s", a->engine_path, strerror(-err));
+	if (err)
 		return err;
-	}
 	a->engine_ev = event_new(a->base, a->engine_fd, EV_READ | EV_PERSIST, on_readable, a);
 	if (!a->engine_ev || event_add(a->engine_ev, NULL))
 		return -ENOMEM;
@@ -382,6 +408,14 @@ int engine_link_open(struct agent *a)
 		control_event(a, CTL_EV_ENGINE_UP, NULL, NULL, NULL, NULL, NULL, NULL,
 			      "engine is ready");
 	return err;
+}
+
+void engine_abandon(struct agent *a)
+{
+	engine_link_close(a);
+	if (a->engine_started)
+		starter_end(a->opt.starter_fd);
+	a->engine_started = false;
 }
 
 void engine_link_close(struct agent *a)

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* What the engine may still ask of the kernel once TUN, sockets and threads exist. Everything else
  * fails with EPERM: packets are parsed here, and keys are kept here. */
-#include <errno.h>
 #include <seccomp.h>
 
-#include "base/sanitize.h"
+#include "base/sandbox.h"
 #include "engine/engine.h"
 
 static const int allowed[] = {
@@ -66,20 +65,5 @@ static const int allowed[] = {
 
 int engine_sandbox(void)
 {
-	scmp_filter_ctx ctx;
-	int r;
-
-	if (SANITIZED)
-		return 0;
-	ctx = seccomp_init(SCMP_ACT_ERRNO(EPERM));
-	if (!ctx)
-		return -ENOMEM;
-	/* All threads, those that exist too. */
-	r = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_TSYNC, 1);
-	for (size_t i = 0; i < sizeof(allowed) / sizeof(*allowed) && r == 0; i++)
-		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, allowed[i], 0);
-	if (r == 0)
-		r = seccomp_load(ctx);
-	seccomp_release(ctx);
-	return r;
+	return sandbox_enter(allowed, sizeof(allowed) / sizeof(*allowed));
 }
