@@ -123,8 +123,9 @@ sim: $(SIM)
 root-tests: all $(BPFT) $(NETNS_PROGS) $(NETNS_BPF)
 	@tests/run $(B) $(BPFT) $(NETNS) $(INTEROP)
 
-# What depends on the kernel, once more on Debian's stock one, in a virtual machine.
-VM_TESTS ?= $(BPFT) tests/netns/test_attach.sh
+# What depends on the kernel, once more on Debian's stock one, in a virtual machine; without KVM that is
+# slow, so tests with limits of time or rate are not among them.
+VM_TESTS ?= $(BPFT) $(patsubst %,tests/netns/test_%.sh,attach second clear agent6)
 .PHONY: test-vm
 test-vm:
 	@$(MAKE) --no-print-directory deps GROUPS='build test vm'
