@@ -124,8 +124,8 @@ for cap in net_admin net_raw net_bind_service; do
 done
 fails "CAP_BPF is missing" setpriv --bounding-set -bpf,-sys_admin
 fails "CAP_PERFMON is missing" setpriv --bounding-set -perfmon,-sys_admin
-good setpriv --bounding-set -all,+net_admin,+net_raw,+net_bind_service,+bpf,+perfmon
-ok "these five are enough"
+good setpriv --no-new-privs --bounding-set -all,+net_admin,+net_raw,+net_bind_service,+bpf,+perfmon
+ok "these five are enough, as in the unit file"
 
 echo "# files"
 umount "$H/bpf"
