@@ -51,6 +51,8 @@ for c in status sas stats paths; do
 done
 braid user path disable wlan-1 || fail "path disable"
 wait_for 2 path_is user wlan-1 disabled || fail "the path is not disabled"
+wait_for 2 grep -q 'wlan-1 .*disabled' "$T/watch" || fail "paths --watch: $(cat "$T/watch")"
+wait_for 2 grep -q 'path-state.*wlan-1.*disabled' "$T/events" || fail "events: $(cat "$T/events")"
 braid user path enable wlan-1 || fail "path enable"
 wait_for 3 two_up user || fail "the path is not enabled"
 braid user reload || fail "reload"
@@ -60,8 +62,6 @@ braid user keys --wireshark "$T/shark" 2>"$T/keys" && fail "keys are given witho
 grep -q allow_key_export "$T/keys" || fail "keys: $(cat "$T/keys")"
 kill $watch $events
 wait $watch $events
-grep -q 'wlan-1 .*disabled' "$T/watch" || fail "paths --watch: $(cat "$T/watch")"
-grep -q 'path-state.*wlan-1.*disabled' "$T/events" || fail "events: $(cat "$T/events")"
 for m in path_cur path group drops; do
 	bpftool map dump pinned "$T/user/bpf/braid/$m" >"$T/map" 2>&1 || fail "map $m: $(head -n 3 "$T/map")"
 done
