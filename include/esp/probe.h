@@ -38,7 +38,8 @@ void probe_encode(const struct probe *p, uint8_t *buf);
 /* 0, or -EBADMSG: a dummy packet of some other kind. Octets after PROBE_LEN are ignored. */
 int probe_decode(const uint8_t *buf, size_t len, struct probe *ret_probe);
 
-enum { PROBE_PENDING = 16, PROBE_HISTORY = 100 };
+/* As many requests may be under way at once: an RTT of 2.5 s at an interval of 10 ms. */
+enum { PROBE_PENDING = 256, PROBE_HISTORY = 100 };
 
 struct probe_config {
 	usec_t interval;
@@ -51,21 +52,19 @@ struct probe_path {
 	struct probe_config cfg;
 	uint8_t state;
 	bool verified;		/* a nonce of ours came back: return routability */
-	uint8_t silent;		/* requests since the youngest answered one */
 	uint8_t answered;	/* requests in a row that were answered, since the path was down */
-	uint64_t last_answered; /* number of the youngest of them */
+	uint64_t last_answered; /* number of the youngest answered request; from 1 */
+	uint64_t open;		/* number of the oldest request not counted as lost */
 	usec_t verdict;		/* when silence makes the path down; USEC_NEVER: not yet */
 	usec_t next;		/* when to send the next request */
 	usec_t since;		/* of the state */
-	uint64_t tx, rx;
+	uint64_t tx, rx;	/* tx is the number of the youngest request */
 	uint32_t rtt, rtt_min, jitter; /* usec, RFC 6298 smoothing; 0 = unknown */
 	struct probe_pending {
 		uint8_t nonce[8];
-		uint64_t n;  /* of the request, from 1 */
-		usec_t sent; /* 0: free, or answered */
-		bool lost;   /* counted as unanswered; an answer may still come */
-	} pending[PROBE_PENDING];
-	unsigned next_pending;
+		bool answered;
+		usec_t sent;
+	} pending[PROBE_PENDING];	/* by number */
 	uint8_t history[PROBE_HISTORY]; /* ring: 1 lost */
 	unsigned history_n;
 };
@@ -78,8 +77,9 @@ void probe_path_init(struct probe_path *p, const struct probe_config *cfg, usec_
 bool probe_path_tick(struct probe_path *p, usec_t now);
 /* True if a request is due. */
 bool probe_path_due(const struct probe_path *p, usec_t now);
-/* Record that a request with this nonce was handed to the socket. */
-void probe_path_sent(struct probe_path *p, const uint8_t nonce[8], usec_t now);
+/* Record that a request with this nonce is handed to the socket. Its first octet is set to where
+ * the request is remembered; the other seven are the caller's, random. */
+void probe_path_sent(struct probe_path *p, uint8_t nonce[8], usec_t now);
 /* An authenticated answer. Returns true if the state changed. False and nothing else happens when
  * the nonce is not one of ours. */
 bool probe_path_answer(struct probe_path *p, const uint8_t nonce[8], usec_t now, bool *ret_ours);

@@ -273,3 +273,48 @@ Test(probe, late_answers_keep_it_up)
 	}
 	cr_assert(p.rtt > 70 * MS && p.rtt <= 80 * MS);
 }
+
+/* A round trip of many intervals is no silence: the path comes up and stays, loses nothing, and is
+ * still left three intervals and a round trip after it fails. */
+Test(probe, a_round_trip_longer_than_the_interval)
+{
+	const usec_t rtts[] = { 25 * MS, 35 * MS, 160 * MS, 700 * MS, 2400 * MS };
+	const struct probe_config cfg = { .interval = 10 * MS, .down_after = 3, .up_after = 2 };
+
+	for (size_t i = 0; i < sizeof(rtts) / sizeof(*rtts); i++) {
+		const usec_t start = 1000 * MS, cut = start + 10 * rtts[i] + 5 * MS;
+		static uint8_t nonces[4096][8];
+		usec_t sent[4096], down = 0;
+		unsigned n = 0, back = 0, changes = 0;
+		struct probe_path p;
+		bool ours;
+
+		probe_path_init(&p, &cfg, start);
+		for (usec_t t = start; !down && t < cut + 8 * rtts[i]; t += MS) {
+			for (; back < n && t < cut && sent[back] + rtts[i] <= t; back++) {
+				changes += probe_path_answer(&p, nonces[back], t, &ours);
+				cr_assert(ours, "RTT %llu: answer %u", (unsigned long long)rtts[i],
+					  back);
+			}
+			if (probe_path_deadline(&p) > t)
+				continue;
+			if (probe_path_tick(&p, t)) {
+				changes++;
+				if (t > cut)
+					down = t;
+			}
+			if (!probe_path_due(&p, t))
+				continue;
+			if (t < cut)
+				cr_assert_eq(probe_path_loss_permille(&p), 0);
+			sent[n] = t;
+			memset(nonces[n], 0x5a, 8);
+			probe_path_sent(&p, nonces[n++], t);
+		}
+		/* The longest ones are not waited for at first. */
+		cr_assert_eq(changes, rtts[i] < 1000 * MS ? 2 : 3);
+		cr_assert_eq(p.state, STEER_PATH_DOWN);
+		cr_assert_leq(down - cut, 3 * cfg.interval + rtts[i] + MS, "RTT %llu: %llu",
+			      (unsigned long long)rtts[i], (unsigned long long)(down - cut));
+	}
+}

@@ -68,6 +68,7 @@ void probe_path_init(struct probe_path *p, const struct probe_config *cfg, usec_
 	p->state = STEER_PATH_UNKNOWN;
 	p->next = p->since = now;
 	p->verdict = USEC_NEVER;
+	p->open = 1;
 }
 
 static bool set_state(struct probe_path *p, uint8_t state, usec_t now)
@@ -91,27 +92,49 @@ static usec_t timeout(const struct probe_path *p)
 	return p->rtt + p->cfg.interval;
 }
 
+/* Until the RTT is known, the one of RFC 6298 2.1: a long path is not down because it is long. */
+static usec_t first_wait(const struct probe_path *p)
+{
+	return p->cfg.interval > USEC_PER_SEC ? p->cfg.interval : USEC_PER_SEC;
+}
+
+static struct probe_pending *pending(struct probe_path *p, uint64_t n)
+{
+	return &p->pending[n % PROBE_PENDING];
+}
+
 /* The verdict falls one RTT after the last of down_after silent requests, so at most that many
  * intervals and an RTT after the path failed. The requests before it had their intervals to be
- * answered late: one slow answer takes no path out. */
-static void judge(struct probe_path *p, usec_t now)
+ * answered late: one slow answer takes no path out. Silence counts from the youngest request that
+ * was answered; how many are under way says nothing where the RTT is longer than an interval. */
+static void judge(struct probe_path *p)
 {
-	if (p->silent < p->cfg.down_after)
+	uint64_t last = p->last_answered + p->cfg.down_after;
+
+	if (p->tx < last)
 		p->verdict = USEC_NEVER;
-	else if (p->verdict == USEC_NEVER)
-		p->verdict = now + (p->rtt ? p->rtt : p->cfg.interval);
+	else if (p->tx - last < PROBE_PENDING)
+		p->verdict = pending(p, last)->sent + (p->rtt ? p->rtt : first_wait(p));
+}
+
+/* Requests are in the order of their time: only the oldest open ones need a look. */
+static void count_lost(struct probe_path *p, usec_t now)
+{
+	for (; p->open <= p->tx; p->open++) {
+		const struct probe_pending *q = pending(p, p->open);
+
+		if (q->answered)
+			continue;
+		if (now < q->sent + timeout(p))
+			break;
+		remember(p, true);
+	}
 }
 
 bool probe_path_tick(struct probe_path *p, usec_t now)
 {
-	for (int i = 0; i < PROBE_PENDING; i++) {
-		struct probe_pending *q = &p->pending[i];
-
-		if (!p->rtt || !q->sent || q->lost || now < q->sent + timeout(p))
-			continue;
-		q->lost = true;
-		remember(p, true);
-	}
+	if (p->rtt)
+		count_lost(p, now);
 	if (now < p->verdict)
 		return false;
 	p->answered = 0;
@@ -123,19 +146,17 @@ bool probe_path_due(const struct probe_path *p, usec_t now)
 	return now >= p->next;
 }
 
-void probe_path_sent(struct probe_path *p, const uint8_t nonce[8], usec_t now)
+void probe_path_sent(struct probe_path *p, uint8_t nonce[8], usec_t now)
 {
-	struct probe_pending *q = &p->pending[p->next_pending++ % PROBE_PENDING];
+	struct probe_pending *q = pending(p, ++p->tx);
 
-	if (p->rtt && q->sent && !q->lost)
-		remember(p, true);
+	if (p->tx - p->open >= PROBE_PENDING) /* the path is longer than what is remembered */
+		p->open++;
+	nonce[0] = (uint8_t)(p->tx % PROBE_PENDING);
 	memcpy(q->nonce, nonce, 8);
 	q->sent = now;
-	q->lost = false;
-	q->n = ++p->tx;
-	if (p->silent < UINT8_MAX)
-		p->silent++;
-	judge(p, now);
+	q->answered = false;
+	judge(p);
 	/* Keep the rhythm; do not catch up on what was missed while we slept. */
 	p->next += p->cfg.interval;
 	if (p->next <= now)
@@ -158,14 +179,6 @@ static void measure(struct probe_path *p, usec_t sample)
 	p->rtt = (uint32_t)((7ull * p->rtt + r) / 8);
 }
 
-/* Before the first answer the other side may not know the path yet: nothing was lost. */
-static void begin(struct probe_path *p, const struct probe_pending *first)
-{
-	for (int i = 0; i < PROBE_PENDING; i++)
-		if (p->pending[i].n < first->n)
-			p->pending[i].lost = true; /* and not counted */
-}
-
 /* How many requests in a row were answered, without one between that was not. */
 static void count_row(struct probe_path *p, uint64_t n)
 {
@@ -180,27 +193,23 @@ static void count_row(struct probe_path *p, uint64_t n)
 
 bool probe_path_answer(struct probe_path *p, const uint8_t nonce[8], usec_t now, bool *ret_ours)
 {
-	struct probe_pending *q = NULL;
+	struct probe_pending *q = pending(p, nonce[0]);
+	uint64_t n = p->tx - (p->tx - nonce[0]) % PROBE_PENDING;
 
-	for (int i = 0; i < PROBE_PENDING && !q; i++)
-		if (p->pending[i].sent && memcmp(p->pending[i].nonce, nonce, 8) == 0)
-			q = &p->pending[i];
-	*ret_ours = q != NULL;
-	if (!q)
+	*ret_ours = n && n <= p->tx && !q->answered && memcmp(q->nonce, nonce, 8) == 0;
+	if (!*ret_ours)
 		return false;
 	p->rx++;
 	p->verified = true;
+	/* Before the first answer the other side may not know the path yet: nothing was lost. */
 	if (!p->rtt)
-		begin(p, q);
+		p->open = n;
 	measure(p, now - q->sent);
-	if (!q->lost)
+	if (n >= p->open)
 		remember(p, false);
-	p->silent = 0;
-	for (int i = 0; i < PROBE_PENDING; i++)
-		p->silent += p->pending[i].sent > q->sent;
-	q->sent = 0;
-	judge(p, now);
-	count_row(p, q->n);
+	q->answered = true;
+	count_row(p, n);
+	judge(p);
 	/* The first answer ever is enough; after a failure the path must show that it stays. */
 	if (p->state == STEER_PATH_UNKNOWN || p->answered >= p->cfg.up_after)
 		return set_state(p, STEER_PATH_UP, now);
@@ -213,11 +222,14 @@ usec_t probe_path_deadline(const struct probe_path *p)
 
 	if (p->state != STEER_PATH_DOWN && p->verdict < d)
 		d = p->verdict;
-	for (int i = 0; i < PROBE_PENDING; i++) {
-		const struct probe_pending *q = &p->pending[i];
+	for (uint64_t n = p->open; p->rtt && n <= p->tx; n++) {
+		const struct probe_pending *q = &p->pending[n % PROBE_PENDING];
 
-		if (p->rtt && q->sent && !q->lost && q->sent + timeout(p) < d)
+		if (q->answered)
+			continue;
+		if (q->sent + timeout(p) < d)
 			d = q->sent + timeout(p);
+		break;
 	}
 	return d;
 }
