@@ -40,8 +40,10 @@ struct options {
 static void guard_memory(void)
 {
 	struct rlimit none = { 0, 0 }, all = { RLIM_INFINITY, RLIM_INFINITY };
+	struct rlimit nice = { ENGINE_NICE_LIMIT, ENGINE_NICE_LIMIT };
 
 	setrlimit(RLIMIT_CORE, &none);
+	setrlimit(RLIMIT_NICE, &nice); /* or without; see prefer_control */
 	if (SANITIZED)
 		return;
 	prctl(PR_SET_DUMPABLE, 0);

@@ -20,6 +20,9 @@
 
 enum { ENGINE_WORKERS_MAX = EPOCH_READERS };
 
+/* Of the control thread, as nice(1) counts, and as RLIMIT_NICE does. */
+enum { ENGINE_NICE = -10, ENGINE_NICE_LIMIT = 20 - ENGINE_NICE };
+
 struct worker;
 struct paths;
 

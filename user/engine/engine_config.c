@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -153,6 +154,15 @@ static bool same(const struct engine_config *a, const struct engine_config *b)
 		      sizeof(*a) - sizeof(a->h)) == 0;
 }
 
+/* Probes and their answers are the control thread's: they must not wait behind packets for a
+ * processor, or a path seems longer than it is and its failure is seen late. The packet threads,
+ * already started, keep their priority. Where it is not allowed it is not needed to work. */
+static void prefer_control(void)
+{
+	if (setpriority(PRIO_PROCESS, 0, ENGINE_NICE) < 0)
+		log_debug("probes have no priority: %s", strerror(errno));
+}
+
 /* All it needs of the kernel. 0 or -errno with a sentence. */
 static int open_all(struct engine *e, char *ret_why, size_t len)
 {
@@ -177,6 +187,7 @@ static int open_all(struct engine *e, char *ret_why, size_t len)
 	if (r < 0)
 		return explain(ret_why, len, r, "%d packet threads cannot be started: %s",
 			       e->n_workers, strerror(-r));
+	prefer_control();
 	return 0;
 }
 
