@@ -128,6 +128,9 @@ struct ike_env {
 	/* An inbound ESP SPI, reserved until spi_free or a CHILD_DEL output. 0 or -ENOSPC. */
 	int (*spi_alloc)(void *ctx, uint32_t *ret_spi);
 	void (*spi_free)(void *ctx, uint32_t spi);
+	/* The next pair of addresses to ask that connection's peer from, as nobody answers an
+	 * IKE_SA_INIT. False, or the same pair again: there is no other. NULL: never is. */
+	bool (*other_path)(void *ctx, const char *conn, struct ike_path *ret_path);
 };
 
 /* ---- outputs ---- */

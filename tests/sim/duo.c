@@ -98,7 +98,9 @@ struct duo *duo_new(void)
 	for (int who = 0; who < 2; who++) {
 		side_init(&d->side[who], who);
 		d->e[who].next_spi = 0xc0000001u + 0x1000000u * (unsigned)who;
-		d->e[who].env = (struct ike_env){ &d->e[who], spi_alloc, spi_free };
+		d->e[who].env = (struct ike_env){ .ctx = &d->e[who],
+						  .spi_alloc = spi_alloc,
+						  .spi_free = spi_free };
 	}
 	return d;
 }

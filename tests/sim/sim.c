@@ -144,7 +144,10 @@ struct sim *sim_new(uint64_t seed, bool v6)
 
 static struct ike *core_new(struct sim *s, unsigned i)
 {
-	struct ike_env env = { .ctx = &s->side[i], .spi_alloc = spi_alloc, .spi_free = spi_free };
+	struct ike_env env = { .ctx = &s->side[i],
+			       .spi_alloc = spi_alloc,
+			       .spi_free = spi_free,
+			       .other_path = s->other_path };
 	struct ike *ike = ike_new(&s->side[i].cfg, &env, s->now);
 
 	if (!ike)

@@ -61,6 +61,7 @@ struct sim {
 	bool nat;	     /* A is behind a NAT */
 	uint16_t nat_shift;  /* added to A's ports; change = new mapping */
 	bool v6;
+	bool (*other_path)(void *ctx, const char *conn, struct ike_path *ret_path);
 	uint64_t sent;
 	struct sim_side side[SIM_SIDES];
 	struct sim_packet wire[SIM_WIRE];

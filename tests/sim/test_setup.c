@@ -418,21 +418,68 @@ Test(setup, duplicates_and_reorder)
 	}
 }
 
-/* [MID-12] a dead peer: as many tries as configured, then one failure. */
+/* What the core asks its owner for when nobody answers: by another local address, then the first.
+ */
+static bool other_path(void *ctx, const char *conn, struct ike_path *ret_path)
+{
+	const struct sim *s = ((const struct sim_side *)ctx)->sim;
+
+	cr_assert_str_eq(conn, "c");
+	*ret_path = s->last_path[A];
+	ret_path->local.ip.b[3] ^= 0x40;
+	return true;
+}
+
+/* [MID-12] a dead peer: as many tries as configured, not for each pair of addresses, then one
+ * failure. */
 Test(setup, nobody_there)
 {
-	struct sim *s = sim_new(13, false);
+	for (unsigned elsewhere = 0; elsewhere < 2; elsewhere++) {
+		struct sim *s = sim_new(13, false);
 
-	s->cut[B] = true;
-	sim_start(s);
-	sim_up(s, A, NULL, 1);
-	sim_settle(s, 200 * USEC_PER_SEC);
-	cr_assert_eq(s->exchanges[A][IKE_SA_INIT], 7);
-	cr_assert_eq(sim_op_ends(&s->side[A], 1), 1);
-	cr_assert(strstr(sim_text(&s->side[A], IKE_EV_FAILED), "no answer from 198.51.100.1:500"));
-	cr_assert_eq(ike_sa_count(s->side[A].ike), 0);
-	cr_assert_eq(ike_deadline(s->side[A].ike), USEC_NEVER);
-	sim_free(s);
+		s->cut[B] = true;
+		s->other_path = elsewhere ? other_path : NULL;
+		sim_start(s);
+		sim_up(s, A, NULL, 1);
+		sim_settle(s, 200 * USEC_PER_SEC);
+		cr_assert_eq(s->exchanges[A][IKE_SA_INIT], 7);
+		cr_assert_eq(sim_op_ends(&s->side[A], 1), 1);
+		cr_assert(strstr(sim_text(&s->side[A], IKE_EV_FAILED),
+				 "no answer from 198.51.100.1:500"));
+		cr_assert_eq(ike_sa_count(s->side[A].ike), 0);
+		cr_assert_eq(ike_deadline(s->side[A].ike), USEC_NEVER);
+		sim_free(s);
+	}
+}
+
+/* The next try takes another pair of addresses, and is another question: a late answer to the first
+ * one is none to the second. */
+Test(setup, nobody_there_but_elsewhere)
+{
+	for (unsigned late = 0; late < 2; late++) {
+		struct sim *s = sim_new(14, false);
+		struct ike_sa_info info;
+		uint8_t first[16];
+		struct ike_path path;
+
+		s->other_path = other_path;
+		s->delay = late ? 600 * USEC_PER_MSEC : s->delay;
+		s->lose = late ? 0 : 1;
+		sim_start(s);
+		sim_up(s, A, NULL, 1);
+		sim_drain(s, A);
+		path = s->last_path[A];
+		memcpy(first, s->last[A], sizeof(first));
+		sim_settle(s, 20 * USEC_PER_SEC);
+		cr_assert(ike_sa_at(s->side[A].ike, 0, &info));
+		cr_assert_str_eq(info.state, "ESTABLISHED");
+		cr_assert_not(addr_equal(&info.path.local.ip, &path.local.ip));
+		cr_assert_neq(memcmp(&info.spi_i, first, 8), 0);
+		cr_assert_eq(sim_op_ends(&s->side[A], 1), 1);
+		cr_assert_eq(s->side[A].n_children, 1);
+		cr_assert_eq(s->side[B].n_children, 1);
+		sim_free(s);
+	}
 }
 
 /* ---- identities and secrets ---- */

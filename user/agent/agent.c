@@ -318,6 +318,11 @@ static void spi_free(void *ctx, uint32_t spi)
 	dp_spi_free(((struct agent *)ctx)->dp, spi);
 }
 
+static bool other_path(void *ctx, const char *conn, struct ike_path *ret_path)
+{
+	return conns_other_path(ctx, conn, ret_path);
+}
+
 static int data_plane_open(struct agent *a)
 {
 	static const enum dp_attach attach[] = {
@@ -382,7 +387,7 @@ static int control_open(struct agent *a)
 
 static int agent_open(struct agent *a)
 {
-	struct ike_env env = { a, spi_alloc, spi_free };
+	struct ike_env env = { a, spi_alloc, spi_free, other_path };
 	int err;
 
 	a->base = event_base_new();

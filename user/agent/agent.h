@@ -192,6 +192,8 @@ bool conns_held(const struct agent *a, const char *conn, const char *child);
 bool conns_guarded(const struct agent *a, const char *conn, const char *child);
 /* The pair to begin a connection with: best uplink first, then the next one after each failure. */
 bool conns_first_path(struct agent *a, const struct ike_conn_cfg *c, struct ike_path *ret_path);
+/* The next one, as nobody answers there; after the last the first. */
+bool conns_other_path(struct agent *a, const char *conn, struct ike_path *ret_path);
 const struct ike_conn_cfg *agent_conn(const struct agent *a, const char *name);
 
 /* ---- engine_link.c ---- */

@@ -238,6 +238,17 @@ bool conns_first_path(struct agent *a, const struct ike_conn_cfg *c, struct ike_
 	return true;
 }
 
+bool conns_other_path(struct agent *a, const char *conn, struct ike_path *ret_path)
+{
+	const struct ike_conn_cfg *c = agent_conn(a, conn);
+	struct conn *n = conn_find(a, conn);
+
+	if (!c || !n)
+		return false;
+	n->pair++;
+	return conns_first_path(a, c, ret_path);
+}
+
 /* ---- when ---- */
 
 static void wake(struct agent *a, usec_t at)

@@ -480,6 +480,7 @@ struct task_ops {
 extern const struct task_ops task_ops[TASK_KINDS];
 
 void sa_init_request(struct ike *ike, const struct ike_path *path, const uint8_t *buf, size_t len);
+bool sa_init_elsewhere(struct ike *ike, struct ike_sa *sa, struct task *t);
 int sa_init_build(struct ike *ike, struct ike_sa *sa, struct task *t, struct msg_wr *m);
 void sa_init_response(struct ike *ike, struct ike_sa *sa, const struct ike_path *path,
 		      const uint8_t *buf, size_t len);

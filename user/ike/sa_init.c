@@ -63,6 +63,42 @@ static void again(struct ike *ike, struct ike_sa *sa, struct task *t, const char
 	window_run(ike, sa);
 }
 
+/* Nobody answers here. An IKE SA that is nothing but a question yet begins anew from elsewhere:
+ * with other octets all through, or a late answer to the old ones would be taken for one to the
+ * new. */
+bool sa_init_elsewhere(struct ike *ike, struct ike_sa *sa, struct task *t)
+{
+	usec_t timeout = t->timeout;
+	unsigned tries = t->tries;
+	char from[ADDR_PORT_STR], peer[ADDR_PORT_STR];
+	struct ike_path to;
+	uint64_t spi;
+
+	if (t->unprotected_error || !ike->env.other_path ||
+	    !ike->env.other_path(ike->env.ctx, sa->conn->c.name, &to) ||
+	    (udp_addr_equal(&to.local, &sa->path.local) &&
+	     udp_addr_equal(&to.remote, &sa->path.remote)) ||
+	    ike_spi_new(ike, &spi))
+		return false;
+	out_step(ike, sa, t, "no answer from %s to IKE_SA_INIT, asked from %s now, %u of %u",
+		 udp_addr_format(&sa->path.remote, peer), udp_addr_format(&to.local, from), tries,
+		 sa->conn->c.retransmit_tries);
+	list_remove(&sa->hash_node);
+	sa->spi_i = spi;
+	ike_sa_insert(ike, sa);
+	sa->path = to;
+	sa->cookie_len = 0;
+	sa->ni.len = 0;
+	ke_free(t->ke);
+	t->ke = NULL;
+	t->rounds = 0;
+	task_reset_packet(sa, t);
+	t->tries = tries;
+	t->timeout = timeout;
+	window_run(ike, sa);
+	return true;
+}
+
 /* An error nobody authenticated: keep trying for a while, then say what it was (2.21.1). */
 static void doubt(struct ike *ike, struct ike_sa *sa, struct task *t, uint16_t type)
 {

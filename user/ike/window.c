@@ -101,6 +101,7 @@ void task_reset_packet(struct ike_sa *sa, struct task *t)
 	t->packet = NULL;
 	t->packet_len = 0;
 	t->tries = 0;
+	t->timeout = 0;
 	t->give_up = 0;
 	list_remove(&t->node);
 	list_append(&sa->pending, &t->node);
@@ -235,7 +236,8 @@ static int task_start(struct ike *ike, struct ike_sa *sa, struct task *t)
 	if (t->kind == TASK_IKE_INIT)
 		sa->next_request = 0; /* also its repetitions (2.2) */
 	t->msg_id = sa->next_request++;
-	t->timeout = sa->conn->c.retransmit_timeout;
+	if (!t->timeout)
+		t->timeout = sa->conn->c.retransmit_timeout;
 	list_remove(&t->node);
 	list_append(&sa->inflight, &t->node);
 	sa->n_inflight++;
@@ -326,10 +328,12 @@ void window_tick(struct ike *ike, struct ike_sa *sa)
 			give_up(ike, sa, t);
 			return;
 		}
-		out_step(ike, sa, t, "no answer from %s to %s, sent again, %u of %u",
-			 udp_addr_format(&sa->path.remote, peer), task_ops[t->kind].name, t->tries,
-			 sa->conn->c.retransmit_tries);
+		udp_addr_format(&sa->path.remote, peer);
 		t->timeout = (usec_t)((double)t->timeout * sa->conn->c.retransmit_base);
+		if (t->kind == TASK_IKE_INIT && sa_init_elsewhere(ike, sa, t))
+			return;
+		out_step(ike, sa, t, "no answer from %s to %s, sent again, %u of %u", peer,
+			 task_ops[t->kind].name, t->tries, sa->conn->c.retransmit_tries);
 		task_send(ike, sa, t);
 		ike->counters.retransmits++;
 	}
