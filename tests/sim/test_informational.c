@@ -145,3 +145,30 @@ Test(informational, authentication_failed)
 	cr_assert_eq(duo_count(d, DUO_R, "ESTABLISHED"), 0);
 	cr_assert_eq(d->e[DUO_R].child_dels, 1);
 }
+
+/* A dead peer is not asked for minutes to delete what is given up, also if another request waits
+ * for its answer; the Delete is still sent again. */
+Test(informational, delete_to_a_dead_peer_ends_soon)
+{
+	for (unsigned busy = 0; busy < 2; busy++) {
+		struct ike *ike = d->e[DUO_I].ike;
+		const usec_t timeout = d->side[DUO_I].conn.retransmit_timeout;
+		struct duo_msg lost;
+		unsigned sent = 0;
+
+		if (busy) {
+			cr_assert_eq(ike_rekey(ike, "duo", NULL, 1, d->now), 0);
+			duo_wait(d, timeout);
+		}
+		cr_assert_eq(ike_down(ike, "duo", NULL, 2, d->now), 0);
+		for (usec_t t = 0; t < 3 * timeout + timeout / 10; t += timeout / 10) {
+			duo_wait(d, timeout / 10);
+			while (duo_take(d, &lost))
+				sent++;
+		}
+		cr_assert_eq(ike_sa_count(ike), 0);
+		cr_assert_geq(sent, 2);
+		teardown();
+		setup();
+	}
+}

@@ -460,6 +460,8 @@ void task_reset_packet(struct ike_sa *sa, struct task *t);
 /* Wait after TEMPORARY_FAILURE; false: it lasted too long. */
 bool task_back_off(struct ike *ike, struct task *t);
 void window_resend(struct ike *ike, struct ike_sa *sa);
+/* It is to be deleted: what still waits for an answer does so for three timeouts at most. */
+void window_end_soon(struct ike *ike, struct ike_sa *sa);
 void window_request(struct ike *ike, struct ike_sa *sa, const struct ike_path *path, uint8_t *buf,
 		    size_t len, const struct ike_hdr *hdr);
 void window_response(struct ike *ike, struct ike_sa *sa, const struct ike_path *path, uint8_t *buf,

@@ -155,6 +155,7 @@ static int down_sa(struct ike *ike, struct ike_sa *sa, uint32_t op)
 	t->node.prev = &sa->pending;
 	sa->pending.next->prev = &t->node;
 	sa->pending.next = &t->node;
+	window_end_soon(ike, sa);
 	window_run(ike, sa);
 	return 0;
 }

@@ -227,6 +227,20 @@ static void tell_sent(struct ike *ike, const struct ike_sa *sa, const struct tas
 		out_step(ike, sa, t, "%s sent to %s", exchange, peer);
 }
 
+/* The peer will notice by itself (2.4); what is given up is not asked for minutes. */
+static void soon(const struct ike *ike, const struct ike_sa *sa, struct task *t)
+{
+	if (!t->give_up)
+		t->give_up = ike->now + 3 * sa->conn->c.retransmit_timeout;
+}
+
+void window_end_soon(struct ike *ike, struct ike_sa *sa)
+{
+	list_for_each (it, &sa->inflight)
+		soon(ike, sa, list_entry(it, struct task, node));
+	ike_sa_touch(sa);
+}
+
 static int task_start(struct ike *ike, struct ike_sa *sa, struct task *t)
 {
 	int ret = task_build(ike, sa, t);
@@ -241,6 +255,8 @@ static int task_start(struct ike *ike, struct ike_sa *sa, struct task *t)
 	list_remove(&t->node);
 	list_append(&sa->inflight, &t->node);
 	sa->n_inflight++;
+	if (t->kind == TASK_IKE_DELETE)
+		soon(ike, sa, t);
 	ike_sa_touch(sa);
 	task_send(ike, sa, t);
 	tell_sent(ike, sa, t);
