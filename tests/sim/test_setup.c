@@ -452,6 +452,27 @@ Test(setup, nobody_there)
 	}
 }
 
+/* [MID-12] As configured by default: a dozen tries in several minutes, not in half an hour. */
+Test(setup, nobody_there_for_minutes)
+{
+	struct sim *s = sim_new(16, false);
+	usec_t start = s->now;
+
+	s->cut[B] = true;
+	s->side[A].conn[0].retransmit_timeout = 0;
+	s->side[A].conn[0].retransmit_base = 0;
+	s->side[A].conn[0].retransmit_tries = 0;
+	sim_start(s);
+	sim_up(s, A, NULL, 1);
+	sim_settle(s, 31 * USEC_PER_SEC);
+	cr_assert_eq(ike_sa_count(s->side[A].ike), 0);
+	cr_assert_eq(s->exchanges[A][IKE_SA_INIT], 11);
+	cr_assert_eq(sim_op_ends(&s->side[A], 1), 1);
+	cr_assert_geq(s->now - start, 120 * USEC_PER_SEC);
+	cr_assert_leq(s->now - start, 300 * USEC_PER_SEC);
+	sim_free(s);
+}
+
 /* The next try takes another pair of addresses, and is another question: a late answer to the first
  * one is none to the second. */
 Test(setup, nobody_there_but_elsewhere)

@@ -330,6 +330,17 @@ static void give_up(struct ike *ike, struct ike_sa *sa, const struct task *t)
 	}
 }
 
+static const usec_t RETRANSMIT_MAX = 30 * USEC_PER_SEC;
+
+/* A dozen tries in several minutes are wanted (2.4), and not in half an hour: so long it would take
+ * to notice that a peer begins anew. */
+static usec_t grown(const struct ike_conn_cfg *c, usec_t timeout)
+{
+	usec_t next = (usec_t)((double)timeout * c->retransmit_base);
+
+	return next <= RETRANSMIT_MAX ? next : timeout > RETRANSMIT_MAX ? timeout : RETRANSMIT_MAX;
+}
+
 void window_tick(struct ike *ike, struct ike_sa *sa)
 {
 	char peer[ADDR_PORT_STR];
@@ -345,7 +356,7 @@ void window_tick(struct ike *ike, struct ike_sa *sa)
 			return;
 		}
 		udp_addr_format(&sa->path.remote, peer);
-		t->timeout = (usec_t)((double)t->timeout * sa->conn->c.retransmit_base);
+		t->timeout = grown(&sa->conn->c, t->timeout);
 		if (t->kind == TASK_IKE_INIT && sa_init_elsewhere(ike, sa, t))
 			return;
 		out_step(ike, sa, t, "no answer from %s to %s, sent again, %u of %u", peer,
