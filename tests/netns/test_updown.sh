@@ -54,6 +54,20 @@ guard || fail "up of a child puts no guard"
 reach "child up again"
 ok "up takes it back, also for one child"
 
+# the best uplink alone could fill the group of eight
+braid user down home >/dev/null || fail "down"
+cp "$T/user/braid.conf" "$T/user/named.conf"
+sed -i '/path "/d' "$T/user/braid.conf"
+for i in 20 21 22 23; do ip -n "$(ns user)" addr add 192.0.2.$i/26 dev wlan0; done
+braid user reload >/dev/null || fail "reload"
+braid user up home >"$T/up" 2>&1 || fail "up: $(cat "$T/up")"
+wait_for 3 path_is user ran-2 up || fail "an uplink with many addresses leaves no room: $(braid user paths)"
+braid user down home >/dev/null || fail "down"
+for i in 20 21 22 23; do ip -n "$(ns user)" addr del 192.0.2.$i/26 dev wlan0; done
+cp "$T/user/named.conf" "$T/user/braid.conf"
+braid user reload >/dev/null || fail "reload"
+ok "an uplink with many addresses leaves room for the others"
+
 braid user down home >/dev/null || fail "down"
 cp "$T/user/plain.conf" "$T/user/braid.conf"
 braid user reload >/dev/null || fail "reload"

@@ -437,17 +437,48 @@ static void pair_add(struct agent *a, struct peer *p, const struct uplink *u,
 	path_event(a, path, CTL_EV_PATH_ADDED);
 }
 
+/* The pair number nth of an uplink and the addresses of the peer. */
+static bool pair_at(struct agent *a, const struct ike_conn_cfg *c, const struct uplink *u,
+		    unsigned nth, const struct addr **ret_local, const struct addr **ret_remote)
+{
+	for (size_t e = 0; u->up && e < u->n_eps; e++) {
+		for (size_t r = 0; r < c->n_remote_addrs; r++) {
+			if (c->remote_addrs[r].family != u->eps[e].addr.family ||
+			    !path_pair_wanted(a, c, u, &c->remote_addrs[r]) || nth--)
+				continue;
+			*ret_local = &u->eps[e].addr;
+			*ret_remote = &c->remote_addrs[r];
+			return true;
+		}
+	}
+	return false;
+}
+
+/* An uplink with many addresses leaves room for a path of each other one, also of those that come
+ * later. */
+static bool uplink_full(const struct agent *a, const struct peer *p, size_t uplink)
+{
+	size_t others = a->n_uplinks - 1, n = 0;
+
+	list_for_each (it, &p->paths)
+		n += list_entry(it, struct path, node)->uplink == (int)uplink;
+	return n && n + others >= PATHS_PER_PEER;
+}
+
 static void pairs_add(struct agent *a, struct peer *p, const struct ike_conn_cfg *c)
 {
-	for (size_t i = 0; i < a->n_uplinks; i++) {
-		const struct uplink *u = &a->uplinks[i];
+	const struct addr *local, *remote;
+	bool more = true;
 
-		for (size_t e = 0; u->up && e < u->n_eps; e++) {
-			for (size_t r = 0; r < c->n_remote_addrs; r++) {
-				if (c->remote_addrs[r].family == u->eps[e].addr.family &&
-				    path_pair_wanted(a, c, u, &c->remote_addrs[r]))
-					pair_add(a, p, u, &u->eps[e].addr, &c->remote_addrs[r]);
-			}
+	/* a first pair of every uplink before a second one of any */
+	for (unsigned nth = 0; more; nth++) {
+		more = false;
+		for (size_t i = 0; i < a->n_uplinks; i++) {
+			if (!pair_at(a, c, &a->uplinks[i], nth, &local, &remote))
+				continue;
+			more = true;
+			if (!uplink_full(a, p, i))
+				pair_add(a, p, &a->uplinks[i], local, remote);
 		}
 	}
 }
