@@ -18,13 +18,14 @@
 enum { REPLAY_WINDOW_MAX = 8192, REPLAY_WORDS = 512 };
 
 struct replay {
-	_Atomic uint64_t top;		     /* highest sequence number verified; 0 = none */
-	uint32_t window;		     /* packets */
-	_Atomic uint64_t ring[REPLAY_WORDS]; /* block number (low 32 bits) << 32 | 32 bits */
+	_Atomic uint64_t top;	/* highest sequence number verified; 0 = none */
+	uint32_t window;	/* packets */
+	_Atomic uint64_t *ring; /* owned page: block number (low 32 bits) << 32 | 32 bits */
 };
 
-/* window: packets; 0 or too large means REPLAY_WINDOW_MAX, at least 32. */
-void replay_init(struct replay *w, uint32_t window);
+/* window: packets; 0 or too large means REPLAY_WINDOW_MAX, at least 32. 0 or -ENOMEM. */
+int replay_init(struct replay *w, uint32_t window);
+void replay_clear(struct replay *w); /* zeroed is fine */
 
 /* Complete the 32 bits on the wire to the ESN most likely meant (RFC 4303 A2.2). */
 uint64_t replay_esn(const struct replay *w, uint32_t seq_low);

@@ -5,7 +5,9 @@
  * locks. An SA is complete before it is reachable and only its counters, its sequence number and
  * its replay window change afterwards. What is removed is freed after a grace period
  * (esp/epoch.h). Inbound: the SPI is an array index (abi/steer.h). Outbound: exact remote addresses
- * by hash, then ranges in order of installation, first match.
+ * by hash, then ranges in order of installation, first match. Adding and removing costs the same
+ * whatever the number of SAs. What an idle SA does not need it does not have: cipher contexts and
+ * the pages of its replay window come with its first packet.
  */
 #ifndef BRAID_ESP_SAD_H
 #define BRAID_ESP_SAD_H
@@ -15,6 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/hash.h"
 #include "base/usec.h"
 #include "esp/epoch.h"
 #include "esp/esp.h"
@@ -23,6 +26,7 @@
 
 struct aead;
 struct inner;
+struct sa;
 
 /* Packet threads and the control thread, each with contexts and counters of its own. */
 enum { SAD_THREADS = EPOCH_READERS + 1 };
@@ -42,28 +46,41 @@ struct sa_ts {
 	uint8_t first[16], last[16];
 };
 
+/* An exact remote address, in the chain of its hash: by order of the SAs. */
+struct sa_exact {
+	_Atomic(struct sa_exact *) next;
+	struct sa *sa;
+	const struct sa_ts *ts;
+};
+
 struct sa {
 	uint32_t id, replaces, spi_in, spi_out, mark, flags;
 	uint16_t encr_id, key_bits, integ_id;
 	uint8_t family;	 /* of the stable pair */
 	bool deferred;	 /* control thread: outbound traffic stays on the predecessor */
 	bool superseded; /* control thread: a successor has the outbound traffic */
+	bool present;	 /* control thread: it is among the policies */
 	uint64_t order;	 /* place among the policies; a successor inherits it */
+	size_t at;	 /* control thread: in sad.all */
+	struct hash_node by_id, by_replaces;
 	struct esp_format in, out;
-	struct aead *enc[SAD_THREADS], *dec[SAD_THREADS];
-	int threads;
-	uint8_t n_ts_local, n_ts_remote;
-	struct sa_ts ts_local[ENGINE_TS_MAX], ts_remote[ENGINE_TS_MAX];
-	struct engine_ts ts_local_wire[ENGINE_TS_MAX], ts_remote_wire[ENGINE_TS_MAX];
+	struct aead **enc, **dec; /* of each thread; NULL before its first packet: sa_enc, sa_dec */
+	int threads, aead_driver;
+	uint8_t key_len, integ_len;
+	uint8_t key_in[ENGINE_KEY_MAX], key_out[ENGINE_KEY_MAX];
+	uint8_t integ_in[ENGINE_KEY_MAX], integ_out[ENGINE_KEY_MAX];
+	uint8_t n_ts_local, n_ts_remote, n_exact;
+	struct sa_ts *ts_local, *ts_remote;
+	struct sa_exact *exact;
 	char driver[16], name[96];
 
 	_Alignas(64) _Atomic uint64_t seq_out; /* last one taken */
 	uint64_t seq_max, seq_warn;
 	_Atomic bool limit_told;
 	_Alignas(64) struct replay replay;
-	_Atomic usec_t seen; /* when the control thread was last told of a valid packet */
-	struct sa_counters counters[SAD_THREADS];
-	struct sa *next_retired; /* control thread */
+	_Atomic usec_t seen;	      /* when the control thread was last told of a valid packet */
+	struct sa_counters *counters; /* of each thread */
+	struct sa *next_retired;      /* control thread */
 	uint64_t free_mark;
 };
 
@@ -71,6 +88,20 @@ struct sa {
  * lengths that do not fit the suite), -ENOTSUP (suite unknown), -ENOMEM. */
 int sa_new(const struct engine_sa *req, int driver, int threads, struct sa **ret_sa);
 void sa_free(struct sa *sa); /* wipes */
+
+/* The thread's own context, made when it needs the first one. NULL: that failed. */
+struct aead *sa_context(struct sa *sa, int thread, bool encrypt);
+static inline struct aead *sa_enc(struct sa *sa, int thread)
+{
+	return sa->enc[thread] ? sa->enc[thread] : sa_context(sa, thread, true);
+}
+static inline struct aead *sa_dec(struct sa *sa, int thread)
+{
+	return sa->dec[thread] ? sa->dec[thread] : sa_context(sa, thread, false);
+}
+
+/* The selectors as they came. */
+void sa_ts_wire(const struct sa_ts *ts, uint8_t n, struct engine_ts ret_ts[ENGINE_TS_MAX]);
 
 /* Take n sequence numbers in one step; false when they are used up (RFC 4303 3.3.3: no wrap).
  * Several threads may call. *ret_first is the first of them, the others follow. */
@@ -89,17 +120,21 @@ bool sa_inbound_ok(const struct sa *sa, const struct inner *in);
 bool sa_outbound_ok(const struct sa *sa, const struct inner *in);
 void sa_sum(const struct sa *sa, struct sa_counters *ret_sum);
 
-struct policy; /* immutable snapshot */
+struct sad_ranges; /* SAs with anything but exact addresses, in order */
 
 struct sad {
 	struct epoch epoch;
-	_Atomic(struct sa *) *in; /* by index of the SPI */
-	_Atomic(struct policy *) policy;
-	struct sa **all; /* control thread: in order */
+	_Atomic(struct sa *) *in;	  /* by index of the SPI */
+	_Atomic(struct sa_exact *) *head; /* by hash of an exact remote address */
+	_Atomic(struct sad_ranges *) ranges;
+	_Atomic uint64_t generation; /* of the policies */
+	/* the control thread's */
+	struct sa **all; /* in no order */
 	size_t n, cap;
-	uint64_t next_order, generation;
+	struct hash by_id, by_replaces;
+	uint64_t next_order;
 	struct sa *retired;
-	struct policy *retired_policy;
+	struct sad_ranges *retired_ranges;
 };
 
 /* What one thread found last. */
@@ -126,6 +161,8 @@ struct sa *sad_out(const struct sad *sad, struct sad_cache *cache, const struct 
 /* Control thread. sad_add takes sa; -EEXIST if its id or the slot of its SPI is in use. */
 int sad_add(struct sad *sad, struct sa *sa);
 struct sa *sad_find(const struct sad *sad, uint32_t id);
+/* Of those that replace it one, or NULL. */
+struct sa *sad_heir(const struct sad *sad, uint32_t id);
 /* The SA that outbound traffic of this one's selectors uses: itself, or follow the rekeys. */
 struct sa *sad_sender(const struct sad *sad, uint32_t id);
 int sad_del(struct sad *sad, uint32_t id);

@@ -102,16 +102,13 @@ int paths_del(struct engine *e, uint32_t id)
 
 void paths_sa_gone(struct engine *e, uint32_t sa_id)
 {
-	uint32_t heir = 0;
+	const struct sa *heir = sad_heir(&e->sad, sa_id);
 
-	for (size_t i = 0; i < e->sad.n; i++)
-		if (e->sad.all[i]->replaces == sa_id)
-			heir = e->sad.all[i]->id;
 	if (!heir)
 		return;
 	for (struct path *p = e->paths->first; p; p = p->next)
 		if (p->cfg.sa_id == sa_id)
-			p->cfg.sa_id = heir;
+			p->cfg.sa_id = heir->id;
 }
 
 static void fill_info(const struct path *p, struct engine_path_info *i)
@@ -188,15 +185,16 @@ static int send_probe(struct engine *e, struct sa *sa, const struct probe *probe
 	const struct udp_dest *dest;
 	struct iovec iov = { .iov_base = e->probe_buf };
 	int self = e->n_workers, fd = engine_route(e, sa, 0, &dest);
+	struct aead *enc = sa_enc(sa, self);
 	uint64_t seq;
 
 	iov.iov_len = esp_len(&sa->out, PROBE_LEN);
-	if (iov.iov_len > sizeof(e->probe_buf) || fd < 0)
+	if (iov.iov_len > sizeof(e->probe_buf) || fd < 0 || !enc)
 		return -EINVAL;
 	if (!sa_take_seq(sa, 1, &seq))
 		return -EOVERFLOW;
 	probe_encode(probe, e->probe_buf + sa->out.hdr);
-	if (esp_encap(sa->enc[self], &sa->out, seq, e->probe_buf, PROBE_LEN, ESP_NH_DUMMY) < 0)
+	if (esp_encap(enc, &sa->out, seq, e->probe_buf, PROBE_LEN, ESP_NH_DUMMY) < 0)
 		return -EIO;
 	return path ? udp_send_one(fd, dest, 0, &mark, &iov, 1)
 		    : udp_send_one(fd, straight, ifindex, NULL, &iov, 1);

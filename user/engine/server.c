@@ -2,6 +2,7 @@
 /* The control thread: serves one agent at a time, forwards what packet threads report, runs the
  * path probes. */
 #include <errno.h>
+#include <malloc.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -13,18 +14,26 @@
 #include <unistd.h>
 
 #include "abi/steer.h"
+#include "base/hash.h"
+#include "base/list.h"
 #include "base/log.h"
 #include "base/secret.h"
 #include "crypto/aead.h"
 #include "engine/engine.h"
 #include "esp/client.h"
 
-enum { BLOBS_MAX = 4096, RESULT_WAIT_MSEC = 5000, RECLAIM_USEC = 10000, IKE_UNFRAGMENTED = 1200 };
+enum {
+	BLOBS_MAX = 65536,
+	RESULT_WAIT_MSEC = 5000,
+	RECLAIM_USEC = 10000,
+	IKE_UNFRAGMENTED = 1200,
+	TRIM_SAS = 256
+};
 
 struct blob {
-	uint64_t key;
+	struct hash_node by_key;
+	struct list node;
 	uint32_t len;
-	struct blob *next;
 	uint8_t data[];
 };
 
@@ -33,9 +42,10 @@ struct server {
 	int listen_fd, agent_fd, signal_fd;
 	bool stop;
 	usec_t started;
-	struct blob *blobs;
-	size_t n_blobs;
-	int passed_fd; /* came with the message being served; -1: none */
+	struct hash blobs;
+	struct list blob_list; /* in the order they came in */
+	size_t most_sas;       /* since memory was last given back */
+	int passed_fd;	       /* came with the message being served; -1: none */
 	uint64_t buf[ENGINE_MSG_MAX / 8];
 };
 
@@ -180,8 +190,8 @@ static void sa_info(struct server *s, const struct sa *sa, uint32_t seq)
 	i.dummies = c.dummies;
 	i.last_in_usec = c.last_in;
 	i.last_out_usec = c.last_out;
-	memcpy(i.ts_local, sa->ts_local_wire, sizeof(i.ts_local));
-	memcpy(i.ts_remote, sa->ts_remote_wire, sizeof(i.ts_remote));
+	sa_ts_wire(sa->ts_local, sa->n_ts_local, i.ts_local);
+	sa_ts_wire(sa->ts_remote, sa->n_ts_remote, i.ts_remote);
 	memcpy(i.driver, sa->driver, sizeof(i.driver));
 	memcpy(i.name, sa->name, sizeof(i.name));
 	put(s, &i.h, sizeof(i), true);
@@ -207,7 +217,7 @@ static void blob_info(struct server *s, const struct blob *b, uint32_t seq)
 	struct engine_blob *m = (void *)buf;
 
 	m->h = (struct engine_hdr){ .seq = seq, .type = ENGINE_BLOB };
-	m->key = b->key;
+	m->key = b->by_key.key;
 	m->len = b->len;
 	m->pad = 0;
 	memcpy(m->data, b->data, b->len);
@@ -245,7 +255,7 @@ static void counters(struct server *s, uint32_t seq)
 	put(s, &k.h, sizeof(k), true);
 }
 
-static void list(struct server *s, uint32_t seq, bool stats)
+static void list_all(struct server *s, uint32_t seq, bool stats)
 {
 	struct path_out o = { s, seq };
 
@@ -255,23 +265,21 @@ static void list(struct server *s, uint32_t seq, bool stats)
 	if (stats)
 		counters(s, seq);
 	else
-		for (struct blob *b = s->blobs; b; b = b->next)
-			blob_info(s, b, seq);
+		list_for_each (it, &s->blob_list)
+			blob_info(s, list_entry(it, struct blob, node), seq);
 }
 
 static void blob_del(struct server *s, uint64_t key)
 {
-	struct blob **p = &s->blobs, *b;
+	struct hash_node *n = hash_find(&s->blobs, key);
+	struct blob *b = n ? hash_entry(n, struct blob, by_key) : NULL;
 
-	while (*p && (*p)->key != key)
-		p = &(*p)->next;
-	b = *p;
 	if (!b)
 		return;
-	*p = b->next;
+	hash_remove(&s->blobs, n);
+	list_remove(&b->node);
 	secret_wipe(b->data, b->len);
 	free(b);
-	s->n_blobs--;
 }
 
 static int blob_put(struct server *s, const struct engine_blob *m, size_t len)
@@ -284,16 +292,15 @@ static int blob_put(struct server *s, const struct engine_blob *m, size_t len)
 	if (!b)
 		return -ENOMEM;
 	blob_del(s, m->key);
-	if (s->n_blobs >= BLOBS_MAX) {
+	if (s->blobs.n >= BLOBS_MAX) {
 		free(b);
 		return -ENOSPC;
 	}
-	b->key = m->key;
+	memset(b, 0, sizeof(*b));
 	b->len = m->len;
 	memcpy(b->data, m->data, m->len);
-	b->next = s->blobs;
-	s->blobs = b;
-	s->n_blobs++;
+	list_append(&s->blob_list, &b->node);
+	hash_add(&s->blobs, &b->by_key, m->key);
 	return 0;
 }
 
@@ -353,10 +360,10 @@ static int serve(struct server *s, const struct engine_hdr *h, size_t len)
 		blob_del(s, ((const struct engine_blob *)h)->key);
 		return 0;
 	case ENGINE_LIST:
-		list(s, h->seq, false);
+		list_all(s, h->seq, false);
 		return 0;
 	case ENGINE_STATS:
-		list(s, h->seq, true);
+		list_all(s, h->seq, true);
 		return 0;
 	case ENGINE_SHUTDOWN:
 		s->stop = true;
@@ -508,13 +515,27 @@ static void clear(struct server *s)
 	close(s->listen_fd);
 	if (s->signal_fd >= 0)
 		close(s->signal_fd);
-	while (s->blobs)
-		blob_del(s, s->blobs->key);
+	while (!list_empty(&s->blob_list))
+		blob_del(s, list_entry(s->blob_list.next, struct blob, node)->by_key.key);
+	hash_clear(&s->blobs);
 	engine_unconfigure(s->e);
 	sad_clear(&s->e->sad);
 	secret_wipe(s->buf, sizeof(s->buf));
 	free(s);
 	server = NULL;
+}
+
+/* The allocator keeps what was freed, for the next thousand SAs, which may never come. */
+static void trim(struct server *s)
+{
+	size_t n = s->e->sad.n;
+
+	if (n > s->most_sas)
+		s->most_sas = n;
+	if (s->most_sas < n + TRIM_SAS || n > s->most_sas / 2)
+		return;
+	malloc_trim(0);
+	s->most_sas = n;
 }
 
 int server_run(struct engine *e, int listen_fd)
@@ -536,6 +557,8 @@ int server_run(struct engine *e, int listen_fd)
 		.started = engine_now(),
 		.signal_fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK),
 	};
+	hash_init(&s->blobs);
+	list_init(&s->blob_list);
 	server = s;
 	e->event = on_event;
 	while (!s->stop) {
@@ -549,6 +572,7 @@ int server_run(struct engine *e, int listen_fd)
 
 		if (sad_reclaim(&e->sad) && now + RECLAIM_USEC < deadline)
 			deadline = now + RECLAIM_USEC;
+		trim(s);
 		if (wait_for(s, deadline, p) < 0)
 			continue;
 		/* p[1], the notes, are read above. */

@@ -103,7 +103,7 @@ static uint32_t burst_size(const struct sa *sa, size_t esp_max)
 static void send_segments(struct worker *w, struct sa *sa, struct segment *s)
 {
 	struct sa_counters *c = &sa->counters[w->index];
-	struct aead *enc = sa->enc[w->index];
+	struct aead *enc = sa_enc(sa, w->index);
 	const struct esp_format *f = &sa->out;
 	uint8_t nh = s->in.family == 4 ? ESP_NH_IPV4 : ESP_NH_IPV6;
 	uint32_t mark = sa->mark | STEER_MARK(0, flow_slot(&s->in, w->e->flow_seed), 0);
@@ -112,6 +112,10 @@ static void send_segments(struct worker *w, struct sa *sa, struct segment *s)
 	const struct udp_dest *dest;
 	int fd = engine_route(w->e, sa, w->index, &dest);
 
+	if (!enc) {
+		w->c.crypto_errors++;
+		return;
+	}
 	if (esp_max > UDP_MSG_MAX) {
 		w->c.drop_malformed++;
 		return;
@@ -278,6 +282,7 @@ static void inbound_esp(struct worker *w, const struct arrival *a, uint8_t *p, s
 {
 	struct sa *sa = sad_in(&w->e->sad, esp_spi(p));
 	struct sa_counters *c;
+	struct aead *dec;
 	size_t text_len;
 	uint64_t seq;
 	uint8_t nh;
@@ -301,7 +306,8 @@ static void inbound_esp(struct worker *w, const struct arrival *a, uint8_t *p, s
 		w->c.drop_replay++;
 		return;
 	}
-	r = esp_decap(sa->dec[w->index], &sa->in, seq, p, len, &text_len, &nh);
+	dec = sa_dec(sa, w->index);
+	r = dec ? esp_decap(dec, &sa->in, seq, p, len, &text_len, &nh) : -EIO;
 	if (r == -EBADMSG) {
 		c->drop_integrity++;
 		w->c.drop_integrity++;

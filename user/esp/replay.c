@@ -1,17 +1,29 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
+#include <errno.h>
 #include <string.h>
 
+#include "esp/pages.h"
 #include "esp/replay.h"
 
 /* One window and one block more, so that no two blocks of a window share a word. */
 _Static_assert(REPLAY_WORDS * 32 >= REPLAY_WINDOW_MAX + 32, "ring too small");
 
-void replay_init(struct replay *w, uint32_t window)
+_Static_assert(REPLAY_WORDS * sizeof(uint64_t) == PAGES_OCTETS, "one page");
+
+int replay_init(struct replay *w, uint32_t window)
 {
 	if (window == 0 || window > REPLAY_WINDOW_MAX)
 		window = REPLAY_WINDOW_MAX;
 	memset(w, 0, sizeof(*w));
 	w->window = window < 32 ? 32 : window;
+	w->ring = pages_take(); /* no memory before the first packet */
+	return w->ring ? 0 : -ENOMEM;
+}
+
+void replay_clear(struct replay *w)
+{
+	pages_give(w->ring);
+	w->ring = NULL;
 }
 
 uint64_t replay_esn(const struct replay *w, uint32_t seq_low)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "abi/steer.h"
+#include "base/secret.h"
 #include "crypto/aead.h"
 #include "crypto/alg.h"
 #include "esp/flow.h"
@@ -32,10 +33,59 @@ static int take_ts(const struct engine_ts *w, uint8_t n, struct sa_ts *ret_ts)
 	return 0;
 }
 
+void sa_ts_wire(const struct sa_ts *ts, uint8_t n, struct engine_ts ret_ts[ENGINE_TS_MAX])
+{
+	for (int i = 0; i < n; i++)
+		ret_ts[i] = (struct engine_ts){
+			.protocol = ts[i].protocol,
+			.port_first = ts[i].port_first,
+			.port_last = ts[i].port_last,
+			.first = addr_from_bytes(ts[i].family, ts[i].first),
+			.last = addr_from_bytes(ts[i].family, ts[i].last),
+		};
+}
+
+static bool is_exact(const struct sa_ts *ts)
+{
+	return memcmp(ts->first, ts->last, 16) == 0;
+}
+
+static void list_exact(struct sa *sa)
+{
+	for (int i = 0; i < sa->n_ts_remote; i++) {
+		struct sa_exact *x = &sa->exact[sa->n_exact];
+
+		if (!is_exact(&sa->ts_remote[i]))
+			continue;
+		x->sa = sa;
+		x->ts = &sa->ts_remote[i];
+		sa->n_exact++;
+	}
+}
+
+static struct aead *context_new(const struct sa *sa, bool encrypt)
+{
+	struct aead_spec spec = { sa->encr_id, sa->key_bits, sa->integ_id };
+
+	return aead_new((enum aead_driver)sa->aead_driver, &spec, encrypt,
+			encrypt ? sa->key_out : sa->key_in, sa->key_len,
+			encrypt ? sa->integ_out : sa->integ_in, sa->integ_len);
+}
+
+struct aead *sa_context(struct sa *sa, int thread, bool encrypt)
+{
+	struct aead **slot = encrypt ? &sa->enc[thread] : &sa->dec[thread];
+
+	if (!*slot)
+		*slot = context_new(sa, encrypt);
+	return *slot;
+}
+
 static int keys(struct sa *sa, const struct engine_sa *req, int driver)
 {
 	struct aead_spec spec = { req->encr_id, req->key_bits, req->integ_id };
 	struct aead_sizes size;
+	struct aead *trial;
 	bool esn = req->flags & ENGINE_SA_ESN, combined = req->integ_id == INTEG_NONE;
 	enum aead_driver d = (enum aead_driver)driver;
 
@@ -49,16 +99,47 @@ static int keys(struct sa *sa, const struct engine_sa *req, int driver)
 	/* The driver asked for may lack this cipher; another one does the same. */
 	if (!aead_driver_available(d, &spec))
 		d = AEAD_DRIVER_BEST;
-	for (int i = 0; i < sa->threads; i++) {
-		sa->enc[i] = aead_new(d, &spec, true, req->key_out, req->key_len, req->integ_out,
-				      req->integ_len);
-		sa->dec[i] = aead_new(d, &spec, false, req->key_in, req->key_len, req->integ_in,
-				      req->integ_len);
-		if (!sa->enc[i] || !sa->dec[i])
-			return -ENOTSUP;
-	}
-	strncpy(sa->driver, aead_driver_of(sa->enc[0]), sizeof(sa->driver) - 1);
+	sa->aead_driver = d;
+	sa->key_len = req->key_len;
+	sa->integ_len = req->integ_len;
+	memcpy(sa->key_in, req->key_in, sizeof(sa->key_in));
+	memcpy(sa->key_out, req->key_out, sizeof(sa->key_out));
+	memcpy(sa->integ_in, req->integ_in, sizeof(sa->integ_in));
+	memcpy(sa->integ_out, req->integ_out, sizeof(sa->integ_out));
+	/* Does it work? Each thread makes its own with its first packet. */
+	trial = context_new(sa, true);
+	if (!trial)
+		return -ENOTSUP;
+	strncpy(sa->driver, aead_driver_of(trial), sizeof(sa->driver) - 1);
+	aead_free(trial);
 	return 0;
+}
+
+/* One block of memory, lines of the cache first. */
+static struct sa *sa_alloc(int threads, uint8_t n_local, uint8_t n_remote)
+{
+	size_t t = (size_t)threads, fixed = (sizeof(struct sa) + 63) / 64 * 64;
+	size_t n = fixed + t * sizeof(struct sa_counters) + 2 * t * sizeof(struct aead *) +
+		   n_remote * sizeof(struct sa_exact) +
+		   (size_t)(n_local + n_remote) * sizeof(struct sa_ts);
+	uint8_t *p = aligned_alloc(64, (n + 63) / 64 * 64);
+	struct sa *sa = (struct sa *)p;
+
+	if (!sa)
+		return NULL;
+	memset(p, 0, n);
+	p += fixed;
+	sa->counters = (struct sa_counters *)p;
+	p += t * sizeof(struct sa_counters);
+	sa->enc = (struct aead **)p;
+	sa->dec = sa->enc + t;
+	sa->exact = (struct sa_exact *)(sa->dec + t);
+	sa->ts_local = (struct sa_ts *)(sa->exact + n_remote);
+	sa->ts_remote = sa->ts_local + n_local;
+	sa->n_ts_local = n_local;
+	sa->n_ts_remote = n_remote;
+	sa->threads = threads;
+	return sa;
 }
 
 int sa_new(const struct engine_sa *req, int driver, int threads, struct sa **ret_sa)
@@ -68,12 +149,12 @@ int sa_new(const struct engine_sa *req, int driver, int threads, struct sa **ret
 
 	/* RFC 4303 2.1: 0 is never sent, 1 to 255 are reserved. */
 	if (threads > SAD_THREADS || req->id == 0 || req->spi_in < 256 || req->spi_out < 256 ||
-	    (req->family != 4 && req->family != 6) || req->flags & ENGINE_SA_TRANSPORT)
+	    (req->family != 4 && req->family != 6) || req->flags & ENGINE_SA_TRANSPORT ||
+	    req->n_ts_local > ENGINE_TS_MAX || req->n_ts_remote > ENGINE_TS_MAX)
 		return -EINVAL;
-	sa = aligned_alloc(64, (sizeof(*sa) + 63) / 64 * 64);
+	sa = sa_alloc(threads, req->n_ts_local, req->n_ts_remote);
 	if (!sa)
 		return -ENOMEM;
-	memset(sa, 0, sizeof(*sa));
 	sa->id = req->id;
 	sa->replaces = req->replaces;
 	sa->spi_in = req->spi_in;
@@ -85,16 +166,12 @@ int sa_new(const struct engine_sa *req, int driver, int threads, struct sa **ret
 	sa->integ_id = req->integ_id;
 	sa->family = req->family;
 	sa->deferred = req->replaces && req->flags & ENGINE_SA_DEFER_OUT;
-	sa->threads = threads;
 	memcpy(sa->name, req->name, sizeof(sa->name) - 1);
-	sa->n_ts_local = req->n_ts_local;
-	sa->n_ts_remote = req->n_ts_remote;
-	memcpy(sa->ts_local_wire, req->ts_local, sizeof(sa->ts_local_wire));
-	memcpy(sa->ts_remote_wire, req->ts_remote, sizeof(sa->ts_remote_wire));
 	sa->seq_max = sa->flags & ENGINE_SA_ESN ? UINT64_MAX / 2 : UINT32_MAX;
 	sa->seq_warn = sa->seq_max - (1u << 20);
-	replay_init(&sa->replay, req->replay_window);
-	r = take_ts(req->ts_local, req->n_ts_local, sa->ts_local);
+	r = replay_init(&sa->replay, req->replay_window);
+	if (r == 0)
+		r = take_ts(req->ts_local, req->n_ts_local, sa->ts_local);
 	if (r == 0)
 		r = take_ts(req->ts_remote, req->n_ts_remote, sa->ts_remote);
 	if (r == 0)
@@ -103,6 +180,7 @@ int sa_new(const struct engine_sa *req, int driver, int threads, struct sa **ret
 		sa_free(sa);
 		return r;
 	}
+	list_exact(sa);
 	*ret_sa = sa;
 	return 0;
 }
@@ -115,6 +193,8 @@ void sa_free(struct sa *sa)
 		aead_free(sa->enc[i]);
 		aead_free(sa->dec[i]);
 	}
+	replay_clear(&sa->replay);
+	secret_wipe(sa, sizeof(*sa));
 	free(sa);
 }
 

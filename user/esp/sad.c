@@ -9,45 +9,39 @@
 #include "esp/flow.h"
 #include "esp/sad.h"
 
-struct policy_bucket {
-	uint8_t addr[16];
-	uint8_t family;
-	struct sa *sa;
-	uint32_t next; /* index + 1, in order; 0 = end */
+enum { HEADS = 1 << 16, RANGES_MIN = 16 };
+
+/* Grows at its end in place; an SA that leaves leaves a hole, the next copy has none. */
+struct sad_ranges {
+	_Atomic uint32_t n;
+	uint32_t cap;
+	struct sad_ranges *next_retired;
+	uint64_t free_mark;
+	_Atomic(struct sa *) sa[];
 };
 
-struct policy {
-	uint64_t generation;
-	uint32_t mask, n_ranges;
-	uint32_t *head; /* by hash of an exact remote address: index + 1 */
-	struct policy_bucket *bucket;
-	struct sa **ranges; /* SAs with anything but exact addresses, in order */
-	struct policy *next_retired;
-	uint64_t free_mark;
-};
+static void *reserve(size_t octets)
+{
+	/* Untouched pages cost nothing. */
+	void *p = mmap(NULL, octets, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	return p == MAP_FAILED ? NULL : p;
+}
 
 int sad_init(struct sad *sad)
 {
 	memset(sad, 0, sizeof(*sad));
 	epoch_init(&sad->epoch);
-	/* Untouched pages of the array cost nothing. */
-	sad->in = mmap(NULL, STEER_SA_MAX * sizeof(*sad->in), PROT_READ | PROT_WRITE,
-		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (sad->in == MAP_FAILED) {
-		sad->in = NULL;
-		return -ENOMEM;
-	}
-	return 0;
-}
-
-static void policy_free(struct policy *p)
-{
-	if (!p)
-		return;
-	free(p->head);
-	free(p->bucket);
-	free(p->ranges);
-	free(p);
+	hash_init(&sad->by_id);
+	hash_init(&sad->by_replaces);
+	atomic_init(&sad->generation, 1);
+	sad->in = reserve(STEER_SA_MAX * sizeof(*sad->in));
+	sad->head = reserve(HEADS * sizeof(*sad->head));
+	if (sad->in && sad->head)
+		return 0;
+	sad_clear(sad);
+	return -ENOMEM;
 }
 
 static uint32_t hash_addr(uint8_t family, const uint8_t *addr)
@@ -64,142 +58,56 @@ static uint32_t hash_addr(uint8_t family, const uint8_t *addr)
 	return (uint32_t)(h >> 32);
 }
 
-static bool exact(const struct sa_ts *ts)
+static _Atomic(struct sa_exact *) *head_of(const struct sad *sad, uint8_t family,
+					   const uint8_t *addr)
 {
-	return memcmp(ts->first, ts->last, 16) == 0;
+	return &sad->head[hash_addr(family, addr) & (HEADS - 1)];
 }
 
-struct sa *sad_find(const struct sad *sad, uint32_t id)
-{
-	for (size_t i = 0; i < sad->n; i++)
-		if (sad->all[i]->id == id)
-			return sad->all[i];
-	return NULL;
-}
+/* ---- looking up: any thread ---- */
 
-static void mark_superseded(struct sad *sad)
-{
-	for (size_t i = 0; i < sad->n; i++)
-		sad->all[i]->superseded = false;
-	for (size_t i = 0; i < sad->n; i++) {
-		struct sa *sa = sad->all[i], *old;
-
-		if (sa->replaces == 0)
-			continue;
-		old = sad_find(sad, sa->replaces);
-		if (!old)
-			sa->deferred = false; /* nobody left to send for it */
-		else if (!sa->deferred)
-			old->superseded = true;
-	}
-}
-
-static void fill(struct policy *p, struct sad *sad)
-{
-	uint32_t n = 0;
-
-	/* Backwards, as each is put in front of its chain. */
-	for (size_t i = sad->n; i-- > 0;) {
-		struct sa *sa = sad->all[i];
-
-		if (sa->deferred || sa->superseded)
-			continue;
-		for (int t = 0; t < sa->n_ts_remote; t++) {
-			const struct sa_ts *ts = &sa->ts_remote[t];
-			uint32_t *head;
-
-			if (!exact(ts))
-				continue;
-			head = &p->head[hash_addr(ts->family, ts->first) & p->mask];
-			memcpy(p->bucket[n].addr, ts->first, 16);
-			p->bucket[n].family = ts->family;
-			p->bucket[n].sa = sa;
-			p->bucket[n].next = *head;
-			*head = ++n;
-		}
-	}
-	for (size_t i = 0; i < sad->n; i++) {
-		struct sa *sa = sad->all[i];
-		bool range = false;
-
-		for (int t = 0; t < sa->n_ts_remote; t++)
-			range |= !exact(&sa->ts_remote[t]);
-		if (range && !sa->deferred && !sa->superseded)
-			p->ranges[p->n_ranges++] = sa;
-	}
-}
-
-/* Make a new snapshot of the policy and publish it. On failure the old one stays. */
-static int rebuild(struct sad *sad)
-{
-	struct policy *p = calloc(1, sizeof(*p)), *old;
-	size_t n_exact = 0, size = 16;
-
-	if (!p)
-		return -ENOMEM;
-	mark_superseded(sad);
-	for (size_t i = 0; i < sad->n; i++)
-		for (int t = 0; t < sad->all[i]->n_ts_remote; t++)
-			n_exact += exact(&sad->all[i]->ts_remote[t]);
-	while (size < 2 * n_exact)
-		size *= 2;
-	p->mask = (uint32_t)size - 1;
-	p->head = calloc(size, sizeof(*p->head));
-	p->bucket = calloc(n_exact + 1, sizeof(*p->bucket));
-	p->ranges = calloc(sad->n + 1, sizeof(*p->ranges));
-	if (!p->head || !p->bucket || !p->ranges) {
-		policy_free(p);
-		return -ENOMEM;
-	}
-	fill(p, sad);
-	p->generation = ++sad->generation;
-	old = atomic_exchange(&sad->policy, p);
-	if (old) {
-		old->free_mark = epoch_advance(&sad->epoch);
-		old->next_retired = sad->retired_policy;
-		sad->retired_policy = old;
-	}
-	return 0;
-}
-
-static bool cached(const struct sad_cache *c, const struct policy *p, const struct inner *in)
+static bool cached(const struct sad_cache *c, uint64_t generation, const struct inner *in)
 {
 	size_t n = in->family == 4 ? 4 : 16;
 
-	return c->generation == p->generation && c->family == in->family && c->proto == in->proto &&
+	return c->generation == generation && c->family == in->family && c->proto == in->proto &&
 	       c->has_ports == in->has_ports && c->sport == in->sport && c->dport == in->dport &&
 	       memcmp(c->addrs, in->src, n) == 0 && memcmp(c->addrs + 16, in->dst, n) == 0;
 }
 
-static struct sa *look_up(const struct policy *p, const struct inner *in)
+static struct sa *look_up(const struct sad *sad, const struct inner *in)
 {
 	size_t n = in->family == 4 ? 4 : 16;
-	uint32_t i = p->head[hash_addr(in->family, in->dst) & p->mask];
+	struct sa_exact *x =
+		atomic_load_explicit(head_of(sad, in->family, in->dst), memory_order_acquire);
+	struct sad_ranges *r;
+	uint32_t n_ranges;
 
-	for (; i; i = p->bucket[i - 1].next) {
-		const struct policy_bucket *b = &p->bucket[i - 1];
+	for (; x; x = atomic_load_explicit(&x->next, memory_order_acquire))
+		if (x->ts->family == in->family && memcmp(x->ts->first, in->dst, n) == 0 &&
+		    sa_outbound_ok(x->sa, in))
+			return x->sa;
+	r = atomic_load_explicit(&sad->ranges, memory_order_acquire);
+	n_ranges = r ? atomic_load_explicit(&r->n, memory_order_acquire) : 0;
+	for (uint32_t i = 0; i < n_ranges; i++) {
+		struct sa *sa = atomic_load_explicit(&r->sa[i], memory_order_acquire);
 
-		if (b->family == in->family && memcmp(b->addr, in->dst, n) == 0 &&
-		    sa_outbound_ok(b->sa, in))
-			return b->sa;
+		if (sa && sa_outbound_ok(sa, in))
+			return sa;
 	}
-	for (i = 0; i < p->n_ranges; i++)
-		if (sa_outbound_ok(p->ranges[i], in))
-			return p->ranges[i];
 	return NULL;
 }
 
 struct sa *sad_out(const struct sad *sad, struct sad_cache *c, const struct inner *in)
 {
-	const struct policy *p = atomic_load_explicit(&sad->policy, memory_order_acquire);
+	/* Read before what it stands for: a change in between makes the entry an old one. */
+	uint64_t generation = atomic_load_explicit(&sad->generation, memory_order_acquire);
 	size_t n = in->family == 4 ? 4 : 16;
 
-	if (!p)
-		return NULL;
-	if (cached(c, p, in))
+	if (cached(c, generation, in))
 		return c->sa;
-	c->sa = look_up(p, in);
-	c->generation = p->generation;
+	c->sa = look_up(sad, in);
+	c->generation = generation;
 	c->family = in->family;
 	c->proto = in->proto;
 	c->has_ports = in->has_ports;
@@ -210,12 +118,160 @@ struct sa *sad_out(const struct sad *sad, struct sad_cache *c, const struct inne
 	return c->sa;
 }
 
-/* Keep all[] sorted by order; a successor comes right after what it replaces. */
+/* ---- policies: the control thread ---- */
+
+static bool has_range(const struct sa *sa)
+{
+	return sa->n_exact < sa->n_ts_remote;
+}
+
+static struct sad_ranges *ranges_of(const struct sad *sad)
+{
+	return atomic_load_explicit(&sad->ranges, memory_order_relaxed);
+}
+
+/* The same without holes, and with sa at its place. 0 or -ENOMEM. */
+static int ranges_copy(struct sad *sad, struct sa *sa)
+{
+	struct sad_ranges *old = ranges_of(sad), *r;
+	uint32_t n = old ? old->n : 0, cap = RANGES_MIN, k = 0;
+
+	while (cap < 2 * (n + 1))
+		cap *= 2;
+	r = calloc(1, sizeof(*r) + cap * sizeof(r->sa[0]));
+	if (!r)
+		return -ENOMEM;
+	r->cap = cap;
+	for (uint32_t i = 0; i < n; i++) {
+		struct sa *o = old->sa[i];
+
+		if (!o)
+			continue;
+		if (sa && o->order > sa->order) {
+			r->sa[k++] = sa;
+			sa = NULL;
+		}
+		r->sa[k++] = o;
+	}
+	if (sa)
+		r->sa[k++] = sa;
+	r->n = k;
+	atomic_store_explicit(&sad->ranges, r, memory_order_release);
+	if (old) {
+		old->free_mark = epoch_advance(&sad->epoch);
+		old->next_retired = sad->retired_ranges;
+		sad->retired_ranges = old;
+	}
+	return 0;
+}
+
+static int ranges_add(struct sad *sad, struct sa *sa)
+{
+	struct sad_ranges *r = ranges_of(sad);
+	struct sa *last = r && r->n ? r->sa[r->n - 1] : NULL;
+
+	/* mostly the youngest: at the end, where there is room */
+	if (!last || r->n == r->cap || last->order >= sa->order)
+		return ranges_copy(sad, sa);
+	r->sa[r->n] = sa;
+	atomic_store_explicit(&r->n, r->n + 1, memory_order_release);
+	return 0;
+}
+
+static void ranges_remove(struct sad *sad, const struct sa *sa)
+{
+	struct sad_ranges *r = ranges_of(sad);
+
+	for (uint32_t i = 0; i < r->n; i++)
+		if (r->sa[i] == sa)
+			atomic_store_explicit(&r->sa[i], NULL, memory_order_release);
+}
+
+static void exact_add(struct sad *sad, struct sa_exact *x)
+{
+	_Atomic(struct sa_exact *) *link = head_of(sad, x->ts->family, x->ts->first);
+	struct sa_exact *next;
+
+	while ((next = *link) && next->sa->order <= x->sa->order)
+		link = &next->next;
+	/* A reader that still stands on x, which was here before, goes on in the same chain. */
+	atomic_store_explicit(&x->next, next, memory_order_release);
+	atomic_store_explicit(link, x, memory_order_release);
+}
+
+static void exact_remove(struct sad *sad, struct sa_exact *x)
+{
+	_Atomic(struct sa_exact *) *link = head_of(sad, x->ts->family, x->ts->first);
+
+	while (*link != x)
+		link = &(*link)->next;
+	atomic_store_explicit(link, x->next, memory_order_release);
+}
+
+static int appear(struct sad *sad, struct sa *sa)
+{
+	int r = has_range(sa) ? ranges_add(sad, sa) : 0;
+
+	if (r < 0)
+		return r;
+	for (int i = 0; i < sa->n_exact; i++)
+		exact_add(sad, &sa->exact[i]);
+	sa->present = true;
+	atomic_fetch_add(&sad->generation, 1);
+	return 0;
+}
+
+static void disappear(struct sad *sad, struct sa *sa)
+{
+	if (has_range(sa))
+		ranges_remove(sad, sa);
+	for (int i = 0; i < sa->n_exact; i++)
+		exact_remove(sad, &sa->exact[i]);
+	sa->present = false;
+	atomic_fetch_add(&sad->generation, 1);
+}
+
+static bool superseded(const struct sad *sad, const struct sa *sa)
+{
+	hash_for_each (it, tmp, &sad->by_replaces, sa->id)
+		if (!hash_entry(it, struct sa, by_replaces)->deferred)
+			return true;
+	return false;
+}
+
+/* Bring an SA into the policies if it belongs there; taking out comes later, so that between the
+ * two its traffic has one SA or the other. 0 or -ENOMEM. */
+static int show(struct sad *sad, struct sa *sa)
+{
+	sa->superseded = superseded(sad, sa);
+	return sa->deferred || sa->superseded || sa->present ? 0 : appear(sad, sa);
+}
+
+static void hide(struct sad *sad, struct sa *sa)
+{
+	sa->superseded = superseded(sad, sa);
+	if ((sa->deferred || sa->superseded) && sa->present)
+		disappear(sad, sa);
+}
+
+/* ---- adding and removing: the control thread ---- */
+
+struct sa *sad_find(const struct sad *sad, uint32_t id)
+{
+	struct hash_node *n = hash_find(&sad->by_id, id);
+
+	return n ? hash_entry(n, struct sa, by_id) : NULL;
+}
+
+struct sa *sad_heir(const struct sad *sad, uint32_t id)
+{
+	struct hash_node *n = hash_find(&sad->by_replaces, id);
+
+	return n ? hash_entry(n, struct sa, by_replaces) : NULL;
+}
+
 static int insert(struct sad *sad, struct sa *sa)
 {
-	struct sa *old = sa->replaces ? sad_find(sad, sa->replaces) : NULL;
-	size_t at = sad->n;
-
 	if (sad->n == sad->cap) {
 		size_t cap = sad->cap ? sad->cap * 2 : 64;
 		struct sa **all = realloc(sad->all, cap * sizeof(*all));
@@ -225,53 +281,64 @@ static int insert(struct sad *sad, struct sa *sa)
 		sad->all = all;
 		sad->cap = cap;
 	}
-	sa->order = old ? old->order : sad->next_order++;
-	while (at > 0 && sad->all[at - 1]->order > sa->order)
-		at--;
-	memmove(&sad->all[at + 1], &sad->all[at], (sad->n - at) * sizeof(*sad->all));
-	sad->all[at] = sa;
-	sad->n++;
+	sa->at = sad->n;
+	sad->all[sad->n++] = sa;
+	hash_add(&sad->by_id, &sa->by_id, sa->id);
+	if (sa->replaces)
+		hash_add(&sad->by_replaces, &sa->by_replaces, sa->replaces);
 	return 0;
 }
 
-static void remove_at(struct sad *sad, size_t i)
+static void remove_sa(struct sad *sad, struct sa *sa)
 {
-	memmove(&sad->all[i], &sad->all[i + 1], (sad->n - i - 1) * sizeof(*sad->all));
-	sad->n--;
+	struct sa *last = sad->all[--sad->n];
+
+	sad->all[sa->at] = last;
+	last->at = sa->at;
+	hash_remove(&sad->by_id, &sa->by_id);
+	hash_remove(&sad->by_replaces, &sa->by_replaces);
 }
 
-static size_t index_of(const struct sad *sad, const struct sa *sa)
+/* Nothing of it can be reached any more: free it when nobody looks at it. */
+static void retire(struct sad *sad, struct sa *sa)
 {
-	size_t i = 0;
-
-	while (sad->all[i] != sa)
-		i++;
-	return i;
+	sa->free_mark = epoch_advance(&sad->epoch);
+	sa->next_retired = sad->retired;
+	sad->retired = sa;
 }
 
 int sad_add(struct sad *sad, struct sa *sa)
 {
 	_Atomic(struct sa *) *slot = &sad->in[STEER_SPI_INDEX(sa->spi_in)];
+	struct sa *old = sa->replaces ? sad_find(sad, sa->replaces) : NULL;
 	int r;
 
 	if (sad_find(sad, sa->id) || atomic_load(slot))
 		return -EEXIST;
+	/* A successor takes the place of what it replaces. */
+	sa->order = old ? old->order : sad->next_order++;
+	if (!old)
+		sa->deferred = false; /* nobody there to send for it */
 	r = insert(sad, sa);
 	if (r < 0)
 		return r;
 	/* Inbound first: the peer may send as soon as it has our answer. */
 	atomic_store_explicit(slot, sa, memory_order_release);
-	r = rebuild(sad);
+	r = show(sad, sa);
 	if (r < 0) {
-		remove_at(sad, index_of(sad, sa));
+		uint64_t mark;
+
+		remove_sa(sad, sa);
 		atomic_store(slot, NULL);
 		/* A packet thread may already have seen it; the caller frees it at once. */
-		uint64_t mark = epoch_advance(&sad->epoch);
-
+		mark = epoch_advance(&sad->epoch);
 		while (!epoch_passed(&sad->epoch, mark))
 			;
+		return r;
 	}
-	return r;
+	if (old)
+		hide(sad, old);
+	return 0;
 }
 
 struct sa *sad_sender(const struct sad *sad, uint32_t id)
@@ -279,12 +346,15 @@ struct sa *sad_sender(const struct sad *sad, uint32_t id)
 	struct sa *sa = sad_find(sad, id);
 
 	/* Forward to the newest successor that is in use; bounded by the number of SAs. */
-	for (size_t hop = 0; sa && sa->superseded && hop < sad->n; hop++)
-		for (size_t i = 0; i < sad->n; i++)
-			if (sad->all[i]->replaces == sa->id && !sad->all[i]->deferred) {
-				sa = sad->all[i];
-				break;
-			}
+	for (size_t hop = 0; sa && sa->superseded && hop < sad->n; hop++) {
+		struct sa *heir = NULL;
+
+		hash_for_each (it, tmp, &sad->by_replaces, sa->id)
+			if (!hash_entry(it, struct sa, by_replaces)->deferred)
+				heir = hash_entry(it, struct sa, by_replaces);
+		if (heir)
+			sa = heir;
+	}
 	/* Or back to the predecessor while it is deferred. */
 	for (size_t hop = 0; sa && sa->deferred && hop < sad->n; hop++)
 		sa = sad_find(sad, sa->replaces);
@@ -293,31 +363,33 @@ struct sa *sad_sender(const struct sad *sad, uint32_t id)
 
 int sad_del(struct sad *sad, uint32_t id)
 {
-	struct sa *sa = sad_find(sad, id);
-	size_t i;
-	int r;
+	struct sa *sa = sad_find(sad, id), *old;
+	int r = 0;
 
 	if (!sa)
 		return -ENOENT;
-	i = index_of(sad, sa);
-	remove_at(sad, i);
-	r = rebuild(sad);
-	if (r < 0) {
-		memmove(&sad->all[i + 1], &sad->all[i], (sad->n - i) * sizeof(*sad->all));
-		sad->all[i] = sa;
-		sad->n++;
-		return r;
+	old = sa->replaces ? sad_find(sad, sa->replaces) : NULL;
+	remove_sa(sad, sa);
+	/* Others take its traffic over before it goes: its heirs, or what it has replaced. */
+	hash_for_each (it, tmp, &sad->by_replaces, id) {
+		struct sa *heir = hash_entry(it, struct sa, by_replaces);
+
+		heir->deferred = false;
+		if (r == 0)
+			r = show(sad, heir);
 	}
+	if (old && r == 0)
+		r = show(sad, old);
+	if (sa->present)
+		disappear(sad, sa);
 	atomic_store(&sad->in[STEER_SPI_INDEX(sa->spi_in)], NULL);
-	sa->free_mark = epoch_advance(&sad->epoch);
-	sa->next_retired = sad->retired;
-	sad->retired = sa;
-	return 0;
+	retire(sad, sa);
+	return r;
 }
 
 int sad_out_on(struct sad *sad, uint32_t id)
 {
-	struct sa *sa = sad_find(sad, id);
+	struct sa *sa = sad_find(sad, id), *old;
 	int r;
 
 	if (!sa)
@@ -325,26 +397,31 @@ int sad_out_on(struct sad *sad, uint32_t id)
 	if (!sa->deferred)
 		return 0;
 	sa->deferred = false;
-	r = rebuild(sad);
-	if (r < 0)
+	r = show(sad, sa);
+	if (r < 0) {
 		sa->deferred = true;
-	return r;
+		return r;
+	}
+	old = sad_find(sad, sa->replaces);
+	if (old)
+		hide(sad, old);
+	return 0;
 }
 
 bool sad_reclaim(struct sad *sad)
 {
-	struct policy **p = &sad->retired_policy;
+	struct sad_ranges **p = &sad->retired_ranges;
 	struct sa **s = &sad->retired;
 
 	while (*p) {
-		struct policy *old = *p;
+		struct sad_ranges *old = *p;
 
 		if (!epoch_passed(&sad->epoch, old->free_mark)) {
 			p = &old->next_retired;
 			continue;
 		}
 		*p = old->next_retired;
-		policy_free(old);
+		free(old);
 	}
 	while (*s) {
 		struct sa *old = *s;
@@ -356,7 +433,7 @@ bool sad_reclaim(struct sad *sad)
 		*s = old->next_retired;
 		sa_free(old);
 	}
-	return sad->retired || sad->retired_policy;
+	return sad->retired || sad->retired_ranges;
 }
 
 void sad_clear(struct sad *sad)
@@ -365,8 +442,12 @@ void sad_clear(struct sad *sad)
 	for (size_t i = 0; i < sad->n; i++)
 		sa_free(sad->all[i]);
 	free(sad->all);
-	policy_free(atomic_load(&sad->policy));
+	free(atomic_load(&sad->ranges));
 	if (sad->in)
 		munmap((void *)sad->in, STEER_SA_MAX * sizeof(*sad->in));
+	if (sad->head)
+		munmap((void *)sad->head, HEADS * sizeof(*sad->head));
+	hash_clear(&sad->by_id);
+	hash_clear(&sad->by_replaces);
 	memset(sad, 0, sizeof(*sad));
 }
