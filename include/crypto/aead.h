@@ -4,7 +4,7 @@
  * picks by name or takes the best for this CPU.
  *
  * A context belongs to one SA direction and one thread. seal and open work in place, allocate
- * nothing and take no lock. RFC 4106, 5282, 7634, 3602, 4868.
+ * nothing (but for BRIEF) and take no lock. RFC 4106, 5282, 7634, 3602, 4868.
  */
 #ifndef BRAID_CRYPTO_AEAD_H
 #define BRAID_CRYPTO_AEAD_H
@@ -30,7 +30,14 @@ struct aead_sizes {
 	size_t block; /* padding granularity: 1 for stream-like ciphers */
 };
 
-enum aead_driver { AEAD_DRIVER_BEST, AEAD_DRIVER_OPENSSL, AEAD_DRIVER_IPSEC_MB };
+/* BRIEF: OpenSSL with as little memory as can be while nothing is sealed or opened; with AEAD
+ * ciphers seal and open make a context of the provider's each time. For IKE. */
+enum aead_driver {
+	AEAD_DRIVER_BEST,
+	AEAD_DRIVER_OPENSSL,
+	AEAD_DRIVER_IPSEC_MB,
+	AEAD_DRIVER_BRIEF,
+};
 
 bool aead_sizes(const struct aead_spec *spec, struct aead_sizes *ret_sizes);
 /* "openssl", "ipsec-mb"; what BEST resolves to here. Static string. */

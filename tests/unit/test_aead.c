@@ -74,7 +74,8 @@ static const struct vector vectors[] = {
 	  "76aaa8266b7fb0f7b11b369907e1ad43" },
 };
 
-static enum aead_driver drivers[] = { AEAD_DRIVER_OPENSSL, AEAD_DRIVER_IPSEC_MB };
+static enum aead_driver drivers[] = { AEAD_DRIVER_OPENSSL, AEAD_DRIVER_IPSEC_MB,
+				      AEAD_DRIVER_BRIEF };
 
 static void check_vector(const struct vector *v, enum aead_driver d)
 {

@@ -42,6 +42,10 @@ static const struct aead_ops *driver_ops(enum aead_driver d, const struct aead_s
 		return NULL;
 	case AEAD_DRIVER_OPENSSL:
 		return spec->integ_id == INTEG_NONE ? &aead_ops_openssl : &aead_ops_openssl_etm;
+	case AEAD_DRIVER_BRIEF:
+		/* the IV of CBC comes from a counter of the context */
+		return spec->integ_id == INTEG_NONE ? &aead_ops_openssl_brief
+						    : &aead_ops_openssl_etm;
 	case AEAD_DRIVER_BEST: {
 		const struct aead_ops *ops = driver_ops(AEAD_DRIVER_IPSEC_MB, spec);
 
@@ -57,6 +61,7 @@ const char *aead_driver_name(enum aead_driver d)
 
 	switch (d) {
 	case AEAD_DRIVER_OPENSSL:
+	case AEAD_DRIVER_BRIEF:
 		return "openssl";
 	case AEAD_DRIVER_IPSEC_MB:
 		return "ipsec-mb";

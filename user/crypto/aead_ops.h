@@ -28,7 +28,8 @@ struct aead {
 	uint8_t salt[AEAD_SALT_MAX];
 };
 
-extern const struct aead_ops aead_ops_openssl;	   /* AEAD ciphers */
+extern const struct aead_ops aead_ops_openssl; /* AEAD ciphers */
+extern const struct aead_ops aead_ops_openssl_brief;
 extern const struct aead_ops aead_ops_openssl_etm; /* cipher, then HMAC */
 #ifdef HAVE_IPSEC_MB
 extern const struct aead_ops aead_ops_ipsec_mb;
