@@ -41,6 +41,8 @@ enum {
 	IKE_VIPS_MAX = 4,
 	IKE_CHILDREN_MAX = 64,
 	IKE_SUITE_STR = 96,
+	IKE_INIT_MAX = 3000,	     /* octets of an IKE_SA_INIT request that is looked at */
+	IKE_HALF_OPEN_OCTETS = 8192, /* of memory, at most, that one half-open IKE SA costs */
 };
 
 /* ---- configuration (filled by conf, owned by the caller, copied on load) ---- */
@@ -116,6 +118,8 @@ struct ike_pool_cfg {
 struct ike_cfg {
 	uint32_t cookie_threshold; /* half-open SAs above which COOKIE is demanded; default 10 */
 	uint32_t half_open_max;	   /* total; beyond it IKE_SA_INIT is dropped; default 1000 */
+	uint32_t block_threshold;  /* half-open SAs of one source (an IPv4 address, an IPv6 /64),
+				    * beyond which more of it are dropped; 0: no limit */
 	usec_t half_open_timeout;  /* default 30 s */
 	uint16_t n_conns, n_pools;
 	struct ike_conn_cfg *conns; /* borrowed for the call; copied inside */
@@ -221,7 +225,7 @@ int ike_reload(struct ike *ike, const struct ike_cfg *cfg, usec_t now);
  * is counted and dropped. */
 void ike_recv(struct ike *ike, const struct ike_path *path, uint8_t *buf, size_t len, usec_t now);
 void ike_tick(struct ike *ike, usec_t now);
-usec_t ike_deadline(const struct ike *ike);
+usec_t ike_deadline(struct ike *ike);
 
 /* Operators' commands. op is echoed in the events that end the operation.
  * -ENOENT: no such connection/child; -EALREADY; -ENOMEM; -EINVAL (no remote address). */
@@ -278,13 +282,31 @@ struct ike_sa_info {
 
 /* retransmits: our own, unanswered; retransmits_rx: exact copies of a request that was answered,
  * sent again by the peer or replayed by anybody; dropped_window: every other Message ID that is not
- * the next one. */
+ * the next one; half_open_refused: there were as many as may be; half_open_blocked: of that source.
+ */
 struct ike_counters {
 	uint64_t rx, tx, retransmits, retransmits_rx, dropped_syntax, dropped_spi, dropped_version,
 		dropped_window, dropped_integrity, cookies_sent, half_open, half_open_refused,
-		auth_failed;
+		half_open_blocked, auth_failed;
 };
 
+/* Walks over all that are shown, oldest first: from NULL to NULL; what they return is valid until
+ * the next call into the core. Each SA has a serial number, rising along the walk, for those who go
+ * on later: ike_sa_after finds the first one beyond it. */
+struct ike_sa;
+struct child_sa;
+const struct ike_sa *ike_sa_first(const struct ike *ike);
+const struct ike_sa *ike_sa_after(const struct ike *ike, uint64_t serial);
+const struct ike_sa *ike_sa_next(const struct ike *ike, const struct ike_sa *sa);
+const struct child_sa *ike_child_next(const struct ike_sa *sa, const struct child_sa *c_or_null);
+uint64_t ike_sa_serial(const struct ike_sa *sa);
+void ike_sa_look(const struct ike_sa *sa, struct ike_sa_info *ret_info);
+void ike_child_look(const struct child_sa *c, struct ike_child_info *ret_info);
+/* How far a connection is, its best IKE SA counted; also NONE for one that is not configured. */
+enum ike_progress { IKE_PROGRESS_NONE, IKE_PROGRESS_CONNECTING, IKE_PROGRESS_ESTABLISHED };
+enum ike_progress ike_conn_progress(const struct ike *ike, const char *conn);
+
+/* By position: for tests and short lists. */
 size_t ike_sa_count(const struct ike *ike);
 bool ike_sa_at(const struct ike *ike, size_t i, struct ike_sa_info *ret_info);
 bool ike_child_at(const struct ike *ike, size_t sa, size_t child, struct ike_child_info *ret_info);
@@ -298,6 +320,7 @@ struct ike_sa_keys {
 	uint16_t encr_id, encr_key_bits, integ_id;
 };
 bool ike_keys_at(const struct ike *ike, size_t i, struct ike_sa_keys *ret_keys);
+bool ike_keys_look(const struct ike_sa *sa, struct ike_sa_keys *ret_keys);
 
 /* ---- surviving the agent ---- */
 

@@ -47,6 +47,44 @@ struct child_sa *child_find(const struct ike_sa *sa, uint32_t id)
 	return NULL;
 }
 
+void child_link(struct ike *ike, struct ike_sa *sa, struct child_sa *c)
+{
+	list_append(&sa->children, &c->node);
+	sa->n_children++;
+	c->sa = sa;
+	hash_add(&ike->children, &c->by_id, c->id);
+}
+
+int child_ts_set(struct child_sa *c, const struct ike_ts *local, uint8_t n_local,
+		 const struct ike_ts *remote, uint8_t n_remote)
+{
+	struct ike_ts *ts = malloc((n_local + n_remote + 1u) * sizeof(*ts));
+
+	if (!ts)
+		return -ENOMEM;
+	free(c->ts_local);
+	c->ts_local = ts;
+	c->ts_remote = ts + n_local;
+	c->n_ts_local = n_local;
+	c->n_ts_remote = n_remote;
+	memcpy(c->ts_local, local, n_local * sizeof(*ts));
+	memcpy(c->ts_remote, remote, n_remote * sizeof(*ts));
+	return 0;
+}
+
+void child_free(struct child_sa *c)
+{
+	free(c->ts_local);
+	free(c);
+}
+
+void child_unlink(struct ike *ike, struct child_sa *c)
+{
+	list_remove(&c->node);
+	c->sa->n_children--;
+	hash_remove(&ike->children, &c->by_id);
+}
+
 /* The one in use under that name. */
 struct child_sa *child_by_name(const struct ike_sa *sa, const char *name)
 {
@@ -63,11 +101,9 @@ struct child_sa *child_by_name(const struct ike_sa *sa, const char *name)
 struct child_sa *child_by_peer_spi(const struct ike *ike, struct ike_sa *sa, uint32_t spi,
 				   struct ike_sa **ret_owner)
 {
-	list_for_each (it, &ike->sas) {
-		struct ike_sa *o = list_entry(it, struct ike_sa, node);
+	hash_for_each (it, tmp, &ike->families, sa->family) {
+		struct ike_sa *o = hash_entry(it, struct ike_sa, by_family);
 
-		if (o->family != sa->family)
-			continue;
 		list_for_each (jt, &o->children) {
 			struct child_sa *c = list_entry(jt, struct child_sa, node);
 
@@ -96,9 +132,8 @@ void child_remove(struct ike *ike, struct ike_sa *sa, struct child_sa *c)
 		out_child_del(ike, sa, c->id);
 	else
 		ike->env.spi_free(ike->env.ctx, c->spi_in);
-	list_remove(&c->node);
-	sa->n_children--;
-	free(c);
+	child_unlink(ike, c);
+	child_free(c);
 	ike_sa_touch(sa);
 }
 
@@ -154,8 +189,10 @@ static void own_ts(const struct ike_sa *sa, const struct ike_child_cfg *cfg,
 	if (rekeyed) {
 		d->n_ts_local = rekeyed->n_ts_local;
 		d->n_ts_remote = rekeyed->n_ts_remote;
-		memcpy(d->ts_local, rekeyed->ts_local, sizeof(d->ts_local));
-		memcpy(d->ts_remote, rekeyed->ts_remote, sizeof(d->ts_remote));
+		memcpy(d->ts_local, rekeyed->ts_local,
+		       rekeyed->n_ts_local * sizeof(d->ts_local[0]));
+		memcpy(d->ts_remote, rekeyed->ts_remote,
+		       rekeyed->n_ts_remote * sizeof(d->ts_remote[0]));
 		return;
 	}
 	ts_local(sa, cfg, d->ts_local, &d->n_ts_local);
@@ -360,8 +397,8 @@ static void describe(const struct ike_sa *sa, const struct child_sa *c, const st
 	out->peer_probes = sa->peer_probes && sa->conn->c.multipath;
 	out->n_ts_local = c->n_ts_local;
 	out->n_ts_remote = c->n_ts_remote;
-	memcpy(out->ts_local, c->ts_local, sizeof(out->ts_local));
-	memcpy(out->ts_remote, c->ts_remote, sizeof(out->ts_remote));
+	memcpy(out->ts_local, c->ts_local, c->n_ts_local * sizeof(out->ts_local[0]));
+	memcpy(out->ts_remote, c->ts_remote, c->n_ts_remote * sizeof(out->ts_remote[0]));
 	out->n_vips = sa->n_own_vips;
 	memcpy(out->vips, sa->own_vips, sizeof(out->vips));
 	out->role_i = sa->role_i;
@@ -384,10 +421,10 @@ static struct child_sa *child_new(struct ike *ike, const struct ike_sa *sa,
 	/* the address pair is the IKE SA's, and encapsulation follows it (2.23) */
 	c->encap = sa->natt_peer && (sa->conn->c.encap || sa->nat_local || sa->nat_remote);
 	c->since = ike->now;
-	c->n_ts_local = d->n_ts_local;
-	c->n_ts_remote = d->n_ts_remote;
-	memcpy(c->ts_local, d->ts_local, sizeof(c->ts_local));
-	memcpy(c->ts_remote, d->ts_remote, sizeof(c->ts_remote));
+	if (child_ts_set(c, d->ts_local, d->n_ts_local, d->ts_remote, d->n_ts_remote)) {
+		free(c);
+		return NULL;
+	}
 	return c;
 }
 
@@ -411,12 +448,11 @@ int child_install(struct ike *ike, struct ike_sa *sa, const struct child_deal *d
 		secret_wipe(&out, sizeof(out));
 	}
 	if (ret) {
-		free(c);
+		child_free(c);
 		return ret;
 	}
 	c->installed = !d->redundant;
-	list_append(&sa->children, &c->node);
-	sa->n_children++;
+	child_link(ike, sa, c);
 	ike_sa_touch(sa);
 	*ret_child = c;
 	return 0;

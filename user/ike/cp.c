@@ -10,8 +10,8 @@
 
 static bool leased(const struct ike *ike, const struct addr *a)
 {
-	list_for_each (it, &ike->leases)
-		if (addr_equal(&list_entry(it, struct lease, node)->addr, a))
+	hash_for_each (it, tmp, &ike->leases, addr_key(a))
+		if (addr_equal(&hash_entry(it, struct lease, by_addr)->addr, a))
 			return true;
 	return false;
 }
@@ -24,8 +24,8 @@ static bool lease_add(struct ike *ike, uint64_t family, const struct addr *a)
 		return false;
 	l->family = family;
 	l->addr = *a;
-	list_append(&ike->leases, &l->node);
-	ike->n_leases++;
+	hash_add(&ike->leases, &l->by_addr, addr_key(a));
+	hash_add(&ike->leases_of, &l->by_family, family);
 	return true;
 }
 
@@ -34,17 +34,26 @@ bool cp_restore(struct ike *ike, uint64_t family, const struct addr *a)
 	return leased(ike, a) ? false : lease_add(ike, family, a);
 }
 
+static void lease_free(struct ike *ike, struct lease *l)
+{
+	hash_remove(&ike->leases, &l->by_addr);
+	hash_remove(&ike->leases_of, &l->by_family);
+	free(l);
+}
+
 void cp_release(struct ike *ike, uint64_t family)
 {
-	list_for_each_safe (it, tmp, &ike->leases) {
-		struct lease *l = list_entry(it, struct lease, node);
+	struct hash_node *n;
 
-		if (l->family != family)
-			continue;
-		list_remove(&l->node);
-		ike->n_leases--;
-		free(l);
-	}
+	while ((n = hash_find(&ike->leases_of, family)))
+		lease_free(ike, hash_entry(n, struct lease, by_family));
+}
+
+void cp_clear(struct ike *ike)
+{
+	for (size_t i = 0; i < ike->leases.size; i++)
+		while (ike->leases.first[i])
+			lease_free(ike, hash_entry(ike->leases.first[i], struct lease, by_addr));
 }
 
 static bool in_pool(const struct pool *p, const struct addr *a)
@@ -61,12 +70,13 @@ static struct pool *pool_find(struct ike *ike, const char *name)
 	return NULL;
 }
 
-/* Among n_leases + 1 addresses of the pool one is free, or the pool is exhausted. */
+/* Among as many addresses as there are leases, and one, of the pool one is free, or the pool is
+ * exhausted. */
 static bool pool_take(struct ike *ike, struct pool *p, uint64_t family, struct addr *ret)
 {
 	struct addr a = in_pool(p, &p->hint) ? p->hint : p->c.first;
 
-	for (uint32_t i = 0; i <= ike->n_leases; i++) {
+	for (uint32_t i = 0; i <= ike->leases.n; i++) {
 		if (!leased(ike, &a)) {
 			if (!lease_add(ike, family, &a))
 				return false;

@@ -82,9 +82,9 @@ static const size_t key_offsets[] = {
 };
 enum { N_KEYS = sizeof(key_offsets) / sizeof(key_offsets[0]) };
 
-static struct secret *key_at(struct ike_keys *k, unsigned i)
+static struct ike_key *key_at(struct ike_keys *k, unsigned i)
 {
-	return (struct secret *)((char *)k + key_offsets[i]);
+	return (struct ike_key *)((char *)k + key_offsets[i]);
 }
 
 static void put_child(struct wr *w, const struct child_sa *c, usec_t now)
@@ -154,7 +154,7 @@ static void put_sa(struct wr *w, const struct ike_sa *sa, usec_t now)
 	wr_u8(w, sa->peer_probes);
 	put_suite(w, &sa->suite);
 	for (unsigned i = 0; i < N_KEYS; i++) {
-		const struct secret *s = key_at((struct ike_keys *)&sa->keys, i);
+		const struct ike_key *s = key_at((struct ike_keys *)&sa->keys, i);
 
 		put_blob(w, s->b, s->len);
 	}
@@ -212,6 +212,7 @@ bool ike_image_next(struct ike *ike, uint64_t *ret_key, uint8_t *out, size_t cap
 		bool before = sa->imaged;
 
 		list_remove(&sa->dirty_node);
+		timer_touch(sa); /* an end may have waited for this */
 		sa->imaged = len;
 		if (!len && !before)
 			continue;
@@ -299,7 +300,7 @@ static void get_ts(struct rd *r, struct ike_ts *ts, uint8_t *ret_n)
 	if (n > IKE_TS_MAX)
 		r->err = -EBADMSG;
 	for (unsigned i = 0; i < n && !r->err; i++) {
-		ts[i].protocol = rd_u8(r);
+		ts[i] = (struct ike_ts){ .protocol = rd_u8(r) };
 		ts[i].port_first = rd_u16(r);
 		ts[i].port_last = rd_u16(r);
 		get_addr(r, &ts[i].first);
@@ -344,14 +345,15 @@ static uint8_t *get_copy(struct rd *r, size_t *ret_len)
 static void get_child(struct rd *r, struct ike *ike, struct ike_sa *sa)
 {
 	struct child_sa *c = calloc(1, sizeof(*c));
+	struct ike_ts local[IKE_TS_MAX], remote[IKE_TS_MAX];
+	uint8_t n_local, n_remote;
 
 	if (!c) {
 		r->err = -ENOMEM;
 		return;
 	}
-	list_append(&sa->children, &c->node);
-	sa->n_children++;
 	c->id = rd_u32(r);
+	child_link(ike, sa, c);
 	c->spi_in = rd_u32(r);
 	c->spi_out = rd_u32(r);
 	get_text(r, c->name);
@@ -361,8 +363,10 @@ static void get_child(struct rd *r, struct ike *ike, struct ike_sa *sa)
 	c->encap = rd_u8(r);
 	c->installed = rd_u8(r);
 	c->since = ike->now - rd_u64(r);
-	get_ts(r, c->ts_local, &c->n_ts_local);
-	get_ts(r, c->ts_remote, &c->n_ts_remote);
+	get_ts(r, local, &n_local);
+	get_ts(r, remote, &n_remote);
+	if (!r->err && child_ts_set(c, local, n_local, remote, n_remote))
+		r->err = -ENOMEM;
 	if (c->state > CHILD_DELETING || c->mode > CHILD_TRANSPORT)
 		r->err = -EBADMSG;
 	if (!r->err && c->id > ike->next_child_id)
@@ -408,10 +412,10 @@ static void get_task(struct rd *r, struct ike *ike, struct ike_sa *sa)
 static void get_keys(struct rd *r, struct ike_sa *sa)
 {
 	for (unsigned i = 0; i < N_KEYS; i++) {
-		struct bytes b = get_blob(r, SECRET_MAX);
+		struct bytes b = get_blob(r, IKE_KEY_MAX);
 
 		if (!r->err &&
-		    secret_set(key_at(&sa->keys, i), b.p ? b.p : (const uint8_t *)"", b.len))
+		    ike_key_set(key_at(&sa->keys, i), b.p ? b.p : (const uint8_t *)"", b.len))
 			r->err = -EBADMSG;
 	}
 }
@@ -527,6 +531,7 @@ int ike_import(struct ike *ike, const uint8_t *image, size_t len, usec_t now)
 	for (unsigned i = 0; i < sa->n_peer_vips; i++)
 		cp_restore(ike, sa->family, &sa->peer_vips[i]);
 	ike_sa_insert(ike, sa);
+	ike_reap(ike);
 	log_ike(sa, LOG_INFO_, "taken over after a restart: next request %u, next expected %u",
 		sa->next_request, sa->expected_request);
 	return 0;

@@ -1,12 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The core's life, its way in for datagrams, and its timers.
- *
- * Timers, all served by ike_tick and summed up by ike_deadline:
- *   task.next_send, .give_up, .not_before   retransmission, giving up, waiting (window.c)
- *   ike_sa.expires                          half-open, lingering, superseded IKE SAs
- *   ike_sa.last_rx + dpd_delay              liveness check
- * The cookie secret changes when it is used after its time (cookie.c), without a timer.
- */
+/* The core's life, and its way in for datagrams. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -53,9 +46,24 @@ int ike_reload(struct ike *ike, const struct ike_cfg *cfg, usec_t now)
 	ike->n_pools = cfg->n_pools;
 	ike->cookie_threshold = cfg->cookie_threshold ? cfg->cookie_threshold : 10;
 	ike->half_open_max = cfg->half_open_max ? cfg->half_open_max : 1000;
+	ike->block_threshold = cfg->block_threshold;
 	ike->half_open_timeout =
 		cfg->half_open_timeout ? cfg->half_open_timeout : 30 * USEC_PER_SEC;
 	return 0;
+}
+
+static const size_t tables[] = {
+	offsetof(struct ike, spis),	 offsetof(struct ike, families),
+	offsetof(struct ike, named),	 offsetof(struct ike, peers),
+	offsetof(struct ike, inits),	 offsetof(struct ike, sources),
+	offsetof(struct ike, children),	 offsetof(struct ike, leases),
+	offsetof(struct ike, leases_of),
+};
+enum { N_TABLES = sizeof(tables) / sizeof(tables[0]) };
+
+static struct hash *table(struct ike *ike, unsigned i)
+{
+	return (struct hash *)((char *)ike + tables[i]);
 }
 
 struct ike *ike_new(const struct ike_cfg *cfg, const struct ike_env *env, usec_t now)
@@ -69,14 +77,12 @@ struct ike *ike_new(const struct ike_cfg *cfg, const struct ike_env *env, usec_t
 		return NULL;
 	ike->env = *env;
 	list_init(&ike->conns);
-	list_init(&ike->leases);
 	list_init(&ike->sas);
 	list_init(&ike->dirty);
 	list_init(&ike->outs);
-	for (unsigned i = 0; i < SA_BUCKETS; i++)
-		list_init(&ike->table[i]);
-	for (unsigned i = 0; i < 256; i++)
-		list_init(&ike->inits[i]);
+	list_init(&ike->moved);
+	for (unsigned i = 0; i < N_TABLES; i++)
+		hash_init(table(ike, i));
 	if (sha256_digest(&in, 1, digest) || rng_bytes(ike->cookie_secret, 64) ||
 	    ike_reload(ike, cfg, now)) {
 		ike_free(ike);
@@ -94,10 +100,10 @@ void ike_free(struct ike *ike)
 		ike_sa_free(ike, list_entry(it, struct ike_sa, node));
 	outs_free(ike);
 	conns_free(&ike->conns);
-	list_for_each_safe (it, tmp, &ike->leases) {
-		list_remove(it);
-		free(list_entry(it, struct lease, node));
-	}
+	cp_clear(ike);
+	for (unsigned i = 0; i < N_TABLES; i++)
+		hash_clear(table(ike, i));
+	free(ike->timers);
 	free(ike->pools);
 	secret_wipe(ike, sizeof(*ike));
 	free(ike);
@@ -147,63 +153,4 @@ void ike_recv(struct ike *ike, const struct ike_path *path, uint8_t *buf, size_t
 	else
 		receive(ike, path, buf, len, &h);
 	ike_reap(ike);
-}
-
-static usec_t liveness_at(const struct ike_sa *sa)
-{
-	if (sa->state != IKE_ESTABLISHED || !sa->conn->c.dpd_delay || sa->n_inflight ||
-	    task_find(sa, TASK_LIVENESS, 0))
-		return USEC_NEVER;
-	return sa->last_rx + sa->conn->c.dpd_delay;
-}
-
-static void expire(struct ike *ike, struct ike_sa *sa)
-{
-	switch (sa->state) {
-	case IKE_HALF_OPEN:
-		ike_sa_free(ike, sa);
-		break;
-	case IKE_REKEYED:
-		ike_sa_close(ike, sa, false, "the peer did not delete it after the rekey");
-		break;
-	default:
-		break;
-	}
-}
-
-void ike_tick(struct ike *ike, usec_t now)
-{
-	ike->now = now;
-	list_for_each_safe (it, tmp, &ike->sas) {
-		struct ike_sa *sa = list_entry(it, struct ike_sa, node);
-
-		if (sa->expires <= now && sa->state != IKE_CLOSED) {
-			expire(ike, sa);
-			continue;
-		}
-		if (!ike_sa_alive(sa))
-			continue;
-		if (liveness_at(sa) <= now)
-			task_new(sa, TASK_LIVENESS, 0);
-		window_tick(ike, sa);
-		if (ike_sa_alive(sa))
-			window_run(ike, sa);
-	}
-	ike_reap(ike);
-}
-
-usec_t ike_deadline(const struct ike *ike)
-{
-	usec_t d = USEC_NEVER;
-
-	list_for_each (it, &ike->sas) {
-		const struct ike_sa *sa = list_entry(it, struct ike_sa, node);
-		usec_t w = window_deadline(sa), l = liveness_at(sa);
-
-		d = w < d ? w : d;
-		d = l < d ? l : d;
-		if (!ike_sa_owed(sa) || sa->state != IKE_CLOSED)
-			d = sa->expires < d ? sa->expires : d;
-	}
-	return d;
 }

@@ -19,7 +19,7 @@ static int auth_value(const struct ike_sa *sa, const struct secret *psk, bool of
 		      const uint8_t *body, size_t body_len, uint8_t out[PRF_MAX_OCTETS],
 		      size_t *ret_len)
 {
-	const struct secret *sk_p = of_initiator ? &sa->keys.sk_pi : &sa->keys.sk_pr;
+	const struct ike_key *sk_p = of_initiator ? &sa->keys.sk_pi : &sa->keys.sk_pr;
 	const struct nonce *nonce = of_initiator ? &sa->nr : &sa->ni;
 	struct chunk pad = { key_pad, sizeof(key_pad) - 1 }; /* 17 octets, no terminator */
 	struct chunk id = { body, body_len };

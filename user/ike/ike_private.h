@@ -7,6 +7,7 @@
 #ifndef BRAID_IKE_PRIVATE_H
 #define BRAID_IKE_PRIVATE_H
 
+#include "base/hash.h"
 #include "base/list.h"
 #include "base/log.h"
 #include "crypto/aead.h"
@@ -27,7 +28,6 @@ enum {
 	INIT_ROUNDS_MAX = 5, /* COOKIE and INVALID_KE_PAYLOAD answers we follow */
 	TEMPORARY_MAX = 7,   /* TEMPORARY_FAILUREs in a row before the IKE SA is given up */
 	WINDOW = 1,	     /* requests in flight, each way */
-	SA_BUCKETS = 1024,   /* power of two */
 	ESP_SPI_MIN = 256,   /* below: reserved (4303 2.1) */
 	PORT_IKE = 500,
 	PORT_NATT = 4500,
@@ -57,7 +57,7 @@ struct pool {
 };
 
 struct lease {
-	struct list node;
+	struct hash_node by_addr, by_family;
 	uint64_t family;
 	struct addr addr;
 };
@@ -70,8 +70,16 @@ struct suite {
 	bool integ_none, ke_none; /* the offer listed NONE, so the answer does */
 };
 
+/* As long as the longest PRF, MAC or cipher key with salt; thousands of IKE SAs have seven each. */
+enum { IKE_KEY_MAX = 64 };
+
+struct ike_key {
+	uint8_t len; /* octets in use */
+	uint8_t b[IKE_KEY_MAX];
+};
+
 struct ike_keys {
-	struct secret sk_d, sk_ai, sk_ar, sk_ei, sk_er, sk_pi, sk_pr;
+	struct ike_key sk_d, sk_ai, sk_ar, sk_ei, sk_er, sk_pi, sk_pr;
 };
 
 /* ---- Child SA ---- */
@@ -90,6 +98,8 @@ enum child_state {
 
 struct child_sa {
 	struct list node;
+	struct hash_node by_id; /* ike.children */
+	struct ike_sa *sa;	/* whose it is */
 	uint32_t id, spi_in, spi_out;
 	char name[IKE_NAME_MAX];
 	enum child_state state;
@@ -99,7 +109,7 @@ struct child_sa {
 	bool installed; /* a CHILD_ADD went out */
 	usec_t since;
 	uint8_t n_ts_local, n_ts_remote;
-	struct ike_ts ts_local[IKE_TS_MAX], ts_remote[IKE_TS_MAX];
+	struct ike_ts *ts_local, *ts_remote; /* owned, one block */
 };
 
 /* All that two peers agreed on about a Child SA, before it exists. */
@@ -192,15 +202,17 @@ struct response_cache {
 };
 
 struct ike_sa {
-	struct list node;      /* ike.sas */
-	struct list hash_node; /* ike.table, by own SPI */
-	struct list init_node; /* ike.inits, by hash of the IKE_SA_INIT request; responder */
-	struct conn *conn;     /* counted */
+	struct list node;							/* ike.sas */
+	struct hash_node by_spi, by_family, by_conn, by_id, by_init, by_source; /* in struct ike */
+	struct list moved_node;							/* ike.moved */
+	size_t timer_at;   /* index in ike.timers; 0: not there */
+	usec_t due;	   /* as it stands there */
+	struct conn *conn; /* counted */
 
 	uint64_t spi_i, spi_r;
 	bool initiator; /* original initiator (2.2): follows the last rekey */
 	bool role_i;	/* initiator of the family's first IKE SA: never flips */
-	uint64_t family;
+	uint64_t family, serial;
 	enum ike_state state;
 	bool announced; /* IKE_UP went out */
 	bool redundant; /* lost a rekey collision */
@@ -240,7 +252,7 @@ struct ike_sa {
 	uint8_t n_own_vips, n_peer_vips;
 	struct addr own_vips[IKE_VIPS_MAX], peer_vips[IKE_VIPS_MAX];
 	usec_t last_rx;		/* last fresh protected evidence of the peer (2.4) */
-	struct list *dirty;	/* ike.dirty */
+	struct ike *ike;	/* for ike_sa_touch */
 	struct list dirty_node; /* there, when the image handed out is not what it is now */
 	bool imaged;		/* one was handed out and not taken back */
 };
@@ -258,18 +270,25 @@ struct out {
 struct ike {
 	struct ike_env env;
 	usec_t now; /* of the running call */
-	uint32_t cookie_threshold, half_open_max;
+	uint32_t cookie_threshold, half_open_max, block_threshold;
 	usec_t half_open_timeout;
 	struct list conns;
 	struct pool *pools;
 	uint16_t n_pools;
-	struct list leases;
-	uint32_t n_leases;
+	struct hash leases, leases_of; /* by address, by family */
 
 	struct list sas;
-	struct list dirty; /* in the order of their changes */
-	struct list table[SA_BUCKETS];
-	struct list inits[256];
+	struct list dirty;	/* in the order of their changes */
+	struct hash spis;	/* all with an own SPI */
+	struct hash families;	/* the same, by family */
+	struct hash named;	/* the same, by name of the connection */
+	struct hash peers;	/* established once, by the peer's identity */
+	struct hash inits;	/* responder: by hash of the IKE_SA_INIT request */
+	struct hash sources;	/* half-open, by the peer's address */
+	struct hash children;	/* Child SAs, by id */
+	struct list moved;	/* changed in this call: their deadlines are computed at its end */
+	struct ike_sa **timers; /* heap, earliest at 1 */
+	size_t n_timers, cap_timers, n_sas;
 	uint32_t half_open;
 	uint32_t lingering; /* ended IKE SAs of peers that never authenticated */
 
@@ -277,7 +296,7 @@ struct ike {
 	struct out *shown; /* last one handed out */
 
 	uint32_t next_child_id;
-	uint64_t next_family;
+	uint64_t next_family, next_serial;
 	uint8_t cookie_secret[2][32]; /* current, previous */
 	usec_t cookie_rotated;
 	uint8_t cookie_version;
@@ -325,6 +344,7 @@ bool path_marker(const struct ike_path *path);
 void cp_build(struct part_ctx *c);
 void cp_process(struct part_ctx *c);
 void cp_release(struct ike *ike, uint64_t family);
+void cp_clear(struct ike *ike);
 bool cp_restore(struct ike *ike, uint64_t family, const struct addr *a);
 
 /* cookie.c: 0 with COOKIE_OCTETS written, or -EIO */
@@ -409,13 +429,20 @@ void log_stranger(struct ike *ike, const struct ike_path *path, const char *fmt,
 struct ike_sa *ike_sa_new(struct ike *ike, struct conn *conn, bool initiator);
 void ike_sa_free(struct ike *ike, struct ike_sa *sa);
 struct ike_sa *ike_sa_find(const struct ike *ike, uint64_t own_spi);
+/* Keys of the tables of that name. */
+uint64_t conn_key(const char *name);
+uint64_t id_key(const struct ike_id *id);
+uint64_t addr_key(const struct addr *a);
+/* Whom an address is counted with: an IPv6 /64 is one customer's. */
+uint64_t source_key(const struct addr *a);
 static inline uint64_t ike_sa_own_spi(const struct ike_sa *sa)
 {
 	return sa->initiator ? sa->spi_i : sa->spi_r;
 }
 int ike_spi_new(const struct ike *ike, uint64_t *ret_spi);
-/* Put it into the table by its own SPI, which is set. */
+/* Put it into the tables; its own SPI, connection and family are set. */
 void ike_sa_insert(struct ike *ike, struct ike_sa *sa);
+void ike_sa_withdraw(struct ike *ike, struct ike_sa *sa);
 /* The one place where the state changes; logs old -> new and why. */
 void ike_sa_state(struct ike *ike, struct ike_sa *sa, enum ike_state to, const char *why);
 /* End: its tasks, its Child SAs, events. linger: answer retransmissions for a while. */
@@ -426,8 +453,10 @@ static inline bool ike_sa_alive(const struct ike_sa *sa)
 	return sa->state != IKE_CLOSED;
 }
 /* Keys from g^ir; sk_d_old and prf_old only for a rekey (2.18). 0 or -errno. */
-int ike_sa_derive(struct ike_sa *sa, const struct secret *gir, const struct secret *sk_d_old,
+int ike_sa_derive(struct ike_sa *sa, const struct secret *gir, const struct ike_key *sk_d_old,
 		  uint16_t prf_old);
+/* 0, or -EMSGSIZE. */
+int ike_key_set(struct ike_key *k, const uint8_t *p, size_t n);
 /* Build both cipher contexts from the keys. */
 int ike_sa_arm(struct ike_sa *sa);
 int nonce_new(struct nonce *n);
@@ -526,6 +555,13 @@ enum task_end auth_failed_done(struct ike *ike, struct ike_sa *sa, struct task *
 /* ---- child_sa.c ---- */
 
 struct child_sa *child_find(const struct ike_sa *sa, uint32_t id);
+/* Make it one of sa's, and take it away again. */
+void child_link(struct ike *ike, struct ike_sa *sa, struct child_sa *c);
+void child_free(struct child_sa *c);
+/* Copied. 0 or -ENOMEM. */
+int child_ts_set(struct child_sa *c, const struct ike_ts *local, uint8_t n_local,
+		 const struct ike_ts *remote, uint8_t n_remote);
+void child_unlink(struct ike *ike, struct child_sa *c);
 struct child_sa *child_by_name(const struct ike_sa *sa, const char *name);
 /* By the SPI the peer receives on (what its messages name), in the whole family (INF-7). */
 struct child_sa *child_by_peer_spi(const struct ike *ike, struct ike_sa *sa, uint32_t spi,
@@ -557,6 +593,14 @@ int child_close(struct ike *ike, struct ike_sa *sa, struct child_sa *c, uint32_t
 		const char *why);
 const char *refusal_hint(uint16_t type);
 
+/* ---- timers.c ---- */
+
+/* Something about it changed that may bring its deadline forward. */
+void timer_touch(struct ike_sa *sa);
+/* Room for one more; then, at the end of its life. 0 or -ENOMEM. */
+int timer_reserve(struct ike *ike);
+void timer_forget(struct ike_sa *sa);
+/* The end of each call into the core: free what ended, compute deadlines of what changed. */
 void ike_reap(struct ike *ike);
 
 /* info.c: the i-th IKE SA that is shown, or NULL. */

@@ -16,25 +16,27 @@ static const char *const state_names[] = {
 
 struct ike_sa *ike_sa_new(struct ike *ike, struct conn *conn, bool initiator)
 {
-	struct ike_sa *sa = calloc(1, sizeof(*sa));
+	struct ike_sa *sa = timer_reserve(ike) ? NULL : calloc(1, sizeof(*sa));
 
 	if (!sa)
 		return NULL;
+	sa->ike = ike;
 	sa->conn = conn_ref(conn);
 	sa->initiator = sa->role_i = initiator;
 	sa->family = ++ike->next_family;
+	sa->serial = ++ike->next_serial;
 	sa->state = initiator ? IKE_INIT_SENT : IKE_HALF_OPEN;
 	sa->since = sa->last_rx = ike->now;
 	sa->expires = USEC_NEVER;
 	sa->peer_window = WINDOW;
-	sa->dirty = &ike->dirty;
 	list_init(&sa->dirty_node);
-	list_init(&sa->hash_node);
-	list_init(&sa->init_node);
+	list_init(&sa->moved_node);
 	list_init(&sa->pending);
 	list_init(&sa->inflight);
 	list_init(&sa->children);
 	list_append(&ike->sas, &sa->node);
+	ike->n_sas++;
+	timer_touch(sa);
 	if (sa->state == IKE_HALF_OPEN)
 		ike->half_open++;
 	return sa;
@@ -42,22 +44,20 @@ struct ike_sa *ike_sa_new(struct ike *ike, struct conn *conn, bool initiator)
 
 static bool family_alive(const struct ike *ike, uint64_t family)
 {
-	list_for_each (it, &ike->sas) {
-		const struct ike_sa *sa = list_entry(it, struct ike_sa, node);
-
-		if (sa->family == family && ike_sa_alive(sa))
+	hash_for_each (it, tmp, &ike->families, family)
+		if (ike_sa_alive(hash_entry(it, struct ike_sa, by_family)))
 			return true;
-	}
 	return false;
 }
 
-static void children_free(struct ike_sa *sa)
+static void children_free(struct ike *ike, struct ike_sa *sa)
 {
 	list_for_each_safe (it, tmp, &sa->children) {
-		list_remove(it);
-		free(list_entry(it, struct child_sa, node));
+		struct child_sa *c = list_entry(it, struct child_sa, node);
+
+		child_unlink(ike, c);
+		child_free(c);
 	}
-	sa->n_children = 0;
 }
 
 /* Drop what only a living IKE SA needs; the response cache and ciphers stay for lingering. */
@@ -68,6 +68,16 @@ static void init_octets_free(struct ike_sa *sa)
 	sa->init_req = sa->init_resp = NULL;
 }
 
+void ike_sa_withdraw(struct ike *ike, struct ike_sa *sa)
+{
+	hash_remove(&ike->spis, &sa->by_spi);
+	hash_remove(&ike->families, &sa->by_family);
+	hash_remove(&ike->named, &sa->by_conn);
+	hash_remove(&ike->peers, &sa->by_id);
+	hash_remove(&ike->inits, &sa->by_init);
+	hash_remove(&ike->sources, &sa->by_source);
+}
+
 void ike_sa_free(struct ike *ike, struct ike_sa *sa)
 {
 	if (sa->state == IKE_HALF_OPEN)
@@ -76,13 +86,14 @@ void ike_sa_free(struct ike *ike, struct ike_sa *sa)
 		ike->lingering--;
 	list_remove(&sa->node);
 	list_remove(&sa->dirty_node);
-	list_remove(&sa->hash_node);
-	list_remove(&sa->init_node);
+	timer_forget(sa);
+	ike_sa_withdraw(ike, sa);
+	ike->n_sas--;
 	list_for_each_safe (it, tmp, &sa->pending)
 		task_free(ike, list_entry(it, struct task, node));
 	list_for_each_safe (it, tmp, &sa->inflight)
 		task_free(ike, list_entry(it, struct task, node));
-	children_free(sa);
+	children_free(ike, sa);
 	for (unsigned i = 0; i < WINDOW; i++)
 		free(sa->cache[i].buf);
 	init_octets_free(sa);
@@ -93,20 +104,31 @@ void ike_sa_free(struct ike *ike, struct ike_sa *sa)
 	free(sa);
 }
 
-static struct list *bucket(const struct ike *ike, uint64_t spi)
-{
-	return (struct list *)&ike->table[spi & (SA_BUCKETS - 1)];
-}
-
 struct ike_sa *ike_sa_find(const struct ike *ike, uint64_t own_spi)
 {
-	list_for_each (it, bucket(ike, own_spi)) {
-		struct ike_sa *sa = list_entry(it, struct ike_sa, hash_node);
+	struct hash_node *n = hash_find(&ike->spis, own_spi);
 
-		if (ike_sa_own_spi(sa) == own_spi)
-			return sa;
-	}
-	return NULL;
+	return n ? hash_entry(n, struct ike_sa, by_spi) : NULL;
+}
+
+uint64_t conn_key(const char *name)
+{
+	return hash_octets(name, strlen(name));
+}
+
+uint64_t id_key(const struct ike_id *id)
+{
+	return hash_octets(id->data, id->len) + id->type;
+}
+
+uint64_t addr_key(const struct addr *a)
+{
+	return hash_octets(a->b, addr_len(a));
+}
+
+uint64_t source_key(const struct addr *a)
+{
+	return hash_octets(a->b, a->family == 6 ? 8 : 4);
 }
 
 int ike_spi_new(const struct ike *ike, uint64_t *ret_spi)
@@ -123,27 +145,50 @@ int ike_spi_new(const struct ike *ike, uint64_t *ret_spi)
 
 void ike_sa_insert(struct ike *ike, struct ike_sa *sa)
 {
-	list_append(bucket(ike, ike_sa_own_spi(sa)), &sa->hash_node);
+	hash_add(&ike->spis, &sa->by_spi, ike_sa_own_spi(sa));
+	hash_add(&ike->families, &sa->by_family, sa->family);
+	hash_add(&ike->named, &sa->by_conn, conn_key(sa->conn->c.name));
+	if (sa->state == IKE_HALF_OPEN)
+		hash_add(&ike->sources, &sa->by_source, source_key(&sa->path.remote.ip));
+	if (sa->announced) /* taken over */
+		hash_add(&ike->peers, &sa->by_id, id_key(&sa->remote_id));
 }
 
 void ike_sa_touch(struct ike_sa *sa)
 {
 	if (list_empty(&sa->dirty_node))
-		list_append(sa->dirty, &sa->dirty_node);
+		list_append(&sa->ike->dirty, &sa->dirty_node);
+	timer_touch(sa);
+}
+
+/* Who the peer is and which connection it belongs to is settled. */
+static void index_peer(struct ike *ike, struct ike_sa *sa)
+{
+	uint64_t key = conn_key(sa->conn->c.name);
+
+	if (sa->by_conn.link && sa->by_conn.key != key) {
+		hash_remove(&ike->named, &sa->by_conn);
+		hash_add(&ike->named, &sa->by_conn, key);
+	}
+	if (!sa->by_id.link)
+		hash_add(&ike->peers, &sa->by_id, id_key(&sa->remote_id));
 }
 
 void ike_sa_state(struct ike *ike, struct ike_sa *sa, enum ike_state to, const char *why)
 {
 	if (sa->state == to)
 		return;
-	if (sa->state == IKE_HALF_OPEN)
+	if (sa->state == IKE_HALF_OPEN) {
 		ike->half_open--;
+		hash_remove(&ike->sources, &sa->by_source);
+	}
 	log_ike(sa, LOG_DEBUG_, "%s -> %s: %s", state_names[sa->state], state_names[to], why);
 	sa->state = to;
 	sa->since = ike->now;
 	if (to == IKE_ESTABLISHED) {
 		sa->expires = USEC_NEVER;
 		init_octets_free(sa);
+		index_peer(ike, sa);
 	}
 	ike_sa_touch(sa);
 }
@@ -225,16 +270,6 @@ bool ike_sa_owed(const struct ike_sa *sa)
 	return sa->imaged && !list_empty(&sa->dirty_node);
 }
 
-void ike_reap(struct ike *ike)
-{
-	list_for_each_safe (it, tmp, &ike->sas) {
-		struct ike_sa *sa = list_entry(it, struct ike_sa, node);
-
-		if (sa->state == IKE_CLOSED && sa->expires <= ike->now && !ike_sa_owed(sa))
-			ike_sa_free(ike, sa);
-	}
-}
-
 int nonce_new(struct nonce *n)
 {
 	n->len = NONCE_OCTETS;
@@ -263,13 +298,22 @@ const struct nonce *nonce_lowest(const struct nonce *a, const struct nonce *b)
 	return nonce_cmp(a, b) < 0 ? a : b;
 }
 
+int ike_key_set(struct ike_key *k, const uint8_t *p, size_t n)
+{
+	if (n > sizeof(k->b))
+		return -EMSGSIZE;
+	memcpy(k->b, p, n);
+	k->len = (uint8_t)n;
+	return 0;
+}
+
 /* Order and lengths of 2.14: SK_d, SK_ai, SK_ar, SK_ei, SK_er, SK_pi, SK_pr; with an AEAD SK_a has
  * no octets and SK_e ends in the salt (RFC 5282 7). */
 static int keys_split(struct ike_sa *sa, const uint8_t *km, size_t prf_len)
 {
 	size_t enc = sa->sizes.key + sa->sizes.salt, integ = sa->sizes.integ;
 	struct {
-		struct secret *s;
+		struct ike_key *k;
 		size_t len;
 	} order[] = {
 		{ &sa->keys.sk_d, prf_len },  { &sa->keys.sk_ai, integ },
@@ -280,13 +324,13 @@ static int keys_split(struct ike_sa *sa, const uint8_t *km, size_t prf_len)
 	int ret = 0;
 
 	for (unsigned i = 0; i < sizeof(order) / sizeof(order[0]) && !ret; i++) {
-		ret = secret_set(order[i].s, km, order[i].len);
+		ret = ike_key_set(order[i].k, km, order[i].len);
 		km += order[i].len;
 	}
 	return ret;
 }
 
-int ike_sa_derive(struct ike_sa *sa, const struct secret *gir, const struct secret *sk_d_old,
+int ike_sa_derive(struct ike_sa *sa, const struct secret *gir, const struct ike_key *sk_d_old,
 		  uint16_t prf_old)
 {
 	struct aead_spec spec = { sa->suite.encr, sa->suite.key_bits, sa->suite.integ };
@@ -336,17 +380,17 @@ int ike_sa_arm(struct ike_sa *sa)
 {
 	struct aead_spec spec = { sa->suite.encr, sa->suite.key_bits, sa->suite.integ };
 	const struct ike_keys *k = &sa->keys;
-	const struct secret *eo = sa->initiator ? &k->sk_ei : &k->sk_er;
-	const struct secret *ei = sa->initiator ? &k->sk_er : &k->sk_ei;
-	const struct secret *ao = sa->initiator ? &k->sk_ai : &k->sk_ar;
-	const struct secret *ai = sa->initiator ? &k->sk_ar : &k->sk_ai;
+	const struct ike_key *eo = sa->initiator ? &k->sk_ei : &k->sk_er;
+	const struct ike_key *ei = sa->initiator ? &k->sk_er : &k->sk_ei;
+	const struct ike_key *ao = sa->initiator ? &k->sk_ai : &k->sk_ar;
+	const struct ike_key *ai = sa->initiator ? &k->sk_ar : &k->sk_ai;
 
 	if (!aead_sizes(&spec, &sa->sizes))
 		return -EINVAL;
 	aead_free(sa->aead_out);
 	aead_free(sa->aead_in);
-	/* the general driver: IKE messages are few, and it is there on every CPU */
-	sa->aead_out = aead_new(AEAD_DRIVER_OPENSSL, &spec, true, eo->b, eo->len, ao->b, ao->len);
-	sa->aead_in = aead_new(AEAD_DRIVER_OPENSSL, &spec, false, ei->b, ei->len, ai->b, ai->len);
+	/* IKE messages are few, IKE SAs may be many */
+	sa->aead_out = aead_new(AEAD_DRIVER_BRIEF, &spec, true, eo->b, eo->len, ao->b, ao->len);
+	sa->aead_in = aead_new(AEAD_DRIVER_BRIEF, &spec, false, ei->b, ei->len, ai->b, ai->len);
 	return sa->aead_out && sa->aead_in ? 0 : -EIO;
 }

@@ -23,36 +23,85 @@ static bool visible(const struct ike_sa *sa)
 	return ike_sa_alive(sa) && sa->state != IKE_HALF_OPEN && !sa->redundant;
 }
 
+static const struct ike_sa *visible_from(const struct ike *ike, const struct list *it)
+{
+	for (; it != &ike->sas; it = it->next)
+		if (visible(list_entry(it, struct ike_sa, node)))
+			return list_entry(it, struct ike_sa, node);
+	return NULL;
+}
+
+const struct ike_sa *ike_sa_first(const struct ike *ike)
+{
+	return visible_from(ike, ike->sas.next);
+}
+
+const struct ike_sa *ike_sa_next(const struct ike *ike, const struct ike_sa *sa)
+{
+	return visible_from(ike, sa->node.next);
+}
+
+const struct ike_sa *ike_sa_after(const struct ike *ike, uint64_t serial)
+{
+	const struct list *it = ike->sas.next;
+
+	while (it != &ike->sas && list_entry(it, struct ike_sa, node)->serial <= serial)
+		it = it->next;
+	return visible_from(ike, it);
+}
+
+uint64_t ike_sa_serial(const struct ike_sa *sa)
+{
+	return sa->serial;
+}
+
+const struct child_sa *ike_child_next(const struct ike_sa *sa, const struct child_sa *c)
+{
+	const struct list *it = c ? c->node.next : sa->children.next;
+
+	return it == &sa->children ? NULL : list_entry(it, struct child_sa, node);
+}
+
 const struct ike_sa *ike_sa_visible(const struct ike *ike, size_t i)
 {
-	list_for_each (it, &ike->sas) {
-		const struct ike_sa *sa = list_entry(it, struct ike_sa, node);
+	const struct ike_sa *sa = ike_sa_first(ike);
 
-		if (visible(sa) && i-- == 0)
-			return sa;
-	}
-	return NULL;
+	while (sa && i--)
+		sa = ike_sa_next(ike, sa);
+	return sa;
 }
 
 size_t ike_sa_count(const struct ike *ike)
 {
 	size_t n = 0;
 
-	list_for_each (it, &ike->sas)
-		n += visible(list_entry(it, struct ike_sa, node));
+	for (const struct ike_sa *sa = ike_sa_first(ike); sa; sa = ike_sa_next(ike, sa))
+		n++;
 	return n;
 }
 
-bool ike_sa_at(const struct ike *ike, size_t i, struct ike_sa_info *ret_info)
+enum ike_progress ike_conn_progress(const struct ike *ike, const char *conn)
 {
-	const struct ike_sa *sa = ike_sa_visible(ike, i);
-	struct ike_sa_info *o = ret_info;
-	const struct task *t;
+	enum ike_progress best = IKE_PROGRESS_NONE;
 
-	if (!sa)
-		return false;
+	hash_for_each (it, tmp, &ike->named, conn_key(conn)) {
+		const struct ike_sa *sa = hash_entry(it, struct ike_sa, by_conn);
+
+		if (!visible(sa) || strcmp(sa->conn->c.name, conn))
+			continue;
+		if (sa->state == IKE_ESTABLISHED)
+			return IKE_PROGRESS_ESTABLISHED;
+		best = IKE_PROGRESS_CONNECTING;
+	}
+	return best;
+}
+
+void ike_sa_look(const struct ike_sa *sa, struct ike_sa_info *ret_info)
+{
+	const struct task *t = task_find(sa, TASK_IKE_REKEY, 0);
+	struct ike_sa_info *o = ret_info;
+
 	memset(o, 0, sizeof(*o));
-	t = task_find(sa, TASK_IKE_REKEY, 0);
 	o->family = sa->family;
 	o->spi_i = sa->spi_i;
 	o->spi_r = sa->spi_r;
@@ -72,39 +121,48 @@ bool ike_sa_at(const struct ike *ike, size_t i, struct ike_sa_info *ret_info)
 	o->n_vips = sa->n_own_vips ? sa->n_own_vips : sa->n_peer_vips;
 	memcpy(o->vips, sa->n_own_vips ? sa->own_vips : sa->peer_vips, sizeof(o->vips));
 	o->n_children = sa->n_children;
-	return true;
+}
+
+bool ike_sa_at(const struct ike *ike, size_t i, struct ike_sa_info *ret_info)
+{
+	const struct ike_sa *sa = ike_sa_visible(ike, i);
+
+	if (sa)
+		ike_sa_look(sa, ret_info);
+	return sa;
+}
+
+void ike_child_look(const struct child_sa *c, struct ike_child_info *ret_info)
+{
+	struct ike_child_info *o = ret_info;
+
+	memset(o, 0, sizeof(*o));
+	o->id = c->id;
+	o->spi_in = c->spi_in;
+	o->spi_out = c->spi_out;
+	snprintf(o->name, sizeof(o->name), "%s", c->name);
+	o->state = child_states[c->state];
+	suite_format(&c->suite, PROTO_ESP, o->suite);
+	o->mode = c->mode;
+	o->esn = c->suite.esn;
+	o->encap = c->encap;
+	o->since = c->since;
+	o->n_ts_local = c->n_ts_local;
+	o->n_ts_remote = c->n_ts_remote;
+	memcpy(o->ts_local, c->ts_local, c->n_ts_local * sizeof(*c->ts_local));
+	memcpy(o->ts_remote, c->ts_remote, c->n_ts_remote * sizeof(*c->ts_remote));
 }
 
 bool ike_child_at(const struct ike *ike, size_t i, size_t child, struct ike_child_info *ret_info)
 {
 	const struct ike_sa *sa = ike_sa_visible(ike, i);
-	struct ike_child_info *o = ret_info;
+	const struct child_sa *c = sa ? ike_child_next(sa, NULL) : NULL;
 
-	if (!sa)
-		return false;
-	list_for_each (it, &sa->children) {
-		const struct child_sa *c = list_entry(it, struct child_sa, node);
-
-		if (child--)
-			continue;
-		memset(o, 0, sizeof(*o));
-		o->id = c->id;
-		o->spi_in = c->spi_in;
-		o->spi_out = c->spi_out;
-		snprintf(o->name, sizeof(o->name), "%s", c->name);
-		o->state = child_states[c->state];
-		suite_format(&c->suite, PROTO_ESP, o->suite);
-		o->mode = c->mode;
-		o->esn = c->suite.esn;
-		o->encap = c->encap;
-		o->since = c->since;
-		o->n_ts_local = c->n_ts_local;
-		o->n_ts_remote = c->n_ts_remote;
-		memcpy(o->ts_local, c->ts_local, sizeof(o->ts_local));
-		memcpy(o->ts_remote, c->ts_remote, sizeof(o->ts_remote));
-		return true;
-	}
-	return false;
+	while (c && child--)
+		c = ike_child_next(sa, c);
+	if (c)
+		ike_child_look(c, ret_info);
+	return c;
 }
 
 void ike_counters_get(const struct ike *ike, struct ike_counters *ret_counters)
@@ -117,14 +175,19 @@ bool ike_keys_at(const struct ike *ike, size_t i, struct ike_sa_keys *ret_keys)
 {
 	const struct ike_sa *sa = ike_sa_visible(ike, i);
 
-	if (!sa || !sa->aead_in)
+	return sa && ike_keys_look(sa, ret_keys);
+}
+
+bool ike_keys_look(const struct ike_sa *sa, struct ike_sa_keys *ret_keys)
+{
+	if (!sa->aead_in)
 		return false;
 	ret_keys->spi_i = sa->spi_i;
 	ret_keys->spi_r = sa->spi_r;
-	secret_copy(&ret_keys->sk_ei, &sa->keys.sk_ei);
-	secret_copy(&ret_keys->sk_er, &sa->keys.sk_er);
-	secret_copy(&ret_keys->sk_ai, &sa->keys.sk_ai);
-	secret_copy(&ret_keys->sk_ar, &sa->keys.sk_ar);
+	secret_set(&ret_keys->sk_ei, sa->keys.sk_ei.b, sa->keys.sk_ei.len);
+	secret_set(&ret_keys->sk_er, sa->keys.sk_er.b, sa->keys.sk_er.len);
+	secret_set(&ret_keys->sk_ai, sa->keys.sk_ai.b, sa->keys.sk_ai.len);
+	secret_set(&ret_keys->sk_ar, sa->keys.sk_ar.b, sa->keys.sk_ar.len);
 	ret_keys->encr_id = sa->suite.encr;
 	ret_keys->encr_key_bits = sa->suite.key_bits;
 	ret_keys->integ_id = sa->suite.integ;

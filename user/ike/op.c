@@ -9,8 +9,8 @@
 /* An IKE SA of that connection that is coming up or up. */
 static struct ike_sa *sa_of(const struct ike *ike, const char *conn)
 {
-	list_for_each (it, &ike->sas) {
-		struct ike_sa *sa = list_entry(it, struct ike_sa, node);
+	hash_for_each (it, tmp, &ike->named, conn_key(conn)) {
+		struct ike_sa *sa = hash_entry(it, struct ike_sa, by_conn);
 
 		if (!strcmp(sa->conn->c.name, conn) &&
 		    (sa->state == IKE_INIT_SENT || sa->state == IKE_AUTH_SENT ||
@@ -119,8 +119,8 @@ static int down_child(struct ike *ike, const char *conn, const char *child, uint
 		return conn_find(ike, conn) ? -EALREADY : -ENOENT;
 	if (!conn_child(sa->conn, child))
 		return -ENOENT;
-	list_for_each (it, &ike->sas) {
-		sa = list_entry(it, struct ike_sa, node);
+	hash_for_each (it, tmp, &ike->named, conn_key(conn)) {
+		sa = hash_entry(it, struct ike_sa, by_conn);
 		if (sa->state != IKE_ESTABLISHED || strcmp(sa->conn->c.name, conn))
 			continue;
 		while ((c = child_by_name(sa, child))) {
@@ -170,8 +170,8 @@ int ike_down(struct ike *ike, const char *conn, const char *child_or_null, uint3
 		ike_reap(ike);
 		return ret;
 	}
-	list_for_each (it, &ike->sas) {
-		struct ike_sa *sa = list_entry(it, struct ike_sa, node);
+	hash_for_each (it, tmp, &ike->named, conn_key(conn)) {
+		struct ike_sa *sa = hash_entry(it, struct ike_sa, by_conn);
 
 		if (strcmp(sa->conn->c.name, conn) ||
 		    (sa->state != IKE_INIT_SENT && sa->state != IKE_AUTH_SENT &&
@@ -218,8 +218,8 @@ int ike_rekey(struct ike *ike, const char *conn, const char *child_or_null, uint
 	int ret = -ENOENT;
 
 	ike->now = now;
-	list_for_each (it, &ike->sas) {
-		struct ike_sa *sa = list_entry(it, struct ike_sa, node);
+	hash_for_each (it, tmp, &ike->named, conn_key(conn)) {
+		struct ike_sa *sa = hash_entry(it, struct ike_sa, by_conn);
 		int r;
 
 		if (sa->state != IKE_ESTABLISHED || strcmp(sa->conn->c.name, conn))
@@ -255,11 +255,11 @@ int ike_path_change(struct ike *ike, uint64_t family, const struct ike_path *pat
 	int ret = -ENOENT;
 
 	ike->now = now;
-	list_for_each (it, &ike->sas) {
-		struct ike_sa *sa = list_entry(it, struct ike_sa, node);
+	hash_for_each (it, tmp, &ike->families, family) {
+		struct ike_sa *sa = hash_entry(it, struct ike_sa, by_family);
 		struct ike_path old = sa->path;
 
-		if (!ike_sa_alive(sa) || sa->family != family)
+		if (!ike_sa_alive(sa))
 			continue;
 		sa->path = *path;
 		if (!sa->path.local.port)
@@ -278,16 +278,12 @@ int ike_path_change(struct ike *ike, uint64_t family, const struct ike_path *pat
 
 static struct child_sa *child_anywhere(const struct ike *ike, uint32_t id, struct ike_sa **ret_sa)
 {
-	list_for_each (it, &ike->sas) {
-		struct ike_sa *sa = list_entry(it, struct ike_sa, node);
-		struct child_sa *c = child_find(sa, id);
+	struct hash_node *n = hash_find(&ike->children, id);
+	struct child_sa *c = n ? hash_entry(n, struct child_sa, by_id) : NULL;
 
-		if (c) {
-			*ret_sa = sa;
-			return c;
-		}
-	}
-	return NULL;
+	if (c)
+		*ret_sa = c->sa;
+	return c;
 }
 
 void ike_esp_seen(struct ike *ike, uint32_t child_id, usec_t now)

@@ -11,8 +11,8 @@
 /* First request of a fresh relation: tell the peer to forget older ones (2.4). */
 static void initial_contact_build(struct part_ctx *c)
 {
-	list_for_each (it, &c->ike->sas) {
-		const struct ike_sa *o = list_entry(it, struct ike_sa, node);
+	hash_for_each (it, tmp, &c->ike->named, conn_key(c->sa->conn->c.name)) {
+		const struct ike_sa *o = hash_entry(it, struct ike_sa, by_conn);
 
 		/* not while another IKE SA of the same two identities is alive on purpose */
 		if (o != c->sa && o->announced && ike_sa_alive(o) && o->conn == c->sa->conn)
@@ -26,8 +26,8 @@ static void initial_contact_process(struct part_ctx *c)
 {
 	if (!msg_notify(c->in, N_INITIAL_CONTACT))
 		return;
-	list_for_each (it, &c->ike->sas) {
-		struct ike_sa *o = list_entry(it, struct ike_sa, node);
+	hash_for_each (it, tmp, &c->ike->peers, id_key(&c->sa->remote_id)) {
+		struct ike_sa *o = hash_entry(it, struct ike_sa, by_id);
 
 		if (o != c->sa && o->announced && ike_sa_alive(o) &&
 		    id_equal(&o->local_id, &c->sa->local_id) &&

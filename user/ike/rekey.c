@@ -45,11 +45,11 @@ static struct ike_sa *successor_new(struct ike *ike, const struct ike_sa *old, b
 static void take_over(struct ike *ike, struct ike_sa *old, struct ike_sa *sa, const char *why)
 {
 	list_for_each_safe (it, tmp, &old->children) {
-		list_remove(it);
-		list_append(&sa->children, it);
+		struct child_sa *c = list_entry(it, struct child_sa, node);
+
+		child_unlink(ike, c);
+		child_link(ike, sa, c);
 	}
-	sa->n_children = old->n_children;
-	old->n_children = 0;
 	list_for_each_safe (it, tmp, &old->pending) {
 		list_remove(it);
 		list_append(&sa->pending, it);

@@ -83,7 +83,7 @@ bool sa_init_elsewhere(struct ike *ike, struct ike_sa *sa, struct task *t)
 	out_step(ike, sa, t, "no answer from %s to IKE_SA_INIT, asked from %s now, %u of %u",
 		 udp_addr_format(&sa->path.remote, peer), udp_addr_format(&to.local, from), tries,
 		 sa->conn->c.retransmit_tries);
-	list_remove(&sa->hash_node);
+	ike_sa_withdraw(ike, sa);
 	sa->spi_i = spi;
 	ike_sa_insert(ike, sa);
 	sa->path = to;
@@ -249,8 +249,8 @@ void sa_init_bad_version(struct ike *ike, const struct ike_path *path, const str
 
 static bool retransmitted(struct ike *ike, const struct ike_path *path, const uint8_t *hash)
 {
-	list_for_each (it, &ike->inits[hash[0]]) {
-		struct ike_sa *sa = list_entry(it, struct ike_sa, init_node);
+	hash_for_each (it, tmp, &ike->inits, hash_octets(hash, SHA256_OCTETS)) {
+		struct ike_sa *sa = hash_entry(it, struct ike_sa, by_init);
 
 		if (memcmp(sa->init_hash, hash, SHA256_OCTETS))
 			continue;
@@ -263,23 +263,19 @@ static bool retransmitted(struct ike *ike, const struct ike_path *path, const ui
 	return false;
 }
 
+/* By a seeded 64-bit number of the source: two sources do not meet there. */
 static uint32_t half_open_from(const struct ike *ike, const struct addr *a)
 {
 	uint32_t n = 0;
 
-	list_for_each (it, &ike->sas) {
-		const struct ike_sa *sa = list_entry(it, struct ike_sa, node);
-
-		if (sa->state == IKE_HALF_OPEN && addr_equal(&sa->path.remote.ip, a))
-			n++;
-	}
+	hash_for_each (it, tmp, &ike->sources, source_key(a))
+		n++;
 	return n;
 }
 
 /* True: there is room, and the sender showed that it receives what we send to it. */
 static bool admit(struct ike *ike, const struct ike_path *path, const struct ike_msg *in)
 {
-	uint32_t per_source = ike->half_open_max / 4 ? ike->half_open_max / 4 : 1;
 	uint8_t cookie[COOKIE_OCTETS];
 
 	if (ike->half_open >= ike->cookie_threshold &&
@@ -291,10 +287,14 @@ static bool admit(struct ike *ike, const struct ike_path *path, const struct ike
 		}
 		return false;
 	}
-	if (ike->half_open >= ike->half_open_max ||
-	    (ike->half_open >= ike->cookie_threshold &&
-	     half_open_from(ike, &path->remote.ip) >= per_source)) {
+	if (ike->half_open >= ike->half_open_max) {
 		ike->counters.half_open_refused++;
+		return false;
+	}
+	if (ike->block_threshold && half_open_from(ike, &path->remote.ip) >= ike->block_threshold) {
+		ike->counters.half_open_blocked++;
+		log_stranger(ike, path, "%u half-open IKE SAs of this address: no more of it",
+			     ike->block_threshold);
 		return false;
 	}
 	return true;
@@ -395,7 +395,7 @@ static int half_open_new(struct ike *ike, struct conn *conn, const struct ike_pa
 	memcpy(sa->init_req, buf, len);
 	sa->init_req_len = len;
 	ike_sa_insert(ike, sa);
-	list_append(&ike->inits[hash[0]], &sa->init_node);
+	hash_add(&ike->inits, &sa->by_init, hash_octets(hash, SHA256_OCTETS));
 	out_send(ike, sa, path, sa->init_resp, sa->init_resp_len);
 	return 0;
 }
@@ -421,6 +421,10 @@ void sa_init_request(struct ike *ike, const struct ike_path *path, const uint8_t
 	bool any;
 	int ret;
 
+	if (len > IKE_INIT_MAX) {
+		ike->counters.dropped_syntax++;
+		return;
+	}
 	if (sha256_digest(&whole, 1, hash) || retransmitted(ike, path, hash))
 		return;
 	verdict = msg_decode(buf, len, &in, &critical);
