@@ -17,18 +17,18 @@
 #include <linux/types.h>
 #endif
 
-#define STEER_ABI_VERSION 2
+#define STEER_ABI_VERSION 3
 
 /* The kernel rounds array elements up to 8 octets: the distance of entries in a mapping. */
 #define STEER_STRIDE(type) ((sizeof(type) + 7) & ~7ul)
 
 enum {
-	STEER_MEMBERS_MAX = 8,	 /* paths in a group */
-	STEER_FLOW_SLOTS = 256,	 /* flow table of a group */
-	STEER_PATHS_MAX = 1024,	 /* path ids: 0 is never used */
-	STEER_PATH_SLOTS = 4096, /* write-once records behind them */
-	STEER_GROUPS_MAX = 4096,
-	STEER_GROUP_SLOTS = 8192,
+	STEER_MEMBERS_MAX = 8,	  /* paths in a group */
+	STEER_FLOW_SLOTS = 256,	  /* flow table of a group */
+	STEER_PATHS_MAX = 16384,  /* path ids: 0 is never used */
+	STEER_PATH_SLOTS = 32768, /* write-once records behind them */
+	STEER_GROUPS_MAX = 16384,
+	STEER_GROUP_SLOTS = 32768,
 	STEER_SA_MAX = 1 << 20, /* upper limit of both SA arrays */
 	STEER_SA_STAT_MAX = 1 << 16,
 	STEER_IFACES_MAX = 64,

@@ -131,7 +131,7 @@ static const struct bad syntax[] = {
 	  "3: found \"b\" in connection \"a\", expected a key, a value or \"}\"" },
 	{ "\"{start}\" = {x}\n",
 	  "1: found \"{start}\", expected a key of the file: log_level, "
-	  "allow_key_export, cookie_threshold, init_limit_half_open, "
+	  "allow_key_export, cookie_threshold, init_limit_half_open, block_threshold, "
 	  "half_open_timeout, include, uplink, connection, pool, secret, paths, "
 	  "dataplane" },
 	{ "uplink \"a\" {\n \"{start}\" = {x}\n}\n",

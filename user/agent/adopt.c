@@ -19,6 +19,7 @@ struct harvest {
 	size_t n_sas, cap_sas, n_paths;
 	struct engine_sa_info *sas;
 	struct engine_path_info paths[STEER_PATHS_MAX];
+	bool group_used[STEER_GROUPS_MAX];
 	size_t images, refused;
 	uint64_t refused_keys[ADOPT_REFUSED_MAX];
 };
@@ -62,12 +63,18 @@ static void on_msg(void *ctx, const struct engine_hdr *h, size_t len)
 	}
 }
 
+static int by_id(const void *pa, const void *pb)
+{
+	const struct engine_sa_info *a = pa, *b = pb;
+
+	return a->id < b->id ? -1 : a->id > b->id;
+}
+
 static struct engine_sa_info *sa_info(struct harvest *v, uint32_t id)
 {
-	for (size_t i = 0; i < v->n_sas; i++)
-		if (v->sas[i].id == id)
-			return &v->sas[i];
-	return NULL;
+	struct engine_sa_info key = { .id = id };
+
+	return v->n_sas ? bsearch(&key, v->sas, v->n_sas, sizeof(*v->sas), by_id) : NULL;
 }
 
 /* The peer knows our endpoints by these ids: they stay, and are not given to others. */
@@ -123,11 +130,13 @@ static void adopt_path(struct agent *a, struct harvest *v, struct peer *p, uint3
 		}
 	}
 	list_append(&p->paths, &path->node);
+	path_index(a, path);
 	path_rename(a, path);
 	keep_epid(a, u, p->role_i ? path->epid_i : path->epid_r, &path->local.ip);
 }
 
-static void adopt_child(struct agent *a, struct harvest *v, const struct ike_sa_info *sa,
+/* False: the engine lost it (or never had it), and the peer is to be told. */
+static bool adopt_child(struct agent *a, struct harvest *v, const struct ike_sa_info *sa,
 			const struct ike_child_info *ci)
 {
 	struct engine_sa_info *si = sa_info(v, ci->id);
@@ -135,48 +144,69 @@ static void adopt_child(struct agent *a, struct harvest *v, const struct ike_sa_
 	struct steer_group group;
 	struct child *c;
 
-	if (!si || !p) {
-		/* the engine lost it (or never had it): the peer is told */
-		ike_child_install_failed(a->ike, ci->id, agent_now());
-		return;
-	}
-	si->id = 0; /* claimed */
+	if (!si || !p)
+		return false;
+	si->h.type = 0; /* claimed */
 	p->role_i = sa->role_i;
 	p->ike_path = sa->path;
-	c = calloc(1, sizeof(*c));
+	c = calloc(1, sizeof(*c) + ci->n_ts_remote * sizeof(c->ts_remote[0]));
 	if (!c)
-		return;
+		return true;
 	c->id = ci->id;
 	c->spi_in = ci->spi_in;
 	c->spi_out = ci->spi_out;
 	memcpy(c->name, ci->name, sizeof(c->name));
 	c->n_ts_remote = ci->n_ts_remote;
-	memcpy(c->ts_remote, ci->ts_remote, sizeof(c->ts_remote));
+	memcpy(c->ts_remote, ci->ts_remote, ci->n_ts_remote * sizeof(c->ts_remote[0]));
 	if (sa->role_i) {
 		c->n_vips = sa->n_vips;
 		memcpy(c->vips, sa->vips, sizeof(c->vips));
 	}
-	list_append(&p->children, &c->node);
+	agent_child_link(a, p, c);
+	inner_adopt(a, c);
 	if (dp_sa_find(a->dp, c->id, &c->out_index) ||
 	    dp_sa_group(a->dp, c->out_index, &p->group, &group))
-		return;
+		return true;
 	for (size_t i = 0; i < group.n_members; i++) {
 		adopt_path(a, v, p, group.path[i]);
 		struct path *path = path_find(a, group.path[i]);
 		if (path && path->peer == p)
 			path->in_group = true;
 	}
+	return true;
+}
+
+/* What the engine has lost ends, which must not be while the core is walked over. */
+static void adopt_children(struct agent *a, struct harvest *v)
+{
+	const struct ike_sa *sa = ike_sa_first(a->ike), *next;
+	struct ike_child_info ci;
+	struct ike_sa_info info;
+
+	for (; sa; sa = next) {
+		uint64_t serial = ike_sa_serial(sa);
+		uint32_t ids[IKE_CHILDREN_MAX];
+		size_t n = 0;
+
+		ike_sa_look(sa, &info);
+		for (const struct child_sa *c = ike_child_next(sa, NULL); c;
+		     c = ike_child_next(sa, c)) {
+			ike_child_look(c, &ci);
+			if (!adopt_child(a, v, &info, &ci) && n < IKE_CHILDREN_MAX)
+				ids[n++] = ci.id;
+		}
+		next = ike_sa_next(a->ike, sa);
+		if (!n)
+			continue;
+		while (n)
+			ike_child_install_failed(a->ike, ids[--n], agent_now());
+		next = ike_sa_after(a->ike, serial);
+	}
 }
 
 static void adopt_ike(struct agent *a, struct harvest *v)
 {
-	struct ike_sa_info sa;
-	struct ike_child_info ci;
-
-	for (size_t i = 0; i < ike_sa_count(a->ike); i++)
-		for (size_t k = 0; ike_sa_at(a->ike, i, &sa) && ike_child_at(a->ike, i, k, &ci);
-		     k++)
-			adopt_child(a, v, &sa, &ci);
+	adopt_children(a, v);
 	/* Paths that are probed, but in no group yet. */
 	for (size_t i = 0; i < v->n_paths; i++) {
 		struct peer *p;
@@ -192,7 +222,7 @@ static void remove_orphans(struct agent *a, struct harvest *v)
 	for (size_t i = 0; i < v->n_sas; i++) {
 		struct engine_id del = { .id = v->sas[i].id };
 
-		if (!del.id)
+		if (!v->sas[i].h.type)
 			continue;
 		engine_request(a, &del.h, ENGINE_SA_DEL, sizeof(del));
 		dp_sa_del(a->dp, del.id);
@@ -210,21 +240,18 @@ static void remove_orphans(struct agent *a, struct harvest *v)
 /* What the maps hold is ours now, or nobody's: its engine and its agent have died together. */
 static bool claimed(void *ctx, enum dp_kind kind, uint32_t id)
 {
-	struct agent *a = ctx;
+	struct harvest *v = ctx;
 	struct peer *p;
 
 	switch (kind) {
 	case DP_SA:
-		return agent_child_find(a, id, &p) != NULL;
+		return agent_child_find(v->a, id, &p) != NULL;
 	case DP_PATH:
-		return path_find(a, id) != NULL;
+		return path_find(v->a, id) != NULL;
 	case DP_GROUP:
-		break;
+		return v->group_used[id];
 	}
-	list_for_each (it, &a->peers)
-		if (list_entry(it, struct peer, node)->group == id)
-			return true;
-	return false;
+	return true;
 }
 
 /* Their SAs are orphans: the images would only be refused again. */
@@ -248,6 +275,8 @@ int adopt(struct agent *a)
 		log_error("cannot read the engine's state: %s", strerror(-err));
 		goto out;
 	}
+	if (v->n_sas)
+		qsort(v->sas, v->n_sas, sizeof(*v->sas), by_id);
 	for (size_t i = 0; i < v->n_sas; i++)
 		dp_spi_reserve(a->dp, v->sas[i].spi_in);
 	adopt_ike(a, v);
@@ -255,7 +284,9 @@ int adopt(struct agent *a)
 	guards_load(a, NULL);
 	remove_orphans(a, v);
 	remove_refused(a, v);
-	dp_sweep(a->dp, claimed, a);
+	list_for_each (it, &a->peers)
+		v->group_used[list_entry(it, struct peer, node)->group] = true;
+	dp_sweep(a->dp, claimed, v);
 	if (v->images)
 		log_info("took over %zu IKE SAs, %zu Child SAs and %zu paths from the engine",
 			 v->images, v->n_sas, v->n_paths);

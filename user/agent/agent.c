@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* Life of the agent: start, the loop, carrying out what the IKE core wants, stop. */
 #include <errno.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -19,6 +21,9 @@ enum {
 	SETTLE_MSEC = 20, /* interface events come in bursts: addresses are looked at after it */
 	PRUNE_SEC = 10,	  /* between looks for paths a peer has left behind */
 	STOP_SEC = 3,	  /* for Deletes to be answered */
+	TRIM_PEERS = 256, /* so many have gone: their memory goes back to the system */
+	TRIM_SEC = 35,	  /* later, when their IKE SAs have stopped answering repeated requests */
+	IKE_RCVBUF = 4 << 20, /* octets of IKE_SA_INITs in a burst */
 };
 
 usec_t agent_now(void)
@@ -134,7 +139,7 @@ void agent_drain(struct agent *a)
 			break;
 		}
 	}
-	if (a->stopping && ike_sa_count(a->ike) == 0)
+	if (a->stopping && !ike_sa_first(a->ike))
 		event_base_loopbreak(a->base);
 	now = agent_now();
 	next = ike_deadline(a->ike);
@@ -184,6 +189,23 @@ static void on_engine_retry(evutil_socket_t fd, short what, void *ctx)
 	engine_replace(ctx);
 }
 
+/* The allocator keeps what was freed, for the next thousand peers, which may never come. */
+static void trim(struct agent *a)
+{
+	usec_t now = agent_now();
+
+	if (a->families.n > a->most_peers)
+		a->most_peers = a->families.n;
+	if (a->most_peers >= a->families.n + TRIM_PEERS && a->families.n <= a->most_peers / 2) {
+		a->most_peers = a->families.n;
+		a->trim_at = now + TRIM_SEC * USEC_PER_SEC;
+	}
+	if (!a->trim_at || now < a->trim_at)
+		return;
+	malloc_trim(0);
+	a->trim_at = 0;
+}
+
 static void on_prune(evutil_socket_t fd, short what, void *ctx)
 {
 	struct agent *a = ctx;
@@ -191,6 +213,7 @@ static void on_prune(evutil_socket_t fd, short what, void *ctx)
 	(void)fd;
 	(void)what;
 	paths_prune(a);
+	trim(a);
 	agent_timer(a->prune_timer, PRUNE_SEC * USEC_PER_SEC);
 }
 
@@ -271,7 +294,7 @@ static void on_signal(evutil_socket_t sig, short what, void *ctx)
 
 static int ike_sockets(struct agent *a)
 {
-	int fds[2] = { -1, -1 };
+	int fds[2] = { -1, -1 }, rcvbuf = IKE_RCVBUF;
 
 	for (int i = 0; i < 2; i++) {
 		int err = udp_open(i ? 6 : 4, PORT_IKE, &fds[i]);
@@ -287,6 +310,8 @@ static int ike_sockets(struct agent *a)
 					  : "");
 			return err;
 		}
+		/* as much as the kernel gives */
+		setsockopt(fds[i], SOL_SOCKET, SO_RCVBUFFORCE, &rcvbuf, sizeof(rcvbuf));
 		ev = event_new(a->base, fds[i], EV_READ | EV_PERSIST, on_ike_datagram, a);
 		if (!ev || event_add(ev, NULL))
 			return -ENOMEM;
@@ -471,6 +496,12 @@ static void agent_close(struct agent *a)
 	dp_close(a->dp);
 	rtnl_free(a->rtnl);
 	conns_close(a);
+	inner_close(a);
+	hash_clear(&a->families);
+	hash_clear(&a->peers_of);
+	hash_clear(&a->children);
+	hash_clear(&a->paths);
+	hash_clear(&a->path_names);
 	free(a->msg);
 	conf_free(a->conf);
 }
@@ -488,6 +519,12 @@ int agent_run(const struct agent_options *opt, struct conf *conf)
 	a->started = agent_now();
 	list_init(&a->peers);
 	list_init(&a->conns);
+	hash_init(&a->families);
+	hash_init(&a->peers_of);
+	hash_init(&a->children);
+	hash_init(&a->paths);
+	hash_init(&a->path_names);
+	hash_init(&a->inner);
 	snprintf(a->ctl_path, sizeof(a->ctl_path), "%s/ctl.sock", opt->state_dir);
 	snprintf(a->engine_path, sizeof(a->engine_path), "%s/engine.sock", opt->state_dir);
 	err = agent_open(a);

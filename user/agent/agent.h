@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/hash.h"
 #include "base/list.h"
 #include "base/log.h"
 #include "base/usec.h"
@@ -58,6 +59,7 @@ struct uplink {
 
 struct path {
 	struct list node;
+	struct hash_node by_id, by_name; /* in struct agent */
 	struct peer *peer;
 	uint32_t id; /* of the maps */
 	char name[2 * IKE_NAME_MAX];
@@ -82,15 +84,18 @@ struct path {
 
 struct child {
 	struct list node;
+	struct hash_node by_id; /* in struct agent */
+	struct peer *peer;
 	uint32_t id, spi_in, spi_out, out_index;
 	char name[IKE_NAME_MAX];
 	uint8_t n_ts_remote, n_vips;
-	struct ike_ts ts_remote[IKE_TS_MAX];
 	struct addr vips[IKE_VIPS_MAX];
+	struct ike_ts ts_remote[]; /* n_ts_remote of them */
 };
 
 struct peer {
 	struct list node;
+	struct hash_node by_family, by_conn; /* in struct agent */
 	uint64_t family;
 	char conn[IKE_NAME_MAX];
 	bool role_i, probes;
@@ -131,6 +136,12 @@ struct agent {
 	struct uplink uplinks[CONF_UPLINKS_MAX];
 	uint16_t next_epid;
 	struct list peers;
+	struct hash families, peers_of; /* peers by family, by connection */
+	size_t most_peers;		/* since memory was last given back */
+	usec_t trim_at;			/* when it is, 0: not now */
+	struct hash children;		/* by id */
+	struct hash paths, path_names;	/* by id, by name */
+	struct hash inner;		/* inner.c: what is routed to the TUN device */
 	struct op ops[AGENT_OPS_MAX];
 	uint32_t next_op;
 	struct event *ike_timer, *engine_timer, *settle_timer, *prune_timer, *conns_timer;
@@ -225,6 +236,8 @@ void images_forget(struct agent *a); /* the engine that held them is gone */
 
 void agent_child_add(struct agent *a, const struct ike_output *o);
 void agent_child_del(struct agent *a, uint32_t id);
+/* Make it one of p's. */
+void agent_child_link(struct agent *a, struct peer *p, struct child *c);
 struct child *agent_child_find(struct agent *a, uint32_t id, struct peer **ret_peer);
 /* Is there a Child SA of that name? */
 bool agent_child_up(const struct agent *a, const char *conn, const char *child);
@@ -235,7 +248,10 @@ void peer_free(struct agent *a, struct peer *p);
 /* ---- inner.c: routes and addresses of the inner side ---- */
 
 void inner_add(struct agent *a, const struct child *c, const struct ike_ts *local, uint8_t n_local);
+/* The same for what an earlier agent added. */
+void inner_adopt(struct agent *a, const struct child *c);
 void inner_del(struct agent *a, const struct child *c);
+void inner_close(struct agent *a); /* forget, change nothing */
 struct prefix {
 	struct addr addr;
 	uint8_t len;
@@ -273,6 +289,8 @@ void paths_sync_all(struct agent *a);
 void paths_prune(struct agent *a);
 void path_free(struct agent *a, struct path *p);
 struct path *path_find(struct agent *a, uint32_t id);
+/* Its id is known now. */
+void path_index(struct agent *a, struct path *p);
 struct path *path_by_name(struct agent *a, const char *conn_or_null, const char *name);
 /* Link or address is gone: out of use at once. */
 void path_down(struct agent *a, struct path *p, const char *why);

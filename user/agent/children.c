@@ -11,13 +11,9 @@
 
 struct peer *peer_find(struct agent *a, uint64_t family)
 {
-	list_for_each (it, &a->peers) {
-		struct peer *p = list_entry(it, struct peer, node);
+	struct hash_node *n = hash_find(&a->families, family);
 
-		if (p->family == family)
-			return p;
-	}
-	return NULL;
+	return n ? hash_entry(n, struct peer, by_family) : NULL;
 }
 
 struct peer *peer_get(struct agent *a, uint64_t family, const char *conn)
@@ -34,6 +30,8 @@ struct peer *peer_get(struct agent *a, uint64_t family, const char *conn)
 	list_init(&p->paths);
 	list_init(&p->children);
 	list_append(&a->peers, &p->node);
+	hash_add(&a->families, &p->by_family, family);
+	hash_add(&a->peers_of, &p->by_conn, hash_octets(p->conn, strlen(p->conn)));
 	return p;
 }
 
@@ -46,30 +44,32 @@ void peer_free(struct agent *a, struct peer *p)
 	if (p->group)
 		dp_group_del(a->dp, p->group);
 	list_remove(&p->node);
+	hash_remove(&a->families, &p->by_family);
+	hash_remove(&a->peers_of, &p->by_conn);
 	free(p);
+}
+
+void agent_child_link(struct agent *a, struct peer *p, struct child *c)
+{
+	c->peer = p;
+	list_append(&p->children, &c->node);
+	hash_add(&a->children, &c->by_id, c->id);
 }
 
 struct child *agent_child_find(struct agent *a, uint32_t id, struct peer **ret_peer)
 {
-	list_for_each (it, &a->peers) {
-		struct peer *p = list_entry(it, struct peer, node);
+	struct hash_node *n = hash_find(&a->children, id);
+	struct child *c = n ? hash_entry(n, struct child, by_id) : NULL;
 
-		list_for_each (ci, &p->children) {
-			struct child *c = list_entry(ci, struct child, node);
-
-			if (c->id == id) {
-				*ret_peer = p;
-				return c;
-			}
-		}
-	}
-	return NULL;
+	if (c)
+		*ret_peer = c->peer;
+	return c;
 }
 
 bool agent_child_up(const struct agent *a, const char *conn, const char *child)
 {
-	list_for_each (it, &a->peers) {
-		const struct peer *p = list_entry(it, struct peer, node);
+	hash_for_each (it, tmp, &a->peers_of, hash_octets(conn, strlen(conn))) {
+		const struct peer *p = hash_entry(it, struct peer, by_conn);
 
 		if (strcmp(p->conn, conn))
 			continue;
@@ -129,10 +129,10 @@ static int engine_sa_add(struct agent *a, const struct child_sa_out *o, uint32_t
 	return err;
 }
 
-static struct child *agent_child_new(struct peer *p, const struct child_sa_out *o,
+static struct child *agent_child_new(struct agent *a, struct peer *p, const struct child_sa_out *o,
 				     uint32_t out_index)
 {
-	struct child *c = calloc(1, sizeof(*c));
+	struct child *c = calloc(1, sizeof(*c) + o->n_ts_remote * sizeof(c->ts_remote[0]));
 
 	if (!c)
 		return NULL;
@@ -142,10 +142,10 @@ static struct child *agent_child_new(struct peer *p, const struct child_sa_out *
 	c->out_index = out_index;
 	snprintf(c->name, sizeof(c->name), "%s", o->name);
 	c->n_ts_remote = o->n_ts_remote;
-	memcpy(c->ts_remote, o->ts_remote, sizeof(c->ts_remote));
+	memcpy(c->ts_remote, o->ts_remote, o->n_ts_remote * sizeof(c->ts_remote[0]));
 	c->n_vips = o->n_vips;
 	memcpy(c->vips, o->vips, sizeof(c->vips));
-	list_append(&p->children, &c->node);
+	agent_child_link(a, p, c);
 	return c;
 }
 
@@ -172,7 +172,7 @@ void agent_child_add(struct agent *a, const struct ike_output *out)
 		goto fail;
 	err = engine_sa_add(a, o, index, main->local.ip.family);
 	if (!err) {
-		c = agent_child_new(p, o, index);
+		c = agent_child_new(a, p, o, index);
 		err = c ? 0 : -ENOMEM;
 	}
 	if (err) {
@@ -209,6 +209,7 @@ void agent_child_del(struct agent *a, uint32_t id)
 	if (!c)
 		return;
 	list_remove(&c->node);
+	hash_remove(&a->children, &c->by_id);
 	if (!list_empty(&p->children))
 		probes_move(a, p, id);
 	engine_request(a, &del.h, ENGINE_SA_DEL, sizeof(del));

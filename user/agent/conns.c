@@ -146,14 +146,18 @@ void conns_close(struct agent *a)
 /* Nobody knows any more who asked for what an earlier agent set up: it is wanted. */
 void conns_adopted(struct agent *a)
 {
-	struct ike_sa_info sa;
+	const struct child_sa *child;
+	struct ike_sa_info info;
 	struct ike_child_info ci;
 
-	for (size_t i = 0; i < ike_sa_count(a->ike); i++) {
-		if (!ike_sa_at(a->ike, i, &sa) || !sa.role_i)
-			continue;
-		for (size_t k = 0; ike_child_at(a->ike, i, k, &ci); k++) {
-			struct want *w = want_find(conn_find(a, sa.conn), ci.name);
+	for (const struct ike_sa *sa = ike_sa_first(a->ike); sa; sa = ike_sa_next(a->ike, sa)) {
+		ike_sa_look(sa, &info);
+		for (child = info.role_i ? ike_child_next(sa, NULL) : NULL; child;
+		     child = ike_child_next(sa, child)) {
+			struct want *w;
+
+			ike_child_look(child, &ci);
+			w = want_find(conn_find(a, info.conn), ci.name);
 
 			if (!w)
 				continue;
@@ -386,18 +390,10 @@ void conns_uplink_changed(struct agent *a)
 /* Also true for one that is being deleted: its end is an event. */
 static bool conn_busy(struct agent *a, const char *name, bool *ret_established)
 {
-	struct ike_sa_info info;
-	bool busy = false;
+	enum ike_progress p = ike_conn_progress(a->ike, name);
 
-	*ret_established = false;
-	for (size_t i = 0; i < ike_sa_count(a->ike); i++) {
-		if (!ike_sa_at(a->ike, i, &info) || strcmp(info.conn, name))
-			continue;
-		busy = true;
-		if (!strcmp(info.state, "ESTABLISHED"))
-			*ret_established = true;
-	}
-	return busy;
+	*ret_established = p == IKE_PROGRESS_ESTABLISHED;
+	return p != IKE_PROGRESS_NONE;
 }
 
 static void attempt(struct agent *a, struct conn *n, const struct want *w)

@@ -1,10 +1,85 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* Addresses and routes on the TUN device: what makes inner traffic reach the engine. */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
 #include "agent.h"
+
+/* A range that is routed, or a virtual address that is set, as long as Child SAs need it. */
+struct inner {
+	struct hash_node node; /* agent.inner */
+	struct addr first, last;
+	bool vip;
+	unsigned users;
+};
+
+static struct inner *inner_find(struct agent *a, const struct addr *first, const struct addr *last,
+				bool vip, uint64_t *ret_key)
+{
+	*ret_key = hash_octets(first->b, addr_len(first)) +
+		   hash_octets(last->b, addr_len(last)) * 3 + vip;
+	hash_for_each (it, tmp, &a->inner, *ret_key) {
+		struct inner *i = hash_entry(it, struct inner, node);
+
+		if (i->vip == vip && addr_equal(&i->first, first) && addr_equal(&i->last, last))
+			return i;
+	}
+	return NULL;
+}
+
+static void use(struct agent *a, const struct addr *first, const struct addr *last, bool vip)
+{
+	uint64_t key;
+	struct inner *i = inner_find(a, first, last, vip, &key);
+
+	if (!i) {
+		i = calloc(1, sizeof(*i));
+		if (!i)
+			return; /* it goes with its first user, then */
+		i->first = *first;
+		i->last = *last;
+		i->vip = vip;
+		hash_add(&a->inner, &i->node, key);
+	}
+	i->users++;
+}
+
+/* True: nobody needs it any more. */
+static bool leave(struct agent *a, const struct addr *first, const struct addr *last, bool vip)
+{
+	uint64_t key;
+	struct inner *i = inner_find(a, first, last, vip, &key);
+
+	if (i && --i->users)
+		return false;
+	if (i)
+		hash_remove(&a->inner, &i->node);
+	free(i);
+	return true;
+}
+
+void inner_adopt(struct agent *a, const struct child *c)
+{
+	for (uint8_t i = 0; i < c->n_vips; i++)
+		use(a, &c->vips[i], &c->vips[i], true);
+	for (uint8_t i = 0; i < c->n_ts_remote; i++)
+		use(a, &c->ts_remote[i].first, &c->ts_remote[i].last, false);
+}
+
+void inner_close(struct agent *a)
+{
+	for (size_t i = 0; i < a->inner.size; i++) {
+		while (a->inner.first[i]) {
+			struct inner *in = hash_entry(a->inner.first[i], struct inner, node);
+
+			hash_remove(&a->inner, &in->node);
+			free(in);
+		}
+	}
+	hash_clear(&a->inner);
+}
 
 size_t range_prefixes(const struct addr *first, const struct addr *last, struct prefix *out,
 		      size_t max)
@@ -77,6 +152,7 @@ void inner_add(struct agent *a, const struct child *c, const struct ike_ts *loca
 {
 	char text[ADDR_STR];
 
+	inner_adopt(a, c);
 	for (uint8_t i = 0; i < c->n_vips; i++) {
 		uint8_t bits = (uint8_t)(addr_len(&c->vips[i]) * 8);
 		int err = rtnl_addr_add(a->rtnl, a->tun_ifindex, &c->vips[i], bits);
@@ -93,47 +169,13 @@ void inner_add(struct agent *a, const struct child *c, const struct ike_ts *loca
 	}
 }
 
-static bool range_used(struct agent *a, const struct ike_ts *ts)
-{
-	list_for_each (it, &a->peers) {
-		struct peer *p = list_entry(it, struct peer, node);
-
-		list_for_each (ci, &p->children) {
-			struct child *c = list_entry(ci, struct child, node);
-
-			for (uint8_t i = 0; i < c->n_ts_remote; i++)
-				if (addr_equal(&c->ts_remote[i].first, &ts->first) &&
-				    addr_equal(&c->ts_remote[i].last, &ts->last))
-					return true;
-		}
-	}
-	return false;
-}
-
-static bool vip_used(struct agent *a, const struct addr *vip)
-{
-	list_for_each (it, &a->peers) {
-		struct peer *p = list_entry(it, struct peer, node);
-
-		list_for_each (ci, &p->children) {
-			struct child *c = list_entry(ci, struct child, node);
-
-			for (uint8_t i = 0; i < c->n_vips; i++)
-				if (addr_equal(&c->vips[i], vip))
-					return true;
-		}
-	}
-	return false;
-}
-
-/* c is out of its peer's list already: a rekeyed twin keeps what it shares. */
 void inner_del(struct agent *a, const struct child *c)
 {
 	for (uint8_t i = 0; i < c->n_ts_remote; i++)
-		if (!range_used(a, &c->ts_remote[i]))
+		if (leave(a, &c->ts_remote[i].first, &c->ts_remote[i].last, false))
 			route(a, &c->ts_remote[i], false, NULL);
 	for (uint8_t i = 0; i < c->n_vips; i++)
-		if (!vip_used(a, &c->vips[i]))
+		if (leave(a, &c->vips[i], &c->vips[i], true))
 			rtnl_addr_del(a->rtnl, a->tun_ifindex, &c->vips[i],
 				      (uint8_t)(addr_len(&c->vips[i]) * 8));
 }

@@ -2,6 +2,7 @@
 /* Paths of a peer: which there are, what is written about them into the maps, and what engine,
  * interfaces and operator say of them. */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,32 +33,29 @@ const char *path_state_name(enum steer_path_state s)
 
 struct path *path_find(struct agent *a, uint32_t id)
 {
-	list_for_each (it, &a->peers) {
-		struct peer *p = list_entry(it, struct peer, node);
+	struct hash_node *n = hash_find(&a->paths, id);
 
-		list_for_each (pi, &p->paths) {
-			struct path *path = list_entry(pi, struct path, node);
+	return n ? hash_entry(n, struct path, by_id) : NULL;
+}
 
-			if (path->id == id)
-				return path;
-		}
-	}
-	return NULL;
+void path_index(struct agent *a, struct path *p)
+{
+	hash_remove(&a->paths, &p->by_id);
+	hash_add(&a->paths, &p->by_id, p->id);
+}
+
+static uint64_t name_key(const char *name)
+{
+	return hash_octets(name, strlen(name));
 }
 
 struct path *path_by_name(struct agent *a, const char *conn, const char *name)
 {
-	list_for_each (it, &a->peers) {
-		struct peer *p = list_entry(it, struct peer, node);
+	hash_for_each (it, tmp, &a->path_names, name_key(name)) {
+		struct path *path = hash_entry(it, struct path, by_name);
 
-		if (conn && strcmp(conn, p->conn))
-			continue;
-		list_for_each (pi, &p->paths) {
-			struct path *path = list_entry(pi, struct path, node);
-
-			if (!strcmp(path->name, name))
-				return path;
-		}
+		if (!strcmp(path->name, name) && (!conn || !strcmp(conn, path->peer->conn)))
+			return path;
 	}
 	return NULL;
 }
@@ -160,9 +158,12 @@ void path_publish(struct agent *a, struct path *p, int state)
 	    !memcmp(&old, &rec, sizeof(rec)))
 		return;
 	err = dp_path_put(a->dp, &rec, state, &p->id);
-	if (err)
+	if (err) {
 		log_error("path %s: %s; it is not used", p->name, strerror(-err));
-	else if (state >= 0)
+		return;
+	}
+	path_index(a, p);
+	if (state >= 0)
 		p->state = (enum steer_path_state)state;
 }
 
@@ -267,7 +268,7 @@ static unsigned label_id(const struct path *p)
 	return p->peer->role_i ? p->epid_r : p->epid_i;
 }
 
-void path_rename(struct agent *a, struct path *p)
+static void name_find(struct agent *a, struct path *p)
 {
 	const struct uplink *u = p->uplink >= 0 ? &a->uplinks[p->uplink] : NULL;
 	struct rtnl_link link = { .name = "?" };
@@ -286,14 +287,22 @@ void path_rename(struct agent *a, struct path *p)
 	if (!u)
 		rtnl_link_by_index(a->rtnl, p->ifindex, &link);
 	snprintf(p->name, sizeof(p->name), "%s-%u", u ? u->cfg.name : link.name, label_id(p));
-	for (unsigned k = 2; k < 100; k++) { /* two addresses of one uplink, say */
-		struct path *same = path_by_name(a, p->peer->conn, p->name);
-
-		if (!same || same == p)
+	for (unsigned k = 2; k < 10; k++) { /* two addresses of one uplink, say */
+		if (!path_by_name(a, p->peer->conn, p->name))
 			return;
 		snprintf(p->name, sizeof(p->name), "%s-%u.%u", u ? u->cfg.name : link.name,
 			 label_id(p), k);
 	}
+	/* many peers of one connection: each has a family, and rarely two such paths */
+	snprintf(p->name, sizeof(p->name), "%s-%u.f%" PRIu64, u ? u->cfg.name : link.name,
+		 label_id(p), p->peer->family);
+}
+
+void path_rename(struct agent *a, struct path *p)
+{
+	hash_remove(&a->path_names, &p->by_name);
+	name_find(a, p);
+	hash_add(&a->path_names, &p->by_name, name_key(p->name));
 }
 
 static struct path *path_same(struct peer *p, const struct udp_addr *local,
@@ -336,6 +345,8 @@ void path_free(struct agent *a, struct path *p)
 	if (p->probed)
 		engine_request(a, &del.h, ENGINE_PATH_DEL, sizeof(del));
 	list_remove(&p->node);
+	hash_remove(&a->paths, &p->by_id);
+	hash_remove(&a->path_names, &p->by_name);
 	p->in_group = false;
 	group_sync(a, p->peer);
 	dp_path_del(a->dp, p->id);

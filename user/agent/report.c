@@ -139,17 +139,13 @@ static json_t *uplinks_json(struct agent *a)
 
 static const char *conn_state(struct agent *a, const char *name)
 {
-	const char *state = "down";
-	struct ike_sa_info info;
+	static const char *const words[] = {
+		[IKE_PROGRESS_NONE] = "down",
+		[IKE_PROGRESS_CONNECTING] = "connecting",
+		[IKE_PROGRESS_ESTABLISHED] = "established",
+	};
 
-	for (size_t i = 0; i < ike_sa_count(a->ike); i++) {
-		if (!ike_sa_at(a->ike, i, &info) || strcmp(info.conn, name))
-			continue;
-		if (!strcmp(info.state, "ESTABLISHED") || !strcmp(info.state, "REKEYING"))
-			return "established";
-		state = "connecting";
-	}
-	return state;
+	return words[ike_conn_progress(a->ike, name)];
 }
 
 static json_t *conn_json(struct agent *a, const struct ike_conn_cfg *c)
@@ -168,8 +164,8 @@ static json_t *conn_json(struct agent *a, const struct ike_conn_cfg *c)
 				  agent_child_up(a, c->name, child) ? "installed" : "down", "held",
 				  conns_held(a, c->name, child)));
 	}
-	list_for_each (it, &a->peers) {
-		struct peer *p = list_entry(it, struct peer, node);
+	hash_for_each (it, tmp, &a->peers_of, hash_octets(c->name, strlen(c->name))) {
+		struct peer *p = hash_entry(it, struct peer, by_conn);
 
 		list_for_each (pi, &p->paths) {
 			struct path *path = list_entry(pi, struct path, node);
@@ -393,6 +389,7 @@ static json_t *ike_stats(struct agent *a)
 	N(cookies_sent);
 	N(half_open);
 	N(half_open_refused);
+	N(half_open_blocked);
 	N(auth_failed);
 #undef N
 	return o;
@@ -472,10 +469,10 @@ json_t *report_keys(struct agent *a)
 	json_t *o = json_object(), *ike = json_array();
 	struct ike_sa_keys k;
 
-	for (size_t i = 0; i < ike_sa_count(a->ike); i++) {
+	for (const struct ike_sa *sa = ike_sa_first(a->ike); sa; sa = ike_sa_next(a->ike, sa)) {
 		json_t *e;
 
-		if (!ike_keys_at(a->ike, i, &k))
+		if (!ike_keys_look(sa, &k))
 			continue;
 		e = json_object();
 		set_hex(e, "spi_i", k.spi_i, 16);

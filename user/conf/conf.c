@@ -230,7 +230,7 @@ static int build_top(struct parse *p)
 {
 	static const char *const levels[] = { "error", "warning", "info", "debug", NULL };
 	struct conf *c = p->conf;
-	uint64_t cookie = 10, half_open = 1000, timeout = 30 * USEC_PER_SEC;
+	uint64_t cookie = 10, half_open = 1000, block = 100, timeout = 30 * USEC_PER_SEC;
 	unsigned level = LOG_INFO_;
 	int r = get_word(p, NULL, "log_level", levels, &level);
 
@@ -241,11 +241,14 @@ static int build_top(struct parse *p)
 	if (r == 0)
 		r = get_uint(p, NULL, "init_limit_half_open", 1, 100000, &half_open);
 	if (r == 0)
+		r = get_uint(p, NULL, "block_threshold", 0, 100000, &block);
+	if (r == 0)
 		r = get_duration(p, NULL, "half_open_timeout", USEC_PER_SEC, 600 * USEC_PER_SEC,
 				 &timeout);
 	strcpy(c->log_level, levels[level]);
 	c->ike.cookie_threshold = (uint32_t)cookie;
 	c->ike.half_open_max = (uint32_t)half_open;
+	c->ike.block_threshold = (uint32_t)block;
 	c->ike.half_open_timeout = timeout;
 	return r;
 }

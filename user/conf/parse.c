@@ -84,6 +84,7 @@ static cfg_opt_t root_opts[] = {
 	ONE("allow_key_export"),
 	ONE("cookie_threshold"),
 	ONE("init_limit_half_open"),
+	ONE("block_threshold"),
 	ONE("half_open_timeout"),
 	CFG_FUNC("include", on_include),
 	CFG_FUNC(END_KEY, on_end),
