@@ -33,6 +33,8 @@ struct hash {
 
 void hash_init(struct hash *h);
 void hash_clear(struct hash *h); /* the entries are the owner's */
+/* Take all out, and hand each to fn, which may free it. */
+void hash_empty(struct hash *h, void (*fn)(struct hash_node *n));
 void hash_add(struct hash *h, struct hash_node *n, uint64_t key);
 /* Also safe on a node that is zeroed or was removed. */
 void hash_remove(struct hash *h, struct hash_node *n);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #include <criterion/criterion.h>
+#include <string.h>
 
 #include "base/hash.h"
 
@@ -89,6 +90,31 @@ Test(hash, removing_twice_or_what_never_was_there)
 	hash_remove(&h, &one.node);
 	cr_assert_eq(h.n, 0);
 	cr_assert_null(hash_find(&h, 7));
+	hash_clear(&h);
+}
+
+static unsigned taken;
+
+static void take(struct hash_node *n)
+{
+	/* as if it were freed */
+	memset(hash_entry(n, struct thing, node), 0xa5, sizeof(struct thing));
+	taken++;
+}
+
+Test(hash, emptied_at_once)
+{
+	struct hash h;
+
+	hash_init(&h);
+	for (unsigned i = 0; i < MANY; i++)
+		hash_add(&h, &things[i].node, i / 3);
+	hash_empty(&h, take);
+	cr_assert_eq(taken, MANY);
+	cr_assert_eq(h.n, 0);
+	cr_assert_null(hash_find(&h, 1));
+	hash_add(&h, &things[0].node, 1);
+	cr_assert_not_null(hash_find(&h, 1), "it can be used again");
 	hash_clear(&h);
 }
 

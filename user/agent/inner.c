@@ -68,17 +68,14 @@ void inner_adopt(struct agent *a, const struct child *c)
 		use(a, &c->ts_remote[i].first, &c->ts_remote[i].last, false);
 }
 
+static void inner_drop(struct hash_node *n)
+{
+	free(hash_entry(n, struct inner, node));
+}
+
 void inner_close(struct agent *a)
 {
-	for (size_t i = 0; i < a->inner.size; i++) {
-		while (a->inner.first[i]) {
-			struct inner *in = hash_entry(a->inner.first[i], struct inner, node);
-
-			hash_remove(&a->inner, &in->node);
-			free(in);
-		}
-	}
-	hash_clear(&a->inner);
+	hash_empty(&a->inner, inner_drop);
 }
 
 size_t range_prefixes(const struct addr *first, const struct addr *last, struct prefix *out,

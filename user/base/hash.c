@@ -42,11 +42,27 @@ void hash_init(struct hash *h)
 
 void hash_clear(struct hash *h)
 {
+	uint64_t seed = h->seed;
+
 	if (h->first != h->few)
 		free(h->first);
 	memset(h, 0, sizeof(*h));
 	h->first = h->few;
 	h->size = FEW;
+	h->seed = seed;
+}
+
+void hash_empty(struct hash *h, void (*fn)(struct hash_node *n))
+{
+	for (size_t i = 0; i < h->size; i++) {
+		for (struct hash_node *n = h->first[i], *next; n; n = next) {
+			next = n->next;
+			n->next = NULL;
+			n->link = NULL;
+			fn(n);
+		}
+	}
+	hash_clear(h);
 }
 
 static void put(struct hash *h, struct hash_node *n)

@@ -49,11 +49,15 @@ void cp_release(struct ike *ike, uint64_t family)
 		lease_free(ike, hash_entry(n, struct lease, by_family));
 }
 
+static void lease_drop(struct hash_node *n)
+{
+	free(hash_entry(n, struct lease, by_addr));
+}
+
 void cp_clear(struct ike *ike)
 {
-	for (size_t i = 0; i < ike->leases.size; i++)
-		while (ike->leases.first[i])
-			lease_free(ike, hash_entry(ike->leases.first[i], struct lease, by_addr));
+	hash_clear(&ike->leases_of);
+	hash_empty(&ike->leases, lease_drop);
 }
 
 static bool in_pool(const struct pool *p, const struct addr *a)
