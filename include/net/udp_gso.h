@@ -22,7 +22,7 @@ enum {
 	UDP_GSO_SEGS = 64,	/* packets of one message; newer kernels take 128 */
 	UDP_TX_ARENA = 4 << 16, /* octets being prepared */
 	UDP_TX_MSGS = 64,
-	UDP_RX_MSGS = 16,
+	UDP_RX_MSGS = 8, /* as many buffers as stay in a second-level cache */
 	UDP_RX_BUF = 1 << 16,
 	UDP_CONTROL = 128,
 };

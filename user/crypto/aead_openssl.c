@@ -4,7 +4,9 @@
 #include <errno.h>
 #include <string.h>
 
+#include <openssl/core_names.h>
 #include <openssl/evp.h>
+#include <openssl/params.h>
 
 #include "crypto/alg.h"
 #include "aead_ops.h"
@@ -69,17 +71,25 @@ static bool run(struct aead_evp *e, const uint8_t *aad, size_t aad_len, const ui
 	       (!text_len || EVP_CipherUpdate(e->ctx, text, &n, text, (int)text_len) == 1);
 }
 
+/* As EVP_CIPHER_CTX_ctrl would, which looks the parameter's name up for each packet. */
+static void tag_param(OSSL_PARAM p[2], uint8_t *tag, size_t len)
+{
+	p[0] = OSSL_PARAM_construct_octet_string(OSSL_CIPHER_PARAM_AEAD_TAG, tag, len);
+	p[1] = OSSL_PARAM_construct_end();
+}
+
 static int seal(struct aead *a, const uint8_t *aad, size_t aad_len, uint8_t *iv, uint8_t *text,
 		size_t text_len, const uint8_t *tail, size_t tail_len)
 {
 	struct aead_evp *e = (struct aead_evp *)a;
+	OSSL_PARAM tag[2];
 	int n;
 
 	(void)tail;
+	tag_param(tag, text + text_len, a->sizes.icv);
 	if (tail_len || !run(e, aad, aad_len, iv, text, text_len) ||
 	    EVP_CipherFinal_ex(e->ctx, text + text_len, &n) != 1 ||
-	    EVP_CIPHER_CTX_ctrl(e->ctx, EVP_CTRL_AEAD_GET_TAG, (int)a->sizes.icv,
-				text + text_len) != 1)
+	    EVP_CIPHER_CTX_get_params(e->ctx, tag) != 1)
 		return -EIO;
 	return 0;
 }
@@ -88,13 +98,14 @@ static int open(struct aead *a, const uint8_t *aad, size_t aad_len, const uint8_
 		uint8_t *text, size_t text_len, const uint8_t *tail, size_t tail_len)
 {
 	struct aead_evp *e = (struct aead_evp *)a;
+	OSSL_PARAM tag[2];
 	uint8_t none[16];
 	int n;
 
 	(void)tail;
+	tag_param(tag, text + text_len, a->sizes.icv);
 	if (tail_len || !run(e, aad, aad_len, iv, text, text_len) ||
-	    EVP_CIPHER_CTX_ctrl(e->ctx, EVP_CTRL_AEAD_SET_TAG, (int)a->sizes.icv,
-				text + text_len) != 1)
+	    EVP_CIPHER_CTX_set_params(e->ctx, tag) != 1)
 		return -EIO;
 	return EVP_CipherFinal_ex(e->ctx, none, &n) == 1 ? 0 : -EBADMSG;
 }
