@@ -9,7 +9,7 @@ build='gcc libc6-dev make pkg-config clang llvm bpftool libbpf-dev libxdp-dev li
 	libssl-dev libevent-dev libmnl-dev libconfuse-dev libjansson-dev libcap-ng-dev libseccomp-dev'
 [ "$(uname -m)" != x86_64 ] || build="$build libipsec-mb-dev"
 test='libcriterion-dev iproute2 iputils-ping procps python3 tcpdump tshark nftables curl aria2 busybox
-	iperf3 ethtool python3-scapy jq xdp-tools strongswan-swanctl charon-systemd libcharon-extra-plugins
+	iperf3 ethtool openssl python3-scapy jq xdp-tools strongswan-swanctl charon-systemd libcharon-extra-plugins
 	libstrongswan-extra-plugins libstrongswan-standard-plugins'
 bench='wireguard-go wireguard-tools'
 vm='qemu-system-x86 cpio kmod busybox'
