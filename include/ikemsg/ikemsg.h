@@ -121,6 +121,9 @@ enum id_type {
 
 enum auth_method { AUTH_RSA_SIG = 1, AUTH_SHARED_KEY_MIC = 2, AUTH_DSS = 3, AUTH_DIGITAL_SIG = 14 };
 
+/* Of CERT and CERTREQ; the other encodings are not used. */
+enum cert_encoding { CERT_X509_SIGNATURE = 4 };
+
 enum cfg_type { CFG_REQUEST = 1, CFG_REPLY = 2, CFG_SET = 3, CFG_ACK = 4 };
 enum cfg_attr_type {
 	INTERNAL_IP4_ADDRESS = 1,
@@ -264,7 +267,7 @@ struct ike_msg {
 	struct delete_payload deletes[MSG_DELETES_MAX];
 	uint8_t n_vendors;
 	struct bytes vendors[MSG_VENDORS_MAX];
-	uint8_t n_certs, n_certreqs; /* bodies are for a later decoder */
+	uint8_t n_certs, n_certreqs; /* bodies: see msg_cert */
 	struct bytes certs[8], certreqs[8];
 	/* SK or SKF: first inner payload, body from IV to ICV, and its offset in the datagram */
 	uint8_t sk_next;
@@ -293,6 +296,12 @@ enum msg_verdict msg_decode(const uint8_t *buf, size_t len, struct ike_msg *ret_
  * stay as they are. SK inside SK is INVALID_SYNTAX. */
 enum msg_verdict msg_decode_inner(uint8_t first, const uint8_t *buf, size_t len,
 				  struct ike_msg *msg, uint8_t *ret_critical);
+
+/* The data of a CERT or CERTREQ body with that encoding; false: it has another, or none. */
+bool msg_cert(struct bytes body, uint8_t encoding, struct bytes *ret_data);
+/* Hash algorithms of SIGNATURE_HASH_ALGORITHMS as a mask of 1 << number (RFC 7427 4); numbers above
+ * 31 are left out. */
+uint32_t msg_hashes(const struct notify *n);
 
 /* First notify of that type, or NULL. */
 const struct notify *msg_notify(const struct ike_msg *m, uint16_t type);
@@ -326,6 +335,10 @@ void msg_put_ke(struct msg_wr *m, uint16_t group, const void *data, size_t len);
 void msg_put_nonce(struct msg_wr *m, const void *data, size_t len);
 void msg_put_id(struct msg_wr *m, uint8_t pld_type, uint8_t id_type, const void *data, size_t len);
 void msg_put_auth(struct msg_wr *m, uint8_t method, const void *data, size_t len);
+/* pld_type: CERT or CERTREQ. */
+void msg_put_cert(struct msg_wr *m, uint8_t pld_type, uint8_t encoding, const void *data,
+		  size_t len);
+void msg_put_hashes(struct msg_wr *m, uint32_t mask);
 void msg_put_notify(struct msg_wr *m, uint8_t protocol, const void *spi, size_t spi_len,
 		    uint16_t type, const void *data, size_t len);
 void msg_put_delete_ike(struct msg_wr *m);

@@ -460,3 +460,45 @@ Test(cp, bounds)
 		cr_assert_eq(get(PLD_CP, hex), n > MSG_CFG_ATTRS_MAX ? MSG_INVALID_SYNTAX : MSG_OK);
 	}
 }
+
+/* RFC 7296 3.6, 3.7: an encoding and data; empty bodies have neither. */
+Test(payloads, cert)
+{
+	uint8_t buf[64], critical;
+	struct msg_wr w = msg_begin_inner(buf, sizeof(buf));
+	struct ike_msg m = { .n_certs = 0 };
+	struct bytes b = { NULL, 99 };
+
+	msg_put_cert(&w, PLD_CERT, CERT_X509_SIGNATURE, "der", 3);
+	msg_put_cert(&w, PLD_CERTREQ, 12, NULL, 0);
+	cr_assert_eq(msg_decode_inner(PLD_CERT, buf, msg_end(&w), &m, &critical), MSG_OK);
+	cr_assert_eq(m.n_certs, 1);
+	cr_assert_eq(m.n_certreqs, 1);
+	cr_assert(!msg_cert(m.certs[0], 12, &b));
+	cr_assert_eq(b.len, 99);
+	cr_assert(msg_cert(m.certs[0], CERT_X509_SIGNATURE, &b));
+	cr_assert_eq(b.len, 3);
+	cr_assert_eq(memcmp(b.p, "der", 3), 0);
+	cr_assert(msg_cert(m.certreqs[0], 12, &b));
+	cr_assert_eq(b.len, 0);
+	cr_assert(!msg_cert((struct bytes){ NULL, 0 }, 0, &b));
+}
+
+/* RFC 7427 4: a list of 16-bit numbers; half a number and numbers we will never know do no harm. */
+Test(payloads, hashes)
+{
+	static const uint8_t list[] = { 0, 2, 0, 5, 0x10, 0x02, 0, 31, 0, 32, 0 };
+	struct notify n = { .data = { list, sizeof(list) } };
+	uint8_t buf[64], critical;
+	struct msg_wr w = msg_begin_inner(buf, sizeof(buf));
+	struct ike_msg m = { .n_notifies = 0 };
+
+	cr_assert_eq(msg_hashes(&n), 1u << 2 | 1u << 5 | 1u << 31);
+	cr_assert_eq(msg_hashes(&(struct notify){ .type = 0 }), 0);
+	msg_put_hashes(&w, 1u << 2 | 1u << 4);
+	cr_assert_eq(msg_decode_inner(PLD_NOTIFY, buf, msg_end(&w), &m, &critical), MSG_OK);
+	cr_assert_eq(m.notifies[0].type, N_SIGNATURE_HASH_ALGORITHMS);
+	cr_assert_eq(m.notifies[0].protocol, 0);
+	cr_assert_eq(m.notifies[0].data.len, 4);
+	cr_assert_eq(msg_hashes(&m.notifies[0]), 1u << 2 | 1u << 4);
+}
