@@ -6,10 +6,10 @@
  * arms one timer at ike_deadline. Two cores in one process over a virtual link are therefore a
  * complete test bed (tests/sim).
  *
- * Supported: RFC 7296 IKE_SA_INIT, IKE_AUTH with shared keys, CREATE_CHILD_SA, INFORMATIONAL,
- * NAT detection and port float, CP. Roles: I is the party that initiated the first IKE SA of a
- * family (rekeys and clones included) and never flips; the "original initiator" of RFC 7296 follows
- * the last rekey. Thread: one.
+ * Supported: RFC 7296 IKE_SA_INIT, IKE_AUTH with shared keys and certificates (RFC 7427),
+ * CREATE_CHILD_SA, INFORMATIONAL, NAT detection and port float, CP. Roles: I is the party that
+ * initiated the first IKE SA of a family (rekeys and clones included) and never flips; the
+ * "original initiator" of RFC 7296 follows the last rekey. Thread: one.
  */
 #ifndef BRAID_IKE_IKE_H
 #define BRAID_IKE_IKE_H
@@ -21,6 +21,10 @@
 #include "base/addr.h"
 #include "base/secret.h"
 #include "base/usec.h"
+
+struct cert;
+struct cred;
+struct trust;
 
 /* ---- objects named everywhere ---- */
 
@@ -40,6 +44,7 @@ enum {
 	IKE_ALGS_MAX = 8,
 	IKE_VIPS_MAX = 4,
 	IKE_CHILDREN_MAX = 64,
+	IKE_CREDS_MAX = 4,
 	IKE_SUITE_STR = 96,
 	IKE_INIT_MAX = 3000,	     /* octets of an IKE_SA_INIT request that is looked at */
 	IKE_HALF_OPEN_OCTETS = 8192, /* of memory, at most, that one half-open IKE SA costs */
@@ -85,13 +90,23 @@ struct ike_child_cfg {
 	struct ike_proposal proposals[IKE_PROPOSALS_MAX]; /* ESP */
 };
 
+/* How a side proves who it is. */
+enum auth_kind { AUTH_BY_PSK, AUTH_BY_PUBKEY };
+
 struct ike_conn_cfg {
 	char name[IKE_NAME_MAX];
 	uint8_t n_local_addrs, n_remote_addrs; /* 0 local: any; 0 remote: any, responder only */
 	struct addr local_addrs[IKE_ADDRS_MAX], remote_addrs[IKE_ADDRS_MAX];
 	uint16_t remote_port; /* 0 = 500 */
-	struct ike_id local_id, remote_id;
+	struct ike_id local_id;
+	struct ike_id remote_id; /* may have wildcards: "*.example.org", "CN=*" */
+	enum auth_kind local_auth, remote_auth;
 	struct secret psk;
+	uint8_t n_creds;
+	struct cred *creds[IKE_CREDS_MAX]; /* ours, each with its key; counted */
+	struct trust *trust;		   /* for the peer's certificate; counted */
+	uint8_t key_types; /* what the peer's key may be: mask of 1 << enum key_type; 0: any */
+	uint16_t key_bits_min;
 	uint8_t n_proposals;
 	struct ike_proposal proposals[IKE_PROPOSALS_MAX]; /* IKE */
 	uint8_t n_vips;
@@ -135,6 +150,8 @@ struct ike_env {
 	/* The next pair of addresses to ask that connection's peer from, as nobody answers an
 	 * IKE_SA_INIT. False, or the same pair again: there is no other. NULL: never is. */
 	bool (*other_path)(void *ctx, const char *conn, struct ike_path *ret_path);
+	/* Seconds since 1970, for the validity of certificates. NULL: none is ever valid. */
+	int64_t (*now_real)(void *ctx);
 };
 
 /* ---- outputs ---- */
@@ -321,6 +338,12 @@ struct ike_sa_keys {
 };
 bool ike_keys_at(const struct ike *ike, size_t i, struct ike_sa_keys *ret_keys);
 bool ike_keys_look(const struct ike_sa *sa, struct ike_sa_keys *ret_keys);
+
+/* Does that certificate prove the identity? For addresses, names, mailboxes and distinguished
+ * names; a key id is proved by none. */
+bool ike_id_in_cert(const struct ike_id *id, const struct cert *c);
+/* Wildcards in it, or any. */
+bool ike_id_is_pattern(const struct ike_id *id);
 
 /* ---- surviving the agent ---- */
 

@@ -26,6 +26,12 @@ static void spi_free(void *ctx, uint32_t spi)
 	e->spis--;
 }
 
+static int64_t now_real(void *ctx)
+{
+	(void)ctx;
+	return DUO_REAL;
+}
+
 static struct ike_ts selector(uint32_t first, uint32_t last)
 {
 	return (struct ike_ts){ .port_last = 65535,
@@ -100,7 +106,8 @@ struct duo *duo_new(void)
 		d->e[who].next_spi = 0xc0000001u + 0x1000000u * (unsigned)who;
 		d->e[who].env = (struct ike_env){ .ctx = &d->e[who],
 						  .spi_alloc = spi_alloc,
-						  .spi_free = spi_free };
+						  .spi_free = spi_free,
+						  .now_real = now_real };
 	}
 	return d;
 }

@@ -12,6 +12,9 @@
 
 enum { DUO_I = 0, DUO_R = 1, DUO_WIRE_MAX = 64, DUO_MSG_MAX = 4096 };
 
+/* What the calendar says, in seconds since 1970. */
+#define DUO_REAL INT64_C(1800000000)
+
 /* What one side is configured with; the test may change it before duo_start. */
 struct duo_side {
 	struct ike_cfg cfg;

@@ -51,6 +51,11 @@ static void spi_free(void *ctx, uint32_t spi)
 	d->spis--;
 }
 
+static int64_t now_real(void *ctx)
+{
+	return ((struct sim_side *)ctx)->sim->real;
+}
+
 struct addr sim_addr(const char *text)
 {
 	struct addr a = { 0 };
@@ -147,7 +152,8 @@ static struct ike *core_new(struct sim *s, unsigned i)
 	struct ike_env env = { .ctx = &s->side[i],
 			       .spi_alloc = spi_alloc,
 			       .spi_free = spi_free,
-			       .other_path = s->other_path };
+			       .other_path = s->other_path,
+			       .now_real = now_real };
 	struct ike *ike = ike_new(&s->side[i].cfg, &env, s->now);
 
 	if (!ike)

@@ -53,6 +53,7 @@ struct sim_packet {
 
 struct sim {
 	usec_t now;
+	int64_t real; /* what the calendar says, in seconds since 1970 */
 	usec_t delay;
 	uint64_t lose;	     /* bit n: datagram n of the run is lost */
 	uint64_t duplicate;  /* bit n: it arrives twice */

@@ -348,6 +348,12 @@ static bool other_path(void *ctx, const char *conn, struct ike_path *ret_path)
 	return conns_other_path(ctx, conn, ret_path);
 }
 
+static int64_t now_real(void *ctx)
+{
+	(void)ctx;
+	return (int64_t)time(NULL);
+}
+
 static int data_plane_open(struct agent *a)
 {
 	static const enum dp_attach attach[] = {
@@ -412,7 +418,11 @@ static int control_open(struct agent *a)
 
 static int agent_open(struct agent *a)
 {
-	struct ike_env env = { a, spi_alloc, spi_free, other_path };
+	struct ike_env env = { .ctx = a,
+			       .spi_alloc = spi_alloc,
+			       .spi_free = spi_free,
+			       .other_path = other_path,
+			       .now_real = now_real };
 	int err;
 
 	a->base = event_base_new();

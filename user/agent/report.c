@@ -10,6 +10,8 @@
 #include "base/secret.h"
 #include "base/version.h"
 #include "crypto/alg.h"
+#include "crypto/x509.h"
+#include "ikemsg/ikemsg.h"
 #include "agent.h"
 
 enum { TEXT_MAX = 128 };
@@ -97,6 +99,8 @@ static json_t *id_text(const struct ike_id *id)
 
 		return json_string(addr_format(&a, text));
 	}
+	if (id->type == ID_DER_ASN1_DN)
+		return json_string(dn_format(id->data, id->len, text, sizeof(text)));
 	for (size_t i = 0; i < n; i++)
 		if (id->data[i] < 0x20 || id->data[i] > 0x7e)
 			goto hex;

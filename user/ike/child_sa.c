@@ -18,7 +18,7 @@ const char *refusal_hint(uint16_t type)
 {
 	switch (type) {
 	case N_AUTHENTICATION_FAILED:
-		return "; check id and secret";
+		return "; check ids, and secret or certificates";
 	case N_NO_PROPOSAL_CHOSEN:
 		return "; compare the proposals of both sides";
 	case N_TS_UNACCEPTABLE:

@@ -31,6 +31,9 @@ int conns_copy(const struct ike_cfg *cfg, struct list *ret_conns)
 		c->refs = 1;
 		c->c = *from;
 		c->c.children = NULL;
+		for (unsigned k = 0; k < from->n_creds; k++)
+			cred_ref(from->creds[k]);
+		trust_ref(from->trust);
 		list_append(&conns, &c->node);
 		if (from->n_children) {
 			c->c.children = malloc(from->n_children * sizeof(*from->children));
@@ -71,6 +74,9 @@ void conn_unref(struct conn *c)
 	if (!c || --c->refs)
 		return;
 	free(c->c.children);
+	for (unsigned k = 0; k < c->c.n_creds; k++)
+		cred_unref(c->c.creds[k]);
+	trust_unref(c->c.trust);
 	secret_clear(&c->c.psk);
 	free(c);
 }
@@ -114,9 +120,32 @@ bool id_equal(const struct ike_id *a, const struct ike_id *b)
 	return a->type == b->type && a->len == b->len && !memcmp(a->data, b->data, a->len);
 }
 
+static bool is_text(const struct ike_id *id)
+{
+	return id->type == ID_FQDN || id->type == ID_RFC822_ADDR;
+}
+
+bool ike_id_is_pattern(const struct ike_id *id)
+{
+	if (id->type == ID_DER_ASN1_DN)
+		return dn_has_wildcard(id->data, id->len);
+	return id->type == 0 || (is_text(id) && id->len && id->data[0] == '*');
+}
+
 bool id_matches(const struct ike_id *want, const struct ike_id *got)
 {
-	return want->type == 0 || id_equal(want, got);
+	if (want->type == 0)
+		return true;
+	if (want->type != got->type)
+		return false;
+	if (want->type == ID_DER_ASN1_DN)
+		return dn_matches(want->data, want->len, got->data, got->len);
+	/* "*.example.org" is every name with something before that */
+	if (ike_id_is_pattern(want))
+		return got->len >= want->len &&
+		       !memcmp(want->data + 1, got->data + got->len - (want->len - 1),
+			       want->len - 1u);
+	return id_equal(want, got);
 }
 
 const char *id_format(const struct ike_id *id, char buf[128])
@@ -129,6 +158,10 @@ const char *id_format(const struct ike_id *id, char buf[128])
 	    (id->type == ID_IPV6_ADDR && id->len == 16)) {
 		a = addr_from_bytes(id->len == 4 ? 4 : 6, id->data);
 		snprintf(buf, 128, "%s", addr_format(&a, text));
+		return buf;
+	}
+	if (id->type == ID_DER_ASN1_DN) {
+		dn_format(id->data, id->len, buf, 128);
 		return buf;
 	}
 	for (unsigned i = 0; i < id->len && n < 120; i++)

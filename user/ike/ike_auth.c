@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* IKE_AUTH with shared keys, both roles (RFC 7296 1.2, 2.15, 2.21.2).
+/* IKE_AUTH, both roles (RFC 7296 1.2, 2.21.2). What is in AUTH and CERT: proof.c.
  *
- *   I: SK{ IDi, [IDr,] AUTH, [N(INITIAL_CONTACT),] [CP,] [V,] SA, TSi, TSr }  -->
- *   R:                          <--  SK{ IDr, AUTH, [CP,] [V,] SA, TSi, TSr }
- *                         or    <--  SK{ IDr, AUTH, [CP,] N(why there is no Child SA) }
- *                         or    <--  SK{ N(AUTHENTICATION_FAILED) }
+ *   I: SK{ IDi, [CERTREQ,] [IDr,] [CERT+,] AUTH, [N(INITIAL_CONTACT),] [CP,] [V,] SA, TSi, TSr }
+ * --> R:                          <--  SK{ IDr, [CERT+,] AUTH, [CP,] [V,] SA, TSi, TSr } or    <--
+ * SK{ IDr, [CERT+,] AUTH, [CP,] N(why there is no Child SA) } or    <--  SK{
+ * N(AUTHENTICATION_FAILED) }
  */
 #include <errno.h>
 #include <stdio.h>
@@ -12,79 +12,8 @@
 
 #include "ike_private.h"
 
-static const char key_pad[] = "Key Pad for IKEv2";
-
-/* AUTH = prf( prf(secret, "Key Pad for IKEv2"), message | nonce | prf(SK_p, ID body) ) */
-static int auth_value(const struct ike_sa *sa, const struct secret *psk, bool of_initiator,
-		      const uint8_t *body, size_t body_len, uint8_t out[PRF_MAX_OCTETS],
-		      size_t *ret_len)
-{
-	const struct ike_key *sk_p = of_initiator ? &sa->keys.sk_pi : &sa->keys.sk_pr;
-	const struct nonce *nonce = of_initiator ? &sa->nr : &sa->ni;
-	struct chunk pad = { key_pad, sizeof(key_pad) - 1 }; /* 17 octets, no terminator */
-	struct chunk id = { body, body_len };
-	uint8_t key[PRF_MAX_OCTETS], maced_id[PRF_MAX_OCTETS];
-	uint16_t prf = sa->suite.prf;
-	size_t n;
-	int ret;
-
-	if (!prf_lookup(prf, &n))
-		return -EINVAL;
-	ret = prf_compute(prf, psk->b, psk->len, &pad, 1, key);
-	if (!ret)
-		ret = prf_compute(prf, sk_p->b, sk_p->len, &id, 1, maced_id);
-	if (!ret) {
-		struct chunk octets[] = {
-			{ of_initiator ? sa->init_req : sa->init_resp,
-			  of_initiator ? sa->init_req_len : sa->init_resp_len },
-			{ nonce->b, nonce->len },
-			{ maced_id, n },
-		};
-
-		ret = prf_compute(prf, key, n, octets, 3, out);
-	}
-	if (!ret)
-		*ret_len = n;
-	secret_wipe(key, sizeof(key));
-	secret_wipe(maced_id, sizeof(maced_id));
-	return ret;
-}
-
-static bool auth_verify(const struct ike_sa *sa, const struct secret *psk, bool of_initiator,
-			const struct ike_msg *in)
-{
-	const struct id_payload *id = of_initiator ? &in->idi : &in->idr;
-	uint8_t want[PRF_MAX_OCTETS];
-	size_t n;
-	bool ok;
-
-	if (in->auth_method != AUTH_SHARED_KEY_MIC || !psk->len ||
-	    auth_value(sa, psk, of_initiator, id->body.p, id->body.len, want, &n))
-		return false;
-	ok = in->auth.len == n && secret_equal(want, in->auth.p, n);
-	secret_wipe(want, sizeof(want));
-	return ok;
-}
-
-/* ID payload and AUTH over its body. */
-static int put_id_auth(struct ike_sa *sa, bool initiator, struct msg_wr *m)
-{
-	const struct ike_id *id = &sa->local_id, *peer = &sa->conn->c.remote_id;
-	uint8_t body[4 + IKE_ID_MAX] = { id->type }, auth[PRF_MAX_OCTETS];
-	size_t n;
-	int ret;
-
-	memcpy(body + 4, id->data, id->len);
-	ret = auth_value(sa, &sa->conn->c.psk, initiator, body, 4u + id->len, auth, &n);
-	if (ret)
-		return ret;
-	msg_put_id(m, initiator ? PLD_IDI : PLD_IDR, id->type, id->data, id->len);
-	if (initiator && peer->type)
-		msg_put_id(m, PLD_IDR, peer->type, peer->data, peer->len);
-	msg_put_auth(m, AUTH_SHARED_KEY_MIC, auth, n);
-	secret_wipe(auth, sizeof(auth));
-	return 0;
-}
+/* Connections whose proof is tried for one IKE_AUTH: each may cost a chain of certificates. */
+enum { PROOFS_MAX = 16 };
 
 /* Without a configured identity ours is the address we use. */
 static void local_id_set(struct ike_sa *sa)
@@ -129,12 +58,15 @@ static void established(struct ike *ike, struct ike_sa *sa, const char *how)
 
 int auth_build(struct ike *ike, struct ike_sa *sa, struct task *t, struct msg_wr *m)
 {
+	char why[WHY_MAX];
 	int ret;
 
 	local_id_set(sa);
-	ret = put_id_auth(sa, true, m);
-	if (ret)
-		return ret;
+	if (proof_put(sa, true, NULL, m, why)) {
+		ike_sa_blame(sa, IKE_FAIL_AUTH, 0);
+		ike_sa_close(ike, sa, false, "IKE_AUTH cannot be made: %s", why);
+		return -ECANCELED; /* t ended with it */
+	}
 	parts_build(&(struct part_ctx){
 		.ike = ike, .sa = sa, .place = AT_AUTH_REQUEST, .path = &sa->path, .m = m });
 	ret = child_offer(ike, sa, t, NULL, false, m); /* no KE: PFS does not exist here (1.2) */
@@ -226,7 +158,7 @@ enum task_end auth_done(struct ike *ike, struct ike_sa *sa, struct task *t,
 {
 	const struct ike_conn_cfg *conn = &sa->conn->c;
 	const struct notify *err = msg_error_notify(in);
-	char peer[ADDR_PORT_STR], id[128], why[WHY_MAX];
+	char peer[ADDR_PORT_STR], id[128], why[WHY_MAX], clause[WHY_MAX];
 
 	udp_addr_format(&sa->path.remote, peer);
 	if (!in->has_idr || !in->has_auth) {
@@ -247,9 +179,9 @@ enum task_end auth_done(struct ike *ike, struct ike_sa *sa, struct task *t,
 		reject_responder(ike, sa, t, why);
 		return TASK_FREE;
 	}
-	if (!auth_verify(sa, &conn->psk, false, in)) {
-		snprintf(why, sizeof(why), "peer %s did not prove its id %.60s: check the secret",
-			 peer, id_format(&sa->remote_id, id));
+	if (!proof_check(ike, sa, conn, false, in, clause)) {
+		snprintf(why, sizeof(why), "peer %s did not prove its id %.40s: %.160s", peer,
+			 id_format(&sa->remote_id, id), clause);
 		reject_responder(ike, sa, t, why);
 		return TASK_FREE;
 	}
@@ -276,12 +208,15 @@ static bool suite_fits(const struct ike_conn_cfg *c, const struct suite *s)
 			    &number, &spi);
 }
 
-/* The connection the identities name; a wrong secret is tried against the next one, since "any" may
- * stand before the right one. */
+/* The connection the identities name; a proof that fails is tried against the next one, since "any"
+ * may stand before the right one. why: about the last that was tried. */
 static struct conn *authenticate(struct ike *ike, struct ike_sa *sa, const struct ike_msg *in,
-				 const struct ike_path *path)
+				 const struct ike_path *path, char why[WHY_MAX])
 {
 	struct ike_id idr = { 0 };
+	unsigned tried = 0;
+
+	snprintf(why, WHY_MAX, "no connection for it");
 
 	if (!id_take(&sa->remote_id, &in->idi) || (in->has_idr && !id_take(&idr, &in->idr)))
 		return NULL;
@@ -289,10 +224,12 @@ static struct conn *authenticate(struct ike *ike, struct ike_sa *sa, const struc
 		struct conn *c = list_entry(it, struct conn, node);
 
 		if (!conn_fits_path(&c->c, path) || !id_matches(&c->c.remote_id, &sa->remote_id) ||
-		    (in->has_idr && c->c.local_id.type && !id_equal(&c->c.local_id, &idr)) ||
+		    (in->has_idr && c->c.local_id.type && !id_matches(&c->c.local_id, &idr)) ||
 		    !suite_fits(&c->c, &sa->suite))
 			continue;
-		if (auth_verify(sa, &c->c.psk, true, in))
+		if (tried++ == PROOFS_MAX)
+			break;
+		if (proof_check(ike, sa, &c->c, true, in, why))
 			return c;
 	}
 	return NULL;
@@ -324,16 +261,13 @@ static void accept_child(struct ike *ike, struct ike_sa *sa, const struct ike_ms
 }
 
 static enum after auth_refuse(struct ike *ike, struct ike_sa *sa, const struct ike_path *path,
-			      struct msg_wr *m)
+			      const char *why, struct msg_wr *m)
 {
 	char id[128];
 
 	ike->counters.auth_failed++;
-	log_stranger(
-		ike, path,
-		"peer with id %.60s not authenticated (no connection for it, or wrong secret): "
-		"answered AUTHENTICATION_FAILED",
-		id_format(&sa->remote_id, id));
+	log_stranger(ike, path, "peer with id %.60s: %.190s; answered AUTHENTICATION_FAILED",
+		     id_format(&sa->remote_id, id), why);
 	snprintf(sa->why, sizeof(sa->why), "the peer was not authenticated");
 	msg_put_notify(m, PROTO_NONE, NULL, 0, N_AUTHENTICATION_FAILED, NULL, 0);
 	return AFTER_CLOSE;
@@ -346,7 +280,9 @@ enum after auth_request(struct ike *ike, struct ike_sa *sa, const struct ike_msg
 		.ike = ike, .sa = sa, .place = AT_AUTH_REQUEST, .in = in, .path = path
 	};
 	struct child_deal d = { .initiator = false };
+	struct msg_wr before = *m;
 	struct conn *conn = NULL;
+	char why[WHY_MAX] = "it wants EAP";
 	uint16_t refusal;
 
 	/* the IKE SA's addresses are those of the first IKE_AUTH request (4555 3.3) */
@@ -358,15 +294,17 @@ enum after auth_request(struct ike *ike, struct ike_sa *sa, const struct ike_msg
 	}
 	/* without AUTH the peer asks for EAP, which will begin here */
 	if (in->has_auth)
-		conn = authenticate(ike, sa, in, path);
+		conn = authenticate(ike, sa, in, path, why);
 	if (!conn)
-		return auth_refuse(ike, sa, path, m);
+		return auth_refuse(ike, sa, path, why, m);
 	conn_ref(conn);
 	conn_unref(sa->conn);
 	sa->conn = conn;
 	local_id_set(sa);
-	if (put_id_auth(sa, false, m))
-		return AFTER_DROP;
+	if (proof_put(sa, false, in, m, why)) {
+		*m = before;
+		return auth_refuse(ike, sa, path, why, m);
+	}
 	established(ike, sa, "the peer is authenticated");
 	parts_process(&parts);
 	accept_child(ike, sa, in, &parts, &d, &refusal);

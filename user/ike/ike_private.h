@@ -15,6 +15,7 @@
 #include "crypto/ke.h"
 #include "crypto/prf.h"
 #include "crypto/rng.h"
+#include "crypto/x509.h"
 #include "ike/ike.h"
 #include "ikemsg/ikemsg.h"
 #include "ikemsg/sk.h"
@@ -31,7 +32,7 @@ enum {
 	ESP_SPI_MIN = 256,   /* below: reserved (4303 2.1) */
 	PORT_IKE = 500,
 	PORT_NATT = 4500,
-	WHY_MAX = 192,
+	WHY_MAX = 288,
 	PROBE_VID_OCTETS = 16,
 };
 
@@ -241,6 +242,9 @@ struct ike_sa {
 	uint8_t cookie_len;
 
 	struct ike_id local_id, remote_id;
+	uint32_t
+		peer_hashes; /* what the peer can verify: mask of 1 << enum sig_hash; 0: not told */
+	uint8_t cred;	     /* index of the credential its CERTREQ asks for; initiator */
 
 	uint32_t next_request, expected_request;
 	uint8_t peer_window, n_inflight;
@@ -339,6 +343,20 @@ void natd_float(struct ike_sa *sa);
 /* An authenticated new message came on path: dynamic update, if 2.23 allows it. */
 void natd_seen(struct ike *ike, struct ike_sa *sa, const struct ike_path *path);
 bool path_marker(const struct ike_path *path);
+
+/* proof.c: how the two sides prove their identities in IKE_AUTH. */
+void hashes_build(struct part_ctx *c);
+void hashes_process(struct part_ctx *c);
+void certreq_build(struct part_ctx *c);
+void certreq_process(struct part_ctx *c);
+/* Our ID, certificates and AUTH. certreqs: payloads that ask for certificates may be in it. 0, or
+ * -errno with why. */
+int proof_put(struct ike_sa *sa, bool initiator, const struct ike_msg *certreqs, struct msg_wr *m,
+	      char why[WHY_MAX]);
+/* Does the peer prove its ID the way that connection wants it? false with why: a clause. how: what
+ * convinced us. */
+bool proof_check(struct ike *ike, const struct ike_sa *sa, const struct ike_conn_cfg *c,
+		 bool of_initiator, const struct ike_msg *in, char why[WHY_MAX]);
 
 /* cp.c */
 void cp_build(struct part_ctx *c);

@@ -144,7 +144,8 @@ enum after informational_request(struct ike *ike, struct ike_sa *sa, const struc
 			return delete_ike(ike, sa); /* the response is empty (1.4.1) */
 	if (msg_notify(in, N_AUTHENTICATION_FAILED)) {
 		snprintf(sa->why, sizeof(sa->why),
-			 "the peer did not accept our authentication: check id and secret");
+			 "the peer did not accept our authentication: check ids, and secret or "
+			 "certificates");
 		ike_sa_blame(sa, IKE_FAIL_AUTH, N_AUTHENTICATION_FAILED);
 		ike->counters.auth_failed++;
 		return AFTER_CLOSE;

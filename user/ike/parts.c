@@ -67,6 +67,9 @@ static const struct {
 } parts[] = {
 	{ "NAT detection", AT_INIT_REQUEST | AT_INIT_RESPONSE | AT_INFO_RESPONSE,
 	  AT_INIT_REQUEST | AT_INIT_RESPONSE, natd_build, natd_process },
+	{ "signature hashes", AT_INIT_REQUEST | AT_INIT_RESPONSE,
+	  AT_INIT_REQUEST | AT_INIT_RESPONSE, hashes_build, hashes_process },
+	{ "CERTREQ", AT_INIT_RESPONSE, AT_INIT_RESPONSE, certreq_build, certreq_process },
 	{ "INITIAL_CONTACT", AT_AUTH_REQUEST, AT_AUTH_REQUEST, initial_contact_build,
 	  initial_contact_process },
 	{ "CP", AT_AUTH_REQUEST | AT_AUTH_RESPONSE, AT_AUTH_REQUEST | AT_AUTH_RESPONSE, cp_build,
