@@ -132,7 +132,7 @@ static const struct bad syntax[] = {
 	{ "\"{start}\" = {x}\n",
 	  "1: found \"{start}\", expected a key of the file: log_level, "
 	  "allow_key_export, cookie_threshold, init_limit_half_open, block_threshold, "
-	  "half_open_timeout, include, uplink, connection, pool, secret, paths, "
+	  "half_open_timeout, include, uplink, connection, pool, secret, private, paths, "
 	  "dataplane" },
 	{ "uplink \"a\" {\n \"{start}\" = {x}\n}\n",
 	  "2: found \"{start}\", expected a key of uplink \"a\": interface, kind, weight, "
@@ -215,9 +215,8 @@ static const struct bad values[] = {
 	  "3: found a secret that cannot be read, expected text, 0x and hex digits, or 0s and "
 	  "base64, "
 	  "of 1 to 640 octets" },
-	{ UPLINK "secret \"s\" {\n id = {\"CN=x\"}\n secret = y\n}\n",
-	  "3: found \"CN=x\", expected an address, name or user@name (distinguished names need "
-	  "certificates)" },
+	{ UPLINK "secret \"s\" {\n id = {\"CN=x,\"}\n secret = y\n}\n",
+	  "3: found \"CN=x,\", expected a distinguished name as \"C=CH, O=Example, CN=gw\"" },
 };
 
 /* Inside connection "home" { ... }, whose first line is 3. */
@@ -226,7 +225,8 @@ static const struct bad connections[] = {
 	{ "local {\n auth = psk\n}", "4: found local without id, expected it" },
 	{ LOCAL, "3: found connection \"home\" without a child, expected it" },
 	{ "local {\n id = \"%any\"\n}", "5: found \"%any\", expected our own identity" },
-	{ "local { id = a.example\n auth = pubkey\n}", "5: found \"pubkey\", expected psk" },
+	{ "local { id = a.example\n auth = pubkey\n}",
+	  "4: found local without certs, expected it" },
 	{ "local {\n id = \"@#xyz\"\n}", "5: found \"@#xyz\", expected @# and hex digits" },
 	{ "version = 1", "4: found \"1\", expected a number from 2 to 2" },
 	{ "remote_port = 70000", "4: found \"70000\", expected a number from 1 to 65535" },

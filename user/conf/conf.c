@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/secret.h"
 #include "conf_impl.h"
+#include "crypto/x509.h"
 
 /* A key of the first level, or of an untitled section, may stand in one file only. */
 static int only(struct parse *p, const char *section, const char *key, const struct val **ret)
@@ -185,7 +186,7 @@ static int build_connection(struct parse *p, const struct sec *s, size_t i)
 	return conf_build_connection(p, s, &p->conf->ike.conns[i]);
 }
 
-static int accept_secret(struct parse *p, const struct sec *s, size_t i)
+static int accept_title(struct parse *p, const struct sec *s, size_t i)
 {
 	(void)p, (void)s, (void)i; /* only the titles are looked at here */
 	return 0;
@@ -378,7 +379,11 @@ static int build(struct parse *p)
 	if (r == 0)
 		r = each(p, "connection", 1024, build_connection);
 	if (r == 0)
-		r = each(p, "secret", 4096, accept_secret);
+		r = each(p, "secret", 4096, accept_title);
+	if (r == 0)
+		r = each(p, "private", 1024, accept_title);
+	if (r == 0)
+		r = conf_build_creds(p);
 	return r < 0 ? r : conf_build_secrets(p);
 }
 
@@ -428,6 +433,9 @@ void conf_free(struct conf *c)
 	if (!c)
 		return;
 	for (uint16_t i = 0; i < c->ike.n_conns && c->ike.conns; i++) {
+		for (uint8_t k = 0; k < c->ike.conns[i].n_creds; k++)
+			cred_unref(c->ike.conns[i].creds[k]);
+		trust_unref(c->ike.conns[i].trust);
 		secret_clear(&c->ike.conns[i].psk);
 		free(c->ike.conns[i].children);
 	}

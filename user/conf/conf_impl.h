@@ -93,5 +93,13 @@ void conf_default_proposals(bool esp, struct ike_proposal *out, uint8_t *n);
 /* connection.c, secrets.c */
 int conf_build_connection(struct parse *p, const struct sec *s, struct ike_conn_cfg *c);
 int conf_build_secrets(struct parse *p);
+/* The file that holds it (secret, private) must be readable by its owner alone. */
+int conf_check_mode(struct parse *p, const struct conf_file *at, int line, const char *what,
+		    const char *name, unsigned mode, unsigned uid);
+
+/* creds.c: after all files are read. */
+int conf_build_creds(struct parse *p);
+/* Type and lengths of key that "rsa-3072" and the like allow; false: no such word. */
+bool conf_key_word(const char *word, uint8_t *ret_types, uint16_t *ret_bits);
 
 #endif

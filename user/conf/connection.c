@@ -145,13 +145,54 @@ static int build_children(struct parse *p, const struct sec *s, struct ike_conn_
 	return r;
 }
 
-static int build_auth(struct parse *p, const struct sec *s, struct ike_id *ret)
+static int build_local(struct parse *p, const struct sec *conn, const struct sec *s,
+		       struct ike_conn_cfg *c)
 {
-	static const char *const methods[] = { "psk", NULL };
-	unsigned method = 0;
+	static const char *const methods[] = { "psk", "pubkey", NULL };
+	unsigned method = AUTH_BY_PSK;
 	int r = val_word(p, sec_get(s, "auth"), methods, &method);
 
-	return r < 0 ? r : val_id(p, sec_get(s, "id"), ret);
+	c->local_auth = method;
+	if (r < 0)
+		return r;
+	/* with a certificate, its subject is our identity unless another is given */
+	if (method == AUTH_BY_PSK && (!s->cfg || !sec_get(s, "id")))
+		return fail_missing(p, s->cfg ? s : conn, s->cfg ? "id" : "local { id = ... }");
+	if (method == AUTH_BY_PUBKEY && !sec_count(s, "certs"))
+		return fail_missing(p, s, "certs");
+	if (method == AUTH_BY_PSK && sec_count(s, "certs"))
+		return val_fail(p, sec_get(s, "certs"),
+				"found certs of a side that uses a secret, expected auth = pubkey");
+	r = val_id(p, sec_get(s, "id"), &c->local_id);
+	if (r == 0 && sec_get(s, "id") && ike_id_is_pattern(&c->local_id))
+		r = val_fail(p, sec_get(s, "id"), "found \"%.60s\", expected our own identity",
+			     sec_get(s, "id")->text);
+	return r;
+}
+
+static int build_remote(struct parse *p, const struct sec *s, struct ike_conn_cfg *c)
+{
+	static const char *const words[] = { "psk",	"pubkey",    "rsa",	  "rsa-3072",
+					     "ecdsa",	"ecdsa-256", "ecdsa-384", "ecdsa-521",
+					     "ed25519", "ed448",     NULL };
+	static const char *const files[] = { "cacerts", "crls", "crl" };
+	const struct val *v = sec_get(s, "auth");
+	unsigned unused;
+
+	if (v && strcmp(v->text, "psk")) {
+		if (!conf_key_word(v->text, &c->key_types, &c->key_bits_min))
+			return val_word(p, v, words, &unused);
+		c->remote_auth = AUTH_BY_PUBKEY;
+		if (!sec_count(s, "cacerts"))
+			return fail_missing(p, s, "cacerts");
+	}
+	for (size_t i = 0; c->remote_auth == AUTH_BY_PSK && i < 3; i++)
+		if (sec_count(s, files[i]))
+			return val_fail(p, sec_get(s, files[i]),
+					"found %s for a peer that uses a secret, expected auth = "
+					"pubkey",
+					files[i]);
+	return val_id(p, sec_get(s, "id"), &c->remote_id);
 }
 
 static const struct conf_uplink *find_uplink(const struct conf *c, const char *name)
@@ -298,15 +339,9 @@ int conf_build_connection(struct parse *p, const struct sec *s, struct ike_conn_
 		r = build_switches(p, s, c);
 	if (r < 0)
 		return r;
-	if (!local.cfg || !sec_get(&local, "id"))
-		return fail_missing(p, local.cfg ? &local : s,
-				    local.cfg ? "id" : "local { id = ... }");
-	r = build_auth(p, &local, &c->local_id);
-	if (r == 0 && c->local_id.type == 0)
-		r = val_fail(p, sec_get(&local, "id"),
-			     "found \"%%any\", expected our own identity");
+	r = build_local(p, s, &local, c);
 	if (r == 0 && remote.cfg)
-		r = build_auth(p, &remote, &c->remote_id);
+		r = build_remote(p, &remote, c);
 	if (r == 0)
 		r = build_children(p, s, c);
 	for (size_t i = 0; i < sec_count(s, "path") && r == 0; i++) {

@@ -40,7 +40,9 @@ static void val_free(void *v);
 static cfg_opt_t uplink_opts[] = { START,	  ONE("interface"),  ONE("kind"),
 				   ONE("weight"), ONE("preference"), ONE("gateway"),
 				   CFG_END() };
-static cfg_opt_t auth_opts[] = { START, ONE("id"), ONE("auth"), CFG_END() };
+static cfg_opt_t local_opts[] = { START, ONE("id"), ONE("auth"), LIST("certs"), CFG_END() };
+static cfg_opt_t remote_opts[] = { START,	 ONE("id"),  ONE("auth"), LIST("cacerts"),
+				   LIST("crls"), ONE("crl"), CFG_END() };
 static cfg_opt_t child_opts[] = {
 	START,	     LIST("local_ts"),	  LIST("remote_ts"), LIST("esp_proposals"),
 	ONE("mode"), ONE("start_action"), CFG_END()
@@ -61,14 +63,15 @@ static cfg_opt_t connection_opts[] = {
 	ONE("retransmit_timeout"),
 	ONE("retransmit_base"),
 	ONE("retransmit_tries"),
-	CFG_SEC("local", auth_opts, CFGF_MULTI),
-	CFG_SEC("remote", auth_opts, CFGF_MULTI),
+	CFG_SEC("local", local_opts, CFGF_MULTI),
+	CFG_SEC("remote", remote_opts, CFGF_MULTI),
 	CFG_SEC("child", child_opts, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
 	CFG_SEC("path", path_opts, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
 	CFG_END()
 };
 static cfg_opt_t pool_opts[] = { START, ONE("addrs"), LIST("dns"), CFG_END() };
 static cfg_opt_t secret_opts[] = { START, LIST("id"), ONE("secret"), CFG_END() };
+static cfg_opt_t private_opts[] = { START, ONE("file"), ONE("secret"), CFG_END() };
 static cfg_opt_t paths_opts[] = { START, ONE("probe_interval"), ONE("down_after"), ONE("up_after"),
 				  CFG_END() };
 static cfg_opt_t dataplane_opts[] = {
@@ -92,6 +95,7 @@ static cfg_opt_t root_opts[] = {
 	CFG_SEC("connection", connection_opts, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
 	CFG_SEC("pool", pool_opts, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
 	CFG_SEC("secret", secret_opts, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
+	CFG_SEC("private", private_opts, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
 	CFG_SEC("paths", paths_opts, CFGF_MULTI),
 	CFG_SEC("dataplane", dataplane_opts, CFGF_MULTI),
 	CFG_END()

@@ -7,23 +7,26 @@
 #include "base/secret.h"
 #include "conf_impl.h"
 
-/* The file that holds it must be readable by its owner alone. */
+int conf_check_mode(struct parse *p, const struct conf_file *at, int line, const char *what,
+		    const char *name, unsigned mode, unsigned uid)
+{
+	if (mode & 077)
+		return conf_fail(p, at, line,
+				 "found a %s in a file of mode %04o, expected one that only its "
+				 "owner can read: chmod 0600 %s",
+				 what, mode, name);
+	if (uid != 0 && uid != geteuid())
+		return conf_fail(p, at, line,
+				 "found a %s in a file of user %u, expected root's or our own: "
+				 "chown root %s",
+				 what, uid, name);
+	return 0;
+}
+
 static int check_file(struct parse *p, const struct sec *s)
 {
-	const struct conf_file *f = s->file;
-
-	if (f->mode & 077)
-		return conf_fail(
-			p, f, s->line,
-			"found a secret in a file of mode %04o, expected one that only its "
-			"owner can read: chmod 0600 %s",
-			f->mode, f->name);
-	if (f->uid != 0 && f->uid != geteuid())
-		return conf_fail(p, f, s->line,
-				 "found a secret in a file of user %u, expected root's or our own: "
-				 "chown root %s",
-				 f->uid, f->name);
-	return 0;
+	return conf_check_mode(p, s->file, s->line, "secret", s->file->name, s->file->mode,
+			       s->file->uid);
 }
 
 static bool id_equal(const struct ike_id *a, const struct ike_id *b)
@@ -122,8 +125,10 @@ int conf_build_secrets(struct parse *p)
 
 		for (size_t i = 0; i < sec_count(&root, "connection") && r == 0; i++) {
 			struct sec s = sec_sub(&root, "connection", i);
+			struct ike_conn_cfg *c = &p->conf->ike.conns[n++];
 
-			r = match(p, &s, &p->conf->ike.conns[n++]);
+			if (c->local_auth == AUTH_BY_PSK || c->remote_auth == AUTH_BY_PSK)
+				r = match(p, &s, c);
 		}
 	}
 	return r;

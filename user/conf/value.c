@@ -9,6 +9,7 @@
 
 #include "base/secret.h"
 #include "conf_impl.h"
+#include "crypto/x509.h"
 #include "ikemsg/ikemsg.h"
 
 int val_uint(struct parse *p, const struct val *v, uint64_t min, uint64_t max, uint64_t *ret)
@@ -249,11 +250,18 @@ int val_id(struct parse *p, const struct val *v, struct ike_id *ret)
 		id.len = (uint16_t)n;
 		goto done;
 	}
-	if (strchr(t, '='))
-		return val_fail(p, v,
-				"found \"%.60s\", expected an address, name or user@name "
-				"(distinguished names need certificates)",
-				t);
+	if (strchr(t, '=')) {
+		size_t len;
+
+		if (dn_parse(t, id.data, sizeof(id.data), &len))
+			return val_fail(p, v,
+					"found \"%.60s\", expected a distinguished name as \"C=CH, "
+					"O=Example, CN=gw\"",
+					t);
+		id.type = ID_DER_ASN1_DN;
+		id.len = (uint16_t)len;
+		goto done;
+	}
 	id.type = t[0] == '@' || !strchr(t, '@') ? ID_FQDN : ID_RFC822_ADDR;
 	t += t[0] == '@';
 	if (!*t || strlen(t) > sizeof(id.data))
@@ -281,6 +289,8 @@ const char *conf_id_text(const struct ike_id *id, char *buf, size_t len)
 
 		for (size_t i = 0; i < id->len && n + 3 < len; i++)
 			n += (size_t)snprintf(buf + n, len - n, "%02x", id->data[i]);
+	} else if (id->type == ID_DER_ASN1_DN) {
+		dn_format(id->data, id->len, buf, len);
 	} else {
 		snprintf(buf, len, "%.*s", (int)id->len, (const char *)id->data);
 	}

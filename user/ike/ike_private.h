@@ -242,9 +242,8 @@ struct ike_sa {
 	uint8_t cookie_len;
 
 	struct ike_id local_id, remote_id;
-	uint32_t
-		peer_hashes; /* what the peer can verify: mask of 1 << enum sig_hash; 0: not told */
-	uint8_t cred;	     /* index of the credential its CERTREQ asks for; initiator */
+	uint32_t peer_hashes; /* it can verify: mask of 1 << enum sig_hash; 0: it did not say */
+	uint8_t cred;	      /* index of the credential its CERTREQ asks for; initiator */
 
 	uint32_t next_request, expected_request;
 	uint8_t peer_window, n_inflight;

@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Configuration of keys and certificates: what is taken, and each mistake at its line. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <criterion/criterion.h>
+#include <openssl/pem.h>
+
+#include "conf/conf.h"
+#include "ikemsg/ikemsg.h"
+#include "../lib/pki.h"
+
+static char dir[64], error[CONF_ERROR_MAX];
+static struct pki_ent ca, end;
+
+static void put(const char *name, mode_t mode, const char *text, size_t len)
+{
+	int fd = open(name, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+
+	cr_assert_geq(fd, 0);
+	cr_assert_eq(write(fd, text, len), (ssize_t)len);
+	cr_assert_eq(fchmod(fd, mode), 0);
+	close(fd);
+}
+
+static void put_cert(const char *name, const struct pki_ent *e)
+{
+	size_t len;
+	char *pem = pki_pem(e, NULL, &len);
+
+	put(name, 0644, pem, len);
+	free(pem);
+}
+
+static void put_key(const char *name, mode_t mode, EVP_PKEY *k)
+{
+	size_t len;
+	char *pem = pki_key_pem(k, &len);
+
+	put(name, mode, pem, len);
+	free(pem);
+}
+
+static void setup(void)
+{
+	strcpy(dir, "/tmp/braid-test-creds-XXXXXX");
+	cr_assert(mkdtemp(dir));
+	cr_assert_eq(chdir(dir), 0);
+	cr_assert_eq(mkdir("pki", 0700), 0);
+	ca = pki_ca("CA", "P-256", NULL);
+	end = pki_end("gw", "P-256", &ca, "DNS:gw.example.org");
+	put_cert("pki/ca.pem", &ca);
+	put_cert("pki/gw.pem", &end);
+	put_key("pki/gw.key", 0600, end.key);
+}
+
+static void teardown(void)
+{
+	char cmd[128];
+
+	pki_free(&ca);
+	pki_free(&end);
+	snprintf(cmd, sizeof(cmd), "rm -rf %s", dir);
+	cr_assert_eq(chdir("/"), 0);
+	cr_assert_eq(system(cmd), 0);
+}
+
+TestSuite(creds, .init = setup, .fini = teardown, .timeout = 60);
+
+#define HEAD	"uplink \"u\" { interface = eth0 }\nconnection \"c\" {\n"
+#define LOCAL	"local { auth = pubkey id = gw.example.org certs = { \"pki/gw.pem\" } }\n"
+#define REMOTE	"remote { auth = pubkey id = \"*.example.org\" cacerts = { \"pki/ca.pem\" } }\n"
+#define TAIL	"child \"net\" { }\n}\n"
+#define PRIVATE "private \"k\" { file = \"pki/gw.key\" }\n"
+
+static struct conf *load_mode(const char *text, mode_t mode)
+{
+	struct conf *c = NULL;
+	char file[128];
+
+	put("braid.conf", mode, text, strlen(text));
+	snprintf(file, sizeof(file), "%s/braid.conf", dir);
+	/* names are relative to the file, not to where we are */
+	cr_assert_eq(chdir("/"), 0);
+	error[0] = '\0';
+	conf_load(file, &c, error);
+	cr_assert_eq(chdir(dir), 0);
+	return c;
+}
+
+static void refused(const char *text, int line, const char *why)
+{
+	struct conf *c = load_mode(text, 0600);
+	char at[160];
+
+	cr_assert(!c, "taken:\n%s", text);
+	snprintf(at, sizeof(at), "%s/braid.conf:%d: ", dir, line);
+	cr_expect(strstr(error, at), "no %s in %s", at, error);
+	cr_expect(strstr(error, why), "no \"%s\" in %s", why, error);
+}
+
+Test(creds, both_sides)
+{
+	struct conf *c = load_mode(HEAD LOCAL REMOTE TAIL PRIVATE, 0644);
+	const struct ike_conn_cfg *k;
+
+	cr_assert(c, "%s", error);
+	k = &c->ike.conns[0];
+	cr_expect_eq(k->local_auth, AUTH_BY_PUBKEY);
+	cr_expect_eq(k->remote_auth, AUTH_BY_PUBKEY);
+	cr_expect_eq(k->n_creds, 1);
+	cr_expect(cred_has_key(k->creds[0]));
+	cr_expect_eq(trust_count(k->trust), 1);
+	cr_expect_eq(k->psk.len, 0);
+	cr_expect(ike_id_is_pattern(&k->remote_id));
+	conf_free(c);
+}
+
+Test(creds, subject_is_the_default_id)
+{
+	struct conf *c = load_mode(
+		HEAD "local { auth = pubkey certs = { \"pki/gw.pem\" } }\n" REMOTE TAIL PRIVATE,
+		0600);
+	const struct ike_id *id;
+	char text[128];
+
+	cr_assert(c, "%s", error);
+	id = &c->ike.conns[0].local_id;
+	cr_expect_eq(id->type, ID_DER_ASN1_DN);
+	cr_expect_str_eq(dn_format(id->data, id->len, text, sizeof(text)), "O=braid test, CN=gw");
+	conf_free(c);
+}
+
+Test(creds, kinds_of_keys)
+{
+	static const struct {
+		const char *word;
+		uint8_t types;
+		uint16_t bits;
+	} cases[] = {
+		{ "pubkey", 0, 0 },
+		{ "rsa", 1 << KEY_RSA, 0 },
+		{ "rsa-3072", 1 << KEY_RSA, 3072 },
+		{ "ecdsa", 1 << KEY_ECDSA, 0 },
+		{ "ecdsa-384", 1 << KEY_ECDSA, 384 },
+		{ "ed25519", 1 << KEY_ED25519, 0 },
+		{ "ed448", 1 << KEY_ED448, 0 },
+	};
+	static const char *const wrong[] = { "rsa-",	 "rsa-x",     "rsa-99999",
+					     "pubkey-3", "ed25519-1", "dsa" };
+	char text[512];
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct conf *c;
+
+		snprintf(text, sizeof(text),
+			 HEAD LOCAL
+			 "remote { auth = %s cacerts = { \"pki/ca.pem\" } }\n" TAIL PRIVATE,
+			 cases[i].word);
+		c = load_mode(text, 0600);
+		cr_assert(c, "%s", error);
+		cr_expect_eq(c->ike.conns[0].key_types, cases[i].types);
+		cr_expect_eq(c->ike.conns[0].key_bits_min, cases[i].bits);
+		conf_free(c);
+	}
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
+		snprintf(text, sizeof(text),
+			 HEAD LOCAL
+			 "remote { auth = %s cacerts = { \"pki/ca.pem\" } }\n" TAIL PRIVATE,
+			 wrong[i]);
+		refused(text, 4, "expected psk, pubkey, rsa");
+	}
+}
+
+Test(creds, crl_policies)
+{
+	X509_CRL *crl = pki_crl(&ca, 3, 0);
+	FILE *f = fopen("pki/ca.crl", "w");
+	struct conf *c;
+
+	PEM_write_X509_CRL(f, crl);
+	fclose(f);
+	X509_CRL_free(crl);
+	c = load_mode(HEAD LOCAL "remote { auth = pubkey cacerts = { \"pki/ca.pem\" }\n"
+				 "crls = { \"pki/ca.crl\" } crl = strict }\n" TAIL PRIVATE,
+		      0600);
+	cr_assert(c, "%s", error);
+	cr_expect_eq(trust_crls(c->ike.conns[0].trust), 1);
+	conf_free(c);
+	refused(HEAD LOCAL
+		"remote { auth = pubkey cacerts = { \"pki/ca.pem\" }\ncrl = maybe }\n" TAIL PRIVATE,
+		5, "expected off, ifpresent or strict");
+	refused(HEAD LOCAL "remote { auth = pubkey cacerts = { \"pki/ca.pem\" }\n"
+			   "crls = { \"pki/ca.pem\" } }\n" TAIL PRIVATE,
+		5, "found no CRL in \"pki/ca.pem\"");
+}
+
+Test(creds, encrypted_key_and_pkcs12)
+{
+	FILE *f = fopen("pki/gw.key", "w");
+	struct conf *c;
+
+	PEM_write_PKCS8PrivateKey(f, end.key, EVP_aes_256_cbc(), "sesame", 6, NULL, NULL);
+	fclose(f);
+	cr_assert_eq(chmod("pki/gw.key", 0600), 0);
+	c = load_mode(HEAD LOCAL REMOTE TAIL
+		      "private \"k\" { file = \"pki/gw.key\" secret = sesame }\n",
+		      0600);
+	cr_assert(c, "%s", error);
+	conf_free(c);
+	refused(HEAD LOCAL REMOTE TAIL PRIVATE, 7,
+		"which is encrypted, expected secret = its passphrase");
+	refused(HEAD LOCAL REMOTE TAIL "private \"k\" { file = \"pki/gw.key\" secret = other }\n",
+		7, "which is encrypted, expected its secret to be right");
+	if (system("cd pki && openssl pkcs12 -export -in gw.pem -inkey gw.key -passin pass:sesame "
+		   "-passout pass:word -certfile ca.pem -out gw.p12 2>/dev/null && chmod 600 "
+		   "gw.p12"))
+		return; /* no openssl program here */
+	c = load_mode(
+		HEAD
+		"local { auth = pubkey id = gw.example.org certs = { \"pki/gw.p12\" } }\n" REMOTE
+			TAIL "private \"k\" { file = \"pki/gw.p12\" secret = word }\n",
+		0600);
+	cr_assert(c, "%s", error);
+	cr_expect_eq(cred_count(c->ike.conns[0].creds[0]), 1);
+	conf_free(c);
+	refused(HEAD
+		"local { auth = pubkey id = gw.example.org certs = { \"pki/gw.p12\" } }\n" REMOTE
+			TAIL "private \"k\" { file = \"pki/gw.p12\" secret = sesame }\n",
+		7, "expected its secret to be right");
+}
+
+Test(creds, modes)
+{
+	put_key("pki/gw.key", 0640, end.key);
+	refused(HEAD LOCAL REMOTE TAIL PRIVATE, 7,
+		"found a private key in a file of mode 0640, expected one that only its owner can "
+		"read: chmod 0600");
+	put_key("pki/gw.key", 0600, end.key);
+	cr_assert(!load_mode(HEAD LOCAL REMOTE TAIL
+			     "private \"k\" { file = \"pki/gw.key\" secret = sesame }\n",
+			     0644));
+	cr_expect(strstr(error, "found a secret in a file of mode 0644"), "%s", error);
+}
+
+Test(creds, mistakes)
+{
+	struct pki_ent weak = pki_end("weak", "RSA-1024", &ca, "DNS:gw.example.org");
+
+	put_cert("pki/weak.pem", &weak);
+	put_key("pki/weak.key", 0600, weak.key);
+	pki_free(&weak);
+	refused(HEAD LOCAL REMOTE TAIL, 3,
+		"found no private key for certificate \"pki/gw.pem\", expected a section private");
+	refused(HEAD "local { auth = pubkey id = gw.example.org }\n" REMOTE TAIL PRIVATE, 3,
+		"found local without certs");
+	refused(HEAD
+		"local { id = gw.example.org certs = { \"pki/gw.pem\" } }\n" REMOTE TAIL PRIVATE,
+		3, "expected auth = pubkey");
+	refused(HEAD LOCAL "remote { auth = pubkey }\n" TAIL PRIVATE, 4, "without cacerts");
+	refused(HEAD LOCAL "remote { cacerts = { \"pki/ca.pem\" } }\n" TAIL PRIVATE, 4,
+		"found cacerts for a peer that uses a secret");
+	refused(HEAD LOCAL "remote { auth = pubkey cacerts = { \"pki/gw.pem\" } }\n" TAIL PRIVATE,
+		4, "that is no CA's");
+	refused(HEAD LOCAL "remote { auth = pubkey cacerts = { \"pki/none.pem\" } }\n" TAIL PRIVATE,
+		4, "No such file");
+	refused(HEAD LOCAL "remote { auth = pubkey cacerts = { \"pki\" } }\n" TAIL PRIVATE, 4,
+		"not a regular file");
+	refused(HEAD LOCAL "remote { auth = pubkey cacerts = { \"pki/gw.key\" } }\n" TAIL PRIVATE,
+		4, "found no certificate in \"pki/gw.key\"");
+	refused(HEAD
+		"local { auth = pubkey id = other.example.org certs = { \"pki/gw.pem\" } }\n" REMOTE
+			TAIL PRIVATE,
+		3,
+		"found our id, which certificate \"pki/gw.pem\" (O=braid test, CN=gw) does not "
+		"have");
+	refused(HEAD
+		"local { auth = pubkey id = \"*.example.org\" certs = { \"pki/gw.pem\" } }\n" REMOTE
+			TAIL PRIVATE,
+		3, "expected our own identity");
+	refused(HEAD "local { auth = pubkey certs = { \"pki/weak.pem\" } }\n" REMOTE TAIL PRIVATE,
+		3,
+		"found a key of another kind in \"pki/weak.pem\", expected RSA (2048 to 8192 "
+		"bits)");
+	refused(HEAD LOCAL REMOTE TAIL PRIVATE "private \"w\" { file = \"pki/weak.key\" }\n", 8,
+		"found a key of another kind");
+	refused(HEAD LOCAL REMOTE TAIL "private \"k\" { }\n", 7, "without file");
+	refused(HEAD LOCAL REMOTE TAIL "private \"k\" { file = \"pki/ca.pem\" }\n", 7,
+		"found a private key in a file of mode 0644");
+	cr_assert_eq(chmod("pki/ca.pem", 0600), 0);
+	refused(HEAD LOCAL REMOTE TAIL "private \"k\" { file = \"pki/ca.pem\" }\n", 7,
+		"found no private key in");
+	refused(HEAD "local { auth = pubkey id = \"CN=\" certs = { \"pki/gw.pem\" } }\n" REMOTE TAIL
+			PRIVATE,
+		3, "expected a distinguished name as");
+}
+
+/* A secret is still needed where one side uses it. */
+Test(creds, one_side_with_a_secret)
+{
+	struct conf *c;
+
+	refused(HEAD LOCAL TAIL PRIVATE, 2, "found no secret for connection");
+	c = load_mode(HEAD LOCAL TAIL PRIVATE "secret \"s\" { secret = xyzzy }\n", 0600);
+	cr_assert(c, "%s", error);
+	cr_expect_eq(c->ike.conns[0].remote_auth, AUTH_BY_PSK);
+	cr_expect_eq(c->ike.conns[0].psk.len, 5);
+	conf_free(c);
+}
