@@ -38,6 +38,7 @@ static void usage(FILE *to)
 	      "  paths [NAME]               every path, or those of a connection\n"
 	      "    -w, --watch[=SECONDS]    a live table with rates and shares\n"
 	      "  path disable|enable NAME   take a path out of use, bring it back\n"
+	      "  certs                      certificates: whose, for what, until when\n"
 	      "  stats                      counters and drop reasons\n"
 	      "  events                     follow what happens\n"
 	      "  reload                     read the configuration again\n"
@@ -219,6 +220,12 @@ static int cmd_stats(struct cli *c, char **argv)
 	return show(c, "stats", NULL, show_stats);
 }
 
+static int cmd_certs(struct cli *c, char **argv)
+{
+	(void)argv;
+	return show(c, "certs", NULL, show_certs);
+}
+
 static json_t *paths_args(char **argv)
 {
 	return argv[0] ? json_pack("{s:s}", "conn", argv[0]) : NULL;
@@ -395,7 +402,7 @@ static const struct command {
 	{ "path", 2, 2, cmd_path },	  { "stats", 0, 0, cmd_stats },
 	{ "events", 0, 0, cmd_events },	  { "reload", 0, 0, cmd_reload },
 	{ "keys", 0, 0, cmd_keys },	  { "flush", 0, 0, cmd_flush },
-	{ "version", 0, 0, cmd_version },
+	{ "version", 0, 0, cmd_version }, { "certs", 0, 0, cmd_certs },
 };
 
 static int dispatch(struct cli *c, int argc, char **argv)

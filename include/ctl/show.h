@@ -14,6 +14,7 @@ void show_paths(FILE *out, const json_t *data);
 /* The live table: rates and shares between two replies; before may be NULL. */
 void show_paths_live(FILE *out, const json_t *data, const json_t *before);
 void show_stats(FILE *out, const json_t *data);
+void show_certs(FILE *out, const json_t *data);
 /* One line with the time of day. */
 void show_event(FILE *out, const json_t *event);
 

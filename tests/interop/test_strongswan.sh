@@ -93,23 +93,6 @@ swan_conf() { # host role ike esp
 	CONF
 }
 
-stop_all() {
-	for h in user gw; do
-		for p in $(ip netns pids "$(ns $h)"); do kill "$p" 2>/dev/null; done
-		wait_for 8 no_pids $h || for p in $(ip netns pids "$(ns $h)"); do kill -9 "$p" 2>/dev/null; done
-		rm -f "$T/$h/vici" "$T/$h/run"/*.sock
-	done
-}
-
-ping_both() { # from the user's virtual address into the LAN, and back
-	local vip=$1
-	in_ns user ping -c 3 -i 0.2 -W 2 -s 1200 -q -I "$vip" 203.0.113.10 >"$T/ping" || fail "user cannot reach the LAN"
-	in_ns lan ping -c 3 -i 0.2 -W 2 -s 1200 -q "$vip" >"$T/ping" || fail "the LAN cannot reach the user"
-}
-
-rows=()
-row() { rows+=("$1") && echo "ok - $1"; }
-
 swan_established() { swan "$1" --list-sas | grep -q 'ESTABLISHED'; }
 swan_child_gone() { ! swan "$1" --list-sas | grep -q 'INSTALLED'; }
 braid_sas() { braid "$1" --json sas | jq '.ike_sas | length'; }

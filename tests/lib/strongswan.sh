@@ -8,7 +8,8 @@ charon=/usr/sbin/charon-systemd
 # shellcheck disable=SC2034  # for those who source this
 psk='correct horse battery staple'
 
-# strongswan_start HOST: a daemon of its own, with the connections of $T/HOST/swanctl.conf
+# strongswan_start HOST: a daemon of its own, with the connections of $T/HOST/swanctl.conf; swan_options
+# are lines for strongswan.conf
 strongswan_start() {
 	local h=$1 d=$T/$1
 	# The first provider of an algorithm is taken: aesni is the fastest.
@@ -26,6 +27,7 @@ strongswan_start() {
 			install_virtual_ip_on = lo
 			retransmit_timeout = 1.0
 			retransmit_tries = 3
+			${swan_options:-}
 		}
 		charon {
 			plugins { vici { socket = unix://$d/vici } }
@@ -46,3 +48,22 @@ swan() {
 	ip netns exec "$(ns "$h")" env STRONGSWAN_CONF="$T/$h/strongswan.conf" SWANCTL_DIR="$T/$h" \
 		swanctl "$cmd" --uri "unix://$T/$h/vici" "$@"
 }
+
+# Both hosts, whatever runs there.
+stop_all() {
+	for h in user gw; do
+		for p in $(ip netns pids "$(ns $h)"); do kill "$p" 2>/dev/null; done
+		wait_for 8 no_pids $h || for p in $(ip netns pids "$(ns $h)"); do kill -9 "$p" 2>/dev/null; done
+		rm -f "$T/$h/vici" "$T/$h/run"/*.sock
+	done
+}
+
+ping_both() { # from the user's virtual address into the LAN, and back
+	local vip=$1
+	in_ns user ping -c 3 -i 0.2 -W 2 -s 1200 -q -I "$vip" 203.0.113.10 >"$T/ping" || fail "user cannot reach the LAN"
+	in_ns lan ping -c 3 -i 0.2 -W 2 -s 1200 -q "$vip" >"$T/ping" || fail "the LAN cannot reach the user"
+}
+
+# One line of the result.
+rows=()
+row() { rows+=("$1") && echo "ok - $1"; }

@@ -255,3 +255,20 @@ Test(show, wireshark_tables)
 	rmdir(dir);
 	json_decref(keys);
 }
+
+Test(show, certs)
+{
+	shows(show_certs,
+	      "{\"now_sec\":1800000000,\"certs\":[{\"subject\":\"C=CH, "
+	      "CN=gw\",\"issuer\":\"CN=CA\","
+	      "\"serial\":\"07\",\"use\":\"own\",\"not_before\":1799913600,\"not_after\":"
+	      "1800086400,"
+	      "\"key\":\"ECDSA P-256\",\"conns\":[\"home\",\"work\"],\"state\":\"valid\"}]}",
+	      "SUBJECT      USE  CONNECTIONS  KEY          STATE  FROM              UNTIL          "
+	      "   "
+	      "SERIAL  ISSUER\n"
+	      "C=CH, CN=gw  own  home, work   ECDSA P-256  valid  2027-01-14 08:00  2027-01-16 "
+	      "08:00  "
+	      "07      CN=CA\n");
+	shows(show_certs, "{\"certs\":[]}", "no certificates\n");
+}

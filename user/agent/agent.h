@@ -336,6 +336,7 @@ json_t *report_sas(struct agent *a);
 json_t *report_paths(struct agent *a, const char *conn_or_null);
 json_t *report_stats(struct agent *a);
 json_t *report_keys(struct agent *a);
+json_t *report_certs(struct agent *a); /* report_certs.c */
 
 /* ---- starter.c: a process that starts and ends the engine ---- */
 

@@ -256,6 +256,12 @@ static void cmd_stats(struct agent *a, struct ctl_req *req, const json_t *args)
 	reply_json(req, report_stats(a));
 }
 
+static void cmd_certs(struct agent *a, struct ctl_req *req, const json_t *args)
+{
+	(void)args;
+	reply_json(req, report_certs(a));
+}
+
 static void cmd_keys(struct agent *a, struct ctl_req *req, const json_t *args)
 {
 	(void)args;
@@ -365,6 +371,7 @@ static const struct {
 	{ "path-disable", cmd_path_disable },
 	{ "path-enable", cmd_path_enable },
 	{ "stats", cmd_stats },
+	{ "certs", cmd_certs },
 	{ "keys", cmd_keys },
 	{ "events", cmd_events },
 	{ "reload", cmd_reload },

@@ -40,7 +40,7 @@ _braid() {
 		esac
 	else
 		case $cmd in
-		'') words='up down rekey status sas paths path stats events reload keys flush version help' ;;
+		'') words='up down rekey status sas paths path certs stats events reload keys flush version help' ;;
 		up | down | rekey)
 			[ -n "$sub" ] || words=$(_braid_names "$dir" status \
 				'.conns[] | .name, (.name + "/" + .children[].name)')

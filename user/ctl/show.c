@@ -310,6 +310,44 @@ void show_paths_live(FILE *out, const json_t *data, const json_t *before)
 	table_end(t, out);
 }
 
+/* ---- certs ---- */
+
+static const char *day(const json_t *o, const char *key, char buf[32])
+{
+	time_t t = (time_t)json_integer_value(json_object_get(o, key));
+	struct tm tm;
+
+	gmtime_r(&t, &tm);
+	strftime(buf, 32, "%F %R", &tm);
+	return buf;
+}
+
+void show_certs(FILE *out, const json_t *data)
+{
+	static const char *const heads[] = { "SUBJECT", "USE",	 "CONNECTIONS", "KEY",	  "STATE",
+					     "FROM",	"UNTIL", "SERIAL",	"ISSUER", NULL };
+	const json_t *certs = json_object_get(data, "certs"), *c;
+	struct table *t = table_new(heads);
+	char text[256], from[32], until[32];
+	size_t i;
+
+	if (!json_array_size(certs))
+		fputs("no certificates\n", out);
+	json_array_foreach(certs, i, c)
+	{
+		table_cell(t, "%s", str(c, "subject"));
+		table_cell(t, "%s", str(c, "use"));
+		table_cell(t, "%s", list(c, "conns", text, sizeof(text)));
+		table_cell(t, "%s", str(c, "key"));
+		table_cell(t, "%s", str(c, "state"));
+		table_cell(t, "%s", day(c, "not_before", from));
+		table_cell(t, "%s", day(c, "not_after", until));
+		table_cell(t, "%s", str(c, "serial"));
+		table_cell(t, "%s", str(c, "issuer"));
+	}
+	table_end(t, out);
+}
+
 /* ---- stats, events ---- */
 
 static const char *drop_text(const char *reason)
