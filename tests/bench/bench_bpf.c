@@ -18,7 +18,7 @@
 #include "abi/steer.h"
 #include "bench_prog.skel.h"
 
-enum { RUNS = 9, REPEAT = 1000000, WARM = 200000, PATHS = 16 };
+enum { RUNS = 9, REPEAT = 1000000, WARM = 200000, PATHS = 16, CALIBRATIONS = 15, SLOW_MAX = 150 };
 
 static void die(const char *what, int err)
 {
@@ -179,32 +179,69 @@ struct pair {
 
 static int failures;
 
-/* Base and program in turn, so that a slow moment meets both. */
+static uint32_t base_ns(const struct pair *p)
+{
+	return ns_of(p->base, REPEAT, p->base_verdict, p->segs);
+}
+
+/* What the bare program takes when nobody else slows the processor down. */
+static uint32_t best_base(const struct pair *p)
+{
+	uint32_t best = base_ns(p);
+
+	for (int i = 1; i < CALIBRATIONS; i++) {
+		uint32_t n = base_ns(p);
+
+		best = n < best ? n : best;
+	}
+	return best;
+}
+
+/* Base and program in turn. On shared machines the processor's speed changes by a factor of two for
+ * minutes; a run counts only if the bare program before and after it had its full speed. When that
+ * does not come for long, the runs count as they are. Returns how many did not count. */
+static int collect(const struct pair *p, struct series *base, struct series *full,
+		   struct series *diff)
+{
+	uint32_t limit = best_base(p) * 6 / 5 + 1, before, after;
+	int n = 0, left = SLOW_MAX;
+
+	ns_of(p->full, WARM, p->full_verdict, p->segs);
+	for (before = base_ns(p); n < RUNS; before = after) {
+		full->v[n] = ns_of(p->full, REPEAT, p->full_verdict, p->segs);
+		after = base_ns(p);
+		if ((before > limit || after > limit) && left > 0) {
+			left--;
+			continue;
+		}
+		base->v[n] = after;
+		diff->v[n] = full->v[n] - after;
+		n++;
+	}
+	return SLOW_MAX - left;
+}
+
 static void measure(FILE *json, const struct pair *p, uint32_t n_sas, const char *machine)
 {
 	struct series base, full, diff;
-	int limit = n_sas > 10000 ? 130 : 20, b, f, d;
+	int limit = n_sas > 10000 ? 130 : 20, b, f, d, slow;
 
-	ns_of(p->base, WARM, p->base_verdict, p->segs);
-	ns_of(p->full, WARM, p->full_verdict, p->segs);
-	for (int i = 0; i < RUNS; i++) {
-		base.v[i] = ns_of(p->base, REPEAT, p->base_verdict, p->segs);
-		full.v[i] = ns_of(p->full, REPEAT, p->full_verdict, p->segs);
-		diff.v[i] = full.v[i] - base.v[i];
-	}
+	slow = collect(p, &base, &full, &diff);
 	b = median(&base);
 	f = median(&full);
 	d = median(&diff);
-	printf("%-22s %9u SAs  bare %4d  program %4d (%d-%d)  above bare %4d (%d-%d) ns  %s\n",
-	       p->what, n_sas, b, f, full.v[0], full.v[RUNS - 1], d, diff.v[0], diff.v[RUNS - 1],
-	       d <= limit ? "" : "over the target");
+	printf("%-22s %9u SAs  bare %4d  program %4d (%d-%d)  above bare %4d (%d-%d) ns", p->what,
+	       n_sas, b, f, full.v[0], full.v[RUNS - 1], d, diff.v[0], diff.v[RUNS - 1]);
+	if (slow)
+		printf("; %d slow runs left out", slow);
+	puts(d <= limit ? "" : "; over the target");
 	fflush(stdout);
 	failures += d > limit;
 	fprintf(json,
 		"{\"what\":\"%s, %u SAs at random\",\"value\":%d,\"unit\":\"ns/packet\","
 		"\"against\":\"bare parser %d ns\",\"ratio\":%.2f,\"above\":%d,\"target_above\":%d,"
-		"\"runs\":%d,\"min\":%d,\"max\":%d,\"machine\":\"%s\"}\n",
-		p->what, n_sas, f, b, (double)f / (b ? b : 1), d, limit, RUNS, full.v[0],
+		"\"runs\":%d,\"slow_runs\":%d,\"min\":%d,\"max\":%d,\"machine\":\"%s\"}\n",
+		p->what, n_sas, f, b, (double)f / (b ? b : 1), d, limit, RUNS, slow, full.v[0],
 		full.v[RUNS - 1], machine);
 }
 
