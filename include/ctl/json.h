@@ -39,9 +39,12 @@
  * sas  {"now_usec","ike_sas":[{"conn":"home","state":"ESTABLISHED","initiator":true,
  *   "role":"I"|"R","spi_i":"...","spi_r":"...","local":"192.0.2.2:4500",
  *   "remote":"198.51.100.1:4500","nat_local":false,"nat_remote":false,"local_id":"...",
- *   "remote_id":"...","suite":"aes256gcm16-prfsha384-ecp384","since_usec","vips":["10.3.0.1"],
+ *   "remote_id":"...","suite":"aes256gcm16-prfsha384-ecp384","since_usec","rekey_usec"|null,
+ *   "ends_usec"|null,"vips":["10.3.0.1"],
  *   "children":[{"id":1,"name":"net","state":"INSTALLED","mode":"tunnel","spi_in":"...",
  *     "spi_out":"...","suite":"aes128gcm16-esn","esn":true,"encap":true,"since_usec",
+ *     "rekey_usec"|null,"ends_usec"|null,"rekey_octets"|null,"life_octets"|null,
+ *     "rekey_packets"|null,"life_packets"|null,
  *     "local_ts":["10.3.0.1/32"],"remote_ts":["10.1.0.0/24"],"driver":"ipsec-mb",
  *     "rx_packets","rx_octets","tx_packets","tx_octets","seq_out","seq_in_high",
  *     "drop_replay","drop_integrity","drop_malformed","drop_ts","last_rx_usec","last_tx_usec"}]}]}

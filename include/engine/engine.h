@@ -69,7 +69,7 @@ struct note_probe {
 struct worker_counters {
 	uint64_t tun_rx_packets, tun_rx_octets, tun_tx_packets, tun_tx_octets, udp_rx,
 		drop_no_policy, drop_unknown_spi, drop_short, drop_replay, drop_integrity,
-		drop_malformed, drop_ts, drop_tun, keepalives, crypto_errors;
+		drop_malformed, drop_ts, drop_tun, drop_limit, keepalives, crypto_errors;
 };
 
 usec_t engine_now(void);
@@ -91,6 +91,8 @@ int worker_start(struct engine *e, int index, struct worker **ret_worker);
 void worker_join(struct worker *w); /* after stop_fd became readable; frees */
 void worker_counters(const struct worker *w, struct worker_counters *c, uint64_t *ret_tx,
 		     uint64_t *ret_drop_send);
+/* The agent is told of limits reached (enum sa_reached). Any thread. */
+void engine_tell_limits(const struct engine *e, struct sa *sa, unsigned reached);
 /* Outer socket and destination for packets of this SA. */
 int engine_route(struct engine *e, const struct sa *sa, int index,
 		 const struct udp_dest **ret_dest);

@@ -41,6 +41,8 @@ enum engine_msg_type {
 	ENGINE_LIST,	  /* -> ENGINE_SA_INFO*, ENGINE_PATH_INFO*, ENGINE_BLOB*, result */
 	ENGINE_STATS,	  /* -> ENGINE_SA_INFO*, ENGINE_PATH_INFO*, ENGINE_COUNTERS, result */
 	ENGINE_SHUTDOWN,  /* wipe all and exit */
+	ENGINE_SA_RETIRE, /* engine_id: send on it no more, take in what is under way; SA_DEL
+			   * follows */
 	/* data messages and results */
 	ENGINE_RESULT = 64, /* engine_result */
 	ENGINE_HELLO_INFO,  /* engine_hello */
@@ -55,7 +57,7 @@ enum engine_msg_type {
 	ENGINE_EV_SA_SEEN,  /* engine_id: first valid packet on an inbound SA, then at most 1/s */
 	ENGINE_EV_PATH,	    /* engine_path_info: state changed */
 	ENGINE_EV_JOIN,	    /* engine_join: authenticated probe from an address no path has */
-	ENGINE_EV_SA_LIMIT, /* engine_id: sequence numbers nearly used up */
+	ENGINE_EV_SA_LIMIT, /* engine_limit: once for each limit of an SA */
 };
 
 struct engine_hdr {
@@ -118,6 +120,12 @@ struct engine_ts {
 	struct addr first, last;
 };
 
+struct engine_limit {
+	struct engine_hdr h;
+	uint32_t id;   /* Child SA */
+	uint32_t hard; /* 1: it is used no more; 0: new keys are due */
+};
+
 enum engine_sa_flags {
 	ENGINE_SA_ESN = 1 << 0,
 	ENGINE_SA_ENCAP = 1 << 1, /* UDP encapsulation; else plain ESP, protocol 50 */
@@ -126,6 +134,8 @@ enum engine_sa_flags {
 	ENGINE_SA_PROBES = 1 << 4,    /* the peer answers path probes */
 	ENGINE_SA_ROLE_I = 1 << 5,    /* we are I of the family */
 	ENGINE_SA_NO_REPLAY = 1 << 6,
+	ENGINE_SA_SOFT_HIT = 1 << 7, /* in engine_sa_info: what ENGINE_EV_SA_LIMIT told */
+	ENGINE_SA_HARD_HIT = 1 << 8,
 };
 
 /* One Child SA, both directions. Wiped by both sides after use. */
@@ -143,6 +153,9 @@ struct engine_sa {
 	uint8_t pad[5];
 	uint32_t replay_window; /* packets; 0 = 8192 */
 	uint32_t pad2;
+	/* In each direction; 0: none. From soft on it is time for new keys, beyond hard the SA is
+	 * not used. What sequence numbers and cipher allow is never exceeded. */
+	uint64_t soft_octets, hard_octets, soft_packets, hard_packets;
 	uint8_t key_in[ENGINE_KEY_MAX], key_out[ENGINE_KEY_MAX];
 	uint8_t integ_in[ENGINE_KEY_MAX], integ_out[ENGINE_KEY_MAX];
 	struct engine_ts ts_local[ENGINE_TS_MAX], ts_remote[ENGINE_TS_MAX];
@@ -228,8 +241,8 @@ struct engine_counters {
 	uint64_t tun_rx_packets, tun_rx_octets, tun_tx_packets, tun_tx_octets;
 	uint64_t udp_rx_datagrams, udp_tx_datagrams;
 	uint64_t drop_no_policy, drop_unknown_spi, drop_short, drop_replay, drop_integrity,
-		drop_malformed, drop_ts, drop_send, drop_tun, drop_no_buffer, keepalives,
-		crypto_errors;
+		drop_malformed, drop_ts, drop_send, drop_tun, drop_no_buffer, drop_limit,
+		keepalives, crypto_errors;
 };
 
 #endif

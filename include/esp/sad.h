@@ -53,15 +53,24 @@ struct sa_exact {
 	const struct sa_ts *ts;
 };
 
+/* From soft on it is time for new keys; beyond hard the SA is not used (RFC 4301 4.4.2.1). */
+struct sa_limits {
+	uint64_t soft, hard; /* UINT64_MAX: none */
+	uint64_t watch;	     /* the lesser: below it there is nothing to do */
+};
+
+enum sa_reached { SA_SOFT = 1, SA_HARD = 2 };
+
 struct sa {
 	uint32_t id, replaces, spi_in, spi_out, mark, flags;
 	uint16_t encr_id, key_bits, integ_id;
-	uint8_t family;	 /* of the stable pair */
-	bool deferred;	 /* control thread: outbound traffic stays on the predecessor */
-	bool superseded; /* control thread: a successor has the outbound traffic */
-	bool present;	 /* control thread: it is among the policies */
-	uint64_t order;	 /* place among the policies; a successor inherits it */
-	size_t at;	 /* control thread: in sad.all */
+	uint8_t family;	   /* of the stable pair */
+	bool deferred;	   /* control thread: outbound traffic stays on the predecessor */
+	bool superseded;   /* control thread: a successor has the outbound traffic */
+	bool present;	   /* control thread: it is among the policies */
+	bool inbound_only; /* control thread: about to go */
+	uint64_t order;	   /* place among the policies; a successor inherits it */
+	size_t at;	   /* control thread: in sad.all */
 	struct hash_node by_id, by_replaces;
 	struct esp_format in, out;
 	struct aead **enc, **dec; /* of each thread; NULL before its first packet: sa_enc, sa_dec */
@@ -74,10 +83,13 @@ struct sa {
 	struct sa_exact *exact;
 	char driver[16], name[96];
 
+	struct sa_limits packets, octets;      /* of each direction */
+	bool count_octets;		       /* there is a limit of them */
 	_Alignas(64) _Atomic uint64_t seq_out; /* last one taken */
-	uint64_t seq_max, seq_warn;
-	_Atomic bool limit_told;
+	_Atomic uint64_t octets_out;
+	_Atomic unsigned reached; /* enum sa_reached, either direction */
 	_Alignas(64) struct replay replay;
+	_Atomic uint64_t octets_in;
 	_Atomic usec_t seen;	      /* when the control thread was last told of a valid packet */
 	struct sa_counters *counters; /* of each thread */
 	struct sa *next_retired;      /* control thread */
@@ -103,14 +115,41 @@ static inline struct aead *sa_dec(struct sa *sa, int thread)
 /* The selectors as they came. */
 void sa_ts_wire(const struct sa_ts *ts, uint8_t n, struct engine_ts ret_ts[ENGINE_TS_MAX]);
 
-/* Take n sequence numbers in one step; false when they are used up (RFC 4303 3.3.3: no wrap).
- * Several threads may call. *ret_first is the first of them, the others follow. */
-static inline bool sa_take_seq(struct sa *sa, uint32_t n, uint64_t *ret_first)
-{
-	uint64_t last = atomic_fetch_add_explicit(&sa->seq_out, n, memory_order_relaxed);
+/* So much was used in one direction, this use included; *ret_tell: limits (enum sa_reached) reached
+ * for the first time, which the agent is to be told of. False: beyond the hard one, not usable. */
+bool sa_within(struct sa *sa, uint64_t packets, uint64_t octets, unsigned *ret_tell);
+/* The agent could not be told. */
+void sa_untell(struct sa *sa, unsigned reached);
 
-	*ret_first = last + 1;
-	return last <= sa->seq_max - n;
+/* Take n sequence numbers, for packets of together so many octets, in one step; false when a limit
+ * stands against it (sequence numbers, RFC 4303 3.3.3: no wrap). Several threads may call.
+ * *ret_first is the first of them, the others follow. *ret_tell: as above. */
+static inline bool sa_take_seq(struct sa *sa, uint32_t n, size_t octets, uint64_t *ret_first,
+			       unsigned *ret_tell)
+{
+	uint64_t seq = atomic_fetch_add_explicit(&sa->seq_out, n, memory_order_relaxed) + n;
+	uint64_t sum = 0;
+
+	if (sa->count_octets)
+		sum = atomic_fetch_add_explicit(&sa->octets_out, octets, memory_order_relaxed) +
+		      octets;
+	*ret_first = seq - n + 1;
+	*ret_tell = 0;
+	return (seq < sa->packets.watch && sum < sa->octets.watch) ||
+	       sa_within(sa, seq, sum, ret_tell);
+}
+
+/* A valid packet of so many octets came in; its number tells how many the peer has sent. */
+static inline bool sa_took(struct sa *sa, uint64_t seq, size_t octets, unsigned *ret_tell)
+{
+	uint64_t sum = 0;
+
+	if (sa->count_octets)
+		sum = atomic_fetch_add_explicit(&sa->octets_in, octets, memory_order_relaxed) +
+		      octets;
+	*ret_tell = 0;
+	return (seq < sa->packets.watch && sum < sa->octets.watch) ||
+	       sa_within(sa, seq, sum, ret_tell);
 }
 
 /* RFC 4301 5.2: is the decrypted packet one this SA may carry (source remote, destination local)?
@@ -166,6 +205,8 @@ struct sa *sad_heir(const struct sad *sad, uint32_t id);
 /* The SA that outbound traffic of this one's selectors uses: itself, or follow the rekeys. */
 struct sa *sad_sender(const struct sad *sad, uint32_t id);
 int sad_del(struct sad *sad, uint32_t id);
+/* No outbound traffic any more; its successors need not wait for word of the peer. */
+int sad_retire(struct sad *sad, uint32_t id);
 /* End of deferral; nothing happens if it ended already. */
 int sad_out_on(struct sad *sad, uint32_t id);
 /* Free what no reader can see any more. True if something is left. */

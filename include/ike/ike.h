@@ -78,6 +78,12 @@ struct ike_ts {
 		       */
 };
 
+/* How long a Child SA may be used, in one measure: at `soft`, less a random part of up to `rand`
+ * chosen once for each SA, it is rekeyed; at `hard` it ends. 0: never. */
+struct ike_life {
+	uint64_t soft, hard, rand;
+};
+
 enum child_mode { CHILD_TUNNEL, CHILD_TRANSPORT };
 enum start_action { START_NONE, START_START, START_TRAP };
 
@@ -88,6 +94,7 @@ struct ike_child_cfg {
 	uint8_t n_local_ts, n_remote_ts, n_proposals;
 	struct ike_ts local_ts[IKE_TS_MAX], remote_ts[IKE_TS_MAX];
 	struct ike_proposal proposals[IKE_PROPOSALS_MAX]; /* ESP */
+	struct ike_life time, octets, packets; /* time in usec; the others in each direction */
 };
 
 /* How a side proves who it is. */
@@ -119,6 +126,9 @@ struct ike_conn_cfg {
 	uint8_t retransmit_tries;    /* default 10 */
 	bool encap;		     /* UDP encapsulation also without NAT (default true) */
 	bool multipath;		     /* announce and accept the private ESP path probes */
+	usec_t rekey_time;	     /* of the IKE SA, less up to rand_time; 0: never */
+	usec_t over_time;	     /* after rekey or reauth_time until it ends; 0: never */
+	usec_t rand_time;
 	uint8_t n_children;
 	struct ike_child_cfg *children; /* n_children entries */
 };
@@ -178,6 +188,8 @@ struct child_sa_out {
 	uint8_t n_vips;
 	struct addr vips[IKE_VIPS_MAX]; /* assigned to us (initiator) */
 	bool role_i;			/* we are I of the family */
+	/* in each direction; soft: tell once, hard: use it no more; 0: none */
+	uint64_t soft_octets, hard_octets, soft_packets, hard_packets;
 };
 
 enum ike_event_kind {
@@ -219,6 +231,7 @@ struct ike_output {
 	bool marker;			  /* SEND: put the four zero octets before it (port 4500) */
 	const struct child_sa_out *child; /* CHILD_ADD; owned by the output */
 	uint32_t child_id;		  /* CHILD_DEL, CHILD events */
+	bool replaced; /* CHILD_DEL: a rekey replaced it, packets of the peer may be under way */
 	enum ike_event_kind event;
 	enum ike_failure failure;
 	uint16_t notify;  /* REFUSED, AUTH: the peer's notify type, 0: it gave none */
@@ -260,6 +273,10 @@ int ike_path_change(struct ike *ike, uint64_t family, const struct ike_path *pat
 /* Valid ESP arrived on that Child SA: evidence of liveness (2.4), and permission to send on a
  * deferred SA. */
 void ike_esp_seen(struct ike *ike, uint32_t child_id, usec_t now);
+/* It carried so much that new keys are due (once is enough), or that it must not be used further.
+ */
+void ike_child_soft_limit(struct ike *ike, uint32_t child_id, usec_t now);
+void ike_child_hard_limit(struct ike *ike, uint32_t child_id, usec_t now);
 /* The data plane could not install it: the core tells the peer with a Delete (ROB-6). */
 void ike_child_install_failed(struct ike *ike, uint32_t child_id, usec_t now);
 
@@ -275,7 +292,8 @@ struct ike_child_info {
 	char suite[IKE_SUITE_STR];
 	enum child_mode mode;
 	bool esn, encap;
-	usec_t since;
+	usec_t since, rekey_at, ends_at;			       /* USEC_NEVER */
+	uint64_t soft_octets, hard_octets, soft_packets, hard_packets; /* 0: none */
 	uint8_t n_ts_local, n_ts_remote;
 	struct ike_ts ts_local[IKE_TS_MAX], ts_remote[IKE_TS_MAX];
 };
@@ -291,7 +309,7 @@ struct ike_sa_info {
 	bool nat_local, nat_remote;
 	struct ike_id local_id, remote_id;
 	char suite[IKE_SUITE_STR];
-	usec_t since;
+	usec_t since, rekey_at, ends_at; /* USEC_NEVER */
 	uint8_t n_vips;
 	struct addr vips[IKE_VIPS_MAX];
 	uint16_t n_children;
@@ -349,7 +367,8 @@ bool ike_id_is_pattern(const struct ike_id *id);
 
 /* A versioned image of one established IKE SA, keys included: handed to the engine process for safe
  * keeping (never to a file), and read back by a restarted agent, which continues the message ids.
- * Deadlines are stored relative to now. Returns octets or 0 (too small, or not established). */
+ * now is CLOCK_MONOTONIC for both, so that deadlines stay where they are. Returns octets or 0 (too
+ * small, or not established). */
 size_t ike_export(const struct ike *ike, size_t i, uint8_t *out, size_t cap, usec_t now);
 /* One image after the other that is not the one handed out last, until false. key is the same for
  * all images of an IKE SA; *ret_len 0: it is no more, drop what there is of it. Costs what has

@@ -90,7 +90,7 @@ static void print_msg(void *ctx, const struct engine_hdr *h, size_t len)
 
 		printf("tun_rx %llu tun_tx %llu udp_rx %llu udp_tx %llu no_policy %llu "
 		       "unknown_spi %llu short %llu send %llu tun %llu keepalives %llu "
-		       "malformed %llu crypto %llu\n",
+		       "malformed %llu crypto %llu limit %llu\n",
 		       (unsigned long long)c->tun_rx_packets, (unsigned long long)c->tun_tx_packets,
 		       (unsigned long long)c->udp_rx_datagrams,
 		       (unsigned long long)c->udp_tx_datagrams,
@@ -98,7 +98,7 @@ static void print_msg(void *ctx, const struct engine_hdr *h, size_t len)
 		       (unsigned long long)c->drop_unknown_spi, (unsigned long long)c->drop_short,
 		       (unsigned long long)c->drop_send, (unsigned long long)c->drop_tun,
 		       (unsigned long long)c->keepalives, (unsigned long long)c->drop_malformed,
-		       (unsigned long long)c->crypto_errors);
+		       (unsigned long long)c->crypto_errors, (unsigned long long)c->drop_limit);
 		return;
 	}
 	case ENGINE_HELLO_INFO: {
@@ -117,6 +117,10 @@ static void print_msg(void *ctx, const struct engine_hdr *h, size_t len)
 	}
 	case ENGINE_EV_SA_SEEN:
 		printf("seen %u\n", ((const struct engine_id *)h)->id);
+		return;
+	case ENGINE_EV_SA_LIMIT:
+		printf("limit %u hard %u\n", ((const struct engine_limit *)h)->id,
+		       ((const struct engine_limit *)h)->hard);
 		return;
 	case ENGINE_EV_IKE_RECV: {
 		const struct engine_dgram *d = (const void *)h;
@@ -219,6 +223,12 @@ static void sa(int argc, char **argv, struct engine_sa *s)
 	s->flags |= option(argc, argv, "esn") ? ENGINE_SA_ESN : 0;
 	s->flags |= option(argc, argv, "defer") ? ENGINE_SA_DEFER_OUT : 0;
 	s->flags |= option(argc, argv, "probes") ? ENGINE_SA_PROBES : 0;
+	o = option(argc, argv, "soft=");
+	if (o)
+		s->soft_packets = (uint64_t)atoi(o);
+	o = option(argc, argv, "hard=");
+	if (o)
+		s->hard_packets = (uint64_t)atoi(o);
 	o = option(argc, argv, "replaces=");
 	if (o)
 		s->replaces = (uint32_t)atoi(o);

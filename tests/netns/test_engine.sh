@@ -189,6 +189,23 @@ check "traffic on the new" transfer 10.1.0.2
 drive_a del 2
 drive_z del 2
 
+# Limits: told once each, and the sender stops at the hard one.
+limit_sas() {
+	drive_z sa 1 b 10.1.0.2/32 10.1.0.1/32 && drive_a sa 1 a 10.1.0.1/32 10.1.0.2/32 soft=20 hard=30
+}
+drive_a del 1 2>/dev/null
+drive_z del 1 2>/dev/null
+check "an SA with limits" limit_sas
+drive_a watch 3 >"$dir/events" &
+watcher=$!
+sleep 0.3
+check "packets up to the hard limit and none beyond [REK-16]" bash -c "
+	ip netns exec $A ping -c 60 -i 0.01 -W 1 -q 10.1.0.2 | tee /dev/stderr | grep -q ' 30 received'"
+wait "$watcher"
+check "each limit is told once" bash -c "[ \"\$(grep limit $dir/events | tr '\n' ' ')\" = 'limit 1 hard 0 limit 1 hard 1 ' ]"
+drive_a del 1
+drive_z del 1
+
 # Probes: a path goes up, down when the middle eats everything, and up again.
 check "SAs with probes" sas probes
 drive_z path 1 1 192.0.2.2 192.0.2.1 100000

@@ -129,13 +129,18 @@ static void side_cfg(struct sim *s, unsigned i)
 	d->cfg.pools = d->pool;
 }
 
+void sim_seed(uint64_t seed)
+{
+	rng_state = 0x9e3779b97f4a7c15u ^ (seed * 0xbf58476d1ce4e5b9u);
+}
+
 struct sim *sim_new(uint64_t seed, bool v6)
 {
 	struct sim *s = calloc(1, sizeof(*s));
 
 	if (!s)
 		abort();
-	rng_state = 0x9e3779b97f4a7c15u ^ (seed * 0xbf58476d1ce4e5b9u);
+	sim_seed(seed);
 	rng_set_source(seeded, NULL);
 	log_set_sink(quiet_sink, NULL);
 	log_set_level(LOG_DEBUG_);
@@ -307,6 +312,8 @@ void sim_drain(struct sim *s, unsigned side)
 	const struct ike_output *o;
 
 	while ((o = ike_next_output(d->ike))) {
+		if (s->on_child && (o->kind == IKE_OUT_CHILD_ADD || o->kind == IKE_OUT_CHILD_DEL))
+			s->on_child(s, side, o);
 		switch (o->kind) {
 		case IKE_OUT_SEND:
 			send_out(s, side, o);
@@ -347,7 +354,7 @@ static struct sim_packet *next_packet(struct sim *s)
 	return best;
 }
 
-static void deliver(struct sim *s, struct sim_packet *p)
+void sim_deliver(struct sim *s, struct sim_packet *p)
 {
 	struct ike_path path = { .local = p->dst, .remote = p->src };
 
@@ -359,6 +366,7 @@ static void deliver(struct sim *s, struct sim_packet *p)
 /* One datagram or timer that is due until `limit`; false if there is none. */
 static bool step(struct sim *s, usec_t limit, bool timers)
 {
+	unsigned first = SIM_SIDES;
 	struct sim_packet *p;
 	usec_t t;
 
@@ -371,15 +379,19 @@ static bool step(struct sim *s, usec_t limit, bool timers)
 
 		if (d > limit || d >= t)
 			continue;
-		s->now = d > s->now ? d : s->now;
-		ike_tick(s->side[i].ike, s->now);
-		sim_drain(s, i);
+		t = d;
+		first = i;
+	}
+	if (first < SIM_SIDES) {
+		s->now = t > s->now ? t : s->now;
+		ike_tick(s->side[first].ike, s->now);
+		sim_drain(s, first);
 		return true;
 	}
 	if (!p || t > limit)
 		return false;
 	s->now = t > s->now ? t : s->now;
-	deliver(s, p);
+	sim_deliver(s, p);
 	return true;
 }
 
@@ -407,6 +419,12 @@ void sim_steps(struct sim *s, unsigned n)
 {
 	while (n-- && step(s, USEC_NEVER - 1, false))
 		;
+}
+
+void sim_fresh(struct sim *s, unsigned side)
+{
+	ike_free(s->side[side].ike);
+	s->side[side].ike = core_new(s, side);
 }
 
 void sim_restart(struct sim *s, unsigned side)

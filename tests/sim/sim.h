@@ -71,6 +71,8 @@ struct sim {
 	size_t last_len[SIM_SIDES];
 	struct ike_path last_path[SIM_SIDES];
 	unsigned exchanges[SIM_SIDES][64]; /* requests and responses sent, by exchange type */
+	/* may watch CHILD_ADD and CHILD_DEL, in their order */
+	void (*on_child)(struct sim *s, unsigned side, const struct ike_output *o);
 };
 
 /* Two cores with matching configurations: connection "c", Child SAs "net" and "more", secret
@@ -87,8 +89,14 @@ void sim_settle(struct sim *s, usec_t quiet);
 void sim_run(struct sim *s, usec_t duration);
 /* Deliver what is on the wire now, and no more than n datagrams. */
 void sim_steps(struct sim *s, unsigned n);
+/* Deliver one of s->wire now; what is answered is on the wire afterwards. */
+void sim_deliver(struct sim *s, struct sim_packet *p);
+/* From now on randomness repeats what it was after another call with the same seed. */
+void sim_seed(uint64_t seed);
 /* Take outputs of a side now, so that they are on the wire. */
 void sim_drain(struct sim *s, unsigned side);
+/* Replace the core of a side by one that knows nothing. */
+void sim_fresh(struct sim *s, unsigned side);
 /* Replace the core of a side by a new one that imports the images of the old. */
 void sim_restart(struct sim *s, unsigned side);
 

@@ -241,6 +241,21 @@ static const struct bad connections[] = {
 	  "5: found 9 values of \"local_addrs\", expected at most 8" },
 	{ "dpd_delay = soon",
 	  "4: found \"soon\", expected a time from 0s to 86400s (as 10ms, 2s, 5m, 1h)" },
+	{ "rekey_time = 367d",
+	  "4: found \"367d\", expected a time from 0s to 31622400s (as 10ms, 2s, "
+	  "5m, 1h)" },
+	{ "rekey_time = 10m\nrand_time = 10m",
+	  "5: found rand_time = 10m, expected less than rekey_time" },
+	{ LOCAL "child \"a\" {\n rekey_time = 1h\n life_time = 30m\n}",
+	  "7: found life_time = 30m, expected more than rekey_time = 1h" },
+	{ LOCAL "child \"a\" {\n life_packets = 1000\n rekey_packets = 1000\n}",
+	  "6: found life_packets = 1000, expected more than rekey_packets = 1000" },
+	{ LOCAL "child \"a\" {\n rekey_bytes = 1g\n rand_bytes = 2g\n}",
+	  "7: found rand_bytes = 2g, expected less than rekey_bytes" },
+	{ LOCAL "child \"a\" {\n rekey_bytes = 1x\n}",
+	  "6: found \"1x\", expected a number of octets (as 1000000, 500m, 20g)" },
+	{ LOCAL "child \"a\" {\n rekey_bytes = 999999999t\n}",
+	  "6: found \"999999999t\", expected a number of octets (as 1000000, 500m, 20g)" },
 	{ "retransmit_base = 0.5", "4: found \"0.5\", expected a number from 1 to 4" },
 	{ "retransmit_base = nan", "4: found \"nan\", expected a number from 1 to 4" },
 	{ "encap = perhaps", "4: found \"perhaps\", expected true or false" },
@@ -677,5 +692,70 @@ Test(conf, keys_share_a_line)
 	cr_assert(c, "%s", error);
 	cr_assert_eq(c->uplinks[0].weight, 2);
 	cr_assert_eq(c->ike.conns[0].children[0].start, START_START);
+	conf_free(c);
+}
+
+/* ---- lifetimes ---- */
+
+static struct conf *lifetimes(const char *conn, const char *child)
+{
+	char text[2048];
+	struct conf *c;
+
+	snprintf(text, sizeof(text),
+		 UPLINK "secret \"s\" { secret = x }\nconnection \"home\" {\n%s\n" LOCAL
+			"child \"a\" {\n%s\n}\n}\n",
+		 conn, child);
+	c = load(text);
+	cr_assert(c, "%s", error);
+	return c;
+}
+
+static void life(const struct ike_life *l, uint64_t soft, uint64_t hard, uint64_t rand)
+{
+	cr_expect_eq(l->soft, soft, "%llu", (unsigned long long)l->soft);
+	cr_expect_eq(l->hard, hard, "%llu", (unsigned long long)l->hard);
+	cr_expect_eq(l->rand, rand, "%llu", (unsigned long long)l->rand);
+}
+
+Test(conf, lifetimes_by_default)
+{
+	struct conf *c = lifetimes("", "");
+	const struct ike_conn_cfg *n = &c->ike.conns[0];
+
+	cr_expect_eq(n->rekey_time, 4 * 3600 * USEC_PER_SEC);
+	cr_expect_eq(n->over_time, 24 * 60 * USEC_PER_SEC);
+	cr_expect_eq(n->rand_time, n->over_time);
+	life(&n->children[0].time, 3600 * USEC_PER_SEC, 3960 * USEC_PER_SEC, 360 * USEC_PER_SEC);
+	life(&n->children[0].octets, 0, 0, 0);
+	life(&n->children[0].packets, 0, 0, 0);
+	conf_free(c);
+}
+
+Test(conf, lifetimes)
+{
+	struct conf *c = lifetimes("rekey_time = 10s\nover_time = 3s\nrand_time = 0",
+				   "rekey_time = 2s\nlife_time = 10s\nrand_time = 500ms\n"
+				   "life_bytes = 11m\nrekey_packets = 5");
+	const struct ike_conn_cfg *n = &c->ike.conns[0];
+
+	cr_expect_eq(n->rekey_time, 10 * USEC_PER_SEC);
+	cr_expect_eq(n->over_time, 3 * USEC_PER_SEC);
+	cr_expect_eq(n->rand_time, 0);
+	life(&n->children[0].time, 2 * USEC_PER_SEC, 10 * USEC_PER_SEC, 500 * USEC_PER_MSEC);
+	life(&n->children[0].octets, 10 << 20, 11 << 20, 1 << 20);
+	life(&n->children[0].packets, 5, 6, 1);
+	conf_free(c);
+	/* 0: never; a hard limit alone is allowed */
+	c = lifetimes("rekey_time = 0", "rekey_time = 0\nrekey_packets = 0\nlife_packets = 100");
+	n = &c->ike.conns[0];
+	cr_expect_eq(n->rekey_time + n->over_time + n->rand_time, 0);
+	life(&n->children[0].time, 0, 0, 0);
+	life(&n->children[0].packets, 0, 100, 0);
+	conf_free(c);
+	/* the random part is at most half, wherever the hard limit is */
+	c = lifetimes("", "rekey_time = 10s\nlife_time = 1h");
+	life(&c->ike.conns[0].children[0].time, 10 * USEC_PER_SEC, 3600 * USEC_PER_SEC,
+	     5 * USEC_PER_SEC);
 	conf_free(c);
 }

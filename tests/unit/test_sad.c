@@ -253,23 +253,160 @@ Test(sad, deleting_the_new_sa_falls_back)
 	cr_assert_eq(out_to("10.1.0.1", "10.2.0.1"), 1);
 }
 
+/* The middle one of three goes before the first: the last has its place, not the first again. */
+Test(sad, successor_of_a_successor)
+{
+	struct engine_sa r = request(1, "10.1.0.0/16", "10.2.0.0/16");
+
+	add(&r);
+	for (uint32_t id = 2; id < 4; id++) {
+		r = request(id, "10.1.0.0/16", "10.2.0.0/16");
+		r.replaces = id - 1;
+		r.flags |= id == 3 ? ENGINE_SA_DEFER_OUT : 0;
+		add(&r);
+		cr_assert_eq(out_to("10.1.0.1", "10.2.0.1"), 2);
+	}
+	cr_assert_eq(sad_del(&sad, 2), 0);
+	cr_assert_eq(out_to("10.1.0.1", "10.2.0.1"), 3);
+	cr_assert_eq(sad_sender(&sad, 1)->id, 3);
+	cr_assert_eq(sad_del(&sad, 1), 0);
+	cr_assert_eq(out_to("10.1.0.1", "10.2.0.1"), 3);
+}
+
+/* A retired SA takes packets in and sends none; who waits behind it waits no longer. */
+Test(sad, retired)
+{
+	struct engine_sa r = request(1, "10.1.0.0/16", "10.2.0.0/16");
+	struct sa *first = add(&r);
+
+	r = request(2, "10.1.0.0/16", "10.2.0.0/16");
+	r.replaces = 1;
+	r.flags |= ENGINE_SA_DEFER_OUT;
+	add(&r);
+	cr_assert_eq(out_to("10.1.0.1", "10.2.0.1"), 1);
+	cr_assert_eq(sad_retire(&sad, 1), 0);
+	cr_assert_eq(out_to("10.1.0.1", "10.2.0.1"), 2);
+	cr_assert_eq(sad_sender(&sad, 1)->id, 2);
+	cr_assert_eq(sad_in(&sad, first->spi_in), first);
+	cr_assert_eq(sad_retire(&sad, 2), 0);
+	cr_assert_eq(out_to("10.1.0.1", "10.2.0.1"), 0);
+	cr_assert_null(sad_sender(&sad, 2));
+	cr_assert_eq(sad_del(&sad, 1), 0);
+	cr_assert_eq(out_to("10.1.0.1", "10.2.0.1"), 0);
+	cr_assert_eq(sad_retire(&sad, 1), -ENOENT);
+}
+
+static unsigned tell; /* what the last use reached */
+
+static bool take(struct sa *sa, uint32_t n, size_t octets, uint64_t *ret_first)
+{
+	return sa_take_seq(sa, n, octets, ret_first, &tell);
+}
+
 /* [ESP-2]: starts at 1, ends without a wrap. */
 Test(sad, sequence_numbers)
 {
 	struct sa *sa = add_simple(1, "10.1.0.0/16", "10.2.0.0/16");
 	uint64_t first;
 
-	cr_assert(sa_take_seq(sa, 45, &first));
+	cr_assert(take(sa, 45, 0, &first));
 	cr_assert_eq(first, 1);
-	cr_assert(sa_take_seq(sa, 1, &first));
+	cr_assert(take(sa, 1, 0, &first));
 	cr_assert_eq(first, 46);
+	cr_assert_eq(tell, 0);
 	sa->seq_out = UINT32_MAX - 2;
-	cr_assert(sa_take_seq(sa, 2, &first));
+	cr_assert(take(sa, 2, 0, &first));
 	cr_assert_eq(first, UINT32_MAX - 1);
-	cr_assert_not(sa_take_seq(sa, 1, &first));
-	cr_assert_not(sa_take_seq(sa, 1, &first));
+	cr_assert_not(take(sa, 1, 0, &first));
+	cr_assert_not(take(sa, 1, 0, &first));
 	sa->seq_out = UINT32_MAX - 2;
-	cr_assert_not(sa_take_seq(sa, 3, &first));
+	cr_assert_not(take(sa, 3, 0, &first));
+}
+
+/* Limits without being asked: new keys in good time, and 2^32 packets with AES also where the
+ * sequence number is longer. [REK-16] [AEA-1] */
+Test(sad, limits_of_their_own)
+{
+	struct engine_sa r = request(1, "10.1.0.0/16", "10.2.0.0/16");
+	struct sa *sa;
+	uint64_t first;
+
+	r.flags |= ENGINE_SA_ESN;
+	sa = add(&r);
+	sa->seq_out = UINT32_MAX - (1u << 27) - 2;
+	cr_assert(take(sa, 1, 0, &first));
+	cr_assert_eq(tell, 0);
+	cr_assert(take(sa, 1, 0, &first));
+	cr_assert_eq(tell, SA_SOFT);
+	cr_assert(take(sa, 1, 0, &first));
+	cr_assert_eq(tell, 0, "once");
+	sa->seq_out = UINT32_MAX;
+	cr_assert_not(take(sa, 1, 0, &first));
+	cr_assert_eq(tell, SA_HARD);
+	cr_assert_not(take(sa, 1, 0, &first));
+	cr_assert_eq(tell, 0);
+	r = request(2, "10.3.0.0/16", "10.4.0.0/16");
+	r.flags |= ENGINE_SA_ESN;
+	r.encr_id = ENCR_CHACHA20_POLY1305;
+	r.key_bits = 0;
+	r.key_len = 36;
+	sa = add(&r);
+	sa->seq_out = UINT64_C(1) << 40;
+	cr_assert(take(sa, 1, 0, &first));
+	cr_assert_eq(tell, 0);
+}
+
+Test(sad, limits_of_packets)
+{
+	struct engine_sa r = request(1, "10.1.0.0/16", "10.2.0.0/16");
+	struct sa *sa;
+	uint64_t first;
+
+	r.soft_packets = 50;
+	r.hard_packets = 60;
+	sa = add(&r);
+	cr_assert(take(sa, 49, 0, &first));
+	cr_assert_eq(tell, 0);
+	cr_assert(take(sa, 1, 0, &first));
+	cr_assert_eq(tell, SA_SOFT);
+	sa_untell(sa, SA_SOFT); /* nobody heard it */
+	cr_assert(take(sa, 10, 0, &first));
+	cr_assert_eq(tell, SA_SOFT);
+	cr_assert_not(take(sa, 1, 0, &first));
+	cr_assert_eq(tell, SA_HARD);
+	/* the other direction has the same limits; each is told once for the SA */
+	cr_assert(sa_took(sa, 60, 0, &tell));
+	cr_assert_eq(tell, 0);
+	cr_assert_not(sa_took(sa, 61, 0, &tell));
+	/* a burst that is larger than the limit */
+	r = request(2, "10.3.0.0/16", "10.4.0.0/16");
+	r.hard_packets = 3;
+	sa = add(&r);
+	cr_assert_not(take(sa, 45, 0, &first));
+	cr_assert_eq(tell, SA_HARD, "no soft limit, no word of it");
+}
+
+Test(sad, limits_of_octets)
+{
+	struct engine_sa r = request(1, "10.1.0.0/16", "10.2.0.0/16");
+	struct sa *sa;
+	uint64_t first;
+
+	r.soft_octets = 1000;
+	r.hard_octets = 1500;
+	sa = add(&r);
+	cr_assert(take(sa, 1, 999, &first));
+	cr_assert_eq(tell, 0);
+	cr_assert(sa_took(sa, 1, 999, &tell));
+	cr_assert_eq(tell, 0);
+	cr_assert(sa_took(sa, 2, 1, &tell));
+	cr_assert_eq(tell, SA_SOFT);
+	cr_assert(take(sa, 1, 501, &first));
+	cr_assert_eq(tell, 0, "told for the SA");
+	cr_assert_not(take(sa, 1, 1, &first));
+	cr_assert_eq(tell, SA_HARD);
+	cr_assert(sa_took(sa, 3, 500, &tell));
+	cr_assert_not(sa_took(sa, 4, 1, &tell));
 }
 
 Test(sad, requests_that_do_not_fit)

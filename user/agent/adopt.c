@@ -204,9 +204,23 @@ static void adopt_children(struct agent *a, struct harvest *v)
 	}
 }
 
+/* What the engine told of while there was no agent to hear it. */
+static void adopt_limits(struct agent *a, const struct harvest *v)
+{
+	for (size_t i = 0; i < v->n_sas; i++) {
+		const struct engine_sa_info *si = &v->sas[i];
+
+		if (si->flags & ENGINE_SA_SOFT_HIT)
+			ike_child_soft_limit(a->ike, si->id, agent_now());
+		if (si->flags & ENGINE_SA_HARD_HIT)
+			ike_child_hard_limit(a->ike, si->id, agent_now());
+	}
+}
+
 static void adopt_ike(struct agent *a, struct harvest *v)
 {
 	adopt_children(a, v);
+	adopt_limits(a, v);
 	/* Paths that are probed, but in no group yet. */
 	for (size_t i = 0; i < v->n_paths; i++) {
 		struct peer *p;

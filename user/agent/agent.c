@@ -132,7 +132,10 @@ void agent_drain(struct agent *a)
 			agent_child_add(a, o);
 			break;
 		case IKE_OUT_CHILD_DEL:
-			agent_child_del(a, o->child_id);
+			if (o->replaced)
+				agent_child_retire(a, o->child_id);
+			else
+				agent_child_del(a, o->child_id);
 			break;
 		case IKE_OUT_EVENT:
 			on_event(a, o);
@@ -204,6 +207,13 @@ static void trim(struct agent *a)
 		return;
 	malloc_trim(0);
 	a->trim_at = 0;
+}
+
+static void on_retired(evutil_socket_t fd, short what, void *ctx)
+{
+	(void)fd;
+	(void)what;
+	agent_retired_run(ctx, false);
 }
 
 static void on_prune(evutil_socket_t fd, short what, void *ctx)
@@ -390,8 +400,9 @@ static int events_new(struct agent *a)
 	a->engine_timer = evtimer_new(a->base, on_engine_retry, a);
 	a->settle_timer = evtimer_new(a->base, on_settle, a);
 	a->prune_timer = evtimer_new(a->base, on_prune, a);
+	a->retired_timer = evtimer_new(a->base, on_retired, a);
 	if (!rtnl_ev || event_add(rtnl_ev, NULL) || !a->ike_timer || !a->engine_timer ||
-	    !a->settle_timer || !a->prune_timer || conns_open(a))
+	    !a->settle_timer || !a->prune_timer || !a->retired_timer || conns_open(a))
 		return -ENOMEM;
 	for (size_t i = 0; i < 3; i++) {
 		a->signals[i] = evsignal_new(a->base, sigs[i], on_signal, a);
@@ -485,6 +496,7 @@ static void agent_clean(struct agent *a)
 {
 	struct dp_options opt = { .pin_dir = a->opt.pin_dir, .steer_dev = a->conf->steer };
 
+	agent_retired_run(a, true);
 	list_for_each_safe (it, tmp, &a->peers)
 		peer_free(a, list_entry(it, struct peer, node));
 	guards_load(a, &a->conf->ike);
@@ -528,6 +540,7 @@ int agent_run(const struct agent_options *opt, struct conf *conf)
 	a->next_epid = 1;
 	a->started = agent_now();
 	list_init(&a->peers);
+	list_init(&a->retired);
 	list_init(&a->conns);
 	hash_init(&a->families);
 	hash_init(&a->peers_of);

@@ -88,6 +88,7 @@ struct child {
 	struct peer *peer;
 	uint32_t id, spi_in, spi_out, out_index;
 	char name[IKE_NAME_MAX];
+	usec_t until; /* retired: when it goes */
 	uint8_t n_ts_remote, n_vips;
 	struct addr vips[IKE_VIPS_MAX];
 	struct ike_ts ts_remote[]; /* n_ts_remote of them */
@@ -142,9 +143,11 @@ struct agent {
 	struct hash children;		/* by id */
 	struct hash paths, path_names;	/* by id, by name */
 	struct hash inner;		/* inner.c: what is routed to the TUN device */
+	struct list retired; /* Child SAs whose last packets may be under way, oldest first */
 	struct op ops[AGENT_OPS_MAX];
 	uint32_t next_op;
-	struct event *ike_timer, *engine_timer, *settle_timer, *prune_timer, *conns_timer;
+	struct event *ike_timer, *engine_timer, *settle_timer, *prune_timer, *conns_timer,
+		*retired_timer;
 	usec_t conns_wake; /* when conns_timer fires; 0: not armed */
 	struct list conns;
 	struct event *signals[3];
@@ -238,6 +241,11 @@ void agent_child_add(struct agent *a, const struct ike_output *o);
 void agent_child_del(struct agent *a, uint32_t id);
 /* Make it one of p's. */
 void agent_child_link(struct agent *a, struct peer *p, struct child *c);
+/* A rekeyed one: its peer has been told to use it no more, but paths differ in length, and packets
+ * wait in queues. Its outbound half goes at once, its inbound half after some seconds. */
+void agent_child_retire(struct agent *a, uint32_t id);
+/* Those whose time has come; all: at once. */
+void agent_retired_run(struct agent *a, bool all);
 struct child *agent_child_find(struct agent *a, uint32_t id, struct peer **ret_peer);
 /* Is there a Child SA of that name? */
 bool agent_child_up(const struct agent *a, const char *conn, const char *child);

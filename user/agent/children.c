@@ -9,6 +9,9 @@
 #include "base/secret.h"
 #include "agent.h"
 
+/* Longer than a packet can stay under way, on the slowest path, where others are quick. */
+enum { RETIRED_SEC = 5 };
+
 struct peer *peer_find(struct agent *a, uint64_t family)
 {
 	struct hash_node *n = hash_find(&a->families, family);
@@ -112,6 +115,10 @@ static int engine_sa_add(struct agent *a, const struct child_sa_out *o, uint32_t
 		.n_ts_remote = o->n_ts_remote,
 		.key_len = (uint8_t)o->key_in.len,
 		.integ_len = (uint8_t)o->integ_in.len,
+		.soft_octets = o->soft_octets,
+		.hard_octets = o->hard_octets,
+		.soft_packets = o->soft_packets,
+		.hard_packets = o->hard_packets,
 	};
 	int err;
 
@@ -200,9 +207,27 @@ static void probes_move(struct agent *a, struct peer *p, uint32_t gone)
 	}
 }
 
+static void last_child_gone(struct agent *a, struct peer *p)
+{
+	list_for_each_safe (it, tmp, &p->paths) {
+		struct path *path = list_entry(it, struct path, node);
+
+		snprintf(path->why, sizeof(path->why), "the connection is down");
+		path_free(a, path);
+	}
+	group_sync(a, p);
+}
+
+static void child_gone(struct agent *a, struct child *c)
+{
+	struct engine_id del = { .id = c->id };
+
+	engine_request(a, &del.h, ENGINE_SA_DEL, sizeof(del));
+	dp_sa_del(a->dp, c->id);
+}
+
 void agent_child_del(struct agent *a, uint32_t id)
 {
-	struct engine_id del = { .id = id };
 	struct peer *p;
 	struct child *c = agent_child_find(a, id, &p);
 
@@ -212,17 +237,51 @@ void agent_child_del(struct agent *a, uint32_t id)
 	hash_remove(&a->children, &c->by_id);
 	if (!list_empty(&p->children))
 		probes_move(a, p, id);
-	engine_request(a, &del.h, ENGINE_SA_DEL, sizeof(del));
-	dp_sa_del(a->dp, id);
+	child_gone(a, c);
 	inner_del(a, c);
 	free(c);
-	if (list_empty(&p->children)) {
-		list_for_each_safe (it, tmp, &p->paths) {
-			struct path *path = list_entry(it, struct path, node);
+	if (list_empty(&p->children))
+		last_child_gone(a, p);
+}
 
-			snprintf(path->why, sizeof(path->why), "the connection is down");
-			path_free(a, path);
+void agent_child_retire(struct agent *a, uint32_t id)
+{
+	struct engine_id retire = { .id = id };
+	struct peer *p;
+	struct child *c = agent_child_find(a, id, &p);
+
+	if (!c)
+		return;
+	if (engine_request(a, &retire.h, ENGINE_SA_RETIRE, sizeof(retire))) {
+		agent_child_del(a, id);
+		return;
+	}
+	list_remove(&c->node);
+	hash_remove(&a->children, &c->by_id);
+	inner_del(a, c);
+	if (list_empty(&p->children))
+		last_child_gone(a, p);
+	else
+		probes_move(a, p, id);
+	c->until = agent_now() + RETIRED_SEC * USEC_PER_SEC;
+	if (list_empty(&a->retired))
+		agent_timer(a->retired_timer, RETIRED_SEC * USEC_PER_SEC);
+	list_append(&a->retired, &c->node);
+}
+
+void agent_retired_run(struct agent *a, bool all)
+{
+	usec_t now = agent_now();
+
+	while (!list_empty(&a->retired)) {
+		struct child *c = list_entry(a->retired.next, struct child, node);
+
+		if (!all && c->until > now) {
+			agent_timer(a->retired_timer, c->until - now);
+			return;
 		}
-		group_sync(a, p);
+		list_remove(&c->node);
+		child_gone(a, c);
+		free(c);
 	}
 }

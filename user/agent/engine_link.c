@@ -42,6 +42,21 @@ static void on_dgram(struct agent *a, struct engine_dgram *d, size_t len)
 	ike_recv(a->ike, &path, d->data, d->len, agent_now());
 }
 
+static void on_limit(struct agent *a, const struct engine_limit *l)
+{
+	struct peer *p;
+	struct child *c = agent_child_find(a, l->id, &p);
+
+	if (!a->ike || !c)
+		return;
+	log_info("%s: Child SA %s has carried what it may%s", p->conn, c->name,
+		 l->hard ? "; it is closed" : " before it is rekeyed");
+	if (l->hard)
+		ike_child_hard_limit(a->ike, l->id, agent_now());
+	else
+		ike_child_soft_limit(a->ike, l->id, agent_now());
+}
+
 /* Events may arrive while a request of the core's own output is under way: the core is entered only
  * from the loop, so datagrams wait in the socket until then and only results are taken here. */
 static void dispatch(struct agent *a, struct engine_hdr *h, size_t len, struct wait *w)
@@ -82,16 +97,9 @@ static void dispatch(struct agent *a, struct engine_hdr *h, size_t len, struct w
 		if (a->ike)
 			ike_esp_seen(a->ike, ((struct engine_id *)h)->id, agent_now());
 		break;
-	case ENGINE_EV_SA_LIMIT: {
-		uint32_t id = ((struct engine_id *)h)->id;
-		struct peer *p;
-		struct child *c = agent_child_find(a, id, &p);
-
-		log_warning("Child SA %u: sequence numbers nearly used up; rekeying", id);
-		if (c)
-			ike_rekey(a->ike, p->conn, c->name, 0, agent_now());
+	case ENGINE_EV_SA_LIMIT:
+		on_limit(a, (struct engine_limit *)h);
 		break;
-	}
 	}
 }
 
@@ -139,6 +147,7 @@ static void engine_lost(struct agent *a)
 	log_error("the ESP engine is gone; starting another and setting connections up again");
 	control_event(a, CTL_EV_ENGINE_DOWN, NULL, NULL, NULL, NULL, NULL, NULL, "engine is gone");
 	engine_link_close(a);
+	agent_retired_run(a, true);
 	images_forget(a);
 	conns_engine_lost(a);
 	engine_replace(a);

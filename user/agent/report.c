@@ -31,6 +31,17 @@ static void set_str(json_t *o, const char *key, const char *v)
 	set(o, key, v && v[0] ? json_string(v) : NULL);
 }
 
+/* null: never, none */
+static void set_usec(json_t *o, const char *key, usec_t at)
+{
+	set(o, key, at == USEC_NEVER ? NULL : json_integer((json_int_t)at));
+}
+
+static void set_limit(json_t *o, const char *key, uint64_t limit)
+{
+	set(o, key, limit ? json_integer((json_int_t)limit) : NULL);
+}
+
 static void set_udp(json_t *o, const char *key, const struct udp_addr *u)
 {
 	char text[ADDR_PORT_STR];
@@ -262,6 +273,12 @@ static json_t *child_json(const struct ike_child_info *c, const json_t *engine)
 	set(o, "esn", json_boolean(c->esn));
 	set(o, "encap", json_boolean(c->encap));
 	set_int(o, "since_usec", c->since);
+	set_usec(o, "rekey_usec", c->rekey_at);
+	set_usec(o, "ends_usec", c->ends_at);
+	set_limit(o, "rekey_octets", c->soft_octets);
+	set_limit(o, "life_octets", c->hard_octets);
+	set_limit(o, "rekey_packets", c->soft_packets);
+	set_limit(o, "life_packets", c->hard_packets);
 	set(o, "local_ts", ts_list(c->ts_local, c->n_ts_local));
 	set(o, "remote_ts", ts_list(c->ts_remote, c->n_ts_remote));
 	snprintf(key, sizeof(key), "%u", c->id);
@@ -297,6 +314,8 @@ json_t *report_sas(struct agent *a)
 		set(sa, "remote_id", id_text(&s.remote_id));
 		set_str(sa, "suite", s.suite);
 		set_int(sa, "since_usec", s.since);
+		set_usec(sa, "rekey_usec", s.rekey_at);
+		set_usec(sa, "ends_usec", s.ends_at);
 		set(sa, "vips", addr_list(s.vips, s.n_vips));
 		for (size_t k = 0; ike_child_at(a->ike, i, k, &ci); k++)
 			json_array_append_new(children, child_json(&ci, engine));
@@ -424,6 +443,7 @@ static json_t *engine_stats_json(struct agent *a)
 	N(drop_send);
 	N(drop_tun);
 	N(drop_no_buffer);
+	N(drop_limit);
 	N(keepalives);
 	N(crypto_errors);
 #undef N

@@ -68,6 +68,8 @@ struct sec sec_root(const struct conf_file *f);
 int val_uint(struct parse *p, const struct val *v, uint64_t min, uint64_t max, uint64_t *ret);
 int val_duration(struct parse *p, const struct val *v, uint64_t min_usec, uint64_t max_usec,
 		 uint64_t *ret_usec);
+/* A number of octets, also with k, m, g or t (of 1024). */
+int val_octets(struct parse *p, const struct val *v, uint64_t max, uint64_t *ret);
 int val_double(struct parse *p, const struct val *v, double min, double max, double *ret);
 int val_bool(struct parse *p, const struct val *v, bool *ret);
 /* words: NULL terminated; *ret is the index. */
@@ -89,6 +91,10 @@ int val_ts(struct parse *p, const struct val *v, struct ike_ts *ret);
 int val_proposal(struct parse *p, const struct val *v, bool esp, struct ike_proposal *out,
 		 uint8_t max, uint8_t *n);
 void conf_default_proposals(bool esp, struct ike_proposal *out, uint8_t *n);
+
+/* life.c */
+int conf_build_ike_life(struct parse *p, const struct sec *s, struct ike_conn_cfg *c);
+int conf_build_child_life(struct parse *p, const struct sec *s, struct ike_child_cfg *c);
 
 /* connection.c, secrets.c */
 int conf_build_connection(struct parse *p, const struct sec *s, struct ike_conn_cfg *c);

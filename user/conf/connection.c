@@ -112,6 +112,8 @@ static int build_child(struct parse *p, const struct sec *s, const struct ike_co
 		r = val_word(p, sec_get(s, "mode"), modes, &mode);
 	if (r == 0)
 		r = val_word(p, sec_get(s, "start_action"), actions, &start);
+	if (r == 0)
+		r = conf_build_child_life(p, s, c);
 	if (r < 0)
 		return r;
 	if (start && conn->n_remote_addrs == 0)
@@ -335,6 +337,8 @@ int conf_build_connection(struct parse *p, const struct sec *s, struct ike_conn_
 		r = build_pools_served(p, s, c);
 	if (r == 0)
 		r = build_timing(p, s, c);
+	if (r == 0)
+		r = conf_build_ike_life(p, s, c);
 	if (r == 0)
 		r = build_switches(p, s, c);
 	if (r < 0)

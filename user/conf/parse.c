@@ -43,10 +43,22 @@ static cfg_opt_t uplink_opts[] = { START,	  ONE("interface"),  ONE("kind"),
 static cfg_opt_t local_opts[] = { START, ONE("id"), ONE("auth"), LIST("certs"), CFG_END() };
 static cfg_opt_t remote_opts[] = { START,	 ONE("id"),  ONE("auth"), LIST("cacerts"),
 				   LIST("crls"), ONE("crl"), CFG_END() };
-static cfg_opt_t child_opts[] = {
-	START,	     LIST("local_ts"),	  LIST("remote_ts"), LIST("esp_proposals"),
-	ONE("mode"), ONE("start_action"), CFG_END()
-};
+static cfg_opt_t child_opts[] = { START,
+				  LIST("local_ts"),
+				  LIST("remote_ts"),
+				  LIST("esp_proposals"),
+				  ONE("mode"),
+				  ONE("start_action"),
+				  ONE("rekey_time"),
+				  ONE("life_time"),
+				  ONE("rand_time"),
+				  ONE("rekey_bytes"),
+				  ONE("life_bytes"),
+				  ONE("rand_bytes"),
+				  ONE("rekey_packets"),
+				  ONE("life_packets"),
+				  ONE("rand_packets"),
+				  CFG_END() };
 static cfg_opt_t path_opts[] = { START, ONE("uplink"), ONE("remote"), ONE("weight"), CFG_END() };
 static cfg_opt_t connection_opts[] = {
 	START,
@@ -63,6 +75,9 @@ static cfg_opt_t connection_opts[] = {
 	ONE("retransmit_timeout"),
 	ONE("retransmit_base"),
 	ONE("retransmit_tries"),
+	ONE("rekey_time"),
+	ONE("over_time"),
+	ONE("rand_time"),
 	CFG_SEC("local", local_opts, CFGF_MULTI),
 	CFG_SEC("remote", remote_opts, CFGF_MULTI),
 	CFG_SEC("child", child_opts, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),

@@ -74,6 +74,32 @@ int val_duration(struct parse *p, const struct val *v, uint64_t min, uint64_t ma
 			v->text, duration_text(min, from), duration_text(max, to));
 }
 
+int val_octets(struct parse *p, const struct val *v, uint64_t max, uint64_t *ret)
+{
+	static const char units[] = "kmgt";
+	unsigned long long n;
+	unsigned shift = 0;
+	const char *u;
+	char *end;
+
+	if (!v)
+		return 0;
+	errno = 0;
+	n = strtoull(v->text, &end, 10);
+	u = *end ? strchr(units, tolower((unsigned char)*end)) : NULL;
+	if (u) {
+		shift = 10 * (unsigned)(u - units + 1);
+		end++;
+	}
+	if (!isdigit((unsigned char)v->text[0]) || *end || errno || n > max >> shift)
+		return val_fail(p, v,
+				"found \"%.60s\", expected a number of octets (as 1000000, 500m, "
+				"20g)",
+				v->text);
+	*ret = (uint64_t)n << shift;
+	return 0;
+}
+
 int val_double(struct parse *p, const struct val *v, double min, double max, double *ret)
 {
 	char *end;

@@ -158,6 +158,49 @@ void show_status(FILE *out, const json_t *data)
 
 /* ---- sas ---- */
 
+/* "in 3m", "due" or "never" */
+static const char *until(const json_t *data, const json_t *o, const char *key, char buf[UNIT_STR])
+{
+	uint64_t now = num(data, "now_usec"), then = num(o, key);
+	char left[UNIT_STR];
+
+	if (!then)
+		return strcpy(buf, "never");
+	if (then <= now)
+		return strcpy(buf, "due");
+	snprintf(buf, UNIT_STR, "in %.*s", UNIT_STR - 4, unit_age(then - now, left));
+	return buf;
+}
+
+/* When it is rekeyed and when it ends; nothing if neither is planned. */
+static void show_life(FILE *out, const json_t *data, const json_t *o, const char *indent)
+{
+	char rekey[UNIT_STR], ends[UNIT_STR];
+
+	if (!num(o, "rekey_usec") && !num(o, "ends_usec"))
+		return;
+	fprintf(out, "%srekey %s, ends %s\n", indent, until(data, o, "rekey_usec", rekey),
+		until(data, o, "ends_usec", ends));
+}
+
+static const char *count(uint64_t n, char buf[UNIT_STR])
+{
+	snprintf(buf, UNIT_STR, "%llu", (unsigned long long)n);
+	return buf;
+}
+
+/* The same by what it carries. */
+static void show_limit(FILE *out, uint64_t soft, uint64_t hard,
+		       const char *(*unit)(uint64_t n, char buf[UNIT_STR]), const char *of)
+{
+	char buf[UNIT_STR];
+
+	if (soft)
+		fprintf(out, "    rekey after %s%s each way\n", unit(soft, buf), of);
+	if (hard)
+		fprintf(out, "    ends after %s%s each way\n", unit(hard, buf), of);
+}
+
 static void show_child(FILE *out, const json_t *data, const json_t *c)
 {
 	char since[UNIT_STR], rx[UNIT_STR], tx[UNIT_STR], in[UNIT_STR], sent[UNIT_STR];
@@ -177,6 +220,9 @@ static void show_child(FILE *out, const json_t *data, const json_t *c)
 	fprintf(out, "    out %s  %10s  %llu packets, last %s\n", str(c, "spi_out"),
 		unit_octets(num(c, "tx_octets"), tx), (unsigned long long)num(c, "tx_packets"),
 		ago(data, c, "last_tx_usec", sent));
+	show_life(out, data, c, "    ");
+	show_limit(out, num(c, "rekey_octets"), num(c, "life_octets"), unit_octets, "");
+	show_limit(out, num(c, "rekey_packets"), num(c, "life_packets"), count, " packets");
 	if (bad)
 		fprintf(out,
 			"    dropped: %llu replayed, %llu not authentic, %llu malformed, %llu "
@@ -206,6 +252,7 @@ void show_sas(FILE *out, const json_t *data)
 			yes(s, "nat_remote") ? " behind a NAT" : "");
 		fprintf(out, "  SPIs %s_i %s_r%s\n", str(s, "spi_i"), str(s, "spi_r"),
 			yes(s, "initiator") ? ", we initiated" : "");
+		show_life(out, data, s, "  ");
 		if (json_array_size(json_object_get(s, "vips")))
 			fprintf(out, "  virtual address %s\n", list(s, "vips", vips, sizeof(vips)));
 		json_array_foreach(json_object_get(s, "children"), j, c) show_child(out, data, c);

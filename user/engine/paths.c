@@ -186,12 +186,17 @@ static int send_probe(struct engine *e, struct sa *sa, const struct probe *probe
 	struct iovec iov = { .iov_base = e->probe_buf };
 	int self = e->n_workers, fd = engine_route(e, sa, 0, &dest);
 	struct aead *enc = sa_enc(sa, self);
+	unsigned reached;
 	uint64_t seq;
+	bool ok;
 
 	iov.iov_len = esp_len(&sa->out, PROBE_LEN);
 	if (iov.iov_len > sizeof(e->probe_buf) || fd < 0 || !enc)
 		return -EINVAL;
-	if (!sa_take_seq(sa, 1, &seq))
+	ok = sa_take_seq(sa, 1, PROBE_LEN, &seq, &reached);
+	if (reached)
+		engine_tell_limits(e, sa, reached);
+	if (!ok)
 		return -EOVERFLOW;
 	probe_encode(probe, e->probe_buf + sa->out.hdr);
 	if (esp_encap(enc, &sa->out, seq, e->probe_buf, PROBE_LEN, ESP_NH_DUMMY) < 0)

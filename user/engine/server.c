@@ -165,7 +165,8 @@ static void sa_info(struct server *s, const struct sa *sa, uint32_t seq)
 		.spi_in = sa->spi_in,
 		.spi_out = sa->spi_out,
 		.mark = sa->mark,
-		.flags = sa->flags,
+		.flags = sa->flags | (sa->reached & SA_SOFT ? ENGINE_SA_SOFT_HIT : 0) |
+			 (sa->reached & SA_HARD ? ENGINE_SA_HARD_HIT : 0),
 		.encr_id = sa->encr_id,
 		.key_bits = sa->key_bits,
 		.integ_id = sa->integ_id,
@@ -247,6 +248,7 @@ static void counters(struct server *s, uint32_t seq)
 		k.drop_integrity += c.drop_integrity;
 		k.drop_malformed += c.drop_malformed;
 		k.drop_ts += c.drop_ts;
+		k.drop_limit += c.drop_limit;
 		k.drop_send += dropped;
 		k.drop_tun += c.drop_tun;
 		k.keepalives += c.keepalives;
@@ -346,6 +348,9 @@ static int serve(struct server *s, const struct engine_hdr *h, size_t len)
 	case ENGINE_SA_DEL:
 		paths_sa_gone(e, id->id);
 		return sad_del(&e->sad, id->id);
+	case ENGINE_SA_RETIRE:
+		paths_sa_gone(e, id->id);
+		return sad_retire(&e->sad, id->id);
 	case ENGINE_SA_OUT_ON:
 		return sad_out_on(&e->sad, id->id);
 	case ENGINE_PATH_ADD:

@@ -59,20 +59,32 @@ static usec_t coarse_now(void)
 	return (usec_t)ts.tv_sec * USEC_PER_SEC + (usec_t)ts.tv_nsec / 1000;
 }
 
-static void note(struct worker *w, struct engine_hdr *h, size_t len)
+/* False: full, the control thread is behind. */
+static bool note(const struct engine *e, struct engine_hdr *h, size_t len)
 {
 	h->seq = 0;
 	h->version = ENGINE_PROTO_VERSION;
-	/* Full: the control thread is behind, the sender will repeat. */
-	if (send(w->e->note_tx, h, len, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
-		return;
+	return send(e->note_tx, h, len, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0;
+}
+
+void engine_tell_limits(const struct engine *e, struct sa *sa, unsigned reached)
+{
+	for (unsigned which = SA_SOFT; which <= SA_HARD; which <<= 1) {
+		struct engine_limit m = { .h.type = ENGINE_EV_SA_LIMIT,
+					  .id = sa->id,
+					  .hard = which == SA_HARD };
+
+		/* else the next packet tells */
+		if (reached & which && !note(e, &m.h, sizeof(m)))
+			sa_untell(sa, which);
+	}
 }
 
 static void note_id(struct worker *w, uint16_t type, uint32_t id)
 {
 	struct engine_id m = { .h.type = type, .id = id };
 
-	note(w, &m.h, sizeof(m));
+	note(w->e, &m.h, sizeof(m));
 }
 
 int engine_route(struct engine *e, const struct sa *sa, int index, const struct udp_dest **ret_dest)
@@ -122,15 +134,20 @@ static void send_segments(struct worker *w, struct sa *sa, struct segment *s)
 	}
 	for (burst = burst_size(sa, esp_max); left > 0; left -= burst) {
 		uint8_t *room, *p;
+		unsigned reached;
 		uint64_t seq;
+		bool ok;
 
 		if (burst > left)
 			burst = left;
 		room = p = udp_txq_room(&w->tx, burst * esp_max);
-		if (!sa_take_seq(sa, burst, &seq))
+		ok = sa_take_seq(sa, burst, burst * segment_max(s), &seq, &reached);
+		if (reached)
+			engine_tell_limits(w->e, sa, reached);
+		if (!ok) {
+			w->c.drop_limit += left;
 			return;
-		if (seq + burst > sa->seq_warn && !atomic_exchange(&sa->limit_told, true))
-			note_id(w, ENGINE_EV_SA_LIMIT, sa->id);
+		}
 		for (uint32_t i = 0; i < burst; i++) {
 			size_t n = segment_next(s, p + f->hdr);
 
@@ -220,7 +237,7 @@ static void ike_datagram(struct worker *w, const struct arrival *a, const uint8_
 	udp_rxq_addrs(&w->rx, a->msg, a->port, &d->local, &d->remote, &d->ifindex);
 	d->len = (uint32_t)(len - 4);
 	memcpy(d->data, p + 4, len - 4);
-	note(w, &d->h, sizeof(*d) + d->len);
+	note(w->e, &d->h, sizeof(*d) + d->len);
 }
 
 static void dummy(struct worker *w, const struct arrival *a, struct sa *sa, const uint8_t *p,
@@ -235,7 +252,7 @@ static void dummy(struct worker *w, const struct arrival *a, struct sa *sa, cons
 	udp_rxq_addrs(&w->rx, a->msg, a->port, &n.local, &n.remote, &n.ifindex);
 	n.received = engine_now();
 	memcpy(n.data, p, PROBE_LEN);
-	note(w, &n.h, sizeof(n));
+	note(w->e, &n.h, sizeof(n));
 }
 
 /* Tell the control thread of valid packets: the first, then once a second. */
@@ -283,10 +300,11 @@ static void inbound_esp(struct worker *w, const struct arrival *a, uint8_t *p, s
 	struct sa *sa = sad_in(&w->e->sad, esp_spi(p));
 	struct sa_counters *c;
 	struct aead *dec;
-	size_t text_len;
+	size_t text_len = 0;
+	unsigned reached;
 	uint64_t seq;
 	uint8_t nh;
-	bool replay;
+	bool replay, ok;
 	int r;
 
 	if (!sa) {
@@ -322,6 +340,13 @@ static void inbound_esp(struct worker *w, const struct arrival *a, uint8_t *p, s
 	if (!replay_commit(&sa->replay, seq) && replay) {
 		c->drop_replay++;
 		w->c.drop_replay++;
+		return;
+	}
+	ok = sa_took(sa, seq, text_len, &reached);
+	if (reached)
+		engine_tell_limits(w->e, sa, reached);
+	if (!ok) {
+		w->c.drop_limit++;
 		return;
 	}
 	seen(w, sa);

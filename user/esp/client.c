@@ -105,10 +105,12 @@ size_t engine_msg_min(uint16_t type)
 		return sizeof(struct engine_sa);
 	case ENGINE_SA_DEL:
 	case ENGINE_SA_OUT_ON:
+	case ENGINE_SA_RETIRE:
 	case ENGINE_PATH_DEL:
 	case ENGINE_EV_SA_SEEN:
-	case ENGINE_EV_SA_LIMIT:
 		return sizeof(struct engine_id);
+	case ENGINE_EV_SA_LIMIT:
+		return sizeof(struct engine_limit);
 	case ENGINE_PATH_ADD:
 		return sizeof(struct engine_path);
 	case ENGINE_PATH_WANT:

@@ -142,6 +142,58 @@ static struct sa *sa_alloc(int threads, uint8_t n_local, uint8_t n_remote)
 	return sa;
 }
 
+/* Packets under one key. NIST SP 800-38D 8.3 ends AES-GCM after 2^32 invocations, unless each IV is
+ * made from a counter of the full width, as here; we stay below it all the same: 2^32 packets of
+ * 1,500 octets are 2^39 blocks, and what an attacker gains grows with the square of the blocks. The
+ * same goes for CBC, where it is collisions of blocks. ChaCha20-Poly1305 has no such limit within
+ * 64 bits (RFC 9001 6.6). */
+static uint64_t packets_max(const struct sa *sa)
+{
+	if (sa->flags & ENGINE_SA_ESN && sa->encr_id == ENCR_CHACHA20_POLY1305)
+		return UINT64_MAX / 2;
+	return UINT32_MAX;
+}
+
+static struct sa_limits limits_of(uint64_t soft, uint64_t hard)
+{
+	struct sa_limits l = { .soft = soft ? soft : UINT64_MAX, .hard = hard ? hard : UINT64_MAX };
+
+	l.watch = l.soft < l.hard ? l.soft : l.hard;
+	return l;
+}
+
+static uint64_t lesser(uint64_t configured, uint64_t own)
+{
+	return configured && configured < own ? configured : own;
+}
+
+static void limits(struct sa *sa, const struct engine_sa *req)
+{
+	uint64_t max = packets_max(sa);
+
+	/* at 1,000,000 packets a second two minutes are left for new keys */
+	sa->packets = limits_of(lesser(req->soft_packets, max - (1u << 27)),
+				lesser(req->hard_packets, max));
+	sa->octets = limits_of(req->soft_octets, req->hard_octets);
+	sa->count_octets = req->soft_octets || req->hard_octets;
+}
+
+bool sa_within(struct sa *sa, uint64_t packets, uint64_t octets, unsigned *ret_tell)
+{
+	bool hard = packets > sa->packets.hard || octets > sa->octets.hard;
+	bool soft = packets >= sa->packets.soft || octets >= sa->octets.soft;
+	unsigned now = (soft ? SA_SOFT : 0) | (hard ? SA_HARD : 0);
+
+	if ((atomic_load_explicit(&sa->reached, memory_order_relaxed) & now) != now)
+		*ret_tell = now & ~atomic_fetch_or(&sa->reached, now);
+	return !hard;
+}
+
+void sa_untell(struct sa *sa, unsigned reached)
+{
+	atomic_fetch_and(&sa->reached, ~reached);
+}
+
 int sa_new(const struct engine_sa *req, int driver, int threads, struct sa **ret_sa)
 {
 	struct sa *sa;
@@ -167,8 +219,7 @@ int sa_new(const struct engine_sa *req, int driver, int threads, struct sa **ret
 	sa->family = req->family;
 	sa->deferred = req->replaces && req->flags & ENGINE_SA_DEFER_OUT;
 	memcpy(sa->name, req->name, sizeof(sa->name) - 1);
-	sa->seq_max = sa->flags & ENGINE_SA_ESN ? UINT64_MAX / 2 : UINT32_MAX;
-	sa->seq_warn = sa->seq_max - (1u << 20);
+	limits(sa, req);
 	r = replay_init(&sa->replay, req->replay_window);
 	if (r == 0)
 		r = take_ts(req->ts_local, req->n_ts_local, sa->ts_local);

@@ -239,18 +239,24 @@ static bool superseded(const struct sad *sad, const struct sa *sa)
 	return false;
 }
 
+/* Nothing is sent on it. */
+static bool silent(const struct sa *sa)
+{
+	return sa->deferred || sa->superseded || sa->inbound_only;
+}
+
 /* Bring an SA into the policies if it belongs there; taking out comes later, so that between the
  * two its traffic has one SA or the other. 0 or -ENOMEM. */
 static int show(struct sad *sad, struct sa *sa)
 {
 	sa->superseded = superseded(sad, sa);
-	return sa->deferred || sa->superseded || sa->present ? 0 : appear(sad, sa);
+	return silent(sa) || sa->present ? 0 : appear(sad, sa);
 }
 
 static void hide(struct sad *sad, struct sa *sa)
 {
 	sa->superseded = superseded(sad, sa);
-	if ((sa->deferred || sa->superseded) && sa->present)
+	if (silent(sa) && sa->present)
 		disappear(sad, sa);
 }
 
@@ -317,7 +323,7 @@ int sad_add(struct sad *sad, struct sa *sa)
 		return -EEXIST;
 	/* A successor takes the place of what it replaces. */
 	sa->order = old ? old->order : sad->next_order++;
-	if (!old)
+	if (!old || old->inbound_only)
 		sa->deferred = false; /* nobody there to send for it */
 	r = insert(sad, sa);
 	if (r < 0)
@@ -358,7 +364,40 @@ struct sa *sad_sender(const struct sad *sad, uint32_t id)
 	/* Or back to the predecessor while it is deferred. */
 	for (size_t hop = 0; sa && sa->deferred && hop < sad->n; hop++)
 		sa = sad_find(sad, sa->replaces);
-	return sa;
+	return sa && sa->inbound_only ? NULL : sa;
+}
+
+/* What replaces an SA that goes replaces from now on what that one replaced, should this still be
+ * there: traffic never falls back to it. */
+static void bequeath(struct sad *sad, const struct sa *gone, const struct sa *old)
+{
+	struct hash_node *n;
+
+	while ((n = hash_find(&sad->by_replaces, gone->id))) {
+		struct sa *heir = hash_entry(n, struct sa, by_replaces);
+
+		hash_remove(&sad->by_replaces, n);
+		heir->deferred = heir->deferred && gone->deferred && !old->inbound_only;
+		heir->replaces = old->id;
+		hash_add(&sad->by_replaces, n, old->id);
+	}
+}
+
+static void undefer_heirs(struct sad *sad, uint32_t id)
+{
+	hash_for_each (it, tmp, &sad->by_replaces, id)
+		hash_entry(it, struct sa, by_replaces)->deferred = false;
+}
+
+/* Everything that replaces `id` and may send. 0 or -ENOMEM. */
+static int show_heirs(struct sad *sad, uint32_t id)
+{
+	int r = 0;
+
+	hash_for_each (it, tmp, &sad->by_replaces, id)
+		if (r == 0)
+			r = show(sad, hash_entry(it, struct sa, by_replaces));
+	return r;
 }
 
 int sad_del(struct sad *sad, uint32_t id)
@@ -371,19 +410,32 @@ int sad_del(struct sad *sad, uint32_t id)
 	old = sa->replaces ? sad_find(sad, sa->replaces) : NULL;
 	remove_sa(sad, sa);
 	/* Others take its traffic over before it goes: its heirs, or what it has replaced. */
-	hash_for_each (it, tmp, &sad->by_replaces, id) {
-		struct sa *heir = hash_entry(it, struct sa, by_replaces);
-
-		heir->deferred = false;
-		if (r == 0)
-			r = show(sad, heir);
+	if (old) {
+		bequeath(sad, sa, old);
+		r = show_heirs(sad, old->id);
+		r = r ? r : show(sad, old);
+	} else {
+		undefer_heirs(sad, id);
+		r = show_heirs(sad, id);
 	}
-	if (old && r == 0)
-		r = show(sad, old);
 	if (sa->present)
 		disappear(sad, sa);
 	atomic_store(&sad->in[STEER_SPI_INDEX(sa->spi_in)], NULL);
 	retire(sad, sa);
+	return r;
+}
+
+int sad_retire(struct sad *sad, uint32_t id)
+{
+	struct sa *sa = sad_find(sad, id);
+	int r;
+
+	if (!sa)
+		return -ENOENT;
+	sa->inbound_only = true;
+	undefer_heirs(sad, id);
+	r = show_heirs(sad, id);
+	hide(sad, sa);
 	return r;
 }
 

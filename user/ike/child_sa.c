@@ -126,12 +126,21 @@ void child_state(struct ike_sa *sa, struct child_sa *c, enum child_state to, con
 	ike_sa_touch(sa);
 }
 
-void child_remove(struct ike *ike, struct ike_sa *sa, struct child_sa *c)
+void child_disuse(struct ike *ike, struct ike_sa *sa, struct child_sa *c)
 {
+	if (c->spent)
+		return;
 	if (c->installed)
-		out_child_del(ike, sa, c->id);
+		out_child_del(ike, sa, c);
 	else
 		ike->env.spi_free(ike->env.ctx, c->spi_in);
+	c->installed = false;
+	c->spent = true;
+}
+
+void child_remove(struct ike *ike, struct ike_sa *sa, struct child_sa *c)
+{
+	child_disuse(ike, sa, c);
 	child_unlink(ike, c);
 	child_free(c);
 	ike_sa_touch(sa);
@@ -402,6 +411,10 @@ static void describe(const struct ike_sa *sa, const struct child_sa *c, const st
 	out->n_vips = sa->n_own_vips;
 	memcpy(out->vips, sa->own_vips, sizeof(out->vips));
 	out->role_i = sa->role_i;
+	out->soft_octets = c->soft_octets;
+	out->hard_octets = c->hard_octets;
+	out->soft_packets = c->soft_packets;
+	out->hard_packets = c->hard_packets;
 }
 
 static struct child_sa *child_new(struct ike *ike, const struct ike_sa *sa,
@@ -425,6 +438,7 @@ static struct child_sa *child_new(struct ike *ike, const struct ike_sa *sa,
 		free(c);
 		return NULL;
 	}
+	life_child_start(ike, c, d->cfg);
 	return c;
 }
 

@@ -145,14 +145,29 @@ static void replaced(struct ike *ike, struct ike_sa *sa, struct task *t, struct 
 			  child->name);
 		return;
 	}
-	if (theirs)
+	if (theirs) {
 		child_state(sa, theirs, CHILD_REKEYED, "lost the tie; the peer will delete it");
+		/* the peer knows when it has our answer and never uses it: nor must we, when the
+		 * old one is gone */
+		child_disuse(ike, sa, theirs);
+	}
 	out_event(ike, sa, IKE_EV_CHILD_REKEYED, child->id, t->op, "Child SA %s rekeyed",
 		  child->name);
+	if (old)
+		old->replaced = true;
 	/* whoever started the surviving rekey deletes the old SA (2.8) */
 	if (old && old->state != CHILD_DELETING &&
 	    child_close(ike, sa, old, 0, "replaced by a new one"))
 		child_remove(ike, sa, old);
+}
+
+/* The peer deleted it again, and its Delete was here before its answer. */
+static bool deleted_already(const struct task *t, uint32_t spi)
+{
+	for (unsigned i = 0; i < t->n_deleted && i < DELETED_MAX; i++)
+		if (t->deleted[i] == spi)
+			return true;
+	return false;
 }
 
 static int agree(struct ike *ike, struct ike_sa *sa, struct task *t, struct child_sa *old,
@@ -170,7 +185,7 @@ static int agree(struct ike *ike, struct ike_sa *sa, struct task *t, struct chil
 	if (t->had_ke || !in->has_nonce || !nonce_set(&nr, in->nonce) ||
 	    !child_answered(sa, t, old, true, in, &d))
 		return -EBADMSG;
-	d.redundant = lost_collision(t, &nr);
+	d.redundant = lost_collision(t, &nr) || deleted_already(t, d.spi_out);
 	if (d.suite.ke) {
 		if (!t->ke || !in->has_ke || in->ke_group != d.suite.ke ||
 		    d.suite.ke != ke_group(t->ke) || ke_derive(t->ke, in->ke.p, in->ke.len, &gir))
@@ -202,6 +217,18 @@ static void undo(struct ike *ike, struct ike_sa *sa, struct task *t, const struc
 		child_remove(ike, sa, c);
 }
 
+/* What we asked for came and went. The old one, if we replaced one, is ours to delete (2.8). */
+static void gone_already(struct ike *ike, struct ike_sa *sa, struct task *t, struct child_sa *old,
+			 struct child_sa *child)
+{
+	out_event(ike, sa, t->op && !old ? IKE_EV_FAILED : IKE_EV_CHILD_DOWN, child->id, t->op,
+		  "Child SA %s was deleted by the peer at once", child->name);
+	child_remove(ike, sa, child);
+	if (old && !t->collided && old->state != CHILD_DELETING &&
+	    child_close(ike, sa, old, 0, "its successor was deleted by the peer"))
+		child_remove(ike, sa, old);
+}
+
 enum task_end child_new_done(struct ike *ike, struct ike_sa *sa, struct task *t,
 			     const struct ike_msg *in, const struct ike_path *path)
 {
@@ -223,6 +250,10 @@ enum task_end child_new_done(struct ike *ike, struct ike_sa *sa, struct task *t,
 		return failed(ike, sa, t, old, why);
 	}
 	t->spi_in = 0;
+	if (deleted_already(t, child->spi_out)) {
+		gone_already(ike, sa, t, old, child);
+		return TASK_FREE;
+	}
 	if (child->installed) {
 		replaced(ike, sa, t, old, child);
 		return TASK_FREE;
@@ -255,6 +286,18 @@ static uint32_t be32(const uint8_t *p)
 	return rd_u32(&r);
 }
 
+/* An SA the peer has and we know nothing of: its answer, which makes it, may be late. */
+static bool making_child(const struct ike_sa *sa)
+{
+	list_for_each (it, &sa->inflight) {
+		const struct task *t = list_entry(it, struct task, node);
+
+		if (t->kind == TASK_CHILD_NEW || t->kind == TASK_CHILD_REKEY)
+			return true;
+	}
+	return false;
+}
+
 /* The Child SA a rekey request is about; 0 or the notify type that answers it. */
 static uint16_t rekey_target(const struct ike *ike, struct ike_sa *sa, const struct notify *n,
 			     struct child_sa **ret_old)
@@ -265,6 +308,8 @@ static uint16_t rekey_target(const struct ike *ike, struct ike_sa *sa, const str
 	if (n->spi.len != 4)
 		return N_CHILD_SA_NOT_FOUND;
 	old = child_by_peer_spi(ike, sa, be32(n->spi.p), &owner);
+	if (!old && making_child(sa))
+		return N_TEMPORARY_FAILURE;
 	if (!old || owner != sa)
 		return N_CHILD_SA_NOT_FOUND;
 	if (old->state == CHILD_DELETING || old->state == CHILD_REKEYED)

@@ -3,7 +3,8 @@
  *
  *   magic(4) version(2) body ... SHA-256 of all before it(32)
  *
- * Times are relative to the moment of export. The image holds keys: it lives in the memory of two
+ * Times are relative to the moment of export, which is told: the clock is the machine's and goes on
+ * between two agents. The image holds keys: it lives in the memory of two
  * processes and nowhere else.
  */
 #include <errno.h>
@@ -12,7 +13,7 @@
 
 #include "ike_private.h"
 
-enum { IMAGE_MAGIC = 0x42524b45, IMAGE_VERSION = 1, IMAGE_PACKET_MAX = IKE_MSG_MAX };
+enum { IMAGE_MAGIC = 0x42524b45, IMAGE_VERSION = 2, IMAGE_PACKET_MAX = IKE_MSG_MAX };
 
 /* ---- writing ---- */
 
@@ -74,6 +75,11 @@ static void put_addrs(struct wr *w, const struct addr *a, uint8_t n)
 		put_addr(w, &a[i]);
 }
 
+static void put_until(struct wr *w, usec_t at, usec_t now)
+{
+	wr_u64(w, at == USEC_NEVER ? USEC_NEVER : at > now ? at - now : 0);
+}
+
 static const size_t key_offsets[] = {
 	offsetof(struct ike_keys, sk_d),  offsetof(struct ike_keys, sk_ai),
 	offsetof(struct ike_keys, sk_ar), offsetof(struct ike_keys, sk_ei),
@@ -98,7 +104,16 @@ static void put_child(struct wr *w, const struct child_sa *c, usec_t now)
 	put_suite(w, &c->suite);
 	wr_u8(w, c->encap);
 	wr_u8(w, c->installed);
+	wr_u8(w, c->replaced);
+	wr_u8(w, c->spent);
 	wr_u64(w, now - c->since);
+	put_until(w, c->rekey_at, now);
+	put_until(w, c->ends_at, now);
+	wr_u8(w, c->rekeys_tried);
+	wr_u64(w, c->soft_octets);
+	wr_u64(w, c->hard_octets);
+	wr_u64(w, c->soft_packets);
+	wr_u64(w, c->hard_packets);
 	put_ts(w, c->ts_local, c->n_ts_local);
 	put_ts(w, c->ts_remote, c->n_ts_remote);
 }
@@ -119,6 +134,9 @@ static void put_task(struct wr *w, const struct task *t)
 	put_blob(w, t->coll_lowest.b, t->coll_lowest.len);
 	wr_u64(w, t->coll_spi);
 	wr_u32(w, t->coll_child);
+	for (unsigned i = 0; i < DELETED_MAX; i++)
+		wr_u32(w, t->deleted[i]);
+	wr_u8(w, t->n_deleted);
 }
 
 static void put_list(struct wr *w, const struct list *l,
@@ -143,8 +161,12 @@ static void put_sa(struct wr *w, const struct ike_sa *sa, usec_t now)
 	wr_u8(w, sa->initiator);
 	wr_u8(w, sa->role_i);
 	wr_u64(w, sa->family);
+	wr_u64(w, now);
 	wr_u64(w, now - sa->since);
 	wr_u64(w, now - sa->last_rx);
+	put_until(w, sa->rekey_at, now);
+	put_until(w, sa->ends_at, now);
+	wr_u8(w, sa->rekeys_tried);
 	put_udp(w, &sa->path.local);
 	put_udp(w, &sa->path.remote);
 	wr_u32(w, sa->path.ifindex);
@@ -342,7 +364,18 @@ static uint8_t *get_copy(struct rd *r, size_t *ret_len)
 	return p;
 }
 
-static void get_child(struct rd *r, struct ike *ike, struct ike_sa *sa)
+static usec_t get_until(struct rd *r, usec_t now)
+{
+	uint64_t left = rd_u64(r);
+
+	if (left == USEC_NEVER)
+		return USEC_NEVER;
+	if (left >= USEC_NEVER - now)
+		r->err = -EBADMSG;
+	return now + left;
+}
+
+static void get_child(struct rd *r, struct ike *ike, struct ike_sa *sa, usec_t then)
 {
 	struct child_sa *c = calloc(1, sizeof(*c));
 	struct ike_ts local[IKE_TS_MAX], remote[IKE_TS_MAX];
@@ -362,7 +395,16 @@ static void get_child(struct rd *r, struct ike *ike, struct ike_sa *sa)
 	get_suite(r, &c->suite);
 	c->encap = rd_u8(r);
 	c->installed = rd_u8(r);
-	c->since = ike->now - rd_u64(r);
+	c->replaced = rd_u8(r);
+	c->spent = rd_u8(r);
+	c->since = then - rd_u64(r);
+	c->rekey_at = get_until(r, then);
+	c->ends_at = get_until(r, then);
+	c->rekeys_tried = rd_u8(r);
+	c->soft_octets = rd_u64(r);
+	c->hard_octets = rd_u64(r);
+	c->soft_packets = rd_u64(r);
+	c->hard_packets = rd_u64(r);
 	get_ts(r, local, &n_local);
 	get_ts(r, remote, &n_remote);
 	if (!r->err && child_ts_set(c, local, n_local, remote, n_remote))
@@ -395,6 +437,9 @@ static void get_task(struct rd *r, struct ike *ike, struct ike_sa *sa)
 	get_nonce(r, &t->coll_lowest);
 	t->coll_spi = rd_u64(r);
 	t->coll_child = rd_u32(r);
+	for (unsigned i = 0; i < DELETED_MAX; i++)
+		t->deleted[i] = rd_u32(r);
+	t->n_deleted = rd_u8(r);
 	if (t->kind <= TASK_IKE_AUTH || t->kind >= TASK_KINDS)
 		r->err = -EBADMSG;
 	if (r->err || !t->packet) {
@@ -429,13 +474,20 @@ static void get_cache(struct rd *r, struct response_cache *c)
 
 static void get_sa(struct rd *r, struct ike *ike, struct ike_sa *sa)
 {
+	usec_t then;
 	uint16_t n;
 
 	sa->initiator = rd_u8(r);
 	sa->role_i = rd_u8(r);
 	sa->family = rd_u64(r);
-	sa->since = ike->now - rd_u64(r);
-	sa->last_rx = ike->now - rd_u64(r);
+	then = rd_u64(r);
+	if (then > ike->now)
+		then = ike->now;
+	sa->since = then - rd_u64(r);
+	sa->last_rx = then - rd_u64(r);
+	sa->rekey_at = get_until(r, then);
+	sa->ends_at = get_until(r, then);
+	sa->rekeys_tried = rd_u8(r);
 	get_udp(r, &sa->path.local);
 	get_udp(r, &sa->path.remote);
 	sa->path.ifindex = rd_u32(r);
@@ -455,7 +507,7 @@ static void get_sa(struct rd *r, struct ike *ike, struct ike_sa *sa)
 	get_addrs(r, sa->peer_vips, &sa->n_peer_vips);
 	n = rd_u16(r);
 	for (unsigned i = 0; i < n && !r->err; i++)
-		get_child(r, ike, sa);
+		get_child(r, ike, sa, then);
 	for (unsigned k = 0; k < 2; k++) {
 		n = rd_u16(r);
 		for (unsigned i = 0; i < n && !r->err; i++)

@@ -45,6 +45,7 @@ static void established(struct ike *ike, struct ike_sa *sa, const char *how)
 	char suite[IKE_SUITE_STR], id[128];
 
 	ike_sa_state(ike, sa, IKE_ESTABLISHED, how);
+	life_ike_start(ike, sa);
 	sa->announced = true;
 	suite_format(&sa->suite, PROTO_IKE, suite);
 	out_event(ike, sa, IKE_EV_IKE_UP, 0, 0, "IKE SA up with %s, %s%s",

@@ -33,6 +33,7 @@ enum {
 	PORT_IKE = 500,
 	PORT_NATT = 4500,
 	WHY_MAX = 288,
+	DELETED_MAX = 4,
 	PROBE_VID_OCTETS = 16,
 };
 
@@ -108,7 +109,12 @@ struct child_sa {
 	struct suite suite;
 	bool encap;
 	bool installed; /* a CHILD_ADD went out */
+	bool replaced;	/* by a rekey of ours */
+	bool spent;	/* its CHILD_DEL too, by its lifetime; only the Delete is missing */
 	usec_t since;
+	usec_t rekey_at, ends_at; /* life.c */
+	uint8_t rekeys_tried;
+	uint64_t soft_octets, hard_octets, soft_packets, hard_packets;
 	uint8_t n_ts_local, n_ts_remote;
 	struct ike_ts *ts_local, *ts_remote; /* owned, one block */
 };
@@ -168,6 +174,9 @@ struct task {
 	uint16_t ke_group; /* 0: our first choice */
 	uint32_t spi_in;   /* reserved, ours until a Child SA takes it */
 	uint64_t spi_ike;
+	/* SPIs of the peer that it deleted before we knew them: our answer may be late (INF-4) */
+	uint32_t deleted[DELETED_MAX];
+	uint8_t n_deleted;
 
 	/* the peer's simultaneous rekey of the same SA (2.8.1, 2.8.2) */
 	bool collided;
@@ -219,6 +228,8 @@ struct ike_sa {
 	bool redundant; /* lost a rekey collision */
 	bool lingering; /* counted in ike.lingering */
 	usec_t since, expires;
+	usec_t rekey_at, ends_at; /* life.c */
+	uint8_t rekeys_tried;
 	char why[WHY_MAX];	  /* reason of the end, for the event */
 	uint32_t down_op;	  /* operation that IKE_DOWN will end */
 	enum ike_failure failure; /* kind of that reason, or of the next IKE_EV_FAILED */
@@ -425,7 +436,7 @@ void out_send(struct ike *ike, const struct ike_sa *sa, const struct ike_path *p
 	      const uint8_t *buf, size_t len);
 /* Takes nothing; copies c. -ENOMEM. */
 int out_child_add(struct ike *ike, const struct ike_sa *sa, const struct child_sa_out *c);
-void out_child_del(struct ike *ike, const struct ike_sa *sa, uint32_t child_id);
+void out_child_del(struct ike *ike, const struct ike_sa *sa, const struct child_sa *c);
 void out_event(struct ike *ike, const struct ike_sa *sa, enum ike_event_kind kind,
 	       uint32_t child_id, uint32_t op, const char *fmt, ...)
 	__attribute__((format(printf, 6, 7)));
@@ -494,6 +505,8 @@ static inline bool task_in_flight(const struct task *t)
 {
 	return t->packet;
 }
+/* Before everything that still waits. */
+void task_first(struct ike_sa *sa, struct task *t);
 /* Take t off its list, end its operation with an event, and free it. */
 void task_end(struct ike *ike, struct ike_sa *sa, struct task *t, enum ike_event_kind kind,
 	      uint32_t child_id, const char *text);
@@ -569,6 +582,14 @@ int auth_failed_build(struct ike *ike, struct ike_sa *sa, struct task *t, struct
 enum task_end auth_failed_done(struct ike *ike, struct ike_sa *sa, struct task *t,
 			       const struct ike_msg *in, const struct ike_path *path);
 
+/* ---- life.c ---- */
+
+/* Deadlines of an SA that comes into use. */
+void life_ike_start(struct ike *ike, struct ike_sa *sa);
+void life_child_start(struct ike *ike, struct child_sa *c, const struct ike_child_cfg *cfg);
+void life_tick(struct ike *ike, struct ike_sa *sa);
+usec_t life_deadline(const struct ike_sa *sa);
+
 /* ---- child_sa.c ---- */
 
 struct child_sa *child_find(const struct ike_sa *sa, uint32_t id);
@@ -603,7 +624,9 @@ void child_answer_ts(const struct child_deal *d, const struct ike_msg *in, struc
 int child_install(struct ike *ike, struct ike_sa *sa, const struct child_deal *d,
 		  const struct secret *gir, const struct nonce *ni, const struct nonce *nr,
 		  struct child_sa **ret_child);
-/* CHILD_DEL (if installed) and free. */
+/* CHILD_DEL (if installed): the data plane uses it no more, the peer is yet to hear of it. */
+void child_disuse(struct ike *ike, struct ike_sa *sa, struct child_sa *c);
+/* The same, and free. */
 void child_remove(struct ike *ike, struct ike_sa *sa, struct child_sa *c);
 /* Queue a Delete for it. 0 or -ENOMEM. */
 int child_close(struct ike *ike, struct ike_sa *sa, struct child_sa *c, uint32_t op,

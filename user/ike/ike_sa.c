@@ -27,7 +27,7 @@ struct ike_sa *ike_sa_new(struct ike *ike, struct conn *conn, bool initiator)
 	sa->serial = ++ike->next_serial;
 	sa->state = initiator ? IKE_INIT_SENT : IKE_HALF_OPEN;
 	sa->since = sa->last_rx = ike->now;
-	sa->expires = USEC_NEVER;
+	sa->expires = sa->rekey_at = sa->ends_at = USEC_NEVER;
 	sa->peer_window = WINDOW;
 	list_init(&sa->dirty_node);
 	list_init(&sa->moved_node);

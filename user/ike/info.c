@@ -118,6 +118,8 @@ void ike_sa_look(const struct ike_sa *sa, struct ike_sa_info *ret_info)
 	if (sa->suite.encr)
 		suite_format(&sa->suite, PROTO_IKE, o->suite);
 	o->since = sa->since;
+	o->rekey_at = sa->rekey_at;
+	o->ends_at = sa->ends_at;
 	o->n_vips = sa->n_own_vips ? sa->n_own_vips : sa->n_peer_vips;
 	memcpy(o->vips, sa->n_own_vips ? sa->own_vips : sa->peer_vips, sizeof(o->vips));
 	o->n_children = sa->n_children;
@@ -147,6 +149,12 @@ void ike_child_look(const struct child_sa *c, struct ike_child_info *ret_info)
 	o->esn = c->suite.esn;
 	o->encap = c->encap;
 	o->since = c->since;
+	o->rekey_at = c->rekey_at;
+	o->ends_at = c->ends_at;
+	o->soft_octets = c->soft_octets;
+	o->hard_octets = c->hard_octets;
+	o->soft_packets = c->soft_packets;
+	o->hard_packets = c->hard_packets;
 	o->n_ts_local = c->n_ts_local;
 	o->n_ts_remote = c->n_ts_remote;
 	memcpy(o->ts_local, c->ts_local, c->n_ts_local * sizeof(*c->ts_local));

@@ -79,6 +79,35 @@ enum task_end liveness_done(struct ike *ike, struct ike_sa *sa, struct task *t,
 
 /* ---- responder ---- */
 
+/* It may be of the Child SA that our request makes, when the answer to that is lost or overtaken.
+ */
+static void note_unknown(struct ike_sa *sa, uint32_t peer_spi)
+{
+	list_for_each (it, &sa->inflight) {
+		struct task *t = list_entry(it, struct task, node);
+
+		if (t->kind == TASK_CHILD_NEW || t->kind == TASK_CHILD_REKEY)
+			t->deleted[t->n_deleted++ % DELETED_MAX] = peer_spi;
+	}
+}
+
+/* Two rekeys of one SA cross and the peer, which knows the outcome, removes one of the two: the
+ * other goes on carrying the traffic. */
+static bool tie_settled(const struct ike_sa *sa, const struct child_sa *c)
+{
+	list_for_each (it, &sa->inflight) {
+		const struct task *t = list_entry(it, struct task, node);
+
+		if (t->kind != TASK_CHILD_REKEY || !t->collided)
+			continue;
+		if (c->id == t->child_id)
+			return child_find(sa, t->coll_child);
+		if (c->id == t->coll_child)
+			return child_find(sa, t->child_id);
+	}
+	return false;
+}
+
 /* One SPI of a Delete: both directions go. Returns our SPI if it belongs into the response. */
 static uint32_t delete_one(struct ike *ike, struct ike_sa *sa, uint32_t peer_spi)
 {
@@ -88,12 +117,18 @@ static uint32_t delete_one(struct ike *ike, struct ike_sa *sa, uint32_t peer_spi
 	uint32_t ours;
 	bool crossing;
 
-	if (!c)
+	if (!c) {
+		note_unknown(sa, peer_spi);
 		return 0; /* unknown: the response is without it (2.25.1) */
+	}
 	ours = c->spi_in;
 	t = task_find(owner, TASK_CHILD_DELETE, c->id);
 	crossing = t && task_in_flight(t);
-	if (c->state == CHILD_INSTALLED || c->state == CHILD_REKEYING || (t && t->op)) {
+	if (tie_settled(owner, c)) {
+		log_ike(owner, LOG_DEBUG_,
+			"Child SA %s %08x_i: removed by the peer after two rekeys", c->name,
+			c->spi_in);
+	} else if (c->state == CHILD_INSTALLED || c->state == CHILD_REKEYING || (t && t->op)) {
 		out_event(ike, owner, IKE_EV_CHILD_DOWN, c->id, t ? t->op : 0,
 			  "Child SA %s deleted by the peer", c->name);
 		if (t)

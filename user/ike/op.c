@@ -150,11 +150,7 @@ static int down_sa(struct ike *ike, struct ike_sa *sa, uint32_t op)
 	t = task_new(sa, TASK_IKE_DELETE, op);
 	if (!t)
 		return -ENOMEM;
-	list_remove(&t->node); /* before everything that still waits */
-	t->node.next = sa->pending.next;
-	t->node.prev = &sa->pending;
-	sa->pending.next->prev = &t->node;
-	sa->pending.next = &t->node;
+	task_first(sa, t);
 	window_end_soon(ike, sa);
 	window_run(ike, sa);
 	return 0;
@@ -293,6 +289,30 @@ void ike_esp_seen(struct ike *ike, uint32_t child_id, usec_t now)
 	ike->now = now;
 	if (child_anywhere(ike, child_id, &sa) && now > sa->last_rx)
 		sa->last_rx = now;
+}
+
+static void limit(struct ike *ike, uint32_t child_id, bool hard, usec_t now)
+{
+	struct ike_sa *sa;
+	struct child_sa *c = child_anywhere(ike, child_id, &sa);
+
+	ike->now = now;
+	if (!c || (!hard && c->rekeys_tried))
+		return;
+	*(hard ? &c->ends_at : &c->rekey_at) = now;
+	life_tick(ike, sa);
+	window_run(ike, sa);
+	ike_reap(ike);
+}
+
+void ike_child_soft_limit(struct ike *ike, uint32_t child_id, usec_t now)
+{
+	limit(ike, child_id, false, now);
+}
+
+void ike_child_hard_limit(struct ike *ike, uint32_t child_id, usec_t now)
+{
+	limit(ike, child_id, true, now);
 }
 
 void ike_child_install_failed(struct ike *ike, uint32_t child_id, usec_t now)

@@ -94,12 +94,14 @@ int out_child_add(struct ike *ike, const struct ike_sa *sa, const struct child_s
 	return 0;
 }
 
-void out_child_del(struct ike *ike, const struct ike_sa *sa, uint32_t child_id)
+void out_child_del(struct ike *ike, const struct ike_sa *sa, const struct child_sa *c)
 {
 	struct out *o = out_new(ike, sa, IKE_OUT_CHILD_DEL, 0);
 
-	if (o)
-		o->o.child_id = child_id;
+	if (!o)
+		return;
+	o->o.child_id = c->id;
+	o->o.replaced = c->replaced || c->state == CHILD_REKEYED;
 }
 
 static struct out *event_new(struct ike *ike, const struct ike_sa *sa, enum ike_event_kind kind,

@@ -58,6 +58,7 @@ static void take_over(struct ike *ike, struct ike_sa *old, struct ike_sa *sa, co
 	sa->redundant = false;
 	sa->expires = USEC_NEVER;
 	ike_sa_state(ike, sa, IKE_ESTABLISHED, why);
+	life_ike_start(ike, sa);
 	ike_sa_state(ike, old, IKE_REKEYED, why);
 	/* should its Delete get lost for good, it does not stay for ever */
 	old->expires = ike->now + 4 * LINGER_USEC;

@@ -4,6 +4,7 @@
  *   task.next_send, .give_up, .not_before   retransmission, giving up, waiting (window.c)
  *   ike_sa.expires                          half-open, lingering, superseded IKE SAs
  *   ike_sa.last_rx + dpd_delay              liveness check
+ *   ike_sa, child_sa: .rekey_at, .ends_at   lifetimes (life.c)
  *
  * A change that may bring a deadline forward is noted (timer_touch, by ike_sa_touch) and looked at
  * once, at the end of the call. One that puts it off need not be: the SA is found not to be due and
@@ -131,6 +132,7 @@ static usec_t deadline(const struct ike_sa *sa)
 {
 	usec_t d = earlier(window_deadline(sa), liveness_at(sa));
 
+	d = earlier(d, life_deadline(sa));
 	return ike_sa_owed(sa) && sa->state == IKE_CLOSED ? d : earlier(d, sa->expires);
 }
 
@@ -171,6 +173,7 @@ static void serve(struct ike *ike, struct ike_sa *sa)
 		return;
 	if (liveness_at(sa) <= ike->now)
 		task_new(sa, TASK_LIVENESS, 0);
+	life_tick(ike, sa);
 	window_tick(ike, sa);
 	if (ike_sa_alive(sa))
 		window_run(ike, sa);

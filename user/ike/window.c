@@ -82,6 +82,15 @@ struct task *task_find(const struct ike_sa *sa, enum task_kind kind, uint32_t ch
 	return NULL;
 }
 
+void task_first(struct ike_sa *sa, struct task *t)
+{
+	list_remove(&t->node);
+	t->node.next = sa->pending.next;
+	t->node.prev = &sa->pending;
+	sa->pending.next->prev = &t->node;
+	sa->pending.next = &t->node;
+}
+
 void task_end(struct ike *ike, struct ike_sa *sa, struct task *t, enum ike_event_kind kind,
 	      uint32_t child_id, const char *text)
 {
@@ -289,6 +298,8 @@ void window_run(struct ike *ike, struct ike_sa *sa)
 		}
 		snprintf(text, sizeof(text), "%s could not be sent: %s", task_ops[t->kind].name,
 			 strerror(-ret));
+		if (!t->op)
+			log_ike(sa, LOG_WARN_, "%s", text);
 		if (t->kind == TASK_IKE_INIT || t->kind == TASK_IKE_AUTH ||
 		    t->kind == TASK_IKE_DELETE)
 			ike_sa_close(ike, sa, false, "%s", text);

@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Lifetimes: rekeys by time, their random part, what happens when they fail, and the end. */
+#include <stdio.h>
+#include <string.h>
+
+#include "sim_assert.h"
+
+static struct sim *lifetimes(uint64_t seed, usec_t ike_sec, usec_t child_sec)
+{
+	struct sim *s = sim_new(seed, false);
+
+	for (unsigned i = 0; i < SIM_SIDES; i++) {
+		struct ike_conn_cfg *c = &s->side[i].conn[0];
+
+		c->rekey_time = ike_sec * USEC_PER_SEC;
+		c->over_time = c->rand_time = c->rekey_time / 10;
+		c->children[0].time = (struct ike_life){ child_sec * USEC_PER_SEC,
+							 child_sec * USEC_PER_SEC * 11 / 10,
+							 child_sec * USEC_PER_SEC / 10 };
+	}
+	return s;
+}
+
+static struct ike_child_info child(const struct sim *s, unsigned side)
+{
+	struct ike_child_info c;
+
+	cr_assert(ike_child_at(s->side[side].ike, 0, 0, &c));
+	return c;
+}
+
+static unsigned rekeys(const struct sim *s, enum ike_event_kind kind)
+{
+	return sim_count(&s->side[A], kind, 0);
+}
+
+/* [REK-16] each SA is rekeyed before its time, and there is never none. */
+Test(life, child_by_time)
+{
+	struct sim *s = up_with(lifetimes(1, 0, 100));
+
+	for (unsigned i = 0; i < 100; i++) {
+		sim_run(s, 10 * USEC_PER_SEC);
+		cr_assert_geq(s->side[A].n_children, 1);
+		cr_assert_geq(s->side[B].n_children, 1);
+	}
+	cr_assert_geq(rekeys(s, IKE_EV_CHILD_REKEYED), 10);
+	cr_assert_leq(rekeys(s, IKE_EV_CHILD_REKEYED), 13);
+	cr_assert_eq(rekeys(s, IKE_EV_CHILD_DOWN) + sim_count(&s->side[B], IKE_EV_CHILD_DOWN, 0),
+		     0);
+	sim_settle(s, USEC_PER_SEC);
+	sound(s, 1);
+	sim_free(s);
+}
+
+Test(life, ike_by_time)
+{
+	struct sim *s = up_with(lifetimes(2, 1000, 0));
+
+	sim_run(s, 10050 * USEC_PER_SEC);
+	cr_assert_geq(rekeys(s, IKE_EV_IKE_REKEYED), 10);
+	cr_assert_leq(rekeys(s, IKE_EV_IKE_REKEYED), 13);
+	cr_assert_eq(rekeys(s, IKE_EV_IKE_DOWN) + sim_count(&s->side[B], IKE_EV_IKE_DOWN, 0), 0);
+	cr_assert_eq(rekeys(s, IKE_EV_CHILD_DOWN), 0);
+	sound(s, 1);
+	sim_free(s);
+}
+
+/* Both kinds, both ends, for a simulated day: nothing goes down, nothing is left over. */
+Test(life, a_day)
+{
+	for (uint64_t seed = 10; seed < 14; seed++) {
+		struct sim *s = up_with(lifetimes(seed, 3600, 600));
+
+		s->lose = 0x1111111111111111;
+		for (unsigned i = 0; i < 24; i++) {
+			s->side[A].n_events = s->side[B].n_events = 0;
+			sim_run(s, 3600 * USEC_PER_SEC);
+			cr_assert_eq(rekeys(s, IKE_EV_CHILD_DOWN) + rekeys(s, IKE_EV_IKE_DOWN), 0);
+			cr_assert_geq(rekeys(s, IKE_EV_CHILD_REKEYED), 5);
+		}
+		sim_settle(s, 5 * USEC_PER_SEC);
+		sound(s, 1);
+		alive(s, 1);
+		sim_free(s);
+	}
+}
+
+/* The random part is drawn once for each SA, from its whole range. */
+Test(life, jitter)
+{
+	usec_t low = USEC_NEVER, high = 0;
+
+	for (uint64_t seed = 0; seed < 60; seed++) {
+		struct sim *s = up_with(lifetimes(100 + seed, 1000, 100));
+		struct ike_child_info c = child(s, A);
+		struct ike_sa_info sa = info(s, A);
+		usec_t in = c.rekey_at - c.since;
+
+		cr_assert(in >= 90 * USEC_PER_SEC && in <= 100 * USEC_PER_SEC);
+		cr_assert_eq(c.ends_at - c.since, 110 * USEC_PER_SEC);
+		cr_assert(sa.rekey_at - sa.since >= 900 * USEC_PER_SEC);
+		cr_assert(sa.rekey_at - sa.since <= 1000 * USEC_PER_SEC);
+		cr_assert_eq(sa.ends_at - sa.since, 1100 * USEC_PER_SEC);
+		low = in < low ? in : low;
+		high = in > high ? in : high;
+		sim_run(s, 10 * USEC_PER_SEC);
+		cr_assert_eq(child(s, A).rekey_at, c.rekey_at);
+		sim_free(s);
+	}
+	cr_assert(low < 92 * USEC_PER_SEC && high > 98 * USEC_PER_SEC);
+}
+
+/* Nothing configured: no deadline. */
+Test(life, never)
+{
+	struct sim *s = up(3);
+
+	cr_assert_eq(child(s, A).rekey_at, USEC_NEVER);
+	cr_assert_eq(child(s, A).ends_at, USEC_NEVER);
+	cr_assert_eq(info(s, A).rekey_at, USEC_NEVER);
+	cr_assert_eq(ike_deadline(s->side[A].ike), USEC_NEVER);
+	sim_free(s);
+}
+
+/* The peer refuses: tried again, later each time, and at the hard limit the SA is not used any
+ * more, before the peer has answered the Delete. It can be set up again. [REK-16] [REK-17] */
+Test(life, refused_until_the_end)
+{
+	struct sim *s = lifetimes(4, 0, 1000);
+	unsigned tries;
+
+	s->side[B].child[0][0].time = (struct ike_life){ 0 };
+	up_with(s);
+	s->side[B].no_spis = true;
+	sim_run(s, 890 * USEC_PER_SEC);
+	tries = s->exchanges[A][CREATE_CHILD_SA];
+	cr_assert_eq(tries, 0);
+	sim_run(s, 200 * USEC_PER_SEC);
+	tries = s->exchanges[A][CREATE_CHILD_SA];
+	cr_assert_geq(tries, 5);
+	cr_assert_leq(tries, 10, "%u requests in 200 s", tries);
+	cr_assert_eq(s->side[A].n_children, 1);
+	s->cut[B] = true;
+	sim_run(s, 11 * USEC_PER_SEC);
+	cr_assert_eq(s->side[A].n_children, 0);
+	cr_assert(strstr(sim_text(&s->side[A], IKE_EV_CHILD_DOWN), "lifetime"));
+	s->cut[B] = false;
+	s->side[B].no_spis = false;
+	sim_settle(s, 10 * USEC_PER_SEC);
+	cr_assert_eq(sim_up(s, A, "net", 7), 0);
+	sim_settle(s, 5 * USEC_PER_SEC);
+	sound(s, 1);
+	sim_free(s);
+}
+
+/* A refusal that ends before the hard limit does no harm. */
+Test(life, refused_for_a_while)
+{
+	struct sim *s = up_with(lifetimes(5, 0, 1000));
+
+	/* neither has an SPI to give: the requests cannot even be sent */
+	s->side[A].no_spis = s->side[B].no_spis = true;
+	sim_run(s, 1040 * USEC_PER_SEC);
+	cr_assert_eq(s->exchanges[A][CREATE_CHILD_SA] + s->exchanges[B][CREATE_CHILD_SA], 0);
+	s->side[A].no_spis = s->side[B].no_spis = false;
+	sim_run(s, 50 * USEC_PER_SEC);
+	cr_assert_eq(rekeys(s, IKE_EV_CHILD_DOWN), 0);
+	cr_assert_geq(rekeys(s, IKE_EV_CHILD_REKEYED), 1);
+	sim_run(s, 100 * USEC_PER_SEC);
+	sound(s, 1);
+	sim_free(s);
+}
+
+/* The IKE SA's time is over and its peer silent: a Delete, and without an answer the end. */
+Test(life, ike_ends)
+{
+	for (unsigned silent = 0; silent < 2; silent++) {
+		struct sim *s = lifetimes(6, 1000, 0);
+
+		s->side[A].conn[0].retransmit_tries = 20;
+		s->side[B].conn[0].rekey_time = 0;
+		s->side[A].conn[0].rand_time = 1;
+		up_with(s);
+		if (silent)
+			s->cut[B] = true;
+		else
+			s->cut[A] = true;
+		sim_run(s, 1099 * USEC_PER_SEC);
+		cr_assert_eq(rekeys(s, IKE_EV_IKE_DOWN), 0);
+		s->cut[A] = false;
+		sim_run(s, 10 * USEC_PER_SEC);
+		cr_assert_eq(rekeys(s, IKE_EV_IKE_DOWN), 1);
+		cr_assert_eq(s->side[A].n_children, 0);
+		cr_assert_eq(s->side[A].spis, 0);
+		sim_free(s);
+	}
+}
+
+/* What the data plane reports begins a rekey, once; the hard limit ends the SA. */
+Test(life, by_volume)
+{
+	for (unsigned side = 0; side < SIM_SIDES; side++) {
+		struct sim *s = lifetimes(7 + side, 0, 0);
+		struct child_sa_out *c;
+		uint32_t id;
+
+		for (unsigned i = 0; i < SIM_SIDES; i++) {
+			s->side[i].child[0][0].octets = (struct ike_life){ 1000, 1100, 100 };
+			s->side[i].child[0][0].packets = (struct ike_life){ 50, 60, 0 };
+		}
+		up_with(s);
+		c = &s->side[side].children[0];
+		cr_assert(c->soft_octets >= 900 && c->soft_octets <= 1000);
+		cr_assert_eq(c->hard_octets, 1100);
+		cr_assert_eq(c->soft_packets, 50);
+		cr_assert_eq(c->hard_packets, 60);
+		id = c->id;
+		ike_child_soft_limit(s->side[side].ike, id, s->now);
+		ike_child_soft_limit(s->side[side].ike, id, s->now);
+		sim_settle(s, 5 * USEC_PER_SEC);
+		cr_assert_eq(sim_count(&s->side[side], IKE_EV_CHILD_REKEYED, 0), 1);
+		sound(s, 1);
+		ike_child_soft_limit(s->side[side].ike, id, s->now); /* it is gone */
+		ike_child_hard_limit(s->side[side].ike, id, s->now);
+		sim_settle(s, 5 * USEC_PER_SEC);
+		sound(s, 1);
+		ike_child_hard_limit(s->side[side].ike, s->side[side].children[0].id, s->now);
+		sim_drain(s, side);
+		cr_assert_eq(s->side[side].n_children, 0);
+		sim_settle(s, 5 * USEC_PER_SEC);
+		sound(s, 0);
+		sim_free(s);
+	}
+}
+
+/* A restarted agent keeps the deadlines, drawn or counted down, and the limits. */
+Test(life, restart)
+{
+	static uint8_t image[60000];
+	struct sim *s = lifetimes(9, 1000, 100);
+	size_t n;
+	struct ike_child_info c, after;
+	struct ike_sa_info sa;
+
+	s->side[A].child[0][0].packets = (struct ike_life){ 50, 60, 10 };
+	up_with(s);
+	sim_run(s, 30 * USEC_PER_SEC);
+	c = child(s, A);
+	sa = info(s, A);
+	/* no agent for ten seconds: they count */
+	n = ike_export(s->side[A].ike, 0, image, sizeof(image), s->now);
+	cr_assert(n);
+	s->now += 10 * USEC_PER_SEC;
+	sim_fresh(s, A);
+	cr_assert_eq(ike_import(s->side[A].ike, image, n, s->now), 0);
+	s->side[A].spis = 1;
+	sim_restart(s, B);
+	after = child(s, A);
+	cr_assert_eq(after.since, c.since);
+	cr_assert_eq(after.rekey_at, c.rekey_at);
+	cr_assert_eq(after.ends_at, c.ends_at);
+	cr_assert_eq(after.soft_packets, c.soft_packets);
+	cr_assert_eq(after.hard_packets, 60);
+	cr_assert_eq(info(s, A).rekey_at, sa.rekey_at);
+	cr_assert_eq(info(s, A).ends_at, sa.ends_at);
+	sim_run(s, 80 * USEC_PER_SEC);
+	cr_assert_geq(rekeys(s, IKE_EV_CHILD_REKEYED), 1);
+	cr_assert_eq(rekeys(s, IKE_EV_CHILD_DOWN), 0);
+	sound(s, 1);
+	sim_free(s);
+}

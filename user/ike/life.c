@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Lifetimes: when an SA is rekeyed and when it ends (RFC 7296 2.8).
+ *
+ * They are each end's own and not negotiated. Both deadlines are set once, when an SA comes into
+ * use, the first with a random part, so that two ends with the same configuration seldom rekey at
+ * once, and many SAs made together not in one instant. A rekey that comes to nothing is tried
+ * again, later each time, until the hard limit: then the SA is closed, and whoever wants it sets it
+ * up again. An expired SA is not used (4301 4.4.2.1).
+ */
+#include "ike_private.h"
+
+enum {
+	RETRY_SEC = 1,	     /* after a rekey that came to nothing; doubled each time */
+	RETRY_SHIFT_MAX = 6, /* up to 64 s */
+	END_SEC = 5,	     /* for the answer to the Delete of an IKE SA whose time is over */
+};
+
+/* Up to max, both included. Without randomness nothing: the deadline stays the latest allowed. */
+static uint64_t draw(uint64_t max)
+{
+	uint64_t r;
+
+	if (!max || rng_bytes(&r, sizeof(r)))
+		return 0;
+	return max == UINT64_MAX ? r : r % (max + 1);
+}
+
+/* soft less its random part, but something. */
+static uint64_t soften(uint64_t soft, uint64_t rand)
+{
+	uint64_t off = draw(rand);
+
+	return off < soft ? soft - off : soft ? 1 : 0;
+}
+
+static usec_t after(usec_t now, usec_t time)
+{
+	return time ? now + time : USEC_NEVER;
+}
+
+void life_ike_start(struct ike *ike, struct ike_sa *sa)
+{
+	const struct ike_conn_cfg *c = &sa->conn->c;
+
+	sa->rekey_at = after(ike->now, soften(c->rekey_time, c->rand_time));
+	sa->ends_at = c->rekey_time && c->over_time ? ike->now + c->rekey_time + c->over_time
+						    : USEC_NEVER;
+	sa->rekeys_tried = 0;
+}
+
+void life_child_start(struct ike *ike, struct child_sa *c, const struct ike_child_cfg *cfg)
+{
+	c->rekey_at = after(ike->now, soften(cfg->time.soft, cfg->time.rand));
+	c->ends_at = after(ike->now, cfg->time.hard);
+	c->soft_octets = soften(cfg->octets.soft, cfg->octets.rand);
+	c->hard_octets = cfg->octets.hard;
+	c->soft_packets = soften(cfg->packets.soft, cfg->packets.rand);
+	c->hard_packets = cfg->packets.hard;
+}
+
+/* When to look again at a rekey that begins now. */
+static usec_t retry_at(const struct ike *ike, struct ike_sa *sa, uint8_t *tried)
+{
+	usec_t pause = RETRY_SEC * USEC_PER_SEC
+		       << (*tried < RETRY_SHIFT_MAX ? *tried : RETRY_SHIFT_MAX);
+
+	if (*tried < UINT8_MAX)
+		++*tried;
+	ike_sa_touch(sa);
+	return ike->now + pause + draw(pause / 2);
+}
+
+/* ---- Child SAs ---- */
+
+static bool in_use(const struct child_sa *c)
+{
+	return c->state == CHILD_INSTALLED || c->state == CHILD_REKEYING;
+}
+
+static void child_end(struct ike *ike, struct ike_sa *sa, struct child_sa *c)
+{
+	if (in_use(c))
+		out_event(ike, sa, IKE_EV_CHILD_DOWN, c->id, 0,
+			  "Child SA %s down: its lifetime is over", c->name);
+	c->replaced = false; /* nothing more is taken in either */
+	if (c->state == CHILD_REKEYED)
+		child_state(sa, c, CHILD_INSTALLED, "its lifetime is over");
+	child_disuse(ike, sa, c);
+	c->ends_at = USEC_NEVER;
+	if (c->state != CHILD_DELETING && child_close(ike, sa, c, 0, "its lifetime is over"))
+		child_remove(ike, sa, c);
+}
+
+static void child_tick(struct ike *ike, struct ike_sa *sa, struct child_sa *c)
+{
+	struct task *t;
+
+	if (c->ends_at <= ike->now) {
+		child_end(ike, sa, c);
+		return;
+	}
+	if (!in_use(c) || c->rekey_at > ike->now)
+		return;
+	c->rekey_at = retry_at(ike, sa, &c->rekeys_tried);
+	if (task_find(sa, TASK_CHILD_REKEY, c->id) || task_find(sa, TASK_CHILD_DELETE, c->id))
+		return;
+	t = task_new(sa, TASK_CHILD_REKEY, 0);
+	if (t)
+		t->child_id = c->id;
+}
+
+/* ---- the IKE SA ---- */
+
+/* First the peer is told; no answer within seconds, and it ends without one. */
+static void ike_end(struct ike *ike, struct ike_sa *sa)
+{
+	struct task *t = NULL;
+
+	if (sa->state == IKE_ESTABLISHED && !task_find(sa, TASK_IKE_DELETE, 0))
+		t = task_new(sa, TASK_IKE_DELETE, 0);
+	if (!t) {
+		ike_sa_close(ike, sa, false, "its lifetime is over");
+		return;
+	}
+	task_first(sa, t);
+	window_end_soon(ike, sa);
+	log_ike(sa, LOG_INFO_, "the lifetime of the IKE SA is over; it is deleted");
+	sa->ends_at = ike->now + END_SEC * USEC_PER_SEC;
+	ike_sa_touch(sa);
+}
+
+static bool has_lifetime(const struct ike_sa *sa)
+{
+	return sa->state == IKE_ESTABLISHED || sa->state == IKE_DELETING;
+}
+
+void life_tick(struct ike *ike, struct ike_sa *sa)
+{
+	if (!has_lifetime(sa))
+		return;
+	if (sa->ends_at <= ike->now) {
+		ike_end(ike, sa);
+		return;
+	}
+	list_for_each_safe (it, tmp, &sa->children)
+		child_tick(ike, sa, list_entry(it, struct child_sa, node));
+	if (sa->state != IKE_ESTABLISHED || sa->rekey_at > ike->now)
+		return;
+	sa->rekey_at = retry_at(ike, sa, &sa->rekeys_tried);
+	if (!task_find(sa, TASK_IKE_REKEY, 0) && !task_find(sa, TASK_IKE_DELETE, 0))
+		task_new(sa, TASK_IKE_REKEY, 0); /* no memory: tried again like a refusal */
+}
+
+usec_t life_deadline(const struct ike_sa *sa)
+{
+	usec_t d = sa->ends_at;
+
+	if (!has_lifetime(sa))
+		return USEC_NEVER;
+	if (sa->state == IKE_ESTABLISHED && sa->rekey_at < d)
+		d = sa->rekey_at;
+	list_for_each (it, &sa->children) {
+		const struct child_sa *c = list_entry(it, struct child_sa, node);
+
+		d = c->ends_at < d ? c->ends_at : d;
+		if (in_use(c) && c->rekey_at < d)
+			d = c->rekey_at;
+	}
+	return d;
+}
