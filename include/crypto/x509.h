@@ -84,8 +84,9 @@ bool cred_leads_to(const struct cred *c, const struct trust *t, const uint8_t *i
 
 /* ---- whom we trust ---- */
 
-/* off: CRLs are not asked. ifpresent: what a CRL covers must not be in it; an outdated CRL covers
- * nothing and nobody passes. strict: all but the CA must be covered. */
+/* off: CRLs are not asked. ifpresent: what its issuer has a CRL for must not be in that; if it
+ * cannot be used (outdated, another scope), nobody below that issuer passes. strict: all but the CA
+ * must be covered. */
 enum crl_policy { CRL_OFF, CRL_IFPRESENT, CRL_STRICT };
 
 struct trust *trust_new(enum crl_policy policy); /* NULL: no memory */

@@ -43,17 +43,18 @@ static bool der_exact(X509 *x, const uint8_t *der, size_t len)
 int cert_parse(const uint8_t *der, size_t len, struct cert **ret_cert)
 {
 	const uint8_t *p = der;
+	int ret = -EBADMSG;
 	X509 *x;
 
 	if (len > CERT_OCTETS_MAX)
 		return -EMSGSIZE;
 	x = d2i_X509(NULL, &p, (long)len);
-	if (!x || !der_exact(x, der, len)) {
+	if (x && der_exact(x, der, len))
+		ret = cert_wrap(x, ret_cert);
+	else
 		X509_free(x);
-		ERR_clear_error();
-		return -EBADMSG;
-	}
-	return cert_wrap(x, ret_cert);
+	ERR_clear_error();
+	return ret;
 }
 
 void cert_free(struct cert *c)

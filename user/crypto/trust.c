@@ -18,7 +18,8 @@ struct trust {
 	unsigned refs;
 	enum crl_policy policy;
 	X509_STORE *store;
-	size_t n, n_crls;
+	size_t n;
+	STACK_OF(X509_CRL) * crls; /* those of the store */
 	struct {
 		struct cert *cert;
 		uint8_t id[CERT_KEY_ID_OCTETS];
@@ -34,10 +35,11 @@ struct trust *trust_new(enum crl_policy policy)
 	t->refs = 1;
 	t->policy = policy;
 	t->store = X509_STORE_new();
-	if (t->store)
+	t->crls = sk_X509_CRL_new_null();
+	if (t->store && t->crls)
 		return t;
 	ERR_clear_error();
-	free(t);
+	trust_unref(t);
 	return NULL;
 }
 
@@ -55,6 +57,7 @@ void trust_unref(struct trust *t)
 	for (size_t i = 0; i < t->n; i++)
 		cert_free(t->cas[i].cert);
 	X509_STORE_free(t->store);
+	sk_X509_CRL_pop_free(t->crls, X509_CRL_free);
 	free(t);
 }
 
@@ -84,36 +87,40 @@ int trust_add_cas(struct trust *t, const uint8_t *file, size_t len)
 	return certs_each(file, len, ca_add, t);
 }
 
+/* Takes crl. */
+static int crl_add(struct trust *t, X509_CRL *crl)
+{
+	if (X509_STORE_add_crl(t->store, crl) == 1 && sk_X509_CRL_push(t->crls, crl) > 0)
+		return 0;
+	X509_CRL_free(crl);
+	return -ENOMEM;
+}
+
 int trust_add_crls(struct trust *t, const uint8_t *file, size_t len)
 {
 	BIO *b = len <= INT32_MAX ? BIO_new_mem_buf(file, (int)len) : NULL;
 	const uint8_t *p = file;
-	X509_CRL *crl = NULL;
-	int ret = 0;
-	size_t n = 0;
+	X509_CRL *crl;
+	int ret = b ? 0 : -ENOMEM;
+	bool any = false;
 
-	if (!b)
-		ret = -ENOMEM;
 	while (!ret && (crl = PEM_read_bio_X509_CRL(b, NULL, pass_callback, NULL))) {
-		ret = X509_STORE_add_crl(t->store, crl) == 1 ? 0 : -ENOMEM;
-		X509_CRL_free(crl);
-		n++;
+		ret = crl_add(t, crl);
+		any = true;
 	}
 	if (!ret && ERR_GET_REASON(ERR_peek_last_error()) != PEM_R_NO_START_LINE)
 		ret = -EBADMSG;
-	if (!ret && !n) {
+	if (!ret && !any) {
 		crl = d2i_X509_CRL(NULL, &p, (long)len);
-		if (!crl || p != file + len)
+		if (crl && p == file + len) {
+			ret = crl_add(t, crl);
+		} else {
+			X509_CRL_free(crl);
 			ret = -EBADMSG;
-		else
-			ret = X509_STORE_add_crl(t->store, crl) == 1 ? 0 : -ENOMEM;
-		X509_CRL_free(crl);
-		n = 1;
+		}
 	}
 	BIO_free(b);
 	ERR_clear_error();
-	if (!ret)
-		t->n_crls += n;
 	return ret;
 }
 
@@ -129,7 +136,7 @@ const struct cert *trust_cert(const struct trust *t, size_t i)
 
 size_t trust_crls(const struct trust *t)
 {
-	return t->n_crls;
+	return (size_t)sk_X509_CRL_num(t->crls);
 }
 
 const uint8_t *trust_key_id(const struct trust *t, size_t i)
@@ -149,6 +156,16 @@ static int why_fail(char why[CERT_WHY_MAX], X509 *x, const char *text)
 	return -EKEYREJECTED;
 }
 
+/* Is there a CRL by who issued x? Whether it can be used is another question. */
+static bool crl_there(const struct trust *t, X509 *x)
+{
+	for (int i = 0; x && i < sk_X509_CRL_num(t->crls); i++)
+		if (!X509_NAME_cmp(X509_CRL_get_issuer(sk_X509_CRL_value(t->crls, i)),
+				   X509_get_issuer_name(x)))
+			return true;
+	return false;
+}
+
 /* OpenSSL asks here before it fails. */
 static int on_verify(int ok, X509_STORE_CTX *ctx)
 {
@@ -158,7 +175,10 @@ static int on_verify(int ok, X509_STORE_CTX *ctx)
 	if (ok || X509_STORE_CTX_get_error(ctx) != X509_V_ERR_UNABLE_TO_GET_CRL)
 		return ok;
 	/* the CA at the end is trusted because the configuration says so */
-	return t->policy == CRL_IFPRESENT || X509_STORE_CTX_get_error_depth(ctx) == top;
+	if (X509_STORE_CTX_get_error_depth(ctx) == top)
+		return 1;
+	/* one that is there and not taken (scope, no memory) is not the same as none */
+	return t->policy == CRL_IFPRESENT && !crl_there(t, X509_STORE_CTX_get_current_cert(ctx));
 }
 
 /* RFC 4945 5.1.3.2 and 5.1.3.12. Certificates made for TLS are taken too: many use them. */
