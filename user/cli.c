@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* braid: what an operator types. One request to the agent, shown as text or JSON. */
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -405,6 +406,17 @@ static const struct command {
 	{ "version", 0, 0, cmd_version }, { "certs", 0, 0, cmd_certs },
 };
 
+/* An option that only one command takes, and it is not this one. */
+static int check_option(const char *cmd, bool given, const char *option, const char *only)
+{
+	char text[128];
+
+	if (!given || !strcmp(cmd, only))
+		return EXIT_OK;
+	snprintf(text, sizeof(text), "%s does not take --%s", cmd, option);
+	return bad_usage(text);
+}
+
 static int dispatch(struct cli *c, int argc, char **argv)
 {
 	const struct command *cmd = NULL;
@@ -432,6 +444,13 @@ static int dispatch(struct cli *c, int argc, char **argv)
 			 cmd->args_max > cmd->args_min ? " or one more" : "");
 		return bad_usage(text);
 	}
+	r = check_option(cmd->name, c->watch, "watch", "paths");
+	if (r == EXIT_OK)
+		r = check_option(cmd->name, c->force, "force", "flush");
+	if (r == EXIT_OK)
+		r = check_option(cmd->name, c->wireshark_dir, "wireshark", "keys");
+	if (r != EXIT_OK)
+		return r;
 	if (cmd->fn == cmd_version && !c->json)
 		printf("braid %s\n", BRAID_VERSION);
 	r = connect_agent(c);
@@ -464,6 +483,26 @@ static const struct option options[] = {
 	{ 0 },
 };
 
+/* A descriptor that is closed would be given to the control socket, which then gets our output. */
+static int fill_descriptors(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	return fd < 0 ? -errno : close(fd);
+}
+
+/* Whoever reads our output must not take the part for the whole. */
+static int finish_output(int r)
+{
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return r;
+	fprintf(stderr, "braid: cannot write: %s\n", strerror(errno));
+	return r == EXIT_OK ? EXIT_FAILED : r;
+}
+
 int main(int argc, char **argv)
 {
 	struct cli c = { .state_dir = "/run/braid",
@@ -472,6 +511,8 @@ int main(int argc, char **argv)
 	double d;
 	int opt, r;
 
+	if (fill_descriptors() < 0)
+		return EXIT_FAILED;
 	while ((opt = getopt_long(argc, argv, "d:jt:w::Vh", options, NULL)) != -1) {
 		switch (opt) {
 		case 'd':
@@ -500,10 +541,10 @@ int main(int argc, char **argv)
 			break;
 		case 'V':
 			printf("braid %s\n", BRAID_VERSION);
-			return EXIT_OK;
+			return finish_output(EXIT_OK);
 		case 'h':
 			usage(stdout);
-			return EXIT_OK;
+			return finish_output(EXIT_OK);
 		default:
 			fputs("braid: see braid help\n", stderr);
 			return EXIT_USAGE;
@@ -511,5 +552,5 @@ int main(int argc, char **argv)
 	}
 	r = dispatch(&c, argc - optind, argv + optind);
 	ctl_client_free(c.client);
-	return r;
+	return finish_output(r);
 }

@@ -49,6 +49,13 @@ for c in status sas stats paths; do
 	braid user $c >"$T/text" && [ -s "$T/text" ] || fail "braid $c"
 	braid user --json $c | jq -e 'type == "object"' >/dev/null || fail "braid --json $c"
 done
+braid user status >/dev/full 2>"$T/text" && fail "output that is not written is success"
+grep -q 'cannot write' "$T/text" || fail "output that is not written: $(cat "$T/text")"
+braid user status >&- || fail "without standard output"
+braid user paths nobody >"$T/text" 2>&1 && fail "paths of a connection that does not exist"
+grep -q 'no connection "nobody"' "$T/text" || fail "paths nobody: $(cat "$T/text")"
+braid user sas --watch 2>/dev/null
+[ $? = 2 ] || fail "sas takes --watch"
 braid user path disable wlan-1 || fail "path disable"
 wait_for 2 path_is user wlan-1 disabled || fail "the path is not disabled"
 wait_for 2 grep -q 'wlan-1 .*disabled' "$T/watch" || fail "paths --watch: $(cat "$T/watch")"

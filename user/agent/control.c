@@ -124,7 +124,7 @@ static bool conn_wanted(struct agent *a, struct ctl_req *req, const char *name)
 	if (!name)
 		ctl_reply_done(req, CTL_USAGE, "a connection's name is missing");
 	else if (!agent_conn(a, name))
-		ctl_reply_done(req, CTL_NOT_FOUND, "no connection \"%s\" in %s", name,
+		ctl_reply_done(req, CTL_NOT_FOUND, "no connection \"%.64s\" in %s", name,
 			       a->opt.conf_file);
 	else
 		return true;
@@ -247,7 +247,10 @@ static void cmd_sas(struct agent *a, struct ctl_req *req, const json_t *args)
 
 static void cmd_paths(struct agent *a, struct ctl_req *req, const json_t *args)
 {
-	reply_json(req, report_paths(a, arg(args, "conn")));
+	const char *name = arg(args, "conn");
+
+	if (!name || conn_wanted(a, req, name))
+		reply_json(req, report_paths(a, name));
 }
 
 static void cmd_stats(struct agent *a, struct ctl_req *req, const json_t *args)
