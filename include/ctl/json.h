@@ -59,7 +59,8 @@
  *
  * stats  {"now_usec","ike":{"rx","tx","retransmits","retransmits_rx","dropped_syntax",
  *   "dropped_spi","dropped_version","dropped_window","dropped_integrity","cookies_sent","half_open",
- *   "half_open_refused","half_open_blocked","auth_failed"},
+ *   "half_open_refused","half_open_blocked","auth_failed","fragments_rx","fragments_tx",
+ *   "dropped_fragments","fragment_octets","keepalives_tx"},
  *   "engine":{every counter of struct engine_counters by its name} | null,
  *   "drops":{"NO_SA":0, every reason of the maps by its name},
  *   "ctl":{"clients","requests","events_lost","clients_dropped"}}

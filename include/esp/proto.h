@@ -54,7 +54,8 @@ enum engine_msg_type {
 	/* events, seq 0 */
 	ENGINE_EV_IKE_RECV =
 		128,	    /* engine_dgram: datagram with the non-ESP marker, marker removed */
-	ENGINE_EV_SA_SEEN,  /* engine_id: first valid packet on an inbound SA, then at most 1/s */
+	ENGINE_EV_SA_SEEN,  /* engine_seen: first valid packet on an inbound SA, then at most 1/s;
+			     * sooner when its source changes */
 	ENGINE_EV_PATH,	    /* engine_path_info: state changed */
 	ENGINE_EV_JOIN,	    /* engine_join: authenticated probe from an address no path has */
 	ENGINE_EV_SA_LIMIT, /* engine_limit: once for each limit of an SA */
@@ -218,6 +219,15 @@ struct engine_join {
 	struct engine_hdr h;
 	uint32_t sa_id, epids, ifindex, use;
 	struct udp_addr local, remote; /* observed source of the probe */
+};
+
+/* Of an SA without probes: where its newest packet came from, for a NAT that changes its mapping
+ * (RFC 7296 2.23). Family 0: not told, since it was not the newest one or there are several paths.
+ */
+struct engine_seen {
+	struct engine_hdr h;
+	uint32_t id, ifindex;
+	struct udp_addr local, remote;
 };
 
 struct engine_dgram {

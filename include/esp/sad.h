@@ -91,6 +91,7 @@ struct sa {
 	_Alignas(64) struct replay replay;
 	_Atomic uint64_t octets_in;
 	_Atomic usec_t seen;	      /* when the control thread was last told of a valid packet */
+	_Atomic uint64_t from;	      /* and where it came from: udp_rxq_from */
 	struct sa_counters *counters; /* of each thread */
 	struct sa *next_retired;      /* control thread */
 	uint64_t free_mark;

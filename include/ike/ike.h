@@ -7,9 +7,9 @@
  * complete test bed (tests/sim).
  *
  * Supported: RFC 7296 IKE_SA_INIT, IKE_AUTH with shared keys and certificates (RFC 7427),
- * CREATE_CHILD_SA, INFORMATIONAL, NAT detection and port float, CP. Roles: I is the party that
- * initiated the first IKE SA of a family (rekeys and clones included) and never flips; the
- * "original initiator" of RFC 7296 follows the last rekey. Thread: one.
+ * CREATE_CHILD_SA, INFORMATIONAL, NAT detection and port float, CP; IKE fragmentation (RFC 7383).
+ * Roles: I is the party that initiated the first IKE SA of a family (rekeys and clones included)
+ * and never flips; the "original initiator" of RFC 7296 follows the last rekey. Thread: one.
  */
 #ifndef BRAID_IKE_IKE_H
 #define BRAID_IKE_IKE_H
@@ -48,6 +48,7 @@ enum {
 	IKE_SUITE_STR = 96,
 	IKE_INIT_MAX = 3000,	     /* octets of an IKE_SA_INIT request that is looked at */
 	IKE_HALF_OPEN_OCTETS = 8192, /* of memory, at most, that one half-open IKE SA costs */
+	IKE_WINDOW_MAX = 32,
 };
 
 /* ---- configuration (filled by conf, owned by the caller, copied on load) ---- */
@@ -86,6 +87,9 @@ struct ike_life {
 
 enum child_mode { CHILD_TUNNEL, CHILD_TRANSPORT };
 enum start_action { START_NONE, START_START, START_TRAP };
+/* RFC 7383. force: every protected message with a payload goes in two fragments at least, to see
+ * whether they get through. */
+enum ike_fragment { IKE_FRAGMENT_YES, IKE_FRAGMENT_NO, IKE_FRAGMENT_FORCE };
 
 struct ike_child_cfg {
 	char name[IKE_NAME_MAX];
@@ -121,14 +125,18 @@ struct ike_conn_cfg {
 	uint8_t n_pools;
 	char pools[4][IKE_NAME_MAX]; /* served, by name */
 	usec_t dpd_delay;	     /* 0 = no liveness checks by IKE */
+	usec_t keep_alive;	     /* behind a NAT: silence before a keepalive; 0 = none */
 	usec_t retransmit_timeout;   /* first timeout; default 2 s, here settable for tests */
 	double retransmit_base;	     /* growth; default 1.8 */
 	uint8_t retransmit_tries;    /* default 10 */
+	uint8_t window;		     /* requests in flight, each way: 1 (or 0) to IKE_WINDOW_MAX */
 	bool encap;		     /* UDP encapsulation also without NAT (default true) */
 	bool multipath;		     /* announce and accept the private ESP path probes */
 	usec_t rekey_time;	     /* of the IKE SA, less up to rand_time; 0: never */
 	usec_t over_time;	     /* after rekey or reauth_time until it ends; 0: never */
 	usec_t rand_time;
+	enum ike_fragment fragmentation;
+	uint16_t fragment_size; /* octets of an IP datagram; 0: 576 with IPv4, 1280 with IPv6 */
 	uint8_t n_children;
 	struct ike_child_cfg *children; /* n_children entries */
 };
@@ -225,9 +233,9 @@ struct ike_output {
 	uint64_t spi_i, spi_r; /* of the IKE SA concerned, 0 if none */
 	bool role_i;	       /* we are I of the family */
 	char conn[IKE_NAME_MAX];
-	struct ike_path path; /* SEND: where; others: the IKE SA's current path */
-	const uint8_t *buf;   /* SEND: owned by the output, without non-ESP marker */
-	size_t len;
+	struct ike_path path;		  /* SEND: where; others: the IKE SA's current path */
+	const uint8_t *buf;		  /* SEND: owned by the output, without non-ESP marker */
+	size_t len;			  /* 0: the one octet of a NAT keepalive (RFC 3948 2.3) */
 	bool marker;			  /* SEND: put the four zero octets before it (port 4500) */
 	const struct child_sa_out *child; /* CHILD_ADD; owned by the output */
 	uint32_t child_id;		  /* CHILD_DEL, CHILD events */
@@ -277,6 +285,13 @@ void ike_esp_seen(struct ike *ike, uint32_t child_id, usec_t now);
  */
 void ike_child_soft_limit(struct ike *ike, uint32_t child_id, usec_t now);
 void ike_child_hard_limit(struct ike *ike, uint32_t child_id, usec_t now);
+/* The newest packet of that Child SA, valid and never seen before, came on that path: it may tell
+ * of a NAT's new mapping (2.23). */
+void ike_esp_from(struct ike *ike, uint32_t child_id, const struct ike_path *path, usec_t now);
+/* Behind a NAT, when the mapping was last used counts, and ESP uses it too. True: one is due
+ * next as far as IKE knows; ike_esp_sent for the Child SAs, before ike_tick, may know better. */
+bool ike_keepalive_due(const struct ike *ike, usec_t now);
+void ike_esp_sent(struct ike *ike, uint32_t child_id, usec_t when);
 /* The data plane could not install it: the core tells the peer with a Delete (ROB-6). */
 void ike_child_install_failed(struct ike *ike, uint32_t child_id, usec_t now);
 
@@ -318,11 +333,14 @@ struct ike_sa_info {
 /* retransmits: our own, unanswered; retransmits_rx: exact copies of a request that was answered,
  * sent again by the peer or replayed by anybody; dropped_window: every other Message ID that is not
  * the next one; half_open_refused: there were as many as may be; half_open_blocked: of that source.
+ * fragments_rx: authentic ones; dropped_fragments: not negotiated, not wanted (a second time, of
+ * another message, too many) or too much; fragment_octets: held now, of incomplete messages.
  */
 struct ike_counters {
 	uint64_t rx, tx, retransmits, retransmits_rx, dropped_syntax, dropped_spi, dropped_version,
 		dropped_window, dropped_integrity, cookies_sent, half_open, half_open_refused,
-		half_open_blocked, auth_failed;
+		half_open_blocked, auth_failed, fragments_rx, fragments_tx, dropped_fragments,
+		fragment_octets, keepalives_tx;
 };
 
 /* Walks over all that are shown, oldest first: from NULL to NULL; what they return is valid until

@@ -100,6 +100,8 @@ int udp_rxq_recv(struct udp_rxq *q, int fd);
 /* One message of that number: octets, and size of the packets joined in it (the last may be
  * shorter). */
 uint8_t *udp_rxq_get(struct udp_rxq *q, int i, size_t *ret_len, size_t *ret_gso);
+/* A number for the source of that message, another one for (nearly) every other source; never 0. */
+uint64_t udp_rxq_from(const struct udp_rxq *q, int i);
 void udp_rxq_addrs(struct udp_rxq *q, int i, uint16_t local_port, struct udp_addr *ret_local,
 		   struct udp_addr *ret_remote, uint32_t *ret_ifindex);
 

@@ -29,20 +29,7 @@ static void prepare(void)
 		abort();
 	spi_i = info.spi_i;
 	spi_r = info.spi_r;
-	image_len = ike_export(d->e[DUO_R].ike, 0, image, sizeof(image), d->now);
-	if (!image_len)
-		abort();
-}
-
-static void restore(void)
-{
-	struct duo_end *e = &d->e[DUO_R];
-
-	ike_free(e->ike);
-	d->n = 0;
-	e->ike = ike_new(&d->side[DUO_R].cfg, &e->env, d->now);
-	if (!e->ike || ike_import(e->ike, image, image_len, d->now))
-		abort();
+	image_len = duo_image(d, DUO_R, image, sizeof(image));
 }
 
 /* With the keys of the core's own IKE SA number n, of which there are more after a rekey. */
@@ -104,7 +91,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!d)
 		prepare();
 	path = duo_path(DUO_R, 4500);
-	restore();
+	duo_restore(d, DUO_R, image, image_len);
 	while (rd_left(&in)) {
 		enum step step = rd_u8(&in) % STEPS;
 		uint16_t len = rd_u8(&in);

@@ -34,6 +34,7 @@ braid_user_conf() { # ike esp
 			proposals = { "$1" }
 			vips = { "0.0.0.0" }
 			retransmit_timeout = 1s
+			${fragment_size:+fragment_size = $fragment_size}
 			local { id = "user@example.org" }
 			remote { id = "gw.example.org" }
 			child "net" { remote_ts = { "203.0.113.0/26" } esp_proposals = { "$2" } }
@@ -50,6 +51,7 @@ braid_gw_conf() {
 			proposals = { "$1" }
 			pools = { "p" }
 			dpd_delay = 2s
+			${fragment_size:+fragment_size = $fragment_size}
 			local { id = "gw.example.org" }
 			remote { id = "user@example.org" }
 			child "net" { local_ts = { "203.0.113.0/26" } esp_proposals = { "$2" } }
@@ -120,7 +122,17 @@ decodes() { # label
 	grep -q 'Identification Data:user@example.org' "$T/decoded" &&
 		grep -q 'Identification Data:gw.example.org' "$T/decoded" ||
 		fail "$1: tshark does not decrypt IKE_AUTH"
+	[ -z "${fragment_size:-}" ] || grep -q 'Total Fragments: [2-9]' "$T/decoded" ||
+		fail "$1: no fragments on the wire"
 	row "$1: tshark decodes the exchanges with exported keys"
+}
+
+# Both sides cut what they sent, IKE_AUTH too, which the decoder above could read all the same.
+fragmented() { # braid-host label
+	[ -n "${fragment_size:-}" ] || return 0
+	braid "$1" --json stats | jq -e '.ike | .fragments_rx > 1 and .fragments_tx > 1 and .dropped_fragments == 0' \
+		>/dev/null || fail "$2: $(braid "$1" --json stats | jq -c .ike)"
+	row "$2: messages in fragments both ways"
 }
 
 rekeys() { # strongswan-host braid-host vip label
@@ -151,6 +163,7 @@ braid_initiates() { # name ike esp nat
 	chacha*) kill "$tcpdump" ;; # Wireshark 4.0 cannot decrypt it
 	*) decodes "$label" ;;
 	esac
+	fragmented user "$label"
 	rekeys gw user "$vip" "$label"
 	braid user rekey home/net >/dev/null || fail "$label: our Child SA rekey"
 	braid user rekey home >/dev/null || fail "$label: our IKE SA rekey"
@@ -176,6 +189,7 @@ braid_responds() { # name ike esp nat
 	vip=$(swan user --list-sas | sed -n 's/.*\[\(203\.0\.113\.[0-9]*\)\].*/\1/p' | head -n 1)
 	ping_both "$vip"
 	row "$label: set-up, traffic both ways"
+	fragmented gw "$label"
 	! braid gw keys --wireshark "$T" >/dev/null 2>&1 || fail "$label: keys were exported without permission"
 	rekeys user gw "$vip" "$label"
 	sleep 3 # both sides' DPD interval passes
@@ -197,6 +211,16 @@ nat_on() {
 		}
 	NFT
 }
+
+# Every protected message with more than a little in it is cut.
+# shellcheck disable=SC2034  # swan_options: for strongswan.sh
+fragment_size=256 swan_options='fragment_size = 200'
+for s in "${suites[@]:0:2}"; do
+	IFS='|' read -r name ike esp <<<"$s"
+	braid_initiates "$name" "$ike" "$esp" "fragments of $fragment_size octets"
+	braid_responds "$name" "$ike" "$esp" "fragments of $fragment_size octets"
+done
+fragment_size='' swan_options=''
 
 n=0
 for nat in "no NAT" "initiator behind NAT"; do

@@ -116,7 +116,7 @@ static void print_msg(void *ctx, const struct engine_hdr *h, size_t len)
 		return;
 	}
 	case ENGINE_EV_SA_SEEN:
-		printf("seen %u\n", ((const struct engine_id *)h)->id);
+		printf("seen %u\n", ((const struct engine_seen *)h)->id);
 		return;
 	case ENGINE_EV_SA_LIMIT:
 		printf("limit %u hard %u\n", ((const struct engine_limit *)h)->id,

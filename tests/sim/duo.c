@@ -7,6 +7,7 @@
 #include "crypto/aead.h"
 #include "crypto/alg.h"
 #include "ikemsg/sk.h"
+#include "ikemsg/skf.h"
 #include "duo.h"
 
 static int spi_alloc(void *ctx, uint32_t *ret_spi)
@@ -147,6 +148,8 @@ static void collect(struct duo *d, int who)
 
 		switch (o->kind) {
 		case IKE_OUT_SEND:
+			if (!o->len)
+				break; /* a NAT keepalive */
 			if (d->n == DUO_WIRE_MAX || o->len > DUO_MSG_MAX)
 				abort();
 			m->to = !who;
@@ -233,6 +236,26 @@ bool duo_establish(struct duo *d)
 	       duo_count(d, DUO_I, "ESTABLISHED") == 1 && duo_count(d, DUO_R, "ESTABLISHED") == 1;
 }
 
+size_t duo_image(const struct duo *d, int who, uint8_t *out, size_t cap)
+{
+	size_t len = ike_export(d->e[who].ike, 0, out, cap, d->now);
+
+	if (!len)
+		abort();
+	return len;
+}
+
+void duo_restore(struct duo *d, int who, const uint8_t *image, size_t len)
+{
+	struct duo_end *e = &d->e[who];
+
+	ike_free(e->ike);
+	d->n = 0;
+	e->ike = ike_new(&d->side[who].cfg, &e->env, d->now);
+	if (!e->ike || ike_import(e->ike, image, len, d->now))
+		abort();
+}
+
 unsigned duo_count(const struct duo *d, int who, const char *state)
 {
 	const struct ike *ike = d->e[who].ike;
@@ -266,27 +289,51 @@ static struct aead *context(const struct ike_sa_keys *k, bool encrypt, bool of_i
 	return aead_new(AEAD_DRIVER_OPENSSL, &spec, encrypt, e->b, e->len, a->b, a->len);
 }
 
-bool duo_open(const struct duo *d, int who, size_t i, struct duo_msg *m, struct ike_msg *ret_msg)
+/* Decrypts m in place. NULL: not with these keys. */
+static uint8_t *opened(const struct duo *d, int who, size_t i, struct duo_msg *m,
+		       struct ike_msg *ret_msg, size_t *ret_len)
 {
 	struct ike_sa_keys k;
 	struct aead_sizes s;
 	struct aead *a;
-	uint8_t critical, *inner;
-	size_t len;
-	bool ok = false;
+	uint8_t critical, *inner = NULL;
 
-	if (msg_decode(m->buf, m->len, ret_msg, &critical) != MSG_OK || !ret_msg->has_sk ||
+	if (msg_decode(m->buf, m->len, ret_msg, &critical) != MSG_OK ||
 	    !ike_keys_at(d->e[who].ike, i, &k))
-		return false;
+		return NULL;
 	a = context(&k, false, ret_msg->hdr.flags & IKE_FLAG_INITIATOR, &s);
-	if (a && !sk_open(a, &s, m->buf, m->len, ret_msg, &inner, &len))
-		ok = msg_decode_inner(ret_msg->sk_next, inner, len, ret_msg, &critical) == MSG_OK;
+	if (a && sk_open(a, &s, m->buf, m->len, ret_msg, &inner, ret_len))
+		inner = NULL;
 	aead_free(a);
-	return ok;
+	return inner;
 }
 
-size_t duo_seal(const struct duo *d, int who, size_t i, const struct ike_hdr *hdr, uint8_t first,
-		const uint8_t *inner, size_t inner_len, uint8_t *out, size_t cap)
+bool duo_open(const struct duo *d, int who, size_t i, struct duo_msg *m, struct ike_msg *ret_msg)
+{
+	uint8_t critical, *inner;
+	size_t len;
+
+	inner = opened(d, who, i, m, ret_msg, &len);
+	return inner && ret_msg->has_sk &&
+	       msg_decode_inner(ret_msg->sk_next, inner, len, ret_msg, &critical) == MSG_OK;
+}
+
+size_t duo_open_fragment(const struct duo *d, int who, size_t i, struct duo_msg *m,
+			 struct ike_msg *ret_msg, uint8_t *out)
+{
+	size_t len;
+	uint8_t *part = opened(d, who, i, m, ret_msg, &len);
+
+	if (!part || !ret_msg->has_skf)
+		return 0;
+	memcpy(out, part, len);
+	return len;
+}
+
+/* number 0: the whole chain in one SK */
+static size_t seal(const struct duo *d, int who, size_t i, const struct ike_hdr *hdr,
+		   uint16_t number, uint16_t total, uint8_t first, const uint8_t *inner,
+		   size_t inner_len, uint8_t *out, size_t cap)
 {
 	static uint64_t iv = UINT64_C(1) << 63; /* far from the cores' own counters */
 	struct ike_sa_keys k;
@@ -299,7 +346,23 @@ size_t duo_seal(const struct duo *d, int who, size_t i, const struct ike_hdr *hd
 	a = context(&k, true, hdr->flags & IKE_FLAG_INITIATOR, &s);
 	if (!a)
 		return 0;
-	n = sk_seal(a, &s, hdr, first, inner, inner_len, iv++, out, cap);
+	if (number)
+		n = skf_seal(a, &s, hdr, number, total, first, inner, inner_len, iv++, out, cap);
+	else
+		n = sk_seal(a, &s, hdr, first, inner, inner_len, iv++, out, cap);
 	aead_free(a);
 	return n;
+}
+
+size_t duo_seal(const struct duo *d, int who, size_t i, const struct ike_hdr *hdr, uint8_t first,
+		const uint8_t *inner, size_t inner_len, uint8_t *out, size_t cap)
+{
+	return seal(d, who, i, hdr, 0, 0, first, inner, inner_len, out, cap);
+}
+
+size_t duo_seal_fragment(const struct duo *d, int who, size_t i, const struct ike_hdr *hdr,
+			 uint16_t number, uint16_t total, uint8_t first, const uint8_t *part,
+			 size_t part_len, uint8_t *out, size_t cap)
+{
+	return seal(d, who, i, hdr, number, total, first, part, part_len, out, cap);
 }

@@ -73,14 +73,27 @@ void duo_wait(struct duo *d, usec_t usec);
 /* Connect and settle; true if there is one Child SA on either side. */
 bool duo_establish(struct duo *d);
 
+/* What side `who` would leave for its successor, and that successor in its place. Both abort when
+ * it cannot be done. */
+size_t duo_image(const struct duo *d, int who, uint8_t *out, size_t cap);
+void duo_restore(struct duo *d, int who, const uint8_t *image, size_t len);
+
 /* IKE SAs of a side in that state ("ESTABLISHED"). */
 unsigned duo_count(const struct duo *d, int who, const char *state);
 struct ike_counters duo_counters(const struct duo *d, int who);
 /* Decrypt a message between the two with the keys of side `who`'s established IKE SA number i,
  * which the test may do although nobody else may. The payloads borrow from *m. */
 bool duo_open(const struct duo *d, int who, size_t i, struct duo_msg *m, struct ike_msg *ret_msg);
+/* Decrypt a fragment the same way: the part of the chain it holds goes to out (DUO_MSG_MAX octets).
+ * Returns its octets or 0. */
+size_t duo_open_fragment(const struct duo *d, int who, size_t i, struct duo_msg *m,
+			 struct ike_msg *ret_msg, uint8_t *out);
 /* Seal an inner chain as side `who` would under its IKE SA number i. Returns octets or 0. */
 size_t duo_seal(const struct duo *d, int who, size_t i, const struct ike_hdr *hdr, uint8_t first,
 		const uint8_t *inner, size_t inner_len, uint8_t *out, size_t cap);
+/* The same for one fragment of a chain (RFC 7383). */
+size_t duo_seal_fragment(const struct duo *d, int who, size_t i, const struct ike_hdr *hdr,
+			 uint16_t number, uint16_t total, uint8_t first, const uint8_t *part,
+			 size_t part_len, uint8_t *out, size_t cap);
 
 #endif

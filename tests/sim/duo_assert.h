@@ -28,6 +28,17 @@ static inline struct ike_hdr hdr_of(const uint8_t *buf, size_t len)
 	return h;
 }
 
+/* Of an INFORMATIONAL request that the initiator of this IKE SA might send. */
+static inline struct ike_hdr request_hdr(const struct ike_sa_info *info, uint32_t msg_id)
+{
+	return (struct ike_hdr){ .spi_i = info->spi_i,
+				 .spi_r = info->spi_r,
+				 .version = IKE_VERSION_2_0,
+				 .exchange = INFORMATIONAL,
+				 .flags = IKE_FLAG_INITIATOR,
+				 .msg_id = msg_id };
+}
+
 /* A message nobody protected: a header and one notification. */
 static inline void assert_plain_notify(struct duo_msg *m, const struct ike_hdr *to, uint16_t type)
 {

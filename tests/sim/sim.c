@@ -273,6 +273,10 @@ static void send_out(struct sim *s, unsigned from, const struct ike_output *o)
 	uint64_t bit = s->sent < 64 ? UINT64_C(1) << s->sent : 0;
 	usec_t due = s->now + s->delay * (s->late & bit ? 4 : 1);
 
+	if (!o->len) {
+		s->keepalives[from]++;
+		return;
+	}
 	/* the marker is there exactly when port 500 is not used */
 	if (o->marker != (src.port != 500))
 		abort();

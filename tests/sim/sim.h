@@ -70,6 +70,7 @@ struct sim {
 	uint8_t last[SIM_SIDES][65536];
 	size_t last_len[SIM_SIDES];
 	struct ike_path last_path[SIM_SIDES];
+	unsigned keepalives[SIM_SIDES];
 	unsigned exchanges[SIM_SIDES][64]; /* requests and responses sent, by exchange type */
 	/* may watch CHILD_ADD and CHILD_DEL, in their order */
 	void (*on_child)(struct sim *s, unsigned side, const struct ike_output *o);

@@ -447,8 +447,9 @@ static const char full_text[] =
 	"  version = 2\n"
 	"  proposals = {\"aes256gcm16-aes128-sha256-prfsha384-ecp384-x25519\", \"default\"}\n"
 	"  vips = {\"0.0.0.0\", \"::\"}\n pools = {rw, six}\n"
-	"  dpd_delay = 5s\n encap = no\n multipath = yes\n"
+	"  dpd_delay = 5s\n encap = no\n multipath = yes\n keep_alive = 0s\n"
 	"  retransmit_timeout = 500ms\n retransmit_base = 1.5\n retransmit_tries = 4\n"
+	"  window = 8\n fragmentation = force\n fragment_size = 300\n"
 	"  local { id = \"user@example.org\"\n auth = psk }\n"
 	"  remote { id = gw.example.org }\n"
 	"  child \"net\" { local_ts = {dynamic}\n"
@@ -518,11 +519,19 @@ Test(conf, connection_is_read)
 	cr_assert_eq(h->n_vips, 2);
 	cr_assert_eq(h->n_pools, 2);
 	cr_assert_eq(h->dpd_delay, 5000000);
+	cr_assert_eq(h->keep_alive, 0);
+	cr_assert_eq(c->ike.conns[1].keep_alive, 20000000);
 	cr_assert_not(h->encap);
 	cr_assert(h->multipath);
 	cr_assert_eq(h->retransmit_timeout, 500000);
 	cr_assert_float_eq(h->retransmit_base, 1.5, 1e-9);
 	cr_assert_eq(h->retransmit_tries, 4);
+	cr_assert_eq(h->window, 8);
+	cr_assert_eq(c->ike.conns[1].window, 1);
+	cr_assert_eq(h->fragmentation, IKE_FRAGMENT_FORCE);
+	cr_assert_eq(h->fragment_size, 300);
+	cr_assert_eq(c->ike.conns[1].fragmentation, IKE_FRAGMENT_YES);
+	cr_assert_eq(c->ike.conns[1].fragment_size, 0);
 	cr_assert_eq(h->local_id.type, ID_RFC822_ADDR);
 	cr_assert_eq(h->remote_id.type, ID_FQDN);
 	cr_assert_eq(h->remote_id.len, 14);

@@ -152,12 +152,30 @@ void agent_drain(struct agent *a)
 		agent_timer(a->ike_timer, next > now ? next - now : 0);
 }
 
+static void esp_sent(void *ctx, const struct engine_sa_info *sa)
+{
+	ike_esp_sent(ctx, sa->id, sa->last_out_usec);
+}
+
+/* Before a NAT keepalive: was the mapping used by ESP? Asked for at most once in a second; a
+ * keepalive too many does no harm. */
+static void esp_times(struct agent *a)
+{
+	usec_t now = agent_now();
+
+	if (!ike_keepalive_due(a->ike, now) || now - a->esp_asked < USEC_PER_SEC / 4)
+		return;
+	a->esp_asked = now;
+	engine_stats(a, esp_sent, a->ike);
+}
+
 static void on_ike_timer(evutil_socket_t fd, short what, void *ctx)
 {
 	struct agent *a = ctx;
 
 	(void)fd;
 	(void)what;
+	esp_times(a);
 	ike_tick(a->ike, agent_now());
 	agent_drain(a);
 }

@@ -148,6 +148,7 @@ struct agent {
 	uint32_t next_op;
 	struct event *ike_timer, *engine_timer, *settle_timer, *prune_timer, *conns_timer,
 		*retired_timer;
+	usec_t esp_asked;  /* when the engine was last asked for the times of its SAs */
 	usec_t conns_wake; /* when conns_timer fires; 0: not armed */
 	struct list conns;
 	struct event *signals[3];

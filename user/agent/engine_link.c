@@ -57,6 +57,17 @@ static void on_limit(struct agent *a, const struct engine_limit *l)
 		ike_child_soft_limit(a->ike, l->id, agent_now());
 }
 
+static void on_seen(struct agent *a, const struct engine_seen *s)
+{
+	struct ike_path path = { s->local, s->remote, s->ifindex };
+
+	if (!a->ike)
+		return;
+	ike_esp_seen(a->ike, s->id, agent_now());
+	if (s->remote.ip.family)
+		ike_esp_from(a->ike, s->id, &path, agent_now());
+}
+
 /* Events may arrive while a request of the core's own output is under way: the core is entered only
  * from the loop, so datagrams wait in the socket until then and only results are taken here. */
 static void dispatch(struct agent *a, struct engine_hdr *h, size_t len, struct wait *w)
@@ -94,8 +105,7 @@ static void dispatch(struct agent *a, struct engine_hdr *h, size_t len, struct w
 		on_dgram(a, (struct engine_dgram *)h, len);
 		break;
 	case ENGINE_EV_SA_SEEN:
-		if (a->ike)
-			ike_esp_seen(a->ike, ((struct engine_id *)h)->id, agent_now());
+		on_seen(a, (struct engine_seen *)h);
 		break;
 	case ENGINE_EV_SA_LIMIT:
 		on_limit(a, (struct engine_limit *)h);

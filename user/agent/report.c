@@ -414,6 +414,11 @@ static json_t *ike_stats(struct agent *a)
 	N(half_open_refused);
 	N(half_open_blocked);
 	N(auth_failed);
+	N(fragments_rx);
+	N(fragments_tx);
+	N(dropped_fragments);
+	N(fragment_octets);
+	N(keepalives_tx);
 #undef N
 	return o;
 }

@@ -288,7 +288,11 @@ static int build_timing(struct parse *p, const struct sec *s, struct ike_conn_cf
 	c->dpd_delay = 30 * USEC_PER_SEC;
 	c->retransmit_timeout = 2 * USEC_PER_SEC;
 	c->retransmit_base = 1.8;
+	c->keep_alive = 20 * USEC_PER_SEC;
 	r = val_duration(p, sec_get(s, "dpd_delay"), 0, 86400 * USEC_PER_SEC, &c->dpd_delay);
+	if (r == 0)
+		r = val_duration(p, sec_get(s, "keep_alive"), 0, 3600 * USEC_PER_SEC,
+				 &c->keep_alive);
 	if (r == 0)
 		r = val_duration(p, sec_get(s, "retransmit_timeout"), 10 * USEC_PER_MSEC,
 				 60 * USEC_PER_SEC, &c->retransmit_timeout);
@@ -302,7 +306,7 @@ static int build_timing(struct parse *p, const struct sec *s, struct ike_conn_cf
 
 static int build_switches(struct parse *p, const struct sec *s, struct ike_conn_cfg *c)
 {
-	uint64_t version = 2, port = 0;
+	uint64_t version = 2, port = 0, window = 1;
 	int r;
 
 	c->encap = true;
@@ -314,7 +318,24 @@ static int build_switches(struct parse *p, const struct sec *s, struct ike_conn_
 		r = val_bool(p, sec_get(s, "encap"), &c->encap);
 	if (r == 0)
 		r = val_bool(p, sec_get(s, "multipath"), &c->multipath);
+	if (r == 0)
+		r = val_uint(p, sec_get(s, "window"), 1, IKE_WINDOW_MAX, &window);
 	c->remote_port = (uint16_t)port;
+	c->window = (uint8_t)window;
+	return r;
+}
+
+static int build_fragmentation(struct parse *p, const struct sec *s, struct ike_conn_cfg *c)
+{
+	static const char *const words[] = { "yes", "no", "force", NULL };
+	unsigned word = IKE_FRAGMENT_YES; /* in the order of enum ike_fragment */
+	uint64_t size = 0;
+	int r = val_word(p, sec_get(s, "fragmentation"), words, &word);
+
+	if (r == 0)
+		r = val_uint(p, sec_get(s, "fragment_size"), 256, 9000, &size);
+	c->fragmentation = word;
+	c->fragment_size = (uint16_t)size;
 	return r;
 }
 
@@ -341,6 +362,8 @@ int conf_build_connection(struct parse *p, const struct sec *s, struct ike_conn_
 		r = conf_build_ike_life(p, s, c);
 	if (r == 0)
 		r = build_switches(p, s, c);
+	if (r == 0)
+		r = build_fragmentation(p, s, c);
 	if (r < 0)
 		return r;
 	r = build_local(p, s, &local, c);

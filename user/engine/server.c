@@ -497,7 +497,7 @@ static void on_notes(struct server *s)
 		}
 		/* The peer uses the new SA: so may we. */
 		if (h->type == ENGINE_EV_SA_SEEN)
-			sad_out_on(&s->e->sad, ((const struct engine_id *)h)->id);
+			sad_out_on(&s->e->sad, ((const struct engine_seen *)h)->id);
 		put(s, h, (size_t)n, false);
 	}
 }

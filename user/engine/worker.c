@@ -46,6 +46,9 @@ struct worker {
 };
 
 /* Where the packet being worked on came from; addresses are looked up only when needed. */
+/* Between two words about a peer whose address changes all the time. */
+#define MOVED_PAUSE_USEC (100 * USEC_PER_MSEC)
+
 struct arrival {
 	int msg;
 	uint16_t port;
@@ -78,13 +81,6 @@ void engine_tell_limits(const struct engine *e, struct sa *sa, unsigned reached)
 		if (reached & which && !note(e, &m.h, sizeof(m)))
 			sa_untell(sa, which);
 	}
-}
-
-static void note_id(struct worker *w, uint16_t type, uint32_t id)
-{
-	struct engine_id m = { .h.type = type, .id = id };
-
-	note(w->e, &m.h, sizeof(m));
 }
 
 int engine_route(struct engine *e, const struct sa *sa, int index, const struct udp_dest **ret_dest)
@@ -255,16 +251,28 @@ static void dummy(struct worker *w, const struct arrival *a, struct sa *sa, cons
 	note(w->e, &n.h, sizeof(n));
 }
 
-/* Tell the control thread of valid packets: the first, then once a second. */
-static void seen(struct worker *w, struct sa *sa)
+/* Tell the control thread of valid packets: the first, then once a second, or sooner when they come
+ * from elsewhere. Of that only the newest packet may tell, and a peer with probes tells by those.
+ */
+static void seen(struct worker *w, const struct arrival *a, struct sa *sa, uint64_t seq)
 {
 	usec_t last = atomic_load_explicit(&sa->seen, memory_order_relaxed);
+	bool newest = a->port && !(sa->flags & (ENGINE_SA_PROBES | ENGINE_SA_NO_REPLAY)) &&
+		      seq == atomic_load_explicit(&sa->replay.top, memory_order_relaxed);
+	uint64_t from = newest ? udp_rxq_from(&w->rx, a->msg) : 0;
+	bool moved = newest && from != atomic_load_explicit(&sa->from, memory_order_relaxed);
+	struct engine_seen n = { .h.type = ENGINE_EV_SA_SEEN, .id = sa->id };
 
 	sa->counters[w->index].last_in = w->now;
-	if (last && w->now < last + USEC_PER_SEC)
+	if (last && w->now < last + (moved ? MOVED_PAUSE_USEC : USEC_PER_SEC))
 		return;
-	if (atomic_compare_exchange_strong(&sa->seen, &last, w->now))
-		note_id(w, ENGINE_EV_SA_SEEN, sa->id);
+	if (!atomic_compare_exchange_strong(&sa->seen, &last, w->now))
+		return;
+	if (newest) {
+		atomic_store_explicit(&sa->from, from, memory_order_relaxed);
+		udp_rxq_addrs(&w->rx, a->msg, a->port, &n.local, &n.remote, &n.ifindex);
+	}
+	note(w->e, &n.h, sizeof(n));
 }
 
 /* Verified and decrypted: deliver. */
@@ -349,7 +357,7 @@ static void inbound_esp(struct worker *w, const struct arrival *a, uint8_t *p, s
 		w->c.drop_limit++;
 		return;
 	}
-	seen(w, sa);
+	seen(w, a, sa, seq);
 	if (r < 0) {
 		c->drop_malformed++;
 		w->c.drop_malformed++;

@@ -107,7 +107,6 @@ size_t engine_msg_min(uint16_t type)
 	case ENGINE_SA_OUT_ON:
 	case ENGINE_SA_RETIRE:
 	case ENGINE_PATH_DEL:
-	case ENGINE_EV_SA_SEEN:
 		return sizeof(struct engine_id);
 	case ENGINE_EV_SA_LIMIT:
 		return sizeof(struct engine_limit);
@@ -137,6 +136,8 @@ size_t engine_msg_min(uint16_t type)
 		return sizeof(struct engine_counters);
 	case ENGINE_EV_JOIN:
 		return sizeof(struct engine_join);
+	case ENGINE_EV_SA_SEEN:
+		return sizeof(struct engine_seen);
 	case ENGINE_WHY:
 		return sizeof(struct engine_why);
 	}

@@ -13,7 +13,7 @@
 
 #include "ike_private.h"
 
-enum { IMAGE_MAGIC = 0x42524b45, IMAGE_VERSION = 2, IMAGE_PACKET_MAX = IKE_MSG_MAX };
+enum { IMAGE_MAGIC = 0x42524b45, IMAGE_VERSION = 3, IMAGE_PACKET_MAX = IKE_MSG_MAX };
 
 /* ---- writing ---- */
 
@@ -174,6 +174,7 @@ static void put_sa(struct wr *w, const struct ike_sa *sa, usec_t now)
 	wr_u8(w, sa->nat_local);
 	wr_u8(w, sa->nat_remote);
 	wr_u8(w, sa->peer_probes);
+	wr_u8(w, sa->fragments);
 	put_suite(w, &sa->suite);
 	for (unsigned i = 0; i < N_KEYS; i++) {
 		const struct ike_key *s = key_at((struct ike_keys *)&sa->keys, i);
@@ -184,7 +185,10 @@ static void put_sa(struct wr *w, const struct ike_sa *sa, usec_t now)
 	put_id(w, &sa->remote_id);
 	wr_u32(w, sa->next_request);
 	wr_u32(w, sa->expected_request);
-	for (unsigned i = 0; i < WINDOW; i++) {
+	wr_u32(w, sa->ahead);
+	wr_u8(w, sa->peer_window);
+	wr_u8(w, sa->window);
+	for (unsigned i = 0; i < sa->window; i++) {
 		wr_u32(w, sa->cache[i].msg_id);
 		wr_bytes(w, sa->cache[i].hash, SHA256_OCTETS);
 		put_blob(w, sa->cache[i].buf, sa->cache[i].len);
@@ -465,11 +469,24 @@ static void get_keys(struct rd *r, struct ike_sa *sa)
 	}
 }
 
-static void get_cache(struct rd *r, struct response_cache *c)
+static void get_cache(struct rd *r, struct ike_sa *sa)
 {
-	c->msg_id = rd_u32(r);
-	rd_copy(r, c->hash, SHA256_OCTETS);
-	c->buf = get_copy(r, &c->len);
+	uint8_t size;
+
+	sa->ahead = rd_u32(r);
+	sa->peer_window = rd_u8(r);
+	size = rd_u8(r);
+	if (!sa->peer_window || sa->peer_window > IKE_WINDOW_MAX || !size || size > IKE_WINDOW_MAX)
+		r->err = -EBADMSG;
+	else if (rxwin_open(sa, size))
+		r->err = -ENOMEM;
+	for (unsigned i = 0; i < size && !r->err; i++) {
+		struct response_cache *c = &sa->cache[i];
+
+		c->msg_id = rd_u32(r);
+		rd_copy(r, c->hash, SHA256_OCTETS);
+		c->buf = get_copy(r, &c->len);
+	}
 }
 
 static void get_sa(struct rd *r, struct ike *ike, struct ike_sa *sa)
@@ -495,14 +512,14 @@ static void get_sa(struct rd *r, struct ike *ike, struct ike_sa *sa)
 	sa->nat_local = rd_u8(r);
 	sa->nat_remote = rd_u8(r);
 	sa->peer_probes = rd_u8(r);
+	sa->fragments = rd_u8(r);
 	get_suite(r, &sa->suite);
 	get_keys(r, sa);
 	get_id(r, &sa->local_id);
 	get_id(r, &sa->remote_id);
 	sa->next_request = rd_u32(r);
 	sa->expected_request = rd_u32(r);
-	for (unsigned i = 0; i < WINDOW; i++)
-		get_cache(r, &sa->cache[i]);
+	get_cache(r, sa);
 	get_addrs(r, sa->own_vips, &sa->n_own_vips);
 	get_addrs(r, sa->peer_vips, &sa->n_peer_vips);
 	n = rd_u16(r);

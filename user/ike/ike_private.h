@@ -28,7 +28,6 @@ enum {
 	COOKIE_OCTETS = 32,
 	INIT_ROUNDS_MAX = 5, /* COOKIE and INVALID_KE_PAYLOAD answers we follow */
 	TEMPORARY_MAX = 7,   /* TEMPORARY_FAILUREs in a row before the IKE SA is given up */
-	WINDOW = 1,	     /* requests in flight, each way */
 	ESP_SPI_MIN = 256,   /* below: reserved (4303 2.1) */
 	PORT_IKE = 500,
 	PORT_NATT = 4500,
@@ -211,6 +210,8 @@ struct response_cache {
 	size_t len;
 };
 
+struct reassembly; /* fragment.c */
+
 struct ike_sa {
 	struct list node;							/* ike.sas */
 	struct hash_node by_spi, by_family, by_conn, by_id, by_init, by_source; /* in struct ike */
@@ -238,6 +239,7 @@ struct ike_sa {
 	struct ike_path path;
 	bool natt_peer, nat_local, nat_remote;
 	bool peer_probes;
+	bool fragments; /* both sides announced them */
 
 	struct suite suite;
 	struct ike_keys keys;
@@ -257,14 +259,18 @@ struct ike_sa {
 	uint8_t cred;	      /* index of the credential its CERTREQ asks for; initiator */
 
 	uint32_t next_request, expected_request;
+	uint32_t ahead; /* requests after the expected one that came before it: rxwindow.c */
 	uint8_t peer_window, n_inflight;
-	struct response_cache cache[WINDOW];
+	uint8_t window;		      /* requests we take at a time: entries of cache */
+	struct response_cache *cache; /* owned; by Message ID modulo window */
 	struct list pending, inflight;
+	struct reassembly *reassembly[2]; /* owned; of a request, of a response */
 
 	struct list children;
 	uint16_t n_children;
 	uint8_t n_own_vips, n_peer_vips;
 	struct addr own_vips[IKE_VIPS_MAX], peer_vips[IKE_VIPS_MAX];
+	usec_t last_tx;		/* anything, by IKE or ESP */
 	usec_t last_rx;		/* last fresh protected evidence of the peer (2.4) */
 	struct ike *ike;	/* for ike_sa_touch */
 	struct list dirty_node; /* there, when the image handed out is not what it is now */
@@ -318,6 +324,7 @@ struct ike {
 	struct log_limit strangers, replies;
 	struct ike_counters counters;
 	uint8_t plain[IKE_MSG_MAX], sealed[IKE_MSG_MAX]; /* messages under construction */
+	uint8_t whole[IKE_MSG_MAX];			 /* inner payloads that came in fragments */
 };
 
 /* ---- parts: concerns that ride on exchanges ---- */
@@ -353,6 +360,9 @@ void natd_float(struct ike_sa *sa);
 /* An authenticated new message came on path: dynamic update, if 2.23 allows it. */
 void natd_seen(struct ike *ike, struct ike_sa *sa, const struct ike_path *path);
 bool path_marker(const struct ike_path *path);
+/* When a NAT keepalive is due if nothing else is sent; then it is sent. */
+usec_t natd_keepalive_at(const struct ike_sa *sa);
+void natd_keepalive(struct ike *ike, struct ike_sa *sa);
 
 /* proof.c: how the two sides prove their identities in IKE_AUTH. */
 void hashes_build(struct part_ctx *c);
@@ -374,6 +384,43 @@ void cp_process(struct part_ctx *c);
 void cp_release(struct ike *ike, uint64_t family);
 void cp_clear(struct ike *ike);
 bool cp_restore(struct ike *ike, uint64_t family, const struct addr *a);
+
+/* rxwindow.c */
+void rxwin_build(struct part_ctx *c);
+void rxwin_process(struct part_ctx *c);
+/* Take that many requests at a time from now on. 0 or -ENOMEM. */
+int rxwin_open(struct ike_sa *sa, unsigned size);
+void rxwin_clear(struct ike_sa *sa);
+/* A request that may be executed. Afterwards it is rxwin_taken. */
+bool rxwin_new(const struct ike_sa *sa, uint32_t msg_id);
+void rxwin_taken(struct ike_sa *sa, uint32_t msg_id);
+/* What it was answered with, or NULL. */
+struct response_cache *rxwin_answered(struct ike_sa *sa, uint32_t msg_id);
+/* Takes buf. */
+void rxwin_answer(struct ike_sa *sa, uint32_t msg_id, const uint8_t *hash, uint8_t *buf,
+		  size_t len);
+
+/* fragment.c */
+void frag_build(struct part_ctx *c);
+void frag_process(struct part_ctx *c);
+/* A message, or all its fragments one after the other, into ike->sealed. Octets, or 0. */
+size_t frag_seal(struct ike *ike, struct ike_sa *sa, const struct ike_hdr *hdr, uint8_t first,
+		 const uint8_t *inner, size_t len);
+/* Before it is decrypted: may it be of use? Counts what is not. */
+bool frag_wanted(struct ike *ike, struct ike_sa *sa, const struct ike_msg *in);
+/* An authentic fragment. 0: it was the last one missing; *in becomes the whole message's with
+ * nothing decoded yet but the header, hash (of this datagram) that of fragment 1, ret_inner its
+ * payloads, good until the next call. -EAGAIN: more are missing; -ENOBUFS: too much. */
+int frag_take(struct ike *ike, struct ike_sa *sa, struct ike_msg *in, uint8_t *hash,
+	      const uint8_t *text, size_t len, uint8_t **ret_inner, size_t *ret_len);
+/* An authentic first fragment, of a request that was answered: the peer may cut it anew for a
+ * smaller MTU, and still wants its answer (7383 2.6). buf is decrypted. */
+bool frag_repeats(struct ike_sa *sa, uint8_t *buf, size_t len);
+/* That message is dealt with, or all are. */
+void frag_done(struct ike *ike, struct ike_sa *sa, const struct ike_hdr *h);
+void frag_clear(struct ike *ike, struct ike_sa *sa);
+void frag_tick(struct ike *ike, struct ike_sa *sa);
+usec_t frag_deadline(const struct ike_sa *sa);
 
 /* cookie.c: 0 with COOKIE_OCTETS written, or -EIO */
 int cookie_make(struct ike *ike, const struct ike_msg *in, const struct ike_path *path,
@@ -432,8 +479,10 @@ const char *id_format(const struct ike_id *id, char buf[128]);
 
 /* ---- output.c ---- */
 
-void out_send(struct ike *ike, const struct ike_sa *sa, const struct ike_path *path,
-	      const uint8_t *buf, size_t len);
+/* buf: an IKE message, or several (fragments) one after the other, a datagram each. */
+void out_send(struct ike *ike, struct ike_sa *sa, const struct ike_path *path, const uint8_t *buf,
+	      size_t len);
+void out_keepalive(struct ike *ike, struct ike_sa *sa);
 /* Takes nothing; copies c. -ENOMEM. */
 int out_child_add(struct ike *ike, const struct ike_sa *sa, const struct child_sa_out *c);
 void out_child_del(struct ike *ike, const struct ike_sa *sa, const struct child_sa *c);
@@ -521,6 +570,8 @@ bool task_back_off(struct ike *ike, struct task *t);
 void window_resend(struct ike *ike, struct ike_sa *sa);
 /* It is to be deleted: what still waits for an answer does so for three timeouts at most. */
 void window_end_soon(struct ike *ike, struct ike_sa *sa);
+/* Tell the peer of a rekeyed IKE SA how many requests we take. */
+void window_renew(struct ike_sa *sa);
 void window_request(struct ike *ike, struct ike_sa *sa, const struct ike_path *path, uint8_t *buf,
 		    size_t len, const struct ike_hdr *hdr);
 void window_response(struct ike *ike, struct ike_sa *sa, const struct ike_path *path, uint8_t *buf,

@@ -21,14 +21,18 @@ struct ike_sa *ike_sa_new(struct ike *ike, struct conn *conn, bool initiator)
 	if (!sa)
 		return NULL;
 	sa->ike = ike;
+	if (rxwin_open(sa, 1)) {
+		free(sa);
+		return NULL;
+	}
 	sa->conn = conn_ref(conn);
 	sa->initiator = sa->role_i = initiator;
 	sa->family = ++ike->next_family;
 	sa->serial = ++ike->next_serial;
 	sa->state = initiator ? IKE_INIT_SENT : IKE_HALF_OPEN;
-	sa->since = sa->last_rx = ike->now;
+	sa->since = sa->last_rx = sa->last_tx = ike->now;
 	sa->expires = sa->rekey_at = sa->ends_at = USEC_NEVER;
-	sa->peer_window = WINDOW;
+	sa->peer_window = 1;
 	list_init(&sa->dirty_node);
 	list_init(&sa->moved_node);
 	list_init(&sa->pending);
@@ -94,9 +98,9 @@ void ike_sa_free(struct ike *ike, struct ike_sa *sa)
 	list_for_each_safe (it, tmp, &sa->inflight)
 		task_free(ike, list_entry(it, struct task, node));
 	children_free(ike, sa);
-	for (unsigned i = 0; i < WINDOW; i++)
-		free(sa->cache[i].buf);
+	rxwin_clear(sa);
 	init_octets_free(sa);
+	frag_clear(ike, sa);
 	aead_free(sa->aead_in);
 	aead_free(sa->aead_out);
 	conn_unref(sa->conn);
@@ -250,6 +254,7 @@ void ike_sa_close(struct ike *ike, struct ike_sa *sa, bool linger, const char *f
 		out_event(ike, sa, IKE_EV_IKE_DOWN, 0, op, "IKE SA down: %s", sa->why);
 	}
 	ike_sa_state(ike, sa, IKE_CLOSED, sa->why);
+	frag_clear(ike, sa);
 	tasks_end(ike, sa, &sa->inflight, sa->announced);
 	tasks_end(ike, sa, &sa->pending, sa->announced);
 	if (linger && !sa->announced) {

@@ -59,20 +59,24 @@ enum task_end ike_delete_done(struct ike *ike, struct ike_sa *sa, struct task *t
 
 int liveness_build(struct ike *ike, struct ike_sa *sa, struct task *t, struct msg_wr *m)
 {
-	(void)ike;
-	(void)sa;
-	(void)t;
-	(void)m; /* an empty message */
+	struct part_ctx parts = {
+		.ike = ike, .sa = sa, .place = AT_INFO_REQUEST, .path = &sa->path, .m = m
+	};
+
+	(void)t; /* an empty message, mostly */
+	parts_build(&parts);
 	return 0;
 }
 
 enum task_end liveness_done(struct ike *ike, struct ike_sa *sa, struct task *t,
 			    const struct ike_msg *in, const struct ike_path *path)
 {
-	(void)ike;
+	struct part_ctx parts = {
+		.ike = ike, .sa = sa, .place = AT_INFO_RESPONSE, .in = in, .path = path
+	};
+
 	(void)t;
-	(void)in;
-	(void)path;
+	parts_process(&parts);
 	log_ike(sa, LOG_DEBUG_, "the peer is alive");
 	return TASK_FREE;
 }
@@ -188,6 +192,9 @@ enum after informational_request(struct ike *ike, struct ike_sa *sa, const struc
 	for (unsigned i = 0; i < in->n_deletes; i++)
 		if (in->deletes[i].protocol == PROTO_ESP && in->deletes[i].spi_len == 4)
 			delete_children(ike, sa, &in->deletes[i], m);
+	parts.place = AT_INFO_REQUEST;
+	parts_process(&parts);
+	parts.place = AT_INFO_RESPONSE;
 	parts_build(&parts);
 	return AFTER_ANSWER;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* NAT detection, the move to port 4500, and the dynamic address update (RFC 7296 2.23). */
+/* NAT detection, the move to port 4500, and the dynamic address update (RFC 7296 2.23); keepalives
+ * (RFC 3948 4). */
 #include <string.h>
 
 #include "ike_private.h"
@@ -94,4 +95,26 @@ void natd_seen(struct ike *ike, struct ike_sa *sa, const struct ike_path *path)
 	ike_sa_touch(sa);
 	out_event(ike, sa, IKE_EV_PEER_MOVED, 0, 0, "the peer's NAT mapping changed from %s to %s",
 		  from, udp_addr_format(&path->remote, to));
+}
+
+/* "a peer SHOULD send a NAT-keepalive packet if ... no other packet to the peer has been sent"
+ * (3948 4), from behind the NAT only. Where ESP is not in UDP there is nothing to keep open. */
+usec_t natd_keepalive_at(const struct ike_sa *sa)
+{
+	if (sa->state != IKE_ESTABLISHED || !sa->nat_local || !sa->conn->c.keep_alive ||
+	    !path_marker(&sa->path))
+		return USEC_NEVER;
+	return sa->last_tx + sa->conn->c.keep_alive;
+}
+
+void natd_keepalive(struct ike *ike, struct ike_sa *sa)
+{
+	if (natd_keepalive_at(sa) <= ike->now)
+		out_keepalive(ike, sa);
+}
+
+bool ike_keepalive_due(const struct ike *ike, usec_t now)
+{
+	/* the IKE SA whose turn is next */
+	return ike->n_timers && natd_keepalive_at(ike->timers[1]) <= now;
 }

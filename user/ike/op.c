@@ -315,6 +315,23 @@ void ike_child_hard_limit(struct ike *ike, uint32_t child_id, usec_t now)
 	limit(ike, child_id, true, now);
 }
 
+void ike_esp_from(struct ike *ike, uint32_t child_id, const struct ike_path *path, usec_t now)
+{
+	struct ike_sa *sa;
+
+	ike->now = now;
+	if (child_anywhere(ike, child_id, &sa) && addr_equal(&sa->path.local.ip, &path->local.ip))
+		natd_seen(ike, sa, path);
+}
+
+void ike_esp_sent(struct ike *ike, uint32_t child_id, usec_t when)
+{
+	struct ike_sa *sa;
+
+	if (child_anywhere(ike, child_id, &sa) && when > sa->last_tx)
+		sa->last_tx = when;
+}
+
 void ike_child_install_failed(struct ike *ike, uint32_t child_id, usec_t now)
 {
 	struct ike_sa *sa;

@@ -63,19 +63,44 @@ const struct ike_output *ike_next_output(struct ike *ike)
 }
 
 /* A datagram that cannot be queued is one the network lost: retransmission covers it. */
-void out_send(struct ike *ike, const struct ike_sa *sa, const struct ike_path *path,
-	      const uint8_t *buf, size_t len)
+static bool send_one(struct ike *ike, struct ike_sa *sa, const struct ike_path *path,
+		     const uint8_t *buf, size_t len)
 {
 	struct out *o = out_new(ike, sa, IKE_OUT_SEND, len);
 
+	if (sa)
+		sa->last_tx = ike->now;
 	if (!o)
-		return;
-	memcpy(o->buf, buf, len);
+		return false;
+	if (len)
+		memcpy(o->buf, buf, len);
 	o->o.buf = o->buf;
 	o->o.len = len;
 	o->o.path = *path;
 	o->o.marker = path_marker(path);
-	ike->counters.tx++;
+	return true;
+}
+
+void out_keepalive(struct ike *ike, struct ike_sa *sa)
+{
+	ike->counters.keepalives_tx += send_one(ike, sa, &sa->path, NULL, 0);
+}
+
+void out_send(struct ike *ike, struct ike_sa *sa, const struct ike_path *path, const uint8_t *buf,
+	      size_t len)
+{
+	struct rd r = rd_init(buf, len);
+
+	while (rd_left(&r)) {
+		struct rd look = r;
+		struct ike_hdr h;
+		size_t n = ike_hdr_get(&look, &h) ? 0 : h.length;
+		const uint8_t *message = n ? rd_bytes(&r, n) : NULL;
+
+		if (!message)
+			return;
+		ike->counters.tx += send_one(ike, sa, path, message, n);
+	}
 }
 
 int out_child_add(struct ike *ike, const struct ike_sa *sa, const struct child_sa_out *c)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* The table of concerns that ride on exchanges: where each is built, where it is processed.
  *
- * A new extension (MOBIKE, Clone, fragmentation, further key exchanges) adds rows here; the
+ * A new extension (MOBIKE, Clone, further key exchanges) adds rows here; the
  * exchanges themselves do not change.
  */
 #include <string.h>
@@ -70,6 +70,12 @@ static const struct {
 	{ "signature hashes", AT_INIT_REQUEST | AT_INIT_RESPONSE,
 	  AT_INIT_REQUEST | AT_INIT_RESPONSE, hashes_build, hashes_process },
 	{ "CERTREQ", AT_INIT_RESPONSE, AT_INIT_RESPONSE, certreq_build, certreq_process },
+	{ "fragmentation", AT_INIT_REQUEST | AT_INIT_RESPONSE, AT_INIT_REQUEST | AT_INIT_RESPONSE,
+	  frag_build, frag_process },
+	{ "SET_WINDOW_SIZE",
+	  AT_AUTH_REQUEST | AT_AUTH_RESPONSE | AT_INFO_REQUEST | AT_INFO_RESPONSE,
+	  AT_AUTH_REQUEST | AT_AUTH_RESPONSE | AT_INFO_REQUEST | AT_INFO_RESPONSE, rxwin_build,
+	  rxwin_process },
 	{ "INITIAL_CONTACT", AT_AUTH_REQUEST, AT_AUTH_REQUEST, initial_contact_build,
 	  initial_contact_process },
 	{ "CP", AT_AUTH_REQUEST | AT_AUTH_RESPONSE, AT_AUTH_REQUEST | AT_AUTH_RESPONSE, cp_build,

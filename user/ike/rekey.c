@@ -30,6 +30,7 @@ static struct ike_sa *successor_new(struct ike *ike, const struct ike_sa *old, b
 	sa->nat_local = old->nat_local;
 	sa->nat_remote = old->nat_remote;
 	sa->peer_probes = old->peer_probes;
+	sa->fragments = old->fragments;
 	sa->local_id = old->local_id;
 	sa->remote_id = old->remote_id;
 	sa->n_own_vips = old->n_own_vips;
@@ -206,6 +207,7 @@ enum task_end ike_rekey_done(struct ike *ike, struct ike_sa *sa, struct task *t,
 		return TASK_FREE;
 	}
 	take_over(ike, sa, next, "rekeyed by us");
+	window_renew(next);
 	out_event(ike, next, IKE_EV_IKE_REKEYED, 0, t->op, "IKE SA rekeyed");
 	if (!task_new(sa, TASK_IKE_DELETE, 0))
 		ike_sa_close(ike, sa, false, "replaced");

@@ -5,6 +5,8 @@
  *   ike_sa.expires                          half-open, lingering, superseded IKE SAs
  *   ike_sa.last_rx + dpd_delay              liveness check
  *   ike_sa, child_sa: .rekey_at, .ends_at   lifetimes (life.c)
+ *   ike_sa.last_tx + keep_alive             NAT keepalive (natd.c)
+ *   reassembly.expires                      incomplete messages in fragments (fragment.c)
  *
  * A change that may bring a deadline forward is noted (timer_touch, by ike_sa_touch) and looked at
  * once, at the end of the call. One that puts it off need not be: the SA is found not to be due and
@@ -130,7 +132,7 @@ static usec_t liveness_at(const struct ike_sa *sa)
 /* An end that is owed to somebody waits for ike_image_next, not for a time. */
 static usec_t deadline(const struct ike_sa *sa)
 {
-	usec_t d = earlier(window_deadline(sa), liveness_at(sa));
+	usec_t d = earlier(window_deadline(sa), earlier(liveness_at(sa), natd_keepalive_at(sa)));
 
 	d = earlier(d, life_deadline(sa));
 	return ike_sa_owed(sa) && sa->state == IKE_CLOSED ? d : earlier(d, sa->expires);
@@ -177,6 +179,7 @@ static void serve(struct ike *ike, struct ike_sa *sa)
 	window_tick(ike, sa);
 	if (ike_sa_alive(sa))
 		window_run(ike, sa);
+	natd_keepalive(ike, sa);
 }
 
 void ike_tick(struct ike *ike, usec_t now)

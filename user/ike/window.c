@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Message ids, the window both ways, retransmission, cached responses (RFC 7296 2.1-2.4).
+/* Tasks, the sending half of the window, retransmission, and the way in for protected messages (RFC
+ * 7296 2.1-2.4).
  *
  * A request is a task: it waits in `pending`, is built when the window has room, and then keeps its
  * octets until the response comes, so that retransmissions are bit-identical.
@@ -150,13 +151,33 @@ static bool task_allowed(const struct ike_sa *sa, const struct task *t)
 	return false;
 }
 
+/* Not beside anything else: what the others work on may not be there afterwards (2.25.2). */
+static bool exclusive(const struct task *t)
+{
+	return t->kind != TASK_CHILD_NEW && t->kind != TASK_CHILD_REKEY &&
+	       t->kind != TASK_CHILD_DELETE && t->kind != TASK_LIVENESS;
+}
+
+/* "it MUST wait until it has received responses to all requests up through request X-N" (2.3) */
+static bool window_full(const struct ike_sa *sa)
+{
+	const struct task *oldest;
+
+	if (list_empty(&sa->inflight))
+		return false;
+	oldest = list_entry(sa->inflight.next, struct task, node);
+	return sa->next_request - oldest->msg_id >= sa->peer_window || exclusive(oldest);
+}
+
 static struct task *next_task(const struct ike_sa *sa, usec_t now)
 {
 	list_for_each (it, &sa->pending) {
 		struct task *t = list_entry(it, struct task, node);
 
-		if (t->not_before <= now && task_allowed(sa, t))
-			return t;
+		if (t->not_before > now || !task_allowed(sa, t))
+			continue;
+		/* nothing overtakes it, or its turn would never come */
+		return exclusive(t) && !list_empty(&sa->inflight) ? NULL : t;
 	}
 	return NULL;
 }
@@ -177,8 +198,7 @@ static size_t seal(struct ike *ike, struct ike_sa *sa, uint8_t exchange, bool re
 
 	if (m->w.err)
 		return 0;
-	return sk_seal(sa->aead_out, &sa->sizes, &hdr, m->first, ike->plain, len, sa->iv_counter++,
-		       ike->sealed, sizeof(ike->sealed));
+	return frag_seal(ike, sa, &hdr, m->first, ike->plain, len);
 }
 
 static int task_build(struct ike *ike, struct ike_sa *sa, struct task *t)
@@ -286,8 +306,7 @@ void window_run(struct ike *ike, struct ike_sa *sa)
 	struct task *t;
 	char text[WHY_MAX];
 
-	while (ike_sa_alive(sa) && sa->n_inflight < sa->peer_window &&
-	       (t = next_task(sa, ike->now))) {
+	while (ike_sa_alive(sa) && !window_full(sa) && (t = next_task(sa, ike->now))) {
 		int ret = task_start(ike, sa, t);
 
 		if (!ret)
@@ -356,6 +375,7 @@ void window_tick(struct ike *ike, struct ike_sa *sa)
 {
 	char peer[ADDR_PORT_STR];
 
+	frag_tick(ike, sa);
 	list_for_each_safe (it, tmp, &sa->inflight) {
 		struct task *t = list_entry(it, struct task, node);
 
@@ -379,7 +399,7 @@ void window_tick(struct ike *ike, struct ike_sa *sa)
 
 usec_t window_deadline(const struct ike_sa *sa)
 {
-	usec_t d = USEC_NEVER;
+	usec_t d = frag_deadline(sa);
 
 	list_for_each (it, &sa->inflight) {
 		const struct task *t = list_entry(it, struct task, node);
@@ -388,65 +408,85 @@ usec_t window_deadline(const struct ike_sa *sa)
 		if (t->give_up && t->give_up < d)
 			d = t->give_up;
 	}
-	if (sa->n_inflight >= sa->peer_window)
+	if (window_full(sa))
 		return d;
 	list_for_each (it, &sa->pending) {
 		const struct task *t = list_entry(it, struct task, node);
 
-		if (task_allowed(sa, t) && t->not_before < d)
-			d = t->not_before;
+		if (!task_allowed(sa, t))
+			continue;
+		if (exclusive(t) && !list_empty(&sa->inflight))
+			break; /* it waits for answers, and what comes after it for it */
+		d = t->not_before < d ? t->not_before : d;
 	}
 	return d;
 }
 
+void window_renew(struct ike_sa *sa)
+{
+	if (sa->conn->c.window > 1)
+		task_new(sa, TASK_LIVENESS, 0); /* without memory it stays at one */
+}
+
 /* ---- receiving ---- */
 
-/* Decrypt and decode. 0, or -EBADMSG for what has to be dropped; *ret_verdict tells about the inner
- * payloads, which are authentic. */
-static int open_message(struct ike *ike, struct ike_sa *sa, uint8_t *buf, size_t len,
-			struct ike_msg *in, enum msg_verdict *ret_verdict, uint8_t *ret_critical)
+/* Decrypt the one message or fragment in buf. 0, or -EBADMSG for what has to be dropped. */
+static int open_datagram(struct ike *ike, struct ike_sa *sa, uint8_t *buf, size_t len,
+			 struct ike_msg *in, uint8_t **ret_inner, size_t *ret_len)
 {
-	uint8_t *inner, critical;
-	size_t inner_len;
+	uint8_t critical;
 
-	if (msg_decode(buf, len, in, &critical) != MSG_OK || !in->has_sk) {
+	if (msg_decode(buf, len, in, &critical) != MSG_OK || (!in->has_sk && !in->has_skf)) {
 		ike->counters.dropped_syntax++;
 		return -EBADMSG;
 	}
-	if (!sa->aead_in || sk_open(sa->aead_in, &sa->sizes, buf, len, in, &inner, &inner_len)) {
+	if (in->has_skf && !frag_wanted(ike, sa, in))
+		return -EBADMSG;
+	if (!sa->aead_in || sk_open(sa->aead_in, &sa->sizes, buf, len, in, ret_inner, ret_len)) {
 		ike->counters.dropped_integrity++;
 		return -EBADMSG;
 	}
+	return 0;
+}
+
+/* Decrypt and decode. 0; -EBADMSG for what has to be dropped, -EAGAIN and -ENOBUFS for a fragment
+ * that does not make a message whole. hash: of the datagram, then of the message's first one.
+ * *ret_verdict tells about the inner payloads, which are authentic. */
+static int open_message(struct ike *ike, struct ike_sa *sa, uint8_t *buf, size_t len, uint8_t *hash,
+			struct ike_msg *in, enum msg_verdict *ret_verdict, uint8_t *ret_critical)
+{
+	uint8_t *inner;
+	size_t inner_len;
+	int ret = open_datagram(ike, sa, buf, len, in, &inner, &inner_len);
+
+	if (!ret && in->has_skf)
+		ret = frag_take(ike, sa, in, hash, inner, inner_len, &inner, &inner_len);
+	if (ret)
+		return ret;
+	frag_done(ike, sa, &in->hdr);
 	*ret_verdict = msg_decode_inner(in->sk_next, inner, inner_len, in, ret_critical);
 	return 0;
 }
 
-static struct response_cache *cached(struct ike_sa *sa, uint32_t msg_id)
-{
-	struct response_cache *c = &sa->cache[msg_id % WINDOW];
-
-	return c->buf && c->msg_id == msg_id ? c : NULL;
-}
-
 /* The window check, on the raw datagram. True: go on and decrypt. */
-static bool in_window(struct ike *ike, struct ike_sa *sa, const struct ike_path *path,
-		      const uint8_t *buf, size_t len, const struct ike_hdr *hdr,
-		      uint8_t hash[SHA256_OCTETS])
+static bool in_window(struct ike *ike, struct ike_sa *sa, const struct ike_path *path, uint8_t *buf,
+		      size_t len, const struct ike_hdr *hdr, uint8_t hash[SHA256_OCTETS])
 {
 	struct chunk in = { buf, len };
 	struct response_cache *c;
 
 	if (sha256_digest(&in, 1, hash))
 		return false;
-	c = cached(sa, hdr->msg_id);
-	if (c && hdr->msg_id + 1 == sa->expected_request) {
-		/* only an identical copy gets the stored answer, at the source of this copy */
-		if (!memcmp(c->hash, hash, SHA256_OCTETS)) {
+	c = rxwin_answered(sa, hdr->msg_id);
+	if (c) {
+		/* only an identical copy gets the stored answer, at the source of this copy; of a
+		 * request in fragments, the first (RFC 7383 2.6) */
+		if (!memcmp(c->hash, hash, SHA256_OCTETS) || frag_repeats(sa, buf, len)) {
 			out_send(ike, sa, path, c->buf, c->len);
 			ike->counters.retransmits_rx++;
 			return false;
 		}
-	} else if (hdr->msg_id == sa->expected_request && sa->state != IKE_CLOSED) {
+	} else if (rxwin_new(sa, hdr->msg_id) && sa->state != IKE_CLOSED) {
 		return true;
 	}
 	ike->counters.dropped_window++;
@@ -456,16 +496,13 @@ static bool in_window(struct ike *ike, struct ike_sa *sa, const struct ike_path 
 static void respond(struct ike *ike, struct ike_sa *sa, const struct ike_path *path,
 		    const struct ike_hdr *hdr, struct msg_wr *m, const uint8_t *hash)
 {
-	struct response_cache *c = &sa->cache[hdr->msg_id % WINDOW];
 	size_t len = seal(ike, sa, hdr->exchange, true, hdr->msg_id, m);
 	uint8_t *copy = len ? malloc(len) : NULL;
 
 	if (!copy)
 		return; /* as if lost: the peer retransmits and gets no second run (2.1) */
 	memcpy(copy, ike->sealed, len);
-	free(c->buf);
-	*c = (struct response_cache){ .msg_id = hdr->msg_id, .buf = copy, .len = len };
-	memcpy(c->hash, hash, SHA256_OCTETS);
+	rxwin_answer(sa, hdr->msg_id, hash, copy, len);
 	out_send(ike, sa, path, copy, len);
 }
 
@@ -494,7 +531,7 @@ void window_request(struct ike *ike, struct ike_sa *sa, const struct ike_path *p
 	struct msg_wr m;
 
 	if (!in_window(ike, sa, path, buf, len, hdr, hash) ||
-	    open_message(ike, sa, buf, len, &in, &verdict, &critical))
+	    open_message(ike, sa, buf, len, hash, &in, &verdict, &critical))
 		return;
 	sa->last_rx = ike->now;
 	natd_seen(ike, sa, path);
@@ -515,7 +552,7 @@ void window_request(struct ike *ike, struct ike_sa *sa, const struct ike_path *p
 	}
 	if (after == AFTER_DROP)
 		return;
-	sa->expected_request = hdr->msg_id + 1;
+	rxwin_taken(sa, hdr->msg_id);
 	respond(ike, sa, path, hdr, &m, hash);
 	ike_sa_touch(sa);
 	if (after == AFTER_CLOSE) {
@@ -544,7 +581,7 @@ void window_response(struct ike *ike, struct ike_sa *sa, const struct ike_path *
 {
 	struct task *t = in_flight(sa, hdr->msg_id);
 	enum msg_verdict verdict;
-	uint8_t critical = 0;
+	uint8_t hash[SHA256_OCTETS] = { 0 }, critical = 0; /* nobody asks for a response's hash */
 	struct ike_msg in;
 
 	if (!t || task_ops[t->kind].exchange != hdr->exchange || !ike_sa_alive(sa)) {
@@ -555,7 +592,7 @@ void window_response(struct ike *ike, struct ike_sa *sa, const struct ike_path *
 		sa_init_response(ike, sa, path, buf, len);
 		return;
 	}
-	if (open_message(ike, sa, buf, len, &in, &verdict, &critical))
+	if (open_message(ike, sa, buf, len, hash, &in, &verdict, &critical))
 		return;
 	sa->last_rx = ike->now;
 	if (verdict != MSG_OK) {

@@ -44,29 +44,31 @@ size_t sk_sealed_octets(const struct aead_sizes *s, size_t inner_len)
 	return SK_AAD_OCTETS + s->iv + text_octets(s, inner_len) + s->icv;
 }
 
-size_t sk_seal(struct aead *a, const struct aead_sizes *s, const struct ike_hdr *hdr,
-	       uint8_t inner_first, const uint8_t *inner, size_t inner_len, uint64_t iv_counter,
-	       uint8_t *out, size_t cap)
+size_t sk_seal_as(struct aead *a, const struct aead_sizes *s, const struct ike_hdr *hdr,
+		  const struct sk_form *form, const uint8_t *inner, size_t inner_len,
+		  uint64_t iv_counter, uint8_t *out, size_t cap)
 {
 	struct wr w = wr_init(out, cap);
 	struct ike_hdr h = *hdr;
-	size_t total, text_len;
+	size_t total, text_len, aad;
 	uint8_t *iv, *text;
 
 	if (inner_len > IKE_MSG_MAX)
 		return 0;
 	text_len = text_octets(s, inner_len);
-	total = sk_sealed_octets(s, inner_len);
+	total = sk_sealed_octets(s, inner_len) + form->head_len;
 	if (total > IKE_MSG_MAX || total > cap)
 		return 0;
 
-	h.next_payload = PLD_SK;
+	h.next_payload = form->type;
 	h.length = (uint32_t)total;
 	ike_hdr_put(&w, &h);
-	wr_u8(&w, inner_first);
+	wr_u8(&w, form->inner_first);
 	wr_u8(&w, 0);
 	wr_u16(&w, (uint16_t)(total - IKE_HEADER_OCTETS));
+	wr_bytes(&w, form->head, form->head_len);
 
+	aad = w.len;
 	iv = out + w.len;
 	if (s->iv == AEAD_IV_OCTETS)
 		wr_u64(&w, iv_counter);
@@ -79,11 +81,20 @@ size_t sk_seal(struct aead *a, const struct aead_sizes *s, const struct ike_hdr 
 	wr_zero(&w, s->icv);
 	if (w.err)
 		return 0;
-	if (aead_seal(a, out, SK_AAD_OCTETS, iv, text, text_len, NULL, 0)) {
+	if (aead_seal(a, out, aad, iv, text, text_len, NULL, 0)) {
 		secret_wipe(out, total); /* no plaintext is left where a datagram was expected */
 		return 0;
 	}
 	return total;
+}
+
+size_t sk_seal(struct aead *a, const struct aead_sizes *s, const struct ike_hdr *hdr,
+	       uint8_t inner_first, const uint8_t *inner, size_t inner_len, uint64_t iv_counter,
+	       uint8_t *out, size_t cap)
+{
+	struct sk_form sk = { .type = PLD_SK, .inner_first = inner_first };
+
+	return sk_seal_as(a, s, hdr, &sk, inner, inner_len, iv_counter, out, cap);
 }
 
 int sk_open(struct aead *a, const struct aead_sizes *s, uint8_t *buf, size_t len,

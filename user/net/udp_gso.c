@@ -409,6 +409,18 @@ uint8_t *udp_rxq_get(struct udp_rxq *q, int i, size_t *ret_len, size_t *ret_gso)
 	return q->iov[i].iov_base;
 }
 
+uint64_t udp_rxq_from(const struct udp_rxq *q, int i)
+{
+	const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)&q->from[i];
+	const struct sockaddr_in *v4 = (const struct sockaddr_in *)&q->from[i];
+	uint64_t half[2];
+
+	if (v4->sin_family == AF_INET)
+		return UINT64_C(1) << 63 | (uint64_t)v4->sin_addr.s_addr << 16 | v4->sin_port;
+	memcpy(half, &v6->sin6_addr, sizeof(half));
+	return ((half[0] ^ v6->sin6_port) * UINT64_C(0x9e3779b97f4a7c15) ^ half[1]) | 1;
+}
+
 void udp_rxq_addrs(struct udp_rxq *q, int i, uint16_t local_port, struct udp_addr *ret_local,
 		   struct udp_addr *ret_remote, uint32_t *ret_ifindex)
 {
