@@ -312,3 +312,22 @@ Test(creds, one_side_with_a_secret)
 	cr_expect_eq(c->ike.conns[0].psk.len, 5);
 	conf_free(c);
 }
+
+/* A thousand connections of one CA are one set of CAs, and one key of ours. */
+Test(creds, read_once)
+{
+	static const char second[] =
+		"connection \"d\" {\n" LOCAL REMOTE TAIL "connection \"e\" {\n" LOCAL
+		"remote { auth = pubkey cacerts = { \"pki/ca.pem\" } crl = off }\n" TAIL;
+	char text[2048];
+	struct conf *c;
+
+	snprintf(text, sizeof(text), "%s%s%s", HEAD LOCAL REMOTE TAIL, second, PRIVATE);
+	c = load_mode(text, 0600);
+	cr_assert(c, "%s", error);
+	cr_expect_eq(c->ike.conns[0].creds[0], c->ike.conns[1].creds[0]);
+	cr_expect_eq(c->ike.conns[0].trust, c->ike.conns[1].trust);
+	cr_expect_eq(c->ike.conns[0].creds[0], c->ike.conns[2].creds[0]);
+	cr_expect_neq(c->ike.conns[0].trust, c->ike.conns[2].trust); /* another policy */
+	conf_free(c);
+}

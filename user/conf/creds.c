@@ -214,9 +214,77 @@ static int private_of_file(struct parse *p, const struct sec *s, void *ctx)
 	return r ? r : 1;
 }
 
+/* ---- what several connections name is read once ---- */
+
+struct kept {
+	size_t n;
+	struct kept_one {
+		char *key; /* owned: which files, and what for */
+		struct cred *cred;
+		struct trust *trust;
+	} * all;
+};
+
+static void kept_clear(struct kept *k)
+{
+	for (size_t i = 0; i < k->n; i++) {
+		free(k->all[i].key);
+		cred_unref(k->all[i].cred);
+		trust_unref(k->all[i].trust);
+	}
+	free(k->all);
+}
+
+static const struct kept_one *kept_find(const struct kept *k, const char *key)
+{
+	for (size_t i = 0; i < k->n; i++)
+		if (!strcmp(k->all[i].key, key))
+			return &k->all[i];
+	return NULL;
+}
+
+/* Takes references of its own. Without memory it is read again, nothing worse. */
+static void kept_add(struct kept *k, const char *key, struct cred *cred, struct trust *trust)
+{
+	struct kept_one *all = realloc(k->all, (k->n + 1) * sizeof(*all));
+
+	if (all)
+		k->all = all;
+	if (!all || !(all[k->n].key = strdup(key)))
+		return;
+	all[k->n].cred = cred_ref(cred);
+	all[k->n++].trust = trust_ref(trust);
+}
+
+/* The names of all files under those keys, after a word. The caller frees it; NULL: no memory, or a
+ * mistake that was reported. */
+static char *kept_key(struct parse *p, const struct sec *s, const char *const *keys,
+		      const char *word)
+{
+	char *text = NULL, path[PATH_OCTETS];
+	size_t len;
+	FILE *f = open_memstream(&text, &len);
+	int r = 0;
+
+	if (!f)
+		return NULL;
+	fputs(word, f);
+	for (; *keys; keys++) {
+		for (size_t i = 0; i < sec_count(s, *keys) && r == 0; i++) {
+			r = path_of(p, sec_nth(s, *keys, i), path);
+			fprintf(f, "\n%s %s", *keys, r == 0 ? path : "");
+		}
+	}
+	if (fclose(f) || r < 0) {
+		free(text);
+		return NULL;
+	}
+	return text;
+}
+
 /* ---- ours ---- */
 
-static int cred_new(struct parse *p, const struct val *v, struct cred **ret_cred)
+static int cred_read(struct parse *p, const struct val *v, struct cred **ret_cred)
 {
 	struct secret buf = { .len = 0 };
 	struct cred *c = NULL;
@@ -257,6 +325,25 @@ static int cred_new(struct parse *p, const struct val *v, struct cred **ret_cred
 	return r;
 }
 
+static int cred_get(struct parse *p, const struct val *v, struct kept *kept, struct cred **ret_cred)
+{
+	const struct kept_one *one;
+	char path[PATH_OCTETS];
+	int r = path_of(p, v, path);
+
+	if (r < 0)
+		return r;
+	one = kept_find(kept, path);
+	if (one) {
+		*ret_cred = cred_ref(one->cred);
+		return 0;
+	}
+	r = cred_read(p, v, ret_cred);
+	if (r == 0)
+		kept_add(kept, path, *ret_cred, NULL);
+	return r;
+}
+
 /* Our identity must be one that the certificate proves. */
 static int check_id(struct parse *p, const struct sec *local, const struct val *v,
 		    struct ike_conn_cfg *c, const struct cred *cred)
@@ -285,7 +372,8 @@ static int check_id(struct parse *p, const struct sec *local, const struct val *
 		v->text, info.subject);
 }
 
-static int build_ours(struct parse *p, const struct sec *conn, struct ike_conn_cfg *c)
+static int build_ours(struct parse *p, const struct sec *conn, struct kept *kept,
+		      struct ike_conn_cfg *c)
 {
 	struct sec local = sec_sub(conn, "local", 0);
 	size_t n = sec_count(&local, "certs");
@@ -298,7 +386,7 @@ static int build_ours(struct parse *p, const struct sec *conn, struct ike_conn_c
 	for (size_t i = 0; i < n && r == 0; i++) {
 		const struct val *v = sec_nth(&local, "certs", i);
 
-		r = cred_new(p, v, &c->creds[i]);
+		r = cred_get(p, v, kept, &c->creds[i]);
 		if (r < 0)
 			break;
 		c->n_creds++;
@@ -334,8 +422,10 @@ static int add_file(struct parse *p, const struct val *v, struct trust *t, bool 
 	}
 }
 
-static int build_theirs(struct parse *p, const struct sec *conn, struct ike_conn_cfg *c)
+static int build_theirs(struct parse *p, const struct sec *conn, struct kept *kept,
+			struct ike_conn_cfg *c)
 {
+	static const char *const files[] = { "cacerts", "crls", NULL };
 	static const char *const policies[] = {
 		[CRL_OFF] = "off", [CRL_IFPRESENT] = "ifpresent", [CRL_STRICT] = "strict", NULL
 	};
@@ -343,15 +433,25 @@ static int build_theirs(struct parse *p, const struct sec *conn, struct ike_conn
 	unsigned policy = CRL_IFPRESENT;
 	int r = val_word(p, sec_get(&remote, "crl"), policies, &policy);
 
+	const struct kept_one *one;
+	char *key;
+
 	if (r < 0)
 		return r;
-	c->trust = trust_new(policy);
+	key = kept_key(p, &remote, files, policies[policy]);
+	if (!key)
+		return p->err ? p->err : -ENOMEM;
+	one = kept_find(kept, key);
+	c->trust = one ? trust_ref(one->trust) : trust_new(policy);
 	if (!c->trust)
-		return -ENOMEM;
-	for (size_t i = 0; i < sec_count(&remote, "cacerts") && r == 0; i++)
+		r = -ENOMEM;
+	for (size_t i = 0; !one && i < sec_count(&remote, "cacerts") && r == 0; i++)
 		r = add_file(p, sec_nth(&remote, "cacerts", i), c->trust, false);
-	for (size_t i = 0; i < sec_count(&remote, "crls") && r == 0; i++)
+	for (size_t i = 0; !one && i < sec_count(&remote, "crls") && r == 0; i++)
 		r = add_file(p, sec_nth(&remote, "crls", i), c->trust, true);
+	if (!one && r == 0)
+		kept_add(kept, key, NULL, c->trust);
+	free(key);
 	return r;
 }
 
@@ -392,6 +492,7 @@ bool conf_key_word(const char *word, uint8_t *ret_types, uint16_t *ret_bits)
 int conf_build_creds(struct parse *p)
 {
 	int r = privates_each(p, private_check, NULL);
+	struct kept kept = { .n = 0 };
 	size_t n = 0;
 
 	/* in the order in which conf.c filled them */
@@ -403,10 +504,11 @@ int conf_build_creds(struct parse *p)
 			struct ike_conn_cfg *c = &p->conf->ike.conns[n++];
 
 			if (c->local_auth == AUTH_BY_PUBKEY)
-				r = build_ours(p, &s, c);
+				r = build_ours(p, &s, &kept, c);
 			if (r == 0 && c->remote_auth == AUTH_BY_PUBKEY)
-				r = build_theirs(p, &s, c);
+				r = build_theirs(p, &s, &kept, c);
 		}
 	}
+	kept_clear(&kept);
 	return r;
 }
