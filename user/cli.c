@@ -141,6 +141,27 @@ static void on_event(struct cli *c, const json_t *event)
 	fflush(stdout);
 }
 
+/* A long list comes in pieces: each has further entries of the same lists. Takes piece. */
+static json_t *join(json_t *data, json_t *piece)
+{
+	const char *key;
+	json_t *v;
+
+	if (!data)
+		return piece;
+	json_object_foreach(piece, key, v)
+	{
+		json_t *old = json_object_get(data, key);
+
+		if (json_is_array(old) && json_is_array(v))
+			json_array_extend(old, v);
+		else
+			json_object_set(data, key, v);
+	}
+	json_decref(piece);
+	return data;
+}
+
 /* Sends and follows to the end. args is taken. *ret_data, if wanted, is the caller's. */
 static int run(struct cli *c, const char *cmd, json_t *args, int timeout_msec, json_t **ret_data)
 {
@@ -159,10 +180,8 @@ static int run(struct cli *c, const char *cmd, json_t *args, int timeout_msec, j
 		event = json_object_get(reply, "event");
 		if (event)
 			on_event(c, event);
-		if (data && ret_data) {
-			json_decref(*ret_data);
-			*ret_data = json_incref(data);
-		}
+		if (data && ret_data)
+			*ret_data = join(*ret_data, json_incref(data));
 		if (json_is_true(json_object_get(reply, "done"))) {
 			r = end_of(c, reply);
 			json_decref(reply);

@@ -36,6 +36,9 @@
  *             "children":[{"name":"net","state":"down"|"installed","held":false}],
  *             "last_error":"..."|null,"last_error_usec":null}]}
  *
+ * Long lists (sas, paths) come in several data messages, each with some of the entries: the whole is
+ * all of them together.
+ *
  * sas  {"now_usec","ike_sas":[{"conn":"home","state":"ESTABLISHED","initiator":true,
  *   "role":"I"|"R","spi_i":"...","spi_r":"...","local":"192.0.2.2:4500",
  *   "remote":"198.51.100.1:4500","nat_local":false,"nat_remote":false,"local_id":"...",

@@ -63,6 +63,8 @@ void ctl_reply_done(struct ctl_req *req, enum ctl_code code, const char *fmt, ..
 
 /* False once the client has gone. */
 bool ctl_req_alive(const struct ctl_req *req);
+/* Octets of output that its client has not taken yet. */
+size_t ctl_req_unread(const struct ctl_req *req);
 /* Called at most once; fn may call ctl_reply_done. NULL clears. */
 void ctl_req_on_gone(struct ctl_req *req, ctl_gone_fn *fn, void *ctx);
 /* Turn a request into an endless stream of what ctl_publish gets. The server owns it from now on:

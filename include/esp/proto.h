@@ -43,6 +43,8 @@ enum engine_msg_type {
 	ENGINE_SHUTDOWN,  /* wipe all and exit */
 	ENGINE_SA_RETIRE, /* engine_id: send on it no more, take in what is under way; SA_DEL
 			   * follows */
+	ENGINE_SA_GET,	  /* engine_id: Child SA id -> ENGINE_SA_INFO, result */
+	ENGINE_PATHS,	  /* -> ENGINE_PATH_INFO*, ENGINE_COUNTERS, result */
 	/* data messages and results */
 	ENGINE_RESULT = 64, /* engine_result */
 	ENGINE_HELLO_INFO,  /* engine_hello */

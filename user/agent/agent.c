@@ -215,8 +215,6 @@ static void trim(struct agent *a)
 {
 	usec_t now = agent_now();
 
-	if (a->families.n > a->most_peers)
-		a->most_peers = a->families.n;
 	if (a->most_peers >= a->families.n + TRIM_PEERS && a->families.n <= a->most_peers / 2) {
 		a->most_peers = a->families.n;
 		a->trim_at = now + TRIM_SEC * USEC_PER_SEC;
@@ -531,6 +529,7 @@ static void agent_clean(struct agent *a)
 static void agent_close(struct agent *a)
 {
 	ctl_server_free(a->ctl);
+	long_lists_close(a);
 	ike_free(a->ike);
 	engine_link_close(a);
 	dp_close(a->dp);
@@ -560,6 +559,7 @@ int agent_run(const struct agent_options *opt, struct conf *conf)
 	list_init(&a->peers);
 	list_init(&a->retired);
 	list_init(&a->conns);
+	list_init(&a->long_lists);
 	hash_init(&a->families);
 	hash_init(&a->peers_of);
 	hash_init(&a->children);

@@ -142,6 +142,7 @@ struct agent {
 	usec_t trim_at;			/* when it is, 0: not now */
 	struct hash children;		/* by id */
 	struct hash paths, path_names;	/* by id, by name */
+	struct list long_lists;		/* answers under way */
 	struct hash inner;		/* inner.c: what is routed to the TUN device */
 	struct list retired; /* Child SAs whose last packets may be under way, oldest first */
 	struct op ops[AGENT_OPS_MAX];
@@ -223,9 +224,14 @@ void engine_link_close(struct agent *a);
 void engine_replace(struct agent *a);
 /* A request and its result. Events that come before it are handled. 0 or -errno. */
 int engine_request(struct agent *a, struct engine_hdr *msg, uint16_t type, size_t len);
-/* Refresh counters and path infos; on_sa may be NULL. */
+/* Refresh counters and path infos, and hear of every Child SA, however many there are. */
 int engine_stats(struct agent *a, void (*on_sa)(void *ctx, const struct engine_sa_info *sa),
 		 void *ctx);
+/* Refresh counters and path infos. */
+int engine_paths(struct agent *a);
+/* What the engine knows of one Child SA. 0, -ENOENT, -errno. */
+int engine_sa_get(struct agent *a, uint32_t id,
+		  void (*on_sa)(void *ctx, const struct engine_sa_info *sa), void *ctx);
 void engine_ike_send(struct agent *a, const struct ike_path *p, const uint8_t *buf, size_t len);
 void engine_keep_image(struct agent *a, uint64_t family, const uint8_t *img, size_t len);
 
@@ -341,11 +347,17 @@ void control_event(struct agent *a, enum ctl_event kind, const char *conn, const
 /* A step or the end of an operation. */
 void control_op_event(struct agent *a, const struct ike_output *o);
 json_t *report_status(struct agent *a);
-json_t *report_sas(struct agent *a);
-json_t *report_paths(struct agent *a, const char *conn_or_null);
+json_t *report_sa(struct agent *a, const struct ike_sa *sa);
+void report_peer_paths(struct agent *a, const struct peer *p, json_t *out);
 json_t *report_stats(struct agent *a);
 json_t *report_keys(struct agent *a);
 json_t *report_certs(struct agent *a); /* report_certs.c */
+
+/* ---- long_list.c: answers in pieces; they end the request ---- */
+
+void long_list_sas(struct agent *a, struct ctl_req *req);
+void long_list_paths(struct agent *a, struct ctl_req *req, const char *conn_or_null);
+void long_lists_close(struct agent *a);
 
 /* ---- starter.c: a process that starts and ends the engine ---- */
 

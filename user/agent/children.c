@@ -34,6 +34,8 @@ struct peer *peer_get(struct agent *a, uint64_t family, const char *conn)
 	list_init(&p->children);
 	list_append(&a->peers, &p->node);
 	hash_add(&a->families, &p->by_family, family);
+	if (a->families.n > a->most_peers)
+		a->most_peers = a->families.n;
 	hash_add(&a->peers_of, &p->by_conn, hash_octets(p->conn, strlen(p->conn)));
 	return p;
 }

@@ -242,7 +242,7 @@ static void cmd_status(struct agent *a, struct ctl_req *req, const json_t *args)
 static void cmd_sas(struct agent *a, struct ctl_req *req, const json_t *args)
 {
 	(void)args;
-	reply_json(req, report_sas(a));
+	long_list_sas(a, req);
 }
 
 static void cmd_paths(struct agent *a, struct ctl_req *req, const json_t *args)
@@ -250,7 +250,7 @@ static void cmd_paths(struct agent *a, struct ctl_req *req, const json_t *args)
 	const char *name = arg(args, "conn");
 
 	if (!name || conn_wanted(a, req, name))
-		reply_json(req, report_paths(a, name));
+		long_list_paths(a, req, name);
 }
 
 static void cmd_stats(struct agent *a, struct ctl_req *req, const json_t *args)

@@ -260,6 +260,22 @@ int engine_stats(struct agent *a, void (*on_sa)(void *ctx, const struct engine_s
 	return request_wait(a, &h, ENGINE_STATS, sizeof(h), -1, &w);
 }
 
+int engine_paths(struct agent *a)
+{
+	struct engine_hdr h = { 0 };
+
+	return engine_request(a, &h, ENGINE_PATHS, sizeof(h));
+}
+
+int engine_sa_get(struct agent *a, uint32_t id,
+		  void (*on_sa)(void *ctx, const struct engine_sa_info *sa), void *ctx)
+{
+	struct wait w = { .on_sa = on_sa, .ctx = ctx };
+	struct engine_id m = { .id = id };
+
+	return request_wait(a, &m.h, ENGINE_SA_GET, sizeof(m), -1, &w);
+}
+
 void engine_ike_send(struct agent *a, const struct ike_path *p, const uint8_t *buf, size_t len)
 {
 	static union {

@@ -238,8 +238,7 @@ json_t *report_status(struct agent *a)
 
 static void on_sa(void *ctx, const struct engine_sa_info *s)
 {
-	json_t *o = json_object(), *all = ctx;
-	char key[16];
+	json_t *o = ctx;
 
 	set_str(o, "driver", s->driver);
 	set_int(o, "rx_packets", s->in_packets);
@@ -254,14 +253,11 @@ static void on_sa(void *ctx, const struct engine_sa_info *s)
 	set_int(o, "drop_ts", s->drop_ts);
 	set_int(o, "last_rx_usec", s->last_in_usec);
 	set_int(o, "last_tx_usec", s->last_out_usec);
-	snprintf(key, sizeof(key), "%u", s->id);
-	set(all, key, o);
 }
 
-static json_t *child_json(const struct ike_child_info *c, const json_t *engine)
+static json_t *child_json(struct agent *a, const struct ike_child_info *c)
 {
-	json_t *o = json_object(), *live;
-	char key[16];
+	json_t *o = json_object();
 
 	set_int(o, "id", c->id);
 	set_str(o, "name", c->name);
@@ -281,51 +277,41 @@ static json_t *child_json(const struct ike_child_info *c, const json_t *engine)
 	set_limit(o, "life_packets", c->hard_packets);
 	set(o, "local_ts", ts_list(c->ts_local, c->n_ts_local));
 	set(o, "remote_ts", ts_list(c->ts_remote, c->n_ts_remote));
-	snprintf(key, sizeof(key), "%u", c->id);
-	live = json_object_get(engine, key);
-	if (live)
-		json_object_update(o, live);
+	engine_sa_get(a, c->id, on_sa, o);
 	return o;
 }
 
-json_t *report_sas(struct agent *a)
+json_t *report_sa(struct agent *a, const struct ike_sa *ike_sa)
 {
-	json_t *o = json_object(), *list = json_array(), *engine = json_object();
+	json_t *sa = json_object(), *children = json_array();
 	struct ike_child_info ci;
 	struct ike_sa_info s;
 
-	engine_stats(a, on_sa, engine);
-	for (size_t i = 0; i < ike_sa_count(a->ike); i++) {
-		json_t *sa = json_object(), *children = json_array();
-
-		if (!ike_sa_at(a->ike, i, &s))
-			continue;
-		set_str(sa, "conn", s.conn);
-		set_str(sa, "state", s.state);
-		set(sa, "initiator", json_boolean(s.initiator));
-		set_str(sa, "role", s.role_i ? "I" : "R");
-		set_hex(sa, "spi_i", s.spi_i, 16);
-		set_hex(sa, "spi_r", s.spi_r, 16);
-		set_udp(sa, "local", &s.path.local);
-		set_udp(sa, "remote", &s.path.remote);
-		set(sa, "nat_local", json_boolean(s.nat_local));
-		set(sa, "nat_remote", json_boolean(s.nat_remote));
-		set(sa, "local_id", id_text(&s.local_id));
-		set(sa, "remote_id", id_text(&s.remote_id));
-		set_str(sa, "suite", s.suite);
-		set_int(sa, "since_usec", s.since);
-		set_usec(sa, "rekey_usec", s.rekey_at);
-		set_usec(sa, "ends_usec", s.ends_at);
-		set(sa, "vips", addr_list(s.vips, s.n_vips));
-		for (size_t k = 0; ike_child_at(a->ike, i, k, &ci); k++)
-			json_array_append_new(children, child_json(&ci, engine));
-		set(sa, "children", children);
-		json_array_append_new(list, sa);
+	ike_sa_look(ike_sa, &s);
+	set_str(sa, "conn", s.conn);
+	set_str(sa, "state", s.state);
+	set(sa, "initiator", json_boolean(s.initiator));
+	set_str(sa, "role", s.role_i ? "I" : "R");
+	set_hex(sa, "spi_i", s.spi_i, 16);
+	set_hex(sa, "spi_r", s.spi_r, 16);
+	set_udp(sa, "local", &s.path.local);
+	set_udp(sa, "remote", &s.path.remote);
+	set(sa, "nat_local", json_boolean(s.nat_local));
+	set(sa, "nat_remote", json_boolean(s.nat_remote));
+	set(sa, "local_id", id_text(&s.local_id));
+	set(sa, "remote_id", id_text(&s.remote_id));
+	set_str(sa, "suite", s.suite);
+	set_int(sa, "since_usec", s.since);
+	set_usec(sa, "rekey_usec", s.rekey_at);
+	set_usec(sa, "ends_usec", s.ends_at);
+	set(sa, "vips", addr_list(s.vips, s.n_vips));
+	for (const struct child_sa *c = ike_child_next(ike_sa, NULL); c;
+	     c = ike_child_next(ike_sa, c)) {
+		ike_child_look(c, &ci);
+		json_array_append_new(children, child_json(a, &ci));
 	}
-	json_decref(engine);
-	set_int(o, "now_usec", agent_now());
-	set(o, "ike_sas", list);
-	return o;
+	set(sa, "children", children);
+	return sa;
 }
 
 /* ---- paths ---- */
@@ -373,22 +359,10 @@ static json_t *path_json(struct agent *a, const struct path *p)
 	return o;
 }
 
-json_t *report_paths(struct agent *a, const char *conn)
+void report_peer_paths(struct agent *a, const struct peer *p, json_t *out)
 {
-	json_t *o = json_object(), *l = json_array();
-
-	engine_stats(a, NULL, NULL); /* path infos come with it */
-	list_for_each (it, &a->peers) {
-		struct peer *p = list_entry(it, struct peer, node);
-
-		if (conn && strcmp(conn, p->conn))
-			continue;
-		list_for_each (pi, &p->paths)
-			json_array_append_new(l, path_json(a, list_entry(pi, struct path, node)));
-	}
-	set_int(o, "now_usec", agent_now());
-	set(o, "paths", l);
-	return o;
+	list_for_each (it, &p->paths)
+		json_array_append_new(out, path_json(a, list_entry(it, struct path, node)));
 }
 
 /* ---- stats ---- */
@@ -428,7 +402,7 @@ static json_t *engine_stats_json(struct agent *a)
 	const struct engine_counters *c = &a->engine_counters;
 	json_t *o;
 
-	if (engine_stats(a, NULL, NULL))
+	if (engine_paths(a))
 		return NULL;
 	o = json_object();
 #define N(f) set_int(o, #f, c->f)

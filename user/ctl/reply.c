@@ -157,6 +157,11 @@ bool ctl_req_alive(const struct ctl_req *req)
 	return req->client != NULL;
 }
 
+size_t ctl_req_unread(const struct ctl_req *req)
+{
+	return req->client ? unread(req->client) : 0;
+}
+
 void ctl_req_on_gone(struct ctl_req *req, ctl_gone_fn *fn, void *ctx)
 {
 	req->gone = fn;

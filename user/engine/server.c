@@ -257,13 +257,28 @@ static void counters(struct server *s, uint32_t seq)
 	put(s, &k.h, sizeof(k), true);
 }
 
-static void list_all(struct server *s, uint32_t seq, bool stats)
+static void list_paths(struct server *s, uint32_t seq)
 {
 	struct path_out o = { s, seq };
 
+	paths_each(s->e, path_info, &o);
+}
+
+static int sa_get(struct server *s, uint32_t id, uint32_t seq)
+{
+	const struct sa *sa = sad_find(&s->e->sad, id);
+
+	if (!sa)
+		return -ENOENT;
+	sa_info(s, sa, seq);
+	return 0;
+}
+
+static void list_all(struct server *s, uint32_t seq, bool stats)
+{
 	for (size_t i = 0; i < s->e->sad.n; i++)
 		sa_info(s, s->e->sad.all[i], seq);
-	paths_each(s->e, path_info, &o);
+	list_paths(s, seq);
 	if (stats)
 		counters(s, seq);
 	else
@@ -369,6 +384,12 @@ static int serve(struct server *s, const struct engine_hdr *h, size_t len)
 		return 0;
 	case ENGINE_STATS:
 		list_all(s, h->seq, true);
+		return 0;
+	case ENGINE_SA_GET:
+		return sa_get(s, id->id, h->seq);
+	case ENGINE_PATHS:
+		list_paths(s, h->seq);
+		counters(s, h->seq);
 		return 0;
 	case ENGINE_SHUTDOWN:
 		s->stop = true;

@@ -107,6 +107,7 @@ size_t engine_msg_min(uint16_t type)
 	case ENGINE_SA_OUT_ON:
 	case ENGINE_SA_RETIRE:
 	case ENGINE_PATH_DEL:
+	case ENGINE_SA_GET:
 		return sizeof(struct engine_id);
 	case ENGINE_EV_SA_LIMIT:
 		return sizeof(struct engine_limit);
@@ -124,6 +125,7 @@ size_t engine_msg_min(uint16_t type)
 	case ENGINE_LIST:
 	case ENGINE_STATS:
 	case ENGINE_SHUTDOWN:
+	case ENGINE_PATHS:
 		return sizeof(struct engine_hdr);
 	case ENGINE_RESULT:
 		return sizeof(struct engine_result);

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Lists that may have thousands of entries: a piece each time the loop comes round, while the
+ * client reads, so that nobody waits for them and no buffer has to hold them. Entries that come or
+ * go meanwhile may be in the list or not; none is there twice. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <event2/event.h>
+
+#include "agent.h"
+
+enum {
+	PIECE = 64,		/* entries a message */
+	UNREAD_MAX = 256 << 10, /* octets a client has not read: it has its turn */
+	PAUSE_MSEC = 5,
+};
+
+struct long_list {
+	struct list node; /* agent.long_lists */
+	struct agent *a;
+	struct ctl_req *req;
+	struct event *ev;
+	const char *key;
+	bool (*piece)(struct long_list *l, json_t *out, size_t n); /* false: that was the last */
+	uint64_t serial;					   /* SAs: done as far as this */
+	size_t at, n_families;					   /* paths: the peers */
+	uint64_t *families;
+};
+
+static void end(struct long_list *l, enum ctl_code code, const char *why)
+{
+	list_remove(&l->node);
+	if (l->ev)
+		event_free(l->ev);
+	if (code == CTL_OK)
+		ctl_reply_done(l->req, CTL_OK, NULL);
+	else
+		ctl_reply_done(l->req, code, "%s", why);
+	free(l->families);
+	free(l);
+}
+
+static void on_turn(evutil_socket_t fd, short what, void *ctx)
+{
+	const struct timeval pause = { 0, PAUSE_MSEC * 1000 }, soon = { 0, 0 };
+	struct long_list *l = ctx;
+	json_t *list, *data;
+	bool more;
+
+	(void)fd;
+	(void)what;
+	if (!ctl_req_alive(l->req)) {
+		end(l, CTL_FAILED, "the client left");
+		return;
+	}
+	if (ctl_req_unread(l->req) > UNREAD_MAX) {
+		event_add(l->ev, &pause);
+		return;
+	}
+	list = json_array();
+	more = l->piece(l, list, PIECE);
+	data = json_object();
+	json_object_set_new(data, "now_usec", json_integer((json_int_t)agent_now()));
+	json_object_set_new(data, l->key, list);
+	ctl_reply_data(l->req, data);
+	if (more)
+		event_add(l->ev, &soon);
+	else
+		end(l, CTL_OK, NULL);
+}
+
+static struct long_list *begin(struct agent *a, struct ctl_req *req, const char *key)
+{
+	struct long_list *l = calloc(1, sizeof(*l));
+
+	if (!l) {
+		ctl_reply_done(req, CTL_FAILED, "out of memory");
+		return NULL;
+	}
+	l->a = a;
+	l->req = req;
+	l->key = key;
+	list_append(&a->long_lists, &l->node);
+	l->ev = evtimer_new(a->base, on_turn, l);
+	if (l->ev)
+		return l;
+	end(l, CTL_FAILED, "out of memory");
+	return NULL;
+}
+
+static bool sas_piece(struct long_list *l, json_t *out, size_t n)
+{
+	const struct ike_sa *sa = ike_sa_after(l->a->ike, l->serial);
+
+	for (; sa && n; n--) {
+		json_array_append_new(out, report_sa(l->a, sa));
+		l->serial = ike_sa_serial(sa);
+		sa = ike_sa_next(l->a->ike, sa);
+	}
+	return sa;
+}
+
+void long_list_sas(struct agent *a, struct ctl_req *req)
+{
+	struct long_list *l = begin(a, req, "ike_sas");
+
+	if (!l)
+		return;
+	l->piece = sas_piece;
+	on_turn(-1, 0, l);
+}
+
+static bool paths_piece(struct long_list *l, json_t *out, size_t n)
+{
+	while (l->at < l->n_families && json_array_size(out) < n) {
+		struct peer *p = peer_find(l->a, l->families[l->at++]);
+
+		if (p)
+			report_peer_paths(l->a, p, out);
+	}
+	return l->at < l->n_families;
+}
+
+void long_list_paths(struct agent *a, struct ctl_req *req, const char *conn)
+{
+	struct long_list *l = begin(a, req, "paths");
+
+	if (!l)
+		return;
+	l->piece = paths_piece;
+	l->families = calloc(a->families.n + 1, sizeof(*l->families));
+	if (!l->families) {
+		end(l, CTL_FAILED, "out of memory");
+		return;
+	}
+	list_for_each (it, &a->peers) {
+		const struct peer *p = list_entry(it, struct peer, node);
+
+		if (!conn || !strcmp(conn, p->conn))
+			l->families[l->n_families++] = p->family;
+	}
+	engine_paths(a); /* what it knows of those it probes */
+	on_turn(-1, 0, l);
+}
+
+void long_lists_close(struct agent *a)
+{
+	while (!list_empty(&a->long_lists))
+		end(list_entry(a->long_lists.next, struct long_list, node), CTL_FAILED,
+		    "the agent stops");
+}
