@@ -14,12 +14,12 @@ static __always_inline __u32 path_word(__u32 id)
 {
 	struct steer_path_cur *cur = bpf_map_lookup_elem(&path_cur, &id);
 
-	return cur ? *(volatile __u32 *)&cur->word : 0;
+	return cur ? *(volatile __u32 *)cur : 0;
 }
 
 static __always_inline __u32 path_word_state(__u32 word)
 {
-	return ((struct steer_path_cur){ .word = word }).state;
+	return ((union steer_path_word){ .word = word }).cur.state;
 }
 
 static __always_inline bool path_usable(__u32 word)
@@ -31,7 +31,7 @@ static __always_inline bool path_usable(__u32 word)
 
 static __always_inline struct steer_path *path_record(__u32 word)
 {
-	__u32 slot = ((struct steer_path_cur){ .word = word }).slot;
+	__u32 slot = ((union steer_path_word){ .word = word }).cur.slot;
 
 	return bpf_map_lookup_elem(&path, &slot);
 }

@@ -116,14 +116,14 @@ enum steer_path_state {
 /* path_cur: array, key __u32 path id: one word says where the record is and whether the
  * path may be used, so either changes by one atomic store. word 0 = no such path. */
 struct steer_path_cur {
-	union {
-		__u32 word;
-		struct {
-			__u16 slot; /* into path; slot 0 is never used */
-			__u8 state; /* enum steer_path_state */
-			__u8 gen;   /* +1 per change */
-		};
-	};
+	__u16 slot; /* into path; slot 0 is never used */
+	__u8 state; /* enum steer_path_state */
+	__u8 gen;   /* +1 per change */
+} __attribute__((aligned(4)));
+
+union steer_path_word {
+	__u32 word;
+	struct steer_path_cur cur;
 };
 
 enum steer_path_flags {

@@ -31,7 +31,7 @@ static struct steer_sa_stat *sa_stat(const struct dp *dp, int cpu, uint32_t i)
 	return dp_entry(&dp->sa_stat, cpu * dp->sa_stat_n + i);
 }
 
-static struct steer_path_cur *path_cur(const struct dp *dp, uint32_t id)
+static union steer_path_word *path_cur(const struct dp *dp, uint32_t id)
 {
 	return dp_entry(&dp->path_cur, id);
 }
@@ -41,9 +41,9 @@ static struct steer_group_cur *group_cur(const struct dp *dp, uint32_t id)
 	return dp_entry(&dp->group_cur, id);
 }
 
-static struct steer_path_cur path_load(const struct dp *dp, uint32_t id)
+static union steer_path_word path_load(const struct dp *dp, uint32_t id)
 {
-	return (struct steer_path_cur){ .word = __atomic_load_n(&path_cur(dp, id)->word,
+	return (union steer_path_word){ .word = __atomic_load_n(&path_cur(dp, id)->word,
 								__ATOMIC_ACQUIRE) };
 }
 
@@ -67,7 +67,7 @@ static void adopt_slots(struct dp *dp)
 		if (((struct steer_group *)dp_entry(&dp->group, i))->id)
 			slot_ring_leave(&dp->group_slots, i, now);
 	for (uint32_t i = 1; i < STEER_PATHS_MAX; i++)
-		slot_ring_mark(&dp->path_slots, path_load(dp, i).slot);
+		slot_ring_mark(&dp->path_slots, path_load(dp, i).cur.slot);
 	for (uint32_t i = 1; i < STEER_GROUPS_MAX; i++)
 		slot_ring_mark(&dp->group_slots, group_cur(dp, i)->slot);
 }
@@ -273,17 +273,17 @@ static int path_new_id(struct dp *dp, uint32_t *ret_id)
 
 /* Publish: one store. The engine may change the state at the same time, hence the exchange.
  * slot 0: keep the record; state -1: keep the state. Returns the word replaced. */
-static struct steer_path_cur path_swap(struct dp *dp, uint32_t id, uint32_t slot, int state)
+static union steer_path_word path_swap(struct dp *dp, uint32_t id, uint32_t slot, int state)
 {
-	struct steer_path_cur old = path_load(dp, id), new;
+	union steer_path_word old = path_load(dp, id), new;
 
 	do {
 		new = old;
 		if (slot)
-			new.slot = slot;
+			new.cur.slot = slot;
 		if (state >= 0)
-			new.state = state;
-		new.gen++;
+			new.cur.state = state;
+		new.cur.gen++;
 	} while (!__atomic_compare_exchange_n(&path_cur(dp, id)->word, &old.word, new.word, false,
 					      __ATOMIC_RELEASE, __ATOMIC_ACQUIRE));
 	return old;
@@ -292,7 +292,7 @@ static struct steer_path_cur path_swap(struct dp *dp, uint32_t id, uint32_t slot
 int dp_path_put(struct dp *dp, const struct steer_path *p, int state, uint32_t *ret_id)
 {
 	struct steer_path rec = *p;
-	struct steer_path_cur old;
+	union steer_path_word old;
 	struct steer_rx_key key, before;
 	usec_t now;
 	uint32_t slot;
@@ -319,9 +319,9 @@ int dp_path_put(struct dp *dp, const struct steer_path *p, int state, uint32_t *
 		zero_path_stat(dp, rec.id);
 	memcpy(dp_entry(&dp->path, slot), &rec, sizeof(rec));
 	old = path_swap(dp, rec.id, slot, state);
-	if (old.slot) {
-		before = rx_key(dp_entry(&dp->path, old.slot));
-		slot_ring_leave(&dp->path_slots, old.slot, now);
+	if (old.cur.slot) {
+		before = rx_key(dp_entry(&dp->path, old.cur.slot));
+		slot_ring_leave(&dp->path_slots, old.cur.slot, now);
 		if (memcmp(&key, &before, sizeof(key)))
 			rx_forget(dp, &before, rec.id);
 	}
@@ -339,15 +339,15 @@ int dp_path_state(struct dp *dp, uint32_t id, enum steer_path_state state)
 
 int dp_path_del(struct dp *dp, uint32_t id)
 {
-	struct steer_path_cur old;
+	union steer_path_word old;
 	struct steer_rx_key key;
 
 	if (!path_id_ok(dp, id))
 		return -ENOENT;
 	old.word = __atomic_exchange_n(&path_cur(dp, id)->word, 0, __ATOMIC_ACQ_REL);
-	key = rx_key(dp_entry(&dp->path, old.slot));
+	key = rx_key(dp_entry(&dp->path, old.cur.slot));
 	rx_forget(dp, &key, id);
-	slot_ring_leave(&dp->path_slots, old.slot, dp_now());
+	slot_ring_leave(&dp->path_slots, old.cur.slot, dp_now());
 	return 0;
 }
 
@@ -358,7 +358,7 @@ int dp_path_get(struct dp *dp, uint32_t id, struct steer_path *ret_path,
 
 	if (!path_id_ok(dp, id))
 		return -ENOENT;
-	cur = path_load(dp, id);
+	cur = path_load(dp, id).cur;
 	memcpy(ret_path, dp_entry(&dp->path, cur.slot), sizeof(*ret_path));
 	*ret_state = cur.state;
 	return 0;

@@ -147,17 +147,18 @@ static void publish(struct engine *e, const struct path *p)
 {
 	/* Entries are STEER_STRIDE apart, in words here. */
 	size_t i = p->cfg.id * STEER_STRIDE(struct steer_path_cur) / sizeof(*e->path_cur);
-	struct steer_path_cur old, new;
+	union steer_path_word old, new;
 
 	if (!p->cfg.manage || !e->path_cur || p->cfg.id >= e->path_cur_entries)
 		return;
 	old.word = atomic_load(&e->path_cur[i]);
 	do {
-		if (old.slot == 0 || old.state == STEER_PATH_DISABLED || old.state == p->st.state)
+		if (old.cur.slot == 0 || old.cur.state == STEER_PATH_DISABLED ||
+		    old.cur.state == p->st.state)
 			return;
 		new = old;
-		new.state = p->st.state;
-		new.gen++;
+		new.cur.state = p->st.state;
+		new.cur.gen++;
 	} while (!atomic_compare_exchange_weak(&e->path_cur[i], &old.word, new.word));
 }
 
