@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* Before authentication, but with keys: anybody may do the key exchange and then say anything.
  * First octet: bit 0 chooses whether the input is the IKE_SA_INIT answer's payloads (in clear), or
- * the payloads of IKE_AUTH; bit 1 chooses the side that hears it. Nobody gets an IKE SA that way.
+ * the payloads of IKE_AUTH; bit 1 chooses the side that hears it; bit 2 has both
+ * want a certificate. Nobody gets an IKE SA that way.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
+#include "crypto/x509.h"
 #include "../sim/duo.h"
+#include "cert_fixture.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -38,6 +41,22 @@ static size_t in_sk(struct duo *d, const struct duo_msg *m, const uint8_t *data,
 	return duo_seal(d, DUO_I, 0, &h, data[1], data + 2, size - 2, buf, DUO_MSG_MAX);
 }
 
+static struct duo *duo_make(bool certificates)
+{
+	static struct trust *t;
+	struct duo *d = duo_new();
+
+	if (!d ||
+	    (!t && (!(t = trust_new(CRL_IFPRESENT)) || trust_add_cas(t, fix_ca, sizeof(fix_ca)))))
+		abort();
+	for (int who = 0; who < 2 && certificates; who++) {
+		d->side[who].conn.remote_auth = AUTH_BY_PUBKEY;
+		d->side[who].conn.trust = t;
+		d->side[who].conn.remote_id = (struct ike_id){ .type = 0 }; /* any */
+	}
+	return d;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct duo *d;
@@ -49,8 +68,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size < 2)
 		return 0;
 	log_set_level(LOG_ERR_);
-	d = duo_new();
-	if (!d || duo_start(d) || duo_up(d) || !duo_take(d, &m))
+	d = duo_make(data[0] & 4);
+	if (duo_start(d) || duo_up(d) || !duo_take(d, &m))
 		abort();
 	/* on to the message that is replaced: 0 and 1 IKE_SA_INIT, 2 and 3 IKE_AUTH */
 	deliver = (data[0] & 1 ? 2 : 0) + (data[0] >> 1 & 1);
