@@ -20,12 +20,12 @@ pki_ca() {
 		-addext keyUsage=critical,keyCertSign,cRLSign 2>"$1/openssl.log"
 }
 
-# pki_cert DIR KIND ISSUER NAME EXTENSIONS: NAME.key, NAME.pem
+# pki_cert DIR KIND ISSUER NAME EXTENSIONS: NAME.key, NAME.pem, for pki_days (20)
 pki_cert() {
 	pki_key "$2" "$1/$4.key"
 	printf '%b\n' "$5" >"$1/$4.ext"
 	openssl req -new -key "$1/$4.key" -subj "/C=CH/O=braid test/CN=$4" 2>>"$1/openssl.log" |
-		openssl x509 -req -CA "$1/$3.pem" -CAkey "$1/$3.key" -CAcreateserial -days 20 \
+		openssl x509 -req -CA "$1/$3.pem" -CAkey "$1/$3.key" -CAcreateserial -days "${pki_days:-20}" \
 			-extfile "$1/$4.ext" -out "$1/$4.pem" 2>>"$1/openssl.log"
 }
 

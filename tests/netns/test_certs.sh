@@ -7,6 +7,7 @@
 . "$(dirname "$0")/../lib/pki.sh"
 command -v openssl >/dev/null || skip "needs openssl"
 topo_multihomed
+pki_days=5
 pki_make "$T/pki" ecdsa email:user@example.org DNS:gw.example.org || fail "$(cat "$T/pki/openssl.log")"
 agent_confs 100ms
 
@@ -48,6 +49,11 @@ in_ns user ping -c 3 -i 0.2 -W 2 -q -I "$(braid user --json sas | jq -r '.ike_sa
 	fail "no traffic"
 braid gw --json sas | jq -e '.ike_sas[0].remote_id == "user@example.org"' >/dev/null || fail "identity"
 echo "ok - certificates, encrypted key, strict lists, two paths"
+
+grep -q 'certificate "C=CH, O=braid test, CN=gw" (own, connection rw) expires on 20..-..-..: renew it' "$T/gw/log" ||
+	fail "no warning about a certificate's end"
+! grep -q 'CN=ca" (ca' "$T/gw/log" || fail "a warning about the CA, which has 30 days"
+echo "ok - told that they end soon"
 
 # the list is read again, not looked at before
 braid user down home >/dev/null

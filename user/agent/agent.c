@@ -275,6 +275,7 @@ int agent_reload(struct agent *a, char err[CONF_ERROR_MAX])
 	conf_free(old);
 	paths_sync_all(a);
 	conns_run(a);
+	certs_warn(a);
 	log_info("configuration %s read again: %u connections, %u uplinks", a->opt.conf_file,
 		 a->conf->ike.n_conns, a->n_uplinks);
 	return 0;
@@ -570,6 +571,7 @@ int agent_run(const struct agent_options *opt, struct conf *conf)
 	snprintf(a->engine_path, sizeof(a->engine_path), "%s/engine.sock", opt->state_dir);
 	err = agent_open(a);
 	if (!err) {
+		certs_warn(a);
 		log_info("braidd ready: %u connections, %u uplinks, crypto %s", conf->ike.n_conns,
 			 a->n_uplinks, a->engine_hello.crypto);
 		agent_timer(a->settle_timer, SETTLE_MSEC * USEC_PER_MSEC);

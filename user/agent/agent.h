@@ -351,7 +351,12 @@ json_t *report_sa(struct agent *a, const struct ike_sa *sa);
 void report_peer_paths(struct agent *a, const struct peer *p, json_t *out);
 json_t *report_stats(struct agent *a);
 json_t *report_keys(struct agent *a);
-json_t *report_certs(struct agent *a); /* report_certs.c */
+
+/* ---- report_certs.c ---- */
+
+json_t *report_certs(struct agent *a);
+/* A log line for each that has expired or will within two weeks: at start and on reload. */
+void certs_warn(struct agent *a);
 
 /* ---- long_list.c: answers in pieces; they end the request ---- */
 

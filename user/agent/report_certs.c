@@ -3,6 +3,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/log.h"
 #include "crypto/x509.h"
 #include "agent.h"
 
@@ -66,4 +67,35 @@ json_t *report_certs(struct agent *a)
 	json_object_set_new(o, "now_sec", json_integer((json_int_t)now));
 	json_object_set_new(o, "certs", list);
 	return o;
+}
+
+/* What has ended, and what will soon. */
+enum { SOON_SEC = 14 * 86400 };
+
+void certs_warn(struct agent *a)
+{
+	json_t *o = report_certs(a), *c;
+	json_int_t now = json_integer_value(json_object_get(o, "now_sec"));
+	size_t i;
+
+	json_array_foreach(json_object_get(o, "certs"), i, c)
+	{
+		time_t end = (time_t)json_integer_value(json_object_get(c, "not_after"));
+		const json_t *conns = json_object_get(c, "conns");
+		char day[32];
+		struct tm tm;
+
+		if (end > now + SOON_SEC)
+			continue;
+		gmtime_r(&end, &tm);
+		strftime(day, sizeof(day), "%F", &tm);
+		log_warning("certificate \"%s\" (%s, connection %s%s) %s on %s: renew it, then "
+			    "braid reload",
+			    json_string_value(json_object_get(c, "subject")),
+			    json_string_value(json_object_get(c, "use")),
+			    json_string_value(json_array_get(conns, 0)),
+			    json_array_size(conns) > 1 ? " and others" : "",
+			    end < now ? "expired" : "expires", day);
+	}
+	json_decref(o);
 }
