@@ -465,6 +465,45 @@ Test(order, request_outside_the_window)
 
 /* ---- other versions, other SPIs ---- */
 
+/* [INF-13]: a request for an IKE SA that is not here is told so, not endlessly; a response never
+ * is. */
+Test(stray, request)
+{
+	struct duo *d = established();
+	uint8_t buf[IKE_HEADER_OCTETS + 20];
+	struct ike_hdr h = { .spi_i = 0x1111,
+			     .spi_r = 0x2222,
+			     .version = IKE_VERSION_2_0,
+			     .exchange = INFORMATIONAL,
+			     .flags = IKE_FLAG_INITIATOR,
+			     .msg_id = 77 };
+	unsigned long long answers = 0;
+	struct msg_wr w = msg_begin(buf, sizeof(buf), &h);
+	size_t len;
+
+	msg_put_raw(&w, PLD_NOTIFY, "\0\0\100\0", 4);
+	len = msg_end(&w);
+	for (int side = 0; side < 2; side++) {
+		buf[19] = side == DUO_R ? IKE_FLAG_INITIATOR : 0;
+		h = hdr_of(buf, len);
+		cr_assert_eq(duo_give(d, side, stranger(1), buf, len), 1);
+		assert_plain_notify(&d->wire[0], &h, N_INVALID_IKE_SPI);
+		forget_wire(d);
+	}
+	for (int i = 0; i < 1000; i++) {
+		answers += duo_give(d, DUO_R, stranger(i), buf, len);
+		forget_wire(d);
+	}
+	cr_assert_leq(answers, 20);
+	cr_assert_eq(duo_counters(d, DUO_R).dropped_spi, 1001);
+	duo_wait(d, 10 * USEC_PER_SEC);
+	forget_wire(d);
+	buf[19] |= IKE_FLAG_RESPONSE; /* [HDR-6] */
+	cr_assert_eq(duo_give(d, DUO_R, stranger(1), buf, len), 0);
+	assert_undisturbed(d);
+	duo_free(d);
+}
+
 /* [HDR-8]: at most an INVALID_MAJOR_VERSION, in a header of version 2.0, and not endlessly. */
 Test(version, higher_major)
 {

@@ -123,7 +123,11 @@ static void receive(struct ike *ike, const struct ike_path *path, uint8_t *buf, 
 		return;
 	}
 	sa = own ? ike_sa_find(ike, own) : NULL;
-	if (!sa || sa->initiator == from_initiator ||
+	if (!sa) {
+		sa_init_stray(ike, path, h);
+		return;
+	}
+	if (sa->initiator == from_initiator ||
 	    (sa->initiator ? sa->state != IKE_INIT_SENT && h->spi_r != sa->spi_r
 			   : h->spi_i != sa->spi_i)) {
 		ike->counters.dropped_spi++;

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* IKE_AUTH, both roles (RFC 7296 1.2, 2.21.2). What is in AUTH and CERT: proof.c.
  *
- *   I: SK{ IDi, [CERTREQ,] [IDr,] [CERT+,] AUTH, [N(INITIAL_CONTACT),] [CP,] [V,] SA, TSi, TSr }
- * --> R:                          <--  SK{ IDr, [CERT+,] AUTH, [CP,] [V,] SA, TSi, TSr } or    <--
- * SK{ IDr, [CERT+,] AUTH, [CP,] N(why there is no Child SA) } or    <--  SK{
- * N(AUTHENTICATION_FAILED) }
+ *   I: SK{ IDi, [CERTREQ,] [IDr,] [CERT+,] AUTH,
+ *          [N(INITIAL_CONTACT),] [CP,] [V,] SA, TSi, TSr }  -->
+ *   R:     <--  SK{ IDr, [CERT+,] AUTH, [CP,] [V,] SA, TSi, TSr }
+ *     or   <--  SK{ IDr, [CERT+,] AUTH, [CP,] N(why there is no Child SA) }
+ *     or   <--  SK{ N(AUTHENTICATION_FAILED) }
+ *
+ * A peer may leave out SA, TSi and TSr, and make its Child SAs afterwards (RFC 6023).
  */
 #include <errno.h>
 #include <stdio.h>
@@ -284,11 +287,13 @@ enum after auth_request(struct ike *ike, struct ike_sa *sa, const struct ike_msg
 	struct msg_wr before = *m;
 	struct conn *conn = NULL;
 	char why[WHY_MAX] = "it wants EAP";
-	uint16_t refusal;
+	bool childless = !in->has_sa && !in->has_tsi && !in->has_tsr; /* RFC 6023 */
+	uint16_t refusal = 0;
 
 	/* the IKE SA's addresses are those of the first IKE_AUTH request (4555 3.3) */
 	sa->path = *path;
-	if (!in->has_idi || (in->has_auth && (!in->has_sa || !in->has_tsi || !in->has_tsr))) {
+	if (!in->has_idi ||
+	    (in->has_auth && !childless && (!in->has_sa || !in->has_tsi || !in->has_tsr))) {
 		snprintf(sa->why, sizeof(sa->why), "the peer's IKE_AUTH lacks payloads");
 		msg_put_notify(m, PROTO_NONE, NULL, 0, N_INVALID_SYNTAX, NULL, 0);
 		return AFTER_CLOSE;
@@ -308,13 +313,14 @@ enum after auth_request(struct ike *ike, struct ike_sa *sa, const struct ike_msg
 	}
 	established(ike, sa, "the peer is authenticated");
 	parts_process(&parts);
-	accept_child(ike, sa, in, &parts, &d, &refusal);
+	if (!childless)
+		accept_child(ike, sa, in, &parts, &d, &refusal);
 	parts.place = AT_AUTH_RESPONSE;
 	parts.m = m;
 	parts_build(&parts);
 	if (refusal) {
 		msg_put_notify(m, PROTO_NONE, NULL, 0, refusal, NULL, 0);
-	} else {
+	} else if (!childless) {
 		child_answer_sa(&d, m);
 		child_answer_ts(&d, in, m);
 	}

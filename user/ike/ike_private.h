@@ -321,7 +321,7 @@ struct ike {
 	usec_t cookie_rotated;
 	uint8_t cookie_version;
 	uint8_t probe_vid[PROBE_VID_OCTETS];
-	struct log_limit strangers, replies;
+	struct log_limit strangers, replies, strays;
 	struct ike_counters counters;
 	uint8_t plain[IKE_MSG_MAX], sealed[IKE_MSG_MAX]; /* messages under construction */
 	uint8_t whole[IKE_MSG_MAX];			 /* inner payloads that came in fragments */
@@ -596,6 +596,8 @@ bool sa_init_elsewhere(struct ike *ike, struct ike_sa *sa, struct task *t);
 int sa_init_build(struct ike *ike, struct ike_sa *sa, struct task *t, struct msg_wr *m);
 void sa_init_response(struct ike *ike, struct ike_sa *sa, const struct ike_path *path,
 		      const uint8_t *buf, size_t len);
+/* For an IKE SA that is not here. */
+void sa_init_stray(struct ike *ike, const struct ike_path *path, const struct ike_hdr *h);
 void sa_init_bad_version(struct ike *ike, const struct ike_path *path, const struct ike_hdr *h);
 
 int auth_build(struct ike *ike, struct ike_sa *sa, struct task *t, struct msg_wr *m);

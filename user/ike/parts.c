@@ -50,6 +50,12 @@ static void probes_process(struct part_ctx *c)
 			c->sa->peer_probes = true;
 }
 
+/* An IKE_AUTH request may do without a Child SA (RFC 6023 3). */
+static void childless_build(struct part_ctx *c)
+{
+	msg_put_notify(c->m, PROTO_NONE, NULL, 0, N_CHILDLESS_IKEV2_SUPPORTED, NULL, 0);
+}
+
 /* The responder copies COOKIE2 verbatim, whatever else the request is about (4555 3.7). */
 static void cookie2_build(struct part_ctx *c)
 {
@@ -72,6 +78,7 @@ static const struct {
 	{ "CERTREQ", AT_INIT_RESPONSE, AT_INIT_RESPONSE, certreq_build, certreq_process },
 	{ "fragmentation", AT_INIT_REQUEST | AT_INIT_RESPONSE, AT_INIT_REQUEST | AT_INIT_RESPONSE,
 	  frag_build, frag_process },
+	{ "childless", AT_INIT_RESPONSE, 0, childless_build, NULL },
 	{ "SET_WINDOW_SIZE",
 	  AT_AUTH_REQUEST | AT_AUTH_RESPONSE | AT_INFO_REQUEST | AT_INFO_RESPONSE,
 	  AT_AUTH_REQUEST | AT_AUTH_RESPONSE | AT_INFO_REQUEST | AT_INFO_RESPONSE, rxwin_build,

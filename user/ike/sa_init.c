@@ -247,6 +247,17 @@ void sa_init_bad_version(struct ike *ike, const struct ike_path *path, const str
 		answer_notify(ike, path, h, N_INVALID_MAJOR_VERSION, NULL, 0);
 }
 
+/* It may tell a peer that we have forgotten it; nobody believes it at once (2.21.4). */
+void sa_init_stray(struct ike *ike, const struct ike_path *path, const struct ike_hdr *h)
+{
+	uint32_t suppressed;
+
+	ike->counters.dropped_spi++;
+	if (!(h->flags & IKE_FLAG_RESPONSE) && h->exchange != IKE_SA_INIT &&
+	    log_limit_ok(&ike->strays, ike->now, 20, USEC_PER_SEC, &suppressed))
+		answer_notify(ike, path, h, N_INVALID_IKE_SPI, NULL, 0);
+}
+
 static bool retransmitted(struct ike *ike, const struct ike_path *path, const uint8_t *hash)
 {
 	hash_for_each (it, tmp, &ike->inits, hash_octets(hash, SHA256_OCTETS)) {
