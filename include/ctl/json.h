@@ -36,14 +36,14 @@
  *             "children":[{"name":"net","state":"down"|"installed","held":false}],
  *             "last_error":"..."|null,"last_error_usec":null}]}
  *
- * Long lists (sas, paths) come in several data messages, each with some of the entries: the whole is
- * all of them together.
+ * Long lists (sas, paths) come in several data messages, each with some of the entries: the whole
+ * is all of them together.
  *
  * sas  {"now_usec","ike_sas":[{"conn":"home","state":"ESTABLISHED","initiator":true,
  *   "role":"I"|"R","spi_i":"...","spi_r":"...","local":"192.0.2.2:4500",
  *   "remote":"198.51.100.1:4500","nat_local":false,"nat_remote":false,"local_id":"...",
  *   "remote_id":"...","suite":"aes256gcm16-prfsha384-ecp384","since_usec","rekey_usec"|null,
- *   "ends_usec"|null,"vips":["10.3.0.1"],
+ *   "reauth_usec"|null,"ends_usec"|null,"vips":["10.3.0.1"],
  *   "children":[{"id":1,"name":"net","state":"INSTALLED","mode":"tunnel","spi_in":"...",
  *     "spi_out":"...","suite":"aes128gcm16-esn","esn":true,"encap":true,"since_usec",
  *     "rekey_usec"|null,"ends_usec"|null,"rekey_octets"|null,"life_octets"|null,

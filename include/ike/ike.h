@@ -133,6 +133,7 @@ struct ike_conn_cfg {
 	bool encap;		     /* UDP encapsulation also without NAT (default true) */
 	bool multipath;		     /* announce and accept the private ESP path probes */
 	usec_t rekey_time;	     /* of the IKE SA, less up to rand_time; 0: never */
+	usec_t reauth_time;	     /* its I authenticates anew, less up to rand_time; 0: never */
 	usec_t over_time;	     /* after rekey or reauth_time until it ends; 0: never */
 	usec_t rand_time;
 	enum ike_fragment fragmentation;
@@ -324,7 +325,7 @@ struct ike_sa_info {
 	bool nat_local, nat_remote;
 	struct ike_id local_id, remote_id;
 	char suite[IKE_SUITE_STR];
-	usec_t since, rekey_at, ends_at; /* USEC_NEVER */
+	usec_t since, rekey_at, reauth_at, ends_at; /* USEC_NEVER */
 	uint8_t n_vips;
 	struct addr vips[IKE_VIPS_MAX];
 	uint16_t n_children;

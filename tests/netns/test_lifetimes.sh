@@ -77,6 +77,28 @@ stream "by volume"
 ok "rekeys by packets and octets: nothing lost ($(rekeyed user 'Child SA net rekeyed'))"
 braid user down home >/dev/null || fail "down"
 
+# Authentication anew, make before break: another IKE SA, the same address.
+agent_confs 100ms
+lifetimes user "rekey_time = 0" "reauth_time = 1500ms\nover_time = 20s\nrand_time = 300ms"
+lifetimes gw "rekey_time = 0" "rekey_time = 0"
+for h in user gw; do
+	braid $h reload >"$T/reload" || fail "reload: $(cat "$T/reload")"
+	: >"$T/$h/log"
+done
+braid user up home >"$T/up" || fail "up: $(cat "$T/up")"
+wait_for 5 two_up user || fail "no two paths"
+vip() { braid user --json sas | jq -r '.ike_sas[0].vips[0]'; }
+was=$(vip)
+stream "reauthentication"
+[ "$(rekeyed user 'IKE SA authenticated anew')" -ge 2 ] || fail "$(rekeyed user 'authenticated anew') reauthentications"
+[ "$(vip)" = "$was" ] || fail "another virtual address: $(vip), $was"
+[ "$(down_events user)" = 0 ] || fail "something went down"
+two_up user || fail "the paths did not follow: $(braid user paths)"
+ok "authentication anew every second or two: nothing lost ($(rekeyed user 'IKE SA authenticated anew'))"
+braid user down home >/dev/null || fail "down"
+no_peer() { [ "$(braid gw --json sas | jq '.ike_sas | length')" = 0 ]; }
+wait_for 5 no_peer || fail "the gateway keeps an IKE SA: $(braid gw sas)"
+
 # A hard limit that no rekey comes before: the SA ends, and is set up again, as it is wanted.
 agent_confs 100ms
 lifetimes user "rekey_packets = 0 life_packets = 200" "rekey_time = 0"

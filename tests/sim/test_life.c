@@ -270,3 +270,116 @@ Test(life, restart)
 	sound(s, 1);
 	sim_free(s);
 }
+
+/* ---- authenticating anew ---- */
+
+/* A has an address of B's pool and two Child SAs, and authenticates anew every 1,000 s. */
+static struct sim *reauths(uint64_t seed)
+{
+	struct sim *s = sim_new(seed, false);
+	struct ike_conn_cfg *a = &s->side[A].conn[0], *b = &s->side[B].conn[0];
+
+	a->reauth_time = b->reauth_time = 1000 * USEC_PER_SEC;
+	a->over_time = b->over_time = 100 * USEC_PER_SEC;
+	a->rand_time = 100 * USEC_PER_SEC;
+	a->n_vips = 1;
+	a->vips[0] = (struct addr){ .family = 4 };
+	b->n_pools = 1;
+	snprintf(b->pools[0], sizeof(b->pools[0]), "p");
+	snprintf(s->side[B].pool[0].name, sizeof(s->side[B].pool[0].name), "p");
+	s->side[B].pool[0].first = sim_addr("10.9.0.1");
+	s->side[B].pool[0].last = sim_addr("10.9.0.9");
+	s->side[B].cfg.n_pools = 1;
+	s->side[A].child[0][0].local_ts[0] = sim_ts("dynamic");
+	s->side[B].child[0][0].remote_ts[0] = sim_ts("dynamic");
+	sim_start(s);
+	cr_assert_eq(sim_up(s, A, "net", 1), 0);
+	sim_settle(s, 5 * USEC_PER_SEC);
+	cr_assert_eq(sim_up(s, A, "more", 2), 0);
+	sim_settle(s, 5 * USEC_PER_SEC);
+	sound(s, 2);
+	return s;
+}
+
+/* [REK-20] a new IKE SA and its Child SAs, with the same address, before the old ones go; A never
+ * says that anything is down, and its new Child SAs replace the old ones. */
+Test(reauth, make_before_break)
+{
+	struct sim *s = reauths(30);
+	struct ike_sa_info before = info(s, A), after;
+
+	cr_assert_eq(before.n_vips, 1);
+	cr_assert(before.reauth_at > s->now && before.reauth_at <= s->now + 1000 * USEC_PER_SEC);
+	while (s->now < 1000 * USEC_PER_SEC + 1100 * USEC_PER_SEC) {
+		sim_run(s, 5 * USEC_PER_MSEC + 50 * USEC_PER_MSEC);
+		cr_assert_geq(s->side[A].n_children, 2);
+		cr_assert_geq(s->side[B].n_children, 2);
+	}
+	sim_run(s, 40 * USEC_PER_SEC);
+	sound(s, 2);
+	after = info(s, A);
+	cr_assert_neq(after.spi_i, before.spi_i);
+	cr_assert_eq(after.family, before.family);
+	cr_assert_eq(after.n_vips, 1);
+	cr_assert(addr_equal(&after.vips[0], &before.vips[0]));
+	cr_assert(after.reauth_at > before.reauth_at);
+	cr_assert_eq(rekeys(s, IKE_EV_IKE_REKEYED), 1);
+	cr_assert_eq(rekeys(s, IKE_EV_IKE_DOWN) + rekeys(s, IKE_EV_CHILD_DOWN), 0);
+	for (unsigned i = 0; i < 2; i++)
+		cr_assert_neq(s->side[A].children[i].replaces, 0);
+	alive(s, 2);
+	sim_free(s);
+}
+
+Test(reauth, under_loss)
+{
+	for (unsigned i = 0; i < 16; i++) {
+		for (unsigned twice = 0; twice < 2; twice++) {
+			struct sim *s = reauths(40 + i);
+			uint64_t bit = UINT64_C(1) << (s->sent + i);
+
+			*(twice ? &s->duplicate : &s->lose) = bit;
+			sim_run(s, 1050 * USEC_PER_SEC);
+			sim_run(s, 60 * USEC_PER_SEC);
+			sound(s, 2);
+			cr_assert_eq(rekeys(s, IKE_EV_IKE_REKEYED), 1);
+			cr_assert_eq(rekeys(s, IKE_EV_IKE_DOWN) + rekeys(s, IKE_EV_CHILD_DOWN), 0);
+			alive(s, 2);
+			sim_free(s);
+		}
+	}
+}
+
+/* It meets the peer's rekeys of both kinds. */
+Test(reauth, among_rekeys)
+{
+	for (unsigned i = 0; i < 24; i++) {
+		struct sim *s = reauths(60 + i);
+		struct ike_sa_info a = info(s, A);
+
+		sim_run(s, a.reauth_at - s->now - 30 * USEC_PER_MSEC + i * 5 * USEC_PER_MSEC);
+		ike_rekey(s->side[B].ike, "c", i & 1 ? NULL : "net", 9, s->now);
+		sim_run(s, 300 * USEC_PER_SEC);
+		sound(s, 2);
+		cr_assert_eq(rekeys(s, IKE_EV_IKE_DOWN) + rekeys(s, IKE_EV_CHILD_DOWN), 0);
+		alive(s, 2);
+		sim_free(s);
+	}
+}
+
+/* The secret has changed: tried again until the authentication is too old, then it ends. */
+Test(reauth, refused)
+{
+	struct sim *s = reauths(90);
+
+	secret_set(&s->side[B].conn[0].psk, "another", 7);
+	sim_reload(s, B);
+	sim_run(s, 1050 * USEC_PER_SEC);
+	cr_assert_geq(rekeys(s, IKE_EV_FAILED), 3);
+	cr_assert_eq(rekeys(s, IKE_EV_IKE_DOWN), 0);
+	cr_assert_geq(s->side[A].n_children, 2);
+	sim_run(s, 100 * USEC_PER_SEC);
+	cr_assert_eq(rekeys(s, IKE_EV_IKE_DOWN), 1);
+	cr_assert_eq(s->side[A].n_children, 0);
+	sim_free(s);
+}

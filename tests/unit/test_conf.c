@@ -246,6 +246,8 @@ static const struct bad connections[] = {
 	  "5m, 1h)" },
 	{ "rekey_time = 10m\nrand_time = 10m",
 	  "5: found rand_time = 10m, expected less than rekey_time" },
+	{ "reauth_time = 10m\nrand_time = 10m",
+	  "5: found rand_time = 10m, expected less than reauth_time" },
 	{ LOCAL "child \"a\" {\n rekey_time = 1h\n life_time = 30m\n}",
 	  "7: found life_time = 30m, expected more than rekey_time = 1h" },
 	{ LOCAL "child \"a\" {\n life_packets = 1000\n rekey_packets = 1000\n}",
@@ -761,6 +763,19 @@ Test(conf, lifetimes)
 	cr_expect_eq(n->rekey_time + n->over_time + n->rand_time, 0);
 	life(&n->children[0].time, 0, 0, 0);
 	life(&n->children[0].packets, 0, 100, 0);
+	conf_free(c);
+	c = lifetimes("reauth_time = 20m", "");
+	n = &c->ike.conns[0];
+	cr_expect_eq(n->reauth_time, 1200 * USEC_PER_SEC);
+	cr_expect_eq(n->rekey_time, 0);
+	cr_expect_eq(n->over_time, 120 * USEC_PER_SEC);
+	cr_expect_eq(n->rand_time, 120 * USEC_PER_SEC);
+	conf_free(c);
+	c = lifetimes("reauth_time = 1d\nrekey_time = 10m", "");
+	n = &c->ike.conns[0];
+	cr_expect_eq(n->rekey_time, 600 * USEC_PER_SEC);
+	cr_expect_eq(n->over_time, 8640 * USEC_PER_SEC);
+	cr_expect_eq(n->rand_time, 300 * USEC_PER_SEC);
 	conf_free(c);
 	/* the random part is at most half, wherever the hard limit is */
 	c = lifetimes("", "rekey_time = 10s\nlife_time = 1h");

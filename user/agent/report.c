@@ -303,6 +303,7 @@ json_t *report_sa(struct agent *a, const struct ike_sa *ike_sa)
 	set_str(sa, "suite", s.suite);
 	set_int(sa, "since_usec", s.since);
 	set_usec(sa, "rekey_usec", s.rekey_at);
+	set_usec(sa, "reauth_usec", s.reauth_at);
 	set_usec(sa, "ends_usec", s.ends_at);
 	set(sa, "vips", addr_list(s.vips, s.n_vips));
 	for (const struct child_sa *c = ike_child_next(ike_sa, NULL); c;

@@ -89,17 +89,24 @@ int conf_build_child_life(struct parse *p, const struct sec *s, struct ike_child
 int conf_build_ike_life(struct parse *p, const struct sec *s, struct ike_conn_cfg *c)
 {
 	const struct val *rand = sec_get(s, "rand_time");
+	uint64_t first;
 	int r;
 
-	c->rekey_time = 4 * 3600 * USEC_PER_SEC;
-	r = amount_time(p, sec_get(s, "rekey_time"), &c->rekey_time);
-	c->over_time = tenth(c->rekey_time);
+	r = amount_time(p, sec_get(s, "reauth_time"), &c->reauth_time);
+	c->rekey_time = c->reauth_time ? 0 : 4 * 3600 * USEC_PER_SEC;
+	if (r == 0)
+		r = amount_time(p, sec_get(s, "rekey_time"), &c->rekey_time);
+	first = c->rekey_time && (!c->reauth_time || c->rekey_time < c->reauth_time)
+			? c->rekey_time
+			: c->reauth_time;
+	c->over_time = tenth(c->rekey_time > c->reauth_time ? c->rekey_time : c->reauth_time);
 	if (r == 0)
 		r = amount_time(p, sec_get(s, "over_time"), &c->over_time);
-	c->rand_time = least(c->over_time, c->rekey_time / 2);
+	c->rand_time = least(c->over_time, first / 2);
 	if (r == 0)
 		r = amount_time(p, rand, &c->rand_time);
-	if (r == 0 && rand && c->rekey_time && c->rand_time >= c->rekey_time)
-		r = too_late(p, rand, "rand_time", "rekey_time");
+	if (r == 0 && rand && first && c->rand_time >= first)
+		r = too_late(p, rand, "rand_time",
+			     first == c->rekey_time ? "rekey_time" : "reauth_time");
 	return r;
 }

@@ -77,6 +77,7 @@ static cfg_opt_t connection_opts[] = {
 	ONE("retransmit_base"),
 	ONE("retransmit_tries"),
 	ONE("rekey_time"),
+	ONE("reauth_time"),
 	ONE("over_time"),
 	ONE("rand_time"),
 	ONE("window"),

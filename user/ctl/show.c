@@ -253,6 +253,9 @@ void show_sas(FILE *out, const json_t *data)
 		fprintf(out, "  SPIs %s_i %s_r%s\n", str(s, "spi_i"), str(s, "spi_r"),
 			yes(s, "initiator") ? ", we initiated" : "");
 		show_life(out, data, s, "  ");
+		if (num(s, "reauth_usec"))
+			fprintf(out, "  authenticated anew %s\n",
+				until(data, s, "reauth_usec", since));
 		if (json_array_size(json_object_get(s, "vips")))
 			fprintf(out, "  virtual address %s\n", list(s, "vips", vips, sizeof(vips)));
 		json_array_foreach(json_object_get(s, "children"), j, c) show_child(out, data, c);

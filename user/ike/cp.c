@@ -16,6 +16,27 @@ static bool leased(const struct ike *ike, const struct addr *a)
 	return false;
 }
 
+/* Nobody has it but who asks for it: the same identity, which authenticates anew (2.8.3). */
+static bool leased_to_others(const struct ike *ike, const struct ike_sa *sa, const struct addr *a)
+{
+	hash_for_each (it, tmp, &ike->leases, addr_key(a)) {
+		const struct lease *l = hash_entry(it, struct lease, by_addr);
+		bool same = false;
+
+		if (!addr_equal(&l->addr, a))
+			continue;
+		hash_for_each (fi, ftmp, &ike->families, l->family) {
+			const struct ike_sa *o = hash_entry(fi, struct ike_sa, by_family);
+
+			same |= !strcmp(o->conn->c.name, sa->conn->c.name) &&
+				id_equal(&o->remote_id, &sa->remote_id);
+		}
+		if (!same)
+			return true;
+	}
+	return false;
+}
+
 static bool lease_add(struct ike *ike, uint64_t family, const struct addr *a)
 {
 	struct lease *l = calloc(1, sizeof(*l));
@@ -105,8 +126,8 @@ static bool addr_assign(struct ike *ike, struct ike_sa *sa, const struct addr *w
 	for (unsigned i = 0; i < conn->n_pools; i++) {
 		struct pool *p = pool_find(ike, conn->pools[i]);
 
-		if (p && !addr_equal(wish, &zero) && in_pool(p, wish) && !leased(ike, wish) &&
-		    lease_add(ike, sa->family, wish)) {
+		if (p && !addr_equal(wish, &zero) && in_pool(p, wish) &&
+		    !leased_to_others(ike, sa, wish) && lease_add(ike, sa->family, wish)) {
 			*ret = *wish;
 			return true;
 		}
@@ -216,6 +237,17 @@ static void put_empty(struct cfg_room *r, uint16_t type)
 		r->cp.a[r->cp.n++] = (struct cfg_attr){ .type = type };
 }
 
+/* What we ask for: when we authenticate anew, what we have. */
+static const struct addr *held(const struct part_ctx *c, unsigned i)
+{
+	const struct addr *a = &c->sa->conn->c.vips[i];
+	const struct ike_sa *old = reauth_old(c->ike, c->sa);
+
+	if (old && i < old->n_own_vips && old->own_vips[i].family == a->family)
+		return &old->own_vips[i];
+	return a;
+}
+
 static void build_request(struct part_ctx *c, struct cfg_room *r)
 {
 	const struct ike_conn_cfg *conn = &c->sa->conn->c;
@@ -223,7 +255,7 @@ static void build_request(struct part_ctx *c, struct cfg_room *r)
 
 	r->cp.type = CFG_REQUEST;
 	for (unsigned i = 0; i < conn->n_vips; i++) {
-		const struct addr *a = &conn->vips[i];
+		const struct addr *a = held(c, i);
 		struct addr zero = { .family = a->family };
 		uint16_t type = a->family == 4 ? INTERNAL_IP4_ADDRESS : INTERNAL_IP6_ADDRESS;
 

@@ -181,7 +181,8 @@ static int agree(struct ike *ike, struct ike_sa *sa, struct task *t, struct chil
 	memset(&d, 0, sizeof(d));
 	d.initiator = true;
 	d.cfg = conn_child(sa->conn, old ? old->name : t->child_name);
-	d.replaces = t->kind == TASK_CHILD_REKEY ? t->child_id : 0;
+	d.replaces =
+		t->kind == TASK_CHILD_REKEY ? t->child_id : reauth_replaces(ike, sa, t->child_name);
 	if (t->had_ke || !in->has_nonce || !nonce_set(&nr, in->nonce) ||
 	    !child_answered(sa, t, old, true, in, &d))
 		return -EBADMSG;

@@ -166,7 +166,11 @@ static void put_sa(struct wr *w, const struct ike_sa *sa, usec_t now)
 	wr_u64(w, now - sa->last_rx);
 	put_until(w, sa->rekey_at, now);
 	put_until(w, sa->ends_at, now);
+	put_until(w, sa->reauth_at, now);
+	put_until(w, sa->auth_ends_at, now);
 	wr_u8(w, sa->rekeys_tried);
+	wr_u8(w, sa->reauths_tried);
+	wr_u8(w, sa->reauth);
 	put_udp(w, &sa->path.local);
 	put_udp(w, &sa->path.remote);
 	wr_u32(w, sa->path.ifindex);
@@ -504,7 +508,11 @@ static void get_sa(struct rd *r, struct ike *ike, struct ike_sa *sa)
 	sa->last_rx = then - rd_u64(r);
 	sa->rekey_at = get_until(r, then);
 	sa->ends_at = get_until(r, then);
+	sa->reauth_at = get_until(r, then);
+	sa->auth_ends_at = get_until(r, then);
 	sa->rekeys_tried = rd_u8(r);
+	sa->reauths_tried = rd_u8(r);
+	sa->reauth = rd_u8(r);
 	get_udp(r, &sa->path.local);
 	get_udp(r, &sa->path.remote);
 	sa->path.ifindex = rd_u32(r);

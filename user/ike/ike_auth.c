@@ -48,7 +48,7 @@ static void established(struct ike *ike, struct ike_sa *sa, const char *how)
 	char suite[IKE_SUITE_STR], id[128];
 
 	ike_sa_state(ike, sa, IKE_ESTABLISHED, how);
-	life_ike_start(ike, sa);
+	life_auth_start(ike, sa);
 	sa->announced = true;
 	suite_format(&sa->suite, PROTO_IKE, suite);
 	out_event(ike, sa, IKE_EV_IKE_UP, 0, 0, "IKE SA up with %s, %s%s",
@@ -124,6 +124,7 @@ static void first_child(struct ike *ike, struct ike_sa *sa, struct task *t,
 	int ret;
 
 	d.cfg = conn_child(sa->conn, t->child_name);
+	d.replaces = reauth_replaces(ike, sa, t->child_name);
 	udp_addr_format(&sa->path.remote, peer);
 	if (!in->has_sa || !in->has_tsi || !in->has_tsr) {
 		ike_sa_blame(sa, IKE_FAIL_REFUSED, err ? err->type : 0);

@@ -229,8 +229,10 @@ struct ike_sa {
 	bool redundant; /* lost a rekey collision */
 	bool lingering; /* counted in ike.lingering */
 	usec_t since, expires;
-	usec_t rekey_at, ends_at; /* life.c */
-	uint8_t rekeys_tried;
+	usec_t rekey_at, ends_at;	/* life.c */
+	usec_t reauth_at, auth_ends_at; /* stay over a rekey */
+	uint8_t rekeys_tried, reauths_tried;
+	bool reauth;		  /* set up to replace the others of its family: reauth.c */
 	char why[WHY_MAX];	  /* reason of the end, for the event */
 	uint32_t down_op;	  /* operation that IKE_DOWN will end */
 	enum ike_failure failure; /* kind of that reason, or of the next IKE_EV_FAILED */
@@ -639,9 +641,20 @@ enum task_end auth_failed_done(struct ike *ike, struct ike_sa *sa, struct task *
 
 /* Deadlines of an SA that comes into use. */
 void life_ike_start(struct ike *ike, struct ike_sa *sa);
+void life_auth_start(struct ike *ike, struct ike_sa *sa); /* the same, and authenticated */
 void life_child_start(struct ike *ike, struct child_sa *c, const struct ike_child_cfg *cfg);
 void life_tick(struct ike *ike, struct ike_sa *sa);
 usec_t life_deadline(const struct ike_sa *sa);
+
+/* ---- reauth.c ---- */
+
+/* -EALREADY: it is under way. */
+int reauth_start(struct ike *ike, struct ike_sa *old);
+/* The IKE SA that sa is to replace, and the Child SA that its one of that name is to; NULL, 0. */
+const struct ike_sa *reauth_old(const struct ike *ike, const struct ike_sa *sa);
+uint32_t reauth_replaces(const struct ike *ike, const struct ike_sa *sa, const char *child);
+/* Has it all that was wanted of it? Then the old one goes. After each answer. */
+void reauth_run(struct ike *ike, struct ike_sa *sa);
 
 /* ---- child_sa.c ---- */
 

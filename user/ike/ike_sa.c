@@ -32,6 +32,7 @@ struct ike_sa *ike_sa_new(struct ike *ike, struct conn *conn, bool initiator)
 	sa->state = initiator ? IKE_INIT_SENT : IKE_HALF_OPEN;
 	sa->since = sa->last_rx = sa->last_tx = ike->now;
 	sa->expires = sa->rekey_at = sa->ends_at = USEC_NEVER;
+	sa->reauth_at = sa->auth_ends_at = USEC_NEVER;
 	sa->peer_window = 1;
 	list_init(&sa->dirty_node);
 	list_init(&sa->moved_node);

@@ -119,6 +119,7 @@ void ike_sa_look(const struct ike_sa *sa, struct ike_sa_info *ret_info)
 		suite_format(&sa->suite, PROTO_IKE, o->suite);
 	o->since = sa->since;
 	o->rekey_at = sa->rekey_at;
+	o->reauth_at = sa->reauth_at;
 	o->ends_at = sa->ends_at;
 	o->n_vips = sa->n_own_vips ? sa->n_own_vips : sa->n_peer_vips;
 	memcpy(o->vips, sa->n_own_vips ? sa->own_vips : sa->peer_vips, sizeof(o->vips));

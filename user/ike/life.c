@@ -45,7 +45,20 @@ void life_ike_start(struct ike *ike, struct ike_sa *sa)
 	sa->rekey_at = after(ike->now, soften(c->rekey_time, c->rand_time));
 	sa->ends_at = c->rekey_time && c->over_time ? ike->now + c->rekey_time + c->over_time
 						    : USEC_NEVER;
+	if (sa->auth_ends_at < sa->ends_at)
+		sa->ends_at = sa->auth_ends_at;
 	sa->rekeys_tried = 0;
+}
+
+void life_auth_start(struct ike *ike, struct ike_sa *sa)
+{
+	const struct ike_conn_cfg *c = &sa->conn->c;
+
+	if (sa->role_i)
+		sa->reauth_at = after(ike->now, soften(c->reauth_time, c->rand_time));
+	if (c->reauth_time && c->over_time)
+		sa->auth_ends_at = ike->now + c->reauth_time + c->over_time;
+	life_ike_start(ike, sa);
 }
 
 void life_child_start(struct ike *ike, struct child_sa *c, const struct ike_child_cfg *cfg)
@@ -144,8 +157,20 @@ void life_tick(struct ike *ike, struct ike_sa *sa)
 	}
 	list_for_each_safe (it, tmp, &sa->children)
 		child_tick(ike, sa, list_entry(it, struct child_sa, node));
-	if (sa->state != IKE_ESTABLISHED || sa->rekey_at > ike->now)
+	if (sa->state != IKE_ESTABLISHED)
 		return;
+	if (sa->reauth_at <= ike->now && !task_find(sa, TASK_IKE_REKEY, 0) &&
+	    !task_find(sa, TASK_IKE_DELETE, 0)) {
+		sa->reauth_at = retry_at(ike, sa, &sa->reauths_tried);
+		reauth_start(ike, sa); /* no memory: tried again like a refusal */
+	}
+	/* one after the other: the new IKE SA is not to miss a third one */
+	if (sa->rekey_at > ike->now)
+		return;
+	if (sa->reauths_tried && sa->rekey_at != USEC_NEVER) {
+		sa->rekey_at = USEC_NEVER;
+		return;
+	}
 	sa->rekey_at = retry_at(ike, sa, &sa->rekeys_tried);
 	if (!task_find(sa, TASK_IKE_REKEY, 0) && !task_find(sa, TASK_IKE_DELETE, 0))
 		task_new(sa, TASK_IKE_REKEY, 0); /* no memory: tried again like a refusal */
@@ -159,6 +184,8 @@ usec_t life_deadline(const struct ike_sa *sa)
 		return USEC_NEVER;
 	if (sa->state == IKE_ESTABLISHED && sa->rekey_at < d)
 		d = sa->rekey_at;
+	if (sa->state == IKE_ESTABLISHED && sa->reauth_at < d)
+		d = sa->reauth_at;
 	list_for_each (it, &sa->children) {
 		const struct child_sa *c = list_entry(it, struct child_sa, node);
 

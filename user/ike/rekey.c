@@ -31,6 +31,10 @@ static struct ike_sa *successor_new(struct ike *ike, const struct ike_sa *old, b
 	sa->nat_remote = old->nat_remote;
 	sa->peer_probes = old->peer_probes;
 	sa->fragments = old->fragments;
+	sa->reauth_at = old->reauth_at;
+	sa->auth_ends_at = old->auth_ends_at;
+	sa->reauths_tried = old->reauths_tried;
+	sa->reauth = old->reauth;
 	sa->local_id = old->local_id;
 	sa->remote_id = old->remote_id;
 	sa->n_own_vips = old->n_own_vips;

@@ -612,4 +612,5 @@ void window_response(struct ike *ike, struct ike_sa *sa, const struct ike_path *
 	}
 	if (ike_sa_alive(sa))
 		window_run(ike, sa);
+	reauth_run(ike, sa);
 }

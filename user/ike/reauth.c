@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Reauthentication, make before break (RFC 7296 2.8.3): a new IKE SA with IKE_SA_INIT and IKE_AUTH
+ * of its own beside the old one, then the Child SAs again, then the old one's Delete.
+ *
+ * Whoever set the family up does it; the new IKE SA belongs to the same family here, and its Child
+ * SAs replace those of the same name, so that traffic goes over to them at once and the old ones
+ * still take packets in. The responder cannot know what it is, and need not: it sends on the old
+ * Child SAs until these are deleted. Without INITIAL_CONTACT, which would end the old one.
+ */
+#include <errno.h>
+#include <stdio.h>
+
+#include "ike_private.h"
+
+static bool in_use(const struct child_sa *c)
+{
+	return c->state == CHILD_INSTALLED || c->state == CHILD_REKEYING;
+}
+
+static bool other(const struct ike_sa *sa, const struct ike_sa *o)
+{
+	return o != sa && o->state == IKE_ESTABLISHED && !o->reauth;
+}
+
+static int wish_children(const struct ike_sa *old, struct ike_sa *sa, struct task *init)
+{
+	list_for_each (it, &old->children) {
+		const struct child_sa *c = list_entry(it, struct child_sa, node);
+		struct task *t = init->child_name[0] ? NULL : init;
+
+		if (!in_use(c))
+			continue;
+		if (!t)
+			t = task_new(sa, TASK_CHILD_NEW, 0);
+		if (!t)
+			return -ENOMEM;
+		snprintf(t->child_name, sizeof(t->child_name), "%s", c->name);
+	}
+	return init->child_name[0] ? 0 : -ENOENT;
+}
+
+int reauth_start(struct ike *ike, struct ike_sa *old)
+{
+	struct ike_sa *sa;
+	struct task *t;
+	int ret = -ENOMEM;
+
+	hash_for_each (it, tmp, &ike->families, old->family) {
+		const struct ike_sa *o = hash_entry(it, struct ike_sa, by_family);
+
+		if (o->reauth && ike_sa_alive(o))
+			return -EALREADY;
+	}
+	sa = ike_sa_new(ike, old->conn, true);
+	if (!sa)
+		return -ENOMEM;
+	ike->next_family--; /* it has one already */
+	sa->family = old->family;
+	sa->reauth = true;
+	sa->path = old->path;
+	t = task_new(sa, TASK_IKE_INIT, 0);
+	if (t)
+		ret = wish_children(old, sa, t);
+	if (!ret)
+		ret = ike_spi_new(ike, &sa->spi_i);
+	if (ret) {
+		ike_sa_free(ike, sa);
+		return ret;
+	}
+	ike_sa_insert(ike, sa);
+	log_ike(old, LOG_INFO_, "time to authenticate anew: another IKE SA is set up beside it");
+	window_run(ike, sa);
+	return 0;
+}
+
+const struct ike_sa *reauth_old(const struct ike *ike, const struct ike_sa *sa)
+{
+	if (!sa->reauth)
+		return NULL;
+	hash_for_each (it, tmp, &ike->families, sa->family) {
+		const struct ike_sa *o = hash_entry(it, struct ike_sa, by_family);
+
+		if (other(sa, o))
+			return o;
+	}
+	return NULL;
+}
+
+uint32_t reauth_replaces(const struct ike *ike, const struct ike_sa *sa, const char *child)
+{
+	if (!sa->reauth)
+		return 0;
+	hash_for_each (it, tmp, &ike->families, sa->family) {
+		const struct ike_sa *o = hash_entry(it, struct ike_sa, by_family);
+		struct child_sa *c = other(sa, o) ? child_by_name(o, child) : NULL;
+
+		if (c)
+			return c->id;
+	}
+	return 0;
+}
+
+static void supersede(struct ike *ike, struct ike_sa *old)
+{
+	list_for_each (it, &old->children) {
+		struct child_sa *c = list_entry(it, struct child_sa, node);
+
+		c->replaced = true;
+		child_state(old, c, CHILD_REKEYED, "authenticated anew");
+	}
+	ike_sa_state(ike, old, IKE_REKEYED, "authenticated anew");
+	old->expires = ike->now + 4 * LINGER_USEC;
+	if (!task_new(old, TASK_IKE_DELETE, 0))
+		ike_sa_close(ike, old, false, "replaced");
+	else
+		window_run(ike, old);
+}
+
+void reauth_run(struct ike *ike, struct ike_sa *sa)
+{
+	if (!sa->reauth || sa->state != IKE_ESTABLISHED || sa->n_inflight)
+		return;
+	list_for_each (it, &sa->pending)
+		if (list_entry(it, struct task, node)->kind == TASK_CHILD_NEW)
+			return;
+	sa->reauth = false;
+	hash_for_each (it, tmp, &ike->families, sa->family) {
+		struct ike_sa *o = hash_entry(it, struct ike_sa, by_family);
+
+		if (other(sa, o))
+			supersede(ike, o);
+	}
+	ike_sa_touch(sa);
+	out_event(ike, sa, IKE_EV_IKE_REKEYED, 0, 0, "IKE SA authenticated anew");
+}
