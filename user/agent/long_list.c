@@ -146,7 +146,6 @@ void long_list_paths(struct agent *a, struct ctl_req *req, const char *conn)
 
 void long_lists_close(struct agent *a)
 {
-	while (!list_empty(&a->long_lists))
-		end(list_entry(a->long_lists.next, struct long_list, node), CTL_FAILED,
-		    "the agent stops");
+	list_for_each_safe (it, tmp, &a->long_lists)
+		end(list_entry(it, struct long_list, node), CTL_FAILED, "the agent stops");
 }

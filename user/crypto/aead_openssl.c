@@ -78,8 +78,8 @@ static void tag_param(OSSL_PARAM p[2], uint8_t *tag, size_t len)
 	p[1] = OSSL_PARAM_construct_end();
 }
 
-static int seal(struct aead *a, const uint8_t *aad, size_t aad_len, uint8_t *iv, uint8_t *text,
-		size_t text_len, const uint8_t *tail, size_t tail_len)
+static int evp_seal(struct aead *a, const uint8_t *aad, size_t aad_len, uint8_t *iv, uint8_t *text,
+		    size_t text_len, const uint8_t *tail, size_t tail_len)
 {
 	struct aead_evp *e = (struct aead_evp *)a;
 	OSSL_PARAM tag[2];
@@ -94,8 +94,8 @@ static int seal(struct aead *a, const uint8_t *aad, size_t aad_len, uint8_t *iv,
 	return 0;
 }
 
-static int open(struct aead *a, const uint8_t *aad, size_t aad_len, const uint8_t *iv,
-		uint8_t *text, size_t text_len, const uint8_t *tail, size_t tail_len)
+static int evp_open(struct aead *a, const uint8_t *aad, size_t aad_len, const uint8_t *iv,
+		    uint8_t *text, size_t text_len, const uint8_t *tail, size_t tail_len)
 {
 	struct aead_evp *e = (struct aead_evp *)a;
 	OSSL_PARAM tag[2];
@@ -146,7 +146,7 @@ static int brief_seal(struct aead *a, const uint8_t *aad, size_t aad_len, uint8_
 	int r = init(&e.a, &b->spec, b->encrypt, b->key, NULL);
 
 	if (!r)
-		r = seal(&e.a, aad, aad_len, iv, text, text_len, tail, tail_len);
+		r = evp_seal(&e.a, aad, aad_len, iv, text, text_len, tail, tail_len);
 	release(&e.a);
 	return r;
 }
@@ -159,7 +159,7 @@ static int brief_open(struct aead *a, const uint8_t *aad, size_t aad_len, const 
 	int r = init(&e.a, &b->spec, b->encrypt, b->key, NULL);
 
 	if (!r)
-		r = open(&e.a, aad, aad_len, iv, text, text_len, tail, tail_len);
+		r = evp_open(&e.a, aad, aad_len, iv, text, text_len, tail, tail_len);
 	release(&e.a);
 	return r;
 }
@@ -180,6 +180,6 @@ const struct aead_ops aead_ops_openssl = {
 	.available = available,
 	.init = init,
 	.release = release,
-	.seal = seal,
-	.open = open,
+	.seal = evp_seal,
+	.open = evp_open,
 };
