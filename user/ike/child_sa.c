@@ -256,9 +256,20 @@ bool child_answered(struct ike_sa *sa, struct task *t, const struct child_sa *re
 
 /* ---- answering ---- */
 
+/* A peer that is served from pools has the address it was given, in every exchange: without one
+ * "dynamic" would be the outer address, which is not ours to give. */
+static bool vip_missing(const struct ike_sa *sa, const struct ike_child_cfg *cfg)
+{
+	bool wanted = false;
+
+	for (unsigned i = 0; i < cfg->n_remote_ts; i++)
+		wanted = wanted || cfg->remote_ts[i].dynamic;
+	return wanted && !sa->role_i && sa->conn->c.n_pools && !sa->n_peer_vips;
+}
+
 static uint16_t try_child(const struct ike_sa *sa, const struct ike_child_cfg *cfg,
 			  const struct ike_msg *in, const struct child_sa *rekeyed, bool with_ke,
-			  bool vip_missing, struct child_deal *d)
+			  struct child_deal *d)
 {
 	bool transport = msg_notify(in, N_USE_TRANSPORT_MODE) && cfg->mode == CHILD_TRANSPORT;
 	struct child_deal own;
@@ -274,9 +285,8 @@ static uint16_t try_child(const struct ike_sa *sa, const struct ike_child_cfg *c
 		return N_NO_PROPOSAL_CHOSEN;
 	memset(&own, 0, sizeof(own));
 	own_ts(sa, cfg, rekeyed, &own);
-	for (unsigned i = 0; vip_missing && !rekeyed && i < cfg->n_remote_ts; i++)
-		if (cfg->remote_ts[i].dynamic && sa->conn->c.n_pools)
-			return N_FAILED_CP_REQUIRED;
+	if (!rekeyed && vip_missing(sa, cfg))
+		return N_FAILED_CP_REQUIRED;
 	/* TSi is the requester's side, whoever was the original initiator (2.9) */
 	d->n_ts_remote = ts_narrow(&in->tsi, own.ts_remote, own.n_ts_remote, d->ts_remote, &more_i);
 	d->n_ts_local = ts_narrow(&in->tsr, own.ts_local, own.n_ts_local, d->ts_local, &more_r);
@@ -296,8 +306,7 @@ static uint16_t worse(uint16_t a, uint16_t b)
 }
 
 uint16_t child_negotiate(struct ike *ike, struct ike_sa *sa, const struct ike_msg *in,
-			 const struct child_sa *rekeyed, bool with_ke, bool vip_missing,
-			 struct child_deal *d)
+			 const struct child_sa *rekeyed, bool with_ke, struct child_deal *d)
 {
 	const struct ike_conn_cfg *conn = &sa->conn->c;
 	uint16_t refusal = 0, r = 0;
@@ -309,7 +318,7 @@ uint16_t child_negotiate(struct ike *ike, struct ike_sa *sa, const struct ike_ms
 
 		if (rekeyed && strcmp(cfg->name, rekeyed->name))
 			continue;
-		r = try_child(sa, cfg, in, rekeyed, with_ke, vip_missing, d);
+		r = try_child(sa, cfg, in, rekeyed, with_ke, d);
 		if (!r)
 			break;
 		refusal = worse(refusal, r);

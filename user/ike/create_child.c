@@ -407,7 +407,7 @@ static enum after child_request(struct ike *ike, struct ike_sa *sa, const struct
 	if (!refusal && rekeying_ike(sa))
 		refusal = N_TEMPORARY_FAILURE; /* 2.25.2 */
 	if (!refusal)
-		refusal = child_negotiate(ike, sa, in, old, true, false, &d);
+		refusal = child_negotiate(ike, sa, in, old, true, &d);
 	if (refusal == N_INVALID_KE_PAYLOAD) {
 		uint8_t group[2] = { (uint8_t)(d.suite.ke >> 8), (uint8_t)d.suite.ke };
 

@@ -213,24 +213,47 @@ static bool suite_fits(const struct ike_conn_cfg *c, const struct suite *s)
 			    &number, &spi);
 }
 
-/* The connection the identities name; a proof that fails is tried against the next one, since "any"
- * may stand before the right one. why: about the last that was tried. */
+/* How closely a connection names who the peer says it is: 0 not at all, 1 as anybody, 2 by a
+ * pattern, 3 by that very identity. */
+static unsigned closeness(const struct ike_conn_cfg *c, const struct ike_id *id)
+{
+	if (!id_matches(&c->remote_id, id))
+		return 0;
+	return c->remote_id.type == 0 ? 1 : ike_id_is_pattern(&c->remote_id) ? 2 : 3;
+}
+
+/* Is it one of the connections of the identity of ours that the peer asked for, if it did? */
+static bool ours(const struct ike_conn_cfg *c, const struct ike_id *idr)
+{
+	return !idr->type || !c->local_id.type || id_matches(&c->local_id, idr);
+}
+
+/* The connection the identities name (RFC 4301 4.4.3). Whom some connection names more closely than
+ * others do is authenticated the way that one says and no other: whoever satisfies a connection for
+ * anybody does not thereby become the gateway that has a connection, and a certificate, of its own.
+ * Addresses and algorithms do not count there, since the peer chooses them. Among equals a proof
+ * that fails is tried against the next. why: about the last that was tried. */
 static struct conn *authenticate(struct ike *ike, struct ike_sa *sa, const struct ike_msg *in,
 				 const struct ike_path *path, char why[WHY_MAX])
 {
 	struct ike_id idr = { 0 };
-	unsigned tried = 0;
+	unsigned tried = 0, closest = 1;
 
 	snprintf(why, WHY_MAX, "no connection for it");
 
 	if (!id_take(&sa->remote_id, &in->idi) || (in->has_idr && !id_take(&idr, &in->idr)))
 		return NULL;
 	list_for_each (it, &ike->conns) {
+		const struct conn *c = list_entry(it, struct conn, node);
+		unsigned n = ours(&c->c, &idr) ? closeness(&c->c, &sa->remote_id) : 0;
+
+		closest = n > closest ? n : closest;
+	}
+	list_for_each (it, &ike->conns) {
 		struct conn *c = list_entry(it, struct conn, node);
 
-		if (!conn_fits_path(&c->c, path) || !id_matches(&c->c.remote_id, &sa->remote_id) ||
-		    (in->has_idr && c->c.local_id.type && !id_matches(&c->c.local_id, &idr)) ||
-		    !suite_fits(&c->c, &sa->suite))
+		if (!ours(&c->c, &idr) || closeness(&c->c, &sa->remote_id) < closest ||
+		    !conn_fits_path(&c->c, path) || !suite_fits(&c->c, &sa->suite))
 			continue;
 		if (tried++ == PROOFS_MAX)
 			break;
@@ -247,8 +270,7 @@ static void accept_child(struct ike *ike, struct ike_sa *sa, const struct ike_ms
 	uint16_t refusal;
 	int ret;
 
-	refusal = parts->cp_error ? parts->cp_error
-				  : child_negotiate(ike, sa, in, NULL, false, !sa->n_peer_vips, d);
+	refusal = parts->cp_error ? parts->cp_error : child_negotiate(ike, sa, in, NULL, false, d);
 	if (!refusal) {
 		ret = child_install(ike, sa, d, NULL, &sa->ni, &sa->nr, &child);
 		if (ret) {

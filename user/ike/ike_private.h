@@ -681,8 +681,7 @@ bool child_answered(struct ike_sa *sa, struct task *t, const struct child_sa *re
 		    const struct ike_msg *in, struct child_deal *d);
 /* Responder: what of the peer's request is acceptable. 0, or the notify type of the refusal. */
 uint16_t child_negotiate(struct ike *ike, struct ike_sa *sa, const struct ike_msg *in,
-			 const struct child_sa *rekeyed, bool with_ke, bool vip_missing,
-			 struct child_deal *d);
+			 const struct child_sa *rekeyed, bool with_ke, struct child_deal *d);
 /* SA, TSi, TSr and notifications of the response. */
 void child_answer_sa(const struct child_deal *d, struct msg_wr *m);
 void child_answer_ts(const struct child_deal *d, const struct ike_msg *in, struct msg_wr *m);

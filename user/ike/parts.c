@@ -21,7 +21,8 @@ static void initial_contact_build(struct part_ctx *c)
 	msg_put_notify(c->m, PROTO_NONE, NULL, 0, N_INITIAL_CONTACT, NULL, 0);
 }
 
-/* "the recipient ... MAY delete any other IKE SAs" of the authenticated identity (2.4). */
+/* "the recipient ... MAY delete any other IKE SAs" of the authenticated identity (2.4): those of
+ * the connection that authenticated it, since another may ask more of whoever has that name. */
 static void initial_contact_process(struct part_ctx *c)
 {
 	if (!msg_notify(c->in, N_INITIAL_CONTACT))
@@ -31,7 +32,8 @@ static void initial_contact_process(struct part_ctx *c)
 
 		if (o != c->sa && o->announced && ike_sa_alive(o) &&
 		    id_equal(&o->local_id, &c->sa->local_id) &&
-		    id_equal(&o->remote_id, &c->sa->remote_id))
+		    id_equal(&o->remote_id, &c->sa->remote_id) &&
+		    !strcmp(o->conn->c.name, c->sa->conn->c.name))
 			ike_sa_close(c->ike, o, false, "the peer started anew (INITIAL_CONTACT)");
 	}
 }
