@@ -50,7 +50,8 @@
  *     "rekey_packets"|null,"life_packets"|null,
  *     "local_ts":["10.3.0.1/32"],"remote_ts":["10.1.0.0/24"],"driver":"ipsec-mb",
  *     "rx_packets","rx_octets","tx_packets","tx_octets","seq_out","seq_in_high",
- *     "drop_replay","drop_integrity","drop_malformed","drop_ts","last_rx_usec","last_tx_usec"}]}]}
+ *     "drop_replay","drop_integrity","drop_malformed","drop_ts","drop_ecn",
+ *     "last_rx_usec","last_tx_usec"}]}]}
  *
  * paths  "conn" optional. {"now_usec","paths":[{"id":1,"conn":"home","name":"wlan-1",
  *   "uplink":"wlan","interface":"wlan0","ifindex":3,"epid_i":1,"epid_r":1,

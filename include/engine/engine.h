@@ -69,7 +69,7 @@ struct note_probe {
 struct worker_counters {
 	uint64_t tun_rx_packets, tun_rx_octets, tun_tx_packets, tun_tx_octets, udp_rx,
 		drop_no_policy, drop_unknown_spi, drop_short, drop_replay, drop_integrity,
-		drop_malformed, drop_ts, drop_tun, drop_limit, keepalives, crypto_errors;
+		drop_malformed, drop_ts, drop_ecn, drop_tun, drop_limit, keepalives, crypto_errors;
 };
 
 usec_t engine_now(void);

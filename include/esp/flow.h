@@ -14,6 +14,7 @@ struct inner {
 	uint8_t proto;	/* of the transport header, after IPv6 extension headers */
 	bool fragment;	/* ports are known in a first fragment only */
 	bool has_ports; /* TCP, UDP, SCTP, DCCP, UDP-Lite; ICMP: type and code in sport, dport */
+	uint8_t tos;	/* DSCP and ECN; IPv6: traffic class */
 	uint16_t sport, dport;
 	uint16_t l4_off;	  /* octets before the transport header */
 	uint32_t len;		  /* octets, by the packet's own header */

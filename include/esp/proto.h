@@ -139,6 +139,8 @@ enum engine_sa_flags {
 	ENGINE_SA_NO_REPLAY = 1 << 6,
 	ENGINE_SA_SOFT_HIT = 1 << 7, /* in engine_sa_info: what ENGINE_EV_SA_LIMIT told */
 	ENGINE_SA_HARD_HIT = 1 << 8,
+	ENGINE_SA_DSCP_OUT = 1 << 9, /* the outer header gets the inner DSCP */
+	ENGINE_SA_DSCP_IN = 1 << 10, /* and the other way round */
 };
 
 /* One Child SA, both directions. Wiped by both sides after use. */
@@ -172,7 +174,7 @@ struct engine_sa_info {
 	uint8_t family, out_active;
 	uint64_t seq_out, seq_in_high;
 	uint64_t in_packets, in_octets, out_packets, out_octets; /* inner octets */
-	uint64_t drop_replay, drop_integrity, drop_malformed, drop_ts, dummies;
+	uint64_t drop_replay, drop_integrity, drop_malformed, drop_ts, drop_ecn, dummies;
 	uint64_t last_in_usec, last_out_usec; /* CLOCK_MONOTONIC, 0 = never */
 	uint8_t n_ts_local, n_ts_remote;
 	uint8_t pad[6];
@@ -253,7 +255,7 @@ struct engine_counters {
 	uint64_t tun_rx_packets, tun_rx_octets, tun_tx_packets, tun_tx_octets;
 	uint64_t udp_rx_datagrams, udp_tx_datagrams;
 	uint64_t drop_no_policy, drop_unknown_spi, drop_short, drop_replay, drop_integrity,
-		drop_malformed, drop_ts, drop_send, drop_tun, drop_no_buffer, drop_limit,
+		drop_malformed, drop_ts, drop_ecn, drop_send, drop_tun, drop_no_buffer, drop_limit,
 		keepalives, crypto_errors;
 };
 

@@ -34,7 +34,7 @@ enum { SAD_THREADS = EPOCH_READERS + 1 };
 /* One thread's share: written by it alone, summed by the control thread. */
 struct sa_counters {
 	_Alignas(64) uint64_t in_packets, in_octets, out_packets, out_octets;
-	uint64_t drop_replay, drop_integrity, drop_malformed, drop_ts, dummies;
+	uint64_t drop_replay, drop_integrity, drop_malformed, drop_ts, drop_ecn, dummies;
 	usec_t last_in, last_out;
 };
 
@@ -65,6 +65,7 @@ struct sa {
 	uint32_t id, replaces, spi_in, spi_out, mark, flags;
 	uint16_t encr_id, key_bits, integ_id;
 	uint8_t family;	   /* of the stable pair */
+	uint8_t tos_mask;  /* what of the inner octet the outer one has */
 	bool deferred;	   /* control thread: outbound traffic stays on the predecessor */
 	bool superseded;   /* control thread: a successor has the outbound traffic */
 	bool present;	   /* control thread: it is among the policies */

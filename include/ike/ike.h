@@ -99,6 +99,7 @@ struct ike_child_cfg {
 	struct ike_ts local_ts[IKE_TS_MAX], remote_ts[IKE_TS_MAX];
 	struct ike_proposal proposals[IKE_PROPOSALS_MAX]; /* ESP */
 	struct ike_life time, octets, packets; /* time in usec; the others in each direction */
+	bool dscp_out, dscp_in;		       /* copy DSCP to the outer header; from it */
 };
 
 /* How a side proves who it is. */
@@ -199,6 +200,7 @@ struct child_sa_out {
 	bool role_i;			/* we are I of the family */
 	/* in each direction; soft: tell once, hard: use it no more; 0: none */
 	uint64_t soft_octets, hard_octets, soft_packets, hard_packets;
+	bool dscp_out, dscp_in; /* copy DSCP to the outer header; from it */
 };
 
 enum ike_event_kind {

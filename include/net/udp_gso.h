@@ -58,6 +58,7 @@ struct udp_txq {
 		uint32_t mark;
 		uint16_t gso; /* octets of each packet but the last */
 		uint16_t segs;
+		uint8_t tos;
 		bool open; /* all packets so far have gso octets: more may follow */
 	} info[UDP_TX_MSGS];
 	_Alignas(8) uint8_t control[UDP_TX_MSGS][UDP_CONTROL];
@@ -69,11 +70,11 @@ void udp_txq_clear(struct udp_txq *q);
  * is waiting when there is none. */
 uint8_t *udp_txq_room(struct udp_txq *q, size_t len);
 /* Queue len octets at udp_txq_room's place: segs packets of gso octets, the last may be shorter;
- * gso 0: one packet that is never joined with another (protocol 50).
- * Joins the message before it when that is one of the same mark and packet size. dest is borrowed
- * until the flush. */
-void udp_txq_add(struct udp_txq *q, int fd, const struct udp_dest *dest, uint32_t mark, size_t len,
-		 size_t gso, unsigned segs);
+ * gso 0: one packet that is never joined with another (protocol 50). tos: DSCP and ECN of all.
+ * Joins the message before it when that is one of the same mark, tos and packet size. dest is
+ * borrowed until the flush. */
+void udp_txq_add(struct udp_txq *q, int fd, const struct udp_dest *dest, uint32_t mark, uint8_t tos,
+		 size_t len, size_t gso, unsigned segs);
 /* Send all, in order; what cannot be sent is counted and dropped. */
 void udp_txq_flush(struct udp_txq *q);
 
@@ -97,9 +98,9 @@ int udp_rxq_init(struct udp_rxq *q);
 void udp_rxq_clear(struct udp_rxq *q);
 /* Receive what is there, without waiting. Number of messages; 0: none. */
 int udp_rxq_recv(struct udp_rxq *q, int fd);
-/* One message of that number: octets, and size of the packets joined in it (the last may be
- * shorter). */
-uint8_t *udp_rxq_get(struct udp_rxq *q, int i, size_t *ret_len, size_t *ret_gso);
+/* One message of that number: octets, size of the packets joined in it (the last may be shorter),
+ * and their DSCP and ECN: only packets that have them in common are joined. */
+uint8_t *udp_rxq_get(struct udp_rxq *q, int i, size_t *ret_len, size_t *ret_gso, uint8_t *ret_tos);
 /* A number for the source of that message, another one for (nearly) every other source; never 0. */
 uint64_t udp_rxq_from(const struct udp_rxq *q, int i);
 void udp_rxq_addrs(struct udp_rxq *q, int i, uint16_t local_port, struct udp_addr *ret_local,

@@ -32,7 +32,7 @@ static const char usage[] =
 	"[workers=N] [busy=USEC]\n"
 	"       engine_drive SOCKET sa ID a|b LOCAL-PREFIX REMOTE-PREFIX "
 	"[suite=NAME] [esn] [plain] [outer6]\n"
-	"                          [replaces=ID] [defer] [probes]\n"
+	"                          [replaces=ID] [defer] [probes] [dscp-out] [dscp-in]\n"
 	"       engine_drive SOCKET del|on|pathdel ID\n"
 	"       engine_drive SOCKET path ID SA LOCAL REMOTE USEC [join]\n"
 	"       engine_drive SOCKET list|stats|shutdown|hello|garbage\n"
@@ -65,13 +65,14 @@ static void print_msg(void *ctx, const struct engine_hdr *h, size_t len)
 		const struct engine_sa_info *i = (const void *)h;
 
 		printf("sa %u spi_in %08x out %d seq_out %llu in %llu %llu out %llu %llu "
-		       "replay %llu integrity %llu malformed %llu ts %llu dummies %llu driver %s\n",
+		       "replay %llu integrity %llu malformed %llu ts %llu ecn %llu dummies %llu "
+		       "driver %s\n",
 		       i->id, i->spi_in, i->out_active, (unsigned long long)i->seq_out,
 		       (unsigned long long)i->in_packets, (unsigned long long)i->in_octets,
 		       (unsigned long long)i->out_packets, (unsigned long long)i->out_octets,
 		       (unsigned long long)i->drop_replay, (unsigned long long)i->drop_integrity,
 		       (unsigned long long)i->drop_malformed, (unsigned long long)i->drop_ts,
-		       (unsigned long long)i->dummies, i->driver);
+		       (unsigned long long)i->drop_ecn, (unsigned long long)i->dummies, i->driver);
 		return;
 	}
 	case ENGINE_PATH_INFO:
@@ -223,6 +224,8 @@ static void sa(int argc, char **argv, struct engine_sa *s)
 	s->flags |= option(argc, argv, "esn") ? ENGINE_SA_ESN : 0;
 	s->flags |= option(argc, argv, "defer") ? ENGINE_SA_DEFER_OUT : 0;
 	s->flags |= option(argc, argv, "probes") ? ENGINE_SA_PROBES : 0;
+	s->flags |= option(argc, argv, "dscp-out") ? ENGINE_SA_DSCP_OUT : 0;
+	s->flags |= option(argc, argv, "dscp-in") ? ENGINE_SA_DSCP_IN : 0;
 	o = option(argc, argv, "soft=");
 	if (o)
 		s->soft_packets = (uint64_t)atoi(o);

@@ -171,6 +171,79 @@ else
 	echo "# no scapy: independent packets not tried"
 fi
 
+# DSCP and ECN: what the outer header has, and what the inner one has after it.
+marks() { # outer match, inner match: how many packets side z has seen of each
+	z nft flush chain inet tos outer && z nft flush chain inet tos inner &&
+		z nft "add rule inet tos outer meta l4proto { udp, esp } iifname v0 $1 counter" &&
+		z nft "add rule inet tos inner iifname tun0 $2 counter"
+}
+seen() { # outer, inner: the least numbers
+	local outer inner
+	outer=$(z nft list chain inet tos outer | sed -n 's/.*packets \([0-9]*\).*/\1/p')
+	inner=$(z nft list chain inet tos inner | sed -n 's/.*packets \([0-9]*\).*/\1/p')
+	echo "outer $outer, inner $inner"
+	[ "$outer" -ge "$1" ] && [ "$inner" -ge "$2" ]
+}
+dscp() { # outer match, outer number, inner match, inner number, ping options: a ping of 4
+	marks "$1" "$3" && shift 4 && a ping -c 4 -i 0.02 -W 1 -q "$@"
+}
+congested() { # family, which: those outer packets are marked
+	z nft -f - <<-NFT
+		table $1 paint {
+			chain in { type filter hook prerouting priority -300;
+				iifname v0 meta l4proto { udp, esp } $2 $1 ecn set ce; }
+		}
+	NFT
+}
+if z nft -f - 2>/dev/null <<-NFT; then
+	table inet tos {
+		chain outer { type filter hook prerouting priority 0; }
+		chain inner { type filter hook prerouting priority 0; }
+	}
+NFT
+	a sysctl -qw net.ipv4.tcp_ecn=1
+	z sysctl -qw net.ipv4.tcp_ecn=1
+	for how in "" plain outer6 "outer6 plain"; do
+		ip=$([ -z "${how##outer6*}" ] && [ -n "$how" ] && echo ip6 || echo ip)
+		# shellcheck disable=SC2086
+		check "SAs that copy DSCP out, $how" sas dscp-out $how
+		check "DSCP and ECN go out ($how)" dscp "$ip dscp ef $ip ecn ect0" 4 "ip dscp ef ip ecn ect0" 4 -Q 0xba 10.1.0.2
+		check "and are there" seen 4 4
+		# shellcheck disable=SC2086
+		check "SAs that do not, $how" sas $how
+		check "ECN goes out alone ($how)" dscp "$ip dscp 0 $ip ecn ect0" 4 "ip dscp ef ip ecn ect0" 4 -Q 0xba 10.1.0.2
+		check "and is there" seen 4 4
+		check "super-packets of a transport with ECN ($how)" bash -c "
+			$(declare -f a z marks transfer); A=$A Z=$Z dir=$dir
+			marks '$ip ecn ect0' 'ip ecn ect0' && transfer 10.1.0.2"
+		check "have it on each packet" seen 1 1
+		congested "$ip" "$ip ecn ect0"
+		marks "$ip ecn ce" "ip ecn ce"
+		check "what is marked on the way ($how)" transfer 10.1.0.2
+		check "is marked for the receiver [RFC 6040 4.2]" seen 1 1
+		z nft delete table "$ip" paint
+		congested "$ip" ""
+		before=$(count ecn)
+		check "or dropped if the transport does not know it" bash -c "
+			! ip netns exec $A ping -c 4 -i 0.02 -W 1 -q 10.1.0.2"
+		check "and counted" test "$(count ecn)" = $((before + 4))
+		z nft delete table "$ip" paint
+	done
+	check "SAs that take DSCP in" sas dscp-in
+	z nft -f - <<-NFT
+		table ip paint {
+			chain in { type filter hook prerouting priority -300;
+				iifname v0 udp dport 4500 ip dscp set af41; }
+		}
+	NFT
+	check "DSCP of the network" dscp "ip dscp af41" 4 "ip dscp af41 ip ecn ect0" 4 -Q 0x02 10.1.0.2
+	check "comes in" seen 4 4
+	z nft delete table ip paint
+	z nft delete table inet tos
+else
+	echo "# no nft: DSCP and ECN not tried"
+fi
+
 # Rekey: the old SA carries on until the new one is heard of.
 check "SAs anew" sas
 check "old SA is in use" a ping -c 1 -W 2 10.1.0.2

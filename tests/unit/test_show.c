@@ -126,7 +126,8 @@ Test(show, sas)
 	      "    rekey after 1.0 KiB each way\n"
 	      "    ends after 2.0 KiB each way\n"
 	      "    ends after 7 packets each way\n"
-	      "    dropped: 4 replayed, 0 not authentic, 0 malformed, 0 outside the selectors\n");
+	      "    dropped: 4 replayed, 0 not authentic, 0 malformed, 0 outside the selectors, "
+	      "0 marked as congested that cannot be\n");
 }
 
 Test(show, status)

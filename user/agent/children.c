@@ -108,7 +108,9 @@ static int engine_sa_add(struct agent *a, const struct child_sa_out *o, uint32_t
 			 (o->mode == CHILD_TRANSPORT ? ENGINE_SA_TRANSPORT : 0) |
 			 (o->out_deferred ? ENGINE_SA_DEFER_OUT : 0) |
 			 (o->peer_probes ? ENGINE_SA_PROBES : 0) |
-			 (o->role_i ? ENGINE_SA_ROLE_I : 0),
+			 (o->role_i ? ENGINE_SA_ROLE_I : 0) |
+			 (o->dscp_out ? ENGINE_SA_DSCP_OUT : 0) |
+			 (o->dscp_in ? ENGINE_SA_DSCP_IN : 0),
 		.encr_id = o->encr_id,
 		.key_bits = o->encr_key_bits,
 		.integ_id = o->integ_id,

@@ -251,6 +251,7 @@ static void on_sa(void *ctx, const struct engine_sa_info *s)
 	set_int(o, "drop_integrity", s->drop_integrity);
 	set_int(o, "drop_malformed", s->drop_malformed);
 	set_int(o, "drop_ts", s->drop_ts);
+	set_int(o, "drop_ecn", s->drop_ecn);
 	set_int(o, "last_rx_usec", s->last_in_usec);
 	set_int(o, "last_tx_usec", s->last_out_usec);
 }
@@ -420,6 +421,7 @@ static json_t *engine_stats_json(struct agent *a)
 	N(drop_integrity);
 	N(drop_malformed);
 	N(drop_ts);
+	N(drop_ecn);
 	N(drop_send);
 	N(drop_tun);
 	N(drop_no_buffer);

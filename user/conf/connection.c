@@ -99,7 +99,9 @@ static int build_child(struct parse *p, const struct sec *s, const struct ike_co
 {
 	static const char *const modes[] = { "tunnel", NULL };
 	static const char *const actions[] = { "none", "start", NULL };
-	unsigned mode = 0, start = 0;
+	/* bit 0: out, bit 1: in */
+	static const char *const dscps[] = { "no", "out", "in", "yes", NULL };
+	unsigned mode = 0, start = 0, dscp = 1;
 	int r = build_title(p, s, c->name);
 
 	if (r == 0)
@@ -113,6 +115,8 @@ static int build_child(struct parse *p, const struct sec *s, const struct ike_co
 	if (r == 0)
 		r = val_word(p, sec_get(s, "start_action"), actions, &start);
 	if (r == 0)
+		r = val_word(p, sec_get(s, "copy_dscp"), dscps, &dscp);
+	if (r == 0)
 		r = conf_build_child_life(p, s, c);
 	if (r < 0)
 		return r;
@@ -122,6 +126,8 @@ static int build_child(struct parse *p, const struct sec *s, const struct ike_co
 			"found start_action = start, expected remote_addrs in the connection");
 	c->mode = CHILD_TUNNEL;
 	c->start = start ? START_START : START_NONE;
+	c->dscp_out = dscp & 1;
+	c->dscp_in = dscp & 2;
 	return 0;
 }
 

@@ -206,7 +206,7 @@ static void show_child(FILE *out, const json_t *data, const json_t *c)
 	char since[UNIT_STR], rx[UNIT_STR], tx[UNIT_STR], in[UNIT_STR], sent[UNIT_STR];
 	char local[512], remote[512];
 	uint64_t bad = num(c, "drop_replay") + num(c, "drop_integrity") + num(c, "drop_malformed") +
-		       num(c, "drop_ts");
+		       num(c, "drop_ts") + num(c, "drop_ecn");
 
 	fprintf(out, "  %s #%llu: %s, %s%s, %s, since %s\n", str(c, "name"),
 		(unsigned long long)num(c, "id"), str(c, "state"), str(c, "mode"),
@@ -226,12 +226,12 @@ static void show_child(FILE *out, const json_t *data, const json_t *c)
 	if (bad)
 		fprintf(out,
 			"    dropped: %llu replayed, %llu not authentic, %llu malformed, %llu "
-			"outside "
-			"the selectors\n",
+			"outside the selectors, %llu marked as congested that cannot be\n",
 			(unsigned long long)num(c, "drop_replay"),
 			(unsigned long long)num(c, "drop_integrity"),
 			(unsigned long long)num(c, "drop_malformed"),
-			(unsigned long long)num(c, "drop_ts"));
+			(unsigned long long)num(c, "drop_ts"),
+			(unsigned long long)num(c, "drop_ecn"));
 }
 
 void show_sas(FILE *out, const json_t *data)

@@ -188,6 +188,7 @@ static void sa_info(struct server *s, const struct sa *sa, uint32_t seq)
 	i.drop_integrity = c.drop_integrity;
 	i.drop_malformed = c.drop_malformed;
 	i.drop_ts = c.drop_ts;
+	i.drop_ecn = c.drop_ecn;
 	i.dummies = c.dummies;
 	i.last_in_usec = c.last_in;
 	i.last_out_usec = c.last_out;
@@ -248,6 +249,7 @@ static void counters(struct server *s, uint32_t seq)
 		k.drop_integrity += c.drop_integrity;
 		k.drop_malformed += c.drop_malformed;
 		k.drop_ts += c.drop_ts;
+		k.drop_ecn += c.drop_ecn;
 		k.drop_limit += c.drop_limit;
 		k.drop_send += dropped;
 		k.drop_tun += c.drop_tun;

@@ -22,6 +22,7 @@
 #include "esp/coalesce.h"
 #include "esp/flow.h"
 #include "esp/segment.h"
+#include "esp/tos.h"
 
 enum { TUN_BURST = 64, TUN_BUF = 80 << 10, EVENTS = 8 };
 
@@ -45,13 +46,14 @@ struct worker {
 	struct worker_counters c;
 };
 
-/* Where the packet being worked on came from; addresses are looked up only when needed. */
 /* Between two words about a peer whose address changes all the time. */
 #define MOVED_PAUSE_USEC (100 * USEC_PER_MSEC)
 
+/* Where the packet being worked on came from; addresses are looked up only when needed. */
 struct arrival {
 	int msg;
 	uint16_t port;
+	uint8_t tos; /* of the outer header */
 };
 
 static usec_t coarse_now(void)
@@ -155,7 +157,7 @@ static void send_segments(struct worker *w, struct sa *sa, struct segment *s)
 			c->out_octets += n;
 			p += esp_len(f, n);
 		}
-		udp_txq_add(&w->tx, fd, dest, mark, (size_t)(p - room),
+		udp_txq_add(&w->tx, fd, dest, mark, s->in.tos & sa->tos_mask, (size_t)(p - room),
 			    sa->flags & ENGINE_SA_ENCAP ? esp_max : 0, burst);
 	}
 	c->last_out = w->now;
@@ -275,6 +277,25 @@ static void seen(struct worker *w, const struct arrival *a, struct sa *sa, uint6
 	note(w->e, &n.h, sizeof(n));
 }
 
+/* DSCP and ECN that the outer header brought. False: the packet is to be dropped. */
+static bool take_tos(struct worker *w, const struct arrival *a, struct sa *sa, uint8_t *pkt,
+		     const struct inner *in)
+{
+	bool dscp = sa->flags & ENGINE_SA_DSCP_IN;
+	uint8_t tos;
+
+	if (!dscp && !(a->tos & TOS_ECN))
+		return true;
+	if (!tos_decap(in->tos, a->tos, dscp, &tos)) {
+		sa->counters[w->index].drop_ecn++;
+		w->c.drop_ecn++;
+		return false;
+	}
+	if (tos != in->tos)
+		tos_set(pkt, in->family, tos);
+	return true;
+}
+
 /* Verified and decrypted: deliver. */
 static void deliver(struct worker *w, const struct arrival *a, struct sa *sa, uint8_t *text,
 		    size_t len, uint8_t nh)
@@ -298,6 +319,8 @@ static void deliver(struct worker *w, const struct arrival *a, struct sa *sa, ui
 		w->c.drop_ts++;
 		return;
 	}
+	if (!take_tos(w, a, sa, text, &in))
+		return;
 	c->in_packets++;
 	c->in_octets += in.len;
 	coalesce_add(&w->co, text, &in);
@@ -389,9 +412,9 @@ static void udp_burst(struct worker *w, int fd)
 	int n = udp_rxq_recv(&w->rx, fd);
 
 	for (int i = 0; i < n; i++) {
-		struct arrival a = { i, w->e->cfg.port };
+		struct arrival a = { i, w->e->cfg.port, 0 };
 		size_t len, gso;
-		uint8_t *p = udp_rxq_get(&w->rx, i, &len, &gso);
+		uint8_t *p = udp_rxq_get(&w->rx, i, &len, &gso, &a.tos);
 
 		for (size_t off = 0; off < len; off += gso)
 			inbound_udp(w, &a, p + off, len - off < gso ? len - off : gso);
@@ -405,9 +428,9 @@ static void raw_burst(struct worker *w, int fd, bool v4)
 	int n = udp_rxq_recv(&w->rx, fd);
 
 	for (int i = 0; i < n; i++) {
-		struct arrival a = { i, 0 };
+		struct arrival a = { i, 0, 0 };
 		size_t len, gso, ihl = 0;
-		uint8_t *p = udp_rxq_get(&w->rx, i, &len, &gso);
+		uint8_t *p = udp_rxq_get(&w->rx, i, &len, &gso, &a.tos);
 
 		if (v4 && len >= 20)
 			ihl = (p[0] & 15u) * 4u;

@@ -10,6 +10,7 @@
 #include "crypto/alg.h"
 #include "esp/flow.h"
 #include "esp/sad.h"
+#include "esp/tos.h"
 
 static int take_ts(const struct engine_ts *w, uint8_t n, struct sa_ts *ret_ts)
 {
@@ -217,6 +218,7 @@ int sa_new(const struct engine_sa *req, int driver, int threads, struct sa **ret
 	sa->key_bits = req->key_bits;
 	sa->integ_id = req->integ_id;
 	sa->family = req->family;
+	sa->tos_mask = TOS_ECN | (req->flags & ENGINE_SA_DSCP_OUT ? TOS_DSCP : 0);
 	sa->deferred = req->replaces && req->flags & ENGINE_SA_DEFER_OUT;
 	memcpy(sa->name, req->name, sizeof(sa->name) - 1);
 	limits(sa, req);
@@ -304,6 +306,7 @@ void sa_sum(const struct sa *sa, struct sa_counters *ret_sum)
 		s.drop_integrity += c->drop_integrity;
 		s.drop_malformed += c->drop_malformed;
 		s.drop_ts += c->drop_ts;
+		s.drop_ecn += c->drop_ecn;
 		s.dummies += c->dummies;
 		s.last_in = s.last_in > c->last_in ? s.last_in : c->last_in;
 		s.last_out = s.last_out > c->last_out ? s.last_out : c->last_out;

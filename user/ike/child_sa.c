@@ -424,6 +424,8 @@ static void describe(const struct ike_sa *sa, const struct child_sa *c, const st
 	out->hard_octets = c->hard_octets;
 	out->soft_packets = c->soft_packets;
 	out->hard_packets = c->hard_packets;
+	out->dscp_out = d->cfg->dscp_out;
+	out->dscp_in = d->cfg->dscp_in;
 }
 
 static struct child_sa *child_new(struct ike *ike, const struct ike_sa *sa,

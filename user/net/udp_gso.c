@@ -36,11 +36,16 @@ static int set(int fd, int level, int opt, int v)
 	return setsockopt(fd, level, opt, &v, sizeof(v)) < 0 ? -errno : 0;
 }
 
-static int pktinfo(int fd, int family)
+/* What comes with each message: its addresses, its DSCP and ECN. */
+static int recv_info(int fd, int family)
 {
-	if (family == 4)
-		return set(fd, IPPROTO_IP, IP_PKTINFO, 1);
-	return set(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1);
+	int r = family == 4 ? set(fd, IPPROTO_IP, IP_PKTINFO, 1)
+			    : set(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1);
+
+	if (r < 0)
+		return r;
+	return family == 4 ? set(fd, IPPROTO_IP, IP_RECVTOS, 1)
+			   : set(fd, IPPROTO_IPV6, IPV6_RECVTCLASS, 1);
 }
 
 void udp_allow_fragments(int fd, int family, bool allow)
@@ -90,7 +95,7 @@ int udp_gso_open(int family, uint16_t port, int *ret_fd, char *ret_why, size_t w
 	if (r == 0)
 		r = set(fd, SOL_SOCKET, SO_REUSEPORT, 1);
 	if (r == 0)
-		r = pktinfo(fd, family);
+		r = recv_info(fd, family);
 	if (r < 0)
 		explain(ret_why, why_len, r, "a UDP socket over IPv%d cannot be set up: %s", family,
 			strerror(-r));
@@ -126,7 +131,7 @@ int esp_raw_open(int family, int *ret_fd)
 	if (fd < 0)
 		return -errno;
 	big_buffers(fd);
-	r = pktinfo(fd, family);
+	r = recv_info(fd, family);
 	if (r < 0) {
 		close(fd);
 		return r;
@@ -199,8 +204,18 @@ static void put_control(struct msghdr *m, const struct udp_dest *dest, unsigned 
 	}
 }
 
-static bool join(struct udp_txq *q, int fd, const struct udp_dest *dest, uint32_t mark, size_t len,
-		 size_t gso, unsigned segs)
+static void put_tos(struct msghdr *m, const struct udp_dest *dest, uint8_t tos)
+{
+	int v = tos;
+
+	if (dest->to.ss_family == AF_INET)
+		put_cmsg(m, IPPROTO_IP, IP_TOS, &v, sizeof(v));
+	else
+		put_cmsg(m, IPPROTO_IPV6, IPV6_TCLASS, &v, sizeof(v));
+}
+
+static bool join(struct udp_txq *q, int fd, const struct udp_dest *dest, uint32_t mark, uint8_t tos,
+		 size_t len, size_t gso, unsigned segs)
 {
 	struct iovec *iov;
 	unsigned i;
@@ -210,9 +225,9 @@ static bool join(struct udp_txq *q, int fd, const struct udp_dest *dest, uint32_
 	i = q->n - 1;
 	iov = &q->iov[i];
 	if (!q->info[i].open || q->info[i].fd != fd || q->info[i].mark != mark ||
-	    q->msg[i].msg_hdr.msg_name != (void *)&dest->to || gso > q->info[i].gso ||
-	    (segs > 1 && gso != q->info[i].gso) || q->info[i].segs + segs > UDP_GSO_SEGS ||
-	    iov->iov_len + len > UDP_MSG_MAX)
+	    q->info[i].tos != tos || q->msg[i].msg_hdr.msg_name != (void *)&dest->to ||
+	    gso > q->info[i].gso || (segs > 1 && gso != q->info[i].gso) ||
+	    q->info[i].segs + segs > UDP_GSO_SEGS || iov->iov_len + len > UDP_MSG_MAX)
 		return false;
 	iov->iov_len += len;
 	q->info[i].segs = (uint16_t)(q->info[i].segs + segs);
@@ -220,13 +235,13 @@ static bool join(struct udp_txq *q, int fd, const struct udp_dest *dest, uint32_
 	return true;
 }
 
-void udp_txq_add(struct udp_txq *q, int fd, const struct udp_dest *dest, uint32_t mark, size_t len,
-		 size_t gso, unsigned segs)
+void udp_txq_add(struct udp_txq *q, int fd, const struct udp_dest *dest, uint32_t mark, uint8_t tos,
+		 size_t len, size_t gso, unsigned segs)
 {
 	unsigned i = q->n;
 	struct msghdr *m = &q->msg[i].msg_hdr;
 
-	if (!join(q, fd, dest, mark, len, gso, segs)) {
+	if (!join(q, fd, dest, mark, tos, len, gso, segs)) {
 		q->iov[i] = (struct iovec){ .iov_base = q->arena + q->used, .iov_len = len };
 		*m = (struct msghdr){
 			.msg_name = (void *)&dest->to,
@@ -236,8 +251,11 @@ void udp_txq_add(struct udp_txq *q, int fd, const struct udp_dest *dest, uint32_
 			.msg_control = q->control[i],
 		};
 		put_control(m, dest, 0, &mark);
+		if (tos)
+			put_tos(m, dest, tos);
 		q->info[i].fd = fd;
 		q->info[i].mark = mark;
+		q->info[i].tos = tos;
 		q->info[i].gso = (uint16_t)gso;
 		q->info[i].segs = (uint16_t)segs;
 		q->info[i].open = gso && len == segs * gso;
@@ -390,22 +408,29 @@ int udp_rxq_recv(struct udp_rxq *q, int fd)
 	return n < 0 ? 0 : n;
 }
 
-uint8_t *udp_rxq_get(struct udp_rxq *q, int i, size_t *ret_len, size_t *ret_gso)
+uint8_t *udp_rxq_get(struct udp_rxq *q, int i, size_t *ret_len, size_t *ret_gso, uint8_t *ret_tos)
 {
 	struct msghdr *m = &q->msg[i].msg_hdr;
 	size_t len = q->msg[i].msg_len, gso = len;
+	uint8_t tos = 0;
 
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR(m, c)) {
 		int v;
 
-		if (c->cmsg_level != IPPROTO_UDP || c->cmsg_type != UDP_GRO)
-			continue;
-		memcpy(&v, CMSG_DATA(c), sizeof(v));
-		if (v > 0)
-			gso = (size_t)v;
+		if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_TOS) {
+			tos = *CMSG_DATA(c);
+		} else if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_TCLASS) {
+			memcpy(&v, CMSG_DATA(c), sizeof(v));
+			tos = (uint8_t)v;
+		} else if (c->cmsg_level == IPPROTO_UDP && c->cmsg_type == UDP_GRO) {
+			memcpy(&v, CMSG_DATA(c), sizeof(v));
+			if (v > 0)
+				gso = (size_t)v;
+		}
 	}
 	*ret_len = m->msg_flags & MSG_TRUNC ? 0 : len;
 	*ret_gso = gso;
+	*ret_tos = tos;
 	return q->iov[i].iov_base;
 }
 
