@@ -20,7 +20,7 @@ enum { ANSWER_MSEC = 10000 };
 
 struct cli {
 	const char *state_dir;
-	bool json, watch, force;
+	bool json, watch, force, ike, child;
 	unsigned watch_msec;
 	unsigned timeout_sec;
 	const char *wireshark_dir;
@@ -34,11 +34,14 @@ static void usage(FILE *to)
 	      "  up NAME[/CHILD]            bring a connection up, or one more of its children\n"
 	      "  down NAME[/CHILD]          close it\n"
 	      "  rekey NAME[/CHILD]         new keys for the IKE SA, or for one child\n"
+	      "    --ike, --child NAME      for the IKE SA; for all children that are up\n"
 	      "  status                     agent, engine, uplinks, connections\n"
 	      "  sas                        IKE SAs and Child SAs\n"
 	      "  paths [NAME]               every path, or those of a connection\n"
 	      "    -w, --watch[=SECONDS]    a live table with rates and shares\n"
 	      "  path disable|enable NAME   take a path out of use, bring it back\n"
+	      "  conns [NAME]               connections as they are configured\n"
+	      "  counters [NAME]            what IKE counted, of all and of each connection\n"
 	      "  certs                      certificates: whose, for what, until when\n"
 	      "  stats                      counters and drop reasons\n"
 	      "  events                     follow what happens\n"
@@ -68,6 +71,13 @@ static void print_json(const json_t *value)
 	json_dumpf(value, stdout, JSON_COMPACT | JSON_ENCODE_ANY);
 	putchar('\n');
 	fflush(stdout);
+}
+
+static const char *member(const json_t *o, const char *key)
+{
+	const char *s = json_string_value(json_object_get(o, key));
+
+	return s ? s : "";
 }
 
 /* ---- one request ---- */
@@ -110,6 +120,17 @@ static int end_of(struct cli *c, const json_t *reply)
 	}
 	fprintf(stderr, "braid: %s\n", text && *text ? text : "failed, without a reason");
 	return code ? ctl_code_exit(code) : EXIT_FAILED;
+}
+
+/* The same for what we find out ourselves. */
+static int failed(struct cli *c, const char *code, const char *fmt, const char *name)
+{
+	json_t *reply =
+		json_pack("{s:{s:s, s:o}}", "error", "code", code, "text", json_sprintf(fmt, name));
+	int r = end_of(c, reply);
+
+	json_decref(reply);
+	return r;
 }
 
 static int no_reply(struct cli *c, int r)
@@ -240,15 +261,25 @@ static int cmd_stats(struct cli *c, char **argv)
 	return show(c, "stats", NULL, show_stats);
 }
 
+static json_t *conn_arg(char **argv)
+{
+	return argv[0] ? json_pack("{s:s}", "conn", argv[0]) : NULL;
+}
+
+static int cmd_conns(struct cli *c, char **argv)
+{
+	return show(c, "conns", conn_arg(argv), show_conns);
+}
+
+static int cmd_counters(struct cli *c, char **argv)
+{
+	return show(c, "counters", conn_arg(argv), show_counters);
+}
+
 static int cmd_certs(struct cli *c, char **argv)
 {
 	(void)argv;
 	return show(c, "certs", NULL, show_certs);
-}
-
-static json_t *paths_args(char **argv)
-{
-	return argv[0] ? json_pack("{s:s}", "conn", argv[0]) : NULL;
 }
 
 static unsigned count_lines(const char *text)
@@ -290,7 +321,7 @@ static int watch(struct cli *c, char **argv)
 	int r;
 
 	for (;;) {
-		r = run(c, "paths", paths_args(argv), ANSWER_MSEC, &data);
+		r = run(c, "paths", conn_arg(argv), ANSWER_MSEC, &data);
 		if (r != EXIT_OK)
 			break;
 		if (c->json)
@@ -309,7 +340,7 @@ static int watch(struct cli *c, char **argv)
 
 static int cmd_paths(struct cli *c, char **argv)
 {
-	return c->watch ? watch(c, argv) : show(c, "paths", paths_args(argv), show_paths);
+	return c->watch ? watch(c, argv) : show(c, "paths", conn_arg(argv), show_paths);
 }
 
 static int cmd_path(struct cli *c, char **argv)
@@ -342,8 +373,57 @@ static int cmd_down(struct cli *c, char **argv)
 	return operate(c, "down", argv[0]);
 }
 
+/* The children of that connection that are up, as "NAME/CHILD"; NULL: there is no such connection.
+ */
+static json_t *children_up(const json_t *status, const char *conn)
+{
+	json_t *names = json_array();
+	const json_t *o, *k;
+	size_t i, j;
+
+	json_array_foreach(json_object_get(status, "conns"), i, o)
+	{
+		if (strcmp(member(o, "name"), conn))
+			continue;
+		json_array_foreach(json_object_get(o, "children"), j,
+				   k) if (!strcmp(member(k, "state"), "installed"))
+			json_array_append_new(names,
+					      json_sprintf("%s/%s", conn, member(k, "name")));
+		return names;
+	}
+	json_decref(names);
+	return NULL;
+}
+
+/* One after the other; the first failure is the exit code, and does not keep the rest from it. */
+static int rekey_children(struct cli *c, const char *conn)
+{
+	json_t *status = NULL, *names, *name;
+	int r = run(c, "status", NULL, ANSWER_MSEC, &status);
+	size_t i;
+
+	names = children_up(status, conn);
+	json_decref(status);
+	if (r == EXIT_OK && !names)
+		r = operate(c, "rekey", conn); /* the agent says what is wrong with it */
+	else if (r == EXIT_OK && !json_array_size(names))
+		r = failed(c, "not-found", "%s has no Child SA that is up", conn);
+	json_array_foreach(names, i, name)
+	{
+		int one = operate(c, "rekey", json_string_value(name));
+
+		r = r == EXIT_OK ? one : r;
+	}
+	json_decref(names);
+	return r;
+}
+
 static int cmd_rekey(struct cli *c, char **argv)
 {
+	if (c->ike && (c->child || strchr(argv[0], '/')))
+		return bad_usage("rekey --ike takes a connection without a child");
+	if (c->child && !strchr(argv[0], '/'))
+		return rekey_children(c, argv[0]);
 	return operate(c, "rekey", argv[0]);
 }
 
@@ -423,6 +503,7 @@ static const struct command {
 	{ "events", 0, 0, cmd_events },	  { "reload", 0, 0, cmd_reload },
 	{ "keys", 0, 0, cmd_keys },	  { "flush", 0, 0, cmd_flush },
 	{ "version", 0, 0, cmd_version }, { "certs", 0, 0, cmd_certs },
+	{ "conns", 0, 1, cmd_conns },	  { "counters", 0, 1, cmd_counters },
 };
 
 /* An option that only one command takes, and it is not this one. */
@@ -467,6 +548,10 @@ static int dispatch(struct cli *c, int argc, char **argv)
 	if (r == EXIT_OK)
 		r = check_option(cmd->name, c->force, "force", "flush");
 	if (r == EXIT_OK)
+		r = check_option(cmd->name, c->ike, "ike", "rekey");
+	if (r == EXIT_OK)
+		r = check_option(cmd->name, c->child, "child", "rekey");
+	if (r == EXIT_OK)
 		r = check_option(cmd->name, c->wireshark_dir, "wireshark", "keys");
 	if (r != EXIT_OK)
 		return r;
@@ -488,7 +573,7 @@ static bool seconds(const char *text, double min, double max, double *ret)
 	return true;
 }
 
-enum { OPT_WIRESHARK = 256, OPT_FORCE };
+enum { OPT_WIRESHARK = 256, OPT_FORCE, OPT_IKE, OPT_CHILD };
 
 static const struct option options[] = {
 	{ "state-dir", required_argument, NULL, 'd' },
@@ -497,6 +582,8 @@ static const struct option options[] = {
 	{ "watch", optional_argument, NULL, 'w' },
 	{ "wireshark", required_argument, NULL, OPT_WIRESHARK },
 	{ "force", no_argument, NULL, OPT_FORCE },
+	{ "ike", no_argument, NULL, OPT_IKE },
+	{ "child", no_argument, NULL, OPT_CHILD },
 	{ "version", no_argument, NULL, 'V' },
 	{ "help", no_argument, NULL, 'h' },
 	{ 0 },
@@ -557,6 +644,12 @@ int main(int argc, char **argv)
 			break;
 		case OPT_FORCE:
 			c.force = true;
+			break;
+		case OPT_IKE:
+			c.ike = true;
+			break;
+		case OPT_CHILD:
+			c.child = true;
 			break;
 		case 'V':
 			printf("braid %s\n", BRAID_VERSION);

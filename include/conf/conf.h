@@ -66,4 +66,8 @@ struct conf {
 int conf_load(const char *file, struct conf **ret_conf, char ret_error[CONF_ERROR_MAX]);
 void conf_free(struct conf *c); /* wipes secrets; NULL is fine */
 
+enum { CONF_PROPOSAL_STR = 512 };
+/* The line of the configuration that is this proposal; returns buf. */
+const char *conf_proposal_text(const struct ike_proposal *p, char buf[CONF_PROPOSAL_STR]);
+
 #endif

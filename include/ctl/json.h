@@ -36,8 +36,8 @@
  *             "children":[{"name":"net","state":"down"|"installed","held":false}],
  *             "last_error":"..."|null,"last_error_usec":null}]}
  *
- * Long lists (sas, paths) come in several data messages, each with some of the entries: the whole
- * is all of them together.
+ * Long lists (sas, paths, conns, counters) come in several data messages, each with some of the
+ * entries: the whole is all of them together.
  *
  * sas  {"now_usec","ike_sas":[{"conn":"home","state":"ESTABLISHED","initiator":true,
  *   "role":"I"|"R","spi_i":"...","spi_r":"...","local":"192.0.2.2:4500",
@@ -61,10 +61,24 @@
  *   "rtt_usec","rtt_min_usec","jitter_usec","loss_permille","weight":1,"mtu":1500,
  *   "tx_packets","tx_octets","rx_packets","rx_octets","attach":"tc","attach_why":"..."}]}
  *
- * stats  {"now_usec","ike":{"rx","tx","retransmits","retransmits_rx","dropped_syntax",
- *   "dropped_spi","dropped_version","dropped_window","dropped_integrity","cookies_sent","half_open",
- *   "half_open_refused","half_open_blocked","auth_failed","fragments_rx","fragments_tx",
- *   "dropped_fragments","fragment_octets","keepalives_tx"},
+ * conns  "conn" optional. {"now_usec","conns":[{"name":"home","local_addrs":[],"remote_addrs":[],
+ *   "remote_port":500,"local":{"id","auth":"psk"|"pubkey","certs":["CN=u"]},
+ *   "remote":{"id"|null,"auth","cacerts":["CN=CA"],"crls":0,"key_types":["rsa"],"key_bits_min"|null},
+ *   "proposals":["aes256gcm16-prfsha256-ecp256"],"vips":[],"pools":["p"],"multipath":true,
+ *   "encap":true,"window":1,"fragmentation":"yes"|"no"|"force","fragment_size"|null,
+ *   "rekey_time_usec"|null,"reauth_time_usec"|null,"over_time_usec"|null,"rand_time_usec"|null,
+ *   "dpd_delay_usec"|null,"keep_alive_usec"|null,"retransmit_timeout_usec","retransmit_base":1.8,
+ *   "retransmit_tries","paths":[{"name","uplink","remote","weight"}],
+ *   "children":[{"name","mode","start_action":"none"|"start","local_ts":["dynamic"],"remote_ts",
+ *     "esp_proposals","rekey_time_usec"|null and life_, rand_; the same with _bytes, _packets}]}]}
+ *
+ * counters  "conn" optional. {"total":COUNTERS (without
+ * "conn"),"now_usec","conns":[{"name",COUNTERS of one connection}]}. COUNTERS: those of "ike" in
+ * stats; "exchanges":{"IKE_SA_INIT":
+ *   {"requests_tx","responses_rx","requests_rx","responses_tx"},...}; "errors_tx" and "errors_rx":
+ *   {"TS_UNACCEPTABLE":1}, what is not 0
+ *
+ * stats  {"now_usec","ike":{every counter of FOREACH_IKE_COUNTER by its name},
  *   "engine":{every counter of struct engine_counters by its name} | null,
  *   "drops":{"NO_SA":0, every reason of the maps by its name},
  *   "ctl":{"clients","requests","events_lost","clients_dropped"}}

@@ -15,6 +15,8 @@ void show_paths(FILE *out, const json_t *data);
 void show_paths_live(FILE *out, const json_t *data, const json_t *before);
 void show_stats(FILE *out, const json_t *data);
 void show_certs(FILE *out, const json_t *data);
+void show_conns(FILE *out, const json_t *data);
+void show_counters(FILE *out, const json_t *data);
 /* One line with the time of day. */
 void show_event(FILE *out, const json_t *event);
 

@@ -333,17 +333,61 @@ struct ike_sa_info {
 	uint16_t n_children;
 };
 
-/* retransmits: our own, unanswered; retransmits_rx: exact copies of a request that was answered,
- * sent again by the peer or replayed by anybody; dropped_window: every other Message ID that is not
- * the next one; half_open_refused: there were as many as may be; half_open_blocked: of that source.
- * fragments_rx: authentic ones; dropped_fragments: not negotiated, not wanted (a second time, of
- * another message, too many) or too much; fragment_octets: held now, of incomplete messages.
+/* Since the start. CONN: of each connection as well as of all, ALL: not of one connection.
+ * rx, tx: datagrams. retransmits: our own, unanswered; retransmits_rx: exact copies of a request
+ * that was answered, sent again by the peer or replayed by anybody; dropped_window: every other
+ * Message ID that is not the next one; half_open_refused: there were as many as may be;
+ * half_open_blocked: of that source. fragments_rx: authentic ones; dropped_fragments: not
+ * negotiated, not wanted (a second time, of another message, too many) or too much;
+ * fragment_octets: held now, of incomplete messages. gave_up: requests that nobody answered.
+ * ike_failed: our set-ups that came to nothing; ike_up and child_up do not count rekeys.
  */
+#define FOREACH_IKE_COUNTER(CONN, ALL)                                                             \
+	CONN(rx)                                                                                   \
+	CONN(tx)                                                                                   \
+	CONN(retransmits)                                                                          \
+	CONN(retransmits_rx)                                                                       \
+	CONN(gave_up)                                                                              \
+	CONN(dropped_syntax)                                                                       \
+	ALL(dropped_spi)                                                                           \
+	ALL(dropped_version)                                                                       \
+	CONN(dropped_window)                                                                       \
+	CONN(dropped_integrity)                                                                    \
+	ALL(cookies_sent)                                                                          \
+	CONN(cookies_rx)                                                                           \
+	ALL(half_open)                                                                             \
+	ALL(half_open_refused)                                                                     \
+	ALL(half_open_blocked)                                                                     \
+	CONN(auth_failed)                                                                          \
+	CONN(fragments_rx)                                                                         \
+	CONN(fragments_tx)                                                                         \
+	CONN(dropped_fragments)                                                                    \
+	ALL(fragment_octets)                                                                       \
+	CONN(keepalives_tx)                                                                        \
+	CONN(ike_up)                                                                               \
+	CONN(ike_failed)                                                                           \
+	CONN(ike_rekeyed)                                                                          \
+	CONN(ike_down)                                                                             \
+	CONN(child_up)                                                                             \
+	CONN(child_rekeyed)                                                                        \
+	CONN(child_down)
+
+enum {
+	IKE_EXCHANGES = 4, /* IKE_SA_INIT and what follows it in enum exchange_type */
+	IKE_ERRORS = 64,   /* error types that have a counter of their own; the others share 0 */
+};
+
+/* Each message once, however often it was sent. */
+struct ike_exchange_counters {
+	uint64_t requests_tx, responses_rx, requests_rx, responses_tx;
+};
+
 struct ike_counters {
-	uint64_t rx, tx, retransmits, retransmits_rx, dropped_syntax, dropped_spi, dropped_version,
-		dropped_window, dropped_integrity, cookies_sent, half_open, half_open_refused,
-		half_open_blocked, auth_failed, fragments_rx, fragments_tx, dropped_fragments,
-		fragment_octets, keepalives_tx;
+#define X(n) uint64_t n;
+	FOREACH_IKE_COUNTER(X, X)
+#undef X
+	struct ike_exchange_counters exchanges[IKE_EXCHANGES];
+	uint64_t errors_tx[IKE_ERRORS], errors_rx[IKE_ERRORS]; /* by notify type */
 };
 
 /* Walks over all that are shown, oldest first: from NULL to NULL; what they return is valid until
@@ -367,6 +411,9 @@ size_t ike_sa_count(const struct ike *ike);
 bool ike_sa_at(const struct ike *ike, size_t i, struct ike_sa_info *ret_info);
 bool ike_child_at(const struct ike *ike, size_t sa, size_t child, struct ike_child_info *ret_info);
 void ike_counters_get(const struct ike *ike, struct ike_counters *ret_counters);
+/* Of one connection, also over a reload; a peer is counted with the connection that was chosen for
+ * its addresses until its identity names another. -ENOENT: not configured. */
+int ike_conn_counters(const struct ike *ike, const char *conn, struct ike_counters *ret_counters);
 
 /* Keys of one IKE SA for a capture decoder; only the CLI's guarded command calls it.
  * false if there is no such SA. */

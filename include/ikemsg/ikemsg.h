@@ -317,6 +317,7 @@ struct msg_wr {
 	size_t pld_start; /* offset of the payload being written */
 	uint8_t first;	  /* type of the first payload (for SK) */
 	bool inner;	  /* no header: nothing to patch at the end */
+	uint16_t error;	  /* type of the error notification put last; 0: none */
 };
 
 /* A cleartext message: header first. */

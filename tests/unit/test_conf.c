@@ -784,3 +784,32 @@ Test(conf, lifetimes)
 	     5 * USEC_PER_SEC);
 	conf_free(c);
 }
+
+/* What is shown of a proposal is the line that was read, the words of a kind together. */
+Test(conf, proposals_as_text)
+{
+	static const char *const lines[][2] = {
+		{ "aes256gcm16-aes128gcm16-prfsha256-prfsha384-ecp256-x25519",
+		  "aes256gcm16-aes128gcm16-prfsha256-prfsha384-ecp256-x25519" },
+		{ "modp2048-aes128-sha256", "aes128-sha256-prfsha256-modp2048" },
+	};
+	char text[512], shown[CONF_PROPOSAL_STR];
+
+	for (size_t i = 0; i < 2; i++) {
+		struct conf *c;
+
+		snprintf(text, sizeof(text),
+			 UPLINK SECRET "connection \"a\" {\n" LOCAL CHILD
+				       "proposals = {\"%s\"}\n}\n",
+			 lines[i][0]);
+		c = load(text);
+		cr_assert(c, "%s", error);
+		cr_assert_eq(c->ike.conns[0].n_proposals, 1);
+		cr_assert_str_eq(conf_proposal_text(&c->ike.conns[0].proposals[0], shown),
+				 lines[i][1]);
+		cr_assert_str_eq(
+			conf_proposal_text(&c->ike.conns[0].children[0].proposals[0], shown),
+			"aes256gcm16-aes128gcm16-chacha20poly1305-esn-noesn");
+		conf_free(c);
+	}
+}

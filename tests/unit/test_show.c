@@ -201,9 +201,11 @@ Test(show, strange_json)
 		"{\"paths\":[null,{\"id\":-1,\"rtt_usec\":\"x\",\"state\":7,\"tx_octets\":-5}]}",
 		"{\"ike_sas\":[{\"children\":[3,{\"local_ts\":[1,{}]}],\"vips\":[null]}]}",
 		"{\"ike\":[],\"drops\":{\"a\":\"b\"},\"ctl\":null}",
+		"{\"conns\":[7,{\"children\":[1],\"paths\":\"x\",\"proposals\":[2]}],\"total\":[]}",
+		"{\"total\":{\"exchanges\":[],\"errors_tx\":{\"a\":[]},\"rx\":\"1\"}}",
 	};
-	static show_fn *const fns[] = { show_status, show_sas,	 show_paths, live,
-					first,	     show_stats, show_event };
+	static show_fn *const fns[] = { show_status, show_sas,	 show_paths, live,	   first,
+					show_stats,  show_event, show_conns, show_counters };
 	char *big = malloc(20000);
 
 	for (size_t i = 0; i < sizeof(strange) / sizeof(*strange); i++)
@@ -283,4 +285,69 @@ Test(show, certs)
 	      "08:00  "
 	      "07      CN=CA\n");
 	shows(show_certs, "{\"certs\":[]}", "no certificates\n");
+}
+
+Test(show, conns)
+{
+	shows(show_conns, "{\"conns\":[]}", "no connections\n");
+	shows(show_conns,
+	      "{\"conns\":[{\"name\":\"home\",\"local_addrs\":[],"
+	      "\"remote_addrs\":[\"192.0.2.66\"],\"remote_port\":4500,\"local\":{\"id\":\"u\","
+	      "\"auth\":\"pubkey\",\"certs\":[\"CN=u\"]},\"remote\":{\"id\":null,\"auth\":"
+	      "\"pubkey\","
+	      "\"cacerts\":[\"CN=CA\"],\"crls\":1,\"key_types\":[\"ecdsa\"],"
+	      "\"key_bits_min\":256},\"proposals\":[\"aes256gcm16-prfsha256-ecp256\","
+	      "\"aes128-sha256-prfsha256-ecp256\"],\"vips\":[\"0.0.0.0\"],\"pools\":[],"
+	      "\"multipath\":true,\"encap\":true,\"window\":1,\"fragmentation\":\"yes\","
+	      "\"fragment_size\":1400,\"rekey_time_usec\":7200000000,"
+	      "\"reauth_time_usec\":null,\"over_time_usec\":720000000,"
+	      "\"rand_time_usec\":60000000,\"dpd_delay_usec\":30000000,"
+	      "\"keep_alive_usec\":null,\"retransmit_timeout_usec\":2000000,"
+	      "\"retransmit_base\":1.8,\"retransmit_tries\":10,\"paths\":[{\"name\":\"w\","
+	      "\"uplink\":\"wlan\",\"remote\":\"192.0.2.66\",\"weight\":0}],"
+	      "\"children\":[{\"name\":\"net\",\"mode\":\"tunnel\",\"start_action\":\"start\","
+	      "\"local_ts\":[\"dynamic\"],\"remote_ts\":[\"203.0.113.0/26\"],"
+	      "\"esp_proposals\":[\"aes128gcm16-esn-noesn\"],"
+	      "\"rekey_time_usec\":3600000000,\"life_time_usec\":3960000000,"
+	      "\"rand_time_usec\":360000000,\"rekey_bytes\":1000,\"life_bytes\":1100,"
+	      "\"rand_bytes\":null,\"rekey_packets\":null,\"life_packets\":null,"
+	      "\"rand_packets\":null}]}]}",
+	      "home\n"
+	      "  local      any [u], pubkey\n"
+	      "    certs      CN=u\n"
+	      "  remote     192.0.2.66 port 4500 [any], pubkey\n"
+	      "    keys       ecdsa\n"
+	      "               at least 256 bits\n"
+	      "    cacerts    CN=CA, 1 CRLs\n"
+	      "  IKE        aes256gcm16-prfsha256-ecp256\n"
+	      "             aes128-sha256-prfsha256-ecp256\n"
+	      "  vips       0.0.0.0\n"
+	      "  switches   multipath yes, encap yes, window 1, fragmentation yes of 1400 octets\n"
+	      "  IKE SA     rekey 2 h 0 m, authenticate anew -, earlier by up to 1 m 0 s, end 12 m "
+	      "0 s later\n"
+	      "  silence    liveness check 30 s, NAT keepalive -\n"
+	      "  repeat     first after 2.00 s, then x 1.8, 10 times\n"
+	      "  path w: uplink wlan to 192.0.2.66\n"
+	      "  child net: tunnel, start_action start\n"
+	      "    dynamic === 203.0.113.0/26\n"
+	      "    ESP        aes128gcm16-esn-noesn\n"
+	      "    time       rekey 1 h 0 m, earlier by up to 6 m 0 s, end 1 h 6 m\n"
+	      "    octets     rekey 1000, earlier by up to -, end 1100\n");
+}
+
+Test(show, counters)
+{
+	shows(show_counters,
+	      "{\"total\":{\"rx\":5,\"tx\":0,\"exchanges\":{\"IKE_SA_INIT\":{\"requests_tx\":1,"
+	      "\"responses_rx\":1,\"requests_rx\":2,\"responses_tx\":2}},"
+	      "\"errors_tx\":{\"TS_UNACCEPTABLE\":2},\"errors_rx\":{\"INVALID_SYNTAX\":1}},"
+	      "\"conns\":[{\"name\":\"home\",\"retransmits\":3,\"exchanges\":{}}]}",
+	      "all\n"
+	      "  exchange     requests out  answers in  requests in  answers out\n"
+	      "  IKE_SA_INIT             1           1            2            2\n"
+	      "  error sent: TS_UNACCEPTABLE: 2\n"
+	      "  error received: INVALID_SYNTAX: 1\n"
+	      "  rx 5\n"
+	      "home\n"
+	      "  retransmits 3\n");
 }

@@ -351,6 +351,18 @@ json_t *report_sa(struct agent *a, const struct ike_sa *sa);
 void report_peer_paths(struct agent *a, const struct peer *p, json_t *out);
 json_t *report_stats(struct agent *a);
 json_t *report_keys(struct agent *a);
+/* Parts of answers. */
+json_t *report_addrs(const struct addr *a, size_t n);
+json_t *report_selectors(const struct ike_ts *ts, uint8_t n);
+json_t *report_id(const struct ike_id *id);
+
+/* ---- report_conns.c ---- */
+
+/* A connection as it is configured: everything in force. */
+json_t *report_conn(struct agent *a, const struct ike_conn_cfg *c);
+/* The counters of IKE: of all, of one connection. */
+json_t *report_counters(struct agent *a);
+json_t *report_conn_counters(struct agent *a, const struct ike_conn_cfg *c);
 
 /* ---- report_certs.c ---- */
 
@@ -362,6 +374,9 @@ void certs_warn(struct agent *a);
 
 void long_list_sas(struct agent *a, struct ctl_req *req);
 void long_list_paths(struct agent *a, struct ctl_req *req, const char *conn_or_null);
+/* Of the configuration's connections, or of that one. */
+void long_list_conns(struct agent *a, struct ctl_req *req, const char *conn_or_null);
+void long_list_counters(struct agent *a, struct ctl_req *req, const char *conn_or_null);
 void long_lists_close(struct agent *a);
 
 /* ---- starter.c: a process that starts and ends the engine ---- */

@@ -253,6 +253,22 @@ static void cmd_paths(struct agent *a, struct ctl_req *req, const json_t *args)
 		long_list_paths(a, req, name);
 }
 
+static void cmd_conns(struct agent *a, struct ctl_req *req, const json_t *args)
+{
+	const char *name = arg(args, "conn");
+
+	if (!name || conn_wanted(a, req, name))
+		long_list_conns(a, req, name);
+}
+
+static void cmd_counters(struct agent *a, struct ctl_req *req, const json_t *args)
+{
+	const char *name = arg(args, "conn");
+
+	if (!name || conn_wanted(a, req, name))
+		long_list_counters(a, req, name);
+}
+
 static void cmd_stats(struct agent *a, struct ctl_req *req, const json_t *args)
 {
 	(void)args;
@@ -373,6 +389,8 @@ static const struct {
 	{ "paths", cmd_paths },
 	{ "path-disable", cmd_path_disable },
 	{ "path-enable", cmd_path_enable },
+	{ "conns", cmd_conns },
+	{ "counters", cmd_counters },
 	{ "stats", cmd_stats },
 	{ "certs", cmd_certs },
 	{ "keys", cmd_keys },

@@ -3,6 +3,7 @@
  * client reads, so that nobody waits for them and no buffer has to hold them. Entries that come or
  * go meanwhile may be in the list or not; none is there twice. */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,6 +27,9 @@ struct long_list {
 	uint64_t serial;					   /* SAs: done as far as this */
 	size_t at, n_families;					   /* paths: the peers */
 	uint64_t *families;
+	/* connections: at is the next one */
+	json_t *(*of_conn)(struct agent *a, const struct ike_conn_cfg *c);
+	char conn[IKE_NAME_MAX]; /* only that */
 };
 
 static void end(struct long_list *l, enum ctl_code code, const char *why)
@@ -142,6 +146,42 @@ void long_list_paths(struct agent *a, struct ctl_req *req, const char *conn)
 	}
 	engine_paths(a); /* what it knows of those it probes */
 	on_turn(-1, 0, l);
+}
+
+static bool conns_piece(struct long_list *l, json_t *out, size_t n)
+{
+	const struct ike_cfg *cfg = &l->a->conf->ike;
+
+	for (; l->at < cfg->n_conns && json_array_size(out) < n; l->at++)
+		if (!l->conn[0] || !strcmp(l->conn, cfg->conns[l->at].name))
+			json_array_append_new(out, l->of_conn(l->a, &cfg->conns[l->at]));
+	return l->at < cfg->n_conns;
+}
+
+static void conns_list(struct agent *a, struct ctl_req *req, const char *conn,
+		       json_t *(*of_conn)(struct agent *a, const struct ike_conn_cfg *c))
+{
+	struct long_list *l = begin(a, req, "conns");
+
+	if (!l)
+		return;
+	l->piece = conns_piece;
+	l->of_conn = of_conn;
+	if (conn)
+		snprintf(l->conn, sizeof(l->conn), "%s", conn);
+	on_turn(-1, 0, l);
+}
+
+void long_list_conns(struct agent *a, struct ctl_req *req, const char *conn)
+{
+	conns_list(a, req, conn, report_conn);
+}
+
+void long_list_counters(struct agent *a, struct ctl_req *req, const char *conn)
+{
+	if (!conn)
+		ctl_reply_data(req, json_pack("{s:o}", "total", report_counters(a)));
+	conns_list(a, req, conn, report_conn_counters);
 }
 
 void long_lists_close(struct agent *a)

@@ -57,7 +57,7 @@ static void set_hex(json_t *o, const char *key, uint64_t v, int digits)
 	set_str(o, key, text);
 }
 
-static json_t *addr_list(const struct addr *a, size_t n)
+json_t *report_addrs(const struct addr *a, size_t n)
 {
 	json_t *l = json_array();
 	char text[ADDR_STR];
@@ -75,14 +75,16 @@ static json_t *ts_text(const struct ike_ts *ts)
 	int len;
 
 	addr_format(&ts->first, first);
+	if (ts->dynamic) /* of the configuration */
+		n = (size_t)snprintf(text, sizeof(text), "dynamic");
 	for (len = (int)addr_len(&ts->first) * 8; len >= 0; len--) {
 		addr_prefix_range(&ts->first, (uint8_t)len, &lo, &hi);
 		if (addr_equal(&lo, &ts->first) && addr_equal(&hi, &ts->last))
 			break;
 	}
-	if (len >= 0)
+	if (len >= 0 && !n)
 		n = (size_t)snprintf(text, sizeof(text), "%s/%d", first, len);
-	else
+	else if (!n)
 		n = (size_t)snprintf(text, sizeof(text), "%s-%s", first,
 				     addr_format(&ts->last, last));
 	if (ts->protocol || ts->port_first != 0 || ts->port_last != 65535)
@@ -91,7 +93,7 @@ static json_t *ts_text(const struct ike_ts *ts)
 	return json_string(text);
 }
 
-static json_t *ts_list(const struct ike_ts *ts, uint8_t n)
+json_t *report_selectors(const struct ike_ts *ts, uint8_t n)
 {
 	json_t *l = json_array();
 
@@ -100,7 +102,7 @@ static json_t *ts_list(const struct ike_ts *ts, uint8_t n)
 	return l;
 }
 
-static json_t *id_text(const struct ike_id *id)
+json_t *report_id(const struct ike_id *id)
 {
 	char text[IKE_ID_MAX * 2 + 4];
 	size_t n = id->len;
@@ -142,7 +144,7 @@ static json_t *uplinks_json(struct agent *a)
 		set_str(o, "interface", u->cfg.interface);
 		set_int(o, "ifindex", u->ifindex);
 		set(o, "up", json_boolean(u->up));
-		set(o, "addresses", addr_list(addrs, u->n_eps));
+		set(o, "addresses", report_addrs(addrs, u->n_eps));
 		set_int(o, "weight", u->cfg.weight);
 		set_int(o, "preference", u->cfg.preference);
 		set_str(o, "attach", u->ifindex ? dp_uplink_mode(a->dp, u->ifindex) : "none");
@@ -191,7 +193,7 @@ static json_t *conn_json(struct agent *a, const struct ike_conn_cfg *c)
 	}
 	set_str(o, "name", c->name);
 	set_str(o, "state", state);
-	set(o, "remote_addrs", addr_list(c->remote_addrs, c->n_remote_addrs));
+	set(o, "remote_addrs", report_addrs(c->remote_addrs, c->n_remote_addrs));
 	set(o, "multipath", json_boolean(c->multipath));
 	set_int(o, "paths", n);
 	set_int(o, "paths_up", up);
@@ -276,8 +278,8 @@ static json_t *child_json(struct agent *a, const struct ike_child_info *c)
 	set_limit(o, "life_octets", c->hard_octets);
 	set_limit(o, "rekey_packets", c->soft_packets);
 	set_limit(o, "life_packets", c->hard_packets);
-	set(o, "local_ts", ts_list(c->ts_local, c->n_ts_local));
-	set(o, "remote_ts", ts_list(c->ts_remote, c->n_ts_remote));
+	set(o, "local_ts", report_selectors(c->ts_local, c->n_ts_local));
+	set(o, "remote_ts", report_selectors(c->ts_remote, c->n_ts_remote));
 	engine_sa_get(a, c->id, on_sa, o);
 	return o;
 }
@@ -299,14 +301,14 @@ json_t *report_sa(struct agent *a, const struct ike_sa *ike_sa)
 	set_udp(sa, "remote", &s.path.remote);
 	set(sa, "nat_local", json_boolean(s.nat_local));
 	set(sa, "nat_remote", json_boolean(s.nat_remote));
-	set(sa, "local_id", id_text(&s.local_id));
-	set(sa, "remote_id", id_text(&s.remote_id));
+	set(sa, "local_id", report_id(&s.local_id));
+	set(sa, "remote_id", report_id(&s.remote_id));
 	set_str(sa, "suite", s.suite);
 	set_int(sa, "since_usec", s.since);
 	set_usec(sa, "rekey_usec", s.rekey_at);
 	set_usec(sa, "reauth_usec", s.reauth_at);
 	set_usec(sa, "ends_usec", s.ends_at);
-	set(sa, "vips", addr_list(s.vips, s.n_vips));
+	set(sa, "vips", report_addrs(s.vips, s.n_vips));
 	for (const struct child_sa *c = ike_child_next(ike_sa, NULL); c;
 	     c = ike_child_next(ike_sa, c)) {
 		ike_child_look(c, &ci);
@@ -375,26 +377,8 @@ static json_t *ike_stats(struct agent *a)
 	json_t *o = json_object();
 
 	ike_counters_get(a->ike, &c);
-#define N(f) set_int(o, #f, c.f)
-	N(rx);
-	N(tx);
-	N(retransmits);
-	N(retransmits_rx);
-	N(dropped_syntax);
-	N(dropped_spi);
-	N(dropped_version);
-	N(dropped_window);
-	N(dropped_integrity);
-	N(cookies_sent);
-	N(half_open);
-	N(half_open_refused);
-	N(half_open_blocked);
-	N(auth_failed);
-	N(fragments_rx);
-	N(fragments_tx);
-	N(dropped_fragments);
-	N(fragment_octets);
-	N(keepalives_tx);
+#define N(f) set_int(o, #f, c.f);
+	FOREACH_IKE_COUNTER(N, N)
 #undef N
 	return o;
 }

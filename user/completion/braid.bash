@@ -37,15 +37,16 @@ _braid() {
 		paths) words+=' --watch' ;;
 		keys) words+=' --wireshark' ;;
 		flush) words+=' --force' ;;
+		rekey) words+=' --ike --child' ;;
 		esac
 	else
 		case $cmd in
-		'') words='up down rekey status sas paths path certs stats events reload keys flush version help' ;;
+		'') words='up down rekey status sas paths path conns counters certs stats events reload keys flush version help' ;;
 		up | down | rekey)
 			[ -n "$sub" ] || words=$(_braid_names "$dir" status \
 				'.conns[] | .name, (.name + "/" + .children[].name)')
 			;;
-		paths) [ -n "$sub" ] || words=$(_braid_names "$dir" status '.conns[].name') ;;
+		paths | conns | counters) [ -n "$sub" ] || words=$(_braid_names "$dir" status '.conns[].name') ;;
 		path)
 			if [ -z "$sub" ]; then
 				words='disable enable'

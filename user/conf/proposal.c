@@ -2,6 +2,7 @@
 /* Proposal words. A combined-mode cipher and one that needs an integrity algorithm cannot stand in
  * one proposal (RFC 7296 3.3): such a line becomes two proposals. */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "conf_impl.h"
@@ -198,6 +199,38 @@ static int check(struct parse *p, const struct val *v, bool esp, struct ike_prop
 		return val_fail(p, v, "found no key exchange in \"%.80s\", expected one as ecp256",
 				v->text);
 	return 0;
+}
+
+struct text {
+	char *buf;
+	size_t len;
+};
+
+static void add_word(struct text *t, uint8_t type, uint16_t id, uint16_t key_bits)
+{
+	int n = snprintf(t->buf + t->len, CONF_PROPOSAL_STR - t->len, "%s%s", t->len ? "-" : "",
+			 alg_name(type, id, key_bits));
+
+	if (n > 0 && t->len + (size_t)n < CONF_PROPOSAL_STR)
+		t->len += (size_t)n;
+}
+
+const char *conf_proposal_text(const struct ike_proposal *p, char buf[CONF_PROPOSAL_STR])
+{
+	struct text t = { buf, 0 };
+
+	buf[0] = 0;
+	for (uint8_t i = 0; i < p->n_encr; i++)
+		add_word(&t, TRANSFORM_ENCR, p->encr[i].id, p->encr[i].key_bits);
+	for (uint8_t i = 0; i < p->n_integ; i++)
+		add_word(&t, TRANSFORM_INTEG, p->integ[i].id, 0);
+	for (uint8_t i = 0; i < p->n_prf; i++)
+		add_word(&t, TRANSFORM_PRF, p->prf[i], 0);
+	for (uint8_t i = 0; i < p->n_ke; i++)
+		add_word(&t, TRANSFORM_KE, p->ke[i], 0);
+	for (uint8_t i = 0; i < p->n_esn; i++)
+		add_word(&t, TRANSFORM_ESN, p->esn[i], 0);
+	return buf;
 }
 
 int val_proposal(struct parse *p, const struct val *v, bool esp, struct ike_proposal *out,

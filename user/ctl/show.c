@@ -8,37 +8,7 @@
 #include "abi/steer.h"
 #include "ctl/show.h"
 #include "ctl/table.h"
-
-static const char *str(const json_t *o, const char *key)
-{
-	const char *s = json_string_value(json_object_get(o, key));
-
-	return s && *s ? s : "-";
-}
-
-static uint64_t num(const json_t *o, const char *key)
-{
-	json_int_t n = json_integer_value(json_object_get(o, key));
-
-	return n > 0 ? (uint64_t)n : 0;
-}
-
-static bool yes(const json_t *o, const char *key)
-{
-	return json_is_true(json_object_get(o, key));
-}
-
-/* "a, b" of a list of strings */
-static const char *list(const json_t *o, const char *key, char *buf, size_t len)
-{
-	const json_t *l = json_object_get(o, key), *v;
-	size_t i, n = 0;
-
-	snprintf(buf, len, "-");
-	json_array_foreach(l, i, v) if (json_is_string(v) && n < len - 1) n +=
-		(size_t)snprintf(buf + n, len - n, "%s%s", n ? ", " : "", json_string_value(v));
-	return buf;
-}
+#include "show_impl.h"
 
 /* A time that is "since" something. */
 static const char *age(const json_t *data, const json_t *o, const char *key, char buf[UNIT_STR])
@@ -103,7 +73,7 @@ static void conn_state_cell(struct table *t, const json_t *data, const json_t *c
 		table_cell(t, "%s", str(c, "state"));
 }
 
-static void show_conns(FILE *out, const json_t *data)
+static void show_conn_states(FILE *out, const json_t *data)
 {
 	static const char *const heads[] = { "CONNECTION", "STATE",	 "PATHS UP", "CHILDREN",
 					     "REMOTE",	   "LAST ERROR", NULL };
@@ -153,7 +123,7 @@ void show_status(FILE *out, const json_t *data)
 	fprintf(out, "steering device %s, maps in %s\n\n", str(s, "device"), str(data, "pin_dir"));
 	show_uplinks(out, data);
 	fputc('\n', out);
-	show_conns(out, data);
+	show_conn_states(out, data);
 }
 
 /* ---- sas ---- */
@@ -410,7 +380,7 @@ static const char *drop_text(const char *reason)
 	return "";
 }
 
-static void show_counters(FILE *out, const char *title, const json_t *counters, bool drops)
+static void show_counter_table(FILE *out, const char *title, const json_t *counters, bool drops)
 {
 	const char *const heads[] = { title, ">", drops ? "" : NULL, NULL };
 	struct table *t;
@@ -435,11 +405,11 @@ static void show_counters(FILE *out, const char *title, const json_t *counters, 
 
 void show_stats(FILE *out, const json_t *data)
 {
-	show_counters(out, "IKE", json_object_get(data, "ike"), false);
-	show_counters(out, "ESP engine", json_object_get(data, "engine"), false);
-	show_counters(out, "Dropped by the steering programs", json_object_get(data, "drops"),
-		      true);
-	show_counters(out, "Control socket", json_object_get(data, "ctl"), false);
+	show_counter_table(out, "IKE", json_object_get(data, "ike"), false);
+	show_counter_table(out, "ESP engine", json_object_get(data, "engine"), false);
+	show_counter_table(out, "Dropped by the steering programs", json_object_get(data, "drops"),
+			   true);
+	show_counter_table(out, "Control socket", json_object_get(data, "ctl"), false);
 }
 
 void show_event(FILE *out, const json_t *event)

@@ -130,6 +130,8 @@ void child_disuse(struct ike *ike, struct ike_sa *sa, struct child_sa *c)
 {
 	if (c->spent)
 		return;
+	if (c->installed && !c->replaced && c->state != CHILD_REKEYED)
+		COUNT(ike, sa, child_down);
 	if (c->installed)
 		out_child_del(ike, sa, c);
 	else
@@ -477,6 +479,10 @@ int child_install(struct ike *ike, struct ike_sa *sa, const struct child_deal *d
 		return ret;
 	}
 	c->installed = !d->redundant;
+	if (c->installed && d->replaces)
+		COUNT(ike, sa, child_rekeyed);
+	else if (c->installed)
+		COUNT(ike, sa, child_up);
 	child_link(ike, sa, c);
 	ike_sa_touch(sa);
 	*ret_child = c;

@@ -17,8 +17,38 @@ static void conn_defaults(struct ike_conn_cfg *c)
 		c->retransmit_tries = 10;
 }
 
-int conns_copy(const struct ike_cfg *cfg, struct list *ret_conns)
+/* The counters of that name, or new ones. at: where to begin to look, since most connections stand
+ * where they stood before. */
+static struct tally *tally_of(const struct list *old, const char *name, const struct list **at)
 {
+	const struct list *it = *at, *begin = *at;
+	struct tally *t;
+
+	do {
+		const struct conn *c = it == old ? NULL : list_entry(it, struct conn, node);
+
+		it = it->next;
+		if (c && !strcmp(c->c.name, name)) {
+			*at = it;
+			c->tally->refs++;
+			return c->tally;
+		}
+	} while (it != begin);
+	t = calloc(1, sizeof(*t));
+	if (t)
+		t->refs = 1;
+	return t;
+}
+
+static void tally_unref(struct tally *t)
+{
+	if (t && !--t->refs)
+		free(t);
+}
+
+int conns_copy(const struct ike_cfg *cfg, const struct list *old, struct list *ret_conns)
+{
+	const struct list *at = old->next;
 	struct list conns;
 
 	list_init(&conns);
@@ -35,6 +65,9 @@ int conns_copy(const struct ike_cfg *cfg, struct list *ret_conns)
 			cred_ref(from->creds[k]);
 		trust_ref(from->trust);
 		list_append(&conns, &c->node);
+		c->tally = tally_of(old, from->name, &at);
+		if (!c->tally)
+			goto nomem;
 		if (from->n_children) {
 			c->c.children = malloc(from->n_children * sizeof(*from->children));
 			if (!c->c.children)
@@ -78,6 +111,7 @@ void conn_unref(struct conn *c)
 		cred_unref(c->c.creds[k]);
 	trust_unref(c->c.trust);
 	secret_clear(&c->c.psk);
+	tally_unref(c->tally);
 	free(c);
 }
 

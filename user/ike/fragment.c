@@ -112,7 +112,7 @@ size_t frag_seal(struct ike *ike, struct ike_sa *sa, const struct ike_hdr *hdr, 
 			return 0;
 		done += n;
 	}
-	ike->counters.fragments_tx += total;
+	COUNT_N(ike, sa, fragments_tx, total);
 	return done;
 }
 
@@ -193,7 +193,7 @@ bool frag_wanted(struct ike *ike, struct ike_sa *sa, const struct ike_msg *in)
 {
 	if (wanted(sa, in))
 		return true;
-	ike->counters.dropped_fragments++;
+	COUNT(ike, sa, dropped_fragments);
 	return false;
 }
 
@@ -245,10 +245,10 @@ int frag_take(struct ike *ike, struct ike_sa *sa, struct ike_msg *in, uint8_t *h
 	struct ike_hdr hdr = in->hdr;
 	uint8_t *copy;
 
-	ike->counters.fragments_rx++;
+	COUNT(ike, sa, fragments_rx);
 	copy = r && len && r->octets + len <= octets_max(sa) ? malloc(len) : NULL;
 	if (!copy) { /* empty, too much, or no memory: this message will never be whole */
-		ike->counters.dropped_fragments++;
+		COUNT(ike, sa, dropped_fragments);
 		drop(ike, place(sa, &hdr));
 		return -ENOBUFS;
 	}

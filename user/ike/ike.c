@@ -31,7 +31,7 @@ int ike_reload(struct ike *ike, const struct ike_cfg *cfg, usec_t now)
 	ret = pools_copy(cfg, &pools);
 	if (ret)
 		return ret;
-	ret = conns_copy(cfg, &conns);
+	ret = conns_copy(cfg, &ike->conns, &conns);
 	if (ret) {
 		free(pools);
 		return ret;
@@ -133,12 +133,13 @@ static void receive(struct ike *ike, const struct ike_path *path, uint8_t *buf, 
 		ike->counters.dropped_spi++;
 		return;
 	}
+	sa->conn->tally->c.rx++;
 	if (response)
 		window_response(ike, sa, path, buf, len, h);
 	else if (h->exchange != IKE_SA_INIT)
 		window_request(ike, sa, path, buf, len, h);
 	else
-		ike->counters.dropped_window++;
+		COUNT(ike, sa, dropped_window);
 }
 
 void ike_recv(struct ike *ike, const struct ike_path *path, uint8_t *buf, size_t len, usec_t now)

@@ -50,6 +50,7 @@ static void established(struct ike *ike, struct ike_sa *sa, const char *how)
 	ike_sa_state(ike, sa, IKE_ESTABLISHED, how);
 	life_auth_start(ike, sa);
 	sa->announced = true;
+	COUNT(ike, sa, ike_up);
 	suite_format(&sa->suite, PROTO_IKE, suite);
 	out_event(ike, sa, IKE_EV_IKE_UP, 0, 0, "IKE SA up with %s, %s%s",
 		  id_format(&sa->remote_id, id), suite,
@@ -87,7 +88,7 @@ static void reject_responder(struct ike *ike, struct ike_sa *sa, struct task *t,
 	t->op = 0;
 	snprintf(sa->why, sizeof(sa->why), "%s", why);
 	ike_sa_blame(sa, IKE_FAIL_AUTH, 0);
-	ike->counters.auth_failed++;
+	COUNT(ike, sa, auth_failed);
 	if (!n)
 		ike_sa_close(ike, sa, false, "%s", why);
 }
@@ -292,7 +293,7 @@ static enum after auth_refuse(struct ike *ike, struct ike_sa *sa, const struct i
 {
 	char id[128];
 
-	ike->counters.auth_failed++;
+	COUNT(ike, sa, auth_failed);
 	log_stranger(ike, path, "peer with id %.60s: %.190s; answered AUTHENTICATION_FAILED",
 		     id_format(&sa->remote_id, id), why);
 	snprintf(sa->why, sizeof(sa->why), "the peer was not authenticated");

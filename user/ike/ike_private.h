@@ -46,10 +46,17 @@ struct nonce {
 
 /* ---- configuration, counted so that running SAs keep theirs ---- */
 
+/* Counters of all connections that had or have that name. */
+struct tally {
+	unsigned refs;
+	struct ike_counters c;
+};
+
 struct conn {
 	struct list node;
 	unsigned refs;
 	struct ike_conn_cfg c;
+	struct tally *tally; /* counted */
 };
 
 struct pool {
@@ -468,7 +475,8 @@ uint8_t ts_accept(const struct ts_list *got, const struct ike_ts *own, uint8_t n
 
 /* ---- conn.c ---- */
 
-int conns_copy(const struct ike_cfg *cfg, struct list *ret_conns);
+/* old: whose counters go on. */
+int conns_copy(const struct ike_cfg *cfg, const struct list *old, struct list *ret_conns);
 void conns_free(struct list *conns);
 struct conn *conn_ref(struct conn *c);
 void conn_unref(struct conn *c);
@@ -478,6 +486,24 @@ const struct ike_child_cfg *conn_child(const struct conn *c, const char *name);
 bool id_equal(const struct ike_id *a, const struct ike_id *b);
 bool id_matches(const struct ike_id *want, const struct ike_id *got);
 const char *id_format(const struct ike_id *id, char buf[128]);
+
+/* ---- counters.c ---- */
+
+/* For all, and for the connection of sa. */
+#define COUNT(ike, sa, what) COUNT_N(ike, sa, what, 1)
+#define COUNT_N(ike, sa, what, n)                                                                  \
+	do {                                                                                       \
+		(ike)->counters.what += (n);                                                       \
+		(sa)->conn->tally->c.what += (n);                                                  \
+	} while (0)
+
+/* sa may be NULL: a stranger's. tx: of ours. */
+void count_message(struct ike *ike, const struct ike_sa *sa, uint8_t exchange, bool response,
+		   bool tx);
+/* An error notification (others are not counted). */
+void count_error(struct ike *ike, const struct ike_sa *sa, uint16_t type, bool tx);
+/* Those of a message from the peer. */
+void count_errors_in(struct ike *ike, const struct ike_sa *sa, const struct ike_msg *in);
 
 /* ---- output.c ---- */
 

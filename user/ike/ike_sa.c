@@ -254,6 +254,10 @@ void ike_sa_close(struct ike *ike, struct ike_sa *sa, bool linger, const char *f
 			del->op = 0;
 		out_event(ike, sa, IKE_EV_IKE_DOWN, 0, op, "IKE SA down: %s", sa->why);
 	}
+	if (sa->state == IKE_INIT_SENT || sa->state == IKE_AUTH_SENT)
+		COUNT(ike, sa, ike_failed);
+	else if (sa->announced && sa->state != IKE_REKEYED)
+		COUNT(ike, sa, ike_down);
 	ike_sa_state(ike, sa, IKE_CLOSED, sa->why);
 	frag_clear(ike, sa);
 	tasks_end(ike, sa, &sa->inflight, sa->announced);

@@ -174,12 +174,6 @@ bool ike_child_at(const struct ike *ike, size_t i, size_t child, struct ike_chil
 	return c;
 }
 
-void ike_counters_get(const struct ike *ike, struct ike_counters *ret_counters)
-{
-	*ret_counters = ike->counters;
-	ret_counters->half_open = ike->half_open;
-}
-
 bool ike_keys_at(const struct ike *ike, size_t i, struct ike_sa_keys *ret_keys)
 {
 	const struct ike_sa *sa = ike_sa_visible(ike, i);

@@ -186,7 +186,7 @@ enum after informational_request(struct ike *ike, struct ike_sa *sa, const struc
 			 "the peer did not accept our authentication: check ids, and secret or "
 			 "certificates");
 		ike_sa_blame(sa, IKE_FAIL_AUTH, N_AUTHENTICATION_FAILED);
-		ike->counters.auth_failed++;
+		COUNT(ike, sa, auth_failed);
 		return AFTER_CLOSE;
 	}
 	for (unsigned i = 0; i < in->n_deletes; i++)

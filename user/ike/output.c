@@ -83,7 +83,8 @@ static bool send_one(struct ike *ike, struct ike_sa *sa, const struct ike_path *
 
 void out_keepalive(struct ike *ike, struct ike_sa *sa)
 {
-	ike->counters.keepalives_tx += send_one(ike, sa, &sa->path, NULL, 0);
+	if (send_one(ike, sa, &sa->path, NULL, 0))
+		COUNT(ike, sa, keepalives_tx);
 }
 
 void out_send(struct ike *ike, struct ike_sa *sa, const struct ike_path *path, const uint8_t *buf,
@@ -99,7 +100,11 @@ void out_send(struct ike *ike, struct ike_sa *sa, const struct ike_path *path, c
 
 		if (!message)
 			return;
-		ike->counters.tx += send_one(ike, sa, path, message, n);
+		if (!send_one(ike, sa, path, message, n))
+			continue;
+		ike->counters.tx++;
+		if (sa)
+			sa->conn->tally->c.tx++;
 	}
 }
 

@@ -63,6 +63,7 @@ static void take_over(struct ike *ike, struct ike_sa *old, struct ike_sa *sa, co
 	sa->redundant = false;
 	sa->expires = USEC_NEVER;
 	ike_sa_state(ike, sa, IKE_ESTABLISHED, why);
+	COUNT(ike, sa, ike_rekeyed);
 	life_ike_start(ike, sa);
 	ike_sa_state(ike, old, IKE_REKEYED, why);
 	/* should its Delete get lost for good, it does not stay for ever */

@@ -122,6 +122,7 @@ static void notified(struct ike *ike, struct ike_sa *sa, struct task *t, const s
 	if (cookie && cookie->data.len >= 1 && cookie->data.len <= COOKIE_MAX) {
 		memcpy(sa->cookie, cookie->data.p, cookie->data.len);
 		sa->cookie_len = (uint8_t)cookie->data.len;
+		COUNT(ike, sa, cookies_rx);
 		again(ike, sa, t, "a cookie");
 	} else if (ke && ke->data.len == 2) {
 		uint16_t group = (uint16_t)(ke->data.p[0] << 8 | ke->data.p[1]);
@@ -175,9 +176,11 @@ void sa_init_response(struct ike *ike, struct ike_sa *sa, const struct ike_path 
 	uint8_t critical;
 
 	if (!t || msg_decode(buf, len, &in, &critical) != MSG_OK) {
-		ike->counters.dropped_syntax++;
+		COUNT(ike, sa, dropped_syntax);
 		return;
 	}
+	count_message(ike, sa, IKE_SA_INIT, true, false);
+	count_errors_in(ike, sa, &in);
 	if (!in.has_sa || !in.has_ke || !in.has_nonce || !in.hdr.spi_r) {
 		notified(ike, sa, t, &in);
 		return;
@@ -229,8 +232,11 @@ static void answer_notify(struct ike *ike, const struct ike_path *path, const st
 
 	msg_put_notify(&m, PROTO_NONE, NULL, 0, type, data, n);
 	len = msg_end(&m);
-	if (len)
-		out_send(ike, NULL, path, buf, len);
+	if (!len)
+		return;
+	out_send(ike, NULL, path, buf, len);
+	count_message(ike, NULL, h->exchange, true, true);
+	count_error(ike, NULL, type, true);
 }
 
 static bool reply_allowed(struct ike *ike)
@@ -266,7 +272,7 @@ static bool retransmitted(struct ike *ike, const struct ike_path *path, const ui
 		if (memcmp(sa->init_hash, hash, SHA256_OCTETS))
 			continue;
 		/* the whole packet is what counts: SPIi and address may be shared (2.1) */
-		ike->counters.retransmits_rx++;
+		COUNT(ike, sa, retransmits_rx);
 		if (sa->state == IKE_HALF_OPEN)
 			out_send(ike, sa, path, sa->init_resp, sa->init_resp_len);
 		return true;
@@ -408,6 +414,8 @@ static int half_open_new(struct ike *ike, struct conn *conn, const struct ike_pa
 	ike_sa_insert(ike, sa);
 	hash_add(&ike->inits, &sa->by_init, hash_octets(hash, SHA256_OCTETS));
 	out_send(ike, sa, path, sa->init_resp, sa->init_resp_len);
+	conn->tally->c.exchanges[0].requests_rx++;
+	count_message(ike, sa, IKE_SA_INIT, true, true);
 	return 0;
 }
 
@@ -446,6 +454,7 @@ void sa_init_request(struct ike *ike, const struct ike_path *path, const uint8_t
 		ike->counters.dropped_syntax++;
 		return;
 	}
+	count_message(ike, NULL, IKE_SA_INIT, false, false);
 	if (!admit(ike, path, &in))
 		return;
 	conn = choose(ike, path, &in, &suite, &number, &any);

@@ -288,6 +288,7 @@ static int task_start(struct ike *ike, struct ike_sa *sa, struct task *t)
 		soon(ike, sa, t);
 	ike_sa_touch(sa);
 	task_send(ike, sa, t);
+	count_message(ike, sa, task_ops[t->kind].exchange, false, true);
 	tell_sent(ike, sa, t);
 	if (t->kind == TASK_IKE_INIT) {
 		/* AUTH covers the last version sent (2.15) */
@@ -339,6 +340,7 @@ static void give_up(struct ike *ike, struct ike_sa *sa, const struct task *t)
 {
 	char peer[ADDR_PORT_STR];
 
+	COUNT(ike, sa, gave_up);
 	udp_addr_format(&sa->path.remote, peer);
 	if (t->kind == TASK_AUTH_FAILED) {
 		char why[WHY_MAX];
@@ -393,7 +395,7 @@ void window_tick(struct ike *ike, struct ike_sa *sa)
 		out_step(ike, sa, t, "no answer from %s to %s, sent again, %u of %u", peer,
 			 task_ops[t->kind].name, t->tries, sa->conn->c.retransmit_tries);
 		task_send(ike, sa, t);
-		ike->counters.retransmits++;
+		COUNT(ike, sa, retransmits);
 	}
 }
 
@@ -437,13 +439,13 @@ static int open_datagram(struct ike *ike, struct ike_sa *sa, uint8_t *buf, size_
 	uint8_t critical;
 
 	if (msg_decode(buf, len, in, &critical) != MSG_OK || (!in->has_sk && !in->has_skf)) {
-		ike->counters.dropped_syntax++;
+		COUNT(ike, sa, dropped_syntax);
 		return -EBADMSG;
 	}
 	if (in->has_skf && !frag_wanted(ike, sa, in))
 		return -EBADMSG;
 	if (!sa->aead_in || sk_open(sa->aead_in, &sa->sizes, buf, len, in, ret_inner, ret_len)) {
-		ike->counters.dropped_integrity++;
+		COUNT(ike, sa, dropped_integrity);
 		return -EBADMSG;
 	}
 	return 0;
@@ -483,13 +485,13 @@ static bool in_window(struct ike *ike, struct ike_sa *sa, const struct ike_path 
 		 * request in fragments, the first (RFC 7383 2.6) */
 		if (!memcmp(c->hash, hash, SHA256_OCTETS) || frag_repeats(sa, buf, len)) {
 			out_send(ike, sa, path, c->buf, c->len);
-			ike->counters.retransmits_rx++;
+			COUNT(ike, sa, retransmits_rx);
 			return false;
 		}
 	} else if (rxwin_new(sa, hdr->msg_id) && sa->state != IKE_CLOSED) {
 		return true;
 	}
-	ike->counters.dropped_window++;
+	COUNT(ike, sa, dropped_window);
 	return false;
 }
 
@@ -504,6 +506,9 @@ static void respond(struct ike *ike, struct ike_sa *sa, const struct ike_path *p
 	memcpy(copy, ike->sealed, len);
 	rxwin_answer(sa, hdr->msg_id, hash, copy, len);
 	out_send(ike, sa, path, copy, len);
+	count_message(ike, sa, hdr->exchange, true, true);
+	if (m->error)
+		count_error(ike, sa, m->error, true);
 }
 
 static enum after dispatch(struct ike *ike, struct ike_sa *sa, const struct ike_msg *in,
@@ -535,8 +540,10 @@ void window_request(struct ike *ike, struct ike_sa *sa, const struct ike_path *p
 		return;
 	sa->last_rx = ike->now;
 	natd_seen(ike, sa, path);
+	count_message(ike, sa, hdr->exchange, false, false);
 	m = msg_begin_inner(ike->plain, sizeof(ike->plain));
 	if (verdict == MSG_OK) {
+		count_errors_in(ike, sa, &in);
 		after = dispatch(ike, sa, &in, path, &m);
 	} else {
 		bool crit = verdict == MSG_UNSUPPORTED_CRITICAL;
@@ -585,7 +592,7 @@ void window_response(struct ike *ike, struct ike_sa *sa, const struct ike_path *
 	struct ike_msg in;
 
 	if (!t || task_ops[t->kind].exchange != hdr->exchange || !ike_sa_alive(sa)) {
-		ike->counters.dropped_window++;
+		COUNT(ike, sa, dropped_window);
 		return;
 	}
 	if (t->kind == TASK_IKE_INIT) {
@@ -595,12 +602,14 @@ void window_response(struct ike *ike, struct ike_sa *sa, const struct ike_path *
 	if (open_message(ike, sa, buf, len, hash, &in, &verdict, &critical))
 		return;
 	sa->last_rx = ike->now;
+	count_message(ike, sa, hdr->exchange, true, false);
 	if (verdict != MSG_OK) {
 		/* no answer to a response: clean up here (2.21) */
 		ike_sa_close(ike, sa, false, "the peer sent a malformed %s response",
 			     exchange_name(hdr->exchange));
 		return;
 	}
+	count_errors_in(ike, sa, &in);
 	natd_seen(ike, sa, path);
 	ike_sa_touch(sa);
 	list_remove(&t->node); /* it is done()'s now: closing the IKE SA must not end it twice */

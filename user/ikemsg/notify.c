@@ -33,6 +33,8 @@ void notify_get(struct rd *r, struct ike_msg *m)
 void msg_put_notify(struct msg_wr *m, uint8_t protocol, const void *spi, size_t spi_len,
 		    uint16_t type, const void *data, size_t len)
 {
+	if (type < NOTIFY_STATUS_MIN)
+		m->error = type;
 	msg_pld_begin(m, PLD_NOTIFY);
 	wr_u8(&m->w, protocol);
 	wr_u8(&m->w, (uint8_t)spi_len);

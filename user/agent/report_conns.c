@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Connections as they are configured, and what was counted of each. Shapes: ctl/json.h. */
+#include <string.h>
+
+#include "crypto/x509.h"
+#include "ikemsg/ikemsg.h"
+#include "agent.h"
+
+static void set(json_t *o, const char *key, json_t *v)
+{
+	json_object_set_new(o, key, v ? v : json_null());
+}
+
+static void set_int(json_t *o, const char *key, uint64_t v)
+{
+	set(o, key, json_integer((json_int_t)v));
+}
+
+/* null: never, none */
+static void set_or_null(json_t *o, const char *key, uint64_t v)
+{
+	set(o, key, v ? json_integer((json_int_t)v) : NULL);
+}
+
+/* ---- configuration ---- */
+
+static json_t *proposals_json(const struct ike_proposal *p, uint8_t n)
+{
+	json_t *l = json_array();
+	char text[CONF_PROPOSAL_STR];
+
+	for (uint8_t i = 0; i < n; i++)
+		json_array_append_new(l, json_string(conf_proposal_text(&p[i], text)));
+	return l;
+}
+
+static json_t *subject(const struct cert *c)
+{
+	struct cert_info i;
+
+	cert_describe(c, &i);
+	return json_string(i.subject);
+}
+
+static json_t *auth_json(const struct ike_id *id, enum auth_kind auth)
+{
+	json_t *o = json_object();
+
+	set(o, "id", id->type ? report_id(id) : NULL);
+	set(o, "auth", json_string(auth == AUTH_BY_PUBKEY ? "pubkey" : "psk"));
+	return o;
+}
+
+static json_t *local_json(const struct ike_conn_cfg *c)
+{
+	json_t *o = auth_json(&c->local_id, c->local_auth), *certs = json_array();
+
+	for (size_t i = 0; i < c->n_creds; i++)
+		json_array_append_new(certs, subject(cred_cert(c->creds[i], 0)));
+	set(o, "certs", certs);
+	return o;
+}
+
+static json_t *remote_json(const struct ike_conn_cfg *c)
+{
+	static const char *const types[] = { [KEY_RSA] = "rsa",
+					     [KEY_ECDSA] = "ecdsa",
+					     [KEY_ED25519] = "ed25519",
+					     [KEY_ED448] = "ed448" };
+	json_t *o = auth_json(&c->remote_id, c->remote_auth), *cas = json_array(),
+	       *keys = json_array();
+
+	for (size_t i = 0; c->trust && i < trust_count(c->trust); i++)
+		json_array_append_new(cas, subject(trust_cert(c->trust, i)));
+	for (size_t i = 0; i < sizeof(types) / sizeof(*types); i++)
+		if (c->key_types & 1u << i)
+			json_array_append_new(keys, json_string(types[i]));
+	set(o, "cacerts", cas);
+	set_int(o, "crls", c->trust ? trust_crls(c->trust) : 0);
+	set(o, "key_types", keys);
+	set_or_null(o, "key_bits_min", c->key_bits_min);
+	return o;
+}
+
+/* A measure of the lifetime, under the names of the configuration. */
+static void set_life(json_t *o, const struct ike_life *l, const char *const keys[3])
+{
+	set_or_null(o, keys[0], l->soft);
+	set_or_null(o, keys[1], l->hard);
+	set_or_null(o, keys[2], l->rand);
+}
+
+static json_t *child_cfg_json(const struct ike_child_cfg *c)
+{
+	static const char *const time[] = { "rekey_time_usec", "life_time_usec", "rand_time_usec" };
+	static const char *const octets[] = { "rekey_bytes", "life_bytes", "rand_bytes" };
+	static const char *const packets[] = { "rekey_packets", "life_packets", "rand_packets" };
+	json_t *o = json_object();
+
+	set(o, "name", json_string(c->name));
+	set(o, "mode", json_string(c->mode == CHILD_TUNNEL ? "tunnel" : "transport"));
+	set(o, "start_action", json_string(c->start == START_START ? "start" : "none"));
+	set(o, "local_ts", report_selectors(c->local_ts, c->n_local_ts));
+	set(o, "remote_ts", report_selectors(c->remote_ts, c->n_remote_ts));
+	set(o, "esp_proposals", proposals_json(c->proposals, c->n_proposals));
+	set_life(o, &c->time, time);
+	set_life(o, &c->octets, octets);
+	set_life(o, &c->packets, packets);
+	return o;
+}
+
+static json_t *paths_cfg_json(const struct agent *a, const char *conn)
+{
+	json_t *l = json_array();
+	char text[ADDR_STR];
+
+	for (size_t i = 0; i < a->conf->n_paths; i++) {
+		const struct conf_path *p = &a->conf->paths[i];
+
+		if (!strcmp(p->conn, conn))
+			json_array_append_new(l, json_pack("{s:s, s:s, s:s, s:i}", "name", p->name,
+							   "uplink", p->uplink, "remote",
+							   addr_format(&p->remote, text), "weight",
+							   (int)p->weight));
+	}
+	return l;
+}
+
+static void set_timing(json_t *o, const struct ike_conn_cfg *c)
+{
+	set_or_null(o, "rekey_time_usec", c->rekey_time);
+	set_or_null(o, "reauth_time_usec", c->reauth_time);
+	set_or_null(o, "over_time_usec", c->over_time);
+	set_or_null(o, "rand_time_usec", c->rand_time);
+	set_or_null(o, "dpd_delay_usec", c->dpd_delay);
+	set_or_null(o, "keep_alive_usec", c->keep_alive);
+	set_int(o, "retransmit_timeout_usec", c->retransmit_timeout);
+	set(o, "retransmit_base", json_real(c->retransmit_base));
+	set_int(o, "retransmit_tries", c->retransmit_tries);
+}
+
+json_t *report_conn(struct agent *a, const struct ike_conn_cfg *c)
+{
+	static const char *const fragmentation[] = {
+		[IKE_FRAGMENT_YES] = "yes", [IKE_FRAGMENT_NO] = "no", [IKE_FRAGMENT_FORCE] = "force"
+	};
+	json_t *o = json_object(), *children = json_array(), *pools = json_array();
+
+	for (uint8_t i = 0; i < c->n_pools; i++)
+		json_array_append_new(pools, json_string(c->pools[i]));
+	for (uint8_t i = 0; i < c->n_children; i++)
+		json_array_append_new(children, child_cfg_json(&c->children[i]));
+	set(o, "name", json_string(c->name));
+	set(o, "local_addrs", report_addrs(c->local_addrs, c->n_local_addrs));
+	set(o, "remote_addrs", report_addrs(c->remote_addrs, c->n_remote_addrs));
+	set_int(o, "remote_port", c->remote_port ? c->remote_port : 500);
+	set(o, "local", local_json(c));
+	set(o, "remote", remote_json(c));
+	set(o, "proposals", proposals_json(c->proposals, c->n_proposals));
+	set(o, "vips", report_addrs(c->vips, c->n_vips));
+	set(o, "pools", pools);
+	set(o, "multipath", json_boolean(c->multipath));
+	set(o, "encap", json_boolean(c->encap));
+	set_int(o, "window", c->window ? c->window : 1);
+	set(o, "fragmentation", json_string(fragmentation[c->fragmentation]));
+	set_or_null(o, "fragment_size", c->fragment_size);
+	set_timing(o, c);
+	set(o, "paths", paths_cfg_json(a, c->name));
+	set(o, "children", children);
+	return o;
+}
+
+/* ---- counters ---- */
+
+/* By their names; types without one together. */
+static json_t *errors_json(const uint64_t errors[IKE_ERRORS])
+{
+	json_t *o = json_object();
+
+	for (unsigned i = 0; i < IKE_ERRORS; i++) {
+		const char *name = notify_name((uint16_t)i);
+		json_int_t before = json_integer_value(json_object_get(o, name));
+
+		if (errors[i])
+			set_int(o, name, (uint64_t)before + errors[i]);
+	}
+	return o;
+}
+
+static void set_by_type(json_t *o, const struct ike_counters *c)
+{
+	json_t *exchanges = json_object();
+
+	for (unsigned i = 0; i < IKE_EXCHANGES; i++) {
+		const struct ike_exchange_counters *x = &c->exchanges[i];
+		json_t *e = json_object();
+
+		set_int(e, "requests_tx", x->requests_tx);
+		set_int(e, "responses_rx", x->responses_rx);
+		set_int(e, "requests_rx", x->requests_rx);
+		set_int(e, "responses_tx", x->responses_tx);
+		set(exchanges, exchange_name((uint8_t)(IKE_SA_INIT + i)), e);
+	}
+	set(o, "exchanges", exchanges);
+	set(o, "errors_tx", errors_json(c->errors_tx));
+	set(o, "errors_rx", errors_json(c->errors_rx));
+}
+
+json_t *report_counters(struct agent *a)
+{
+	json_t *o = json_object();
+	struct ike_counters c;
+
+	ike_counters_get(a->ike, &c);
+#define N(f) set_int(o, #f, c.f);
+	FOREACH_IKE_COUNTER(N, N)
+#undef N
+	set_by_type(o, &c);
+	return o;
+}
+
+json_t *report_conn_counters(struct agent *a, const struct ike_conn_cfg *cfg)
+{
+	json_t *o = json_object();
+	struct ike_counters c = { 0 };
+
+	ike_conn_counters(a->ike, cfg->name, &c);
+	set(o, "name", json_string(cfg->name));
+#define N(f) set_int(o, #f, c.f);
+#define NOT_HERE(f)
+	FOREACH_IKE_COUNTER(N, NOT_HERE)
+#undef NOT_HERE
+#undef N
+	set_by_type(o, &c);
+	return o;
+}

@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Connections as they are configured, and what IKE counted of them. */
+#include <string.h>
+
+#include "ctl/show.h"
+#include "ctl/table.h"
+#include "show_impl.h"
+
+/* ---- conns ---- */
+
+/* A list a line each, under one word. */
+static void show_lines(FILE *out, const json_t *o, const char *key, const char *indent,
+		       const char *word)
+{
+	const json_t *v;
+	size_t i;
+
+	json_array_foreach(json_object_get(o, key), i, v)
+		fprintf(out, "%s%-10s %s\n", indent, i ? "" : word,
+			json_is_string(v) ? json_string_value(v) : "-");
+}
+
+static void show_list(FILE *out, const json_t *o, const char *key, const char *indent,
+		      const char *word)
+{
+	char text[1024];
+
+	if (json_array_size(json_object_get(o, key)))
+		fprintf(out, "%s%-10s %s\n", indent, word, list(o, key, text, sizeof(text)));
+}
+
+static void show_side(FILE *out, const json_t *c, const char *side, const char *addrs)
+{
+	const json_t *s = json_object_get(c, side);
+	char text[512], certs[1024];
+	uint64_t port = num(c, "remote_port"), bits = num(s, "key_bits_min");
+
+	fprintf(out, "  %-10s %s", side,
+		json_array_size(json_object_get(c, addrs)) ? list(c, addrs, text, sizeof(text))
+							   : "any");
+	if (!strcmp(side, "remote") && port && port != 500)
+		fprintf(out, " port %llu", (unsigned long long)port);
+	fprintf(out, " [%s], %s\n", json_is_string(json_object_get(s, "id")) ? str(s, "id") : "any",
+		str(s, "auth"));
+	show_list(out, s, "key_types", "    ", "keys");
+	if (bits)
+		fprintf(out, "    %-10s at least %llu bits\n", "", (unsigned long long)bits);
+	if (json_array_size(json_object_get(s, "certs")))
+		fprintf(out, "    %-10s %s\n", "certs", list(s, "certs", certs, sizeof(certs)));
+	if (json_array_size(json_object_get(s, "cacerts")))
+		fprintf(out, "    %-10s %s, %llu CRLs\n", "cacerts",
+			list(s, "cacerts", certs, sizeof(certs)),
+			(unsigned long long)num(s, "crls"));
+}
+
+static const char *span(const json_t *o, const char *key, char buf[UNIT_STR])
+{
+	uint64_t n = num(o, key);
+
+	return n ? unit_age(n, buf) : strcpy(buf, "-");
+}
+
+static const char *amount(const json_t *o, const char *key, char buf[UNIT_STR])
+{
+	uint64_t n = num(o, key);
+
+	if (!n)
+		return strcpy(buf, "-");
+	snprintf(buf, UNIT_STR, "%llu", (unsigned long long)n);
+	return buf;
+}
+
+/* When an SA is rekeyed and when it ends, in one measure; nothing if it is not set. */
+static void show_measure(FILE *out, const json_t *c, const char *word, const char *const keys[3],
+			 const char *(*unit)(const json_t *o, const char *key, char buf[UNIT_STR]))
+{
+	char soft[UNIT_STR], rand[UNIT_STR], hard[UNIT_STR];
+
+	if (!num(c, keys[0]) && !num(c, keys[1]))
+		return;
+	fprintf(out, "    %-10s rekey %s, earlier by up to %s, end %s\n", word,
+		unit(c, keys[0], soft), unit(c, keys[2], rand), unit(c, keys[1], hard));
+}
+
+static void show_child_cfg(FILE *out, const json_t *c)
+{
+	static const char *const time[] = { "rekey_time_usec", "life_time_usec", "rand_time_usec" };
+	static const char *const octets[] = { "rekey_bytes", "life_bytes", "rand_bytes" };
+	static const char *const packets[] = { "rekey_packets", "life_packets", "rand_packets" };
+	char local[1024], remote[1024];
+
+	fprintf(out, "  child %s: %s, start_action %s\n", str(c, "name"), str(c, "mode"),
+		str(c, "start_action"));
+	fprintf(out, "    %s === %s\n", list(c, "local_ts", local, sizeof(local)),
+		list(c, "remote_ts", remote, sizeof(remote)));
+	show_lines(out, c, "esp_proposals", "    ", "ESP");
+	show_measure(out, c, "time", time, span);
+	show_measure(out, c, "octets", octets, amount);
+	show_measure(out, c, "packets", packets, amount);
+}
+
+static void show_times(FILE *out, const json_t *c)
+{
+	char a[UNIT_STR], b[UNIT_STR];
+
+	fprintf(out, "  %-10s rekey %s, authenticate anew %s", "IKE SA",
+		span(c, "rekey_time_usec", a), span(c, "reauth_time_usec", b));
+	fprintf(out, ", earlier by up to %s, end %s later\n", span(c, "rand_time_usec", a),
+		span(c, "over_time_usec", b));
+	fprintf(out, "  %-10s liveness check %s, NAT keepalive %s\n", "silence",
+		span(c, "dpd_delay_usec", a), span(c, "keep_alive_usec", b));
+	fprintf(out, "  %-10s first after %s, then x %.1f, %llu times\n", "repeat",
+		unit_usec(num(c, "retransmit_timeout_usec"), a),
+		json_real_value(json_object_get(c, "retransmit_base")),
+		(unsigned long long)num(c, "retransmit_tries"));
+}
+
+static void show_conn(FILE *out, const json_t *c)
+{
+	uint64_t size = num(c, "fragment_size");
+	const json_t *o;
+	size_t i;
+
+	fprintf(out, "%s\n", str(c, "name"));
+	show_side(out, c, "local", "local_addrs");
+	show_side(out, c, "remote", "remote_addrs");
+	show_lines(out, c, "proposals", "  ", "IKE");
+	show_list(out, c, "vips", "  ", "vips");
+	show_list(out, c, "pools", "  ", "pools");
+	fprintf(out, "  %-10s multipath %s, encap %s, window %llu, fragmentation %s", "switches",
+		yes(c, "multipath") ? "yes" : "no", yes(c, "encap") ? "yes" : "no",
+		(unsigned long long)num(c, "window"), str(c, "fragmentation"));
+	if (size)
+		fprintf(out, " of %llu octets", (unsigned long long)size);
+	fputc('\n', out);
+	show_times(out, c);
+	json_array_foreach(json_object_get(c, "paths"), i, o)
+		fprintf(out, "  path %s: uplink %s to %s\n", str(o, "name"), str(o, "uplink"),
+			str(o, "remote"));
+	json_array_foreach(json_object_get(c, "children"), i, o) show_child_cfg(out, o);
+}
+
+void show_conns(FILE *out, const json_t *data)
+{
+	const json_t *conns = json_object_get(data, "conns"), *c;
+	size_t i;
+
+	if (!json_array_size(conns))
+		fputs("no connections\n", out);
+	json_array_foreach(conns, i, c) show_conn(out, c);
+}
+
+/* ---- counters ---- */
+
+static void count_cell(struct table *t, const json_t *o, const char *key)
+{
+	table_cell(t, "%llu", (unsigned long long)num(o, key));
+}
+
+static void show_exchanges(FILE *out, const json_t *o)
+{
+	static const char *const heads[] = { "  exchange",   ">requests out", ">answers in",
+					     ">requests in", ">answers out",  NULL };
+	const json_t *x = json_object_get(o, "exchanges"), *v;
+	struct table *t = table_new(heads);
+	const char *key;
+
+	json_object_foreach((json_t *)x, key, v)
+	{
+		table_cell(t, "  %s", key);
+		count_cell(t, v, "requests_tx");
+		count_cell(t, v, "responses_rx");
+		count_cell(t, v, "requests_rx");
+		count_cell(t, v, "responses_tx");
+	}
+	table_end(t, out);
+}
+
+static void show_errors(FILE *out, const json_t *errors, const char *word)
+{
+	const char *key;
+	const json_t *v;
+
+	json_object_foreach((json_t *)errors, key, v)
+		fprintf(out, "  %s %s: %lld\n", word, key, (long long)json_integer_value(v));
+}
+
+/* Exchanges, errors, and of the rest what is not 0. */
+static void show_counted(FILE *out, const json_t *o)
+{
+	const char *key;
+	const json_t *v;
+
+	show_exchanges(out, o);
+	show_errors(out, json_object_get(o, "errors_tx"), "error sent:");
+	show_errors(out, json_object_get(o, "errors_rx"), "error received:");
+	json_object_foreach((json_t *)o, key, v) if (json_integer_value(v))
+		fprintf(out, "  %s %lld\n", key, (long long)json_integer_value(v));
+}
+
+void show_counters(FILE *out, const json_t *data)
+{
+	const json_t *total = json_object_get(data, "total"), *c;
+	size_t i;
+
+	if (json_is_object(total)) {
+		fputs("all\n", out);
+		show_counted(out, total);
+	}
+	json_array_foreach(json_object_get(data, "conns"), i, c)
+	{
+		fprintf(out, "%s\n", str(c, "name"));
+		show_counted(out, c);
+	}
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Members of replies, as text wants them: what is missing or of another type is "-", 0 or false. */
+#ifndef BRAID_CTL_SHOW_IMPL_H
+#define BRAID_CTL_SHOW_IMPL_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include <jansson.h>
+
+static inline const char *str(const json_t *o, const char *key)
+{
+	const char *s = json_string_value(json_object_get(o, key));
+
+	return s && *s ? s : "-";
+}
+
+static inline uint64_t num(const json_t *o, const char *key)
+{
+	json_int_t n = json_integer_value(json_object_get(o, key));
+
+	return n > 0 ? (uint64_t)n : 0;
+}
+
+static inline bool yes(const json_t *o, const char *key)
+{
+	return json_is_true(json_object_get(o, key));
+}
+
+/* "a, b" of a list of strings */
+static inline const char *list(const json_t *o, const char *key, char *buf, size_t len)
+{
+	const json_t *l = json_object_get(o, key), *v;
+	size_t i, n = 0;
+
+	snprintf(buf, len, "-");
+	json_array_foreach(l, i, v) if (json_is_string(v) && n < len - 1) n +=
+		(size_t)snprintf(buf + n, len - n, "%s%s", n ? ", " : "", json_string_value(v));
+	return buf;
+}
+
+#endif
