@@ -244,19 +244,28 @@ san-tests: $(UNIT) $(SIM)
 
 # ---- benchmarks ---------------------------------------------------------------------------------
 
-.PHONY: bench bench-throughput interop
+.PHONY: bench bench-throughput bench-ike interop
 bench:
 	@$(MAKE) --no-print-directory deps GROUPS='build test bench'
 	@$(MAKE) --no-print-directory bench-crypto
 	@$(MAKE) --no-print-directory bench-bpf
 	@$(MAKE) --no-print-directory bench-throughput
+	@$(MAKE) --no-print-directory bench-ike
 bench-throughput:
 	@$(MAKE) --no-print-directory deps GROUPS='build test bench'
 	@$(MAKE) --no-print-directory -j$(JOBS) all $(B)/tests/bench/udp_load
 	@BRAID_BUILD=$(B) unshare -m --propagation private tests/bench/bench_throughput.sh
+bench-ike:
+	@$(MAKE) --no-print-directory deps GROUPS='build test bench'
+	@$(MAKE) --no-print-directory -j$(JOBS) all $(B)/tests/netns/ike_load $(B)/tests/netns/ike_flood \
+		$(B)/tests/bench/ike_certs
+	@BRAID_BUILD=$(B) unshare -m --propagation private tests/bench/bench_ike.sh
 $(B)/tests/bench/udp_load: $(B)/tests/bench/udp_load.o
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^
+$(B)/tests/bench/ike_certs: $(B)/tests/bench/ike_certs.o $(B)/tests/lib/pki.o $(B)/libbraid.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) -pthread -lm
 interop:
 	@$(MAKE) --no-print-directory deps GROUPS='build test'
 	@$(MAKE) --no-print-directory all
@@ -292,7 +301,7 @@ help:
 	@echo 'make asan         tests under the sanitizers'
 	@echo 'make fuzz         every decoder, the configuration and both sockets for FUZZ_SECONDS'
 	@echo 'make interop      the whole matrix with strongSwan'
-	@echo 'make bench        bench-crypto, -bpf and -throughput; results also in build/bench/*.jsonl'
+	@echo 'make bench        bench-crypto, -bpf, -throughput and -ike; results also in build/bench/*.jsonl'
 	@echo 'make install      PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)'
 	@echo 'make deps         install the Debian packages all this needs'
 

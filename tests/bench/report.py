@@ -98,4 +98,5 @@ def main():
           f"written to {sys.argv[2]}")
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -51,11 +51,12 @@ static const EVP_MD *digest_for(EVP_PKEY *k, const char *name)
 
 struct pki_ent pki_make(const struct pki_spec *s)
 {
-	struct pki_ent e = { pki_key(s->key), X509_new() };
+	struct pki_ent e = { s->own ? s->own : pki_key(s->key), X509_new() };
 	const struct pki_ent *ca = s->ca ? s->ca : &e;
 	X509_NAME *name = X509_get_subject_name(e.x);
 	time_t now = PKI_NOW;
 
+	must(!s->own || EVP_PKEY_up_ref(s->own) == 1, "EVP_PKEY_up_ref");
 	must(X509_set_version(e.x, 2) == 1 && X509_set_pubkey(e.x, e.key) == 1, "X509_new");
 	ASN1_INTEGER_set(X509_get_serialNumber(e.x), s->serial ? s->serial : 1);
 	X509_time_adj_ex(X509_getm_notBefore(e.x), 0, s->from ? s->from : -PKI_DAY, &now);

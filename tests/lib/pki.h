@@ -22,6 +22,7 @@ struct pki_ent {
 struct pki_spec {
 	const char *cn;
 	const char *key;		   /* "RSA-2048", "P-256", "ED25519" */
+	EVP_PKEY *own;			   /* this one in place of a new one; counted */
 	const struct pki_ent *ca;	   /* NULL: self-signed */
 	int64_t from, to;		   /* relative to PKI_NOW; 0: a day before and after */
 	long serial;			   /* 0: 1 */

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* ike_load initiate LOCAL REMOTE COUNT WINDOW [childless]
- * ike_load respond LOCAL
+/* ike_load initiate LOCAL REMOTE COUNT WINDOW [childless] [certs DIR]
+ * ike_load respond LOCAL [certs DIR]
  *
  * Many IKE peers in one process: braid's core over two UDP sockets, without a data plane. Prepares
  * COUNT connections, then obeys words on standard input, each answered by one line when it is done:
  *   up N   the first N of them are up                "up N failed F usec T retransmits R"
+ *   up N S the same, but after S seconds no more are begun: N is how many more there are
  *   down   all are deleted, WINDOW at a time         "down N failed F usec T retransmits R"
  *   quit
  * childless: the Child SA is offered with selectors that no responder accepts.
@@ -12,7 +13,8 @@
  *   wait N the Nth Child SA is up                    "wait N failed 0 usec T retransmits R"
  *          T: since the first request
  *
- * The secret is in IKE_LOAD_PSK, proposals are aes128gcm16-prfsha256-x25519 and aes128gcm16. */
+ * certs: with the certificates that ike_certs made in DIR; else with the secret in IKE_LOAD_PSK.
+ * Proposals are aes128gcm16-prfsha256-x25519 and aes128gcm16. */
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
@@ -24,11 +26,12 @@
 
 #include "base/log.h"
 #include "crypto/alg.h"
+#include "crypto/x509.h"
 #include "ike/ike.h"
 #include "ikemsg/ikemsg.h"
 #include "net/udp.h"
 
-enum { MARKER = 4, PORT_IKE = 500, PORT_NATT = 4500, RCVBUF = 8 << 20 };
+enum { MARKER = 4, PORT_IKE = 500, PORT_NATT = 4500, RCVBUF = 8 << 20, FILE_MAX = 8192 };
 
 struct load {
 	struct ike *ike;
@@ -37,6 +40,8 @@ struct load {
 	uint32_t count; /* connections */
 	uint32_t window, next_spi;
 	bool childless;
+	const char *certs; /* directory, or NULL */
+	struct trust *trust;
 	struct ike_conn_cfg *conns;
 	struct ike_child_cfg child;
 	/* the running word */
@@ -97,13 +102,69 @@ static const struct ike_proposal esp_offer = {
 	.n_encr = 1, .n_esn = 1, .encr = { { ENCR_AES_GCM_16, 128 } }, .esn = { ESN_NO }
 };
 
-static void conn_common(struct load *l, struct ike_conn_cfg *c, const char *name)
+static int64_t now_real(void *ctx)
+{
+	(void)ctx;
+	return (int64_t)time(NULL);
+}
+
+static size_t slurp(const struct load *l, const char *name, const char *suffix,
+		    uint8_t buf[FILE_MAX])
+{
+	char path[512];
+	size_t n = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/%s.%s", l->certs, name, suffix);
+	f = fopen(path, "r");
+	if (f)
+		n = fread(buf, 1, FILE_MAX, f);
+	if (!n)
+		die(path, errno);
+	fclose(f);
+	return n;
+}
+
+static void cas_load(struct load *l)
+{
+	uint8_t buf[FILE_MAX];
+	size_t n = slurp(l, "ca", "pem", buf);
+
+	l->trust = trust_new(CRL_OFF);
+	if (!l->trust || trust_add_cas(l->trust, buf, n))
+		die("ca.pem", EINVAL);
+}
+
+static struct cred *cred_of(const struct load *l, const char *name, const char *key)
+{
+	uint8_t buf[FILE_MAX];
+	struct cred *c;
+	struct pkey *k;
+
+	if (cred_load(buf, slurp(l, name, "pem", buf), NULL, &c) ||
+	    pkey_load(buf, slurp(l, key, "key", buf), NULL, &k) || !cred_take_key(c, k))
+		die(name, EINVAL);
+	return c;
+}
+
+/* cert, key: names of files. */
+static void auth_set(struct load *l, struct ike_conn_cfg *c, const char *cert, const char *key)
 {
 	const char *psk = getenv("IKE_LOAD_PSK");
 
-	snprintf(c->name, sizeof(c->name), "%s", name);
-	if (!psk || secret_set(&c->psk, psk, strlen(psk)))
+	if (l->certs) {
+		c->local_auth = c->remote_auth = AUTH_BY_PUBKEY;
+		c->n_creds = 1;
+		c->creds[0] = cred_of(l, cert, key);
+		c->trust = l->trust;
+	} else if (!psk || secret_set(&c->psk, psk, strlen(psk))) {
 		die("IKE_LOAD_PSK", EINVAL);
+	}
+}
+
+static void conn_common(struct load *l, struct ike_conn_cfg *c, const char *name)
+{
+	snprintf(c->name, sizeof(c->name), "%s", name);
 	c->n_proposals = 1;
 	c->proposals[0] = ike_offer;
 	c->encap = true;
@@ -127,6 +188,7 @@ static void initiators(struct load *l)
 
 		snprintf(name, sizeof(name), "c%u", i);
 		conn_common(l, c, name);
+		auth_set(l, c, name, "client");
 		c->n_remote_addrs = c->n_local_addrs = 1;
 		c->local_addrs[0] = l->local.ip;
 		c->remote_addrs[0] = l->remote.ip;
@@ -151,6 +213,7 @@ static void responder(struct load *l, struct ike_pool_cfg *pool)
 	l->count = 1;
 	l->conns = c;
 	conn_common(l, c, "rw");
+	auth_set(l, c, "gw", "gw");
 	id_set(&c->local_id, "gw.example.org");
 	c->n_pools = 1;
 	snprintf(c->pools[0], sizeof(c->pools[0]), "p");
@@ -170,11 +233,16 @@ static void core_new(struct load *l, struct ike_pool_cfg *pool)
 			       .n_pools = pool ? 1 : 0,
 			       .conns = l->conns,
 			       .pools = pool };
-	struct ike_env env = { .ctx = l, .spi_alloc = spi_alloc, .spi_free = spi_free };
+	struct ike_env env = {
+		.ctx = l, .spi_alloc = spi_alloc, .spi_free = spi_free, .now_real = now_real
+	};
 
 	l->ike = ike_new(&cfg, &env, now());
 	if (!l->ike)
 		die("core", ENOMEM);
+	for (uint32_t i = 0; l->certs && i < l->count; i++)
+		cred_unref(l->conns[i].creds[0]);
+	trust_unref(l->trust);
 	free(l->conns);
 }
 
@@ -306,7 +374,9 @@ static void answer(const char *word, uint32_t n, const struct load *l, usec_t be
 	fflush(stdout);
 }
 
-static void run(struct load *l, const char *word, uint32_t first, uint32_t end, bool up)
+/* Returns where it ended. */
+static uint32_t run(struct load *l, const char *word, uint32_t first, uint32_t end, bool up,
+		    usec_t until)
 {
 	struct ike_path path = { .local = l->local, .remote = l->remote };
 	struct ike_counters before, after;
@@ -316,6 +386,10 @@ static void run(struct load *l, const char *word, uint32_t first, uint32_t end, 
 	ike_counters_get(l->ike, &before);
 	l->begun = l->ended = l->failed = 0;
 	while (l->ended < end - first) {
+		if (now() >= until) {
+			end = first + l->begun;
+			until = USEC_NEVER;
+		}
 		while (l->begun < end - first && l->begun - l->ended < l->window) {
 			int err;
 
@@ -337,12 +411,14 @@ static void run(struct load *l, const char *word, uint32_t first, uint32_t end, 
 		l->failed += end - l->children;
 	ike_counters_get(l->ike, &after);
 	answer(word, end - first, l, begin, after.retransmits - before.retransmits);
+	return end;
 }
 
 static void obey(struct load *l)
 {
-	uint32_t up = 0, n;
+	uint32_t up = 0, n, sec;
 	char line[64];
+	int k;
 
 	setvbuf(stdin, NULL, _IONBF, 0);
 	for (;;) {
@@ -354,16 +430,25 @@ static void obey(struct load *l)
 			while (l->children < n)
 				turn(l, false);
 			answer("wait", n, l, l->first, 0);
-		} else if (sscanf(line, "up %u", &n) == 1 && n >= up && n <= l->count) {
-			run(l, "up", up, n, true);
-			up = n;
+		} else if ((k = sscanf(line, "up %u %u", &n, &sec)) >= 1 && n >= up &&
+			   n <= l->count) {
+			up = run(l, "up", up, n, true,
+				 k > 1 ? now() + sec * USEC_PER_SEC : USEC_NEVER);
 		} else if (!strcmp(line, "down\n")) {
-			run(l, "down", 0, up, false);
+			run(l, "down", 0, up, false, USEC_NEVER);
 			up = 0;
 		} else {
 			die(line, EINVAL);
 		}
 	}
+}
+
+static int usage(void)
+{
+	fprintf(stderr,
+		"usage: ike_load initiate LOCAL REMOTE COUNT WINDOW [childless] [certs DIR]\n"
+		"       ike_load respond LOCAL [certs DIR]\n");
+	return 2;
 }
 
 int main(int argc, char **argv)
@@ -372,18 +457,24 @@ int main(int argc, char **argv)
 	static struct ike_pool_cfg pool;
 	bool initiate = argc >= 6 && !strcmp(argv[1], "initiate");
 
-	if ((!initiate && (argc != 3 || strcmp(argv[1], "respond"))) ||
-	    addr_parse(argv[2], &l.local.ip) || (initiate && addr_parse(argv[3], &l.remote.ip))) {
-		fprintf(stderr, "usage: ike_load initiate LOCAL REMOTE COUNT WINDOW [childless]\n"
-				"       ike_load respond LOCAL\n");
-		return 2;
+	if ((!initiate && (argc < 3 || strcmp(argv[1], "respond"))) ||
+	    addr_parse(argv[2], &l.local.ip) || (initiate && addr_parse(argv[3], &l.remote.ip)))
+		return usage();
+	for (int i = initiate ? 6 : 3; i < argc; i++) {
+		if (initiate && !strcmp(argv[i], "childless"))
+			l.childless = true;
+		else if (!strcmp(argv[i], "certs") && i + 1 < argc)
+			l.certs = argv[++i];
+		else
+			return usage();
 	}
 	log_set_level(LOG_ERR_);
 	l.local.port = l.remote.port = PORT_IKE;
+	if (l.certs)
+		cas_load(&l);
 	if (initiate) {
 		l.count = (uint32_t)strtoul(argv[4], NULL, 10);
 		l.window = (uint32_t)strtoul(argv[5], NULL, 10);
-		l.childless = argc > 6;
 		if (!l.count || l.count > UINT16_MAX || !l.window)
 			die("COUNT or WINDOW", EINVAL);
 		initiators(&l);
