@@ -213,7 +213,7 @@ Test(bad_auth, changed_copy_of_the_last_request)
 }
 
 /* An IKE_SA_INIT answer from nowhere, with one notification. Returns what side 0 sends upon it. */
-static size_t forge(uint16_t type, const void *data, size_t len)
+static size_t forge_from(uint64_t spi_r, uint16_t type, const void *data, size_t len)
 {
 	uint8_t buf[256];
 	struct rd r = rd_init(m.buf, m.len);
@@ -223,9 +223,15 @@ static size_t forge(uint16_t type, const void *data, size_t len)
 
 	cr_assert_eq(ike_hdr_get(&r, &h), 0);
 	h.flags = IKE_FLAG_RESPONSE;
+	h.spi_r = spi_r;
 	w = msg_begin(buf, sizeof(buf), &h);
 	msg_put_notify(&w, 0, NULL, 0, type, data, len);
 	return duo_give(d, DUO_I, &path, buf, msg_end(&w));
+}
+
+static size_t forge(uint16_t type, const void *data, size_t len)
+{
+	return forge_from(0, type, data, len);
 }
 
 /* [INI-5]: neither the group that was sent nor one that was never offered is tried. */
@@ -255,4 +261,33 @@ Test(bad_auth, forged_cookies)
 		sent += forge(N_COOKIE, cookie, 64);
 	}
 	cr_assert_leq(sent, 10);
+}
+
+/* [INI-4]: a responder that has an SPI already may ask for a cookie. */
+Test(bad_auth, cookie_with_an_spi)
+{
+	cr_assert_eq(forge_from(0x1234, N_COOKIE, "abcd", 4), 1);
+	d->n = 0;
+	duo_deliver(d, &m);
+	cr_assert_eq(d->n, 1);
+}
+
+/* [AUT-15] [INI-7] [INF-11]: while IKE_AUTH waits for its answer anybody can say that it failed. */
+Test(bad_auth, forged_errors_in_ike_auth)
+{
+	static const uint16_t types[] = { N_AUTHENTICATION_FAILED, N_INVALID_SYNTAX,
+					  N_INVALID_IKE_SPI,	   N_NO_PROPOSAL_CHOSEN,
+					  N_INVALID_MAJOR_VERSION, 16000 };
+	struct ike_hdr h;
+	struct rd r;
+
+	advance(2);
+	r = rd_init(m.buf, m.len);
+	cr_assert_eq(ike_hdr_get(&r, &h), 0);
+	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
+		cr_assert_eq(forge_from(h.spi_r, types[i], NULL, 0), 0);
+	cr_assert_eq(d->e[DUO_I].failures, 0);
+	advance(1);
+	duo_deliver(d, &m);
+	cr_assert_eq(duo_count(d, DUO_I, "ESTABLISHED"), 1);
 }

@@ -205,8 +205,8 @@ Test(sa_init, every_bit_of_the_answer_flipped)
 	cr_assert_eq(duo_deliver(d, &m), 1);
 	cr_assert(duo_take(d, &m));
 	for (size_t bit = 0; bit < m.len * 8; bit++) {
-		/* Nothing protects the payloads, so what is well-formed may be taken for the answer
-		 * (INI-8); the header is what counts here. */
+		/* Nothing protects the payloads, so what is well-formed may be taken for the
+		 * answer; the header is what counts here. */
 		if (bit / 8 >= IKE_HEADER_OCTETS)
 			break;
 		if (bit / 8 >= 8 && bit / 8 < 16)
@@ -257,7 +257,8 @@ static void give_flipped(struct duo *d, struct duo_msg *m)
 	cr_assert_gt(after.dropped_spi, before.dropped_spi);
 }
 
-/* [SK-5] [MID-16]: and the true message is accepted afterwards. */
+/* [SK-5] [MID-16] [DOS-5]: and the true message is accepted afterwards, with the keys that were
+ * made when IKE_SA_INIT was answered. */
 Test(ike_auth, every_bit_flipped)
 {
 	struct duo *d = started();

@@ -252,6 +252,7 @@ static void assert_refused(uint16_t type)
 	assert_up();
 }
 
+/* [TS-12]: a second one with the selectors of the first, which stays. */
 Test(bad_peer, child_that_is_fine)
 {
 	msg_put_sa(&w, esp_offer(0xabcd0001));

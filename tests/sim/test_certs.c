@@ -580,7 +580,7 @@ Test(certs, key_id_is_proved_by_none)
 	refused_by_b("its certificate is not for that id");
 }
 
-/* PAD: who may authenticate how. */
+/* PAD: who may authenticate how. [SIG-7] */
 Test(certs, kind_of_key_not_wanted)
 {
 	side_has(A, "P-256");
@@ -611,11 +611,11 @@ Test(certs, certificate_where_a_secret_is_wanted)
 	side_has(A, "P-256");
 	side_has(B, "P-256");
 	cfg(B)->remote_auth = AUTH_BY_PSK;
-	/* B announces no hashes then: an old method is tried */
+	/* B announces no hashes then: an old method is tried [SIG-2] */
 	refused_by_b("it does not use a shared key");
 }
 
-/* Ed25519 needs RFC 8420, which a peer that wants a secret does not announce. */
+/* Ed25519 needs RFC 8420, which a peer that wants a secret does not announce: [SIG-1] [SIG-6] */
 Test(certs, peer_can_verify_nothing)
 {
 	side_has(A, "ED25519");

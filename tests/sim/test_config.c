@@ -35,7 +35,8 @@ static void go(struct sim *s)
 	sim_settle(s, 20 * USEC_PER_SEC);
 }
 
-/* --> IKE_AUTH { ..., CP(REQUEST: IP4_ADDRESS) }  <-- { ..., CP(REPLY: 10.9.0.1) } */
+/* --> IKE_AUTH { ..., CP(REQUEST: IP4_ADDRESS) }  <-- { ..., CP(REPLY: 10.9.0.1) }
+ * [NAT-13]: the selectors become the address, and packets are held against them (ESP-10). */
 Test(cp, one_address)
 {
 	struct sim *s = sim_new(1, false);

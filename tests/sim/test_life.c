@@ -172,7 +172,8 @@ Test(life, refused_for_a_while)
 	sim_free(s);
 }
 
-/* The IKE SA's time is over and its peer silent: a Delete, and without an answer the end. */
+/* [INF-14] The IKE SA's time is over and its peer silent: a Delete, and without an answer the end.
+ */
 Test(life, ike_ends)
 {
 	for (unsigned silent = 0; silent < 2; silent++) {

@@ -176,3 +176,37 @@ Test(refusal, pool_is_empty)
 	duo_free(x);
 	duo_free(d);
 }
+
+/* [PRO-12]: we would like a key exchange and can do without, the peer does without: NONE comes
+ * back, and no KE beside it. */
+Test(refusal, no_group_for_the_child)
+{
+	struct duo *d = new_duo();
+	struct ike_proposal *p = &d->side[DUO_I].child.proposals[0];
+	static struct ike_msg msg;
+	struct duo_msg m, copy;
+	bool none = false;
+
+	p->n_ke = 2;
+	p->ke[0] = KE_X25519;
+	p->ke[1] = KE_NONE;
+	cr_assert_eq(duo_start(d), 0);
+	cr_assert(duo_establish(d));
+	cr_assert_eq(ike_rekey(d->e[DUO_I].ike, "duo", "net", 2, d->now), 0);
+	duo_wait(d, 0);
+	cr_assert(duo_take(d, &m));
+	cr_assert_eq(duo_deliver(d, &m), 1);
+	cr_assert(duo_take(d, &m));
+	copy = m;
+	cr_assert(duo_open(d, DUO_I, 0, &copy, &msg));
+	cr_assert(msg.has_sa && msg.has_nonce && !msg.has_ke);
+	for (unsigned i = 0; i < msg.sa.p[0].n_transforms; i++)
+		none |= msg.sa.p[0].transforms[i].type == TRANSFORM_KE &&
+			msg.sa.p[0].transforms[i].id == KE_NONE;
+	cr_assert(none);
+	duo_deliver(d, &m);
+	cr_assert(duo_settle(d));
+	for (int who = 0; who < 2; who++)
+		cr_assert_eq(d->e[who].child_adds, 2);
+	duo_free(d);
+}

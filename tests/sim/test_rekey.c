@@ -10,7 +10,7 @@
 
 /* ---- further Child SAs ---- */
 
-/* --> CREATE_CHILD_SA { SA, Ni, TSi, TSr }  <-- { SA, Nr, TSi, TSr } */
+/* --> CREATE_CHILD_SA { SA, Ni, TSi, TSr }  <-- { SA, Nr, TSi, TSr }  [REK-1] */
 Test(child, further_from_each_side)
 {
 	for (unsigned side = 0; side < SIM_SIDES; side++) {
@@ -61,6 +61,49 @@ Test(child, pfs)
 	sim_free(s);
 }
 
+static void modes(struct sim_side *d, enum child_mode mode)
+{
+	for (unsigned i = 0; i < 2; i++)
+		d->child[0][i].mode = mode;
+}
+
+/* [REK-3] the successor of an SA in transport mode is one too, whoever asks. */
+Test(child, mode_is_repeated)
+{
+	struct sim *s = sim_new(6, false);
+
+	modes(&s->side[A], CHILD_TRANSPORT);
+	modes(&s->side[B], CHILD_TRANSPORT);
+	up_with(s);
+	for (unsigned side = 0; side < SIM_SIDES; side++) {
+		cr_assert_eq(ike_rekey(s->side[side].ike, "c", "net", 5, s->now), 0);
+		sim_settle(s, 5 * USEC_PER_SEC);
+		sound(s, 1);
+		for (unsigned i = 0; i < SIM_SIDES; i++)
+			cr_assert_eq(s->side[i].children[0].mode, CHILD_TRANSPORT);
+	}
+	sim_free(s);
+}
+
+/* [TS-11] <-- IKE_AUTH without USE_TRANSPORT_MODE: the peer has made a tunnel, which is deleted;
+ * nor is a tunnel accepted from a side that wants none. */
+Test(child, modes_do_not_fit)
+{
+	for (unsigned side = 0; side < SIM_SIDES; side++) {
+		struct sim *s = sim_new(7 + side, false);
+
+		modes(&s->side[side], CHILD_TRANSPORT);
+		sim_start(s);
+		cr_assert_eq(sim_up(s, A, NULL, 1), 0);
+		sim_settle(s, 40 * USEC_PER_SEC);
+		cr_assert_eq(sim_count(&s->side[A], IKE_EV_FAILED, 1), 1);
+		cr_assert_eq(sim_count(&s->side[A], IKE_EV_CHILD_UP, 0), 0);
+		cr_assert(sim_mirrored(s, 0));
+		cr_assert_eq(s->side[A].spis + s->side[B].spis, 0);
+		sim_free(s);
+	}
+}
+
 /* [REK-18] a refused Child SA leaves everything else as it is. */
 Test(child, refused)
 {
@@ -91,7 +134,7 @@ Test(child, install_failed)
 /* ---- rekey of a Child SA ---- */
 
 /* --> CREATE_CHILD_SA { N(REKEY_SA), SA, Ni, TSi, TSr }  <-- { SA, Nr, TSi, TSr }
- * --> INFORMATIONAL { D }  <-- { D }   [REK-2] [REK-4] [REK-5] [KEY-7] */
+ * --> INFORMATIONAL { D }  <-- { D }   [REK-1] [REK-2] [REK-4] [REK-5] [KEY-7] */
 Test(child, rekey_from_each_side)
 {
 	for (unsigned side = 0; side < SIM_SIDES; side++) {
@@ -178,7 +221,7 @@ Test(child, simultaneous_rekey_under_loss)
 /* ---- rekey of the IKE SA ---- */
 
 /* --> CREATE_CHILD_SA { SA, Ni, KEi }  <-- { SA, Nr, KEr }  --> INFORMATIONAL { D(IKE) }  <-- { }
- * [MID-3] [REK-15] [HDR-5] */
+ * [MID-3] [REK-1] [REK-15] [HDR-5] */
 Test(ike, rekey_from_each_side)
 {
 	for (unsigned side = 0; side < SIM_SIDES; side++) {
@@ -381,6 +424,7 @@ Test(delete, ike_crossings)
 	}
 }
 
+/* [INF-14] */
 Test(delete, shutdown)
 {
 	struct sim *s = up(70);
@@ -430,6 +474,25 @@ Test(liveness, dead_peer)
 	cr_assert(strstr(sim_text(&s->side[A], IKE_EV_IKE_DOWN), "no answer from"));
 	cr_assert_eq(s->side[A].n_children, 0);
 	cr_assert_eq(s->side[A].spis, 0);
+	sim_free(s);
+}
+
+/* [ROB-5] however far the clock jumps, each side asks once, and all is well. */
+Test(liveness, after_a_long_sleep)
+{
+	struct sim *s = sim_new(84, false);
+	unsigned n[SIM_SIDES];
+
+	s->side[A].conn[0].dpd_delay = s->side[B].conn[0].dpd_delay = 10 * USEC_PER_SEC;
+	up_with(s);
+	for (unsigned i = 0; i < SIM_SIDES; i++)
+		n[i] = s->exchanges[i][INFORMATIONAL];
+	s->now += UINT64_C(72) * 3600 * USEC_PER_SEC;
+	sim_run(s, 5 * USEC_PER_SEC);
+	for (unsigned i = 0; i < SIM_SIDES; i++) /* a request, and at most an answer */
+		cr_assert_leq(s->exchanges[i][INFORMATIONAL] - n[i], 2);
+	cr_assert_geq(s->exchanges[A][INFORMATIONAL] - n[A], 1);
+	sound(s, 1);
 	sim_free(s);
 }
 
@@ -556,6 +619,24 @@ Test(restart, damaged_image)
 	fresh = ike_new(&s->side[A].cfg, &env, s->now);
 	cr_assert_eq(ike_import(fresh, image, n, s->now), -ENOENT);
 	ike_free(fresh);
+	sim_free(s);
+}
+
+/* [INF-9] [REK-17] The successor does not know the Child SA's name any more: it is not rekeyed, but
+ * it is there, and CHILD_SA_NOT_FOUND would make the peer drop it. */
+Test(restart, child_gone_from_the_configuration)
+{
+	struct sim *s = up(97);
+
+	s->side[B].conn[0].n_children = 1;
+	s->side[B].child[0][0] = s->side[B].child[0][1];
+	sim_restart(s, B);
+	cr_assert_eq(ike_rekey(s->side[A].ike, "c", "net", 5, s->now), 0);
+	sim_settle(s, 5 * USEC_PER_SEC);
+	cr_assert_eq(sim_count(&s->side[A], IKE_EV_FAILED, 5), 1);
+	cr_assert(strstr(sim_text(&s->side[A], IKE_EV_FAILED), "NO_ADDITIONAL_SAS"), "%s",
+		  sim_text(&s->side[A], IKE_EV_FAILED));
+	sound(s, 1);
 	sim_free(s);
 }
 

@@ -105,7 +105,8 @@ static void set_esp(struct sim_side *d, const char *text)
 	}
 }
 
-/* [KEY-1] [KEY-2] [KEY-5] [KEY-6]: every suite gives both sides the same keys, crosswise. */
+/* [KEY-1] [KEY-2] [KEY-5] [KEY-6] [AEA-7]: every suite gives both sides the same keys, crosswise,
+ * and each direction its own. */
 Test(setup, every_suite)
 {
 	static const struct suite_row rows[] = {
@@ -132,6 +133,10 @@ Test(setup, every_suite)
 		cr_assert_eq(sim_up(s, A, NULL, 1), 0);
 		sim_settle(s, 20 * USEC_PER_SEC);
 		cr_assert(sim_mirrored(s, 1), "%s %s", rows[i].ike, rows[i].esp);
+		cr_assert_neq(memcmp(s->side[A].children[0].key_in.b,
+				     s->side[A].children[0].key_out.b,
+				     s->side[A].children[0].key_in.len),
+			      0);
 		cr_assert(ike_sa_at(s->side[A].ike, 0, &info));
 		cr_assert(strlen(info.suite) > 8);
 		sim_free(s);
@@ -593,6 +598,7 @@ Test(setup, connection_by_id)
 
 /* ---- path probes ---- */
 
+/* [ROB-4]: a private form of packets, with a vendor id that both sent. */
 Test(setup, peer_probes_only_if_both_want)
 {
 	for (unsigned m = 0; m < 4; m++) {

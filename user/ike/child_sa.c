@@ -328,7 +328,7 @@ uint16_t child_negotiate(struct ike *ike, struct ike_sa *sa, const struct ike_ms
 	if (r || !conn->n_children)
 		return refusal ? refusal : N_TS_UNACCEPTABLE;
 	if (!d->cfg)
-		return N_CHILD_SA_NOT_FOUND; /* its configuration is gone */
+		return N_NO_ADDITIONAL_SAS; /* its configuration is gone: what there is stays */
 	/* with the wrong group the SPI is not taken yet: INVALID_KE_PAYLOAD follows */
 	if (with_ke && d->suite.ke && (!in->has_ke || in->ke_group != d->suite.ke))
 		return N_INVALID_KE_PAYLOAD;

@@ -36,6 +36,10 @@ enum {
 	PROBE_VID_OCTETS = 16,
 };
 
+/* Message IDs of requests: the last is never used, and beyond the other the IKE SA is rekeyed. */
+#define MSG_ID_LAST  UINT32_MAX
+#define MSG_ID_REKEY (MSG_ID_LAST - 0x10000)
+
 /* How long an ended IKE SA still answers retransmissions of the last request. */
 #define LINGER_USEC (30 * USEC_PER_SEC)
 

@@ -49,7 +49,9 @@ static bool seen_ahead(const struct ike_sa *sa, uint32_t msg_id)
 
 bool rxwin_new(const struct ike_sa *sa, uint32_t msg_id)
 {
-	return msg_id - sa->expected_request < sa->window && !seen_ahead(sa, msg_id);
+	/* the window ends where the numbers do: they never begin anew (2.2) */
+	return msg_id >= sa->expected_request && msg_id < MSG_ID_LAST &&
+	       msg_id - sa->expected_request < sa->window && !seen_ahead(sa, msg_id);
 }
 
 void rxwin_taken(struct ike_sa *sa, uint32_t msg_id)

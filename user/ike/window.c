@@ -270,6 +270,22 @@ void window_end_soon(struct ike *ike, struct ike_sa *sa)
 	ike_sa_touch(sa);
 }
 
+/* "the IKE SA MUST be rekeyed or closed before" the Message IDs wrap (2.2): the last one is never
+ * used, and a rekey begins in good time. */
+static bool ids_left(struct ike *ike, struct ike_sa *sa)
+{
+	if (sa->next_request == MSG_ID_LAST) {
+		ike_sa_close(ike, sa, false, "its Message IDs are used up");
+		return false;
+	}
+	if (sa->next_request >= MSG_ID_REKEY && sa->state == IKE_ESTABLISHED && !sa->rekeys_tried &&
+	    sa->rekey_at > ike->now) {
+		sa->rekey_at = ike->now; /* and life.c goes on from there */
+		ike_sa_touch(sa);
+	}
+	return true;
+}
+
 static int task_start(struct ike *ike, struct ike_sa *sa, struct task *t)
 {
 	int ret = task_build(ike, sa, t);
@@ -307,7 +323,8 @@ void window_run(struct ike *ike, struct ike_sa *sa)
 	struct task *t;
 	char text[WHY_MAX];
 
-	while (ike_sa_alive(sa) && !window_full(sa) && (t = next_task(sa, ike->now))) {
+	while (ike_sa_alive(sa) && !window_full(sa) && (t = next_task(sa, ike->now)) &&
+	       ids_left(ike, sa)) {
 		int ret = task_start(ike, sa, t);
 
 		if (!ret)
@@ -612,6 +629,13 @@ void window_response(struct ike *ike, struct ike_sa *sa, const struct ike_path *
 	count_errors_in(ike, sa, &in);
 	natd_seen(ike, sa, path);
 	ike_sa_touch(sa);
+	if (hdr->exchange != IKE_AUTH && msg_notify(&in, N_INVALID_SYNTAX)) {
+		/* fatal on both sides and without a Delete: the peer has closed it already (2.21.3)
+		 */
+		ike_sa_close(ike, sa, false, "the peer answered %s to %s",
+			     notify_name(N_INVALID_SYNTAX), task_ops[t->kind].name);
+		return;
+	}
 	list_remove(&t->node); /* it is done()'s now: closing the IKE SA must not end it twice */
 	if (task_ops[t->kind].done(ike, sa, t, &in, path) == TASK_AGAIN && ike_sa_alive(sa)) {
 		task_reset_packet(sa, t);
