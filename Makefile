@@ -190,10 +190,11 @@ C_FILES  = $(filter-out vmlinux.h,$(shell git ls-files '*.c' '*.h'))
 SH_FILES = $(shell git ls-files '*.sh' tests/run .ci/run)
 
 .PHONY: check check-format check-includes check-werror check-shell check-abi check-man check-lint
+.PHONY: requirements check-requirements
 check:
 	@$(MAKE) --no-print-directory deps
 	@$(MAKE) --no-print-directory -k check-format check-includes check-shell check-abi check-man \
-		check-werror check-lint && echo 'check: nothing found'
+		check-requirements check-werror check-lint && echo 'check: nothing found'
 check-format:
 	$(call say,FORMAT,$(words $(C_FILES)) files)
 	$(Q)clang-format --dry-run -Werror $(C_FILES)
@@ -210,6 +211,13 @@ check-abi:
 check-man:
 	$(call say,MAN,user/man)
 	$(Q)mandoc -T lint -W warning $(wildcard user/man/*.[1-9])
+# Which test proves which statement of the standards: the lists in tests/requirements, and the names
+# in the tests.
+requirements:
+	@python3 tests/requirements.py $(wildcard tests/requirements/*.txt)
+check-requirements:
+	$(call say,REQS,tests/requirements)
+	$(Q)python3 tests/requirements.py --quiet $(wildcard tests/requirements/*.txt)
 check-werror:
 	$(Q)$(MAKE) --no-print-directory -j$(JOBS) B=$(B)/gcc CFLAGS='$(CFLAGS) -Werror' all
 	$(Q)$(MAKE) --no-print-directory -j$(JOBS) B=$(B)/clang CC=$(CLANG) CFLAGS='$(CFLAGS) -Werror' all
@@ -298,6 +306,7 @@ help:
 	@echo 'make test-vm      BPF and attachment on the stock kernel, in qemu (VM_TESTS= others)'
 	@echo 'make unit sim     those that need no root'
 	@echo 'make check        formatting, warnings, includes, linters'
+	@echo 'make requirements which test proves which statement of the standards'
 	@echo 'make asan         tests under the sanitizers'
 	@echo 'make fuzz         every decoder, the configuration and both sockets for FUZZ_SECONDS'
 	@echo 'make interop      the whole matrix with strongSwan'

@@ -180,7 +180,8 @@ Test(in, restore_other_family)
 	cr_assert_eq(get_drop(&env, DROP_FAMILY), 2);
 }
 
-/* What is not ours passes, unchanged and uncounted. */
+/* What is not ours passes, unchanged and uncounted; so do fragments, which the kernel puts together
+ * before anybody takes them for ESP: [ESP-11] */
 Test(in, others_pass)
 {
 	const struct pkt other[] = {

@@ -46,6 +46,7 @@ def main():
     flipped[30] ^= 1
     kinds = {
         "good": [good],
+        "nocheck": [esp(inner(), base + 5)],
         "replay": [good, good],
         "integrity": [bytes(flipped)],
         "wrongkey": [esp(inner(), base + 2, bytes(20))],
@@ -59,6 +60,8 @@ def main():
         "ike": [bytes(4) + bytes(range(28)) + b"ike"],
     }
     s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    if kind == "nocheck":
+        s.setsockopt(socket.SOL_SOCKET, 11, 1)  # SO_NO_CHECK
     for p in kinds[kind]:
         s.sendto(p, (dst, 4500))
 

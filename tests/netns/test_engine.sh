@@ -135,6 +135,13 @@ for suite in aes128gcm16 aes256gcm16 chacha20poly1305 aes128cbc-sha256 aes256cbc
 done
 check "install plain ESP" sas plain
 check "ping and transfer, protocol 50 [ESP-1]" works 10.1.0.2
+mixed() {
+	drive_a del 1
+	drive_z del 1
+	drive_z sa 1 b 10.1.0.2/32 10.1.0.1/32 && drive_a sa 1 a 10.1.0.1/32 10.1.0.2/32 plain
+}
+check "one side sends plain ESP, the other UDP" mixed
+check "each takes what comes [NAT-4]" works 10.1.0.2
 check "install with IPv6 outside" sas outer6
 check "ping and transfer, IPv6 outside" works 10.1.0.2
 check "install plain ESP over IPv6" sas outer6 plain
@@ -148,14 +155,15 @@ check "back to the first suite" sas
 check "ping" a ping -c 1 -W 2 10.1.0.2
 if /usr/bin/python3 -c 'import scapy.layers.ipsec, cryptography' 2>/dev/null; then
 	check "an independent sender's packet is delivered" rises in good
+	check "also without a UDP checksum [NAT-6]" rises in nocheck
 	check "a replayed packet is not [ESP-3]" rises replay replay 2
 	check "a changed packet fails its ICV" rises integrity integrity
 	check "so does one with a wrong key" rises integrity wrongkey
 	check "selectors are checked after decapsulation [ESP-10]" rises ts ts
 	check "a dummy is dropped silently [ESP-8]" rises dummies dummy
 	check "an unknown SPI is counted [ESP-14]" rises unknown_spi unknown
-	check "a NAT keepalive is ignored" rises keepalives keepalive
-	check "a short datagram is counted" rises short short
+	check "a NAT keepalive is ignored [NAT-5] [NAT-7]" rises keepalives keepalive
+	check "a short datagram is counted [NAT-5]" rises short short
 	check "a truncated packet is counted" rises malformed tiny
 	check "a forged number does not move the window [ESP-4]" bash -c "
 		ip netns exec $A /usr/bin/python3 $here/esp_oracle.py 192.0.2.2 far; sleep 0.1
@@ -165,7 +173,7 @@ if /usr/bin/python3 -c 'import scapy.layers.ipsec, cryptography' 2>/dev/null; th
 	watcher=$!
 	sleep 0.3
 	a /usr/bin/python3 "$here/esp_oracle.py" 192.0.2.2 ike
-	check "IKE is handed to the agent without its marker" wait_for grep -q 'ike 31 octets from 192.0.2.1' "$dir/events"
+	check "IKE is handed to the agent without its marker [HDR-2] [NAT-5]" wait_for grep -q 'ike 31 octets from 192.0.2.1' "$dir/events"
 	wait "$watcher"
 else
 	echo "# no scapy: independent packets not tried"

@@ -264,6 +264,36 @@ Test(aead, cbc_iv_is_fresh)
 			cr_assert_neq(memcmp(seen[i], seen[k], 16), 0);
 }
 
+/* [AEA-1] [AEA-2] [AEA-3] [KEY-9]: octets of key, salt, integrity key, IV and checksum. */
+Test(aead, sizes)
+{
+	static const struct {
+		struct aead_spec spec;
+		size_t key, salt, integ, iv, icv;
+	} rows[] = {
+		{ { ENCR_AES_GCM_16, 128, INTEG_NONE }, 16, 4, 0, 8, 16 },
+		{ { ENCR_AES_GCM_16, 192, INTEG_NONE }, 24, 4, 0, 8, 16 },
+		{ { ENCR_AES_GCM_16, 256, INTEG_NONE }, 32, 4, 0, 8, 16 },
+		{ { ENCR_AES_GCM_12, 256, INTEG_NONE }, 32, 4, 0, 8, 12 },
+		{ { ENCR_AES_GCM_8, 128, INTEG_NONE }, 16, 4, 0, 8, 8 },
+		{ { ENCR_CHACHA20_POLY1305, 0, INTEG_NONE }, 32, 4, 0, 8, 16 },
+		{ { ENCR_AES_CBC, 192, INTEG_HMAC_SHA1_96 }, 24, 0, 20, 16, 12 },
+		{ { ENCR_AES_CBC, 128, INTEG_HMAC_SHA2_256_128 }, 16, 0, 32, 16, 16 },
+		{ { ENCR_AES_CBC, 256, INTEG_HMAC_SHA2_384_192 }, 32, 0, 48, 16, 24 },
+		{ { ENCR_AES_CBC, 256, INTEG_HMAC_SHA2_512_256 }, 32, 0, 64, 16, 32 },
+	};
+	struct aead_sizes s;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		cr_assert(aead_sizes(&rows[i].spec, &s));
+		cr_expect_eq(s.key, rows[i].key, "row %zu", i);
+		cr_expect_eq(s.salt, rows[i].salt, "row %zu", i);
+		cr_expect_eq(s.integ, rows[i].integ, "row %zu", i);
+		cr_expect_eq(s.iv, rows[i].iv, "row %zu", i);
+		cr_expect_eq(s.icv, rows[i].icv, "row %zu", i);
+	}
+}
+
 Test(aead, wrong_specs_and_key_lengths_are_refused)
 {
 	static const struct aead_spec bad[] = {

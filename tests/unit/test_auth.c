@@ -66,6 +66,8 @@ static const struct {
 	{ "ED448", 1 << SIG_HASH_IDENTITY, SIG_DIGITAL, "Ed448", 0 },
 };
 
+/* [SIG-2] [SIG-3] [SIG-6] [SIG-7]: the method and the hash that the other side's list allows, and
+ * none that it does not. */
 Test(auth, both_ways)
 {
 	for (size_t i = 0; i < sizeof(ways) / sizeof(*ways); i++) {
@@ -89,7 +91,8 @@ Test(auth, both_ways)
 	}
 }
 
-/* RFC 7427 A.1, A.3, A.4.3 and RFC 8420 A, octets as printed there. */
+/* RFC 7427 A.1, A.3, A.4.3 and RFC 8420 A, octets as printed there: [SIG-4] [SIG-6]
+ */
 Test(auth, algorithm_identifiers)
 {
 	static const struct {
@@ -159,6 +162,7 @@ static size_t raw_sign(EVP_PKEY *k, const char *md, int padding, int salt, const
 	"303d06092a864886f70d01010a3030a00d300b0609608648016503040201a11a301806092a864886f70d01"   \
 	"0108300b0609608648016503040201a203020120"
 
+/* [SIG-4] */
 Test(auth, pss_parameters)
 {
 	EVP_PKEY *rsa = pki_key("RSA-2048");
@@ -255,6 +259,7 @@ Test(auth, pkcs1_forms)
 	EVP_PKEY_free(rsa);
 }
 
+/* [SIG-7] */
 Test(auth, sha1_is_refused)
 {
 	EVP_PKEY *rsa = pki_key("RSA-2048"), *ec = pki_key("P-256");
@@ -275,6 +280,7 @@ Test(auth, sha1_is_refused)
 
 #define ECDSA_256 "300a06082a8648ce3d040302"
 
+/* [SIG-5] */
 Test(auth, ecdsa_values)
 {
 	EVP_PKEY *ec = pki_key("P-256");
@@ -338,7 +344,7 @@ Test(auth, ecdsa_values)
 	EVP_PKEY_free(ec);
 }
 
-/* The curve's own method, the key's own algorithm. */
+/* The curve's own method, the key's own algorithm: [SIG-7] */
 Test(auth, wrong_kind_of_key)
 {
 	static const char *const kinds[] = { "RSA-2048", "P-256",   "P-384",

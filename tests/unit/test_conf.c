@@ -508,6 +508,33 @@ Test(conf, everything_is_read)
 	conf_free(c);
 }
 
+/* [AUT-3]: as long as one likes, in three notations, and not an octet more than was written. */
+Test(conf, notations_of_secrets)
+{
+	static const char *const begins[] = { "", "0x", "0s" };
+	static const uint8_t base64[] = { 0x0c, 0x30, 0xc3 }; /* DDDD */
+	char text[1200], line[1000], digits[801];
+	struct conf *c;
+
+	for (unsigned i = 0; i < 3; i++) {
+		size_t n = i == 1 ? 800 : 400, octets = i == 2 ? 300 : 400;
+
+		memset(digits, i == 1 ? '4' : 'D', n);
+		digits[n] = '\0';
+		snprintf(line, sizeof(line), "%s%s", begins[i], digits);
+		snprintf(text, sizeof(text),
+			 UPLINK "connection \"home\" { " LOCAL CHILD
+				" }\nsecret \"s\" { secret = \"%s\" }\n",
+			 line);
+		c = load(text);
+		cr_assert(c, "%s", error);
+		cr_assert_eq(c->ike.conns[0].psk.len, octets);
+		for (size_t k = 0; k < octets; k++)
+			cr_assert_eq(c->ike.conns[0].psk.b[k], i == 2 ? base64[k % 3] : 'D');
+		conf_free(c);
+	}
+}
+
 Test(conf, connection_is_read)
 {
 	struct conf *c = load(full_text);

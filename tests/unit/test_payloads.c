@@ -484,7 +484,7 @@ Test(payloads, cert)
 	cr_assert(!msg_cert((struct bytes){ NULL, 0 }, 0, &b));
 }
 
-/* RFC 7427 4: a list of 16-bit numbers; half a number and numbers we will never know do no harm. */
+/* [SIG-1]: a list of 16-bit numbers; half a number and numbers we will never know do no harm. */
 Test(payloads, hashes)
 {
 	static const uint8_t list[] = { 0, 2, 0, 5, 0x10, 0x02, 0, 31, 0, 32, 0 };

@@ -208,6 +208,22 @@ Test(sad, inbound_by_spi)
 	cr_assert_null(sad_in(&sad, STEER_SPI(1, 5)));
 }
 
+/* [ESP-16]: two peers may have chosen the same SPI; nothing of ours knows an SA by it. */
+Test(sad, same_spi_at_two_peers)
+{
+	struct engine_sa r[2] = { request(1, "10.1.0.0/16", "10.2.0.0/16"),
+				  request(2, "10.1.0.0/16", "10.3.0.0/16") };
+
+	r[0].spi_out = r[1].spi_out = 0x12345678;
+	add(&r[0]);
+	add(&r[1]);
+	cr_assert_eq(out_to("10.1.0.1", "10.2.0.1"), 1);
+	cr_assert_eq(out_to("10.1.0.1", "10.3.0.1"), 2);
+	cr_assert_eq(sad_del(&sad, 1), 0);
+	cr_assert_eq(out_to("10.1.0.1", "10.2.0.1"), 0);
+	cr_assert_eq(out_to("10.1.0.1", "10.3.0.1"), 2);
+}
+
 Test(sad, rekey_keeps_sending_on_the_old_sa_until_told)
 {
 	struct engine_sa r = request(2, "10.1.0.0/16", "10.2.0.0/16");
