@@ -187,7 +187,7 @@ $(NETNS_PROGS): $(B)/%: $(B)/%.o $(B)/libbraid.a
 # ---- what a change must pass besides the tests --------------------------------------------------
 
 C_FILES  = $(filter-out vmlinux.h,$(shell git ls-files '*.c' '*.h'))
-SH_FILES = $(shell git ls-files '*.sh' tests/run .ci/run)
+SH_FILES = $(shell git ls-files '*.sh' tests/run tests/interop/run .ci/run)
 
 .PHONY: check check-format check-includes check-werror check-shell check-abi check-man check-lint
 .PHONY: requirements check-requirements
@@ -276,8 +276,8 @@ $(B)/tests/bench/ike_certs: $(B)/tests/bench/ike_certs.o $(B)/tests/lib/pki.o $(
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) -pthread -lm
 interop:
 	@$(MAKE) --no-print-directory deps GROUPS='build test'
-	@$(MAKE) --no-print-directory all
-	@MATRIX=full TEST_TIMEOUT=1800 tests/run $(B) $(INTEROP)
+	@$(MAKE) --no-print-directory -j$(JOBS) all
+	@tests/interop/run $(B) strongswan
 
 # ---- installation -----------------------------------------------------------------------------------
 
@@ -309,7 +309,7 @@ help:
 	@echo 'make requirements which test proves which statement of the standards'
 	@echo 'make asan         tests under the sanitizers'
 	@echo 'make fuzz         every decoder, the configuration and both sockets for FUZZ_SECONDS'
-	@echo 'make interop      the whole matrix with strongSwan'
+	@echo 'make interop      the whole matrix with strongSwan, as a table'
 	@echo 'make bench        bench-crypto, -bpf, -throughput and -ike; results also in build/bench/*.jsonl'
 	@echo 'make install      PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)'
 	@echo 'make deps         install the Debian packages all this needs'

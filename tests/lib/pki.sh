@@ -16,7 +16,7 @@ pki_key() {
 # pki_ca DIR KIND NAME: NAME.key, NAME.pem, self-signed
 pki_ca() {
 	pki_key "$2" "$1/$3.key"
-	openssl req -x509 -new -key "$1/$3.key" -subj "/C=CH/O=braid test/CN=$3" -days 30 -out "$1/$3.pem" \
+	openssl req -x509 -new -key "$1/$3.key" -subj "/C=CH/O=${pki_org:-braid test}/CN=$3" -days 30 -out "$1/$3.pem" \
 		-addext keyUsage=critical,keyCertSign,cRLSign 2>"$1/openssl.log"
 }
 
@@ -24,7 +24,7 @@ pki_ca() {
 pki_cert() {
 	pki_key "$2" "$1/$4.key"
 	printf '%b\n' "$5" >"$1/$4.ext"
-	openssl req -new -key "$1/$4.key" -subj "/C=CH/O=braid test/CN=$4" 2>>"$1/openssl.log" |
+	openssl req -new -key "$1/$4.key" -subj "/C=CH/O=${pki_org:-braid test}/CN=$4" 2>>"$1/openssl.log" |
 		openssl x509 -req -CA "$1/$3.pem" -CAkey "$1/$3.key" -CAcreateserial -days "${pki_days:-20}" \
 			-extfile "$1/$4.ext" -out "$1/$4.pem" 2>>"$1/openssl.log"
 }
