@@ -17,10 +17,14 @@
 
 /* ---- numbers ---- */
 
+#ifndef IKE_MSG_OCTETS /* less of it is cleared for every input of a fuzzer */
+#define IKE_MSG_OCTETS 65000
+#endif
+
 enum {
 	IKE_HEADER_OCTETS = 28,
 	IKE_PAYLOAD_HEADER_OCTETS = 4,
-	IKE_MSG_MAX = 65000,
+	IKE_MSG_MAX = IKE_MSG_OCTETS,
 	IKE_VERSION_2_0 = 0x20,
 	IKE_FLAG_INITIATOR = 0x08,
 	IKE_FLAG_VERSION = 0x10,

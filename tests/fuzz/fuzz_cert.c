@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* What a peer may show before it is believed: certificates and AUTH, and what files may hold.
- * First octet: 0 the end certificate, 1 a further one, 2 method and AUTH data, 3 a file of CAs and
- * CRLs, 4 a distinguished name, 5 a file with our own certificate or key. Nothing but the chain and
- * the signature that are known to be right is believed.
+ * First octet: 0 the end certificate, 1 the one between it and the CA, 2 method and AUTH data, 3 a
+ * file of CAs and CRLs, 4 a distinguished name, 5 a file with our own certificate or key, 6 one
+ * more certificate besides the right ones. Nothing but the chain and the signature that are known
+ * to be right is believed.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -43,9 +44,9 @@ static void control(void)
 	cert_free(c);
 }
 
-static void chain(const uint8_t *end, size_t end_len, const uint8_t *more, size_t more_len)
+static void end_cert(const uint8_t *end, size_t end_len)
 {
-	struct chunk others[] = { { more, more_len }, { fix_sub, sizeof(fix_sub) } };
+	const struct chunk sub = { fix_sub, sizeof(fix_sub) };
 	char why[CERT_WHY_MAX];
 	struct cert_info info;
 	uint8_t dn[256];
@@ -60,24 +61,40 @@ static void chain(const uint8_t *end, size_t end_len, const uint8_t *more, size_
 	if (!cert_subject(c, dn, sizeof(dn), &len) && !cert_has_name(c, CERT_DN, dn, len) &&
 	    len > 2)
 		dn_format(dn, len, info.subject, sizeof(info.subject));
-	if (!trust_verify(trusted(), c, others, 2, NOW, why) &&
+	if (!trust_verify(trusted(), c, &sub, 1, NOW, why) &&
 	    (end_len != sizeof(fix_end) || memcmp(end, fix_end, end_len)))
 		abort(); /* forged */
 	cert_free(c);
 }
 
+static const struct cert *right_end(void)
+{
+	static struct cert *c;
+
+	if (!c && cert_parse(fix_end, sizeof(fix_end), &c))
+		abort();
+	return c;
+}
+
+/* Instead of the right intermediate, or before it. */
+static void further(const uint8_t *more, size_t more_len, bool both)
+{
+	struct chunk others[] = { { more, more_len }, { fix_sub, sizeof(fix_sub) } };
+	char why[CERT_WHY_MAX];
+
+	if (!trust_verify(trusted(), right_end(), others, both ? 2 : 1, NOW, why) && !both &&
+	    (more_len != sizeof(fix_sub) || memcmp(more, fix_sub, more_len)))
+		abort(); /* forged */
+}
+
 static void auth(const uint8_t *p, size_t n)
 {
 	static const struct chunk text = { "what is signed", 14 }, other = { "what is sealed", 14 };
-	static struct cert *c;
+	const struct pkey *key = cert_key(right_end());
 	const char *how;
 
-	if (!n)
-		return;
-	if (!c && cert_parse(fix_end, sizeof(fix_end), &c))
-		abort();
-	auth_verify(cert_key(c), p[0], p + 1, n - 1, &text, 1, &how);
-	if (!auth_verify(cert_key(c), p[0], p + 1, n - 1, &other, 1, &how))
+	if (n && !auth_verify(key, p[0], p + 1, n - 1, &text, 1, &how) &&
+	    !auth_verify(key, p[0], p + 1, n - 1, &other, 1, &how))
 		abort();
 }
 
@@ -130,10 +147,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	started = true;
 	switch (data[0]) {
 	case 0:
-		chain(data + 1, size - 1, fix_sub, sizeof(fix_sub));
+		end_cert(data + 1, size - 1);
 		break;
 	case 1:
-		chain(fix_end, sizeof(fix_end), data + 1, size - 1);
+	case 6:
+		further(data + 1, size - 1, data[0] == 6);
 		break;
 	case 2:
 		auth(data + 1, size - 1);

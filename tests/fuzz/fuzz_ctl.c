@@ -3,9 +3,10 @@
  * like the agent's, at once, later, with a stream or not before the client has left. */
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
 #include <event2/event.h>
 #include <jansson.h>
 
@@ -13,6 +14,8 @@
 #include "ctl/server.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+enum { CUTS_MAX = 12 };
 
 static struct event_base *base;
 static struct ctl_server *server;
@@ -69,41 +72,71 @@ static void prepare(void)
 	rmdir(path);
 }
 
-static void drain(int fd)
-{
-	char buf[4096];
+/* Without a kernel between: a pair of bufferevents instead of one of sockets. */
+struct bufferevent *__wrap_bufferevent_socket_new(struct event_base *b, evutil_socket_t fd,
+						  int options);
+int __wrap_evutil_make_socket_nonblocking(evutil_socket_t fd);
+int __wrap_evutil_make_socket_closeonexec(evutil_socket_t fd);
 
-	event_base_loop(base, EVLOOP_NONBLOCK);
-	while (recv(fd, buf, sizeof(buf), MSG_DONTWAIT) > 0)
-		event_base_loop(base, EVLOOP_NONBLOCK);
+static struct bufferevent *client;
+
+struct bufferevent *__wrap_bufferevent_socket_new(struct event_base *b, evutil_socket_t fd,
+						  int options)
+{
+	struct bufferevent *pair[2];
+
+	(void)fd;
+	if (bufferevent_pair_new(b, options & ~BEV_OPT_CLOSE_ON_FREE, pair))
+		abort();
+	client = pair[1];
+	return pair[0];
+}
+
+int __wrap_evutil_make_socket_nonblocking(evutil_socket_t fd)
+{
+	(void)fd;
+	return 0;
+}
+
+int __wrap_evutil_make_socket_closeonexec(evutil_socket_t fd)
+{
+	(void)fd;
+	return 0;
+}
+
+static void take(struct bufferevent *bev, void *ctx)
+{
+	struct evbuffer *in = bufferevent_get_input(bev);
+
+	(void)ctx;
+	evbuffer_drain(in, evbuffer_get_length(in));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct ctl_counters c;
-	int fd[2];
 
 	if (!base)
 		prepare();
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fd) < 0 ||
-	    ctl_server_adopt(server, fd[0]))
+	if (ctl_server_adopt(server, -1))
 		abort();
-	while (size) {
+	bufferevent_setcb(client, take, NULL, NULL, NULL);
+	bufferevent_enable(client, EV_READ | EV_WRITE);
+	for (int i = 0; i < CUTS_MAX && size; i++) {
 		const uint8_t *cut = memchr(data, 0xff, size);
 		size_t n = cut ? (size_t)(cut - data) : size;
 
-		/* a client that was refused may be cut off already */
-		if (n && send(fd[1], data, n, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
-			break;
-		drain(fd[1]);
+		if (n && bufferevent_write(client, data, n))
+			abort();
+		event_base_loop(base, EVLOOP_NONBLOCK);
 		if (cut)
 			ctl_publish(server, json_pack("{s:s}", "kind", "fuzz"));
 		data += cut ? n + 1 : n;
 		size -= cut ? n + 1 : n;
 	}
-	shutdown(fd[1], SHUT_WR);
-	drain(fd[1]);
-	close(fd[1]);
+	bufferevent_flush(client, EV_WRITE, BEV_FINISHED);
+	event_base_loop(base, EVLOOP_NONBLOCK);
+	bufferevent_free(client);
 	/* what it cannot know before it has been told twice */
 	for (int i = 0; i < 4; i++)
 		event_base_loop(base, EVLOOP_NONBLOCK);

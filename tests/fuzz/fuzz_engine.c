@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The engine's socket: whatever an agent says, message by message (type, length in two octets, that
- * many octets after the header). The engine counts as configured, without packet threads and with
- * sockets that lead nowhere; it has to serve on to its orderly end. */
+/* The engine's control thread: whatever an agent says, message by message (type, length in two
+ * octets, that many octets after the header), and what peers' probes say (type NOTE). The engine
+ * counts as configured, without packet threads. The system calls of its loop end here instead of in
+ * a kernel: the connection, its messages, and SIGTERM behind the last of them. */
+#include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
-#include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <linux/types.h>
@@ -21,139 +24,217 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-struct run {
-	struct engine e;
-	int listen_fd;
-	struct sockaddr_un name;
-	socklen_t name_len;
-};
+enum { NOTE = 254, MESSAGES_MAX = 48 };
+/* none of a kernel's */
+enum { FD_LISTEN = 1000000, FD_AGENT, FD_SIGNAL, FD_NOTES, FD_UDP, FD_LAST = FD_UDP };
 
-static void *serve(void *arg)
+static struct rd in;
+static unsigned said;
+static bool connected;
+static int map = -1;
+
+/* ---- what the engine calls ---- */
+
+int __wrap_ppoll(struct pollfd *p, nfds_t n, const struct timespec *ts, const sigset_t *mask);
+int __wrap_accept4(int fd, struct sockaddr *a, socklen_t *len, int flags);
+int __wrap_getsockopt(int fd, int level, int name, void *value, socklen_t *len);
+int __wrap_setsockopt(int fd, int level, int name, const void *value, socklen_t len);
+ssize_t __wrap_recvmsg(int fd, struct msghdr *m, int flags);
+ssize_t __wrap_recv(int fd, void *buf, size_t len, int flags);
+ssize_t __wrap_sendmsg(int fd, const struct msghdr *m, int flags);
+int __wrap_signalfd(int fd, const sigset_t *mask, int flags);
+int __wrap_sigprocmask(int how, const sigset_t *set, sigset_t *old);
+int __wrap_unlink(const char *name);
+int __wrap_close(int fd);
+int __wrap_malloc_trim(size_t pad);
+int __real_close(int fd);
+
+int __wrap_ppoll(struct pollfd *p, nfds_t n, const struct timespec *ts, const sigset_t *mask)
 {
-	struct run *r = arg;
+	bool over = !rd_left(&in) || said >= MESSAGES_MAX;
 
-	if (server_run(&r->e, r->listen_fd))
-		abort();
-	return NULL;
+	(void)ts, (void)mask;
+	for (nfds_t i = 0; i < n; i++)
+		p[i].revents = (p[i].fd == FD_SIGNAL && over) || (p[i].fd == FD_AGENT && !over) ||
+					       (p[i].fd == FD_LISTEN && !connected)
+				       ? POLLIN
+				       : 0;
+	return 1;
 }
 
-/* -1: it has ended. */
-static int join(const struct run *r)
+int __wrap_accept4(int fd, struct sockaddr *a, socklen_t *len, int flags)
 {
-	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-
-	if (fd < 0)
-		abort();
-	if (!connect(fd, (const struct sockaddr *)&r->name, r->name_len))
-		return fd;
-	close(fd);
-	return -1;
+	(void)fd, (void)a, (void)len, (void)flags;
+	connected = true;
+	return FD_AGENT;
 }
 
-/* Listens under a name the kernel chooses. */
-static void open_engine(struct run *r)
+int __wrap_getsockopt(int fd, int level, int name, void *value, socklen_t *len)
 {
-	struct sockaddr_un un = { .sun_family = AF_UNIX };
-	struct engine *e = &r->e;
-	int pair[2];
+	(void)fd, (void)level, (void)name;
+	memset(value, 0, *len);
+	return 0;
+}
 
+int __wrap_setsockopt(int fd, int level, int name, const void *value, socklen_t len)
+{
+	(void)fd, (void)level, (void)name, (void)value, (void)len;
+	return 0;
+}
+
+/* The next message, unless it is a note. */
+ssize_t __wrap_recvmsg(int fd, struct msghdr *m, int flags)
+{
+	struct engine_hdr h = { .seq = said, .version = ENGINE_PROTO_VERSION };
+	struct cmsghdr *c = m->msg_control;
+	struct rd look = in, body;
+	size_t len, room = m->msg_iov->iov_len;
+	uint8_t *to = m->msg_iov->iov_base;
+
+	(void)flags;
+	if (fd != FD_AGENT)
+		abort();
+	h.type = rd_u8(&look);
+	len = rd_u16(&look);
+	if (look.err || h.type == NOTE || said >= MESSAGES_MAX) {
+		if (h.type != NOTE)
+			in = rd_init(NULL, 0);
+		errno = EAGAIN;
+		return -1;
+	}
+	said++;
+	body = rd_sub(&look, len < rd_left(&look) ? len : rd_left(&look));
+	len = rd_left(&body);
+	in = look;
+	if (len > room - sizeof(h)) {
+		len = room - sizeof(h);
+		m->msg_flags |= MSG_TRUNC;
+	}
+	memcpy(to, &h, sizeof(h));
+	if (len)
+		memcpy(to + sizeof(h), rd_bytes(&body, len), len);
+	m->msg_controllen = 0;
+	if (h.type == ENGINE_MAPS) {
+		int pass = dup(map);
+
+		*c = (struct cmsghdr){ CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS };
+		memcpy(CMSG_DATA(c), &pass, sizeof(pass));
+		m->msg_controllen = CMSG_SPACE(sizeof(int));
+	}
+	return (ssize_t)(sizeof(h) + len);
+}
+
+/* A probe that a packet thread has decrypted: which SA, and what is in it. */
+ssize_t __wrap_recv(int fd, void *buf, size_t len, int flags)
+{
+	struct note_probe n = { .h = { .type = NOTE_PROBE } };
+	struct rd look = in, body;
+
+	(void)flags;
+	if (fd != FD_NOTES || len < sizeof(n))
+		abort();
+	if (rd_u8(&look) != NOTE || said >= MESSAGES_MAX) {
+		errno = EAGAIN;
+		return -1;
+	}
+	said++;
+	len = rd_u16(&look);
+	body = rd_sub(&look, len < rd_left(&look) ? len : rd_left(&look));
+	in = look;
+	n.sa_id = rd_u8(&body);
+	n.ifindex = rd_u8(&body);
+	n.received = engine_now();
+	n.local = (struct udp_addr){ .ip = addr_v4(0xc0000200u | rd_u8(&body)), .port = 4500 };
+	n.remote = (struct udp_addr){ .ip = addr_v4(0xc6336400u | rd_u8(&body)), .port = 4500 };
+	len = rd_left(&body) < sizeof(n.data) ? rd_left(&body) : sizeof(n.data);
+	if (len)
+		memcpy(n.data, rd_bytes(&body, len), len);
+	memcpy(buf, &n, sizeof(n));
+	return sizeof(n);
+}
+
+ssize_t __wrap_sendmsg(int fd, const struct msghdr *m, int flags)
+{
+	size_t n = 0;
+
+	(void)flags;
+	if (fd != FD_AGENT && fd != FD_UDP)
+		abort();
+	for (size_t i = 0; i < m->msg_iovlen; i++)
+		n += m->msg_iov[i].iov_len;
+	return (ssize_t)n;
+}
+
+int __wrap_signalfd(int fd, const sigset_t *mask, int flags)
+{
+	(void)fd, (void)mask, (void)flags;
+	return FD_SIGNAL;
+}
+
+int __wrap_sigprocmask(int how, const sigset_t *set, sigset_t *old)
+{
+	(void)how, (void)set, (void)old;
+	return 0;
+}
+
+int __wrap_unlink(const char *name)
+{
+	(void)name;
+	return 0;
+}
+
+/* Who is sent away comes again. */
+int __wrap_close(int fd)
+{
+	if (fd == FD_AGENT)
+		connected = false;
+	return fd >= FD_LISTEN && fd <= FD_LAST ? 0 : __real_close(fd);
+}
+
+int __wrap_malloc_trim(size_t pad)
+{
+	(void)pad;
+	return 0;
+}
+
+/* ---- the target ---- */
+
+static void open_engine(struct engine *e)
+{
 	memset(e, 0, sizeof(*e));
 	e->raw4 = e->raw6 = e->stop_fd = -1;
 	for (int i = 0; i < ENGINE_WORKERS_MAX; i++)
 		e->sock[i].udp4 = e->sock[i].udp6 = -1;
 	for (int i = 0; i < TUN_QUEUES_MAX; i++)
 		e->tun.fd[i] = -1;
-	e->sock[0].udp4 = open("/dev/null", O_RDWR | O_CLOEXEC);
+	e->sock[0].udp4 = FD_UDP;
 	e->dest4.to_len = sizeof(struct sockaddr_in);
 	e->configured = true;
-	e->sock_path = "/nonexistent/engine.sock";
+	e->sock_path = "";
+	e->note_rx = e->note_tx = FD_NOTES;
 	e->paths = paths_new();
-	r->listen_fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (!e->paths || sad_init(&e->sad) ||
-	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, pair) ||
-	    bind(r->listen_fd, (struct sockaddr *)&un, sizeof(un.sun_family)) ||
-	    listen(r->listen_fd, 4))
+	if (!e->paths || sad_init(&e->sad))
 		abort();
-	e->note_rx = pair[0];
-	e->note_tx = pair[1];
-	r->name_len = sizeof(r->name);
-	if (getsockname(r->listen_fd, (struct sockaddr *)&r->name, &r->name_len))
-		abort();
-}
-
-/* Until the result has come; false: the engine has hung up. */
-static bool answered(int fd, uint32_t seq)
-{
-	static uint64_t buf[ENGINE_MSG_MAX / 8];
-	const struct engine_hdr *h = (void *)buf;
-	ssize_t n;
-
-	while ((n = recv(fd, buf, sizeof(buf), 0)) > 0)
-		if (h->type == ENGINE_RESULT && h->seq == seq)
-			return true;
-	return false;
-}
-
-static bool say(int fd, uint16_t type, uint32_t seq, const uint8_t *body, size_t len, int pass_fd)
-{
-	static uint64_t msg[ENGINE_MSG_MAX / 8];
-	struct engine_hdr *h = (void *)msg;
-
-	*h = (struct engine_hdr){ .seq = seq, .type = type, .version = ENGINE_PROTO_VERSION };
-	if (len)
-		memcpy(h + 1, body, len);
-	return !engine_send(fd, h, sizeof(*h) + len, pass_fd) &&
-	       (type == ENGINE_IKE_SEND || answered(fd, seq));
-}
-
-static void end(const struct run *r)
-{
-	int fd = join(r);
-
-	if (fd < 0)
-		return;
-	say(fd, ENGINE_SHUTDOWN, 1, NULL, 0, -1);
-	close(fd);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static struct run r;
-	static int map = -1;
-	struct rd in = rd_init(data, size);
-	bool connected = true;
-	pthread_t thread;
-	int fd;
+	static struct engine e;
 
 	log_set_level(LOG_ERR_);
 	if (map < 0 && ((map = memfd_create("map", MFD_CLOEXEC)) < 0 || ftruncate(map, 32 << 20)))
 		abort();
-	open_engine(&r);
-	fd = join(&r);
-	if (fd < 0 || pthread_create(&thread, NULL, serve, &r))
+	open_engine(&e);
+	in = rd_init(data, size);
+	said = 0;
+	connected = false;
+	if (server_run(&e, FD_LISTEN))
 		abort();
-	for (uint32_t seq = 1; connected && rd_left(&in); seq++) {
-		uint16_t type = rd_u8(&in), len = rd_u16(&in);
-		struct rd body;
-
-		if (in.err)
-			break;
-		body = rd_sub(&in, len < rd_left(&in) ? len : rd_left(&in));
-		len = (uint16_t)rd_left(&body);
-		connected = say(fd, type, seq, rd_bytes(&body, len), len,
-				type == ENGINE_MAPS ? map : -1);
-	}
-	close(fd);
-	end(&r);
-	if (pthread_join(thread, NULL))
-		abort();
-	paths_free(r.e.paths);
+	paths_free(e.paths);
 	/* the rest goes with the process, if it is one */
-	if (r.e.path_cur)
-		munmap((void *)r.e.path_cur,
-		       (r.e.path_cur_entries * STEER_STRIDE(struct steer_path_cur) + 4095) &
+	if (e.path_cur)
+		munmap((void *)e.path_cur,
+		       (e.path_cur_entries * STEER_STRIDE(struct steer_path_cur) + 4095) &
 			       ~(size_t)4095);
-	close(r.e.note_rx);
-	close(r.e.note_tx);
 	return 0;
 }

@@ -137,6 +137,20 @@ int duo_start(struct duo *d)
 	return 0;
 }
 
+int duo_again(struct duo *d, usec_t now)
+{
+	d->n = 0;
+	d->now = now;
+	for (int who = 0; who < 2; who++) {
+		struct duo_end *e = &d->e[who];
+
+		ike_free(e->ike);
+		*e = (struct duo_end){ .env = e->env,
+				       .next_spi = 0xc0000001u + 0x1000000u * (unsigned)who };
+	}
+	return duo_start(d);
+}
+
 /* What a core wants done. */
 static void collect(struct duo *d, int who)
 {

@@ -53,6 +53,8 @@ struct duo *duo_new(void);
 void duo_free(struct duo *d);
 /* Make the cores. 0 or -ENOMEM. */
 int duo_start(struct duo *d);
+/* The same once more, at that time: nothing is left of what was. */
+int duo_again(struct duo *d, usec_t now);
 
 /* Let side 0 connect: its IKE_SA_INIT request is on the wire afterwards. 0 or -errno. */
 int duo_up(struct duo *d);

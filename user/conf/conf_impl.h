@@ -10,7 +10,10 @@
 
 #include "conf/conf.h"
 
-enum { CONF_FILES_MAX = 64, CONF_FILE_OCTETS_MAX = 1 << 20 };
+#ifndef CONF_FILE_OCTETS /* less of it is allocated for every input of a fuzzer */
+#define CONF_FILE_OCTETS (1 << 20)
+#endif
+enum { CONF_FILES_MAX = 64, CONF_FILE_OCTETS_MAX = CONF_FILE_OCTETS };
 
 struct conf_file {
 	char *name;

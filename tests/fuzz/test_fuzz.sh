@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Every fuzz target, from its seeds, for FUZZ_SECONDS each (`make test`: 2); FUZZ_TARGETS are those to
+# run. What a run finds new, and what breaks a target, stays under BRAID_BUILD/fuzz.
+set -u
+build=${BRAID_BUILD:-build}/fuzz
+failed=0
+
+max_len() {
+	case $1 in
+	engine) echo 4096 ;;
+	conf | ctl) echo 1024 ;;
+	*) echo 2048 ;;
+	esac
+}
+
+for seeds in tests/fuzz/corpus/*; do
+	t=${seeds##*/}
+	[[ " ${FUZZ_TARGETS:-$t} " == *" $t "* ]] || continue
+	mkdir -p "$build/found/$t"
+	# leaks are looked for when the run ends
+	"$build/$t" -max_total_time="${FUZZ_SECONDS:-2}" -timeout=10 -max_len="$(max_len "$t")" -detect_leaks=0 \
+		-print_final_stats=1 -verbosity=0 -artifact_prefix="$build/$t-" \
+		"$build/found/$t" "$seeds" >"$build/$t.log" 2>&1
+	rc=$?
+	printf '%-9s %s executions\n' "$t" "$(sed -n 's/^stat::number_of_executed_units: *//p' "$build/$t.log")"
+	if [ $rc -ne 0 ]; then
+		echo "FAIL: $t: $(grep -m 1 -E 'ERROR|error:' "$build/$t.log"); see $build/$t-*"
+		tail -n 40 "$build/$t.log"
+		failed=1
+	fi
+done
+exit $failed
