@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* X.509 certificates: one of a peer, our own with their keys, and whom we trust (RFC 5280, 4945).
+/* X.509 certificates: one of a peer, our own with their keys, and whom we trust (RFC 5280, 6960,
+ * 4945).
  *
- * Chains are built and judged by OpenSSL's verifier, with no more than the certificates given here:
+ * Chains are built and judged by OpenSSL's verifier, with no more than what is given here:
  * nothing is fetched from anywhere. Time is passed in. Every function leaves OpenSSL's error queue
  * empty. cred and trust do not change once they are in use, and are counted. Thread: one.
  */
@@ -78,16 +79,24 @@ const struct pkey *cred_key(const struct cred *c); /* NULL without one */
 size_t cred_count(const struct cred *c);
 const struct cert *cred_cert(const struct cred *c, size_t i); /* 0: the end certificate */
 struct chunk cred_der(const struct cred *c, size_t i);
+/* An OCSP response, DER, to go along. 0; -EBADMSG (none), -ENOENT (about none of the chain), -E2BIG
+ * (CERT_CHAIN_MAX), -ENOMEM. */
+int cred_add_ocsp(struct cred *c, const uint8_t *file, size_t len);
+size_t cred_responses(const struct cred *c);
+/* Those that are not outdated; returns how many. */
+size_t cred_ocsp(const struct cred *c, int64_t now, struct chunk out[CERT_CHAIN_MAX]);
 /* Whose keys the peer trusts (CERT_KEY_ID_OCTETS each): does this chain lead to one? CAs that are
  * not in the chain are looked for in t, which may be NULL. */
 bool cred_leads_to(const struct cred *c, const struct trust *t, const uint8_t *ids, size_t n);
 
 /* ---- whom we trust ---- */
 
-/* off: CRLs are not asked. ifpresent: what its issuer has a CRL for must not be in that; if it
- * cannot be used (outdated, another scope), nobody below that issuer passes. strict: all but the CA
- * must be covered. */
-enum crl_policy { CRL_OFF, CRL_IFPRESENT, CRL_STRICT };
+/* Is a certificate revoked? CRLs and OCSP responses tell, of those there are: one of either that
+ * says so is enough. off: they are not asked. ifpresent: what the issuer has a CRL for, or a file
+ * of ours a response, must be fine by one that can be used (outdated or of another scope, it
+ * cannot). ifuri: besides, a certificate that names a source of CRLs or responses must be covered
+ * by one. strict: all but the CA must be. */
+enum crl_policy { CRL_OFF, CRL_IFPRESENT, CRL_IFURI, CRL_STRICT };
 
 struct trust *trust_new(enum crl_policy policy); /* NULL: no memory */
 struct trust *trust_ref(struct trust *t);
@@ -96,13 +105,17 @@ void trust_unref(struct trust *t); /* NULL is fine */
  * -E2BIG (TRUST_CAS_MAX), -ENOMEM. */
 int trust_add_cas(struct trust *t, const uint8_t *file, size_t len);
 int trust_add_crls(struct trust *t, const uint8_t *file, size_t len);
+/* One OCSP response, DER. 0; -EBADMSG (none, or one that says the responder failed), -ENOMEM. */
+int trust_add_ocsp(struct trust *t, const uint8_t *file, size_t len);
 size_t trust_count(const struct trust *t);
 const struct cert *trust_cert(const struct trust *t, size_t i);
 size_t trust_crls(const struct trust *t);
+size_t trust_responses(const struct trust *t);
+bool trust_asks_status(const struct trust *t);		      /* its policy is not off */
 const uint8_t *trust_key_id(const struct trust *t, size_t i); /* CERT_KEY_ID_OCTETS */
 /* May the owner of that end certificate sign for IKE, now (seconds since 1970)? more: n further
- * certificates the peer sent, which are only used if they verify. 0, or -EKEYREJECTED with why: a
- * clause about the certificate, control characters escaped. */
+ * certificates and OCSP responses the peer sent, which are only used if they verify. 0, or
+ * -EKEYREJECTED with why: a clause about the certificate, control characters escaped. */
 int trust_verify(const struct trust *t, const struct cert *end, const struct chunk *more, size_t n,
 		 int64_t now, char why[CERT_WHY_MAX]);
 

@@ -125,8 +125,8 @@ enum id_type {
 
 enum auth_method { AUTH_RSA_SIG = 1, AUTH_SHARED_KEY_MIC = 2, AUTH_DSS = 3, AUTH_DIGITAL_SIG = 14 };
 
-/* Of CERT and CERTREQ; the other encodings are not used. */
-enum cert_encoding { CERT_X509_SIGNATURE = 4 };
+/* Of CERT and CERTREQ; the other encodings are not used. OCSP_CONTENT: RFC 4806. */
+enum cert_encoding { CERT_X509_SIGNATURE = 4, CERT_OCSP_CONTENT = 14 };
 
 enum cfg_type { CFG_REQUEST = 1, CFG_REPLY = 2, CFG_SET = 3, CFG_ACK = 4 };
 enum cfg_attr_type {
@@ -154,6 +154,7 @@ enum {
 	MSG_NOTIFIES_MAX = 48,
 	MSG_DELETES_MAX = 4,
 	MSG_VENDORS_MAX = 16,
+	MSG_CERTS_MAX = 8, /* more CERT payloads are a mistake, more CERTREQ are not read */
 	MSG_PROPOSALS_MAX = 16,
 	MSG_TRANSFORMS_MAX = 48, /* per proposal */
 	MSG_TS_MAX = 32,
@@ -272,7 +273,7 @@ struct ike_msg {
 	uint8_t n_vendors;
 	struct bytes vendors[MSG_VENDORS_MAX];
 	uint8_t n_certs, n_certreqs; /* bodies: see msg_cert */
-	struct bytes certs[8], certreqs[8];
+	struct bytes certs[MSG_CERTS_MAX], certreqs[MSG_CERTS_MAX];
 	/* SK or SKF: first inner payload, body from IV to ICV, and its offset in the datagram */
 	uint8_t sk_next;
 	struct bytes sk;

@@ -26,6 +26,7 @@ braid_conf() { # host auth-of-peer
 		$uplink
 		connection "c" {
 			$conn
+			ocsp = both # which strongSwan 5.9.8 does not know and must not mind
 			proposals = { "$ike" }
 			local { id = "$id" auth = pubkey certs = { "../pki/$h-chain.pem" } }
 			remote { id = "$peer" auth = $2 cacerts = { "../pki/ca.pem" } }

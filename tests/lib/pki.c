@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include <openssl/err.h>
+#include <openssl/ocsp.h>
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
 #include <openssl/x509v3.h>
@@ -126,6 +127,58 @@ X509_CRL *pki_crl(const struct pki_ent *ca, long revoked, int64_t to)
 	return crl;
 }
 
+struct chunk pki_ocsp(const struct pki_ocsp_spec *s)
+{
+	static const int statuses[] = { [PKI_GOOD] = V_OCSP_CERTSTATUS_GOOD,
+					[PKI_REVOKED] = V_OCSP_CERTSTATUS_REVOKED,
+					[PKI_UNKNOWN] = V_OCSP_CERTSTATUS_UNKNOWN };
+	const struct pki_ent *signer = s->signer ? s->signer : s->issuer;
+	OCSP_CERTID *id = OCSP_cert_to_id(EVP_get_digestbyname(s->id ? s->id : "SHA1"), s->about->x,
+					  s->issuer->x);
+	ASN1_TIME *from = ASN1_TIME_new(), *to = s->open ? NULL : ASN1_TIME_new();
+	OCSP_BASICRESP *b = OCSP_BASICRESP_new();
+	OCSP_RESPONSE *r;
+	struct chunk der;
+	uint8_t *p = NULL;
+	time_t now = PKI_NOW;
+	int n;
+
+	must(id && b && from, "OCSP_cert_to_id");
+	X509_time_adj_ex(from, 0, s->from ? s->from : -3600, &now);
+	if (to)
+		X509_time_adj_ex(to, 0, s->to ? s->to : 3600, &now);
+	must(OCSP_basic_add1_status(b, id, statuses[s->status], OCSP_REVOKED_STATUS_NOSTATUS,
+				    s->status == PKI_REVOKED ? from : NULL, from, to) != NULL,
+	     "OCSP_basic_add1_status");
+	must(OCSP_basic_sign(b, signer->x, signer->key, digest_for(signer->key, s->digest), NULL,
+			     0) == 1,
+	     "OCSP_basic_sign");
+	r = OCSP_response_create(OCSP_RESPONSE_STATUS_SUCCESSFUL, b);
+	n = r ? i2d_OCSP_RESPONSE(r, &p) : 0;
+	must(n > 0, "OCSP_response_create");
+	der = (struct chunk){ malloc((size_t)n), (size_t)n };
+	must(der.p, "memory");
+	memcpy((void *)der.p, p, der.len);
+	OPENSSL_free(p);
+	OCSP_RESPONSE_free(r);
+	OCSP_BASICRESP_free(b);
+	OCSP_CERTID_free(id);
+	ASN1_TIME_free(from);
+	ASN1_TIME_free(to);
+	return der;
+}
+
+struct pki_ent pki_ocsp_signer(const struct pki_ent *issuer)
+{
+	return pki_make(&(struct pki_spec){ .cn = "responder",
+					    .key = "P-256",
+					    .ca = issuer,
+					    .serial = 99,
+					    .exts = { { "keyUsage", "critical,digitalSignature" },
+						      { "extendedKeyUsage", "OCSPSigning" },
+						      { "noCheck", "ignored" } } });
+}
+
 static char *taken(BIO *b, size_t *ret_len)
 {
 	char *p, *copy;
@@ -163,6 +216,16 @@ struct chunk pki_der(const struct pki_ent *e)
 
 	must(der && i2d_X509(e->x, &p) == n, "i2d_X509");
 	return (struct chunk){ der, (size_t)n };
+}
+
+struct cert *pki_cert(const struct pki_ent *e)
+{
+	struct chunk der = pki_der(e);
+	struct cert *c;
+
+	must(cert_parse(der.p, der.len, &c) == 0, "cert_parse");
+	free((void *)der.p);
+	return c;
 }
 
 struct cred *pki_cred(const struct pki_ent *end, const struct pki_ent *intermediate)

@@ -39,7 +39,23 @@ void pki_free(struct pki_ent *e);
 /* Revokes that serial; 0: nothing. to: as in pki_spec. */
 X509_CRL *pki_crl(const struct pki_ent *ca, long revoked, int64_t to);
 
+struct pki_ocsp_spec {
+	const struct pki_ent *about, *issuer;
+	const struct pki_ent *signer; /* NULL: the issuer */
+	enum { PKI_GOOD, PKI_REVOKED, PKI_UNKNOWN } status;
+	int64_t from, to;   /* relative to PKI_NOW; 0: an hour before and after */
+	bool open;	    /* without an end */
+	const char *digest; /* NULL: SHA256 */
+	const char *id;	    /* digest of the CertID; NULL: SHA1 */
+};
+
+/* An OCSP response, DER in malloc'ed memory. */
+struct chunk pki_ocsp(const struct pki_ocsp_spec *s);
+/* A certificate that may sign such responses for its issuer. */
+struct pki_ent pki_ocsp_signer(const struct pki_ent *issuer);
+
 /* What the product makes of them. */
+struct cert *pki_cert(const struct pki_ent *e);
 struct cred *pki_cred(const struct pki_ent *end, const struct pki_ent *intermediate_or_null);
 struct trust *pki_trust(enum crl_policy policy, const struct pki_ent *ca, X509_CRL *crl_or_null);
 /* PEM of either part, in malloc'ed memory. */

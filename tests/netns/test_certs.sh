@@ -21,7 +21,7 @@ swap() { # host id peer-id more-about-the-peer private
 	echo "private \"k\" { $5 }" >>"$T/$1/braid.conf"
 }
 swap user user@example.org gw.example.org "" 'file = "user.key" secret = "open sesame"'
-swap gw gw.example.org '*@example.org' 'crl = strict crls = { "../pki/all.crl" }' 'file = "../pki/gw.key"'
+swap gw gw.example.org '*@example.org' 'revocation = strict crls = { "../pki/all.crl" }' 'file = "../pki/gw.key"'
 
 # crl ISSUER [REVOKED]: a list of that CA
 crl() {

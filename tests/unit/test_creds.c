@@ -187,17 +187,85 @@ Test(creds, crl_policies)
 	fclose(f);
 	X509_CRL_free(crl);
 	c = load_mode(HEAD LOCAL "remote { auth = pubkey cacerts = { \"pki/ca.pem\" }\n"
-				 "crls = { \"pki/ca.crl\" } crl = strict }\n" TAIL PRIVATE,
+				 "crls = { \"pki/ca.crl\" } revocation = strict }\n" TAIL PRIVATE,
 		      0600);
 	cr_assert(c, "%s", error);
 	cr_expect_eq(trust_crls(c->ike.conns[0].trust), 1);
 	conf_free(c);
 	refused(HEAD LOCAL
-		"remote { auth = pubkey cacerts = { \"pki/ca.pem\" }\ncrl = maybe }\n" TAIL PRIVATE,
-		5, "expected off, ifpresent or strict");
+		"remote { auth = pubkey cacerts = { \"pki/ca.pem\" }\nrevocation = maybe }\n" TAIL
+			PRIVATE,
+		5, "expected off, relaxed, ifuri or strict");
 	refused(HEAD LOCAL "remote { auth = pubkey cacerts = { \"pki/ca.pem\" }\n"
 			   "crls = { \"pki/ca.pem\" } }\n" TAIL PRIVATE,
 		5, "found no CRL in \"pki/ca.pem\"");
+}
+
+static void put_ocsp(const char *name, const struct pki_ocsp_spec *spec)
+{
+	struct chunk der = pki_ocsp(spec);
+
+	put(name, 0644, der.p, der.len);
+	free((void *)der.p);
+}
+
+/* Of the peer and of ours; names may be patterns, of which a cache may have none. */
+Test(creds, ocsp_responses)
+{
+	static const char both[] =
+		HEAD "local { auth = pubkey id = gw.example.org certs = { \"pki/gw.pem\" }\n"
+		     "ocsp = { \"pki/*.ocsp\" } }\n"
+		     "remote { auth = pubkey cacerts = { \"pki/ca.pem\" }\n"
+		     "ocsp = { \"pki/*.ocsp\", \"none/*\" } revocation = ifuri }\n" TAIL PRIVATE;
+	struct conf *c;
+
+	refused(both, 4, "found no OCSP response about a certificate of ours");
+	put_ocsp("pki/gw.ocsp", &(struct pki_ocsp_spec){ .about = &end, .issuer = &ca });
+	put_ocsp("pki/gw-2.ocsp", &(struct pki_ocsp_spec){ .about = &end, .issuer = &ca });
+	c = load_mode(both, 0600);
+	cr_assert(c, "%s", error);
+	cr_expect_eq(cred_responses(c->ike.conns[0].creds[0]), 2);
+	cr_expect_eq(trust_responses(c->ike.conns[0].trust), 2);
+	cr_expect(c->ike.conns[0].ocsp_reply && !c->ike.conns[0].ocsp_request);
+	conf_free(c);
+	put("pki/bad.ocsp", 0644, "x", 1);
+	refused(both, 4, "/pki/bad.ocsp\", expected one in DER");
+	refused(HEAD LOCAL "remote { auth = pubkey cacerts = { \"pki/ca.pem\" }\n"
+			   "ocsp = { \"pki/none.ocsp\" } }\n" TAIL PRIVATE,
+		5, "No such file");
+	refused(HEAD LOCAL "remote { auth = pubkey cacerts = { \"pki/ca.pem\" }\n"
+			   "ocsp = { \"pki/ca.pem\" } }\n" TAIL PRIVATE,
+		5, "found no successful OCSP response in \"pki/ca.pem\"");
+	refused(HEAD "local { id = a ocsp = { \"pki/gw.ocsp\" } }\n" REMOTE TAIL PRIVATE, 3,
+		"found ocsp of a side that uses a secret");
+	refused(HEAD LOCAL "remote { ocsp = { \"pki/gw.ocsp\" } }\n" TAIL PRIVATE, 4,
+		"found ocsp for a peer that uses a secret");
+}
+
+Test(creds, ocsp_exchange)
+{
+	static const struct {
+		const char *word;
+		bool request, reply;
+	} cases[] = { { "reply", false, true },
+		      { "request", true, false },
+		      { "both", true, true },
+		      { "never", false, false } };
+	char text[512];
+
+	for (size_t i = 0; i < 4; i++) {
+		struct conf *c;
+
+		snprintf(text, sizeof(text), HEAD "ocsp = %s\n" LOCAL REMOTE TAIL PRIVATE,
+			 cases[i].word);
+		c = load_mode(text, 0600);
+		cr_assert(c, "%s", error);
+		cr_expect_eq(c->ike.conns[0].ocsp_request, cases[i].request);
+		cr_expect_eq(c->ike.conns[0].ocsp_reply, cases[i].reply);
+		conf_free(c);
+	}
+	refused(HEAD "ocsp = always\n" LOCAL REMOTE TAIL PRIVATE, 3,
+		"expected reply, request, both or never");
 }
 
 Test(creds, encrypted_key_and_pkcs12)
@@ -318,7 +386,7 @@ Test(creds, read_once)
 {
 	static const char second[] =
 		"connection \"d\" {\n" LOCAL REMOTE TAIL "connection \"e\" {\n" LOCAL
-		"remote { auth = pubkey cacerts = { \"pki/ca.pem\" } crl = off }\n" TAIL;
+		"remote { auth = pubkey cacerts = { \"pki/ca.pem\" } revocation = off }\n" TAIL;
 	char text[2048];
 	struct conf *c;
 

@@ -135,6 +135,38 @@ static int chain_of(const struct trust *trust, int64_t now)
 	return trust_verify(trust, c, &sub_der, 1, now, why);
 }
 
+/* Revoked by a response of ours, and by nothing else. */
+static int revoked_chain(void)
+{
+	static struct trust *r;
+	struct chunk der;
+
+	if (!r) {
+		r = pki_trust(CRL_IFPRESENT, &ca, NULL);
+		der = pki_ocsp(&(struct pki_ocsp_spec){
+			.about = &end, .issuer = &sub, .status = PKI_REVOKED });
+		cr_assert_eq(trust_add_ocsp(r, der.p, der.len), 0);
+		free((void *)der.p);
+	}
+	return chain_of(r, PKI_NOW);
+}
+
+/* Good by the response that comes along, which is a must. */
+static int stapled_chain(void)
+{
+	static struct trust *strict;
+	static struct chunk more[3];
+	char why[CERT_WHY_MAX];
+
+	if (!strict) {
+		strict = pki_trust(CRL_STRICT, &ca, NULL);
+		more[0] = sub_der;
+		more[1] = pki_ocsp(&(struct pki_ocsp_spec){ .about = &end, .issuer = &sub });
+		more[2] = pki_ocsp(&(struct pki_ocsp_spec){ .about = &sub, .issuer = &ca });
+	}
+	return trust_verify(strict, c, more, 3, PKI_NOW, why);
+}
+
 static int good_chain(void)
 {
 	return chain_of(t, PKI_NOW);
@@ -207,6 +239,12 @@ Test(nomem, revoked)
 		X509_CRL_free(crl);
 		everywhere(good_chain, -EKEYREJECTED, true);
 	}
+}
+
+Test(nomem, responses)
+{
+	everywhere(stapled_chain, 0, true);
+	everywhere(revoked_chain, -EKEYREJECTED, true);
 }
 
 Test(nomem, signatures)

@@ -23,23 +23,13 @@ static void queue_empty(void)
 
 TestSuite(x509, .fini = queue_empty);
 
-static struct cert *parsed(const struct pki_ent *e)
-{
-	struct chunk der = pki_der(e);
-	struct cert *c;
-
-	cr_assert_eq(cert_parse(der.p, der.len, &c), 0);
-	free((void *)der.p);
-	return c;
-}
-
 /* ---- one certificate ---- */
 
 Test(x509, describes)
 {
 	struct pki_ent ca = pki_ca("the CA", "RSA-2048", NULL);
 	struct pki_ent e = pki_end("e\nvil, \"x\"", "P-384", &ca, "DNS:e.example");
-	struct cert *c = parsed(&e), *a = parsed(&ca);
+	struct cert *c = pki_cert(&e), *a = pki_cert(&ca);
 	struct cert_info i;
 	char text[32];
 
@@ -134,7 +124,7 @@ Test(x509, names)
 	struct pki_ent e = pki_end("the cn", "P-256", &ca,
 				   "DNS:gw.example.org,DNS:*.wild.example,email:joe@example.org,"
 				   "IP:192.0.2.1,IP:2001:db8::1");
-	struct cert *c = parsed(&e);
+	struct cert *c = pki_cert(&e);
 	uint8_t dn[256];
 	size_t len;
 
@@ -149,7 +139,7 @@ Test(x509, names)
 	/* no names at all */
 	pki_free(&e);
 	e = pki_make(&(struct pki_spec){ .cn = "x", .key = "P-256", .ca = &ca });
-	c = parsed(&e);
+	c = pki_cert(&e);
 	cr_expect(!cert_has_name(c, CERT_DNS, (const uint8_t *)"x", 1));
 	cert_free(c);
 	pki_free(&e);
@@ -379,7 +369,7 @@ Test(x509, chains_that_lead_nowhere)
 	struct chunk more[CERT_CHAIN_MAX + 4], a = pki_der(&loop), b = pki_der(&y);
 	struct trust *t = pki_trust(CRL_STRICT, &ca, NULL);
 	char why[CERT_WHY_MAX] = "";
-	struct cert *c = parsed(&e);
+	struct cert *c = pki_cert(&e);
 
 	for (size_t i = 0; i < CERT_CHAIN_MAX + 4; i++)
 		more[i] = i % 2 ? a : b;

@@ -157,6 +157,7 @@ static int build_local(struct parse *p, const struct sec *conn, const struct sec
 		       struct ike_conn_cfg *c)
 {
 	static const char *const methods[] = { "psk", "pubkey", NULL };
+	static const char *const files[] = { "certs", "ocsp" };
 	unsigned method = AUTH_BY_PSK;
 	int r = val_word(p, sec_get(s, "auth"), methods, &method);
 
@@ -168,9 +169,12 @@ static int build_local(struct parse *p, const struct sec *conn, const struct sec
 		return fail_missing(p, s->cfg ? s : conn, s->cfg ? "id" : "local { id = ... }");
 	if (method == AUTH_BY_PUBKEY && !sec_count(s, "certs"))
 		return fail_missing(p, s, "certs");
-	if (method == AUTH_BY_PSK && sec_count(s, "certs"))
-		return val_fail(p, sec_get(s, "certs"),
-				"found certs of a side that uses a secret, expected auth = pubkey");
+	for (size_t i = 0; method == AUTH_BY_PSK && i < sizeof(files) / sizeof(*files); i++)
+		if (sec_count(s, files[i]))
+			return val_fail(p, sec_get(s, files[i]),
+					"found %s of a side that uses a secret, expected auth = "
+					"pubkey",
+					files[i]);
 	r = val_id(p, sec_get(s, "id"), &c->local_id);
 	if (r == 0 && sec_get(s, "id") && ike_id_is_pattern(&c->local_id))
 		r = val_fail(p, sec_get(s, "id"), "found \"%.60s\", expected our own identity",
@@ -183,7 +187,7 @@ static int build_remote(struct parse *p, const struct sec *s, struct ike_conn_cf
 	static const char *const words[] = { "psk",	"pubkey",    "rsa",	  "rsa-3072",
 					     "ecdsa",	"ecdsa-256", "ecdsa-384", "ecdsa-521",
 					     "ed25519", "ed448",     NULL };
-	static const char *const files[] = { "cacerts", "crls", "crl" };
+	static const char *const files[] = { "cacerts", "crls", "ocsp", "revocation" };
 	const struct val *v = sec_get(s, "auth");
 	unsigned unused;
 
@@ -194,7 +198,7 @@ static int build_remote(struct parse *p, const struct sec *s, struct ike_conn_cf
 		if (!sec_count(s, "cacerts"))
 			return fail_missing(p, s, "cacerts");
 	}
-	for (size_t i = 0; c->remote_auth == AUTH_BY_PSK && i < 3; i++)
+	for (size_t i = 0; c->remote_auth == AUTH_BY_PSK && i < sizeof(files) / sizeof(*files); i++)
 		if (sec_count(s, files[i]))
 			return val_fail(p, sec_get(s, files[i]),
 					"found %s for a peer that uses a secret, expected auth = "
@@ -345,6 +349,20 @@ static int build_fragmentation(struct parse *p, const struct sec *s, struct ike_
 	return r;
 }
 
+static int build_ocsp(struct parse *p, const struct sec *s, struct ike_conn_cfg *c)
+{
+	enum { REPLY, REQUEST, BOTH, NEVER };
+	static const char *const words[] = {
+		[REPLY] = "reply", [REQUEST] = "request", [BOTH] = "both", [NEVER] = "never", NULL
+	};
+	unsigned word = REPLY;
+	int r = val_word(p, sec_get(s, "ocsp"), words, &word);
+
+	c->ocsp_reply = word == REPLY || word == BOTH;
+	c->ocsp_request = word == REQUEST || word == BOTH;
+	return r;
+}
+
 int conf_build_connection(struct parse *p, const struct sec *s, struct ike_conn_cfg *c)
 {
 	struct sec local = sec_sub(s, "local", 0), remote = sec_sub(s, "remote", 0);
@@ -370,6 +388,8 @@ int conf_build_connection(struct parse *p, const struct sec *s, struct ike_conn_
 		r = build_switches(p, s, c);
 	if (r == 0)
 		r = build_fragmentation(p, s, c);
+	if (r == 0)
+		r = build_ocsp(p, s, c);
 	if (r < 0)
 		return r;
 	r = build_local(p, s, &local, c);

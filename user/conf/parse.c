@@ -40,9 +40,10 @@ static void val_free(void *v);
 static cfg_opt_t uplink_opts[] = { START,	  ONE("interface"),  ONE("kind"),
 				   ONE("weight"), ONE("preference"), ONE("gateway"),
 				   CFG_END() };
-static cfg_opt_t local_opts[] = { START, ONE("id"), ONE("auth"), LIST("certs"), CFG_END() };
-static cfg_opt_t remote_opts[] = { START,	 ONE("id"),  ONE("auth"), LIST("cacerts"),
-				   LIST("crls"), ONE("crl"), CFG_END() };
+static cfg_opt_t local_opts[] = { START,	 ONE("id"),    ONE("auth"),
+				  LIST("certs"), LIST("ocsp"), CFG_END() };
+static cfg_opt_t remote_opts[] = { START,	 ONE("id"),    ONE("auth"),	  LIST("cacerts"),
+				   LIST("crls"), LIST("ocsp"), ONE("revocation"), CFG_END() };
 static cfg_opt_t child_opts[] = { START,
 				  LIST("local_ts"),
 				  LIST("remote_ts"),
@@ -82,6 +83,7 @@ static cfg_opt_t connection_opts[] = {
 	ONE("over_time"),
 	ONE("rand_time"),
 	ONE("window"),
+	ONE("ocsp"),
 	ONE("fragmentation"),
 	ONE("fragment_size"),
 	CFG_SEC("local", local_opts, CFGF_MULTI),

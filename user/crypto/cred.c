@@ -20,6 +20,13 @@ struct cred {
 		uint8_t *der;
 		size_t len;
 	} chain[CERT_CHAIN_MAX];
+	size_t n_ocsp;
+	struct {
+		OCSP_BASICRESP *b;
+		X509 *about; /* one of the chain */
+		uint8_t *der;
+		size_t len;
+	} ocsp[CERT_CHAIN_MAX];
 };
 
 static int chain_add(void *ctx, X509 *x)
@@ -122,6 +129,10 @@ void cred_unref(struct cred *c)
 		cert_free(c->chain[i].cert);
 		OPENSSL_free(c->chain[i].der);
 	}
+	for (size_t i = 0; i < c->n_ocsp; i++) {
+		OCSP_BASICRESP_free(c->ocsp[i].b);
+		free(c->ocsp[i].der);
+	}
 	pkey_free(c->key);
 	free(c);
 }
@@ -162,6 +173,54 @@ const struct cert *cred_cert(const struct cred *c, size_t i)
 struct chunk cred_der(const struct cred *c, size_t i)
 {
 	return (struct chunk){ c->chain[i].der, c->chain[i].len };
+}
+
+int cred_add_ocsp(struct cred *c, const uint8_t *file, size_t len)
+{
+	OCSP_BASICRESP *b = ocsp_parse(file, len);
+	uint8_t *der = malloc(len ? len : 1);
+	OCSP_SINGLERESP *s;
+	int ret = b ? -ENOENT : -EBADMSG;
+
+	if (!der)
+		ret = -ENOMEM;
+	else if (c->n_ocsp == CERT_CHAIN_MAX)
+		ret = -E2BIG;
+	for (size_t i = 0; ret == -ENOENT && i < c->n; i++) {
+		int r = ocsp_find(b, c->chain[i].cert->x, NULL, &s);
+
+		if (r < 0)
+			ret = r;
+		if (r != 1)
+			continue;
+		memcpy(der, file, len);
+		c->ocsp[c->n_ocsp].b = b;
+		c->ocsp[c->n_ocsp].about = c->chain[i].cert->x;
+		c->ocsp[c->n_ocsp].der = der;
+		c->ocsp[c->n_ocsp++].len = len;
+		ret = 0;
+	}
+	if (ret) {
+		OCSP_BASICRESP_free(b);
+		free(der);
+	}
+	ERR_clear_error();
+	return ret;
+}
+
+size_t cred_responses(const struct cred *c)
+{
+	return c->n_ocsp;
+}
+
+size_t cred_ocsp(const struct cred *c, int64_t now, struct chunk out[CERT_CHAIN_MAX])
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < c->n_ocsp; i++)
+		if (ocsp_current(c->ocsp[i].b, c->ocsp[i].about, now))
+			out[n++] = (struct chunk){ c->ocsp[i].der, c->ocsp[i].len };
+	return n;
 }
 
 static bool listed(const uint8_t *id, const uint8_t *ids, size_t n)

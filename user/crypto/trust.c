@@ -11,8 +11,8 @@
 
 #include "x509_impl.h"
 
-/* 112 bits: RSA of 2,048 bits, SHA-2 in every signature of the chain. */
-enum { SECURITY_LEVEL = 2 };
+/* A chain as OpenSSL builds it: CERT_CHAIN_MAX between the end certificate and the CA. */
+enum { CHAIN_DEPTH_MAX = CERT_CHAIN_MAX + 2 };
 
 struct trust {
 	unsigned refs;
@@ -20,6 +20,8 @@ struct trust {
 	X509_STORE *store;
 	size_t n;
 	STACK_OF(X509_CRL) * crls; /* those of the store */
+	size_t n_ocsp;
+	OCSP_BASICRESP **ocsp; /* owned, from files */
 	struct {
 		struct cert *cert;
 		uint8_t id[CERT_KEY_ID_OCTETS];
@@ -58,6 +60,9 @@ void trust_unref(struct trust *t)
 		cert_free(t->cas[i].cert);
 	X509_STORE_free(t->store);
 	sk_X509_CRL_pop_free(t->crls, X509_CRL_free);
+	for (size_t i = 0; i < t->n_ocsp; i++)
+		OCSP_BASICRESP_free(t->ocsp[i]);
+	free(t->ocsp);
 	free(t);
 }
 
@@ -124,6 +129,22 @@ int trust_add_crls(struct trust *t, const uint8_t *file, size_t len)
 	return ret;
 }
 
+int trust_add_ocsp(struct trust *t, const uint8_t *file, size_t len)
+{
+	OCSP_BASICRESP *b = ocsp_parse(file, len), **all;
+
+	if (!b)
+		return -EBADMSG;
+	all = realloc(t->ocsp, (t->n_ocsp + 1) * sizeof(*all));
+	if (!all) {
+		OCSP_BASICRESP_free(b);
+		return -ENOMEM;
+	}
+	t->ocsp = all;
+	t->ocsp[t->n_ocsp++] = b;
+	return 0;
+}
+
 size_t trust_count(const struct trust *t)
 {
 	return t->n;
@@ -137,6 +158,16 @@ const struct cert *trust_cert(const struct trust *t, size_t i)
 size_t trust_crls(const struct trust *t)
 {
 	return (size_t)sk_X509_CRL_num(t->crls);
+}
+
+size_t trust_responses(const struct trust *t)
+{
+	return t->n_ocsp;
+}
+
+bool trust_asks_status(const struct trust *t)
+{
+	return t->policy != CRL_OFF;
 }
 
 const uint8_t *trust_key_id(const struct trust *t, size_t i)
@@ -156,29 +187,133 @@ static int why_fail(char why[CERT_WHY_MAX], X509 *x, const char *text)
 	return -EKEYREJECTED;
 }
 
+/* One question about a peer's chain. */
+struct inquiry {
+	const struct trust *t;
+	int64_t now;
+	int crl_error[CHAIN_DEPTH_MAX]; /* by depth: why no CRL tells; 0: one does */
+	size_t n_stapled;
+	OCSP_BASICRESP *stapled[CERT_CHAIN_MAX];
+};
+
+static bool about_crl(int error)
+{
+	switch (error) {
+	case X509_V_ERR_UNABLE_TO_GET_CRL:
+	case X509_V_ERR_UNABLE_TO_DECRYPT_CRL_SIGNATURE:
+	case X509_V_ERR_CRL_SIGNATURE_FAILURE:
+	case X509_V_ERR_CRL_NOT_YET_VALID:
+	case X509_V_ERR_CRL_HAS_EXPIRED:
+	case X509_V_ERR_ERROR_IN_CRL_LAST_UPDATE_FIELD:
+	case X509_V_ERR_ERROR_IN_CRL_NEXT_UPDATE_FIELD:
+	case X509_V_ERR_UNABLE_TO_GET_CRL_ISSUER:
+	case X509_V_ERR_KEYUSAGE_NO_CRL_SIGN:
+	case X509_V_ERR_UNHANDLED_CRITICAL_CRL_EXTENSION:
+	case X509_V_ERR_DIFFERENT_CRL_SCOPE:
+	case X509_V_ERR_CRL_PATH_VALIDATION_ERROR:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* OpenSSL asks here before it fails. That no CRL can tell is no answer yet: see status_wrong. */
+static int on_verify(int ok, X509_STORE_CTX *ctx)
+{
+	struct inquiry *q = X509_STORE_CTX_get_app_data(ctx);
+	int depth = X509_STORE_CTX_get_error_depth(ctx), error = X509_STORE_CTX_get_error(ctx);
+
+	if (ok || !q || !about_crl(error) || depth < 0 || depth >= CHAIN_DEPTH_MAX)
+		return ok;
+	if (!q->crl_error[depth])
+		q->crl_error[depth] = error;
+	return 1;
+}
+
 /* Is there a CRL by who issued x? Whether it can be used is another question. */
 static bool crl_there(const struct trust *t, X509 *x)
 {
-	for (int i = 0; x && i < sk_X509_CRL_num(t->crls); i++)
+	for (int i = 0; i < sk_X509_CRL_num(t->crls); i++)
 		if (!X509_NAME_cmp(X509_CRL_get_issuer(sk_X509_CRL_value(t->crls, i)),
 				   X509_get_issuer_name(x)))
 			return true;
 	return false;
 }
 
-/* OpenSSL asks here before it fails. */
-static int on_verify(int ok, X509_STORE_CTX *ctx)
+/* Does it name where a CRL or an OCSP responder is? Nobody goes there. */
+static bool names_a_source(X509 *x)
 {
-	const struct trust *t = X509_STORE_CTX_get_app_data(ctx);
-	int top = sk_X509_num(X509_STORE_CTX_get0_chain(ctx)) - 1;
+	AUTHORITY_INFO_ACCESS *aia = X509_get_ext_d2i(x, NID_info_access, NULL, NULL);
+	/* one that cannot be read may name anything */
+	bool found = X509_get_ext_by_NID(x, NID_crl_distribution_points, -1) >= 0 ||
+		     (!aia && X509_get_ext_by_NID(x, NID_info_access, -1) >= 0);
 
-	if (ok || X509_STORE_CTX_get_error(ctx) != X509_V_ERR_UNABLE_TO_GET_CRL)
-		return ok;
-	/* the CA at the end is trusted because the configuration says so */
-	if (X509_STORE_CTX_get_error_depth(ctx) == top)
-		return 1;
+	for (int i = 0; i < sk_ACCESS_DESCRIPTION_num(aia) && !found; i++)
+		found = OBJ_obj2nid(sk_ACCESS_DESCRIPTION_value(aia, i)->method) == NID_ad_OCSP;
+	AUTHORITY_INFO_ACCESS_free(aia);
+	return found;
+}
+
+/* Of all responses: revoked if one says so, else good if one does, else unusable if one of ours is.
+ * 0, or -ENOMEM. */
+static int ocsp_says(const struct inquiry *q, X509 *x, X509 *issuer, enum ocsp_says *ret_says)
+{
+	enum ocsp_says says = OCSP_SAYS_NOTHING, one;
+	size_t ours = q->t->n_ocsp;
+	int ret;
+
+	for (size_t i = 0; i < ours + q->n_stapled; i++) {
+		ret = ocsp_judge(i < ours ? q->t->ocsp[i] : q->stapled[i - ours], x, issuer, q->now,
+				 &one);
+		if (ret)
+			return ret;
+		/* what the peer shows and is of no use, it might as well have kept */
+		if (one > says && (i < ours || one != OCSP_SAYS_UNUSABLE))
+			says = one;
+	}
+	*ret_says = says;
+	return 0;
+}
+
+/* One certificate of the chain, not the anchor's. NULL, or what is wrong. */
+static const char *status_wrong(const struct inquiry *q, X509 *x, X509 *issuer, int crl_error)
+{
+	static const char *const texts[] = {
+		[OCSP_SAYS_UNUSABLE] = "its OCSP response is outdated, says nothing, or is not by "
+				       "its issuer",
+		[OCSP_SAYS_REVOKED] = "certificate revoked, says its OCSP response",
+	};
+	enum ocsp_says says;
+
+	if (ocsp_says(q, x, issuer, &says))
+		return "OpenSSL failed";
+	if (says == OCSP_SAYS_GOOD || (says != OCSP_SAYS_REVOKED && !crl_error))
+		return NULL;
+	if (says != OCSP_SAYS_NOTHING)
+		return texts[says];
 	/* one that is there and not taken (scope, no memory) is not the same as none */
-	return t->policy == CRL_IFPRESENT && !crl_there(t, X509_STORE_CTX_get_current_cert(ctx));
+	if (q->t->policy == CRL_STRICT || crl_error != X509_V_ERR_UNABLE_TO_GET_CRL ||
+	    crl_there(q->t, x))
+		return X509_verify_cert_error_string(crl_error);
+	if (q->t->policy == CRL_IFURI && names_a_source(x))
+		return "it names a source of its status, and there is no CRL or OCSP response of "
+		       "it here";
+	return NULL;
+}
+
+/* The chain that OpenSSL found; the CA at its end is trusted because the configuration says so. */
+static const char *statuses_wrong(const struct inquiry *q, X509_STORE_CTX *ctx, X509 **ret_x)
+{
+	STACK_OF(X509) *chain = X509_STORE_CTX_get0_chain(ctx);
+	const char *wrong = NULL;
+
+	for (int i = 0; i + 1 < sk_X509_num(chain) && q->t->policy != CRL_OFF && !wrong; i++) {
+		*ret_x = sk_X509_value(chain, i);
+		wrong = i < CHAIN_DEPTH_MAX ? status_wrong(q, *ret_x, sk_X509_value(chain, i + 1),
+							   q->crl_error[i])
+					    : "its chain is too long";
+	}
+	return wrong;
 }
 
 /* RFC 4945 5.1.3.2 and 5.1.3.12. Certificates made for TLS are taken too: many use them. */
@@ -203,7 +338,9 @@ static const char *usage_wrong(X509 *x)
 	return found ? NULL : "its extended key usage does not allow IKE";
 }
 
-static STACK_OF(X509) * stack_of(const struct chunk *more, size_t n)
+/* What the peer sent besides its certificate: what is neither certificate nor OCSP response is of
+ * no use, and no harm. */
+static STACK_OF(X509) * sort_out(struct inquiry *q, const struct chunk *more, size_t n)
 {
 	STACK_OF(X509) *s = sk_X509_new_null();
 
@@ -212,49 +349,56 @@ static STACK_OF(X509) * stack_of(const struct chunk *more, size_t n)
 		X509 *x = more[i].len <= CERT_OCTETS_MAX ? d2i_X509(NULL, &p, (long)more[i].len)
 							 : NULL;
 
-		/* what is no certificate is of no use, and no harm */
 		if (x && sk_X509_push(s, x) <= 0)
 			X509_free(x);
+		if (x || q->t->policy == CRL_OFF)
+			continue;
+		q->stapled[q->n_stapled] = ocsp_parse(more[i].p, more[i].len);
+		q->n_stapled += q->stapled[q->n_stapled] != NULL;
 	}
 	return s;
 }
 
-static bool rules_set(X509_STORE_CTX *ctx, const struct trust *t, int64_t now)
+static bool rules_set(X509_STORE_CTX *ctx, struct inquiry *q)
 {
 	X509_VERIFY_PARAM *p = X509_STORE_CTX_get0_param(ctx);
 	unsigned long flags = X509_V_FLAG_PARTIAL_CHAIN | X509_V_FLAG_TRUSTED_FIRST;
 
-	if (t->policy != CRL_OFF)
+	if (q->t->policy != CRL_OFF)
 		flags |= X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL;
-	X509_VERIFY_PARAM_set_auth_level(p, SECURITY_LEVEL);
+	X509_VERIFY_PARAM_set_auth_level(p, CHAIN_SECURITY_LEVEL);
 	X509_VERIFY_PARAM_set_depth(p, CERT_CHAIN_MAX);
-	X509_VERIFY_PARAM_set_time(p, (time_t)now);
+	X509_VERIFY_PARAM_set_time(p, (time_t)q->now);
 	X509_STORE_CTX_set_verify_cb(ctx, on_verify);
 	return X509_VERIFY_PARAM_set_flags(p, flags) == 1 &&
-	       X509_STORE_CTX_set_app_data(ctx, (void *)t) == 1;
+	       X509_STORE_CTX_set_app_data(ctx, q) == 1;
 }
 
 int trust_verify(const struct trust *t, const struct cert *end, const struct chunk *more, size_t n,
 		 int64_t now, char why[CERT_WHY_MAX])
 {
-	STACK_OF(X509) *others = stack_of(more, n);
+	struct inquiry q = { .t = t, .now = now };
+	STACK_OF(X509) *others = sort_out(&q, more, n);
 	X509_STORE_CTX *ctx = X509_STORE_CTX_new();
-	const char *usage;
+	const char *wrong;
+	X509 *x = end->x;
 	int ret = 0, err;
 
 	if (!others || !ctx || X509_STORE_CTX_init(ctx, t->store, end->x, others) != 1 ||
-	    !rules_set(ctx, t, now)) {
+	    !rules_set(ctx, &q)) {
 		ret = why_fail(why, end->x, "OpenSSL failed");
 	} else if (X509_verify_cert(ctx) != 1) {
 		err = X509_STORE_CTX_get_error(ctx);
 		ret = why_fail(why, X509_STORE_CTX_get_current_cert(ctx),
 			       err == X509_V_OK ? "OpenSSL failed"
 						: X509_verify_cert_error_string(err));
-	} else if ((usage = usage_wrong(end->x))) {
-		ret = why_fail(why, end->x, usage);
+	} else if ((wrong = statuses_wrong(&q, ctx, &x)) || (wrong = usage_wrong(x = end->x))) {
+		ret = why_fail(why, x, wrong);
 	}
 	X509_STORE_CTX_free(ctx);
 	sk_X509_pop_free(others, X509_free);
+	for (size_t i = 0; i < q.n_stapled; i++)
+		OCSP_BASICRESP_free(q.stapled[i]);
 	ERR_clear_error();
 	return ret;
 }

@@ -1,12 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Between pkey.c, auth.c, cert.c, dn.c, cred.c and trust.c: what is behind the opaque types. */
+/* Between pkey.c, auth.c, cert.c, dn.c, cred.c, trust.c and ocsp.c: what is behind the opaque
+ * types. */
 #ifndef BRAID_CRYPTO_X509_IMPL_H
 #define BRAID_CRYPTO_X509_IMPL_H
 
 #include <openssl/evp.h>
+#include <openssl/ocsp.h>
 #include <openssl/x509.h>
 
 #include "crypto/x509.h"
+
+/* 112 bits: RSA of 2,048 bits, SHA-2 in every signature of a chain. */
+enum { CHAIN_SECURITY_LEVEL = 2 };
 
 struct pkey {
 	EVP_PKEY *key;
@@ -33,5 +38,19 @@ int cert_key_id(const struct cert *c, uint8_t ret_id[CERT_KEY_ID_OCTETS]);
 const char *name_format(const X509_NAME *n, char *buf, size_t cap);
 /* Password callback of PEM readers; u is a struct secret or NULL. */
 int pass_callback(char *buf, int size, int rwflag, void *u);
+
+/* ---- ocsp.c ---- */
+
+enum ocsp_says { OCSP_SAYS_NOTHING, OCSP_SAYS_UNUSABLE, OCSP_SAYS_GOOD, OCSP_SAYS_REVOKED };
+
+/* The one response in it, if it is a successful one; NULL. The caller frees it. */
+OCSP_BASICRESP *ocsp_parse(const uint8_t *der, size_t len);
+/* 1: it has something about x, 0: not, -ENOMEM. issuer NULL: whoever has the issuer's name. */
+int ocsp_find(OCSP_BASICRESP *b, X509 *x, X509 *issuer, OCSP_SINGLERESP **ret_single);
+/* Has it something about x that is not outdated? Who signed it is not asked. */
+bool ocsp_current(OCSP_BASICRESP *b, X509 *x, int64_t now);
+/* UNUSABLE: outdated, by nobody who may say so, or the responder does not know x. 0, -ENOMEM. May
+ * leave errors in OpenSSL's queue. */
+int ocsp_judge(OCSP_BASICRESP *b, X509 *x, X509 *issuer, int64_t now, enum ocsp_says *ret_says);
 
 #endif

@@ -270,6 +270,7 @@ struct ike_sa {
 	struct ike_id local_id, remote_id;
 	uint32_t peer_hashes; /* it can verify: mask of 1 << enum sig_hash; 0: it did not say */
 	uint8_t cred;	      /* index of the credential its CERTREQ asks for; initiator */
+	bool wants_ocsp;      /* it asks for an OCSP response; initiator */
 
 	uint32_t next_request, expected_request;
 	uint32_t ahead; /* requests after the expected one that came before it: rxwindow.c */

@@ -86,14 +86,14 @@ static bool psk_check(const struct ike_sa *sa, const struct secret *psk, const s
 
 /* ---- certificates: what the peer shows ---- */
 
-/* Its CERT payloads in the encoding we know; returns how many. */
-static size_t certs_of(const struct ike_msg *in, struct chunk out[CERT_CHAIN_MAX])
+/* Its CERT payloads in that encoding; returns how many. */
+static size_t certs_of(const struct ike_msg *in, uint8_t encoding, struct chunk *out)
 {
 	struct bytes b;
 	size_t n = 0;
 
-	for (unsigned i = 0; i < in->n_certs && n < CERT_CHAIN_MAX; i++)
-		if (msg_cert(in->certs[i], CERT_X509_SIGNATURE, &b))
+	for (unsigned i = 0; i < in->n_certs; i++)
+		if (msg_cert(in->certs[i], encoding, &b))
 			out[n++] = (struct chunk){ b.p, b.len };
 	return n;
 }
@@ -156,12 +156,17 @@ static bool signature_check(const struct cert *cert, const struct ike_msg *in,
 	}
 }
 
+static int64_t now_real(const struct ike *ike)
+{
+	return ike->env.now_real ? ike->env.now_real(ike->env.ctx) : 0;
+}
+
 static bool pubkey_check(struct ike *ike, const struct ike_conn_cfg *c, const struct octets *o,
 			 const struct ike_id *id, const struct ike_msg *in, char why[WHY_MAX])
 {
-	int64_t now = ike->env.now_real ? ike->env.now_real(ike->env.ctx) : 0;
-	struct chunk certs[CERT_CHAIN_MAX];
-	size_t n = certs_of(in, certs);
+	struct chunk certs[MSG_CERTS_MAX];
+	size_t n = certs_of(in, CERT_X509_SIGNATURE, certs);
+	size_t all = n + certs_of(in, CERT_OCSP_CONTENT, certs + n);
 	struct cert *end = NULL;
 	char clause[CERT_WHY_MAX];
 	bool ok = false;
@@ -176,7 +181,7 @@ static bool pubkey_check(struct ike *ike, const struct ike_conn_cfg *c, const st
 		;
 	else if (!ike_id_in_cert(id, end))
 		snprintf(why, WHY_MAX, "its certificate is not for that id");
-	else if (trust_verify(c->trust, end, certs + 1, n - 1, now, clause))
+	else if (trust_verify(c->trust, end, certs + 1, all - 1, now_real(ike), clause))
 		snprintf(why, WHY_MAX, "%s", clause);
 	else
 		ok = signature_check(end, in, o, why);
@@ -217,7 +222,28 @@ static unsigned cred_choose(const struct ike_conn_cfg *c, const struct ike_msg *
 	return 0;
 }
 
-static int pubkey_put(struct ike_sa *sa, const struct cred *cred, const struct octets *o,
+/* "OCSP Content" in CERTREQ: of whichever responder (RFC 4806 3.1). */
+static bool wants_ocsp(const struct ike_msg *in)
+{
+	struct bytes b;
+
+	for (unsigned i = 0; i < in->n_certreqs; i++)
+		if (msg_cert(in->certreqs[i], CERT_OCSP_CONTENT, &b))
+			return true;
+	return false;
+}
+
+static void ocsp_put(const struct ike_sa *sa, const struct cred *cred, struct msg_wr *m)
+{
+	struct chunk responses[CERT_CHAIN_MAX];
+	size_t n = cred_ocsp(cred, now_real(sa->ike), responses);
+
+	/* more payloads than we would take we do not send either */
+	for (size_t i = 0; i < n && cred_count(cred) + i < MSG_CERTS_MAX; i++)
+		msg_put_cert(m, PLD_CERT, CERT_OCSP_CONTENT, responses[i].p, responses[i].len);
+}
+
+static int pubkey_put(struct ike_sa *sa, const struct cred *cred, const struct octets *o, bool ocsp,
 		      struct msg_wr *m, char why[WHY_MAX])
 {
 	uint8_t auth[AUTH_DATA_MAX], method;
@@ -245,6 +271,8 @@ static int pubkey_put(struct ike_sa *sa, const struct cred *cred, const struct o
 		/* "the first certificate MUST contain the public key used" (3.6) */
 		msg_put_cert(m, PLD_CERT, CERT_X509_SIGNATURE, der.p, der.len);
 	}
+	if (ocsp)
+		ocsp_put(sa, cred, m);
 	msg_put_auth(m, method, auth, n);
 	return 0;
 }
@@ -261,14 +289,22 @@ static int psk_put(struct ike_sa *sa, const struct octets *o, struct msg_wr *m)
 	return ret;
 }
 
-static void certreq_put(const struct trust *t, struct msg_wr *m)
+static bool asks_ocsp(const struct ike_conn_cfg *c)
 {
+	return c->ocsp_request && c->trust && trust_asks_status(c->trust);
+}
+
+static void certreq_put(const struct ike_conn_cfg *c, struct msg_wr *m)
+{
+	const struct trust *t = c->trust;
 	uint8_t ids[TRUST_CAS_MAX * CERT_KEY_ID_OCTETS];
 	size_t n = trust_count(t);
 
 	for (size_t i = 0; i < n; i++)
 		memcpy(ids + i * CERT_KEY_ID_OCTETS, trust_key_id(t, i), CERT_KEY_ID_OCTETS);
 	msg_put_cert(m, PLD_CERTREQ, CERT_X509_SIGNATURE, ids, n * CERT_KEY_ID_OCTETS);
+	if (asks_ocsp(c))
+		msg_put_cert(m, PLD_CERTREQ, CERT_OCSP_CONTENT, "", 0);
 }
 
 int proof_put(struct ike_sa *sa, bool initiator, const struct ike_msg *certreqs, struct msg_wr *m,
@@ -277,6 +313,7 @@ int proof_put(struct ike_sa *sa, bool initiator, const struct ike_msg *certreqs,
 	const struct ike_conn_cfg *c = &sa->conn->c;
 	const struct ike_id *id = &sa->local_id;
 	uint8_t body[4 + IKE_ID_MAX] = { id->type };
+	bool ocsp = c->ocsp_reply && (certreqs ? wants_ocsp(certreqs) : sa->wants_ocsp);
 	struct octets o;
 	int ret;
 
@@ -287,12 +324,13 @@ int proof_put(struct ike_sa *sa, bool initiator, const struct ike_msg *certreqs,
 		return ret;
 	msg_put_id(m, initiator ? PLD_IDI : PLD_IDR, id->type, id->data, id->len);
 	if (initiator && c->trust)
-		certreq_put(c->trust, m);
+		certreq_put(c, m);
 	if (initiator && !ike_id_is_pattern(&c->remote_id))
 		msg_put_id(m, PLD_IDR, c->remote_id.type, c->remote_id.data, c->remote_id.len);
 	if (c->local_auth == AUTH_BY_PSK)
 		return psk_put(sa, &o, m);
-	return pubkey_put(sa, c->creds[certreqs ? cred_choose(c, certreqs) : sa->cred], &o, m, why);
+	return pubkey_put(sa, c->creds[certreqs ? cred_choose(c, certreqs) : sa->cred], &o, ocsp, m,
+			  why);
 }
 
 /* ---- parts of IKE_SA_INIT ---- */
@@ -328,6 +366,7 @@ void hashes_process(struct part_ctx *c)
 void certreq_build(struct part_ctx *c)
 {
 	uint8_t ids[INIT_CAS_MAX * CERT_KEY_ID_OCTETS];
+	bool ocsp = false;
 	size_t n = 0;
 
 	list_for_each (it, &c->ike->conns) {
@@ -336,6 +375,7 @@ void certreq_build(struct part_ctx *c)
 
 		if (!t || !conn_fits_path(&conn->c, c->path))
 			continue;
+		ocsp |= asks_ocsp(&conn->c);
 		for (size_t i = 0; i < trust_count(t) && n < INIT_CAS_MAX; i++) {
 			const uint8_t *id = trust_key_id(t, i);
 
@@ -345,9 +385,12 @@ void certreq_build(struct part_ctx *c)
 	}
 	if (n)
 		msg_put_cert(c->m, PLD_CERTREQ, CERT_X509_SIGNATURE, ids, n * CERT_KEY_ID_OCTETS);
+	if (ocsp)
+		msg_put_cert(c->m, PLD_CERTREQ, CERT_OCSP_CONTENT, "", 0);
 }
 
 void certreq_process(struct part_ctx *c)
 {
+	c->sa->wants_ocsp = wants_ocsp(c->in);
 	c->sa->cred = (uint8_t)cred_choose(&c->sa->conn->c, c->in);
 }

@@ -14,7 +14,7 @@
 
 #include "decode.h"
 
-enum { CRITICAL = 0x80, MSG_CERTS_MAX = 8, HDR_NEXT_OFF = 16, HDR_LENGTH_OFF = 24 };
+enum { CRITICAL = 0x80, HDR_NEXT_OFF = 16, HDR_LENGTH_OFF = 24 };
 
 /* ---- decoding ---- */
 
