@@ -228,7 +228,7 @@ Test(received, in_any_order_and_twice)
 Test(received, every_bit_flipped)
 {
 	struct duo *d = at_auth();
-	size_t n = take_all(d, req);
+	size_t n = take_all(d, req), sealed = 0;
 
 	for (size_t i = 0; i < n; i++) {
 		unsigned long long held = duo_counters(d, DUO_R).fragment_octets;
@@ -246,8 +246,9 @@ Test(received, every_bit_flipped)
 		cr_assert_eq(duo_counters(d, DUO_R).fragment_octets, held);
 		cr_assert_eq(duo_counters(d, DUO_R).fragments_rx, i);
 		duo_deliver(d, &req[i]);
+		sealed += req[i].len - IKE_HEADER_OCTETS - 8;
 	}
-	cr_assert_gt(duo_counters(d, DUO_R).dropped_integrity, n * 60 * 8);
+	cr_assert_geq(duo_counters(d, DUO_R).dropped_integrity, sealed * 8);
 	cr_assert(duo_settle(d));
 	assert_up(d);
 	duo_free(d);

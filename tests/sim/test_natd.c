@@ -4,7 +4,8 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
-#include "sim.h"
+#include "duo_assert.h"
+#include "sim_assert.h"
 
 static struct sim *behind_nat(bool nat, usec_t keep_alive)
 {
@@ -164,4 +165,51 @@ Test(update, not_by_a_copy)
 	cr_assert(udp_addr_equal(&before.path.remote, &after.path.remote));
 	cr_assert_eq(sim_count(&s->side[B], IKE_EV_PEER_MOVED, 0), 0);
 	sim_free(s);
+}
+
+/* ---- ESP in UDP ---- */
+
+/* [NAT-3] [ROB-4]: without a NAT only if both sides say that they want it; behind one always. */
+Test(udp, as_both_say_or_the_nat_wants)
+{
+	for (unsigned m = 0; m < 8; m++) {
+		struct sim *s = sim_new(200 + m, false);
+
+		s->side[A].conn[0].encap = m & 1;
+		s->side[B].conn[0].encap = m & 2;
+		s->nat = m & 4;
+		up_with(s);
+		for (unsigned side = 0; side < SIM_SIDES; side++)
+			cr_assert_eq(s->side[side].children[0].encap, m >= 3, "%u, side %u", m,
+				     side);
+		/* and so it stays, for whatever is made on the IKE SA and on its successor */
+		cr_assert_eq(ike_rekey(s->side[A].ike, "c", NULL, 5, s->now), 0);
+		sim_settle(s, 5 * USEC_PER_SEC);
+		sim_restart(s, A);
+		sim_restart(s, B);
+		cr_assert_eq(sim_up(s, B, "more", 6), 0);
+		sim_settle(s, 5 * USEC_PER_SEC);
+		for (unsigned side = 0; side < SIM_SIDES; side++)
+			cr_assert_eq(s->side[side].children[1].encap, m >= 3, "%u, side %u", m,
+				     side);
+		sim_free(s);
+	}
+}
+
+/* [NAT-6]: a peer that found no NAT may stay on port 500, where no ESP belongs. */
+Test(udp, never_to_port_500)
+{
+	struct duo *d = new_duo();
+	struct duo_msg m;
+
+	cr_assert_eq(duo_start(d), 0);
+	cr_assert_eq(duo_up(d), 0);
+	for (unsigned i = 0; i < 3; i++) {
+		cr_assert(duo_take(d, &m));
+		m.path.local.port = m.path.remote.port = 500;
+		duo_deliver(d, &m);
+	}
+	cr_assert_eq(d->e[DUO_R].child_adds, 1);
+	cr_assert_not(d->e[DUO_R].child.encap);
+	duo_free(d);
 }

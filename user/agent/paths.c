@@ -645,15 +645,19 @@ void path_on_join(struct agent *a, const struct engine_join *j)
 	struct peer *p;
 	struct child *c = agent_child_find(a, j->sa_id, &p);
 	const struct ike_conn_cfg *conf = c ? agent_conn(a, p->conn) : NULL;
+	struct udp_addr local = j->local, remote = j->remote;
 	struct path *path;
 
 	if (!c || !conf || !conf->multipath || p->role_i || !j->use)
 		return; /* the initiator names the paths */
 	p->probes = true;
-	path = path_same(p, &j->local, &j->remote);
+	/* ESP without UDP has no ports; what IKE takes over that path has these */
+	if (!local.port)
+		local.port = remote.port = PORT_NATT;
+	path = path_same(p, &local, &remote);
 	if (!path) {
 		make_room(a, p);
-		path = path_new(a, p, &j->local, &j->remote, j->ifindex);
+		path = path_new(a, p, &local, &remote, j->ifindex);
 		if (!path)
 			return;
 		path->learned = true;

@@ -444,8 +444,10 @@ static struct child_sa *child_new(struct ike *ike, const struct ike_sa *sa,
 	c->state = CHILD_INSTALLED;
 	c->mode = d->mode;
 	c->suite = d->suite;
-	/* the address pair is the IKE SA's, and encapsulation follows it (2.23) */
-	c->encap = sa->natt_peer && (sa->conn->c.encap || sa->nat_local || sa->nat_remote);
+	/* the address pair is the IKE SA's, and encapsulation follows it (2.23): never to port 500,
+	 * where a peer may stay that found no NAT */
+	c->encap = sa->natt_peer && path_marker(&sa->path) &&
+		   (sa->nat_local || sa->nat_remote || (sa->conn->c.encap && sa->peer_udp));
 	c->since = ike->now;
 	if (child_ts_set(c, d->ts_local, d->n_ts_local, d->ts_remote, d->n_ts_remote)) {
 		free(c);

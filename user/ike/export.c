@@ -13,7 +13,7 @@
 
 #include "ike_private.h"
 
-enum { IMAGE_MAGIC = 0x42524b45, IMAGE_VERSION = 3, IMAGE_PACKET_MAX = IKE_MSG_MAX };
+enum { IMAGE_MAGIC = 0x42524b45, IMAGE_VERSION = 4, IMAGE_PACKET_MAX = IKE_MSG_MAX };
 
 /* ---- writing ---- */
 
@@ -178,6 +178,7 @@ static void put_sa(struct wr *w, const struct ike_sa *sa, usec_t now)
 	wr_u8(w, sa->nat_local);
 	wr_u8(w, sa->nat_remote);
 	wr_u8(w, sa->peer_probes);
+	wr_u8(w, sa->peer_udp);
 	wr_u8(w, sa->fragments);
 	put_suite(w, &sa->suite);
 	for (unsigned i = 0; i < N_KEYS; i++) {
@@ -520,6 +521,7 @@ static void get_sa(struct rd *r, struct ike *ike, struct ike_sa *sa)
 	sa->nat_local = rd_u8(r);
 	sa->nat_remote = rd_u8(r);
 	sa->peer_probes = rd_u8(r);
+	sa->peer_udp = rd_u8(r);
 	sa->fragments = rd_u8(r);
 	get_suite(r, &sa->suite);
 	get_keys(r, sa);

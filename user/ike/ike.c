@@ -66,11 +66,19 @@ static struct hash *table(struct ike *ike, unsigned i)
 	return (struct hash *)((char *)ike + tables[i]);
 }
 
+static int vid_make(const char *text, uint8_t vid[VID_OCTETS])
+{
+	struct chunk in = { text, strlen(text) };
+	uint8_t digest[SHA256_OCTETS];
+	int ret = sha256_digest(&in, 1, digest);
+
+	if (!ret)
+		memcpy(vid, digest, VID_OCTETS);
+	return ret;
+}
+
 struct ike *ike_new(const struct ike_cfg *cfg, const struct ike_env *env, usec_t now)
 {
-	static const char vid_text[] = "braid ESP path probe v1";
-	struct chunk in = { vid_text, sizeof(vid_text) - 1 };
-	uint8_t digest[SHA256_OCTETS];
 	struct ike *ike = calloc(1, sizeof(*ike));
 
 	if (!ike)
@@ -83,12 +91,12 @@ struct ike *ike_new(const struct ike_cfg *cfg, const struct ike_env *env, usec_t
 	list_init(&ike->moved);
 	for (unsigned i = 0; i < N_TABLES; i++)
 		hash_init(table(ike, i));
-	if (sha256_digest(&in, 1, digest) || rng_bytes(ike->cookie_secret, 64) ||
+	if (vid_make("braid ESP path probe v1", ike->probe_vid) ||
+	    vid_make("braid ESP in UDP v1", ike->udp_vid) || rng_bytes(ike->cookie_secret, 64) ||
 	    ike_reload(ike, cfg, now)) {
 		ike_free(ike);
 		return NULL;
 	}
-	memcpy(ike->probe_vid, digest, PROBE_VID_OCTETS);
 	return ike;
 }
 

@@ -33,7 +33,7 @@ enum {
 	PORT_NATT = 4500,
 	WHY_MAX = 288,
 	DELETED_MAX = 4,
-	PROBE_VID_OCTETS = 16,
+	VID_OCTETS = 16,
 };
 
 /* Message IDs of requests: the last is never used, and beyond the other the IKE SA is rekeyed. */
@@ -251,7 +251,7 @@ struct ike_sa {
 
 	struct ike_path path;
 	bool natt_peer, nat_local, nat_remote;
-	bool peer_probes;
+	bool peer_probes, peer_udp; /* by vendor id */
 	bool fragments; /* both sides announced them */
 
 	struct suite suite;
@@ -334,7 +334,7 @@ struct ike {
 	uint8_t cookie_secret[2][32]; /* current, previous */
 	usec_t cookie_rotated;
 	uint8_t cookie_version;
-	uint8_t probe_vid[PROBE_VID_OCTETS];
+	uint8_t probe_vid[VID_OCTETS], udp_vid[VID_OCTETS];
 	struct log_limit strangers, replies, strays;
 	struct ike_counters counters;
 	uint8_t plain[IKE_MSG_MAX], sealed[IKE_MSG_MAX]; /* messages under construction */

@@ -38,18 +38,36 @@ static void initial_contact_process(struct part_ctx *c)
 	}
 }
 
+static bool vendor_seen(const struct ike_msg *in, const uint8_t vid[VID_OCTETS])
+{
+	for (unsigned i = 0; i < in->n_vendors; i++)
+		if (in->vendors[i].len == VID_OCTETS && !memcmp(in->vendors[i].p, vid, VID_OCTETS))
+			return true;
+	return false;
+}
+
 static void probes_build(struct part_ctx *c)
 {
 	if (c->sa->conn->c.multipath)
-		msg_put_vendor(c->m, c->ike->probe_vid, PROBE_VID_OCTETS);
+		msg_put_vendor(c->m, c->ike->probe_vid, VID_OCTETS);
 }
 
 static void probes_process(struct part_ctx *c)
 {
-	for (unsigned i = 0; i < c->in->n_vendors; i++)
-		if (c->in->vendors[i].len == PROBE_VID_OCTETS &&
-		    !memcmp(c->in->vendors[i].p, c->ike->probe_vid, PROBE_VID_OCTETS))
-			c->sa->peer_probes = true;
+	c->sa->peer_probes = vendor_seen(c->in, c->ike->probe_vid);
+}
+
+/* ESP in UDP although there is no NAT: "MUST be able to process" it says (2.23), but kernels drop
+ * it on an SA that was not made for it, so both sides say that they mean to use it. */
+static void udp_build(struct part_ctx *c)
+{
+	if (c->sa->conn->c.encap)
+		msg_put_vendor(c->m, c->ike->udp_vid, VID_OCTETS);
+}
+
+static void udp_process(struct part_ctx *c)
+{
+	c->sa->peer_udp = vendor_seen(c->in, c->ike->udp_vid);
 }
 
 /* An IKE_AUTH request may do without a Child SA (RFC 6023 3). */
@@ -91,6 +109,8 @@ static const struct {
 	  cp_process },
 	{ "path probes", AT_AUTH_REQUEST | AT_AUTH_RESPONSE, AT_AUTH_REQUEST | AT_AUTH_RESPONSE,
 	  probes_build, probes_process },
+	{ "ESP in UDP", AT_AUTH_REQUEST | AT_AUTH_RESPONSE, AT_AUTH_REQUEST | AT_AUTH_RESPONSE,
+	  udp_build, udp_process },
 	{ "COOKIE2", AT_INFO_RESPONSE, 0, cookie2_build, NULL },
 };
 

@@ -30,6 +30,7 @@ static struct ike_sa *successor_new(struct ike *ike, const struct ike_sa *old, b
 	sa->nat_local = old->nat_local;
 	sa->nat_remote = old->nat_remote;
 	sa->peer_probes = old->peer_probes;
+	sa->peer_udp = old->peer_udp;
 	sa->fragments = old->fragments;
 	sa->reauth_at = old->reauth_at;
 	sa->auth_ends_at = old->auth_ends_at;
