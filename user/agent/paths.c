@@ -73,6 +73,17 @@ static void path_event(struct agent *a, const struct path *p, enum ctl_event kin
 		      path_state_name(p->state), p->why, text);
 }
 
+/* The engine left the last path of a group that fell silent in the maps as unknown, to be used for
+ * want of a better one: that stays. */
+static bool last_resort(const struct agent *a, const struct path *p)
+{
+	enum steer_path_state state;
+	struct steer_path rec;
+
+	return p->probed && !p->gone && !dp_path_get(a->dp, p->id, &rec, &state) &&
+	       state == STEER_PATH_UNKNOWN;
+}
+
 /* The agent's word on a state: one store. */
 static void path_set(struct agent *a, struct path *p, enum steer_path_state s, const char *why)
 {
@@ -80,7 +91,8 @@ static void path_set(struct agent *a, struct path *p, enum steer_path_state s, c
 		snprintf(p->why, sizeof(p->why), "%s", why);
 	if (p->state == s)
 		return;
-	dp_path_state(a->dp, p->id, s);
+	if (s != STEER_PATH_DOWN || !last_resort(a, p))
+		dp_path_state(a->dp, p->id, s);
 	p->state = s;
 	p->since = agent_now();
 	path_event(a, p, CTL_EV_PATH_STATE);
@@ -179,6 +191,7 @@ void path_probe(struct agent *a, struct path *p)
 		.up_after = a->conf->probe_up_after,
 		.join = 1,
 		.manage = 1,
+		.group = p->peer->group,
 		.local = p->local,
 		.remote = p->remote,
 		.ifindex = p->ifindex,

@@ -142,24 +142,57 @@ void paths_each(struct engine *e, void (*fn)(void *ctx, struct engine_path_info 
 	}
 }
 
-/* Write the state where the steering programs read it, unless an operator has disabled the path. */
-static void publish(struct engine *e, const struct path *p)
+/* The path's word where the steering programs read it; NULL if it is not ours to write. */
+static _Atomic uint32_t *word_of(struct engine *e, const struct path *p)
 {
 	/* Entries are STEER_STRIDE apart, in words here. */
 	size_t i = p->cfg.id * STEER_STRIDE(struct steer_path_cur) / sizeof(*e->path_cur);
-	union steer_path_word old, new;
 
 	if (!p->cfg.manage || !e->path_cur || p->cfg.id >= e->path_cur_entries)
+		return NULL;
+	return &e->path_cur[i];
+}
+
+/* Does another path of the group carry traffic? */
+static bool has_company(struct engine *e, const struct path *p)
+{
+	for (const struct path *o = e->paths->first; o; o = o->next) {
+		_Atomic uint32_t *word;
+		union steer_path_word w;
+
+		if (o == p || !p->cfg.group || o->cfg.group != p->cfg.group)
+			continue;
+		word = word_of(e, o);
+		w.word = word ? atomic_load(word) : 0;
+		if (w.cur.slot &&
+		    (w.cur.state == STEER_PATH_UP || w.cur.state == STEER_PATH_DEGRADED))
+			return true;
+	}
+	return false;
+}
+
+/* Write the state where the steering programs read it, unless an operator has disabled the path.
+ * The last path of a group that falls silent stays the last resort, "unknown": silence is no proof,
+ * and nothing can be lost that sending nothing at all would have saved. */
+static void publish(struct engine *e, const struct path *p)
+{
+	_Atomic uint32_t *word = word_of(e, p);
+	bool last = p->st.state == STEER_PATH_DOWN && !has_company(e, p);
+	union steer_path_word old, new;
+
+	if (!word)
 		return;
-	old.word = atomic_load(&e->path_cur[i]);
+	old.word = atomic_load(word);
 	do {
-		if (old.cur.slot == 0 || old.cur.state == STEER_PATH_DISABLED ||
-		    old.cur.state == p->st.state)
-			return;
 		new = old;
 		new.cur.state = p->st.state;
 		new.cur.gen++;
-	} while (!atomic_compare_exchange_weak(&e->path_cur[i], &old.word, new.word));
+		if (last && old.cur.state != STEER_PATH_DOWN)
+			new.cur.state = STEER_PATH_UNKNOWN;
+		if (old.cur.slot == 0 || old.cur.state == STEER_PATH_DISABLED ||
+		    old.cur.state == new.cur.state)
+			return;
+	} while (!atomic_compare_exchange_weak(word, &old.word, new.word));
 }
 
 static void tell(struct engine *e, const struct path *p)
@@ -174,6 +207,10 @@ static void tell(struct engine *e, const struct path *p)
 static void changed(struct engine *e, struct path *p)
 {
 	publish(e, p);
+	/* One that works: those that were the last resort are no more. */
+	for (struct path *o = e->paths->first; o && p->st.state == STEER_PATH_UP; o = o->next)
+		if (o->cfg.group == p->cfg.group && o->st.state == STEER_PATH_DOWN)
+			publish(e, o);
 	tell(e, p);
 }
 
@@ -344,8 +381,8 @@ void paths_probe(struct engine *e, const struct note_probe *n)
 			continue;
 		p->observed = probe.observed;
 		if (change)
-			publish(e, p);
-		if (change || first)
+			changed(e, p);
+		else if (first)
 			tell(e, p);
 		wish_of_peer(e, p, &probe);
 		return;
