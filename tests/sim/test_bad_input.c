@@ -482,7 +482,7 @@ Test(stray, request)
 	struct msg_wr w = msg_begin(buf, sizeof(buf), &h);
 	size_t len;
 
-	msg_put_raw(&w, PLD_NOTIFY, "\0\0\100\0", 4);
+	msg_put_raw(&w, PLD_SK, "1234", 4);
 	len = msg_end(&w);
 	for (int side = 0; side < 2; side++) {
 		buf[19] = side == DUO_R ? IKE_FLAG_INITIATOR : 0;

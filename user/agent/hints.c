@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* What the steering programs say of packets they saw: hints for people. Nothing is authenticated
- * there, so nothing follows from it.
+ * there, so nothing follows from it but a word to the sender of ESP that is for nobody: it may be a
+ * peer that does not know yet that we begin anew.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -28,6 +29,16 @@ static const char *hint_text(const struct steer_event *ev, enum ctl_event *ret_k
 	return NULL;
 }
 
+static void tell_sender(struct agent *a, const struct steer_event *ev, const struct udp_addr *from)
+{
+	struct ike_path path = { .local.ip = addr_from_bytes(ev->family, ev->dst.b),
+				 .remote = *from,
+				 .ifindex = ev->ifindex };
+
+	ike_esp_unknown(a->ike, &path, ev->spi, agent_now());
+	agent_drain(a);
+}
+
 static void on_hint(void *ctx, const struct steer_event *ev)
 {
 	struct agent *a = ctx;
@@ -38,6 +49,9 @@ static void on_hint(void *ctx, const struct steer_event *ev)
 	const char *what = hint_text(ev, &kind);
 	uint32_t suppressed = 0;
 
+	/* without UDP it may be another daemon's, or the kernel's own */
+	if (what && kind == CTL_EV_UNKNOWN_SPI && from.port)
+		tell_sender(a, ev, &from);
 	if (!what || !log_limit_ok(&a->hints, agent_now(), HINTS_BURST, HINTS_SEC * USEC_PER_SEC,
 				   &suppressed))
 		return;

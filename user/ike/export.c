@@ -603,6 +603,7 @@ int ike_import(struct ike *ike, const uint8_t *image, size_t len, usec_t now)
 	}
 	sa->state = IKE_ESTABLISHED;
 	sa->announced = true;
+	sa->heard = true;  /* not of each, but the peer has had its time */
 	sa->imaged = true; /* the one that was read */
 	ike_sa_touch(sa);
 	if (sa->family > ike->next_family)

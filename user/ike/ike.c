@@ -131,6 +131,10 @@ static void receive(struct ike *ike, const struct ike_path *path, uint8_t *buf, 
 		return;
 	}
 	sa = own ? ike_sa_find(ike, own) : NULL;
+	if (!sa && h->next_payload == PLD_NOTIFY && hint_receive(ike, NULL, buf, len)) {
+		ike->counters.dropped_spi++;
+		return;
+	}
 	if (!sa) {
 		sa_init_stray(ike, path, h);
 		return;
@@ -142,6 +146,9 @@ static void receive(struct ike *ike, const struct ike_path *path, uint8_t *buf, 
 		return;
 	}
 	sa->conn->tally->c.rx++;
+	if (h->next_payload == PLD_NOTIFY && h->exchange != IKE_SA_INIT &&
+	    hint_receive(ike, sa, buf, len))
+		return;
 	if (response)
 		window_response(ike, sa, path, buf, len, h);
 	else if (h->exchange != IKE_SA_INIT)

@@ -176,6 +176,9 @@ struct task {
 	unsigned tries;
 	usec_t timeout, first_send, next_send, give_up;
 	uint16_t unprotected_error; /* seen, but not believed at once (2.21.1) */
+	unsigned disowned_try,
+		n_disowned;   /* last of the tries answered INVALID_IKE_SPI; how many */
+	usec_t suspect_until; /* 0: none was; then: time to believe it, or not */
 
 	/* what we offered; kept until the answer */
 	struct nonce ni;
@@ -286,6 +289,8 @@ struct ike_sa {
 	struct addr own_vips[IKE_VIPS_MAX], peer_vips[IKE_VIPS_MAX];
 	usec_t last_tx;		/* anything, by IKE or ESP */
 	usec_t last_rx;		/* last fresh protected evidence of the peer (2.4) */
+	usec_t next_check;	/* no sooner does a hint cause a liveness check */
+	bool heard;		/* the peer used it: it knows it */
 	struct ike *ike;	/* for ike_sa_touch */
 	struct list dirty_node; /* there, when the image handed out is not what it is now */
 	bool imaged;		/* one was handed out and not taken back */
@@ -335,7 +340,7 @@ struct ike {
 	usec_t cookie_rotated;
 	uint8_t cookie_version;
 	uint8_t probe_vid[VID_OCTETS], udp_vid[VID_OCTETS];
-	struct log_limit strangers, replies, strays;
+	struct log_limit strangers, replies, strays, lost_spis, told_spis;
 	struct ike_counters counters;
 	uint8_t plain[IKE_MSG_MAX], sealed[IKE_MSG_MAX]; /* messages under construction */
 	uint8_t whole[IKE_MSG_MAX];			 /* inner payloads that came in fragments */
@@ -435,6 +440,13 @@ void frag_done(struct ike *ike, struct ike_sa *sa, const struct ike_hdr *h);
 void frag_clear(struct ike *ike, struct ike_sa *sa);
 void frag_tick(struct ike *ike, struct ike_sa *sa);
 usec_t frag_deadline(const struct ike_sa *sa);
+
+/* hints.c: an unprotected message that is no answer to IKE_SA_INIT; sa: that of its header, or
+ * NULL. False: nothing that is looked at. */
+bool hint_receive(struct ike *ike, struct ike_sa *sa, const uint8_t *buf, size_t len);
+bool hint_spi_pending(const struct ike *ike, uint64_t own_spi);
+/* The peer said of that request again and again that it does not know the IKE SA, and no more. */
+bool hint_disowned_long(const struct ike *ike, const struct task *t);
 
 /* cookie.c: 0 with COOKIE_OCTETS written, or -EIO */
 int cookie_make(struct ike *ike, const struct ike_msg *in, const struct ike_path *path,
@@ -587,6 +599,8 @@ static inline bool task_in_flight(const struct task *t)
 {
 	return t->packet;
 }
+/* The request that a response of that exchange answers, or NULL. */
+struct task *task_in_flight_as(const struct ike_sa *sa, uint32_t msg_id, uint8_t exchange);
 /* Before everything that still waits. */
 void task_first(struct ike_sa *sa, struct task *t);
 /* Take t off its list, end its operation with an event, and free it. */

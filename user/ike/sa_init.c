@@ -256,11 +256,16 @@ void sa_init_bad_version(struct ike *ike, const struct ike_path *path, const str
 /* It may tell a peer that we have forgotten it; nobody believes it at once (2.21.4). */
 void sa_init_stray(struct ike *ike, const struct ike_path *path, const struct ike_hdr *h)
 {
+	uint64_t own = h->flags & IKE_FLAG_INITIATOR ? h->spi_r : h->spi_i;
 	uint32_t suppressed;
 
 	ike->counters.dropped_spi++;
-	if (!(h->flags & IKE_FLAG_RESPONSE) && h->exchange != IKE_SA_INIT &&
-	    log_limit_ok(&ike->strays, ike->now, 20, USEC_PER_SEC, &suppressed))
+	/* only what was made with the keys of an IKE SA asks for it: what is unprotected may be
+	 * such an answer itself (1.5) */
+	if (!(h->flags & IKE_FLAG_RESPONSE) &&
+	    (h->next_payload == PLD_SK || h->next_payload == PLD_SKF) &&
+	    log_limit_ok(&ike->strays, ike->now, 20, USEC_PER_SEC, &suppressed) &&
+	    !hint_spi_pending(ike, own))
 		answer_notify(ike, path, h, N_INVALID_IKE_SPI, NULL, 0);
 }
 

@@ -83,6 +83,17 @@ struct task *task_find(const struct ike_sa *sa, enum task_kind kind, uint32_t ch
 	return NULL;
 }
 
+struct task *task_in_flight_as(const struct ike_sa *sa, uint32_t msg_id, uint8_t exchange)
+{
+	list_for_each (it, &sa->inflight) {
+		struct task *t = list_entry(it, struct task, node);
+
+		if (t->msg_id == msg_id)
+			return task_ops[t->kind].exchange == exchange ? t : NULL;
+	}
+	return NULL;
+}
+
 void task_first(struct ike_sa *sa, struct task *t)
 {
 	list_remove(&t->node);
@@ -368,6 +379,13 @@ static void give_up(struct ike *ike, struct ike_sa *sa, const struct task *t)
 		ike_sa_blame(sa, IKE_FAIL_REFUSED, t->unprotected_error);
 		ike_sa_close(ike, sa, false, "peer %s refused: %s%s", peer,
 			     notify_name(t->unprotected_error), refusal_hint(t->unprotected_error));
+	} else if (hint_disowned_long(ike, t)) {
+		ike_sa_blame(sa, IKE_FAIL_NO_ANSWER, 0);
+		ike_sa_close(
+			ike, sa, false,
+			"%s does not know this IKE SA any more: it said so %u times to %s, and "
+			"nothing else",
+			peer, t->n_disowned, task_ops[t->kind].name);
 	} else {
 		ike_sa_blame(sa, IKE_FAIL_NO_ANSWER, 0);
 		ike_sa_close(
@@ -398,6 +416,12 @@ void window_tick(struct ike *ike, struct ike_sa *sa)
 	list_for_each_safe (it, tmp, &sa->inflight) {
 		struct task *t = list_entry(it, struct task, node);
 
+		if (hint_disowned_long(ike, t)) {
+			give_up(ike, sa, t);
+			return;
+		}
+		if (t->suspect_until <= ike->now)
+			t->suspect_until = t->n_disowned = 0; /* not often enough */
 		if (t->next_send > ike->now && (!t->give_up || t->give_up > ike->now))
 			continue;
 		if (t->tries > sa->conn->c.retransmit_tries ||
@@ -426,6 +450,8 @@ usec_t window_deadline(const struct ike_sa *sa)
 		d = t->next_send < d ? t->next_send : d;
 		if (t->give_up && t->give_up < d)
 			d = t->give_up;
+		if (t->suspect_until && t->suspect_until < d)
+			d = t->suspect_until;
 	}
 	if (window_full(sa))
 		return d;
@@ -556,6 +582,7 @@ void window_request(struct ike *ike, struct ike_sa *sa, const struct ike_path *p
 	    open_message(ike, sa, buf, len, hash, &in, &verdict, &critical))
 		return;
 	sa->last_rx = ike->now;
+	sa->heard = true;
 	natd_seen(ike, sa, path);
 	count_message(ike, sa, hdr->exchange, false, false);
 	m = msg_begin_inner(ike->plain, sizeof(ike->plain));
@@ -589,26 +616,15 @@ void window_request(struct ike *ike, struct ike_sa *sa, const struct ike_path *p
 		window_run(ike, sa);
 }
 
-static struct task *in_flight(const struct ike_sa *sa, uint32_t msg_id)
-{
-	list_for_each (it, &sa->inflight) {
-		struct task *t = list_entry(it, struct task, node);
-
-		if (t->msg_id == msg_id)
-			return t;
-	}
-	return NULL;
-}
-
 void window_response(struct ike *ike, struct ike_sa *sa, const struct ike_path *path, uint8_t *buf,
 		     size_t len, const struct ike_hdr *hdr)
 {
-	struct task *t = in_flight(sa, hdr->msg_id);
+	struct task *t = task_in_flight_as(sa, hdr->msg_id, hdr->exchange);
 	enum msg_verdict verdict;
 	uint8_t hash[SHA256_OCTETS] = { 0 }, critical = 0; /* nobody asks for a response's hash */
 	struct ike_msg in;
 
-	if (!t || task_ops[t->kind].exchange != hdr->exchange || !ike_sa_alive(sa)) {
+	if (!t || !ike_sa_alive(sa)) {
 		COUNT(ike, sa, dropped_window);
 		return;
 	}
@@ -619,6 +635,7 @@ void window_response(struct ike *ike, struct ike_sa *sa, const struct ike_path *
 	if (open_message(ike, sa, buf, len, hash, &in, &verdict, &critical))
 		return;
 	sa->last_rx = ike->now;
+	sa->heard = true;
 	count_message(ike, sa, hdr->exchange, true, false);
 	if (verdict != MSG_OK) {
 		/* no answer to a response: clean up here (2.21) */
