@@ -255,7 +255,7 @@ struct ike_sa {
 	struct ike_path path;
 	bool natt_peer, nat_local, nat_remote;
 	bool peer_probes, peer_udp; /* by vendor id */
-	bool fragments; /* both sides announced them */
+	bool fragments;		    /* both sides announced them */
 
 	struct suite suite;
 	struct ike_keys keys;
