@@ -48,6 +48,7 @@ enum {
 	IKE_SUITE_STR = 96,
 	IKE_INIT_MAX = 3000,	     /* octets of an IKE_SA_INIT request that is looked at */
 	IKE_HALF_OPEN_OCTETS = 8192, /* of memory, at most, that one half-open IKE SA costs */
+	IKE_STRANGER_OCTETS = 26624, /* the same, with an incomplete message in fragments */
 	IKE_WINDOW_MAX = 32,
 };
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* ike_flood TARGET COUNT PER_SECOND: well-formed IKE_SA_INIT requests to UDP 500 of an IPv4
- * address, each with an SPI, a nonce and a source of its own, from 198.51.100.0/24 and
- * 203.0.113.0/24, any port. PER_SECOND 0: as fast as it can. Prints how many were sent, and in how
- * many microseconds. */
+/* ike_flood TARGET COUNT PER_SECOND [PORT]: well-formed IKE_SA_INIT requests to UDP 500, or another
+ * port, of an IPv4 address, each with an SPI, a nonce and a source of its own, from 198.51.100.0/24
+ * and 203.0.113.0/24, any port. PER_SECOND 0: as fast as it can. Prints how many were sent, and in
+ * how many microseconds. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/ip.h>
@@ -17,7 +17,13 @@
 #include "crypto/alg.h"
 #include "ikemsg/ikemsg.h"
 
-enum { HEADERS = sizeof(struct iphdr) + sizeof(struct udphdr), BATCH = 64, PORT_IKE = 500 };
+enum {
+	HEADERS = sizeof(struct iphdr) + sizeof(struct udphdr),
+	BATCH = 64,
+	PORT_IKE = 500,
+	PORT_NATT = 4500,
+	MARKER = 4,
+};
 
 static usec_t now(void)
 {
@@ -76,7 +82,8 @@ static size_t request(uint8_t *buf, size_t cap, size_t *ret_nonce)
 	return len;
 }
 
-static void vary(uint8_t *pkt, size_t len, size_t nonce)
+/* len, nonce: of all after the UDP header, and where in it. marker: octets of it before IKE. */
+static void vary(uint8_t *pkt, size_t len, size_t marker, size_t nonce)
 {
 	struct iphdr *ip = (struct iphdr *)pkt;
 	struct udphdr *udp = (struct udphdr *)(ip + 1);
@@ -85,7 +92,7 @@ static void vary(uint8_t *pkt, size_t len, size_t nonce)
 	ip->saddr = htonl((r & 256 ? 0xc6336400 : 0xcb007100) | (r & 255));
 	udp->source = htons((uint16_t)(1024 + (r >> 16) % 60000));
 	udp->len = htons((uint16_t)(sizeof(*udp) + len));
-	draw_octets(pkt + HEADERS, 8);
+	draw_octets(pkt + HEADERS + marker, 8);
 	draw_octets(pkt + HEADERS + nonce, 32);
 }
 
@@ -95,13 +102,18 @@ int main(int argc, char **argv)
 	struct sockaddr_in to = { .sin_family = AF_INET };
 	struct mmsghdr mm[BATCH] = { 0 };
 	struct iovec iov[BATCH];
-	size_t nonce, len, sent = 0, count, rate;
+	size_t nonce, len, sent = 0, count, rate, marker = 0;
+	uint16_t port = PORT_IKE;
 	usec_t begin;
 	int fd;
 
-	if (argc != 4 || inet_pton(AF_INET, argv[1], &to.sin_addr) != 1) {
-		fprintf(stderr, "usage: ike_flood TARGET COUNT PER_SECOND\n");
+	if (argc < 4 || argc > 5 || inet_pton(AF_INET, argv[1], &to.sin_addr) != 1) {
+		fprintf(stderr, "usage: ike_flood TARGET COUNT PER_SECOND [PORT]\n");
 		return 2;
+	}
+	if (argc == 5) {
+		port = (uint16_t)strtoul(argv[4], NULL, 10);
+		marker = port == PORT_NATT ? MARKER : 0; /* zeros */
 	}
 	count = strtoul(argv[2], NULL, 10);
 	rate = strtoul(argv[3], NULL, 10);
@@ -114,10 +126,12 @@ int main(int argc, char **argv)
 		struct iphdr *ip = (struct iphdr *)pkt[i];
 		struct udphdr *udp = (struct udphdr *)(ip + 1);
 
-		len = request(pkt[i] + HEADERS, sizeof(pkt[i]) - HEADERS, &nonce);
+		len = request(pkt[i] + HEADERS + marker, sizeof(pkt[i]) - HEADERS - marker, &nonce);
+		len += marker;
+		nonce += marker;
 		*ip = (struct iphdr){ .version = 4, .ihl = 5, .ttl = 64, .protocol = IPPROTO_UDP };
 		ip->daddr = to.sin_addr.s_addr;
-		udp->dest = htons(PORT_IKE);
+		udp->dest = htons(port);
 		iov[i] = (struct iovec){ pkt[i], HEADERS + len };
 		mm[i].msg_hdr = (struct msghdr){ .msg_name = &to,
 						 .msg_namelen = sizeof(to),
@@ -133,7 +147,7 @@ int main(int argc, char **argv)
 		if (due > at)
 			nanosleep(&(struct timespec){ .tv_nsec = (long)(due - at) * 1000 }, NULL);
 		for (size_t i = 0; i < n; i++)
-			vary(pkt[i], len, nonce);
+			vary(pkt[i], len, marker, nonce);
 		r = sendmmsg(fd, mm, (unsigned)n, 0);
 		if (r < 0 && errno != ENOBUFS) {
 			perror("ike_flood: send");

@@ -18,11 +18,12 @@
 #include "agent.h"
 
 enum {
-	SETTLE_MSEC = 20, /* interface events come in bursts: addresses are looked at after it */
-	PRUNE_SEC = 10,	  /* between looks for paths a peer has left behind */
-	STOP_SEC = 3,	  /* for Deletes to be answered */
-	TRIM_PEERS = 256, /* so many have gone: their memory goes back to the system */
-	TRIM_SEC = 35,	  /* later, when their IKE SAs have stopped answering repeated requests */
+	SETTLE_MSEC = 20,  /* interface events come in bursts: addresses are looked at after it */
+	PRUNE_SEC = 10,	   /* between looks for paths a peer has left behind */
+	STOP_SEC = 3,	   /* for Deletes to be answered */
+	UNSENT_BURST = 10, /* lines a second about datagrams that could not be sent */
+	TRIM_PEERS = 256,  /* so many have gone: their memory goes back to the system */
+	TRIM_SEC = 35,	   /* later, when their IKE SAs have stopped answering repeated requests */
 	IKE_RCVBUF = 4 << 20, /* octets of IKE_SA_INITs in a burst */
 };
 
@@ -55,9 +56,12 @@ static void send_datagram(struct agent *a, const struct ike_output *o)
 	int err = fd < 0 ? -EAFNOSUPPORT : udp_send(fd, &meta, o->buf, o->len);
 	if (err) {
 		char to[ADDR_PORT_STR];
+		uint32_t suppressed;
 
-		log_debug("cannot send IKE to %s: %s; it is sent again by its timer",
-			  udp_addr_format(&meta.remote, to), strerror(-err));
+		/* an answer to an address that a stranger made up, or one of many peers */
+		if (log_limit_ok(&a->unsent, agent_now(), UNSENT_BURST, USEC_PER_SEC, &suppressed))
+			log_debug("cannot send IKE to %s: %s; it is sent again by its timer",
+				  udp_addr_format(&meta.remote, to), strerror(-err));
 	}
 }
 

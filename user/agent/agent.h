@@ -154,7 +154,7 @@ struct agent {
 	struct list conns;
 	struct event *signals[3];
 	bool stopping;
-	struct log_limit hints;
+	struct log_limit hints, unsent;
 };
 
 usec_t agent_now(void);

@@ -542,7 +542,9 @@ void ike_sa_blame(struct ike_sa *sa, enum ike_failure failure, uint16_t notify);
 void outs_free(struct ike *ike);
 void log_ike(const struct ike_sa *sa, enum log_level level, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
-/* Rate limited: for what an unauthenticated sender can cause. */
+/* May a line about what an unauthenticated sender caused be written now? They are few. */
+bool log_strangers(struct ike *ike, enum log_level level);
+/* Such a line, or none. */
 void log_stranger(struct ike *ike, const struct ike_path *path, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 

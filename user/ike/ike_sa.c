@@ -187,7 +187,10 @@ void ike_sa_state(struct ike *ike, struct ike_sa *sa, enum ike_state to, const c
 		ike->half_open--;
 		hash_remove(&ike->sources, &sa->by_source);
 	}
-	log_ike(sa, LOG_DEBUG_, "%s -> %s: %s", state_names[sa->state], state_names[to], why);
+	/* strangers' attempts fail as often as they like */
+	if (sa->state != IKE_HALF_OPEN || to == IKE_ESTABLISHED || log_strangers(ike, LOG_DEBUG_))
+		log_ike(sa, LOG_DEBUG_, "%s -> %s: %s", state_names[sa->state], state_names[to],
+			why);
 	sa->state = to;
 	sa->since = ike->now;
 	if (to == IKE_ESTABLISHED) {

@@ -198,17 +198,26 @@ void log_ike(const struct ike_sa *sa, enum log_level level, const char *fmt, ...
 		udp_addr_format(&sa->path.remote, peer), text);
 }
 
-void log_stranger(struct ike *ike, const struct ike_path *path, const char *fmt, ...)
+bool log_strangers(struct ike *ike, enum log_level level)
 {
-	char text[300], peer[ADDR_PORT_STR];
-	uint32_t suppressed = 0;
-	va_list ap;
+	uint32_t suppressed;
 
-	if (!log_limit_ok(&ike->strangers, ike->now, 10, 10 * USEC_PER_SEC, &suppressed))
-		return;
+	if (level > log_get_level() ||
+	    !log_limit_ok(&ike->strangers, ike->now, 10, 10 * USEC_PER_SEC, &suppressed))
+		return false;
 	if (suppressed)
 		log_msg(LOG_WARN_, "%u lines about unauthenticated datagrams suppressed",
 			suppressed);
+	return true;
+}
+
+void log_stranger(struct ike *ike, const struct ike_path *path, const char *fmt, ...)
+{
+	char text[300], peer[ADDR_PORT_STR];
+	va_list ap;
+
+	if (!log_strangers(ike, LOG_WARN_))
+		return;
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);

@@ -102,12 +102,16 @@ bool sa_init_elsewhere(struct ike *ike, struct ike_sa *sa, struct task *t)
 /* An error nobody authenticated: keep trying for a while, then say what it was (2.21.1). */
 static void doubt(struct ike *ike, struct ike_sa *sa, struct task *t, uint16_t type)
 {
+	bool told = t->unprotected_error;
+
+	t->unprotected_error = type;
+	if (told) /* whoever can send one can send thousands */
+		return;
 	log_stranger(ike, &sa->path, "%s: unprotected %s in answer to IKE_SA_INIT; still trying",
 		     sa->conn->c.name, notify_name(type));
 	out_step(ike, sa, t,
 		 "%s in answer to IKE_SA_INIT, which anybody could have sent: still trying",
 		 notify_name(type));
-	t->unprotected_error = type;
 	if (!t->give_up)
 		t->give_up = ike->now + 3 * sa->conn->c.retransmit_timeout;
 }
