@@ -91,6 +91,18 @@ $(B)/tests/$(1)/test_%: $(B)/tests/$(1)/test_%.o \
 endef
 $(foreach k,unit sim bpf,$(eval $(call test_rules,$(k))))
 
+# test_openssl wraps every function of libcrypto that the product calls.
+LIBCRYPTO = $(shell $(CC) -print-file-name=libcrypto.so)
+$(B)/tests/sim/openssl_calls.h: $(B)/libbraid.a
+	$(Q)mkdir -p $(@D)
+	$(Q)nm -D --defined-only $(LIBCRYPTO) | sed 's/.* //;s/@.*//' | sort -u >$@.all
+	$(Q)nm -u $< | sed 's/.* //' | sort -u | comm -12 - $@.all | sed 's/.*/CALL(&)/' >$@
+	$(Q)rm $@.all
+$(B)/tests/sim/test_openssl.o: private ALL_CFLAGS += -I$(B)/tests/sim
+$(B)/tests/sim/test_openssl.o: $(B)/tests/sim/openssl_calls.h
+$(B)/tests/sim/test_openssl: private ALL_LDFLAGS += \
+	$(shell sed 's/CALL(\(.*\))/-Wl,--wrap=\1/' $(B)/tests/sim/openssl_calls.h 2>/dev/null)
+
 NETNS_BPF := $(patsubst tests/netns/%.c,$(B)/bpf/%.o,$(wildcard tests/netns/*.bpf.c))
 NETNS_PROGS := $(patsubst %.c,$(B)/%,$(filter-out %.bpf.c,$(wildcard tests/netns/*.c)))
 UNIT   := $(call tests_of,unit)

@@ -223,6 +223,8 @@ static void put_on_wire(struct sim *s, unsigned to, const struct udp_addr *src,
 					  .buf = malloc(len),
 					  .len = len };
 		memcpy(p->buf, buf, len);
+		if (s->on_wire)
+			s->on_wire(s, p);
 		return;
 	}
 	abort();

@@ -72,6 +72,8 @@ struct sim {
 	struct ike_path last_path[SIM_SIDES];
 	unsigned keepalives[SIM_SIDES];
 	unsigned exchanges[SIM_SIDES][64]; /* requests and responses sent, by exchange type */
+	/* may look at a datagram as it goes onto the wire, and change it */
+	void (*on_wire)(struct sim *s, struct sim_packet *p);
 	/* may watch CHILD_ADD and CHILD_DEL, in their order */
 	void (*on_child)(struct sim *s, unsigned side, const struct ike_output *o);
 };

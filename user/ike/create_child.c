@@ -197,8 +197,7 @@ static int agree(struct ike *ike, struct ike_sa *sa, struct task *t, struct chil
 	return ret;
 }
 
-/* The peer has an SA we cannot use: no answer to a response, but a Delete for our SPI (2.21). */
-static void undo(struct ike *ike, struct ike_sa *sa, struct task *t, const struct ike_msg *in)
+void child_undo(struct ike *ike, struct ike_sa *sa, struct task *t, const struct ike_msg *in)
 {
 	const struct ike_child_cfg *cfg = conn_child(sa->conn, t->child_name);
 	struct child_deal d;
@@ -214,7 +213,7 @@ static void undo(struct ike *ike, struct ike_sa *sa, struct task *t, const struc
 	if (child_install(ike, sa, &d, NULL, &t->ni, &t->ni, &c)) /* no keys are made */
 		return;
 	t->spi_in = 0;
-	if (child_close(ike, sa, c, 0, "the answer was not within our offer"))
+	if (child_close(ike, sa, c, 0, "it cannot be used here"))
 		child_remove(ike, sa, c);
 }
 
@@ -247,7 +246,7 @@ enum task_end child_new_done(struct ike *ike, struct ike_sa *sa, struct task *t,
 		snprintf(why, sizeof(why), "%s failed: %s", task_ops[t->kind].name,
 			 ret == -EBADMSG ? "the peer's answer is not within our offer"
 					 : strerror(-ret));
-		undo(ike, sa, t, in);
+		child_undo(ike, sa, t, in);
 		return failed(ike, sa, t, old, why);
 	}
 	t->spi_in = 0;

@@ -153,6 +153,7 @@ static void first_child(struct ike *ike, struct ike_sa *sa, struct task *t,
 	if (ret) {
 		out_event(ike, sa, IKE_EV_FAILED, 0, t->op, "Child SA %s cannot be made: %s",
 			  t->child_name, strerror(-ret));
+		child_undo(ike, sa, t, in);
 		return;
 	}
 	t->spi_in = 0;

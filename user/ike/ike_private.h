@@ -658,6 +658,8 @@ enum after auth_request(struct ike *ike, struct ike_sa *sa, const struct ike_msg
 enum after create_child_request(struct ike *ike, struct ike_sa *sa, const struct ike_msg *in,
 				const struct ike_path *path, struct msg_wr *m);
 int child_new_build(struct ike *ike, struct ike_sa *sa, struct task *t, struct msg_wr *m);
+/* The peer has an SA we cannot use: no answer to a response, but a Delete for our SPI (2.21). */
+void child_undo(struct ike *ike, struct ike_sa *sa, struct task *t, const struct ike_msg *in);
 enum task_end child_new_done(struct ike *ike, struct ike_sa *sa, struct task *t,
 			     const struct ike_msg *in, const struct ike_path *path);
 /* Rekey of the IKE SA: rekey.c */
