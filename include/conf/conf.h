@@ -23,6 +23,7 @@ struct conf_uplink {
 	uint16_t weight;     /* share in flow hashing; default 1 */
 	uint16_t preference; /* 0 best; default 0 */
 	struct addr gateway; /* next hop if routing does not tell; family 0 = ask routing */
+	uint32_t mtu;	     /* octets of IP packets, less than the link's; 0 = the link's */
 };
 
 /* One explicit path of a connection. Without any, all uplink x remote_addrs pairs of one family. */
@@ -45,6 +46,7 @@ struct conf {
 	uint32_t probe_interval_usec; /* 10 ms .. 10 s; default 1 s */
 	uint8_t probe_down_after;     /* default 3 */
 	uint8_t probe_up_after;	      /* default 2 */
+	uint32_t mtu_raise_sec;	      /* default 600; 0 = never */
 	/* dataplane { } */
 	char tun[16];	  /* default braidtun0 */
 	char steer[16];	  /* default braid0 */

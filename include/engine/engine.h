@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "base/usec.h"
+#include "esp/pmtu.h"
 #include "esp/probe.h"
 #include "esp/proto.h"
 #include "esp/sad.h"
@@ -51,7 +52,7 @@ struct engine {
 	struct paths *paths;
 	const char *sock_path; /* borrowed; removed at the end */
 	void (*event)(struct engine *e, struct engine_hdr *msg, size_t len);
-	uint8_t probe_buf[256];
+	uint8_t probe_buf[PMTU_CEILING];
 };
 
 /* Notes from worker to control thread. Others are events of the protocol, passed on as they are:
@@ -69,7 +70,8 @@ struct note_probe {
 struct worker_counters {
 	uint64_t tun_rx_packets, tun_rx_octets, tun_tx_packets, tun_tx_octets, udp_rx,
 		drop_no_policy, drop_unknown_spi, drop_short, drop_replay, drop_integrity,
-		drop_malformed, drop_ts, drop_ecn, drop_tun, drop_limit, keepalives, crypto_errors;
+		drop_malformed, drop_ts, drop_ecn, drop_tun, drop_limit, drop_too_big, fragmented,
+		keepalives, crypto_errors;
 };
 
 usec_t engine_now(void);

@@ -45,6 +45,8 @@ enum engine_msg_type {
 			   * follows */
 	ENGINE_SA_GET,	  /* engine_id: Child SA id -> ENGINE_SA_INFO, result */
 	ENGINE_PATHS,	  /* -> ENGINE_PATH_INFO*, ENGINE_COUNTERS, result */
+	ENGINE_SA_ROOM, /* engine_sa_room: what the paths of an SA carry, as far as the agent knows
+			 */
 	/* data messages and results */
 	ENGINE_RESULT = 64, /* engine_result */
 	ENGINE_HELLO_INFO,  /* engine_hello */
@@ -157,6 +159,8 @@ struct engine_sa {
 	uint8_t key_len, integ_len; /* octets, each direction */
 	uint8_t pad[5];
 	uint32_t replay_window; /* packets; 0 = 8192 */
+	uint32_t room;		/* as in engine_sa_room */
+	uint32_t group;		/* of the maps: SAs of one group share their paths; 0: none */
 	uint32_t pad2;
 	/* In each direction; 0: none. From soft on it is time for new keys, beyond hard the SA is
 	 * not used. What sequence numbers and cipher allow is never exceeded. */
@@ -165,6 +169,12 @@ struct engine_sa {
 	uint8_t integ_in[ENGINE_KEY_MAX], integ_out[ENGINE_KEY_MAX];
 	struct engine_ts ts_local[ENGINE_TS_MAX], ts_remote[ENGINE_TS_MAX];
 	char name[96]; /* "conn/child", for the agent's use on read-back */
+};
+
+struct engine_sa_room {
+	struct engine_hdr h;
+	uint32_t id;   /* Child SA */
+	uint32_t room; /* octets behind the outer IP header; 0: not known */
 };
 
 struct engine_sa_info {
@@ -194,10 +204,13 @@ struct engine_path {
 	uint8_t up_after;	/* answers in a row that make it up again; default 2 */
 	uint8_t join;		/* 1: probes ask the peer to use this path too */
 	uint8_t manage;		/* 1: engine writes state into path_cur by itself */
-	uint32_t group;		/* of the maps: the paths that stand in for each other; 0: alone */
+	uint32_t group;		/* of the maps: the paths that stand in for each other, and whose SAs
+				 * their MTU concerns; 0: alone */
 	struct udp_addr local, remote; /* as on the wire; what a received probe is matched with */
 	uint32_t ifindex;
-	uint32_t pad2;
+	uint32_t mtu;	    /* what the link allows; the engine looks for less; 0: it does not */
+	uint32_t raise_sec; /* how often it looks for more; 0: never */
+	uint32_t pad;
 };
 
 struct engine_path_want {
@@ -213,6 +226,8 @@ struct engine_path_info {
 	uint8_t peer_use; /* peer's wish: 1 use, 0 do not send on it */
 	uint8_t verified; /* return routability: our nonce came back on it */
 	uint8_t pad;
+	uint32_t mtu; /* octets of IP packets it carries; 0: not looked for */
+	uint32_t pad2;
 	uint32_t rtt_usec, rtt_min_usec, rtt_jitter_usec; /* smoothed; 0 = not known */
 	uint32_t loss_permille;				  /* of the last 100 probes */
 	uint64_t probes_tx, probes_rx, since_usec;
@@ -256,7 +271,7 @@ struct engine_counters {
 	uint64_t udp_rx_datagrams, udp_tx_datagrams;
 	uint64_t drop_no_policy, drop_unknown_spi, drop_short, drop_replay, drop_integrity,
 		drop_malformed, drop_ts, drop_ecn, drop_send, drop_tun, drop_no_buffer, drop_limit,
-		keepalives, crypto_errors;
+		drop_too_big, fragmented, keepalives, crypto_errors;
 };
 
 #endif

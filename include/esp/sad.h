@@ -61,6 +61,11 @@ struct sa_limits {
 
 enum sa_reached { SA_SOFT = 1, SA_HARD = 2 };
 
+enum { UDP_HEADER = 8 };
+
+/* No limit is known. */
+#define SA_ROOM_ANY UINT32_MAX
+
 struct sa {
 	uint32_t id, replaces, spi_in, spi_out, mark, flags;
 	uint16_t encr_id, key_bits, integ_id;
@@ -72,7 +77,10 @@ struct sa {
 	bool inbound_only; /* control thread: about to go */
 	uint64_t order;	   /* place among the policies; a successor inherits it */
 	size_t at;	   /* control thread: in sad.all */
-	struct hash_node by_id, by_replaces;
+	struct hash_node by_id, by_replaces, by_group;
+	uint32_t group;			 /* of paths; 0: none */
+	uint32_t room_agent, room_paths; /* control thread: the lesser counts; SA_ROOM_ANY */
+	_Atomic uint32_t inner_max;	 /* octets of the largest inner packet that fits */
 	struct esp_format in, out;
 	struct aead **enc, **dec; /* of each thread; NULL before its first packet: sa_enc, sa_dec */
 	int threads, aead_driver;
@@ -154,6 +162,12 @@ static inline bool sa_took(struct sa *sa, uint64_t seq, size_t octets, unsigned 
 	       sa_within(sa, seq, sum, ret_tell);
 }
 
+/* Octets of the largest inner packet whose ESP packet fits the SA's paths; SA_ROOM_ANY. */
+static inline uint32_t sa_inner_max(const struct sa *sa)
+{
+	return atomic_load_explicit(&sa->inner_max, memory_order_relaxed);
+}
+
 /* RFC 4301 5.2: is the decrypted packet one this SA may carry (source remote, destination local)?
  */
 bool sa_inbound_ok(const struct sa *sa, const struct inner *in);
@@ -172,7 +186,7 @@ struct sad {
 	/* the control thread's */
 	struct sa **all; /* in no order */
 	size_t n, cap;
-	struct hash by_id, by_replaces;
+	struct hash by_id, by_replaces, by_group;
 	uint64_t next_order;
 	struct sa *retired;
 	struct sad_ranges *retired_ranges;
@@ -207,6 +221,12 @@ struct sa *sad_heir(const struct sad *sad, uint32_t id);
 /* The SA that outbound traffic of this one's selectors uses: itself, or follow the rekeys. */
 struct sa *sad_sender(const struct sad *sad, uint32_t id);
 int sad_del(struct sad *sad, uint32_t id);
+/* What the agent knows of the room behind the outer IP header, 0: nothing. 0 or -ENOENT. */
+int sad_room(struct sad *sad, uint32_t id, uint32_t room);
+/* What was found out about the paths of a group; SA_ROOM_ANY. An SA that joins it takes it over. */
+void sad_group_room(struct sad *sad, uint32_t group, uint32_t room);
+/* Packets that the SAs of a group have sent. */
+uint64_t sad_group_sent(const struct sad *sad, uint32_t group);
 /* No outbound traffic any more; its successors need not wait for word of the peer. */
 int sad_retire(struct sad *sad, uint32_t id);
 /* End of deferral; nothing happens if it ended already. */

@@ -9,6 +9,7 @@
 #ifndef BRAID_ESP_SEGMENT_H
 #define BRAID_ESP_SEGMENT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -41,6 +42,10 @@ static inline size_t segment_max(const struct segment *s)
 {
 	return s->hdr_len + s->size;
 }
+
+/* Cut a TCP super-packet, before the first segment is taken, into packets of at most max octets.
+ * False: max has no room for data. */
+bool segment_resize(struct segment *s, size_t max);
 
 /* Write the next inner packet to dst, which has room for segment_max. Returns its length, 0 after
  * the last one. */

@@ -8,8 +8,11 @@
 
 #include "esp/coalesce.h"
 #include "esp/flow.h"
+#include "esp/ipfrag.h"
 #include "esp/probe.h"
 #include "esp/segment.h"
+#include "esp/toobig.h"
+#include "esp/tos.h"
 
 enum { ROOM = 1 << 20, PACKETS_MAX = 512 };
 
@@ -34,6 +37,51 @@ static void emit(void *ctx, const struct iovec *pieces, int n, size_t packets)
 	s->packets += packets;
 }
 
+/* Fragments are packets no longer than asked for, and together have all the data. */
+static void cut(const uint8_t *pkt, const struct inner *in, size_t max)
+{
+	uint8_t out[2048];
+	struct inner part;
+	struct ipfrag f;
+	size_t n, sum = 0;
+
+	if (ipfrag_init(&f, pkt, in->family, in->len, max, 7))
+		return;
+	while ((n = ipfrag_next(&f, out))) {
+		if (n > max)
+			abort();
+		/* of IPv6 the headers behind the fragment header may be cut */
+		if (in->family == 4 ? inner_parse(out, n, false, &part) || part.len != n
+				    : 40u + (out[4] << 8 | out[5]) != n)
+			abort();
+		sum += n - f.hdr - (in->family == 6 ? IPFRAG_IPV6_HEADER : 0);
+	}
+	if (sum != in->len - f.data)
+		abort();
+}
+
+static void too_big(const uint8_t *data, const struct inner *in)
+{
+	uint8_t error[TOOBIG_MAX], *own = malloc(in->len);
+	struct inner mine;
+
+	if (!own)
+		abort();
+	memcpy(own, data, in->len);
+	if (inner_parse(own, in->len, false, &mine))
+		abort();
+	if (toobig_build(own, &mine, 600, error) > TOOBIG_MAX)
+		abort();
+	if (mss_carried(own, &mine))
+		mss_clamp(own, &mine, 600);
+	tos_set(own, mine.family, 0xb9);
+	if (inner_parse(own, in->len, false, &mine) || mine.tos != 0xb9)
+		abort();
+	for (size_t max = 60; max < 2048; max += 327)
+		cut(own, &mine, max);
+	free(own);
+}
+
 /* The packet as it is, from a peer. */
 static void from_peer(const uint8_t *data, size_t size)
 {
@@ -45,6 +93,7 @@ static void from_peer(const uint8_t *data, size_t size)
 		if (in.len > size || in.l4_off > in.len)
 			abort();
 		flow_slot(&in, 1);
+		too_big(data, &in);
 	}
 	if (!probe_decode(data, size, &probe))
 		probe_encode(&probe, again);

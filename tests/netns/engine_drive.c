@@ -32,7 +32,8 @@ static const char usage[] =
 	"[workers=N] [busy=USEC]\n"
 	"       engine_drive SOCKET sa ID a|b LOCAL-PREFIX REMOTE-PREFIX "
 	"[suite=NAME] [esn] [plain] [outer6]\n"
-	"                          [replaces=ID] [defer] [probes] [dscp-out] [dscp-in]\n"
+	"                          [replaces=ID] [defer] [probes] [dscp-out] [dscp-in] "
+	"[room=OCTETS]\n"
 	"       engine_drive SOCKET del|on|pathdel ID\n"
 	"       engine_drive SOCKET path ID SA LOCAL REMOTE USEC [join]\n"
 	"       engine_drive SOCKET list|stats|shutdown|hello|garbage\n"
@@ -89,9 +90,12 @@ static void print_msg(void *ctx, const struct engine_hdr *h, size_t len)
 	case ENGINE_COUNTERS: {
 		const struct engine_counters *c = (const void *)h;
 
-		printf("tun_rx %llu tun_tx %llu udp_rx %llu udp_tx %llu no_policy %llu "
+		printf("too_big %llu fragmented %llu tun_rx %llu tun_tx %llu udp_rx %llu udp_tx "
+		       "%llu "
+		       "no_policy %llu "
 		       "unknown_spi %llu short %llu send %llu tun %llu keepalives %llu "
 		       "malformed %llu crypto %llu limit %llu\n",
+		       (unsigned long long)c->drop_too_big, (unsigned long long)c->fragmented,
 		       (unsigned long long)c->tun_rx_packets, (unsigned long long)c->tun_tx_packets,
 		       (unsigned long long)c->udp_rx_datagrams,
 		       (unsigned long long)c->udp_tx_datagrams,
@@ -232,6 +236,9 @@ static void sa(int argc, char **argv, struct engine_sa *s)
 	o = option(argc, argv, "hard=");
 	if (o)
 		s->hard_packets = (uint64_t)atoi(o);
+	o = option(argc, argv, "room=");
+	if (o)
+		s->room = (uint32_t)atoi(o);
 	o = option(argc, argv, "replaces=");
 	if (o)
 		s->replaces = (uint32_t)atoi(o);

@@ -252,6 +252,70 @@ else
 	echo "# no nft: DSCP and ECN not tried"
 fi
 
+# Paths that carry less than the tunnel device.
+narrow() { # room, options: no packet on the wire is longer
+	local room=$1 how
+	shift
+	check "SAs for $room octets, $*" sas room="$room" "$@"
+	how="$room $*"
+	a ip route flush cache && a ip -6 route flush cache && z ip route flush cache && z ip -6 route flush cache
+	a ethtool -K v0 gso off tx-udp-segmentation off tso off >/dev/null 2>&1
+	z ethtool -K v0 gro off >/dev/null 2>&1
+	z nft -f - <<-NFT
+		table inet narrow {
+			chain in { type filter hook prerouting priority -300;
+				iifname v0 meta l4proto { udp, esp } meta length > $((room + header)) counter drop; }
+		}
+	NFT
+	before=$(drive_a stats | sed -n 's/.*fragmented \([0-9]*\).*/\1/p')
+	check "transfer ($how)" transfer "$inner"
+	check "an echo of 4000 octets ($how)" wait_for a ping -c 1 -W 1 -q -M dont -s 4000 "$inner"
+	check "was fragmented ($how)" test "$(drive_a stats | sed -n 's/.*fragmented \([0-9]*\).*/\1/p')" -gt "$before"
+	check "UDP super-packets ($how)" burst "$inner"
+	check "nothing too long was sent ($how)" bash -c "ip netns exec $Z nft list chain inet narrow in | grep -q 'packets 0 '"
+	z nft delete table inet narrow
+	a ethtool -K v0 gso on tx-udp-segmentation on tso on >/dev/null 2>&1
+	z ethtool -K v0 gro on >/dev/null 2>&1
+}
+burst() { # address: 20 datagrams of 1300 octets in one send, fragmented or not, arrive as they are
+	z timeout 10 /usr/bin/python3 -c '
+import socket, sys
+v6 = ":" in sys.argv[1]
+s = socket.socket(socket.AF_INET6 if v6 else socket.AF_INET, socket.SOCK_DGRAM)
+s.bind(("", 7000)); s.settimeout(5)
+for i in range(20):
+    assert s.recv(4000) == bytes([i]) * 1300, i' "$1" &
+	local rx=$!
+	wait_for bash -c "ip netns exec $Z ss -lun | grep -q ':7000 '" || return 1
+	a /usr/bin/python3 -c '
+import socket, sys
+v6 = ":" in sys.argv[1]
+s = socket.socket(socket.AF_INET6 if v6 else socket.AF_INET, socket.SOCK_DGRAM)
+if v6: s.setsockopt(socket.IPPROTO_IPV6, 23, 0)   # IPV6_MTU_DISCOVER: may be fragmented
+else: s.setsockopt(socket.IPPROTO_IP, 10, 0)      # IP_MTU_DISCOVER
+s.connect((sys.argv[1], 7000))
+if not v6: s.setsockopt(socket.IPPROTO_UDP, 103, 1300)  # UDP_SEGMENT
+if v6:
+    for i in range(20): s.send(bytes([i]) * 1300)
+else: s.send(b"".join(bytes([i]) * 1300 for i in range(20)))' "$1"
+	wait "$rx"
+}
+if z nft list tables >/dev/null 2>&1 && command -v ethtool >/dev/null; then
+	for how in "" plain suite=aes128cbc-sha256; do
+		inner=10.1.0.2 header=20
+		# shellcheck disable=SC2086
+		narrow 1260 $how
+		# shellcheck disable=SC2086
+		narrow 600 $how
+	done
+	inner_a=fd00:1::1/128 inner_z=fd00:1::2/128 inner=fd00:1::2 header=20
+	narrow 1260
+	narrow 700
+	header=40
+	narrow 1240 outer6
+	unset inner_a inner_z inner
+fi
+
 # Rekey: the old SA carries on until the new one is heard of.
 check "SAs anew" sas
 check "old SA is in use" a ping -c 1 -W 2 10.1.0.2

@@ -99,7 +99,7 @@ static const struct bad syntax[] = {
 	  "5: found \"wieght\", expected a key of uplink \"wlan\" (did you mean \"weight\"?)" },
 	{ "uplink \"wlan\" {\n  frobnicate = 3\n}\n",
 	  "2: found \"frobnicate\", expected a key of uplink \"wlan\": interface, kind, weight, "
-	  "preference, gateway" },
+	  "preference, gateway, mtu" },
 	{ "paths {\n probe_intervall = 1s\n}\n",
 	  "2: found \"probe_intervall\", expected a key of paths (did you mean "
 	  "\"probe_interval\"?)" },
@@ -136,7 +136,7 @@ static const struct bad syntax[] = {
 	  "dataplane" },
 	{ "uplink \"a\" {\n \"{start}\" = {x}\n}\n",
 	  "2: found \"{start}\", expected a key of uplink \"a\": interface, kind, weight, "
-	  "preference, gateway" },
+	  "preference, gateway, mtu" },
 	{ "",
 	  "1: found the end of the file, expected a section uplink \"NAME\" { interface = ... }" },
 	{ "# only a comment\n\n",
@@ -435,9 +435,10 @@ static const char full_text[] =
 	"log_level = debug\n"
 	"allow_key_export = true\n"
 	"cookie_threshold = 5\n"
-	"uplink \"wlan\" { interface = wlan0\n kind = wlan\n weight = 2\n gateway = 192.0.2.1 }\n"
+	"uplink \"wlan\" { interface = wlan0\n kind = wlan\n weight = 2\n gateway = 192.0.2.1\n "
+	"mtu = 1280 }\n"
 	"uplink \"ran\" { interface = ran0\n kind = ran\n preference = 1 }\n"
-	"paths { probe_interval = 100ms\n down_after = 4\n up_after = 1 }\n"
+	"paths { probe_interval = 100ms\n down_after = 4\n up_after = 1\n mtu_raise = 1m }\n"
 	"dataplane { tun = t0\n steer = s0\n mtu = 1300\n sa_max = 1024\n"
 	"  stable_v4 = {\"198.18.1.1\", \"198.18.1.2\"}\n attach = xdp\n crypto = openssl\n"
 	"  workers = 2\n busy_poll = yes }\n"
@@ -481,6 +482,9 @@ Test(conf, everything_is_read)
 	cr_assert_eq(c->uplinks[0].weight, 2);
 	cr_assert_eq(c->uplinks[0].kind, UPLINK_WLAN);
 	cr_assert_eq(c->uplinks[0].gateway.family, 4);
+	cr_assert_eq(c->uplinks[0].mtu, 1280);
+	cr_assert_eq(c->uplinks[1].mtu, 0);
+	cr_assert_eq(c->mtu_raise_sec, 60);
 	cr_assert_eq(c->uplinks[1].weight, 1);
 	cr_assert_eq(c->uplinks[1].preference, 1);
 	cr_assert_eq(c->probe_interval_usec, 100000);

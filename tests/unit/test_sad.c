@@ -425,6 +425,43 @@ Test(sad, limits_of_octets)
 	cr_assert_not(sa_took(sa, 4, 1, &tell));
 }
 
+/* What fits follows agent and probes, the lesser of both; SAs of one group share it, also those
+ * that come later. */
+Test(sad, room_on_the_paths)
+{
+	struct engine_sa r = request(1, "10.1.0.0/24", "10.2.0.0/24");
+	struct sa *a, *b, *other;
+
+	other = add(&r);
+	cr_assert_eq(sa_inner_max(other), SA_ROOM_ANY);
+	r = request(2, "10.1.0.0/24", "10.3.0.0/24");
+	r.group = 7;
+	r.room = 1480;
+	a = add(&r);
+	/* 1480 - 8 UDP - 16 header - 16 ICV, less pad length and next header */
+	cr_assert_eq(sa_inner_max(a), 1438);
+	sad_group_room(&sad, 7, 1260);
+	cr_assert_eq(sa_inner_max(a), 1218);
+	r = request(3, "10.1.0.0/24", "10.4.0.0/24");
+	r.group = 7;
+	r.flags = 0;
+	b = add(&r);
+	cr_assert_eq(sa_inner_max(b), 1226, "plain ESP has no UDP header");
+	cr_assert_eq(sa_inner_max(other), SA_ROOM_ANY);
+	cr_assert_eq(sad_room(&sad, 2, 1000), 0);
+	cr_assert_eq(sa_inner_max(a), 958);
+	cr_assert_eq(sad_room(&sad, 2, 0), 0);
+	cr_assert_eq(sa_inner_max(a), 1218);
+	sad_group_room(&sad, 7, SA_ROOM_ANY);
+	cr_assert_eq(sa_inner_max(a), SA_ROOM_ANY);
+	cr_assert_eq(sad_room(&sad, 4, 1000), -ENOENT);
+	a->counters[0].out_packets = 5;
+	b->counters[1].out_packets = 6;
+	cr_assert_eq(sad_group_sent(&sad, 7), 11);
+	cr_assert_eq(sad_del(&sad, 3), 0);
+	cr_assert_eq(sad_group_sent(&sad, 7), 5);
+}
+
 Test(sad, requests_that_do_not_fit)
 {
 	struct engine_sa r = request(1, "10.1.0.0/16", "10.2.0.0/16"), q;

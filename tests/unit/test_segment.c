@@ -91,6 +91,32 @@ Test(segment, tcp)
 	}
 }
 
+/* For a path that carries less than the sender thought. */
+Test(segment, tcp_is_cut_smaller)
+{
+	struct build b = { .family = 4, .proto = 6, .flags = 0x18, .options = 12, .df = true };
+	struct virtio_net_hdr vh;
+	size_t len, n, sum = 0, count = 0;
+	struct segment s;
+
+	b.payload = 10000;
+	len = build(super, &b);
+	vh = gso(VIRTIO_NET_HDR_GSO_TCPV4, &b, 1348);
+	cr_assert_eq(segment_init(&s, &vh, super, len), 0);
+	cr_assert_not(segment_resize(&s, 52));
+	cr_assert(segment_resize(&s, 1218));
+	cr_assert_eq(segment_max(&s), 1218);
+	for (; (n = segment_next(&s, seg)); count++) {
+		cr_assert_leq(n, 1218);
+		cr_assert(sums_ok(seg, n));
+		cr_assert_eq(memcmp(seg + 52, super + 52 + sum, n - 52), 0);
+		cr_assert_eq((uint32_t)(seg[26] << 8 | seg[27]), sum);
+		sum += n - 52;
+	}
+	cr_assert_eq(sum, 10000);
+	cr_assert_eq(count, s.count);
+}
+
 Test(segment, udp)
 {
 	struct build b = { .proto = 17, .sport = 40000, .id = 9, .partial = true, .fill = 1 };

@@ -68,10 +68,11 @@ struct path {
 	struct udp_addr local, remote;
 	struct addr hop;
 	uint16_t epid_i, epid_r, weight;
-	bool main;     /* the IKE SA's pair at set-up: usable without probes */
-	bool learned;  /* asked for by the peer */
-	bool probed;   /* known to the engine */
-	bool verified; /* return routability shown */
+	uint32_t limit; /* octets of IP packets, of link and configuration; 0: not known */
+	bool main;	/* the IKE SA's pair at set-up: usable without probes */
+	bool learned;	/* asked for by the peer */
+	bool probed;	/* known to the engine */
+	bool verified;	/* return routability shown */
 	bool in_group;
 	bool disabled;		     /* by the operator */
 	bool peer_use;		     /* the peer wants traffic on it */
@@ -102,6 +103,7 @@ struct peer {
 	bool role_i, probes;
 	uint32_t group;	   /* 0: none yet */
 	uint32_t n_epid_r; /* remote addresses numbered so far */
+	uint32_t room;	   /* octets behind the outer IP header, as far as we know; 0: unknown */
 	struct ike_path ike_path;
 	struct list paths, children;
 };
@@ -315,6 +317,11 @@ void path_disable(struct agent *a, struct path *p, bool disable);
 /* New next hop or MAC? Write the record again. */
 void path_publish(struct agent *a, struct path *p, int state);
 void path_probe(struct agent *a, struct path *p);
+/* Octets of the IP packets it carries, as far as it is known; 0: not at all. */
+uint32_t path_mtu(const struct path *p);
+/* What the links of its paths carry, for the SAs of a peer: for those that know no probes it is all
+ * there is. */
+void peer_room(struct agent *a, struct peer *p);
 /* Its name, from configuration or uplink and ids. */
 void path_rename(struct agent *a, struct path *p);
 void group_sync(struct agent *a, struct peer *p);

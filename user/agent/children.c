@@ -96,7 +96,7 @@ static void copy_ts(struct engine_ts *to, const struct ike_ts *from, uint8_t n)
 }
 
 static int engine_sa_add(struct agent *a, const struct child_sa_out *o, uint32_t out_index,
-			 uint8_t family)
+			 const struct peer *p, uint8_t family)
 {
 	struct engine_sa sa = {
 		.id = o->id,
@@ -123,6 +123,8 @@ static int engine_sa_add(struct agent *a, const struct child_sa_out *o, uint32_t
 		.hard_octets = o->hard_octets,
 		.soft_packets = o->soft_packets,
 		.hard_packets = o->hard_packets,
+		.room = p->room,
+		.group = p->group,
 	};
 	int err;
 
@@ -181,7 +183,8 @@ void agent_child_add(struct agent *a, const struct ike_output *out)
 			o->encap ? STEER_SA_ENCAP : 0, &index);
 	if (err)
 		goto fail;
-	err = engine_sa_add(a, o, index, main->local.ip.family);
+	peer_room(a, p);
+	err = engine_sa_add(a, o, index, p, main->local.ip.family);
 	if (!err) {
 		c = agent_child_new(a, p, o, index);
 		err = c ? 0 : -ENOMEM;

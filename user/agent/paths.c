@@ -117,6 +117,49 @@ static enum steer_path_state state_wanted(const struct path *p)
 	return p->info.state;
 }
 
+/* ---- how large packets may be ---- */
+
+static uint32_t path_limit(const struct agent *a, const struct path *p)
+{
+	const struct uplink *u = p->uplink >= 0 ? &a->uplinks[p->uplink] : NULL;
+	struct rtnl_link link;
+
+	if (!rtnl_link_by_index(a->rtnl, p->ifindex, &link))
+		return 0;
+	return u && u->cfg.mtu && u->cfg.mtu < link.mtu ? u->cfg.mtu : link.mtu;
+}
+
+uint32_t path_mtu(const struct path *p)
+{
+	return p->probed && p->info.mtu && p->info.mtu < p->limit ? p->info.mtu : p->limit;
+}
+
+void peer_room(struct agent *a, struct peer *p)
+{
+	uint32_t room = UINT32_MAX;
+
+	list_for_each (it, &p->paths) {
+		const struct path *path = list_entry(it, struct path, node);
+		uint32_t header = path->local.ip.family == 6 ? 40 : 20;
+
+		/* of a probed path the engine itself knows best */
+		if (!path->probed && path->in_group && path->state == STEER_PATH_UP &&
+		    path->limit > header && path->limit - header < room)
+			room = path->limit - header;
+	}
+	if (room == UINT32_MAX)
+		room = 0;
+	if (room == p->room)
+		return;
+	p->room = room;
+	list_for_each (it, &p->children) {
+		struct engine_sa_room m = { .id = list_entry(it, struct child, node)->id,
+					    .room = room };
+
+		engine_request(a, &m.h, ENGINE_SA_ROOM, sizeof(m));
+	}
+}
+
 /* ---- the record ---- */
 
 static void next_hop(struct agent *a, struct path *p)
@@ -146,7 +189,7 @@ static void record_fill(struct agent *a, struct path *p, struct steer_path *rec)
 	memcpy(rec->dst.b, p->remote.ip.b, addr_len(&p->remote.ip));
 	if (!rtnl_link_by_index(a->rtnl, p->ifindex, &link))
 		return;
-	rec->mtu = link.mtu;
+	rec->mtu = path_mtu(p);
 	if (!link.has_mac) {
 		rec->flags |= STEER_PATH_NOARP;
 		return;
@@ -165,6 +208,7 @@ void path_publish(struct agent *a, struct path *p, int state)
 	int err;
 
 	next_hop(a, p);
+	p->limit = path_limit(a, p);
 	record_fill(a, p, &rec);
 	if (p->id && state < 0 && !dp_path_get(a->dp, p->id, &old, &was) &&
 	    !memcmp(&old, &rec, sizeof(rec)))
@@ -195,6 +239,8 @@ void path_probe(struct agent *a, struct path *p)
 		.local = p->local,
 		.remote = p->remote,
 		.ifindex = p->ifindex,
+		.mtu = p->limit,
+		.raise_sec = a->conf->mtu_raise_sec,
 	};
 	int err;
 
@@ -529,6 +575,7 @@ void paths_sync(struct agent *a, struct peer *p)
 		struct path *path = list_entry(it, struct path, node);
 		struct uplink *u = path->uplink >= 0 ? &a->uplinks[path->uplink] : NULL;
 		bool was_gone = path->gone;
+		uint32_t limit = path->limit;
 
 		if (u && u->ifindex && u->ifindex != path->ifindex)
 			path->ifindex = u->ifindex; /* the same interface, made anew */
@@ -541,12 +588,14 @@ void paths_sync(struct agent *a, struct peer *p)
 			continue;
 		}
 		path_publish(a, path, -1);
-		if (p->role_i && p->probes && !path->probed && !list_empty(&p->children))
+		if (path->probed ? path->limit != limit
+				 : p->role_i && p->probes && !list_empty(&p->children))
 			path_probe(a, path);
 		path_set(a, path, state_wanted(path),
 			 path->gone && path->state != STEER_PATH_DOWN ? "link or address is gone"
 								      : path->why);
 	}
+	peer_room(a, p);
 	ike_follow(a, p);
 }
 
@@ -600,14 +649,30 @@ static void replace_older(struct agent *a, struct path *fresh)
 	}
 }
 
+/* The record has it for whoever reads it; the engine keeps to it by itself. */
+static void mtu_event(struct agent *a, struct path *p)
+{
+	char text[320];
+
+	path_publish(a, p, -1);
+	snprintf(text, sizeof(text), "path %s carries packets of up to %u octets", p->name,
+		 path_mtu(p));
+	log_info("%s: %s", p->peer->conn, text);
+	control_event(a, CTL_EV_PATH_STATE, p->peer->conn, NULL, p->name,
+		      p->uplink >= 0 ? a->uplinks[p->uplink].cfg.name : NULL,
+		      path_state_name(p->state), p->why, text);
+}
+
 void path_on_engine(struct agent *a, const struct engine_path_info *info)
 {
 	struct path *p = path_find(a, info->id);
 	enum steer_path_state want;
+	uint32_t mtu;
 	char why[96];
 
 	if (!p)
 		return;
+	mtu = path_mtu(p);
 	p->info = *info;
 	p->peer_use = info->peer_use;
 	if (info->verified && !p->verified) {
@@ -632,6 +697,8 @@ void path_on_engine(struct agent *a, const struct engine_path_info *info)
 		p->in_group = true;
 		group_sync(a, p->peer);
 	}
+	if (path_mtu(p) != mtu)
+		mtu_event(a, p);
 	ike_follow(a, p->peer);
 }
 
@@ -698,5 +765,6 @@ void path_disable(struct agent *a, struct path *p, bool disable)
 	path_set(a, p, state_wanted(p), disable ? "disabled by the operator" : "enabled again");
 	if (p->probed)
 		engine_request(a, &want.h, ENGINE_PATH_WANT, sizeof(want));
+	peer_room(a, p->peer);
 	ike_follow(a, p->peer);
 }

@@ -353,7 +353,7 @@ static json_t *path_json(struct agent *a, const struct path *p)
 		set_int(o, "loss_permille", p->info.loss_permille);
 	}
 	set_int(o, "weight", p->weight);
-	set_int(o, "mtu", link.mtu);
+	set_int(o, "mtu", path_mtu(p));
 	set_int(o, "tx_packets", st.tx_packets);
 	set_int(o, "tx_octets", st.tx_octets);
 	set_int(o, "rx_packets", st.rx_packets);
@@ -410,6 +410,8 @@ static json_t *engine_stats_json(struct agent *a)
 	N(drop_tun);
 	N(drop_no_buffer);
 	N(drop_limit);
+	N(drop_too_big);
+	N(fragmented);
 	N(keepalives);
 	N(crypto_errors);
 #undef N

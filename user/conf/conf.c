@@ -105,7 +105,7 @@ static int build_uplink(struct parse *p, const struct sec *s, size_t i)
 	struct conf *c = p->conf;
 	struct conf_uplink *u = &c->uplinks[i];
 	const struct val *device = sec_get(s, "interface");
-	uint64_t weight = 1, preference = 0;
+	uint64_t weight = 1, preference = 0, mtu = 0;
 	unsigned kind = UPLINK_ANY;
 	int r = title(p, s, u->name);
 
@@ -123,6 +123,8 @@ static int build_uplink(struct parse *p, const struct sec *s, size_t i)
 		r = val_uint(p, sec_get(s, "preference"), 0, 65535, &preference);
 	if (r == 0)
 		r = val_addr(p, sec_get(s, "gateway"), 0, &u->gateway);
+	if (r == 0)
+		r = val_uint(p, sec_get(s, "mtu"), 576, 9216, &mtu);
 	for (size_t k = 0; k < i && r == 0; k++)
 		if (!strcmp(c->uplinks[k].interface, u->interface))
 			r = val_fail(p, device, "found \"%s\", which is uplink \"%s\" already",
@@ -130,6 +132,7 @@ static int build_uplink(struct parse *p, const struct sec *s, size_t i)
 	u->kind = (enum uplink_kind)kind;
 	u->weight = (uint16_t)weight;
 	u->preference = (uint16_t)preference;
+	u->mtu = (uint32_t)mtu;
 	c->n_uplinks = (uint8_t)(i + 1);
 	return r;
 }
@@ -256,7 +259,7 @@ static int build_top(struct parse *p)
 
 static int build_paths(struct parse *p)
 {
-	uint64_t interval = USEC_PER_SEC, down = 3, up = 2;
+	uint64_t interval = USEC_PER_SEC, down = 3, up = 2, raise = 600 * USEC_PER_SEC;
 	int r = get_duration(p, "paths", "probe_interval", 10 * USEC_PER_MSEC, 10 * USEC_PER_SEC,
 			     &interval);
 
@@ -264,6 +267,9 @@ static int build_paths(struct parse *p)
 		r = get_uint(p, "paths", "down_after", 1, 100, &down);
 	if (r == 0)
 		r = get_uint(p, "paths", "up_after", 1, 100, &up);
+	if (r == 0)
+		r = get_duration(p, "paths", "mtu_raise", 0, 86400 * USEC_PER_SEC, &raise);
+	p->conf->mtu_raise_sec = (uint32_t)(raise / USEC_PER_SEC);
 	p->conf->probe_interval_usec = (uint32_t)interval;
 	p->conf->probe_down_after = (uint8_t)down;
 	p->conf->probe_up_after = (uint8_t)up;

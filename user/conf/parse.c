@@ -39,7 +39,7 @@ static void val_free(void *v);
 
 static cfg_opt_t uplink_opts[] = { START,	  ONE("interface"),  ONE("kind"),
 				   ONE("weight"), ONE("preference"), ONE("gateway"),
-				   CFG_END() };
+				   ONE("mtu"),	  CFG_END() };
 static cfg_opt_t local_opts[] = { START,	 ONE("id"),    ONE("auth"),
 				  LIST("certs"), LIST("ocsp"), CFG_END() };
 static cfg_opt_t remote_opts[] = { START,	 ONE("id"),    ONE("auth"),	  LIST("cacerts"),
@@ -95,8 +95,8 @@ static cfg_opt_t connection_opts[] = {
 static cfg_opt_t pool_opts[] = { START, ONE("addrs"), LIST("dns"), CFG_END() };
 static cfg_opt_t secret_opts[] = { START, LIST("id"), ONE("secret"), CFG_END() };
 static cfg_opt_t private_opts[] = { START, ONE("file"), ONE("secret"), CFG_END() };
-static cfg_opt_t paths_opts[] = { START, ONE("probe_interval"), ONE("down_after"), ONE("up_after"),
-				  CFG_END() };
+static cfg_opt_t paths_opts[] = { START,	   ONE("probe_interval"), ONE("down_after"),
+				  ONE("up_after"), ONE("mtu_raise"),	  CFG_END() };
 static cfg_opt_t dataplane_opts[] = {
 	START,	       ONE("tun"),	  ONE("steer"),	     ONE("mtu"),
 	ONE("sa_max"), LIST("stable_v4"), LIST("stable_v6"), ONE("attach"),

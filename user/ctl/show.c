@@ -244,10 +244,10 @@ static const char *or_dash(const json_t *o, const char *key, char buf[UNIT_STR])
 
 void show_paths(FILE *out, const json_t *data)
 {
-	static const char *const heads[] = { "CONNECTION", "PATH",  "UPLINK", "STATE",
-					     ">RTT",	   ">LOSS", ">SENT",  ">RECEIVED",
-					     ">WEIGHT",	   "LOCAL", "REMOTE", "INGRESS",
-					     ">SINCE",	   "WHY",   NULL };
+	static const char *const heads[] = { "CONNECTION", "PATH",    "UPLINK", "STATE",
+					     ">RTT",	   ">LOSS",   ">MTU",	">SENT",
+					     ">RECEIVED",  ">WEIGHT", "LOCAL",	"REMOTE",
+					     "INGRESS",	   ">SINCE",  "WHY",	NULL };
 	const json_t *paths = json_object_get(data, "paths"), *p;
 	struct table *t = table_new(heads);
 	char buf[UNIT_STR];
@@ -264,6 +264,10 @@ void show_paths(FILE *out, const json_t *data)
 		table_cell(t, "%s", or_dash(p, "rtt_usec", buf));
 		if (json_is_integer(json_object_get(p, "loss_permille")))
 			table_cell(t, "%.1f %%", (double)num(p, "loss_permille") / 10);
+		else
+			table_cell(t, "-");
+		if (num(p, "mtu"))
+			table_cell(t, "%llu", (unsigned long long)num(p, "mtu"));
 		else
 			table_cell(t, "-");
 		table_cell(t, "%s", unit_octets(num(p, "tx_octets"), buf));

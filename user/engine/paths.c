@@ -7,14 +7,24 @@
 #include <string.h>
 
 #include "abi/steer.h"
+#include "base/hash.h"
 #include "crypto/rng.h"
 #include "engine/engine.h"
 
 enum { JOIN_RECENT = 16 };
 
+/* Size probes: how much later than usual an answer may come, in how many probe intervals the size
+ * in use is confirmed. */
+enum { LATE_USEC = 100 * 1000, CONFIRM_INTERVALS = 5, LOSS_PER_TRY = 50 };
+
 struct path {
+	struct hash_node by_group;
 	struct engine_path cfg;
 	struct probe_path st;
+	struct pmtu mtu;
+	usec_t mtu_at;	   /* when to look at it next */
+	uint32_t mtu_told; /* to the agent */
+	uint64_t sent;	   /* by its group, at the last confirmation */
 	uint8_t peer_use;
 	uint8_t wish; /* enum probe_flags we send */
 	struct udp_addr observed;
@@ -24,6 +34,7 @@ struct path {
 struct paths {
 	struct path *first;
 	size_t n;
+	struct hash by_group;
 	/* Strangers are announced once a second each, and not many of them. */
 	struct {
 		struct udp_addr remote;
@@ -34,7 +45,11 @@ struct paths {
 
 struct paths *paths_new(void)
 {
-	return calloc(1, sizeof(struct paths));
+	struct paths *p = calloc(1, sizeof(*p));
+
+	if (p)
+		hash_init(&p->by_group);
+	return p;
 }
 
 void paths_free(struct paths *p)
@@ -45,6 +60,8 @@ void paths_free(struct paths *p)
 		free(p->first);
 		p->first = next;
 	}
+	if (p)
+		hash_clear(&p->by_group);
 	free(p);
 }
 
@@ -55,6 +72,94 @@ static struct path **find(struct engine *e, uint32_t id)
 	while (*p && (*p)->cfg.id != id)
 		p = &(*p)->next;
 	return p;
+}
+
+/* The path's word where the steering programs read it; NULL if it is not ours to write. */
+static _Atomic uint32_t *word_of(const struct engine *e, const struct path *p)
+{
+	/* Entries are STEER_STRIDE apart, in words here. */
+	size_t i = p->cfg.id * STEER_STRIDE(struct steer_path_cur) / sizeof(*e->path_cur);
+
+	if (!p->cfg.manage || !e->path_cur || p->cfg.id >= e->path_cur_entries)
+		return NULL;
+	return &e->path_cur[i];
+}
+
+/* ---- how large packets may be ---- */
+
+static uint8_t ip_header(const struct path *p)
+{
+	return p->cfg.remote.ip.family == 6 ? 40 : 20;
+}
+
+static uint16_t link_mtu(const struct engine_path *c)
+{
+	return c->mtu < PMTU_CEILING ? (uint16_t)c->mtu : PMTU_CEILING;
+}
+
+/* Do packets go there? The operator's word is in the map. */
+static bool in_use(const struct engine *e, const struct path *p)
+{
+	_Atomic uint32_t *word = word_of(e, p);
+	union steer_path_word w = { .word = word ? atomic_load(word) : 0 };
+
+	/* nothing is known yet of the path an SA begins with */
+	return p->peer_use && p->cfg.mtu &&
+	       (p->st.state == STEER_PATH_UP || p->st.state == STEER_PATH_UNKNOWN) &&
+	       w.cur.state != STEER_PATH_DISABLED;
+}
+
+/* The SAs of a group may use any of its paths: the least counts. While none can be used, what was
+ * true last. */
+static void fit_group(struct engine *e, uint32_t group)
+{
+	uint32_t least = SA_ROOM_ANY;
+
+	hash_for_each (it, tmp, &e->paths->by_group, group) {
+		const struct path *p = hash_entry(it, struct path, by_group);
+		uint32_t room = (uint32_t)p->mtu.mtu - ip_header(p);
+
+		if (in_use(e, p) && room < least)
+			least = room;
+	}
+	if (group && least != SA_ROOM_ANY)
+		sad_group_room(&e->sad, group, least);
+}
+
+/* False: not looked for, or there is nothing to ask with. */
+static bool mtu_view(const struct engine *e, const struct path *p, struct pmtu_view *v)
+{
+	const struct sa *sa = p->cfg.mtu ? sad_sender(&e->sad, p->cfg.sa_id) : NULL;
+	uint32_t more = probe_path_loss_permille(&p->st) / LOSS_PER_TRY;
+
+	if (!sa || !e->configured)
+		return false;
+	*v = (struct pmtu_view){
+		.timeout = p->st.rtt + 4 * p->st.jitter + LATE_USEC,
+		.confirm = CONFIRM_INTERVALS * p->st.cfg.interval,
+		.raise = p->cfg.raise_sec ? p->cfg.raise_sec * USEC_PER_SEC : USEC_NEVER / 2,
+		.tries = (uint8_t)(more < PMTU_TRIES_MAX - PMTU_TRIES ? PMTU_TRIES + more
+								      : PMTU_TRIES_MAX),
+		.usable = p->st.state == STEER_PATH_UP && p->st.verified,
+		.idle = sad_group_sent(&e->sad, p->cfg.group) == p->sent,
+		.grid = { .offset = (uint16_t)(ip_header(p) + sa->out.hdr + sa->out.icv +
+					       (sa->flags & ENGINE_SA_ENCAP ? UDP_HEADER : 0)),
+			  .unit = sa->out.align },
+	};
+	return true;
+}
+
+static void tell(struct engine *e, const struct path *p);
+
+/* Of the search only its end is news. */
+static void mtu_changed(struct engine *e, struct path *p, bool changed)
+{
+	if (changed)
+		fit_group(e, p->cfg.group);
+	if (p->mtu.phase != PMTU_REST || p->mtu_told == p->mtu.mtu)
+		return;
+	p->mtu_told = p->mtu.mtu;
+	tell(e, p);
 }
 
 int paths_add(struct engine *e, const struct engine_path *req, usec_t now)
@@ -70,8 +175,14 @@ int paths_add(struct engine *e, const struct engine_path *req, usec_t now)
 		return -EINVAL;
 	if (*slot) {
 		/* Another SA, other addresses: what was measured stays. */
-		(*slot)->cfg = *req;
-		(*slot)->st.cfg = pc;
+		p = *slot;
+		p->cfg = *req;
+		p->st.cfg = pc;
+		hash_remove(&e->paths->by_group, &p->by_group);
+		hash_add(&e->paths->by_group, &p->by_group, req->group);
+		p->mtu_at = 0;
+		pmtu_limit(&p->mtu, link_mtu(req), now);
+		fit_group(e, req->group);
 		return 0;
 	}
 	if (e->paths->n >= STEER_PATHS_MAX)
@@ -83,8 +194,12 @@ int paths_add(struct engine *e, const struct engine_path *req, usec_t now)
 	p->peer_use = 1;
 	p->wish = req->join ? PROBE_JOIN : 0;
 	probe_path_init(&p->st, &pc, now);
+	pmtu_init(&p->mtu, link_mtu(req), req->remote.ip.family, now);
+	p->mtu_told = p->mtu.mtu;
+	hash_add(&e->paths->by_group, &p->by_group, req->group);
 	*slot = p;
 	e->paths->n++;
+	fit_group(e, req->group);
 	return 0;
 }
 
@@ -95,6 +210,8 @@ int paths_del(struct engine *e, uint32_t id)
 	if (!p)
 		return -ENOENT;
 	*slot = p->next;
+	hash_remove(&e->paths->by_group, &p->by_group);
+	fit_group(e, p->cfg.group);
 	free(p);
 	e->paths->n--;
 	return 0;
@@ -130,6 +247,7 @@ static void fill_info(const struct path *p, struct engine_path_info *i)
 	i->local = p->cfg.local;
 	i->remote = p->cfg.remote;
 	i->observed = p->observed;
+	i->mtu = p->cfg.mtu ? p->mtu.mtu : 0;
 }
 
 void paths_each(struct engine *e, void (*fn)(void *ctx, struct engine_path_info *info), void *ctx)
@@ -142,28 +260,14 @@ void paths_each(struct engine *e, void (*fn)(void *ctx, struct engine_path_info 
 	}
 }
 
-/* The path's word where the steering programs read it; NULL if it is not ours to write. */
-static _Atomic uint32_t *word_of(struct engine *e, const struct path *p)
-{
-	/* Entries are STEER_STRIDE apart, in words here. */
-	size_t i = p->cfg.id * STEER_STRIDE(struct steer_path_cur) / sizeof(*e->path_cur);
-
-	if (!p->cfg.manage || !e->path_cur || p->cfg.id >= e->path_cur_entries)
-		return NULL;
-	return &e->path_cur[i];
-}
-
 /* Does another path of the group carry traffic? */
-static bool has_company(struct engine *e, const struct path *p)
+static bool has_company(const struct engine *e, const struct path *p)
 {
-	for (const struct path *o = e->paths->first; o; o = o->next) {
-		_Atomic uint32_t *word;
-		union steer_path_word w;
+	hash_for_each (it, tmp, &e->paths->by_group, p->cfg.group) {
+		const struct path *o = hash_entry(it, struct path, by_group);
+		_Atomic uint32_t *word = o != p && p->cfg.group ? word_of(e, o) : NULL;
+		union steer_path_word w = { .word = word ? atomic_load(word) : 0 };
 
-		if (o == p || !p->cfg.group || o->cfg.group != p->cfg.group)
-			continue;
-		word = word_of(e, o);
-		w.word = word ? atomic_load(word) : 0;
 		if (w.cur.slot &&
 		    (w.cur.state == STEER_PATH_UP || w.cur.state == STEER_PATH_DEGRADED))
 			return true;
@@ -204,20 +308,27 @@ static void tell(struct engine *e, const struct path *p)
 	e->event(e, &i.h, sizeof(i));
 }
 
-static void changed(struct engine *e, struct path *p)
+/* Another state: other packets may go there, and the way there may be another one. */
+static void changed(struct engine *e, struct path *p, usec_t now)
 {
 	publish(e, p);
 	/* One that works: those that were the last resort are no more. */
-	for (struct path *o = e->paths->first; o && p->st.state == STEER_PATH_UP; o = o->next)
-		if (o->cfg.group == p->cfg.group && o->st.state == STEER_PATH_DOWN)
+	hash_for_each (it, tmp, &e->paths->by_group, p->cfg.group) {
+		const struct path *o = hash_entry(it, struct path, by_group);
+
+		if (p->st.state == STEER_PATH_UP && o->st.state == STEER_PATH_DOWN)
 			publish(e, o);
+	}
+	fit_group(e, p->cfg.group);
+	pmtu_recheck(&p->mtu, now);
+	p->mtu_at = 0;
 	tell(e, p);
 }
 
-/* Encapsulate one probe as a dummy packet (RFC 4303 2.6) and send it: along a path of the maps, or,
- * with path 0, straight to an address. */
-static int send_probe(struct engine *e, struct sa *sa, const struct probe *probe, uint32_t path,
-		      const struct udp_dest *straight, unsigned ifindex)
+/* Encapsulate one probe, padded to len octets, as a dummy packet (RFC 4303 2.6) and send it: along
+ * a path of the maps, or, with path 0, straight to an address. */
+static int send_probe(struct engine *e, struct sa *sa, const struct probe *probe, size_t len,
+		      uint32_t path, const struct udp_dest *straight, unsigned ifindex)
 {
 	uint32_t mark = STEER_MARK(STEER_MARK_KIND_PATH, 0, path);
 	const struct udp_dest *dest;
@@ -228,16 +339,17 @@ static int send_probe(struct engine *e, struct sa *sa, const struct probe *probe
 	uint64_t seq;
 	bool ok;
 
-	iov.iov_len = esp_len(&sa->out, PROBE_LEN);
+	iov.iov_len = esp_len(&sa->out, len);
 	if (iov.iov_len > sizeof(e->probe_buf) || fd < 0 || !enc)
 		return -EINVAL;
-	ok = sa_take_seq(sa, 1, PROBE_LEN, &seq, &reached);
+	ok = sa_take_seq(sa, 1, len, &seq, &reached);
 	if (reached)
 		engine_tell_limits(e, sa, reached);
 	if (!ok)
 		return -EOVERFLOW;
+	memset(e->probe_buf, 0, sa->out.hdr + len);
 	probe_encode(probe, e->probe_buf + sa->out.hdr);
-	if (esp_encap(enc, &sa->out, seq, e->probe_buf, PROBE_LEN, ESP_NH_DUMMY) < 0)
+	if (esp_encap(enc, &sa->out, seq, e->probe_buf, len, ESP_NH_DUMMY) < 0)
 		return -EIO;
 	return path ? udp_send_one(fd, dest, 0, &mark, &iov, 1)
 		    : udp_send_one(fd, straight, ifindex, NULL, &iov, 1);
@@ -256,7 +368,40 @@ static void request(struct engine *e, struct path *p, usec_t now)
 	probe.t_sent = engine_now();
 	probe_path_sent(&p->st, probe.nonce, probe.t_sent);
 	/* A send that fails is a probe that is not answered. */
-	send_probe(e, sa, &probe, p->cfg.id, NULL, 0);
+	send_probe(e, sa, &probe, PROBE_LEN, p->cfg.id, NULL, 0);
+}
+
+/* A probe as long as an IP packet of so many octets. */
+static void request_sized(struct engine *e, struct path *p, const struct pmtu_view *v,
+			  uint16_t octets, usec_t now)
+{
+	struct sa *sa = sad_sender(&e->sad, p->cfg.sa_id);
+	struct probe probe = {
+		.kind = PROBE_REQUEST, .flags = p->wish, .epids = p->cfg.epids, .t_sent = now
+	};
+	/* what the grid counts as headers, and pad length and next header */
+	size_t len = octets - v->grid.offset - 2u;
+
+	if (rng_bytes(probe.nonce, sizeof(probe.nonce)) == 0 && octets > v->grid.offset + PROBE_LEN)
+		send_probe(e, sa, &probe, len, p->cfg.id, NULL, 0);
+	pmtu_sent(&p->mtu, v, probe.nonce, now);
+}
+
+static void mtu_run(struct engine *e, struct path *p, usec_t now)
+{
+	struct pmtu_view v;
+	uint16_t octets;
+
+	p->mtu_at = p->cfg.mtu ? now + USEC_PER_SEC : USEC_NEVER;
+	if (!mtu_view(e, p, &v))
+		return;
+	mtu_changed(e, p, pmtu_tick(&p->mtu, &v, now));
+	octets = pmtu_due(&p->mtu, &v, now);
+	if (octets) {
+		p->sent = sad_group_sent(&e->sad, p->cfg.group);
+		request_sized(e, p, &v, octets, now);
+	}
+	p->mtu_at = pmtu_deadline(&p->mtu, &v);
 }
 
 usec_t paths_run(struct engine *e, usec_t now)
@@ -265,12 +410,16 @@ usec_t paths_run(struct engine *e, usec_t now)
 
 	for (struct path *p = e->paths->first; p; p = p->next) {
 		if (probe_path_tick(&p->st, now))
-			changed(e, p);
+			changed(e, p, now);
 		if (probe_path_due(&p->st, now))
 			request(e, p, now);
+		if (now >= p->mtu_at)
+			mtu_run(e, p, now);
 		d = probe_path_deadline(&p->st);
 		if (d < next)
 			next = d;
+		if (p->mtu_at < next)
+			next = p->mtu_at;
 	}
 	return next;
 }
@@ -282,6 +431,7 @@ int paths_want(struct engine *e, uint32_t id, bool use, usec_t now)
 	if (!p)
 		return -ENOENT;
 	p->wish = use ? PROBE_JOIN : PROBE_LEAVE;
+	fit_group(e, p->cfg.group);
 	request(e, p, now);
 	return 0;
 }
@@ -297,6 +447,7 @@ static void wish_of_peer(struct engine *e, struct path *p, const struct probe *p
 	if (use == p->peer_use)
 		return;
 	p->peer_use = use;
+	fit_group(e, p->cfg.group);
 	tell(e, p);
 }
 
@@ -347,7 +498,20 @@ static void answer(struct engine *e, const struct note_probe *n, const struct pr
 	a.flags = p ? p->wish : 0;
 	a.observed = n->remote;
 	to.to_len = udp_addr_to_sockaddr(&n->remote, &to.to);
-	send_probe(e, sa, &a, p ? p->cfg.id : 0, &to, n->ifindex);
+	send_probe(e, sa, &a, PROBE_LEN, p ? p->cfg.id : 0, &to, n->ifindex);
+}
+
+/* True: it was an answer to one of these. */
+static bool answered_sized(struct engine *e, struct path *p, const struct probe *probe, usec_t now)
+{
+	struct pmtu_view v;
+
+	if (!pmtu_asked(&p->mtu, probe->nonce))
+		return false;
+	p->mtu_at = 0;
+	if (mtu_view(e, p, &v))
+		mtu_changed(e, p, pmtu_answered(&p->mtu, &v, now));
+	return true;
 }
 
 void paths_probe(struct engine *e, const struct note_probe *n)
@@ -376,12 +540,14 @@ void paths_probe(struct engine *e, const struct note_probe *n)
 
 		if (p->cfg.epids != probe.epids)
 			continue;
+		if (answered_sized(e, p, &probe, n->received))
+			return;
 		change = probe_path_answer(&p->st, probe.nonce, n->received, &ours);
 		if (!ours)
 			continue;
 		p->observed = probe.observed;
 		if (change)
-			changed(e, p);
+			changed(e, p, n->received);
 		else if (first)
 			tell(e, p);
 		wish_of_peer(e, p, &probe);

@@ -251,6 +251,8 @@ static void counters(struct server *s, uint32_t seq)
 		k.drop_ts += c.drop_ts;
 		k.drop_ecn += c.drop_ecn;
 		k.drop_limit += c.drop_limit;
+		k.drop_too_big += c.drop_too_big;
+		k.fragmented += c.fragmented;
 		k.drop_send += dropped;
 		k.drop_tun += c.drop_tun;
 		k.keepalives += c.keepalives;
@@ -352,6 +354,7 @@ static int serve(struct server *s, const struct engine_hdr *h, size_t len)
 	struct engine *e = s->e;
 	const struct engine_id *id = (const void *)h;
 	const struct engine_path_want *want = (const void *)h;
+	const struct engine_sa_room *room = (const void *)h;
 
 	switch ((enum engine_msg_type)h->type) {
 	case ENGINE_HELLO:
@@ -393,6 +396,8 @@ static int serve(struct server *s, const struct engine_hdr *h, size_t len)
 		list_paths(s, h->seq);
 		counters(s, h->seq);
 		return 0;
+	case ENGINE_SA_ROOM:
+		return sad_room(&e->sad, room->id, room->room);
 	case ENGINE_SHUTDOWN:
 		s->stop = true;
 		return 0;

@@ -18,11 +18,13 @@
 #include <linux/types.h>
 #include "abi/steer.h"
 #include "crypto/aead.h"
+#include "crypto/rng.h"
 #include "engine/engine.h"
-#include "esp/coalesce.h"
 #include "esp/flow.h"
 #include "esp/segment.h"
 #include "esp/tos.h"
+#include "esp/toobig.h"
+#include "worker_impl.h"
 
 enum { TUN_BURST = 64, TUN_BUF = 80 << 10, EVENTS = 8 };
 
@@ -30,21 +32,6 @@ enum { TUN_BURST = 64, TUN_BUF = 80 << 10, EVENTS = 8 };
 enum { TUN_PAD = 16 - sizeof(struct virtio_net_hdr) };
 
 enum source { SRC_TUN, SRC_UDP4, SRC_UDP6, SRC_RAW4, SRC_RAW6, SRC_STOP };
-
-struct worker {
-	struct engine *e;
-	int index;
-	pthread_t thread;
-	int ep, tun_fd;
-	struct engine_sockets sock;
-	usec_t now; /* of this batch */
-	uint8_t *tun_buf;
-	struct sad_cache cache;
-	struct udp_txq tx;
-	struct udp_rxq rx;
-	struct coalesce co;
-	struct worker_counters c;
-};
 
 /* Between two words about a peer whose address changes all the time. */
 #define MOVED_PAUSE_USEC (100 * USEC_PER_MSEC)
@@ -110,7 +97,7 @@ static uint32_t burst_size(const struct sa *sa, size_t esp_max)
 	return n > UDP_GSO_SEGS ? UDP_GSO_SEGS : n;
 }
 
-static void send_segments(struct worker *w, struct sa *sa, struct segment *s)
+void worker_send(struct worker *w, struct sa *sa, struct segment *s)
 {
 	struct sa_counters *c = &sa->counters[w->index];
 	struct aead *enc = sa_enc(sa, w->index);
@@ -181,7 +168,12 @@ static void outbound(struct worker *w, uint8_t *buf, size_t len)
 		w->c.drop_no_policy++;
 		return;
 	}
-	send_segments(w, sa, &s);
+	if (mss_carried(s.pkt, &s.in))
+		mss_clamp(buf + sizeof(*vh), &s.in, sa_inner_max(sa));
+	if (segment_max(&s) > sa_inner_max(sa))
+		worker_oversize(w, sa, &s);
+	else
+		worker_send(w, sa, &s);
 }
 
 /* The library's read is a cancellation point, which costs two atomic operations a packet. */
@@ -321,6 +313,8 @@ static void deliver(struct worker *w, const struct arrival *a, struct sa *sa, ui
 	}
 	if (!take_tos(w, a, sa, text, &in))
 		return;
+	if (mss_carried(text, &in))
+		mss_clamp(text, &in, sa_inner_max(sa));
 	c->in_packets++;
 	c->in_octets += in.len;
 	coalesce_add(&w->co, text, &in);
@@ -519,6 +513,7 @@ static void worker_free(struct worker *w)
 	udp_txq_clear(&w->tx);
 	udp_rxq_clear(&w->rx);
 	free(w->tun_buf);
+	free(w->scratch);
 	free(w);
 }
 
@@ -531,8 +526,12 @@ static int prepare(struct worker *w)
 	w->sock = e->sock[w->index];
 	w->ep = epoll_create1(EPOLL_CLOEXEC);
 	w->tun_buf = aligned_alloc(4096, TUN_BUF);
-	if (w->ep < 0 || !w->tun_buf)
+	w->scratch = aligned_alloc(4096, TUN_BUF);
+	if (w->ep < 0 || !w->tun_buf || !w->scratch)
 		return -ENOMEM;
+	r = rng_bytes(&w->frag_id, sizeof(w->frag_id));
+	if (r < 0)
+		return r;
 	coalesce_init(&w->co, e->tun.uso, tun_emit, w);
 	r = udp_txq_init(&w->tx);
 	if (r == 0)
@@ -585,6 +584,7 @@ void worker_join(struct worker *w)
 	pthread_join(w->thread, NULL);
 	/* Plaintext was in these. */
 	secret_wipe(w->tun_buf, TUN_BUF);
+	secret_wipe(w->scratch, TUN_BUF);
 	worker_free(w);
 }
 

@@ -213,6 +213,8 @@ int sa_new(const struct engine_sa *req, int driver, int threads, struct sa **ret
 	sa->spi_in = req->spi_in;
 	sa->spi_out = req->spi_out;
 	sa->mark = req->mark;
+	sa->group = req->group;
+	sa->room_agent = req->room;
 	sa->flags = req->flags;
 	sa->encr_id = req->encr_id;
 	sa->key_bits = req->key_bits;

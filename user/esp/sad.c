@@ -11,6 +11,10 @@
 
 enum { HEADS = 1 << 16, RANGES_MIN = 16 };
 
+/* A path that carries less is none, and no inner packet has to be cut smaller: RFC 791 68 octets.
+ */
+enum { ROOM_LEAST = 256, INNER_LEAST = 68 };
+
 /* Grows at its end in place; an SA that leaves leaves a hole, the next copy has none. */
 struct sad_ranges {
 	_Atomic uint32_t n;
@@ -35,6 +39,7 @@ int sad_init(struct sad *sad)
 	epoch_init(&sad->epoch);
 	hash_init(&sad->by_id);
 	hash_init(&sad->by_replaces);
+	hash_init(&sad->by_group);
 	atomic_init(&sad->generation, 1);
 	sad->in = reserve(STEER_SA_MAX * sizeof(*sad->in));
 	sad->head = reserve(HEADS * sizeof(*sad->head));
@@ -260,7 +265,7 @@ static void hide(struct sad *sad, struct sa *sa)
 		disappear(sad, sa);
 }
 
-/* ---- adding and removing: the control thread ---- */
+/* ---- finding: the control thread ---- */
 
 struct sa *sad_find(const struct sad *sad, uint32_t id)
 {
@@ -275,6 +280,73 @@ struct sa *sad_heir(const struct sad *sad, uint32_t id)
 
 	return n ? hash_entry(n, struct sa, by_replaces) : NULL;
 }
+
+/* ---- what fits the paths: the control thread ---- */
+
+static void fit(struct sa *sa)
+{
+	uint32_t room = sa->room_agent < sa->room_paths ? sa->room_agent : sa->room_paths;
+	size_t max;
+
+	if (room != SA_ROOM_ANY) {
+		max = esp_inner_max(&sa->out,
+				    room - (sa->flags & ENGINE_SA_ENCAP ? UDP_HEADER : 0));
+		room = max < INNER_LEAST ? INNER_LEAST : (uint32_t)max;
+	}
+	atomic_store_explicit(&sa->inner_max, room, memory_order_relaxed);
+}
+
+static uint32_t room_or_any(uint32_t room)
+{
+	return room < ROOM_LEAST ? SA_ROOM_ANY : room;
+}
+
+static void join_group(struct sad *sad, struct sa *sa)
+{
+	struct hash_node *other = sa->group ? hash_find(&sad->by_group, sa->group) : NULL;
+
+	sa->room_agent = room_or_any(sa->room_agent);
+	sa->room_paths = other ? hash_entry(other, struct sa, by_group)->room_paths : SA_ROOM_ANY;
+	if (sa->group)
+		hash_add(&sad->by_group, &sa->by_group, sa->group);
+	fit(sa);
+}
+
+int sad_room(struct sad *sad, uint32_t id, uint32_t room)
+{
+	struct sa *sa = sad_find(sad, id);
+
+	if (!sa)
+		return -ENOENT;
+	sa->room_agent = room_or_any(room);
+	fit(sa);
+	return 0;
+}
+
+void sad_group_room(struct sad *sad, uint32_t group, uint32_t room)
+{
+	hash_for_each (it, tmp, &sad->by_group, group) {
+		struct sa *sa = hash_entry(it, struct sa, by_group);
+
+		sa->room_paths = room_or_any(room);
+		fit(sa);
+	}
+}
+
+uint64_t sad_group_sent(const struct sad *sad, uint32_t group)
+{
+	uint64_t sum = 0;
+
+	hash_for_each (it, tmp, &sad->by_group, group) {
+		struct sa_counters c;
+
+		sa_sum(hash_entry(it, struct sa, by_group), &c);
+		sum += c.out_packets;
+	}
+	return sum;
+}
+
+/* ---- adding and removing: the control thread ---- */
 
 static int insert(struct sad *sad, struct sa *sa)
 {
@@ -292,6 +364,7 @@ static int insert(struct sad *sad, struct sa *sa)
 	hash_add(&sad->by_id, &sa->by_id, sa->id);
 	if (sa->replaces)
 		hash_add(&sad->by_replaces, &sa->by_replaces, sa->replaces);
+	join_group(sad, sa);
 	return 0;
 }
 
@@ -303,6 +376,7 @@ static void remove_sa(struct sad *sad, struct sa *sa)
 	last->at = sa->at;
 	hash_remove(&sad->by_id, &sa->by_id);
 	hash_remove(&sad->by_replaces, &sa->by_replaces);
+	hash_remove(&sad->by_group, &sa->by_group);
 }
 
 /* Nothing of it can be reached any more: free it when nobody looks at it. */
@@ -501,5 +575,6 @@ void sad_clear(struct sad *sad)
 		munmap((void *)sad->head, HEADS * sizeof(*sad->head));
 	hash_clear(&sad->by_id);
 	hash_clear(&sad->by_replaces);
+	hash_clear(&sad->by_group);
 	memset(sad, 0, sizeof(*sad));
 }

@@ -103,6 +103,15 @@ int segment_init(struct segment *s, const struct virtio_net_hdr *vh, uint8_t *pk
 	return 0;
 }
 
+bool segment_resize(struct segment *s, size_t max)
+{
+	if (max <= s->hdr_len)
+		return false;
+	s->size = max - s->hdr_len;
+	s->count = (uint32_t)((s->left + s->size - 1) / s->size);
+	return true;
+}
+
 static void ip_header(struct segment *s, uint8_t *dst, size_t len)
 {
 	if (s->family == 6) {

@@ -131,6 +131,7 @@ int esp_raw_open(int family, int *ret_fd)
 	if (fd < 0)
 		return -errno;
 	big_buffers(fd);
+	udp_allow_fragments(fd, family, false);
 	r = recv_info(fd, family);
 	if (r < 0) {
 		close(fd);

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Inner packets that are too large for the path. TCP super-packets are cut smaller than their
+ * sender thought, datagrams into fragments where that is allowed; whoever can send less is told.
+ * Rare: the sender's kernel remembers. */
+#include <linux/virtio_net.h>
+#include <netinet/in.h>
+#include <unistd.h>
+
+#include <linux/types.h>
+#include "abi/steer.h"
+#include "esp/flow.h"
+#include "esp/ipfrag.h"
+#include "esp/segment.h"
+#include "esp/toobig.h"
+#include "worker_impl.h"
+
+/* ICMP errors: a second's worth at once, and as many in each second after it. */
+enum { ERRORS_PER_SEC = 1000 };
+
+static bool may_tell(struct worker *w)
+{
+	if (w->now >= w->errors_since + USEC_PER_SEC) {
+		w->errors_since = w->now;
+		w->errors = ERRORS_PER_SEC;
+	}
+	if (w->errors == 0)
+		return false;
+	w->errors--;
+	return true;
+}
+
+/* To the sender of a packet, by the device it came from. */
+static void tell(struct worker *w, const uint8_t *pkt, const struct inner *in, size_t max)
+{
+	static const struct virtio_net_hdr plain;
+	uint8_t error[TOOBIG_MAX];
+	struct iovec iov[2] = { { (void *)&plain, sizeof(plain) }, { error, 0 } };
+	uint16_t mtu = max > UINT16_MAX ? UINT16_MAX : (uint16_t)max;
+
+	/* Less than that no IPv6 host believes: what is smaller we cut. */
+	if (in->family == 6 && mtu < IPFRAG_IPV6_MIN)
+		mtu = IPFRAG_IPV6_MIN;
+	if (in->len <= mtu || !may_tell(w))
+		return;
+	iov[1].iov_len = toobig_build(pkt, in, mtu, error);
+	if (iov[1].iov_len && writev(w->tun_fd, iov, 2) < 0)
+		w->c.drop_tun++;
+}
+
+static bool send_fragment(struct worker *w, struct sa *sa, struct ipfrag *f, size_t max,
+			  const struct inner *in)
+{
+	uint32_t mark = sa->mark | STEER_MARK(0, flow_slot(in, w->e->flow_seed), 0);
+	uint8_t *p = udp_txq_room(&w->tx, esp_len(&sa->out, max));
+	size_t n = ipfrag_next(f, p + sa->out.hdr), len;
+	struct sa_counters *c = &sa->counters[w->index];
+	struct aead *enc = sa_enc(sa, w->index);
+	const struct udp_dest *dest;
+	int fd = engine_route(w->e, sa, w->index, &dest);
+	unsigned reached;
+	uint64_t seq;
+	bool ok;
+
+	if (n == 0)
+		return false;
+	ok = sa_take_seq(sa, 1, n, &seq, &reached);
+	if (reached)
+		engine_tell_limits(w->e, sa, reached);
+	if (!ok) {
+		w->c.drop_limit++;
+		return false;
+	}
+	if (!enc ||
+	    esp_encap(enc, &sa->out, seq, p, n, in->family == 4 ? ESP_NH_IPV4 : ESP_NH_IPV6) < 0) {
+		w->c.crypto_errors++;
+		return false;
+	}
+	len = esp_len(&sa->out, n);
+	c->out_packets++;
+	c->out_octets += n;
+	c->last_out = w->now;
+	udp_txq_add(&w->tx, fd, dest, mark, in->tos & sa->tos_mask, len,
+		    sa->flags & ENGINE_SA_ENCAP ? len : 0, 1);
+	return true;
+}
+
+/* One packet, in->len octets at pkt. */
+static void datagram(struct worker *w, struct sa *sa, const uint8_t *pkt, const struct inner *in)
+{
+	size_t max = sa_inner_max(sa);
+	struct ipfrag f;
+
+	if (!ipfrag_allowed(pkt, in->family, in->len) ||
+	    ipfrag_init(&f, pkt, in->family, in->len, max, w->frag_id++) < 0) {
+		w->c.drop_too_big++;
+		tell(w, pkt, in, max);
+		return;
+	}
+	w->c.fragmented++;
+	while (send_fragment(w, sa, &f, max, in))
+		;
+}
+
+/* A super-packet of TCP has no borders: it is cut anew. Its sender is told all the same, since his
+ * next single segment would be dropped. */
+static void stream(struct worker *w, struct sa *sa, struct segment *s)
+{
+	size_t max = sa_inner_max(sa);
+	struct segment first = *s;
+
+	first.in.len = (uint32_t)segment_next(&first, w->scratch);
+	tell(w, w->scratch, &first.in, max);
+	if (!segment_resize(s, max)) {
+		w->c.drop_too_big += s->count;
+		return;
+	}
+	w->c.tun_rx_packets += s->count - first.count;
+	worker_send(w, sa, s);
+}
+
+void worker_oversize(struct worker *w, struct sa *sa, struct segment *s)
+{
+	struct inner in = s->in;
+
+	if (s->hdr_len == 0) {
+		datagram(w, sa, s->pkt, &in);
+		return;
+	}
+	if (s->proto == IPPROTO_TCP) {
+		stream(w, sa, s);
+		return;
+	}
+	while ((in.len = (uint32_t)segment_next(s, w->scratch)))
+		datagram(w, sa, w->scratch, &in);
+}

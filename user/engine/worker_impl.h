@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Between the files of a packet thread: worker.c, oversize.c. */
+#ifndef BRAID_ENGINE_WORKER_IMPL_H
+#define BRAID_ENGINE_WORKER_IMPL_H
+
+#include <pthread.h>
+
+#include "engine/engine.h"
+#include "esp/coalesce.h"
+
+struct segment;
+
+struct worker {
+	struct engine *e;
+	int index;
+	pthread_t thread;
+	int ep, tun_fd;
+	struct engine_sockets sock;
+	usec_t now; /* of this batch */
+	uint8_t *tun_buf;
+	struct sad_cache cache;
+	struct udp_txq tx;
+	struct udp_rxq rx;
+	struct coalesce co;
+	struct worker_counters c;
+	uint8_t *scratch;    /* one packet, before it is cut; as large as tun_buf */
+	uint32_t frag_id;    /* of IPv6 fragments */
+	unsigned errors;     /* ICMP errors that may be sent now */
+	usec_t errors_since; /* when that was counted */
+};
+
+/* Cut, encrypt and queue what fits. */
+void worker_send(struct worker *w, struct sa *sa, struct segment *s);
+/* The same for packets that do not fit the path. */
+void worker_oversize(struct worker *w, struct sa *sa, struct segment *s);
+
+#endif
