@@ -344,8 +344,10 @@ check "an SA with limits" limit_sas
 drive_a watch 3 >"$dir/events" &
 watcher=$!
 sleep 0.3
-check "packets up to the hard limit and none beyond [REK-16]" bash -c "
-	ip netns exec $A ping -c 60 -i 0.01 -W 1 -q 10.1.0.2 | tee /dev/stderr | grep -q ' 30 received'"
+# the ends of earlier transfers may take one or two of them
+check "packets up to the hard limit [REK-16]" bash -c "
+	ip netns exec $A ping -c 60 -i 0.01 -W 1 -q 10.1.0.2 | tee /dev/stderr | grep -qE ' (2[5-9]|30) received'"
+check "and none beyond" bash -c "$B/tests/netns/engine_drive $dir/1/engine.sock list | tee /dev/stderr | grep -q 'sa 1 .*out 30 '"
 wait "$watcher"
 check "each limit is told once" bash -c "[ \"\$(grep limit $dir/events | tr '\n' ' ')\" = 'limit 1 hard 0 limit 1 hard 1 ' ]"
 drive_a del 1
