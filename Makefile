@@ -220,11 +220,11 @@ C_FILES  = $(filter-out vmlinux.h,$(shell git ls-files '*.c' '*.h'))
 SH_FILES = $(shell git ls-files '*.sh' tests/run tests/interop/run .ci/run)
 
 .PHONY: check check-format check-includes check-werror check-shell check-abi check-man check-lint
-.PHONY: requirements check-requirements
+.PHONY: requirements check-requirements check-compare
 check:
 	@$(MAKE) --no-print-directory deps
 	@$(MAKE) --no-print-directory -k check-format check-includes check-shell check-abi check-man \
-		check-requirements check-werror check-lint && echo 'check: nothing found'
+		check-requirements check-compare check-werror check-lint && echo 'check: nothing found'
 check-format:
 	$(call say,FORMAT,$(words $(C_FILES)) files)
 	$(Q)clang-format --dry-run -Werror $(C_FILES)
@@ -248,6 +248,9 @@ requirements:
 check-requirements:
 	$(call say,REQS,tests/requirements)
 	$(Q)python3 tests/requirements.py --quiet $(wildcard tests/requirements/*.txt)
+check-compare:
+	$(call say,COMPARE,constant time)
+	$(Q)tests/check_compare.sh
 check-werror:
 	$(Q)$(MAKE) --no-print-directory -j$(JOBS) B=$(B)/gcc CFLAGS='$(CFLAGS) -Werror' all
 	$(Q)$(MAKE) --no-print-directory -j$(JOBS) B=$(B)/clang CC=$(CLANG) CFLAGS='$(CFLAGS) -Werror' all

@@ -201,6 +201,40 @@ Test(bad_answer, child_not_found)
 	cr_assert_eq(d->n, 0);
 }
 
+/* [REK-12]: again and again, later each time; after minutes the two ends do not agree about what
+ * there is, and the IKE SA is closed. */
+Test(bad_answer, temporary_failure_for_ever)
+{
+	for (unsigned i = 0; i < 2; i++) {
+		usec_t start = d->now, asked_at = d->now, pause = 0;
+		unsigned tries = 0;
+
+		questions[i]();
+		while (asked.hdr.exchange == CREATE_CHILD_SA) {
+			cr_assert_lt(++tries, 20);
+			answer_notify(N_TEMPORARY_FAILURE);
+			while (!d->n && d->now < start + 1800 * USEC_PER_SEC)
+				duo_wait(d, USEC_PER_SEC / 4);
+			cr_assert_eq(d->n, 1);
+			cr_assert(duo_take(d, &request));
+			memset(&asked, 0, sizeof(asked));
+			cr_assert(duo_open(d, DUO_I, 0, &request, &asked));
+			if (asked.hdr.exchange != CREATE_CHILD_SA)
+				break;
+			cr_assert_geq(d->now - asked_at, pause);
+			pause = d->now - asked_at;
+			asked_at = d->now;
+		}
+		cr_assert_geq(tries, 5);
+		cr_assert_geq(d->now - start, 60 * USEC_PER_SEC);
+		cr_assert_leq(d->now - start, 600 * USEC_PER_SEC);
+		cr_assert_eq(asked.n_deletes, 1);
+		cr_assert_eq(asked.deletes[0].protocol, PROTO_IKE);
+		teardown();
+		setup();
+	}
+}
+
 /* ---- an SA that was not offered ---- */
 
 enum oddity {

@@ -113,7 +113,7 @@ Test(bad_auth, request_said_again_is_fine)
 	cr_assert_eq(d->e[DUO_R].child_adds, 1);
 }
 
-/* [AUT-9] [AUT-2] [ROB-2] */
+/* [AUT-9] [AUT-2] */
 Test(bad_auth, request_with_a_difference)
 {
 	static const struct {

@@ -264,6 +264,35 @@ Test(ts, lists)
 	sim_free(s);
 }
 
+/* [TS-4]: of two Child SAs that have something in common with the offer the one that has its first
+ * selector, of a packet that waits, say; if none has, the first. */
+Test(ts, first_selector_decides)
+{
+	static const struct {
+		const char *first, *name, *got;
+	} rows[] = { { "10.2.5.5/32", "more", "10.2.0.0/16" },
+		     { "10.9.5.5/32", "net", "10.9.0.0/16" },
+		     { "10.7.0.0/16", "net", "10.9.0.0/16" } };
+
+	for (unsigned i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct sim *s = sim_new(17 + i, false);
+		struct ike_child_cfg *a = &s->side[A].child[0][0], *b = s->side[B].child[0];
+
+		a->n_remote_ts = 2;
+		a->remote_ts[0] = sim_ts(rows[i].first);
+		a->remote_ts[1] = sim_ts("10.0.0.0/8");
+		b[0].local_ts[0] = sim_ts("10.9.0.0/16");
+		b[1].local_ts[0] = sim_ts("10.2.0.0/16");
+		b[0].n_remote_ts = b[1].n_remote_ts = 1;
+		b[0].remote_ts[0] = b[1].remote_ts[0] = a->local_ts[0];
+		go(s);
+		cr_assert(sim_mirrored(s, 1));
+		cr_assert_str_eq(s->side[B].children[0].name, rows[i].name);
+		expect(&s->side[A].children[0].ts_remote[0], rows[i].got);
+		sim_free(s);
+	}
+}
+
 /* "dynamic" without virtual address is the outer address */
 Test(ts, dynamic_is_outer_address)
 {

@@ -4,6 +4,7 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "sim_assert.h"
@@ -474,6 +475,51 @@ Test(liveness, dead_peer)
 	cr_assert(strstr(sim_text(&s->side[A], IKE_EV_IKE_DOWN), "no answer from"));
 	cr_assert_eq(s->side[A].n_children, 0);
 	cr_assert_eq(s->side[A].spis, 0);
+	sim_free(s);
+}
+
+/* [INF-12] [MID-16] what an attacker can repeat or make up is no sign of life. */
+Test(liveness, replays_and_noise)
+{
+	struct sim *s = sim_new(85, false);
+	static struct sim_packet old[8];
+	unsigned n = 0;
+
+	s->side[A].conn[0].dpd_delay = 10 * USEC_PER_SEC;
+	up_with(s);
+	/* of an exchange that is over: both directions, of which those to A count */
+	cr_assert_eq(ike_rekey(s->side[B].ike, "c", "net", 5, s->now), 0);
+	for (unsigned steps = 0; steps < 12; steps++) {
+		sim_drain(s, B);
+		for (unsigned i = 0; i < SIM_WIRE && n < 8; i++) {
+			if (!s->wire[i].used || s->wire[i].to != A)
+				continue;
+			old[n] = s->wire[i];
+			old[n].buf = malloc(old[n].len);
+			memcpy(old[n].buf, s->wire[i].buf, old[n].len);
+			n++;
+		}
+		sim_steps(s, 1);
+	}
+	cr_assert_geq(n, 2);
+	s->cut[B] = true;
+	for (unsigned sec = 0; sec < 200 && ike_sa_count(s->side[A].ike); sec++) {
+		sim_run(s, USEC_PER_SEC);
+		for (unsigned i = 0; i < 2 * n; i++) {
+			struct ike_path p = { .local = old[i / 2].dst, .remote = old[i / 2].src };
+			uint8_t *copy = malloc(old[i / 2].len);
+
+			memcpy(copy, old[i / 2].buf, old[i / 2].len);
+			copy[old[i / 2].len - 1] ^= i & 1;
+			ike_recv(s->side[A].ike, &p, copy, old[i / 2].len, s->now);
+			free(copy);
+		}
+		sim_drain(s, A);
+	}
+	cr_assert_eq(ike_sa_count(s->side[A].ike), 0);
+	cr_assert(strstr(sim_text(&s->side[A], IKE_EV_IKE_DOWN), "no answer from"));
+	while (n--)
+		free(old[n].buf);
 	sim_free(s);
 }
 

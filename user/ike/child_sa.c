@@ -281,7 +281,7 @@ static uint16_t try_child(const struct ike_sa *sa, const struct ike_child_cfg *c
 	/* a rekey repeats the mode of the SA it replaces (1.3.3) */
 	if ((rekeyed ? rekeyed->mode : cfg->mode) == CHILD_TRANSPORT && !transport)
 		return N_NO_PROPOSAL_CHOSEN;
-	if (!suite_select(&in->sa, PROTO_ESP, cfg->proposals, cfg->n_proposals, with_ke,
+	if (!suite_select(&in->sa, PROTO_ESP, 4, cfg->proposals, cfg->n_proposals, with_ke,
 			  in->ke_group, &d->suite, &d->proposal, &spi) ||
 	    spi < ESP_SPI_MIN)
 		return N_NO_PROPOSAL_CHOSEN;
@@ -307,28 +307,51 @@ static uint16_t worse(uint16_t a, uint16_t b)
 	return !a || a == N_NO_PROPOSAL_CHOSEN ? b : a;
 }
 
-uint16_t child_negotiate(struct ike *ike, struct ike_sa *sa, const struct ike_msg *in,
-			 const struct child_sa *rekeyed, bool with_ke, struct child_deal *d)
+/* Of our Child SAs the first that has something in common with the peer's offer, but before it one
+ * that has the first selectors whole, which may be those of a packet that waits: "If the
+ * responder's policy allows it to accept the first selector of TSi and TSr, then the responder MUST
+ * narrow the Traffic Selectors to a subset that includes the initiator's first choices" (2.9). */
+static uint16_t choose_child(const struct ike_sa *sa, const struct ike_msg *in,
+			     const struct child_sa *rekeyed, bool with_ke, struct child_deal *d)
 {
 	const struct ike_conn_cfg *conn = &sa->conn->c;
-	uint16_t refusal = 0, r = 0;
+	struct child_deal deal = *d;
+	uint16_t refusal = 0, r;
 
-	if (sa->n_children >= IKE_CHILDREN_MAX)
-		return N_NO_ADDITIONAL_SAS;
 	for (unsigned i = 0; i < conn->n_children; i++) {
 		const struct ike_child_cfg *cfg = &conn->children[i];
+		bool first;
 
 		if (rekeyed && strcmp(cfg->name, rekeyed->name))
 			continue;
-		r = try_child(sa, cfg, in, rekeyed, with_ke, d);
-		if (!r)
+		r = try_child(sa, cfg, in, rekeyed, with_ke, &deal);
+		if (r) {
+			refusal = worse(refusal, r);
+			continue;
+		}
+		first = ts_keeps_first(&in->tsi, deal.ts_remote, deal.n_ts_remote) &&
+			ts_keeps_first(&in->tsr, deal.ts_local, deal.n_ts_local);
+		if (first || !d->cfg)
+			*d = deal;
+		if (first)
 			break;
-		refusal = worse(refusal, r);
 	}
-	if (r || !conn->n_children)
-		return refusal ? refusal : N_TS_UNACCEPTABLE;
-	if (!d->cfg)
-		return N_NO_ADDITIONAL_SAS; /* its configuration is gone: what there is stays */
+	if (d->cfg || refusal)
+		return d->cfg ? 0 : refusal;
+	/* where its configuration is gone, what there is stays */
+	return rekeyed ? N_NO_ADDITIONAL_SAS : N_TS_UNACCEPTABLE;
+}
+
+uint16_t child_negotiate(struct ike *ike, struct ike_sa *sa, const struct ike_msg *in,
+			 const struct child_sa *rekeyed, bool with_ke, struct child_deal *d)
+{
+	uint16_t refusal;
+
+	if (sa->n_children >= IKE_CHILDREN_MAX)
+		return N_NO_ADDITIONAL_SAS;
+	refusal = choose_child(sa, in, rekeyed, with_ke, d);
+	if (refusal)
+		return refusal;
 	/* with the wrong group the SPI is not taken yet: INVALID_KE_PAYLOAD follows */
 	if (with_ke && d->suite.ke && (!in->has_ke || in->ke_group != d->suite.ke))
 		return N_INVALID_KE_PAYLOAD;

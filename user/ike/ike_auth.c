@@ -211,7 +211,7 @@ static bool suite_fits(const struct ike_conn_cfg *c, const struct suite *s)
 	uint8_t number;
 
 	suite_answer(&offer, PROTO_IKE, s, 1, 0, 0);
-	return suite_select(&offer, PROTO_IKE, c->proposals, c->n_proposals, true, s->ke, &again,
+	return suite_select(&offer, PROTO_IKE, 0, c->proposals, c->n_proposals, true, s->ke, &again,
 			    &number, &spi);
 }
 

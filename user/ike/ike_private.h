@@ -458,10 +458,11 @@ bool cookie_valid(struct ike *ike, const struct ike_msg *in, const struct ike_pa
 
 void suite_offer(struct sa_payload *out, uint8_t protocol, const struct ike_proposal *p, uint8_t n,
 		 uint8_t spi_len, uint64_t spi, bool with_ke);
-/* Responder: ke_hint is the group of the peer's KE payload, preferred to save a round. */
-bool suite_select(const struct sa_payload *offer, uint8_t protocol, const struct ike_proposal *p,
-		  uint8_t n, bool with_ke, uint16_t ke_hint, struct suite *ret_suite,
-		  uint8_t *ret_number, uint64_t *ret_spi);
+/* Responder: spi_len is 0 in IKE_SA_INIT, 8 in a rekey of the IKE SA, 4 for ESP (3.3.1); ke_hint is
+ * the group of the peer's KE payload, preferred to save a round. */
+bool suite_select(const struct sa_payload *offer, uint8_t protocol, uint8_t spi_len,
+		  const struct ike_proposal *p, uint8_t n, bool with_ke, uint16_t ke_hint,
+		  struct suite *ret_suite, uint8_t *ret_number, uint64_t *ret_spi);
 void suite_answer(struct sa_payload *out, uint8_t protocol, const struct suite *s, uint8_t number,
 		  uint8_t spi_len, uint64_t spi);
 /* Initiator: the answer must be one of our proposals with one transform per type (3.3.6). */
@@ -486,6 +487,8 @@ void ts_put(struct ts_list *out, const struct ike_ts *in, uint8_t n);
  * something proposed was left out. */
 uint8_t ts_narrow(const struct ts_list *peer, const struct ike_ts *own, uint8_t n,
 		  struct ike_ts out[IKE_TS_MAX], bool *ret_more);
+/* Is all of the first selector that the peer proposes in what was narrowed? */
+bool ts_keeps_first(const struct ts_list *peer, const struct ike_ts *out, uint8_t n);
 /* Every selector received lies within one of ours; copies them to out. 0 = not so. */
 uint8_t ts_accept(const struct ts_list *got, const struct ike_ts *own, uint8_t n,
 		  struct ike_ts out[IKE_TS_MAX]);

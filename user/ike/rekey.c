@@ -314,7 +314,7 @@ enum after ike_rekey_request(struct ike *ike, struct ike_sa *sa, const struct ik
 		msg_put_notify(m, PROTO_NONE, NULL, 0, N_TEMPORARY_FAILURE, NULL, 0);
 		return AFTER_ANSWER;
 	}
-	if (!suite_select(&in->sa, PROTO_IKE, conn->proposals, conn->n_proposals, true,
+	if (!suite_select(&in->sa, PROTO_IKE, 8, conn->proposals, conn->n_proposals, true,
 			  in->ke_group, &suite, &number, &spi_i) ||
 	    !spi_i) {
 		log_ike(sa, LOG_WARN_,

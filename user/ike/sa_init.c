@@ -339,7 +339,7 @@ static struct conn *choose(struct ike *ike, const struct ike_path *path, const s
 		if (!conn_fits_path(&c->c, path))
 			continue;
 		*ret_any = true;
-		if (suite_select(&in->sa, PROTO_IKE, c->c.proposals, c->c.n_proposals, true,
+		if (suite_select(&in->sa, PROTO_IKE, 0, c->c.proposals, c->c.n_proposals, true,
 				 in->ke_group, ret_suite, ret_number, &spi))
 			return c;
 	}

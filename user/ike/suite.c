@@ -248,20 +248,14 @@ static bool pick_ke(const struct proposal *p, const struct ike_proposal *own, ui
 	return false;
 }
 
-/* "four octets for AH and ESP"; for IKE none in IKE_SA_INIT and eight in a rekey (3.3.1). */
-static bool spi_len_fits(const struct proposal *p)
-{
-	return p->protocol == PROTO_IKE ? p->spi_len == 0 || p->spi_len == 8 : p->spi_len == 4;
-}
-
 static bool match(const struct proposal *p, const struct ike_proposal *own, uint8_t protocol,
-		  uint16_t ke_hint, struct suite *ret)
+		  uint8_t spi_len, uint16_t ke_hint, struct suite *ret)
 {
 	struct suite s = { 0 };
 	struct ike_alg encr, integ = { 0 };
 	uint16_t esn = 0;
 
-	if (p->protocol != protocol || !spi_len_fits(p) || !types_known(p) ||
+	if (p->protocol != protocol || p->spi_len != spi_len || !types_known(p) ||
 	    !pick_alg(p, TRANSFORM_ENCR, own->encr, own->n_encr, &encr))
 		return false;
 	s.encr = encr.id;
@@ -292,16 +286,16 @@ static bool match(const struct proposal *p, const struct ike_proposal *own, uint
 	return true;
 }
 
-bool suite_select(const struct sa_payload *offer, uint8_t protocol, const struct ike_proposal *cfg,
-		  uint8_t n, bool with_ke, uint16_t ke_hint, struct suite *ret_suite,
-		  uint8_t *ret_number, uint64_t *ret_spi)
+bool suite_select(const struct sa_payload *offer, uint8_t protocol, uint8_t spi_len,
+		  const struct ike_proposal *cfg, uint8_t n, bool with_ke, uint16_t ke_hint,
+		  struct suite *ret_suite, uint8_t *ret_number, uint64_t *ret_spi)
 {
 	struct lines l;
 
 	lines_make(&l, protocol, cfg, n, with_ke);
 	for (unsigned i = 0; i < l.n; i++) {
 		for (unsigned j = 0; j < offer->n; j++) {
-			if (!match(&offer->p[j], &l.p[i], protocol, ke_hint, ret_suite))
+			if (!match(&offer->p[j], &l.p[i], protocol, spi_len, ke_hint, ret_suite))
 				continue;
 			*ret_number = offer->p[j].number;
 			*ret_spi = offer->p[j].spi;

@@ -192,6 +192,17 @@ uint8_t ts_narrow(const struct ts_list *peer, const struct ike_ts *own, uint8_t 
 	return k;
 }
 
+bool ts_keeps_first(const struct ts_list *peer, const struct ike_ts *out, uint8_t n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		struct ike_ts r;
+
+		if (peer->n && cut(&peer->ts[0], &out[i], &r) && same_as_wire(&r, &peer->ts[0]))
+			return true;
+	}
+	return false;
+}
+
 uint8_t ts_accept(const struct ts_list *got, const struct ike_ts *own, uint8_t n,
 		  struct ike_ts out[IKE_TS_MAX])
 {
