@@ -13,7 +13,7 @@ struct pkey; /* opaque: a public key, or one with its private part */
 enum key_type { KEY_RSA, KEY_ECDSA, KEY_ED25519, KEY_ED448 };
 
 /* Larger RSA keys cost too much of whoever verifies with them; shorter ones are broken soon. */
-enum { KEY_RSA_BITS_MIN = 2048, KEY_RSA_BITS_MAX = 8192 };
+enum { KEY_RSA_BITS_MIN = 2048, KEY_RSA_BITS_MAX = 8192, KEY_RSA_EXPONENT_BITS_MAX = 64 };
 
 struct key_info {
 	enum key_type type;

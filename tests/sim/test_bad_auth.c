@@ -272,7 +272,8 @@ Test(bad_auth, cookie_with_an_spi)
 	cr_assert_eq(d->n, 1);
 }
 
-/* [AUT-15] [INI-7] [INF-11]: while IKE_AUTH waits for its answer anybody can say that it failed. */
+/* [AUT-15] [INI-7] [INF-11]: while IKE_AUTH waits for its answer anybody can say that it failed.
+ * [VUL-13] */
 Test(bad_auth, forged_errors_in_ike_auth)
 {
 	static const uint16_t types[] = { N_AUTHENTICATION_FAILED, N_INVALID_SYNTAX,

@@ -177,7 +177,7 @@ Test(bad_certs, no_certificate)
 	cr_assert(!believed(&s));
 }
 
-/* Only encoding 4 is read; a hash and URL is never fetched. */
+/* Only encoding 4 is read; a hash and URL is never fetched. [VUL-8] */
 Test(bad_certs, other_encodings)
 {
 	static const uint8_t encodings[] = { 0, 1, 7, 12, 13, 255 };
@@ -280,7 +280,8 @@ Test(bad_certs, too_many)
 		     MSG_INVALID_SYNTAX);
 }
 
-/* The certificate of somebody else, stolen from the wire, with the thief's own signature. */
+/* The certificate of somebody else, stolen from the wire, with the thief's own signature. [VUL-5]
+ */
 Test(bad_certs, certificate_of_another)
 {
 	struct pki_ent thief = pki_end("thief", "P-256", &sub, "DNS:thief.example");

@@ -535,7 +535,7 @@ Test(version, higher_major)
 }
 
 /* [INI-7]: an unprotected INVALID_MAJOR_VERSION from anywhere may end an attempt that got no
- * other answer, but never an IKE SA that is up. */
+ * other answer, but never an IKE SA that is up. [VUL-13] */
 Test(version, forged_error_for_an_established_sa)
 {
 	struct duo *d = established();

@@ -332,7 +332,7 @@ Test(bad_peer, child_with_foreign_selectors)
 	assert_refused(N_TS_UNACCEPTABLE);
 }
 
-/* [TS-5]: nothing but selectors nobody knows. */
+/* [TS-5]: nothing but selectors nobody knows. [VUL-17] */
 Test(bad_peer, child_without_known_selectors)
 {
 	msg_put_sa(&w, esp_offer(0xabcd0001));

@@ -469,6 +469,7 @@ Test(certs, crl_off)
 	accepted();
 }
 
+/* [VUL-7] */
 Test(certs, key_usage)
 {
 	not_believed(
@@ -476,6 +477,7 @@ Test(certs, key_usage)
 		CRL_OFF, NULL, "its key usage does not allow signatures");
 }
 
+/* [VUL-7] */
 Test(certs, extended_key_usage)
 {
 	not_believed(&(struct pki_spec){ .exts = { { 0 }, { "extendedKeyUsage", "codeSigning" } } },
@@ -504,11 +506,13 @@ static void below(struct pki_ent sub, const char *why)
 	pki_free(&sub);
 }
 
+/* [VUL-7] */
 Test(certs, issued_by_no_ca)
 {
 	below(pki_end("not a CA", "P-256", &ca, "DNS:sub.example"), "invalid CA certificate");
 }
 
+/* [VUL-7] */
 Test(certs, issuer_may_not_sign_certificates)
 {
 	below(pki_make(&(struct pki_spec){ .cn = "sub",
@@ -519,6 +523,7 @@ Test(certs, issuer_may_not_sign_certificates)
 	      "invalid CA certificate");
 }
 
+/* [VUL-7] */
 Test(certs, name_constraints)
 {
 	below(pki_make(&(struct pki_spec){
@@ -530,6 +535,7 @@ Test(certs, name_constraints)
 	      "permitted subtree violation");
 }
 
+/* [VUL-7] */
 Test(certs, path_length)
 {
 	struct pki_ent sub = pki_make(&(struct pki_spec){
@@ -549,6 +555,7 @@ Test(certs, path_length)
 	pki_free(&sub);
 }
 
+/* [VUL-5] */
 Test(certs, identity_not_in_the_certificate)
 {
 	struct pki_ent e = pki_end("a.example", "P-256", &ca,
@@ -561,6 +568,7 @@ Test(certs, identity_not_in_the_certificate)
 	refused_by_b("its certificate is not for that id");
 }
 
+/* [VUL-5] */
 Test(certs, identity_not_in_the_certificate_of_the_responder)
 {
 	struct pki_ent e = pki_end("b.example", "P-256", &ca, "DNS:bb.example");

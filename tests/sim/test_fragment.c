@@ -393,7 +393,7 @@ Test(received, forgotten_in_time)
 /* ---- too much ---- */
 
 /* [FRG-7]: a flood from somebody who made keys with us and nothing more. What is held stays
- * bounded, and the one who means it gets in. */
+ * bounded, and the one who means it gets in. [VUL-19] */
 Test(flood, before_authentication)
 {
 	struct cutter c = cutter_new();
@@ -430,7 +430,7 @@ Test(flood, before_authentication)
 	duo_free(c.d);
 }
 
-/* [FRG-7]: 64 fragments and no more. */
+/* [FRG-7]: 64 fragments and no more. [VUL-19] */
 Test(flood, number_of_fragments)
 {
 	struct cutter c = cutter_new();
@@ -449,7 +449,7 @@ Test(flood, number_of_fragments)
 	duo_free(c.d);
 }
 
-/* An established peer with the keys fills what it may; the IKE SA works on. */
+/* An established peer with the keys fills what it may; the IKE SA works on. [VUL-19] */
 Test(flood, by_the_peer)
 {
 	struct duo *d = small_duo();

@@ -5,7 +5,8 @@
  * nothing is left over, and a peer that is not to be believed is not believed because of it.
  *
  * The linker sends every symbol of libcrypto that the product's objects want through a wrapper;
- * openssl_calls.h, their list, is made from the objects, so that none is forgotten. [ROB-5]
+ * openssl_calls.h, their list, is made from the objects, so that none is forgotten. [ROB-6]
+ * [VUL-22]
  */
 #include <fnmatch.h>
 #include <stdlib.h>

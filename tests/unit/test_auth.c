@@ -162,7 +162,7 @@ static size_t raw_sign(EVP_PKEY *k, const char *md, int padding, int salt, const
 	"303d06092a864886f70d01010a3030a00d300b0609608648016503040201a11a301806092a864886f70d01"   \
 	"0108300b0609608648016503040201a203020120"
 
-/* [SIG-4] */
+/* [SIG-4] [VUL-3] */
 Test(auth, pss_parameters)
 {
 	EVP_PKEY *rsa = pki_key("RSA-2048");
@@ -211,7 +211,7 @@ Test(auth, pss_parameters)
 	EVP_PKEY_free(rsa);
 }
 
-/* EM = 00 01 FF.. 00 DigestInfo with one thing wrong, under the true private key. */
+/* EM = 00 01 FF.. 00 DigestInfo with one thing wrong, under the true private key. [VUL-1] */
 Test(auth, pkcs1_forms)
 {
 	static const char sha256[] = "3031300d060960864801650304020105000420";
@@ -280,7 +280,7 @@ Test(auth, sha1_is_refused)
 
 #define ECDSA_256 "300a06082a8648ce3d040302"
 
-/* [SIG-5] */
+/* [SIG-5] [VUL-2] */
 Test(auth, ecdsa_values)
 {
 	EVP_PKEY *ec = pki_key("P-256");

@@ -194,6 +194,7 @@ Test(ctl, garbage_gets_an_answer_each_and_costs_nothing)
 	close(fd);
 }
 
+/* [VUL-23] */
 Test(ctl, deep_json_is_refused)
 {
 	char *deep = malloc(30000);
@@ -207,6 +208,7 @@ Test(ctl, deep_json_is_refused)
 	close(fd);
 }
 
+/* [VUL-23] */
 Test(ctl, longest_line_is_served_and_a_longer_one_ends_the_connection)
 {
 	char *line = malloc(CTL_LINE_MAX + 2);
@@ -314,6 +316,7 @@ Test(ctl, slow_reader_loses_events_and_is_told_how_many)
 	close(fast);
 }
 
+/* [VUL-23] */
 Test(ctl, replies_nobody_reads_end_the_connection)
 {
 	int fd = pair(), other = pair();
@@ -328,6 +331,7 @@ Test(ctl, replies_nobody_reads_end_the_connection)
 	close(other);
 }
 
+/* [VUL-23] */
 Test(ctl, requests_in_flight_are_bounded)
 {
 	int fd = pair();
@@ -352,6 +356,7 @@ static int dial(void)
 	return fd;
 }
 
+/* [VUL-23] */
 Test(ctl, clients_are_bounded)
 {
 	int fds[CTL_CLIENTS_MAX];
@@ -382,6 +387,7 @@ Test(ctl, socket_is_private_and_taken_only_once)
 	cr_assert_eq(ctl_server_new(base, path, handler, NULL, &s), -EADDRINUSE);
 }
 
+/* [VUL-23] */
 Test(ctl, other_users_are_refused)
 {
 	if (geteuid() != 0)

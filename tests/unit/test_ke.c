@@ -262,6 +262,7 @@ static void refused(struct ke *ke, const uint8_t *value, size_t len, const char 
 	cr_assert_eq(s.b[0], 0x77, "the result was touched");
 }
 
+/* [VUL-20] */
 Test(ke, bad_values_are_refused)
 {
 	static uint8_t value[512];

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* OpenSSL runs out of memory, at every place in turn: what depends on it fails with an error,
- * leaves its error queue empty, and never believes what it would not have believed. */
+ * leaves its error queue empty, and never believes what it would not have believed. [VUL-22] */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

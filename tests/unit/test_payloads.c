@@ -265,6 +265,7 @@ Test(notify, errors_and_status)
 	cr_assert_null(msg_error_notify(&msg));
 }
 
+/* [VUL-18] */
 Test(notify, malformed)
 {
 	cr_assert_eq(get(PLD_NOTIFY, "000040"), MSG_INVALID_SYNTAX);
@@ -295,6 +296,7 @@ Test(delete, ike_and_esp)
 	assert_same(&w, PLD_DELETE);
 }
 
+/* [VUL-18] */
 Test(delete, malformed)
 {
 	static const char *const bad[] = {
@@ -353,6 +355,7 @@ Test(ts, unknown_types_counted)
 	cr_assert_eq(msg.tsr.skipped, 2);
 }
 
+/* [VUL-17] */
 Test(ts, malformed)
 {
 	static const char *const bad[] = {

@@ -136,7 +136,7 @@ Test(skf, room)
 	}
 }
 
-/* [FRG-2]: numbers that cannot be. */
+/* [FRG-2]: numbers that cannot be. [VUL-19] */
 Test(skf, numbers)
 {
 	static const struct {

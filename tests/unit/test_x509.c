@@ -51,7 +51,7 @@ Test(x509, describes)
 }
 
 /* Every prefix, and every octet changed: an error or a certificate, never more than that. [ROB-1]
- */
+ * [VUL-6] */
 Test(x509, malformed)
 {
 	struct pki_ent ca = pki_ca("CA", "P-256", NULL);
@@ -241,7 +241,8 @@ Test(x509, keys_that_are_not_taken)
 	}
 }
 
-/* A curve spelled out can be one with a generator of the attacker's choice (CVE-2020-0601). */
+/* A curve spelled out can be one with a generator of the attacker's choice (CVE-2020-0601). [VUL-6]
+ */
 Test(x509, explicit_curve)
 {
 	EVP_PKEY *k = pki_key("P-256");

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <openssl/bn.h>
 #include <openssl/core_names.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
@@ -60,12 +61,26 @@ static bool classify(EVP_PKEY *k, struct key_info *ret)
 	return bits;
 }
 
+/* With an exponent of 1 a signature is what it signs, and anybody can make it; a long one costs
+ * whoever verifies as much as signing. An issuer that signed such a key has not looked at it. */
+static bool rsa_numbers(EVP_PKEY *k)
+{
+	BIGNUM *n = NULL, *e = NULL;
+	bool ok = EVP_PKEY_get_bn_param(k, OSSL_PKEY_PARAM_RSA_N, &n) == 1 &&
+		  EVP_PKEY_get_bn_param(k, OSSL_PKEY_PARAM_RSA_E, &e) == 1 && BN_is_odd(n) &&
+		  BN_is_odd(e) && !BN_is_one(e) && BN_num_bits(e) <= KEY_RSA_EXPONENT_BITS_MAX;
+
+	BN_free(n);
+	BN_free(e);
+	return ok;
+}
+
 int pkey_wrap(EVP_PKEY *k, bool private, struct pkey **ret_key)
 {
 	struct key_info info = { 0 };
 	struct pkey *p;
 
-	if (!k || !classify(k, &info)) {
+	if (!k || !classify(k, &info) || (!private && info.type == KEY_RSA && !rsa_numbers(k))) {
 		EVP_PKEY_free(k);
 		ERR_clear_error();
 		return -ENOTSUP;
