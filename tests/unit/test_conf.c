@@ -132,7 +132,7 @@ static const struct bad syntax[] = {
 	{ "\"{start}\" = {x}\n",
 	  "1: found \"{start}\", expected a key of the file: log_level, "
 	  "allow_key_export, cookie_threshold, init_limit_half_open, block_threshold, "
-	  "half_open_timeout, include, uplink, connection, pool, secret, private, paths, "
+	  "half_open_timeout, include, uplink, connection, pool, secret, private, token, paths, "
 	  "dataplane" },
 	{ "uplink \"a\" {\n \"{start}\" = {x}\n}\n",
 	  "2: found \"{start}\", expected a key of uplink \"a\": interface, kind, weight, "

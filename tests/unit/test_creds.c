@@ -316,6 +316,46 @@ Test(creds, modes)
 	cr_expect(strstr(error, "found a secret in a file of mode 0644"), "%s", error);
 }
 
+#define TOKEN "token \"t\" { module = \"/nonexistent.so\" handle = 01 pin = 1234 }\n"
+
+/* What is wrong before any token is asked. With one: tests/netns/test_token.sh. */
+Test(creds, tokens)
+{
+	refused(HEAD LOCAL REMOTE TAIL "token \"t\" { handle = 01 pin = 1234 }\n", 7,
+		"found token \"t\" without module");
+	refused(HEAD LOCAL REMOTE TAIL "token \"t\" { module = \"/x.so\" pin = 1234 }\n", 7,
+		"found token \"t\" without handle");
+	refused(HEAD LOCAL REMOTE TAIL "token \"t\" { module = \"/x.so\" handle = 01 }\n", 7,
+		"found token \"t\" without pin");
+	refused(HEAD LOCAL REMOTE TAIL "token \"t\" { module = x.so handle = 01 pin = 1234 }\n", 7,
+		"expected its full path");
+	refused(HEAD LOCAL REMOTE TAIL
+		"token \"t\" { module = \"/x.so\" handle = 01g pin = 1234 }\n",
+		7, "expected the key's CKA_ID in hex digits");
+	refused(HEAD LOCAL REMOTE TAIL
+		"token \"t\" { module = \"/x.so\" slot = x handle = 01 pin = 1234 }\n",
+		7, "found \"x\"");
+	cr_assert(!load_mode(HEAD LOCAL REMOTE TAIL TOKEN, 0640));
+	cr_expect(strstr(error,
+			 "found a pin in a file of mode 0640, expected one that only its owner "
+			 "can read: chmod 0600"),
+		  "%s", error);
+	/* no such module, or no engine to load it */
+	refused(HEAD LOCAL REMOTE TAIL TOKEN, 7, "token \"t\", expected");
+}
+
+/* A file of PKCS#12 holds a key. */
+Test(creds, mode_of_pkcs12)
+{
+	if (system("cd pki && openssl pkcs12 -export -in gw.pem -inkey gw.key -passout pass:word "
+		   "-out gw.p12 2>/dev/null && chmod 0644 gw.p12"))
+		cr_skip("no openssl program here");
+	refused(HEAD
+		"local { auth = pubkey id = gw.example.org certs = { \"pki/gw.p12\" } }\n" REMOTE
+			TAIL "private \"k\" { file = \"pki/gw.p12\" secret = word }\n",
+		7, "found a private key in a file of mode 0644");
+}
+
 Test(creds, mistakes)
 {
 	struct pki_ent weak = pki_end("weak", "RSA-1024", &ca, "DNS:gw.example.org");

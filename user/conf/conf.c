@@ -389,6 +389,8 @@ static int build(struct parse *p)
 	if (r == 0)
 		r = each(p, "private", 1024, accept_title);
 	if (r == 0)
+		r = each(p, "token", 64, accept_title);
+	if (r == 0)
 		r = conf_build_creds(p);
 	return r < 0 ? r : conf_build_secrets(p);
 }

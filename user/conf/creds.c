@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Keys and certificates of ours: "certs" and sections "private". */
+/* Keys and certificates of ours: "certs" and sections "private" and "token". */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,26 +10,26 @@
 #include "crypto/x509.h"
 #include "ikemsg/ikemsg.h"
 
-/* ---- sections "private" ---- */
+/* fn for each section of a kind until it returns something else than 0, which is returned. */
+typedef int key_fn(struct parse *p, const struct sec *s, void *ctx);
 
-/* fn for each of them until it returns something else than 0, which is returned. */
-typedef int private_fn(struct parse *p, const struct sec *s, void *ctx);
-
-static int privates_each(struct parse *p, private_fn *fn, void *ctx)
+static int keys_each(struct parse *p, const char *kind, key_fn *fn, void *ctx)
 {
 	int r = 0;
 
 	for (size_t f = 0; f < p->n_read; f++) {
 		struct sec root = sec_root(&p->files[f]);
 
-		for (size_t i = 0; i < sec_count(&root, "private") && r == 0; i++) {
-			struct sec s = sec_sub(&root, "private", i);
+		for (size_t i = 0; i < sec_count(&root, kind) && r == 0; i++) {
+			struct sec s = sec_sub(&root, kind, i);
 
 			r = fn(p, &s, ctx);
 		}
 	}
 	return r;
 }
+
+/* ---- sections "private" ---- */
 
 /* Its passphrase: NULL if it has none. */
 static int passphrase(struct parse *p, const struct sec *s, struct secret *buf,
@@ -108,18 +109,22 @@ static int private_check(struct parse *p, const struct sec *s, void *ctx)
 }
 
 /* 1: it was the one, and the credential has its key. */
-static int private_offer(struct parse *p, const struct sec *s, void *ctx)
+static int offer(struct cred *cred, struct pkey *k)
 {
-	struct cred *cred = ctx;
-	struct pkey *k;
-	int r = private_load(p, s, &k);
-
-	if (r || !k)
-		return r;
+	if (!k)
+		return 0;
 	if (cred_take_key(cred, k))
 		return 1;
 	pkey_free(k);
 	return 0;
+}
+
+static int private_offer(struct parse *p, const struct sec *s, void *ctx)
+{
+	struct pkey *k;
+	int r = private_load(p, s, &k);
+
+	return r ? r : offer(ctx, k);
 }
 
 struct same_file {
@@ -139,6 +144,110 @@ static int private_of_file(struct parse *p, const struct sec *s, void *ctx)
 	return r ? r : 1;
 }
 
+/* ---- sections "token" ---- */
+
+enum { HANDLE_OCTETS_MAX = 64, SLOT_MAX = INT32_MAX };
+
+/* "slot_1-id_0a" */
+static int token_name(struct parse *p, const struct sec *s, char *out, size_t cap)
+{
+	const struct val *handle = sec_get(s, "handle"), *slot = sec_get(s, "slot");
+	size_t len = strlen(handle->text);
+	uint64_t n = 0;
+	int r = val_uint(p, slot, 0, SLOT_MAX, &n);
+
+	if (r < 0)
+		return r;
+	if (!len || len % 2 || len > 2 * HANDLE_OCTETS_MAX ||
+	    strspn(handle->text, "0123456789abcdefABCDEF") != len)
+		return val_fail(p, handle,
+				"found handle \"%.60s\", expected the key's CKA_ID in hex digits",
+				handle->text);
+	if (slot)
+		snprintf(out, cap, "slot_%u-id_%s", (unsigned)n, handle->text);
+	else
+		snprintf(out, cap, "id_%s", handle->text);
+	return 0;
+}
+
+static int fail_token(struct parse *p, const struct sec *s, int err, const char *why)
+{
+	switch (err) {
+	case -ENOSYS:
+		return conf_fail(p, s->file, s->line,
+				 "found token \"%.60s\", expected OpenSSL to have the engine "
+				 "pkcs11: install libengine-pkcs11-openssl",
+				 s->name);
+	case -EBUSY:
+		return conf_fail(
+			p, s->file, s->line,
+			"found another module in token \"%.60s\", expected the one that is in "
+			"use: braidd can have one, for several take p11-kit-proxy.so",
+			s->name);
+	case -ENOTSUP:
+		return conf_fail(p, s->file, s->line,
+				 "found a key of another kind in token \"%.60s\", expected RSA (%d "
+				 "to %d bits) or ECDSA on P-256, P-384 or P-521",
+				 s->name, KEY_RSA_BITS_MIN, KEY_RSA_BITS_MAX);
+	case -EIO:
+		return conf_fail(p, s->file, s->line,
+				 "found no usable key by token \"%.60s\", expected one: %s",
+				 s->name, why);
+	default:
+		return err;
+	}
+}
+
+static int token_load(struct parse *p, const struct sec *s, struct pkey **ret_key)
+{
+	static const char *const keys[] = { "module", "handle", "pin" };
+	char name[2 * HANDLE_OCTETS_MAX + 32], why[KEY_WHY_MAX];
+	struct secret pin = { .len = 0 };
+	int r = 0, err;
+
+	for (size_t i = 0; i < sizeof(keys) / sizeof(*keys) && r == 0; i++)
+		if (!sec_get(s, keys[i]))
+			r = conf_fail(p, s->file, s->line,
+				      "found token \"%.60s\" without %s, expected it", s->name,
+				      keys[i]);
+	if (r == 0)
+		r = conf_check_mode(p, s->file, s->line, "pin", s->file->name, s->file->mode,
+				    s->file->uid);
+	if (r == 0 && sec_get(s, "module")->text[0] != '/')
+		r = val_fail(p, sec_get(s, "module"),
+			     "found module \"%.200s\", expected its full path",
+			     sec_get(s, "module")->text);
+	if (r == 0)
+		r = token_name(p, s, name, sizeof(name));
+	if (r == 0)
+		r = val_secret(p, sec_get(s, "pin"), &pin);
+	if (r == 0) {
+		err = pkey_token(sec_get(s, "module")->text, name, &pin, ret_key, why);
+		r = err ? fail_token(p, s, err, why) : 0;
+	}
+	secret_clear(&pin);
+	return r;
+}
+
+static int token_check(struct parse *p, const struct sec *s, void *ctx)
+{
+	struct pkey *k;
+	int r = token_load(p, s, &k);
+
+	(void)ctx;
+	if (r == 0)
+		pkey_free(k);
+	return r;
+}
+
+static int token_offer(struct parse *p, const struct sec *s, void *ctx)
+{
+	struct pkey *k;
+	int r = token_load(p, s, &k);
+
+	return r ? r : offer(ctx, k);
+}
+
 /* ---- ours ---- */
 
 static int cred_read(struct parse *p, const struct val *v, struct cred **ret_cred)
@@ -151,7 +260,7 @@ static int cred_read(struct parse *p, const struct val *v, struct cred **ret_cre
 	if (r < 0)
 		return r;
 	struct same_file w = { b.path, &buf, NULL };
-	r = privates_each(p, private_of_file, &w);
+	r = keys_each(p, "private", private_of_file, &w);
 	if (r >= 0) {
 		err = cred_load(b.p, b.len, w.pass, &c);
 		r = 0;
@@ -166,11 +275,13 @@ static int cred_read(struct parse *p, const struct val *v, struct cred **ret_cre
 	secret_clear(&buf);
 	blob_clear(&b);
 	if (r == 0 && !cred_has_key(c)) {
-		r = privates_each(p, private_offer, c);
+		r = keys_each(p, "private", private_offer, c);
+		if (r == 0)
+			r = keys_each(p, "token", token_offer, c);
 		if (r == 0)
 			r = val_fail(p, v,
 				     "found no private key for certificate \"%.200s\", expected a "
-				     "section private \"NAME\" { file = ... } with it",
+				     "section private \"NAME\" { file = ... } with it, or a token",
 				     v->text);
 		else if (r == 1)
 			r = 0;
@@ -293,9 +404,12 @@ static int build_ours(struct parse *p, const struct sec *conn, struct kept *kept
 
 int conf_build_creds(struct parse *p)
 {
-	int r = privates_each(p, private_check, NULL);
+	int r = keys_each(p, "private", private_check, NULL);
 	struct kept kept = { .n = 0 };
 	size_t n = 0;
+
+	if (r == 0)
+		r = keys_each(p, "token", token_check, NULL);
 
 	/* in the order in which conf.c filled them */
 	for (size_t f = 0; f < p->n_read && r == 0; f++) {

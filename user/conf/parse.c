@@ -95,6 +95,8 @@ static cfg_opt_t connection_opts[] = {
 static cfg_opt_t pool_opts[] = { START, ONE("addrs"), LIST("dns"), CFG_END() };
 static cfg_opt_t secret_opts[] = { START, LIST("id"), ONE("secret"), CFG_END() };
 static cfg_opt_t private_opts[] = { START, ONE("file"), ONE("secret"), CFG_END() };
+static cfg_opt_t token_opts[] = { START,	 ONE("module"), ONE("slot"),
+				  ONE("handle"), ONE("pin"),	CFG_END() };
 static cfg_opt_t paths_opts[] = { START,	   ONE("probe_interval"), ONE("down_after"),
 				  ONE("up_after"), ONE("mtu_raise"),	  CFG_END() };
 static cfg_opt_t dataplane_opts[] = {
@@ -119,6 +121,7 @@ static cfg_opt_t root_opts[] = {
 	CFG_SEC("pool", pool_opts, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
 	CFG_SEC("secret", secret_opts, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
 	CFG_SEC("private", private_opts, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
+	CFG_SEC("token", token_opts, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
 	CFG_SEC("paths", paths_opts, CFGF_MULTI),
 	CFG_SEC("dataplane", dataplane_opts, CFGF_MULTI),
 	CFG_END()

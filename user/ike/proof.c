@@ -261,7 +261,10 @@ static int pubkey_put(struct ike_sa *sa, const struct cred *cred, const struct o
 
 	if (ret) {
 		i = pkey_info(cred_key(cred));
-		snprintf(why, WHY_MAX, "the peer can verify no signature of our key, %s",
+		snprintf(why, WHY_MAX,
+			 ret == -ENOTSUP
+				 ? "the peer can verify no signature of our key, %s"
+				 : "our key, %s, does not sign; if it is in a token, see to that",
 			 key_info_format(&i, text));
 		return ret;
 	}
