@@ -249,6 +249,7 @@ enum oddity {
 	LONG_SPI,
 	RESERVED_SPI,
 	WIDER,
+	MANY_SELECTORS,
 	NO_SELECTOR,
 	TRANSPORT,
 	NO_NONCE,
@@ -261,6 +262,9 @@ static void put_selectors(uint8_t type, const struct ts_list *from, enum oddity 
 
 	if (odd == NO_SELECTOR)
 		l.n = 0;
+	if (odd == MANY_SELECTORS) /* each of them ours, and more than go into an SA */
+		for (l.n = 0; l.n <= IKE_TS_MAX; l.n++)
+			l.ts[l.n] = from->ts[0];
 	if (odd == WIDER)
 		l.ts[0].last.b[1]++;
 	msg_put_ts(&w, type, &l);

@@ -224,3 +224,35 @@ Test(hints, are_not_answered)
 	alive(s, 1);
 	sim_free(s);
 }
+
+/* [REK-19] it is for an SA that our request makes, whose answer got lost: asked again at once, one
+ * time, and the peer is not told that we do not know it. */
+Test(hints, esp_before_the_answer)
+{
+	for (unsigned lost = 0; lost < 2; lost++) {
+		struct sim *s = up(40 + lost);
+		usec_t begin = s->now;
+		uint32_t spi;
+
+		s->lose = lost ? UINT64_C(2) << s->sent : 0;
+		s->delay = 40 * USEC_PER_MSEC;
+		cr_assert_eq(ike_rekey(s->side[A].ike, "c", "net", 5, s->now), 0);
+		sim_run(s, 50 * USEC_PER_MSEC);
+		cr_assert_eq(s->side[B].n_children, 2);
+		spi = s->side[B].children[1].spi_out;
+		for (unsigned i = 0; i < 3; i++) {
+			struct ike_path p = sim_path(s, A);
+
+			p.remote.port = 4500;
+			ike_esp_unknown(s->side[A].ike, &p, spi, s->now);
+		}
+		sim_run(s, 200 * USEC_PER_MSEC);
+		cr_assert_eq(sim_count(&s->side[A], IKE_EV_CHILD_REKEYED, 5), 1);
+		cr_assert_leq(s->now - begin, USEC_PER_SEC);
+		cr_assert_eq(s->exchanges[A][CREATE_CHILD_SA], 2);
+		sim_settle(s, 5 * USEC_PER_SEC);
+		cr_assert_eq(s->exchanges[B][INFORMATIONAL & 63], 1, "the answer to our Delete");
+		sound(s, 1);
+		sim_free(s);
+	}
+}

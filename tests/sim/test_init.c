@@ -251,3 +251,38 @@ Test(init, several_sources)
 		cr_assert_not(info.nat_local);
 	}
 }
+
+/* What belongs to extensions that we do not speak is neither believed nor repeated, and the rest is
+ * answered as if it were not there: the reasons in tests/requirements for what they ask. */
+Test(init, extensions_we_do_not_speak)
+{
+	static const uint16_t others[] = {
+		16395 /* multiple authentications */,
+		16406 /* REDIRECT_SUPPORTED */,
+		16407 /* REDIRECT */,
+		16408 /* REDIRECTED_FROM */,
+		16409 /* TICKET_REQUEST */,
+		16420 /* message id synchronisation */,
+		16434 /* PUZZLE */,
+		16435 /* USE_PPK */,
+		16438 /* IKE_INTERMEDIATE */,
+		16444 /* SA_RESOURCE_INFO */,
+	};
+	static const uint16_t ours[] = { N_NAT_DETECTION_SOURCE_IP, N_NAT_DETECTION_DESTINATION_IP,
+					 N_IKEV2_FRAGMENTATION_SUPPORTED,
+					 N_SIGNATURE_HASH_ALGORITHMS, N_CHILDLESS_IKEV2_SUPPORTED };
+
+	begin();
+	put_rest(&good.sa);
+	for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++)
+		msg_put_notify(&w, 0, NULL, 0, others[i], "abcdefgh", 8);
+	cr_assert_eq(ask(), 1);
+	cr_assert(answer.has_sa && answer.has_ke && answer.has_nonce);
+	for (unsigned i = 0; i < answer.n_notifies; i++) {
+		bool known = false;
+
+		for (size_t k = 0; k < sizeof(ours) / sizeof(*ours); k++)
+			known |= answer.notifies[i].type == ours[k];
+		cr_assert(known, "%u", answer.notifies[i].type);
+	}
+}

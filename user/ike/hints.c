@@ -147,7 +147,8 @@ void ike_esp_unknown(struct ike *ike, const struct ike_path *path, uint32_t spi,
 	uint32_t suppressed;
 
 	ike->now = now;
-	if (!log_limit_ok(&ike->told_spis, now, LOST_SPIS_SEC, USEC_PER_SEC, &suppressed))
+	if (!log_limit_ok(&ike->told_spis, now, LOST_SPIS_SEC, USEC_PER_SEC, &suppressed) ||
+	    window_hurry(ike, spi))
 		return;
 	to.local.port = PORT_NATT;
 	wr_u32(&w, spi);

@@ -176,6 +176,7 @@ struct task {
 	unsigned tries;
 	usec_t timeout, first_send, next_send, give_up;
 	uint16_t unprotected_error; /* seen, but not believed at once (2.21.1) */
+	bool hurried;		    /* sent again early, once: ESP came before the answer */
 	unsigned disowned_try,
 		n_disowned;   /* last of the tries answered INVALID_IKE_SPI; how many */
 	usec_t suspect_until; /* 0: none was; then: time to believe it, or not */
@@ -620,6 +621,9 @@ void task_reset_packet(struct ike_sa *sa, struct task *t);
 /* Wait after TEMPORARY_FAILURE; false: it lasted too long. */
 bool task_back_off(struct ike *ike, struct task *t);
 void window_resend(struct ike *ike, struct ike_sa *sa);
+/* ESP came for that SPI of ours, which no SA has yet. True: a request that offers it is under way.
+ */
+bool window_hurry(struct ike *ike, uint32_t spi_in);
 /* It is to be deleted: what still waits for an answer does so for three timeouts at most. */
 void window_end_soon(struct ike *ike, struct ike_sa *sa);
 /* Tell the peer of a rekeyed IKE SA how many requests we take. */

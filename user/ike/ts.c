@@ -218,6 +218,8 @@ uint8_t ts_accept(const struct ts_list *got, const struct ike_ts *own, uint8_t n
 			fits = cut(t, &own[j], &r) && same_as_wire(&r, t);
 			if (fits && k < IKE_TS_MAX)
 				out[k++] = r;
+			else
+				fits = false; /* nor is more than can be installed */
 		}
 		if (!fits)
 			return 0; /* wider than ours: never accepted (2.9) */

@@ -364,6 +364,28 @@ void window_resend(struct ike *ike, struct ike_sa *sa)
 			 list_entry(it, struct task, node)->packet_len);
 }
 
+/* The peer sends on an SA whose answer we do not have: it probably got lost (2.8). Once, since
+ * anybody can send such a packet. */
+bool window_hurry(struct ike *ike, uint32_t spi_in)
+{
+	list_for_each (it, &ike->sas) {
+		struct ike_sa *sa = list_entry(it, struct ike_sa, node);
+
+		list_for_each (jt, &sa->inflight) {
+			struct task *t = list_entry(jt, struct task, node);
+
+			if (!spi_in || t->spi_in != spi_in)
+				continue;
+			if (!t->hurried)
+				t->next_send = ike->now;
+			t->hurried = true;
+			ike_sa_touch(sa);
+			return true;
+		}
+	}
+	return false;
+}
+
 static void give_up(struct ike *ike, struct ike_sa *sa, const struct task *t)
 {
 	char peer[ADDR_PORT_STR];
