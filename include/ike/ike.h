@@ -50,6 +50,7 @@ enum {
 	IKE_HALF_OPEN_OCTETS = 8192, /* of memory, at most, that one half-open IKE SA costs */
 	IKE_STRANGER_OCTETS = 26624, /* the same, with an incomplete message in fragments */
 	IKE_WINDOW_MAX = 32,
+	IKE_QCD_SECRET_OCTETS = 32,
 };
 
 /* ---- configuration (filled by conf, owned by the caller, copied on load) ---- */
@@ -261,6 +262,10 @@ struct ike *ike_new(const struct ike_cfg *cfg, const struct ike_env *env, usec_t
 void ike_free(struct ike *ike); /* wipes; sends nothing; NULL is fine */
 /* Replace the configuration: running SAs keep theirs until they end. 0 or -ENOMEM. */
 int ike_reload(struct ike *ike, const struct ike_cfg *cfg, usec_t now);
+
+/* From now on give peers tokens, by which they see that we lost our state (RFC 6290). The secret
+ * has to be the same after that, and nobody else may know it. */
+void ike_qcd_secret(struct ike *ike, const uint8_t secret[IKE_QCD_SECRET_OCTETS]);
 
 /* ---- inputs ---- */
 

@@ -102,6 +102,7 @@ enum proto_id { PROTO_NONE = 0, PROTO_IKE = 1, PROTO_AH = 2, PROTO_ESP = 3 };
 	X(COOKIE2, 16401)                                                                          \
 	X(NO_NATS_ALLOWED, 16402)                                                                  \
 	X(CHILDLESS_IKEV2_SUPPORTED, 16418)                                                        \
+	X(QUICK_CRASH_DETECTION, 16419)                                                            \
 	X(IKEV2_FRAGMENTATION_SUPPORTED, 16430)                                                    \
 	X(SIGNATURE_HASH_ALGORITHMS, 16431)                                                        \
 	X(CLONE_IKE_SA_SUPPORTED, 16432)                                                           \

@@ -486,6 +486,7 @@ static int agent_open(struct agent *a)
 	a->ike = ike_new(&a->conf->ike, &env, agent_now());
 	if (!a->ike)
 		return -ENOMEM;
+	qcd_secret_load(a);
 	uplinks_load(a);
 	conns_load(a);
 	err = adopt(a);
@@ -521,6 +522,7 @@ static void agent_clean(struct agent *a)
 	list_for_each_safe (it, tmp, &a->peers)
 		peer_free(a, list_entry(it, struct peer, node));
 	guards_load(a, &a->conf->ike);
+	qcd_secret_drop(a);
 	if (a->engine_fd >= 0) {
 		struct engine_id bye = { 0 };
 

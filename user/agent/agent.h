@@ -237,6 +237,13 @@ int engine_sa_get(struct agent *a, uint32_t id,
 void engine_ike_send(struct agent *a, const struct ike_path *p, const uint8_t *buf, size_t len);
 void engine_keep_image(struct agent *a, uint64_t family, const uint8_t *img, size_t len);
 
+/* ---- qcd_secret.c ---- */
+
+/* Read it, or make it, and give it to the core. Without one the agent goes on. */
+void qcd_secret_load(struct agent *a);
+/* At an orderly end peers got Deletes: nothing of ours stays in our own directory. */
+void qcd_secret_drop(struct agent *a);
+
 /* ---- images.c ---- */
 
 /* Hand changed images to the engine, take back what ended. Before the datagrams of the same call

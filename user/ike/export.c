@@ -13,7 +13,7 @@
 
 #include "ike_private.h"
 
-enum { IMAGE_MAGIC = 0x42524b45, IMAGE_VERSION = 4, IMAGE_PACKET_MAX = IKE_MSG_MAX };
+enum { IMAGE_MAGIC = 0x42524b45, IMAGE_VERSION = 5, IMAGE_PACKET_MAX = IKE_MSG_MAX };
 
 /* ---- writing ---- */
 
@@ -180,6 +180,8 @@ static void put_sa(struct wr *w, const struct ike_sa *sa, usec_t now)
 	wr_u8(w, sa->peer_probes);
 	wr_u8(w, sa->peer_udp);
 	wr_u8(w, sa->fragments);
+	put_blob(w, sa->qcd_token, sa->qcd_token_len);
+	wr_u8(w, sa->qcd_due);
 	put_suite(w, &sa->suite);
 	for (unsigned i = 0; i < N_KEYS; i++) {
 		const struct ike_key *s = key_at((struct ike_keys *)&sa->keys, i);
@@ -494,6 +496,14 @@ static void get_cache(struct rd *r, struct ike_sa *sa)
 	}
 }
 
+static void get_token(struct rd *r, struct ike_sa *sa)
+{
+	struct bytes b = get_blob(r, UINT8_MAX);
+
+	if (b.len && qcd_keep(sa, b.p, b.len))
+		r->err = -EBADMSG;
+}
+
 static void get_sa(struct rd *r, struct ike *ike, struct ike_sa *sa)
 {
 	usec_t then;
@@ -523,6 +533,8 @@ static void get_sa(struct rd *r, struct ike *ike, struct ike_sa *sa)
 	sa->peer_probes = rd_u8(r);
 	sa->peer_udp = rd_u8(r);
 	sa->fragments = rd_u8(r);
+	get_token(r, sa);
+	sa->qcd_due = rd_u8(r);
 	get_suite(r, &sa->suite);
 	get_keys(r, sa);
 	get_id(r, &sa->local_id);

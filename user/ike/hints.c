@@ -125,7 +125,11 @@ bool hint_receive(struct ike *ike, struct ike_sa *sa, const uint8_t *buf, size_t
 		if (!sa || !ike_sa_alive(sa) || !msg_notify(&in, N_INVALID_IKE_SPI))
 			return false;
 		count_errors_in(ike, sa, &in);
-		disowned(ike, sa, &in);
+		if (qcd_proves(sa, &in)) /* silently: nobody is there to hear a Delete (6290 4.5) */
+			ike_sa_close(ike, sa, false,
+				     "the peer lost it, which its token (QCD) proves");
+		else
+			disowned(ike, sa, &in);
 	} else if (lost && in.hdr.exchange == INFORMATIONAL) {
 		lost_spi(ike, &in, lost);
 	} else {

@@ -288,10 +288,13 @@ struct ike_sa {
 	uint16_t n_children;
 	uint8_t n_own_vips, n_peer_vips;
 	struct addr own_vips[IKE_VIPS_MAX], peer_vips[IKE_VIPS_MAX];
-	usec_t last_tx;		/* anything, by IKE or ESP */
-	usec_t last_rx;		/* last fresh protected evidence of the peer (2.4) */
-	usec_t next_check;	/* no sooner does a hint cause a liveness check */
-	bool heard;		/* the peer used it: it knows it */
+	usec_t last_tx;	    /* anything, by IKE or ESP */
+	usec_t last_rx;	    /* last fresh protected evidence of the peer (2.4) */
+	usec_t next_check;  /* no sooner does a hint cause a liveness check */
+	bool heard;	    /* the peer used it: it knows it */
+	uint8_t *qcd_token; /* owned; of the peer */
+	uint8_t qcd_token_len;
+	bool qcd_due;		/* ours has to be sent */
 	struct ike *ike;	/* for ike_sa_touch */
 	struct list dirty_node; /* there, when the image handed out is not what it is now */
 	bool imaged;		/* one was handed out and not taken back */
@@ -340,6 +343,8 @@ struct ike {
 	uint8_t cookie_secret[2][32]; /* current, previous */
 	usec_t cookie_rotated;
 	uint8_t cookie_version;
+	uint8_t qcd_secret[IKE_QCD_SECRET_OCTETS];
+	bool qcd_maker;
 	uint8_t probe_vid[VID_OCTETS], udp_vid[VID_OCTETS];
 	struct log_limit strangers, replies, strays, lost_spis, told_spis;
 	struct ike_counters counters;
@@ -356,6 +361,7 @@ enum place {
 	AT_AUTH_RESPONSE = 1 << 3,
 	AT_INFO_REQUEST = 1 << 4,
 	AT_INFO_RESPONSE = 1 << 5,
+	AT_REKEY_RESPONSE = 1 << 6, /* of the IKE SA; sa is the new one */
 };
 
 struct part_ctx {
@@ -448,6 +454,17 @@ bool hint_receive(struct ike *ike, struct ike_sa *sa, const uint8_t *buf, size_t
 bool hint_spi_pending(const struct ike *ike, uint64_t own_spi);
 /* The peer said of that request again and again that it does not know the IKE SA, and no more. */
 bool hint_disowned_long(const struct ike *ike, const struct task *t);
+
+/* qcd.c */
+void qcd_build(struct part_ctx *c);
+void qcd_process(struct part_ctx *c);
+/* The peer's token. Copied; 0, -EINVAL, -ENOMEM. */
+int qcd_keep(struct ike_sa *sa, const uint8_t *p, size_t len);
+void qcd_forget(struct ike_sa *sa);
+/* What is said besides INVALID_IKE_SPI to a request with that header. */
+void qcd_answer(const struct ike *ike, const struct ike_hdr *h, struct msg_wr *m);
+/* Does an unprotected message hold the token of the peer? */
+bool qcd_proves(const struct ike_sa *sa, const struct ike_msg *in);
 
 /* cookie.c: 0 with COOKIE_OCTETS written, or -EIO */
 int cookie_make(struct ike *ike, const struct ike_msg *in, const struct ike_path *path,
@@ -626,7 +643,7 @@ void window_resend(struct ike *ike, struct ike_sa *sa);
 bool window_hurry(struct ike *ike, uint32_t spi_in);
 /* It is to be deleted: what still waits for an answer does so for three timeouts at most. */
 void window_end_soon(struct ike *ike, struct ike_sa *sa);
-/* Tell the peer of a rekeyed IKE SA how many requests we take. */
+/* Tell the peer of an IKE SA that we rekeyed how many requests we take, and our token. */
 void window_renew(struct ike_sa *sa);
 void window_request(struct ike *ike, struct ike_sa *sa, const struct ike_path *path, uint8_t *buf,
 		    size_t len, const struct ike_hdr *hdr);

@@ -199,6 +199,8 @@ enum task_end ike_rekey_done(struct ike *ike, struct ike_sa *sa, struct task *t,
 	next = made(ike, sa, t, in);
 	if (!next)
 		return rekey_refused(ike, sa, t, NULL);
+	parts_process(
+		&(struct part_ctx){ .ike = ike, .sa = next, .place = AT_REKEY_RESPONSE, .in = in });
 	theirs = t->collided ? ike_sa_find(ike, t->coll_spi) : NULL;
 	lost = theirs && ike_sa_alive(theirs) &&
 	       nonce_cmp(nonce_lowest(&next->ni, &next->nr), &t->coll_lowest) < 0;
@@ -333,6 +335,8 @@ enum after ike_rekey_request(struct ike *ike, struct ike_sa *sa, const struct ik
 	ret = answer_sa(ike, sa, in, &suite, spi_i, ke, &next);
 	if (!ret) {
 		put_answer(next, number, ke, m);
+		parts_build(&(struct part_ctx){
+			.ike = ike, .sa = next, .place = AT_REKEY_RESPONSE, .in = in, .m = m });
 		answered(ike, sa, next);
 	}
 	ke_free(ke);

@@ -235,6 +235,8 @@ static void answer_notify(struct ike *ike, const struct ike_path *path, const st
 	size_t len;
 
 	msg_put_notify(&m, PROTO_NONE, NULL, 0, type, data, n);
+	if (type == N_INVALID_IKE_SPI)
+		qcd_answer(ike, h, &m);
 	len = msg_end(&m);
 	if (!len)
 		return;

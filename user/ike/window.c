@@ -491,8 +491,9 @@ usec_t window_deadline(const struct ike_sa *sa)
 
 void window_renew(struct ike_sa *sa)
 {
-	if (sa->conn->c.window > 1)
-		task_new(sa, TASK_LIVENESS, 0); /* without memory it stays at one */
+	sa->qcd_due = sa->ike->qcd_maker;
+	if (sa->conn->c.window > 1 || sa->qcd_due)
+		task_new(sa, TASK_LIVENESS, 0); /* without memory it goes without */
 }
 
 /* ---- receiving ---- */
