@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* A datagram as it comes from the network: header and outer payloads. */
+/* A datagram as it comes from the network: header and outer payloads. [ROB-1] */
 #include "touch.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

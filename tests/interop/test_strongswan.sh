@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only
 # strongSwan 5.9 with its userspace ESP as the peer, in both roles: set-up, traffic both ways, rekeys
-# it starts, its DPD, its Delete and ours. MIF-3.1.2-3, DES-5.2.3-2, MM-6-3.
+# it starts, its DPD, its Delete and ours. MIF-3.1.2-3, DES-5.2.3-2, MM-6-3. It shares no code with us:
+# what it understands and proves is as the standards say. [HDR-2] [KEY-1] [KEY-2] [KEY-5] [KEY-6] [KEY-7]
+# [KEY-8] [SK-1] [SK-3] [AUT-1] [AUT-2] [NAT-1] [NAT-3] [FRG-3]
 #
 #     user 192.0.2.2 --- r1 (routes, or masquerades) --- gw 192.0.2.66 --- lan 203.0.113.10
 #

@@ -3,7 +3,7 @@
 # What policy protects never leaves in clear text, whatever dies or is stopped: all uplinks of both
 # hosts are captured while datagrams into the tunnel go on, IPv4 and IPv6, from the user towards the
 # LAN and from the LAN towards the virtual addresses; both hosts have default routes that would
-# carry them. MIF-4-4: what policy does not protect goes its own way all the time.
+# carry them. MIF-4-4: what policy does not protect goes its own way all the time. [ESP-15]
 . "$(dirname "$0")/../lib/netns.sh"
 . "$(dirname "$0")/../lib/agent.sh"
 command -v tcpdump >/dev/null || skip "needs tcpdump"

@@ -179,7 +179,7 @@ else
 	echo "# no scapy: independent packets not tried"
 fi
 
-# DSCP and ECN: what the outer header has, and what the inner one has after it.
+# DSCP and ECN: what the outer header has, and what the inner one has after it. [ESP-12]
 marks() { # outer match, inner match: how many packets side z has seen of each
 	z nft flush chain inet tos outer && z nft flush chain inet tos inner &&
 		z nft "add rule inet tos outer meta l4proto { udp, esp } iifname v0 $1 counter" &&

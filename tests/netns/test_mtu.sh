@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # A path whose middle carries 1,280 octets and says nothing about it: router r1 has smaller links on
 # both sides and sends no ICMP errors. Probes find it, TCP and large datagrams pass, and what is
-# mended is found again. A slower kind of link: the configured MTU.
+# mended is found again. A slower kind of link: the configured MTU. [ESP-13]
 . "$(dirname "$0")/../lib/netns.sh"
 . "$(dirname "$0")/../lib/agent.sh"
 command -v nft >/dev/null || skip "needs nft"

@@ -668,6 +668,31 @@ Test(restart, damaged_image)
 	sim_free(s);
 }
 
+/* [TS-8] The successor's configuration has smaller selectors: what is in use is rekeyed as it is.
+ */
+Test(restart, narrower_configuration)
+{
+	for (unsigned side = 0; side < SIM_SIDES; side++) {
+		struct sim *s = up(98 + side);
+		struct child_sa_out before = s->side[A].children[0];
+
+		s->side[B].child[0][0].local_ts[0] = sim_ts("10.2.0.0/30");
+		s->side[B].child[0][0].remote_ts[0] = sim_ts("10.1.0.0/30");
+		sim_restart(s, B);
+		cr_assert_eq(ike_rekey(s->side[side].ike, "c", "net", 5, s->now), 0);
+		sim_settle(s, 5 * USEC_PER_SEC);
+		cr_assert_eq(sim_count(&s->side[side], IKE_EV_CHILD_REKEYED, 5), 1);
+		cr_assert_eq(memcmp(&s->side[A].children[0].ts_remote[0], &before.ts_remote[0],
+				    sizeof(before.ts_remote[0])),
+			     0);
+		cr_assert_eq(memcmp(&s->side[A].children[0].ts_local[0], &before.ts_local[0],
+				    sizeof(before.ts_local[0])),
+			     0);
+		sound(s, 1);
+		sim_free(s);
+	}
+}
+
 /* [INF-9] [REK-17] The successor does not know the Child SA's name any more: it is not rekeyed, but
  * it is there, and CHILD_SA_NOT_FOUND would make the peer drop it. */
 Test(restart, child_gone_from_the_configuration)

@@ -40,6 +40,19 @@ Test(flow, ipv4)
 	cr_assert_eq(inner_parse(p, n, false, &in), -EBADMSG);
 }
 
+/* [TS-2]: type 3, code 4, in both places of a port. */
+Test(flow, icmp_type_and_code)
+{
+	uint8_t p[64];
+	size_t n = unhex("4500001c00010000400100000a0100010a010002 0304aaaa00000578", p, sizeof(p));
+	struct inner in;
+
+	cr_assert_eq(inner_parse(p, n, false, &in), 0);
+	cr_assert(in.has_ports);
+	cr_assert_eq(in.sport, 0x0304);
+	cr_assert_eq(in.dport, 0x0304);
+}
+
 Test(flow, ipv6_extension_headers)
 {
 	uint8_t p[128];

@@ -355,7 +355,7 @@ Test(ts, unknown_types_counted)
 	cr_assert_eq(msg.tsr.skipped, 2);
 }
 
-/* [VUL-17] */
+/* [VUL-17] [TS-1] */
 Test(ts, malformed)
 {
 	static const char *const bad[] = {

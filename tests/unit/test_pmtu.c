@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* The search for a path's MTU, against paths that carry packets up to a size, lose some, and
- * change. */
+ * change. [ESP-13] */
 #include <criterion/criterion.h>
 #include <string.h>
 

@@ -172,6 +172,26 @@ Test(sad, protocols_and_ports)
 	cr_assert_eq(out(&in), 0);
 }
 
+/* [TS-2]: type and code of ICMP in the place of a port, type in the high octet; on either side. */
+Test(sad, icmp_type_and_code)
+{
+	for (int side = 0; side < 2; side++) {
+		struct engine_sa r = request(1, "10.1.0.0/16", "2.2.2.2/32");
+		struct engine_ts *t = side ? r.ts_local : r.ts_remote;
+		struct inner in;
+
+		r.ts_local[0].protocol = r.ts_remote[0].protocol = 1;
+		t->port_first = 0x0300; /* unreachable, any code */
+		t->port_last = 0x03ff;
+		add(&r);
+		in = packet("10.1.0.1", "2.2.2.2", 1, 0x0304, 0x0304);
+		cr_assert_eq(out(&in), 1);
+		in = packet("10.1.0.1", "2.2.2.2", 1, 0x0800, 0x0800);
+		cr_assert_eq(out(&in), 0);
+		cr_assert_eq(sad_del(&sad, 1), 0);
+	}
+}
+
 Test(sad, ipv6)
 {
 	add_simple(1, "2001:db8:1::/48", "2001:db8:2::/48");

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* ICMP errors about packets that are too large (RFC 1191, RFC 4443), and the MSS of SYNs. */
+/* ICMP errors about packets that are too large (RFC 1191, RFC 4443), and the MSS of SYNs.
+ * [ESP-13] */
 #include <criterion/criterion.h>
 
 #include "esp/toobig.h"

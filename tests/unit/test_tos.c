@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* DSCP and ECN through the tunnel: RFC 6040 4.2, RFC 4301 5.1.2. */
+/* DSCP and ECN through the tunnel: RFC 6040 4.2, RFC 4301 5.1.2. [ESP-12] */
 #include <criterion/criterion.h>
 #include <string.h>
 
