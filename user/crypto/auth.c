@@ -173,7 +173,8 @@ static EVP_MD_CTX *context(const struct pkey *k, const struct scheme *s, bool si
 	if (!ctx)
 		return NULL;
 	ok = (sign ? EVP_DigestSignInit(ctx, &params, md, NULL, k->key)
-		   : EVP_DigestVerifyInit(ctx, &params, md, NULL, k->key)) == 1;
+		   : EVP_DigestVerifyInit_ex(ctx, &params, md ? EVP_MD_get0_name(md) : NULL,
+					     peer_lib(), NULL, k->key, NULL)) == 1;
 	if (ok && s->padding == PAD_PKCS1)
 		ok = EVP_PKEY_CTX_set_rsa_padding(params, RSA_PKCS1_PADDING) > 0;
 	if (ok && s->padding == PAD_PSS)

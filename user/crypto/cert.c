@@ -48,7 +48,7 @@ int cert_parse(const uint8_t *der, size_t len, struct cert **ret_cert)
 
 	if (len > CERT_OCTETS_MAX)
 		return -EMSGSIZE;
-	x = d2i_X509(NULL, &p, (long)len);
+	x = peer_x509(&p, len);
 	if (x && der_exact(x, der, len))
 		ret = cert_wrap(x, ret_cert);
 	else

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Between pkey.c, auth.c, cert.c, dn.c, cred.c, trust.c and ocsp.c: what is behind the opaque
- * types. */
+/* Between pkey.c, auth.c, cert.c, dn.c, cred.c, trust.c, ocsp.c and peer_lib.c: what is behind
+ * the opaque types. */
 #ifndef BRAID_CRYPTO_X509_IMPL_H
 #define BRAID_CRYPTO_X509_IMPL_H
 
@@ -38,6 +38,13 @@ int cert_key_id(const struct cert *c, uint8_t ret_id[CERT_KEY_ID_OCTETS]);
 const char *name_format(const X509_NAME *n, char *buf, size_t cap);
 /* Password callback of PEM readers; u is a struct secret or NULL. */
 int pass_callback(char *buf, int size, int rwflag, void *u);
+
+/* ---- peer_lib.c ---- */
+
+/* Where certificates of peers are parsed, and their keys used. NULL: OpenSSL's default context. */
+OSSL_LIB_CTX *peer_lib(void);
+/* One certificate; *der: behind it. NULL: none, or no memory. */
+X509 *peer_x509(const uint8_t **der, size_t len);
 
 /* ---- ocsp.c ---- */
 
