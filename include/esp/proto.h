@@ -204,8 +204,8 @@ struct engine_path {
 	uint8_t up_after;	/* answers in a row that make it up again; default 2 */
 	uint8_t join;		/* 1: probes ask the peer to use this path too */
 	uint8_t manage;		/* 1: engine writes state into path_cur by itself */
-	uint32_t group;		/* of the maps: the paths that stand in for each other, and whose SAs
-				 * their MTU concerns; 0: alone */
+	uint32_t group; /* of the maps: the paths that stand in for each other, and whose SAs
+			 * their MTU concerns; 0: alone */
 	struct udp_addr local, remote; /* as on the wire; what a received probe is matched with */
 	uint32_t ifindex;
 	uint32_t mtu;	    /* what the link allows; the engine looks for less; 0: it does not */

@@ -272,6 +272,35 @@ Test(bad_auth, cookie_with_an_spi)
 	cr_assert_eq(d->n, 1);
 }
 
+/* [DOS-1] [DOS-3]: a puzzle is left unsolved: its cookie comes back, and the peer serves us when it
+ * has time; without a cookie it is nothing. Nor does anybody lead us elsewhere (REDIRECT). */
+Test(bad_auth, puzzle)
+{
+	enum { REDIRECT = 16407, PUZZLE = 16434 };
+	static struct ike_msg in;
+	struct ike_path path = duo_path(DUO_I, 500);
+	struct rd r = rd_init(m.buf, m.len);
+	uint8_t buf[256], critical;
+	struct duo_msg again;
+	struct ike_hdr h;
+	struct msg_wr w;
+
+	cr_assert_eq(forge(PUZZLE, "\0\5\x10", 3), 0);
+	cr_assert_eq(forge(REDIRECT, "\1\4\xcb\0\x71\x01", 6), 0);
+	cr_assert_eq(ike_hdr_get(&r, &h), 0);
+	h.flags = IKE_FLAG_RESPONSE;
+	w = msg_begin(buf, sizeof(buf), &h);
+	msg_put_notify(&w, 0, NULL, 0, N_COOKIE, "a cookie", 8);
+	msg_put_notify(&w, 0, NULL, 0, PUZZLE, "\0\5\x10", 3);
+	cr_assert_eq(duo_give(d, DUO_I, &path, buf, msg_end(&w)), 1);
+	cr_assert(duo_take(d, &again));
+	cr_assert(addr_equal(&again.path.local.ip, &m.path.local.ip));
+	cr_assert_eq(msg_decode(again.buf, again.len, &in, &critical), MSG_OK);
+	cr_assert_eq(msg_notify(&in, N_COOKIE)->data.len, 8);
+	cr_assert_null(msg_notify(&in, PUZZLE));
+	cr_assert_eq(d->e[DUO_I].failures, 0);
+}
+
 /* [AUT-15] [INI-7] [INF-11]: while IKE_AUTH waits for its answer anybody can say that it failed.
  * [VUL-13] */
 Test(bad_auth, forged_errors_in_ike_auth)

@@ -130,6 +130,24 @@ Test(init, cookies_grow_old)
 	}
 }
 
+/* [MID-14]: two initiators behind one NAT may have chosen the same SPI. */
+Test(init, same_spi_twice)
+{
+	uint8_t nonce[32] = { 1 }, cookie[64];
+	size_t len;
+
+	ask_another();
+	cr_assert(answer.has_sa);
+	good.nonce = (struct bytes){ nonce, sizeof(nonce) };
+	good.hdr.spi_i--;
+	ask_another();
+	len = msg_notify(&answer, N_COOKIE)->data.len;
+	memcpy(cookie, msg_notify(&answer, N_COOKIE)->data.p, len);
+	ask_with_cookie(cookie, len);
+	cr_assert(answer.has_sa);
+	cr_assert_eq(duo_counters(d, DUO_R).half_open, 2);
+}
+
 /* [PRO-1] [PRO-7]: what nobody knows spoils one transform or one proposal; the next is as good as
  * if it stood alone, under its own number. */
 Test(init, unusable_proposals)
