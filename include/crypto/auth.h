@@ -7,6 +7,7 @@
 #ifndef BRAID_CRYPTO_AUTH_H
 #define BRAID_CRYPTO_AUTH_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -37,11 +38,20 @@ enum {
 	AUTH_DATA_MAX = 1 + 255 + KEY_RSA_BITS_MAX / 8,
 };
 
+/* Further bits of a rule: which padding RSA may have; neither is both. A rule of 0 allows all. */
+enum { SIG_RULE_PKCS1 = 1 << 16, SIG_RULE_PSS = 1 << 17 };
+
 /* Sign the concatenation of n chunks. hashes: what the peer announced; 0, nothing, leaves the
- * methods from before RFC 7427. out: AUTH_DATA_MAX octets. *ret_how: a static text, "RSA-PSS with
- * SHA2-256". 0; -ENOTSUP (no way to sign that the peer understands), -ENOMEM, -EIO. */
+ * methods from before RFC 7427. With SIG_RULE_PKCS1 it is that in place of PSS. out: AUTH_DATA_MAX
+ * octets. *ret_how: a static text, "RSA-PSS with SHA2-256". 0; -ENOTSUP (no way to sign that the
+ * peer understands), -ENOMEM, -EIO. */
 int auth_sign(const struct pkey *k, uint32_t hashes, const struct chunk *in, size_t n,
 	      uint8_t *ret_method, uint8_t *out, size_t *ret_len, const char **ret_how);
+/* What is left of the hashes a peer announced by a rule of ours, for auth_sign. 0, or -ENOTSUP. */
+int auth_narrow(uint32_t hashes, uint32_t rule, uint32_t *ret_hashes);
+/* Is that a signature as the rule wants it, whoever made it? Method 1 tells its hash to nobody
+ * before it is verified, so that a rule with hashes has no place for it. */
+bool auth_allowed(uint8_t method, const uint8_t *auth, size_t len, uint32_t rule);
 /* 0; -EBADMSG (the signature is wrong), -ENOTSUP (a method or AlgorithmIdentifier that is unknown
  * or too weak), -EKEYREJECTED (it does not go with such a key), -ENOMEM, -EIO. */
 int auth_verify(const struct pkey *k, uint8_t method, const uint8_t *auth, size_t len,

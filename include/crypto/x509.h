@@ -21,6 +21,7 @@ enum {
 	CERT_WHY_MAX = 192,
 	CERT_KEY_ID_OCTETS = SHA1_OCTETS, /* of CERTREQ (7296 3.7) */
 	TRUST_CAS_MAX = 64,
+	TRUST_PINS_MAX = 64,
 };
 
 /* ---- one certificate ---- */
@@ -107,6 +108,14 @@ int trust_add_cas(struct trust *t, const uint8_t *file, size_t len);
 int trust_add_crls(struct trust *t, const uint8_t *file, size_t len);
 /* One OCSP response, DER. 0; -EBADMSG (none, or one that says the responder failed), -ENOMEM. */
 int trust_add_ocsp(struct trust *t, const uint8_t *file, size_t len);
+/* Certificates, one of which the peer's must be: below a CA if there is any, else as it stands. The
+ * errors of trust_add_cas. */
+int trust_add_pins(struct trust *t, const uint8_t *file, size_t len);
+size_t trust_pins(const struct trust *t);
+const struct cert *trust_pin(const struct trust *t, size_t i);
+/* Whose keys a CERTREQ names: the CAs, without any the pins. */
+size_t trust_anchors(const struct trust *t);
+const uint8_t *trust_anchor_id(const struct trust *t, size_t i); /* CERT_KEY_ID_OCTETS */
 size_t trust_count(const struct trust *t);
 const struct cert *trust_cert(const struct trust *t, size_t i);
 size_t trust_crls(const struct trust *t);

@@ -84,7 +84,7 @@
  *   "ctl":{"clients","requests","events_lost","clients_dropped"}}
  *
  * certs  {"now_sec","certs":[{"subject":"C=CH, CN=gw","issuer","serial":"07","use":"own"|
- *   "intermediate"|"ca","not_before","not_after","key":"ECDSA P-256","conns":["home"],
+ *   "intermediate"|"ca"|"peer","not_before","not_after","key":"ECDSA P-256","conns":["home"],
  *   "state":"valid"|"not yet valid"|"expired"}]}     times in seconds since 1970
  *
  * keys   "refused" unless allow_key_export. {"ike":[{"spi_i","spi_r","sk_ei","sk_er","sk_ai",

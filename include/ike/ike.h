@@ -121,6 +121,7 @@ struct ike_conn_cfg {
 	struct trust *trust;		   /* for the peer's certificate; counted */
 	uint8_t key_types; /* what the peer's key may be: mask of 1 << enum key_type; 0: any */
 	uint16_t key_bits_min;
+	uint32_t sign_rule, verify_rule; /* how we sign, and how the peer must: crypto/auth.h */
 	bool ocsp_request, ocsp_reply; /* ask for a response of its; send ours when asked (4806) */
 	uint8_t n_proposals;
 	struct ike_proposal proposals[IKE_PROPOSALS_MAX]; /* IKE */

@@ -28,7 +28,7 @@ braid_conf() { # host auth-of-peer
 			$conn
 			ocsp = both # which strongSwan 5.9.8 does not know and must not mind
 			proposals = { "$ike" }
-			local { id = "$id" auth = pubkey certs = { "../pki/$h-chain.pem" } }
+			local { id = "$id" auth = "${our_auth:-pubkey}" certs = { "../pki/$h-chain.pem" } }
 			remote { id = "$peer" auth = $2 cacerts = { "../pki/ca.pem" } }
 			child "net" { $child = { "203.0.113.0/26" } esp_proposals = { "$esp" } }
 		}
@@ -111,6 +111,13 @@ for cell in "rsa RSA_EMSA_PSS_SHA2_256_SALT_32" "ecdsa ECDSA_WITH_SHA256_DER" "e
 	braid_initiates "$kind" "$signature"
 	braid_responds "$kind" "$signature"
 done
+
+# PKCS#1 v1.5 where it is asked for.
+rm -rf "$T/pki"
+pki_make "$T/pki" rsa email:user@example.org DNS:gw.example.org || fail "$(cat "$T/pki/openssl.log")"
+our_auth=rsa-sha256
+braid_initiates rsa RSA_EMSA_PKCS1_SHA2_256
+our_auth=
 
 # Without RFC 7427 (a peer from before it), ECDSA has a method of its own.
 rm -rf "$T/pki"

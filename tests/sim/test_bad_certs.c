@@ -144,6 +144,39 @@ Test(bad_certs, signature_with_a_difference)
 	}
 }
 
+static void trusts(int (*add)(struct trust *t, const uint8_t *file, size_t len),
+		   const struct pki_ent *e)
+{
+	size_t len;
+	char *pem = pki_pem(e, NULL, &len);
+
+	cr_assert_eq(add(d->side[DUO_R].conn.trust, (uint8_t *)pem, len), 0);
+	free(pem);
+}
+
+/* Nothing shown: the certificate it may have is known, and AUTH is still by its key. */
+Test(bad_certs, none_where_one_is_pinned)
+{
+	struct shown s = as_it_was();
+
+	trusts(trust_add_cas, &sub);
+	trusts(trust_add_pins, &end);
+	s.n = 0;
+	cr_assert(believed(&s));
+}
+
+Test(bad_certs, none_where_another_is_pinned)
+{
+	struct pki_ent other = pki_end("end", "P-256", &sub, "DNS:i.example");
+	struct shown s = as_it_was();
+
+	trusts(trust_add_cas, &sub);
+	trusts(trust_add_pins, &other);
+	pki_free(&other);
+	s.n = 0;
+	cr_assert(!believed(&s));
+}
+
 Test(bad_certs, empty_signature)
 {
 	struct shown s = as_it_was();

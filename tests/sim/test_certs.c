@@ -7,6 +7,7 @@
 #include <criterion/criterion.h>
 
 #include "base/log.h"
+#include "crypto/auth.h"
 #include "../lib/pki.h"
 #include "sim.h"
 
@@ -302,6 +303,112 @@ Test(certs, reload_in_between)
 	sim_reload(s, A);
 	sim_settle(s, 5 * USEC_PER_SEC);
 	cr_assert_eq(sim_count(&s->side[A], IKE_EV_IKE_UP, 0), 1, "%s", said);
+}
+
+/* ---- certificates by name, how they sign ---- */
+
+/* B takes A's very certificate (taken), below the CA or without one. */
+static void pin(const struct pki_ent *e, bool below_ca)
+{
+	struct trust *t = below_ca ? pki_trust(CRL_IFPRESENT, &ca, NULL) : trust_new(CRL_STRICT);
+	size_t len;
+	char *pem = pki_pem(e, NULL, &len);
+
+	cr_assert_eq(trust_add_pins(t, (uint8_t *)pem, len), 0);
+	free(pem);
+	trust_unref(cfg(B)->trust);
+	cfg(B)->trust = t;
+}
+
+Test(certs, pinned)
+{
+	for (unsigned i = 0; i < 3; i++) {
+		struct pki_ent e;
+
+		teardown();
+		setup();
+		/* the last one vouches for itself */
+		e = i < 2 ? pki_end("e", "P-256", &ca, "DNS:a.example")
+			  : pki_make(&(struct pki_spec){
+				    .cn = "e",
+				    .key = "ED25519",
+				    .exts = { { "subjectAltName", "DNS:a.example" } } });
+		side_has(B, "P-256");
+		side_shows(A, pki_cred(&e, NULL), NULL);
+		pin(&e, i == 0);
+		pki_free(&e);
+		accepted();
+	}
+}
+
+/* Of the same CA, for the same name, and not the one. */
+Test(certs, not_the_pinned_one)
+{
+	struct pki_ent e = pki_end("e", "P-256", &ca, "DNS:a.example");
+
+	side_has(B, "P-256");
+	side_has(A, "P-256");
+	pin(&e, true);
+	pki_free(&e);
+	refused_by_b("it is none of those that remote certs names");
+}
+
+Test(certs, not_the_pinned_one_without_a_ca)
+{
+	struct pki_ent e = pki_end("e", "P-256", &ca, "DNS:a.example");
+
+	side_has(B, "P-256");
+	side_has(A, "P-256");
+	pin(&e, false);
+	pki_free(&e);
+	refused_by_b("certificate \"O=braid test, CN=end\":");
+}
+
+/* A pin takes the CA's place, not the calendar's, nor that of the name. */
+Test(certs, pinned_and_expired)
+{
+	struct pki_ent e =
+		pki_make(&(struct pki_spec){ .cn = "e",
+					     .key = "P-256",
+					     .ca = &ca,
+					     .from = -2 * PKI_DAY,
+					     .to = -1,
+					     .exts = { { "subjectAltName", "DNS:a.example" } } });
+
+	side_has(B, "P-256");
+	side_shows(A, pki_cred(&e, NULL), NULL);
+	pin(&e, false);
+	pki_free(&e);
+	refused_by_b("certificate has expired");
+}
+
+Test(certs, pinned_for_another_name)
+{
+	struct pki_ent e = pki_end("e", "P-256", &ca, "DNS:x.example");
+
+	side_has(B, "P-256");
+	side_shows(A, pki_cred(&e, NULL), NULL);
+	pin(&e, false);
+	pki_free(&e);
+	refused_by_b("its certificate is not for that id");
+}
+
+/* PKCS#1 v1.5 by method 14, for peers that know no PSS; who asks for PSS does not take it. */
+Test(certs, rsa_padding)
+{
+	for (unsigned strict = 0; strict < 2; strict++) {
+		teardown();
+		setup();
+		side_has(A, "RSA-2048");
+		side_has(B, "P-256");
+		cfg(A)->sign_rule = SIG_RULE_PKCS1 | 1 << SIG_HASH_SHA2_384;
+		cfg(B)->verify_rule =
+			strict ? SIG_RULE_PSS : SIG_RULE_PKCS1 | 1 << SIG_HASH_SHA2_384;
+		if (strict)
+			refused_by_b("its signature is not what remote auth asks for");
+		else
+			accepted();
+	}
 }
 
 /* ---- what is not ---- */

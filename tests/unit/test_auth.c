@@ -91,6 +91,85 @@ Test(auth, both_ways)
 	}
 }
 
+/* What "auth" words make of it: who signs, and how; who verifies, what is let through. [SIG-7] */
+Test(auth, rules)
+{
+	enum {
+		S256 = 1 << SIG_HASH_SHA2_256,
+		S384 = 1 << SIG_HASH_SHA2_384,
+		SHA1 = 1 << SIG_HASH_SHA1,
+	};
+	static const struct {
+		const char *key;
+		uint32_t hashes, rule;
+		const char *how; /* NULL: it cannot be */
+	} cases[] = {
+		{ "RSA-2048", SIG_HASHES, 0, "RSA-PSS with SHA2-256" },
+		{ "RSA-2048", SIG_HASHES, SIG_RULE_PKCS1 | S256, "RSA with SHA2-256" },
+		{ "RSA-2048", SIG_HASHES, SIG_RULE_PKCS1 | S384, "RSA with SHA2-384" },
+		{ "RSA-2048", SIG_HASHES, SIG_RULE_PKCS1, "RSA with SHA2-256" },
+		{ "RSA-2048", SIG_HASHES, SIG_RULE_PSS | S384, "RSA-PSS with SHA2-384" },
+		{ "RSA-2048", SIG_HASHES, SIG_RULE_PSS | SIG_RULE_PKCS1, "RSA-PSS with SHA2-256" },
+		{ "RSA-2048", S256, SIG_RULE_PSS | S384, NULL },
+		{ "RSA-2048", 0, SIG_RULE_PKCS1, "RSA with SHA2-256" },
+		{ "RSA-2048", 0, SIG_RULE_PSS, NULL },
+		{ "RSA-2048", 0, S256, NULL },
+		{ "RSA-2048", SHA1, 0, NULL },
+		/* numbers of hashes that nobody knows are no rules */
+		{ "RSA-2048", 1 << 16 | S256, 0, "RSA-PSS with SHA2-256" },
+		{ "RSA-2048", 1 << 16, 0, NULL },
+		{ "P-256", SIG_HASHES, S384, "ECDSA with SHA2-384" },
+		{ "P-256", SIG_HASHES, SIG_RULE_PSS, "ECDSA with SHA2-256" },
+		{ "P-256", 0, 0, "ECDSA with SHA2-256" },
+		{ "ED25519", SIG_HASHES, 0, "Ed25519" },
+		{ "ED25519", SIG_HASHES, S256, NULL },
+	};
+	static const uint32_t rules[] = { SIG_RULE_PKCS1, SIG_RULE_PSS, S256, S384,
+					  SIG_RULE_PKCS1 | S384 };
+	static const struct {
+		const char *how;
+		uint8_t method, allowed; /* bit i: by rules[i] */
+	} seen[] = {
+		{ "RSA-PSS with SHA2-256", SIG_DIGITAL, 0x06 },
+		{ "RSA-PSS with SHA2-384", SIG_DIGITAL, 0x0a },
+		{ "RSA with SHA2-256", SIG_DIGITAL, 0x05 },
+		{ "RSA with SHA2-384", SIG_DIGITAL, 0x19 },
+		{ "RSA with SHA2-256", SIG_RSA, 0x01 },
+		{ "ECDSA with SHA2-256", SIG_DIGITAL, 0x07 },
+		{ "ECDSA with SHA2-384", SIG_DIGITAL, 0x1b },
+		{ "ECDSA with SHA2-256", SIG_ECDSA_256, 0x07 },
+		{ "Ed25519", SIG_DIGITAL, 0x03 },
+	};
+	unsigned checked = 0;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct pkey *k = fresh(cases[i].key);
+		uint8_t out[AUTH_DATA_MAX], method;
+		uint32_t hashes;
+		const char *how = "";
+		size_t n;
+		int r = auth_narrow(cases[i].hashes, cases[i].rule, &hashes);
+
+		if (!r)
+			r = auth_sign(k, hashes, text, 3, &method, out, &n, &how);
+		cr_expect_eq(r, cases[i].how ? 0 : -ENOTSUP, "case %zu", i);
+		if (!r && cases[i].how)
+			cr_expect_str_eq(how, cases[i].how, "case %zu", i);
+		for (size_t s = 0; !r && s < sizeof(seen) / sizeof(*seen); s++) {
+			if (strcmp(seen[s].how, how) || seen[s].method != method)
+				continue;
+			checked |= 1u << s;
+			for (size_t u = 0; u < 5; u++)
+				cr_expect_eq(auth_allowed(method, out, n, rules[u]),
+					     seen[s].allowed >> u & 1, "%s, rule %zu", how, u);
+			cr_expect(auth_allowed(method, out, n, 0));
+			cr_expect_eq(auth_verify(k, method, out, n, text, 3, &how), 0);
+		}
+		pkey_free(k);
+	}
+	cr_expect_eq(checked, (1u << sizeof(seen) / sizeof(*seen)) - 1);
+}
+
 /* RFC 7427 A.1, A.3, A.4.3 and RFC 8420 A, octets as printed there: [SIG-4] [SIG-6]
  */
 Test(auth, algorithm_identifiers)

@@ -12,6 +12,7 @@
 #include <openssl/pem.h>
 
 #include "conf/conf.h"
+#include "crypto/auth.h"
 #include "ikemsg/ikemsg.h"
 #include "../lib/pki.h"
 
@@ -138,21 +139,35 @@ Test(creds, subject_is_the_default_id)
 
 Test(creds, kinds_of_keys)
 {
+	enum { S256 = 1 << SIG_HASH_SHA2_256, S384 = 1 << SIG_HASH_SHA2_384 };
 	static const struct {
 		const char *word;
 		uint8_t types;
 		uint16_t bits;
+		uint32_t rule;
 	} cases[] = {
-		{ "pubkey", 0, 0 },
-		{ "rsa", 1 << KEY_RSA, 0 },
-		{ "rsa-3072", 1 << KEY_RSA, 3072 },
-		{ "ecdsa", 1 << KEY_ECDSA, 0 },
-		{ "ecdsa-384", 1 << KEY_ECDSA, 384 },
-		{ "ed25519", 1 << KEY_ED25519, 0 },
-		{ "ed448", 1 << KEY_ED448, 0 },
+		{ "pubkey", 0, 0, 0 },
+		{ "pubkey-sha256-sha384", 0, 0, S256 | S384 },
+		{ "rsa", 1 << KEY_RSA, 0, 0 },
+		{ "rsa-3072", 1 << KEY_RSA, 3072, 0 },
+		{ "rsa-sha256", 1 << KEY_RSA, 0, SIG_RULE_PKCS1 | S256 },
+		{ "rsa-sha2_256", 1 << KEY_RSA, 0, SIG_RULE_PKCS1 | S256 },
+		{ "rsa-3072-sha384", 1 << KEY_RSA, 3072, SIG_RULE_PKCS1 | S384 },
+		{ "rsa/pss", 1 << KEY_RSA, 0, SIG_RULE_PSS },
+		{ "rsa/pss-sha2_256", 1 << KEY_RSA, 0, SIG_RULE_PSS | S256 },
+		{ "rsa/pss-2048-sha512", 1 << KEY_RSA, 2048,
+		  SIG_RULE_PSS | 1 << SIG_HASH_SHA2_512 },
+		{ "ecdsa", 1 << KEY_ECDSA, 0, 0 },
+		{ "ecdsa-384", 1 << KEY_ECDSA, 384, 0 },
+		{ "ecdsa-256-sha384", 1 << KEY_ECDSA, 256, S384 },
+		{ "ed25519", 1 << KEY_ED25519, 0, 0 },
+		{ "ed448", 1 << KEY_ED448, 0, 0 },
 	};
-	static const char *const wrong[] = { "rsa-",	 "rsa-x",     "rsa-99999",
-					     "pubkey-3", "ed25519-1", "dsa" };
+	static const char *const wrong[] = {
+		"rsa-",	    "rsa-x",	 "rsa-99999", "rsa-3072-3072", "rsa-sha256-3072",
+		"rsa-sha1", "rsa/pkcs1", "pubkey-3",  "ed25519-1",     "ed25519-sha256",
+		"dsa",	    "rsa--",	 "rsa-3072x", "rsa-sha25",     "psk-sha256",
+	};
 	char text[512];
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
@@ -160,21 +175,64 @@ Test(creds, kinds_of_keys)
 
 		snprintf(text, sizeof(text),
 			 HEAD LOCAL
-			 "remote { auth = %s cacerts = { \"pki/ca.pem\" } }\n" TAIL PRIVATE,
+			 "remote { auth = \"%s\" cacerts = { \"pki/ca.pem\" } }\n" TAIL PRIVATE,
 			 cases[i].word);
 		c = load_mode(text, 0600);
 		cr_assert(c, "%s", error);
 		cr_expect_eq(c->ike.conns[0].key_types, cases[i].types);
 		cr_expect_eq(c->ike.conns[0].key_bits_min, cases[i].bits);
+		cr_expect_eq(c->ike.conns[0].verify_rule, cases[i].rule, "%s: %x", cases[i].word,
+			     c->ike.conns[0].verify_rule);
+		cr_expect_eq(c->ike.conns[0].sign_rule, 0);
 		conf_free(c);
 	}
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
 		snprintf(text, sizeof(text),
 			 HEAD LOCAL
-			 "remote { auth = %s cacerts = { \"pki/ca.pem\" } }\n" TAIL PRIVATE,
+			 "remote { auth = \"%s\" cacerts = { \"pki/ca.pem\" } }\n" TAIL PRIVATE,
 			 wrong[i]);
 		refused(text, 4, "expected psk, pubkey, rsa");
 	}
+}
+
+/* The same words for us: our keys must be such. */
+Test(creds, kinds_of_keys_of_ours)
+{
+	struct conf *c = load_mode(
+		HEAD "local { auth = ecdsa-256-sha384 id = gw.example.org certs = { \"pki/gw.pem\" "
+		     "} }\n" REMOTE TAIL PRIVATE,
+		0600);
+
+	cr_assert(c, "%s", error);
+	cr_expect_eq(c->ike.conns[0].sign_rule, 1 << SIG_HASH_SHA2_384);
+	conf_free(c);
+	refused(HEAD "local { auth = rsa-sha256 id = gw.example.org certs = { \"pki/gw.pem\" } "
+		     "}\n" REMOTE TAIL PRIVATE,
+		3,
+		"found certificate \"pki/gw.pem\" with a key ECDSA P-256, expected auth = "
+		"rsa-sha256");
+	refused(HEAD
+		"local { auth = ecdsa-384 id = gw.example.org certs = { \"pki/gw.pem\" } }\n" REMOTE
+			TAIL PRIVATE,
+		3, "expected auth = ecdsa-384");
+}
+
+/* Certificates the peer may have: below a CA, or without any. */
+Test(creds, pinned_certificates)
+{
+	struct conf *c;
+
+	c = load_mode(HEAD LOCAL
+		      "remote { auth = pubkey certs = { \"pki/gw.pem\" } }\n" TAIL PRIVATE,
+		      0600);
+	cr_assert(c, "%s", error);
+	cr_expect_eq(trust_pins(c->ike.conns[0].trust), 1);
+	cr_expect_eq(trust_count(c->ike.conns[0].trust), 0);
+	conf_free(c);
+	refused(HEAD LOCAL "remote { auth = pubkey certs = { \"pki/gw.key\" } }\n" TAIL PRIVATE, 4,
+		"found no certificate in \"pki/gw.key\"");
+	refused(HEAD LOCAL "remote { certs = { \"pki/gw.pem\" } }\n" TAIL PRIVATE, 4,
+		"found certs for a peer that uses a secret");
 }
 
 Test(creds, crl_policies)

@@ -63,6 +63,8 @@ json_t *report_certs(struct agent *a)
 				    c->name, now);
 		for (size_t k = 0; c->trust && k < trust_count(c->trust); k++)
 			add(list, trust_cert(c->trust, k), "ca", c->name, now);
+		for (size_t k = 0; c->trust && k < trust_pins(c->trust); k++)
+			add(list, trust_pin(c->trust, k), "peer", c->name, now);
 	}
 	json_object_set_new(o, "now_sec", json_integer((json_int_t)now));
 	json_object_set_new(o, "certs", list);

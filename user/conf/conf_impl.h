@@ -108,7 +108,12 @@ int conf_check_mode(struct parse *p, const struct conf_file *at, int line, const
 
 /* creds.c: after all files are read. */
 int conf_build_creds(struct parse *p);
-/* Type and lengths of key that "rsa-3072" and the like allow; false: no such word. */
-bool conf_key_word(const char *word, uint8_t *ret_types, uint16_t *ret_bits);
+/* What "rsa/pss-3072-sha256" and the like allow (trust.c); false: no such word. */
+struct auth_word {
+	uint8_t types; /* mask of 1 << enum key_type; 0: any */
+	uint16_t bits;
+	uint32_t rule; /* crypto/auth.h */
+};
+bool conf_auth_word(const char *word, struct auth_word *ret);
 
 #endif

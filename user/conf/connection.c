@@ -153,17 +153,37 @@ static int build_children(struct parse *p, const struct sec *s, struct ike_conn_
 	return r;
 }
 
+/* "psk", which is the default, or how a signature has to be. */
+static int build_auth(struct parse *p, const struct val *v, enum auth_kind *ret_kind,
+		      struct auth_word *ret_word)
+{
+	static const char *const words[] = { "psk",	  "pubkey",	"rsa",	   "rsa-3072",
+					     "rsa/pss",	  "rsa-sha256", "ecdsa",   "ecdsa-256",
+					     "ecdsa-384", "ecdsa-521",	"ed25519", "ed448",
+					     NULL };
+	unsigned unused;
+
+	*ret_word = (struct auth_word){ .types = 0 };
+	if (!v || !strcmp(v->text, "psk")) {
+		*ret_kind = AUTH_BY_PSK;
+		return 0;
+	}
+	*ret_kind = AUTH_BY_PUBKEY;
+	return conf_auth_word(v->text, ret_word) ? 0 : val_word(p, v, words, &unused);
+}
+
 static int build_local(struct parse *p, const struct sec *conn, const struct sec *s,
 		       struct ike_conn_cfg *c)
 {
-	static const char *const methods[] = { "psk", "pubkey", NULL };
 	static const char *const files[] = { "certs", "ocsp" };
-	unsigned method = AUTH_BY_PSK;
-	int r = val_word(p, sec_get(s, "auth"), methods, &method);
+	struct auth_word w;
+	enum auth_kind method;
+	int r = build_auth(p, sec_get(s, "auth"), &c->local_auth, &w);
 
-	c->local_auth = method;
 	if (r < 0)
 		return r;
+	method = c->local_auth;
+	c->sign_rule = w.rule;
 	/* with a certificate, its subject is our identity unless another is given */
 	if (method == AUTH_BY_PSK && (!s->cfg || !sec_get(s, "id")))
 		return fail_missing(p, s->cfg ? s : conn, s->cfg ? "id" : "local { id = ... }");
@@ -184,20 +204,17 @@ static int build_local(struct parse *p, const struct sec *conn, const struct sec
 
 static int build_remote(struct parse *p, const struct sec *s, struct ike_conn_cfg *c)
 {
-	static const char *const words[] = { "psk",	"pubkey",    "rsa",	  "rsa-3072",
-					     "ecdsa",	"ecdsa-256", "ecdsa-384", "ecdsa-521",
-					     "ed25519", "ed448",     NULL };
-	static const char *const files[] = { "cacerts", "crls", "ocsp", "revocation" };
-	const struct val *v = sec_get(s, "auth");
-	unsigned unused;
+	static const char *const files[] = { "cacerts", "certs", "crls", "ocsp", "revocation" };
+	struct auth_word w;
+	int r = build_auth(p, sec_get(s, "auth"), &c->remote_auth, &w);
 
-	if (v && strcmp(v->text, "psk")) {
-		if (!conf_key_word(v->text, &c->key_types, &c->key_bits_min))
-			return val_word(p, v, words, &unused);
-		c->remote_auth = AUTH_BY_PUBKEY;
-		if (!sec_count(s, "cacerts"))
-			return fail_missing(p, s, "cacerts");
-	}
+	if (r < 0)
+		return r;
+	c->key_types = w.types;
+	c->key_bits_min = w.bits;
+	c->verify_rule = w.rule;
+	if (c->remote_auth == AUTH_BY_PUBKEY && !sec_count(s, "cacerts") && !sec_count(s, "certs"))
+		return fail_missing(p, s, "cacerts or certs");
 	for (size_t i = 0; c->remote_auth == AUTH_BY_PSK && i < sizeof(files) / sizeof(*files); i++)
 		if (sec_count(s, files[i]))
 			return val_fail(p, sec_get(s, files[i]),

@@ -375,6 +375,21 @@ static int check_id(struct parse *p, const struct sec *local, const struct val *
 		v->text, info.subject);
 }
 
+/* Ours must be as our "auth" says it is. */
+static int check_kind(struct parse *p, const struct sec *local, const struct val *v,
+		      const struct cred *cred)
+{
+	struct key_info i = pkey_info(cred_key(cred));
+	struct auth_word w;
+	char text[32];
+
+	if (!conf_auth_word(sec_get(local, "auth")->text, &w) ||
+	    ((!w.types || w.types & 1u << i.type) && i.bits >= w.bits))
+		return 0;
+	return val_fail(p, v, "found certificate \"%.200s\" with a key %s, expected auth = %s",
+			v->text, key_info_format(&i, text), sec_get(local, "auth")->text);
+}
+
 static int build_ours(struct parse *p, const struct sec *conn, struct kept *kept,
 		      struct ike_conn_cfg *c)
 {
@@ -394,6 +409,8 @@ static int build_ours(struct parse *p, const struct sec *conn, struct kept *kept
 			break;
 		c->n_creds++;
 		r = check_id(p, &local, v, c, c->creds[i]);
+		if (r == 0)
+			r = check_kind(p, &local, v, c->creds[i]);
 		responses += cred_responses(c->creds[i]);
 	}
 	if (r == 0 && sec_count(&local, "ocsp") && !responses)

@@ -42,8 +42,9 @@ static cfg_opt_t uplink_opts[] = { START,	  ONE("interface"),  ONE("kind"),
 				   ONE("mtu"),	  CFG_END() };
 static cfg_opt_t local_opts[] = { START,	 ONE("id"),    ONE("auth"),
 				  LIST("certs"), LIST("ocsp"), CFG_END() };
-static cfg_opt_t remote_opts[] = { START,	 ONE("id"),    ONE("auth"),	  LIST("cacerts"),
-				   LIST("crls"), LIST("ocsp"), ONE("revocation"), CFG_END() };
+static cfg_opt_t remote_opts[] = { START,	    ONE("id"),	       ONE("auth"),
+				   LIST("cacerts"), LIST("certs"),     LIST("crls"),
+				   LIST("ocsp"),    ONE("revocation"), CFG_END() };
 static cfg_opt_t child_opts[] = { START,
 				  LIST("local_ts"),
 				  LIST("remote_ts"),

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Whom we believe to be the peer: "cacerts", "crls", "ocsp", "auth" of the section "remote". */
+/* Whom we believe to be the peer: "cacerts", "certs", "crls", "ocsp" of the section "remote", and
+ * words of "auth". */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "creds_impl.h"
+#include "crypto/auth.h"
 #include "crypto/x509.h"
 
 /* Keys of "remote" that name files. */
@@ -13,6 +15,7 @@ static const struct {
 	int (*add)(struct trust *t, const uint8_t *file, size_t len);
 } kinds[] = {
 	{ "cacerts", "certificate", "PEM or DER", trust_add_cas },
+	{ "certs", "certificate", "PEM or DER", trust_add_pins },
 	{ "crls", "CRL", "PEM or DER", trust_add_crls },
 	{ "ocsp", "successful OCSP response", "one in DER", trust_add_ocsp },
 };
@@ -38,7 +41,8 @@ static int add_blob(struct parse *p, const struct val *v, const struct blob *b, 
 				"found a certificate in \"%.200s\" that is no CA's, expected CAs",
 				b->name);
 	case -E2BIG:
-		return val_fail(p, v, "found more than %d CAs, expected fewer", TRUST_CAS_MAX);
+		return val_fail(p, v, "found more than %d %s, expected fewer", TRUST_CAS_MAX,
+				kinds[to->kind].key);
 	default:
 		return val_fail(p, v, "found no %s in \"%.200s\", expected %s",
 				kinds[to->kind].what, b->name, kinds[to->kind].form);
@@ -90,36 +94,72 @@ int conf_build_theirs(struct parse *p, const struct sec *conn, struct kept *kept
 	return r;
 }
 
-bool conf_key_word(const char *word, uint8_t *ret_types, uint16_t *ret_bits)
+/* "sha256", or "sha2_256". */
+static uint32_t hash_word(const char *word, size_t len)
+{
+	static const struct {
+		const char *word;
+		enum sig_hash hash;
+	} words[] = {
+		{ "sha256", SIG_HASH_SHA2_256 },   { "sha384", SIG_HASH_SHA2_384 },
+		{ "sha512", SIG_HASH_SHA2_512 },   { "sha2_256", SIG_HASH_SHA2_256 },
+		{ "sha2_384", SIG_HASH_SHA2_384 }, { "sha2_512", SIG_HASH_SHA2_512 },
+	};
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
+		if (strlen(words[i].word) == len && !strncmp(words[i].word, word, len))
+			return 1u << words[i].hash;
+	return 0;
+}
+
+bool conf_auth_word(const char *word, struct auth_word *ret)
 {
 	static const struct {
 		const char *word;
 		uint8_t types;
+		uint32_t rule;
 	} words[] = {
-		{ "pubkey", 0 },
-		{ "rsa", 1 << KEY_RSA },
-		{ "ecdsa", 1 << KEY_ECDSA },
-		{ "ed25519", 1 << KEY_ED25519 },
-		{ "ed448", 1 << KEY_ED448 },
+		{ "pubkey", 0, 0 },
+		{ "rsa", 1 << KEY_RSA, 0 },
+		{ "rsa/pss", 1 << KEY_RSA, SIG_RULE_PSS },
+		{ "ecdsa", 1 << KEY_ECDSA, 0 },
+		{ "ed25519", 1 << KEY_ED25519, 0 },
+		{ "ed448", 1 << KEY_ED448, 0 },
 	};
-	const char *dash = strchr(word, '-');
-	size_t len = dash ? (size_t)(dash - word) : strlen(word);
-	unsigned long bits = 0;
-	char *end;
+	size_t len = strcspn(word, "-"), i = 0;
+	struct auth_word w = { .bits = 0 };
+	bool sized, hashed;
 
-	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++) {
-		if (strlen(words[i].word) != len || strncmp(words[i].word, word, len))
+	while (i < sizeof(words) / sizeof(*words) &&
+	       (strlen(words[i].word) != len || strncmp(words[i].word, word, len)))
+		i++;
+	if (i == sizeof(words) / sizeof(*words))
+		return false;
+	w.types = words[i].types;
+	w.rule = words[i].rule;
+	sized = w.types & (1 << KEY_RSA | 1 << KEY_ECDSA);
+	hashed = sized || !w.types;
+	while (word[len] == '-') {
+		uint32_t hash;
+		char *rest;
+
+		word += len + 1;
+		len = strcspn(word, "-");
+		hash = hash_word(word, len);
+		if (hash && hashed) {
+			w.rule |= hash;
 			continue;
-		if (dash) {
-			bits = strtoul(dash + 1, &end, 10);
-			if (*end || end == dash + 1 ||
-			    !(words[i].types & (1 << KEY_RSA | 1 << KEY_ECDSA)) ||
-			    bits > KEY_RSA_BITS_MAX)
-				return false;
 		}
-		*ret_types = words[i].types;
-		*ret_bits = (uint16_t)bits;
-		return true;
+		/* the number comes first */
+		if (!sized || w.bits || w.rule & SIG_HASHES || *word < '1' || *word > '9')
+			return false;
+		w.bits = (uint16_t)strtoul(word, &rest, 10);
+		if (rest != word + len || len > 4 || w.bits > KEY_RSA_BITS_MAX)
+			return false;
 	}
-	return false;
+	/* as swanctl has it: with a hash, "rsa" alone is PKCS#1 v1.5 */
+	if (w.types == 1 << KEY_RSA && w.rule & SIG_HASHES && !(w.rule & SIG_RULE_PSS))
+		w.rule |= SIG_RULE_PKCS1;
+	*ret = w;
+	return true;
 }

@@ -11,6 +11,8 @@
 #include "crypto/auth.h"
 #include "x509_impl.h"
 
+enum { HASH_IDS = 0xffff }; /* in masks; what is above is of rules */
+
 enum padding { PAD_NONE, PAD_PKCS1, PAD_PSS };
 
 /* AlgorithmIdentifiers, octet for octet (RFC 7427 A, 8420 A). Parameters of the hash inside those
@@ -258,8 +260,9 @@ static int sign_digital(const struct pkey *k, uint32_t hashes, const uint8_t *te
 			uint8_t *out, size_t *ret_len, const char **ret_how)
 {
 	enum sig_hash hash = hash_for(&k->info, hashes);
+	enum padding rsa = hashes & SIG_RULE_PKCS1 ? PAD_PKCS1 : PAD_PSS;
 	const struct scheme *s =
-		scheme_find(k->info.type, hash, k->info.type == KEY_RSA ? PAD_PSS : PAD_NONE);
+		scheme_find(k->info.type, hash, k->info.type == KEY_RSA ? rsa : PAD_NONE);
 	size_t n, head;
 	int ret;
 
@@ -317,7 +320,7 @@ int auth_sign(const struct pkey *k, uint32_t hashes, const struct chunk *in, siz
 	text = joined(in, n, &len);
 	if (!text)
 		return -ENOMEM;
-	if (hashes) {
+	if (hashes & HASH_IDS) {
 		*ret_method = SIG_DIGITAL;
 		ret = sign_digital(k, hashes, text, len, out, ret_len, ret_how);
 	} else {
@@ -326,6 +329,53 @@ int auth_sign(const struct pkey *k, uint32_t hashes, const struct chunk *in, siz
 	free(text);
 	ERR_clear_error();
 	return ret;
+}
+
+/* ---- rules ---- */
+
+int auth_narrow(uint32_t hashes, uint32_t rule, uint32_t *ret_hashes)
+{
+	uint32_t wanted = rule & SIG_HASHES, left = hashes & HASH_IDS;
+
+	if (wanted)
+		left &= wanted;
+	/* the methods from before RFC 7427 have hashes of their own, and no PSS */
+	if (hashes ? !left : wanted || (rule & SIG_RULE_PSS && !(rule & SIG_RULE_PKCS1)))
+		return -ENOTSUP;
+	if (rule & SIG_RULE_PKCS1 && !(rule & SIG_RULE_PSS))
+		left |= SIG_RULE_PKCS1;
+	*ret_hashes = left;
+	return 0;
+}
+
+static bool rule_fits(const struct scheme *s, uint32_t rule)
+{
+	uint32_t paddings = rule & (SIG_RULE_PKCS1 | SIG_RULE_PSS);
+
+	if (rule & SIG_HASHES && !(rule & 1u << s->hash))
+		return false;
+	return !paddings || s->padding == PAD_NONE ||
+	       paddings & (s->padding == PAD_PSS ? SIG_RULE_PSS : SIG_RULE_PKCS1);
+}
+
+bool auth_allowed(uint8_t method, const uint8_t *auth, size_t len, uint32_t rule)
+{
+	const struct scheme *s;
+	struct rd r;
+
+	if (!rule)
+		return true;
+	if (method == SIG_RSA)
+		return !(rule & SIG_HASHES) && (rule & SIG_RULE_PKCS1 || !(rule & SIG_RULE_PSS));
+	if (method == SIG_DIGITAL) {
+		r = rd_init(auth, len);
+		s = scheme_read(&r);
+		return !s || rule_fits(s, rule); /* what is unknown is refused as such */
+	}
+	for (size_t i = 0; i < N_CURVES; i++)
+		if (curves[i].method == method)
+			return rule_fits(scheme_find(KEY_ECDSA, curves[i].hash, PAD_NONE), rule);
+	return true;
 }
 
 /* ---- verifying ---- */

@@ -25,7 +25,8 @@ struct trust {
 	struct {
 		struct cert *cert;
 		uint8_t id[CERT_KEY_ID_OCTETS];
-	} cas[TRUST_CAS_MAX];
+	} cas[TRUST_CAS_MAX], pins[TRUST_PINS_MAX];
+	size_t n_pins;
 };
 
 struct trust *trust_new(enum crl_policy policy)
@@ -58,6 +59,8 @@ void trust_unref(struct trust *t)
 		return;
 	for (size_t i = 0; i < t->n; i++)
 		cert_free(t->cas[i].cert);
+	for (size_t i = 0; i < t->n_pins; i++)
+		cert_free(t->pins[i].cert);
 	X509_STORE_free(t->store);
 	sk_X509_CRL_pop_free(t->crls, X509_CRL_free);
 	for (size_t i = 0; i < t->n_ocsp; i++)
@@ -90,6 +93,30 @@ static int ca_add(void *ctx, X509 *x)
 int trust_add_cas(struct trust *t, const uint8_t *file, size_t len)
 {
 	return certs_each(file, len, ca_add, t);
+}
+
+static int pin_add(void *ctx, X509 *x)
+{
+	struct trust *t = ctx;
+	struct cert *c;
+	int ret = cert_wrap(x, &c);
+
+	if (ret)
+		return ret;
+	if (t->n_pins == TRUST_PINS_MAX)
+		ret = -E2BIG;
+	else if (cert_key_id(c, t->pins[t->n_pins].id))
+		ret = -ENOMEM;
+	if (ret)
+		cert_free(c);
+	else
+		t->pins[t->n_pins++].cert = c;
+	return ret;
+}
+
+int trust_add_pins(struct trust *t, const uint8_t *file, size_t len)
+{
+	return certs_each(file, len, pin_add, t);
 }
 
 /* Takes crl. */
@@ -153,6 +180,26 @@ size_t trust_count(const struct trust *t)
 const struct cert *trust_cert(const struct trust *t, size_t i)
 {
 	return t->cas[i].cert;
+}
+
+size_t trust_pins(const struct trust *t)
+{
+	return t->n_pins;
+}
+
+const struct cert *trust_pin(const struct trust *t, size_t i)
+{
+	return t->pins[i].cert;
+}
+
+size_t trust_anchors(const struct trust *t)
+{
+	return t->n ? t->n : t->n_pins;
+}
+
+const uint8_t *trust_anchor_id(const struct trust *t, size_t i)
+{
+	return t->n ? t->cas[i].id : t->pins[i].id;
 }
 
 size_t trust_crls(const struct trust *t)
@@ -373,19 +420,40 @@ static bool rules_set(X509_STORE_CTX *ctx, struct inquiry *q)
 	       X509_STORE_CTX_set_app_data(ctx, q) == 1;
 }
 
+/* NULL: no certificate is named, or this one is. */
+static const char *pin_wrong(const struct trust *t, X509 *x)
+{
+	for (size_t i = 0; i < t->n_pins; i++)
+		if (!X509_cmp(t->pins[i].cert->x, x))
+			return NULL;
+	return t->n_pins ? "it is none of those that remote certs names" : NULL;
+}
+
+/* Whom nobody vouches for but the configuration: it ends the chain, like a CA. */
+static bool pins_trust(const struct trust *t, X509_STORE_CTX *ctx, STACK_OF(X509) * pins)
+{
+	for (size_t i = 0; i < t->n_pins; i++)
+		if (sk_X509_push(pins, t->pins[i].cert->x) <= 0)
+			return false;
+	X509_STORE_CTX_set0_trusted_stack(ctx, pins);
+	return true;
+}
+
 int trust_verify(const struct trust *t, const struct cert *end, const struct chunk *more, size_t n,
 		 int64_t now, char why[CERT_WHY_MAX])
 {
 	struct inquiry q = { .t = t, .now = now };
-	STACK_OF(X509) *others = sort_out(&q, more, n);
+	STACK_OF(X509) *others = sort_out(&q, more, n), *pins = sk_X509_new_null();
 	X509_STORE_CTX *ctx = X509_STORE_CTX_new();
 	const char *wrong;
 	X509 *x = end->x;
 	int ret = 0, err;
 
-	if (!others || !ctx || X509_STORE_CTX_init(ctx, t->store, end->x, others) != 1 ||
-	    !rules_set(ctx, &q)) {
+	if (!others || !pins || !ctx || X509_STORE_CTX_init(ctx, t->store, end->x, others) != 1 ||
+	    !rules_set(ctx, &q) || (!t->n && !pins_trust(t, ctx, pins))) {
 		ret = why_fail(why, end->x, "OpenSSL failed");
+	} else if ((wrong = pin_wrong(t, end->x))) {
+		ret = why_fail(why, end->x, wrong);
 	} else if (X509_verify_cert(ctx) != 1) {
 		err = X509_STORE_CTX_get_error(ctx);
 		ret = why_fail(why, X509_STORE_CTX_get_current_cert(ctx),
@@ -396,6 +464,7 @@ int trust_verify(const struct trust *t, const struct cert *end, const struct chu
 	}
 	X509_STORE_CTX_free(ctx);
 	sk_X509_pop_free(others, X509_free);
+	sk_X509_free(pins);
 	for (size_t i = 0; i < q.n_stapled; i++)
 		OCSP_BASICRESP_free(q.stapled[i]);
 	ERR_clear_error();

@@ -133,13 +133,17 @@ static bool key_allowed(const struct ike_conn_cfg *c, const struct cert *cert, c
 	return false;
 }
 
-static bool signature_check(const struct cert *cert, const struct ike_msg *in,
+static bool signature_check(const struct cert *cert, uint32_t rule, const struct ike_msg *in,
 			    const struct octets *o, char why[WHY_MAX])
 {
 	const char *how;
-	int ret = auth_verify(cert_key(cert), in->auth_method, in->auth.p, in->auth.len, o->c, 3,
-			      &how);
+	int ret;
 
+	if (!auth_allowed(in->auth_method, in->auth.p, in->auth.len, rule)) {
+		snprintf(why, WHY_MAX, "its signature is not what remote auth asks for");
+		return false;
+	}
+	ret = auth_verify(cert_key(cert), in->auth_method, in->auth.p, in->auth.len, o->c, 3, &how);
 	switch (ret) {
 	case 0:
 		return true;
@@ -161,31 +165,47 @@ static int64_t now_real(const struct ike *ike)
 	return ike->env.now_real ? ike->env.now_real(ike->env.ctx) : 0;
 }
 
+/* The certificate the peer means: the first it sent; if it sent none, one of those it may have that
+ * is for its name. *ret_own is the caller's, and NULL if it is none of its own. */
+static const struct cert *end_cert(const struct ike_conn_cfg *c, const struct ike_id *id,
+				   const struct chunk *first, struct cert **ret_own,
+				   char why[WHY_MAX])
+{
+	if (first) {
+		snprintf(why, WHY_MAX, "its certificate cannot be read");
+		return cert_parse(first->p, first->len, ret_own) ? NULL : *ret_own;
+	}
+	snprintf(why, WHY_MAX, "it sent no certificate");
+	for (size_t i = 0; i < trust_pins(c->trust); i++)
+		if (ike_id_in_cert(id, trust_pin(c->trust, i)))
+			return trust_pin(c->trust, i);
+	return NULL;
+}
+
 static bool pubkey_check(struct ike *ike, const struct ike_conn_cfg *c, const struct octets *o,
 			 const struct ike_id *id, const struct ike_msg *in, char why[WHY_MAX])
 {
 	struct chunk certs[MSG_CERTS_MAX];
 	size_t n = certs_of(in, CERT_X509_SIGNATURE, certs);
-	size_t all = n + certs_of(in, CERT_OCSP_CONTENT, certs + n);
-	struct cert *end = NULL;
+	size_t all = n + certs_of(in, CERT_OCSP_CONTENT, certs + n), end_n = n ? 1 : 0;
+	const struct cert *end = NULL;
+	struct cert *own = NULL;
 	char clause[CERT_WHY_MAX];
 	bool ok = false;
 
 	if (in->auth_method == AUTH_SHARED_KEY_MIC)
 		snprintf(why, WHY_MAX, "it uses a shared key instead of a certificate");
-	else if (!n || !c->trust)
-		snprintf(why, WHY_MAX, "it sent no certificate");
-	else if (cert_parse(certs[0].p, certs[0].len, &end))
-		snprintf(why, WHY_MAX, "its certificate cannot be read");
-	else if (!key_allowed(c, end, why))
+	else if (!c->trust)
+		snprintf(why, WHY_MAX, "nobody is trusted here");
+	else if (!(end = end_cert(c, id, n ? certs : NULL, &own, why)) || !key_allowed(c, end, why))
 		;
 	else if (!ike_id_in_cert(id, end))
 		snprintf(why, WHY_MAX, "its certificate is not for that id");
-	else if (trust_verify(c->trust, end, certs + 1, all - 1, now_real(ike), clause))
+	else if (trust_verify(c->trust, end, certs + end_n, all - end_n, now_real(ike), clause))
 		snprintf(why, WHY_MAX, "%s", clause);
 	else
-		ok = signature_check(end, in, o, why);
-	cert_free(end);
+		ok = signature_check(end, c->verify_rule, in, o, why);
+	cert_free(own);
 	return ok;
 }
 
@@ -249,6 +269,7 @@ static int pubkey_put(struct ike_sa *sa, const struct cred *cred, const struct o
 	uint8_t auth[AUTH_DATA_MAX], method;
 	struct key_info i;
 	const char *how;
+	uint32_t hashes;
 	char text[32];
 	size_t n;
 	int ret;
@@ -257,8 +278,9 @@ static int pubkey_put(struct ike_sa *sa, const struct cred *cred, const struct o
 		snprintf(why, WHY_MAX, "there is no certificate of ours with its key");
 		return -ENOENT;
 	}
-	ret = auth_sign(cred_key(cred), sa->peer_hashes, o->c, 3, &method, auth, &n, &how);
-
+	ret = auth_narrow(sa->peer_hashes, sa->conn->c.sign_rule, &hashes);
+	if (!ret)
+		ret = auth_sign(cred_key(cred), hashes, o->c, 3, &method, auth, &n, &how);
 	if (ret) {
 		i = pkey_info(cred_key(cred));
 		snprintf(why, WHY_MAX,
@@ -301,10 +323,10 @@ static void certreq_put(const struct ike_conn_cfg *c, struct msg_wr *m)
 {
 	const struct trust *t = c->trust;
 	uint8_t ids[TRUST_CAS_MAX * CERT_KEY_ID_OCTETS];
-	size_t n = trust_count(t);
+	size_t n = trust_anchors(t);
 
 	for (size_t i = 0; i < n; i++)
-		memcpy(ids + i * CERT_KEY_ID_OCTETS, trust_key_id(t, i), CERT_KEY_ID_OCTETS);
+		memcpy(ids + i * CERT_KEY_ID_OCTETS, trust_anchor_id(t, i), CERT_KEY_ID_OCTETS);
 	msg_put_cert(m, PLD_CERTREQ, CERT_X509_SIGNATURE, ids, n * CERT_KEY_ID_OCTETS);
 	if (asks_ocsp(c))
 		msg_put_cert(m, PLD_CERTREQ, CERT_OCSP_CONTENT, "", 0);
@@ -379,8 +401,8 @@ void certreq_build(struct part_ctx *c)
 		if (!t || !conn_fits_path(&conn->c, c->path))
 			continue;
 		ocsp |= asks_ocsp(&conn->c);
-		for (size_t i = 0; i < trust_count(t) && n < INIT_CAS_MAX; i++) {
-			const uint8_t *id = trust_key_id(t, i);
+		for (size_t i = 0; i < trust_anchors(t) && n < INIT_CAS_MAX; i++) {
+			const uint8_t *id = trust_anchor_id(t, i);
 
 			if (!memmem(ids, n * CERT_KEY_ID_OCTETS, id, CERT_KEY_ID_OCTETS))
 				memcpy(ids + n++ * CERT_KEY_ID_OCTETS, id, CERT_KEY_ID_OCTETS);
