@@ -43,7 +43,7 @@ enum {
 	IKE_PROPOSALS_MAX = 8,
 	IKE_ALGS_MAX = 8,
 	IKE_VIPS_MAX = 4,
-	IKE_CHILDREN_MAX = 64,
+	IKE_CHILDREN_MAX = 200,
 	IKE_CREDS_MAX = 4,
 	IKE_SUITE_STR = 96,
 	IKE_INIT_MAX = 3000,	     /* octets of an IKE_SA_INIT request that is looked at */

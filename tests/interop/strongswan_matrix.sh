@@ -87,16 +87,6 @@ carried() { # host
 		.drop_replay + .drop_integrity + .drop_malformed + .drop_ts == 0' >/dev/null
 }
 
-# say STEP COMMAND...: the last line it says is why it failed
-say() {
-	local step=$1
-	shift
-	"$@" >"$T/said" 2>&1 || {
-		why="$step: $(tail -n 1 "$T/said")"
-		return 1
-	}
-}
-
 run_cell() { # role auth suite nat family: true, or why
 	local role=$1 family=$5 host vip conn
 	conn=$2-$3-$5-$([ "$4" = static ] && echo nat || echo direct)
@@ -182,10 +172,9 @@ further_suites() {
 	done
 }
 
-version=$(swanctl --help 2>&1 | sed -n 's/^strongSwan \([0-9.]*\).*/\1/p')
-cells_begin "braid, initiator and responder, with strongSwan $version"
+cells_begin "braid, initiator and responder, with $(strongswan_version)"
 matrix
 cells_end
-cells_begin "further suites with strongSwan $version: pre-shared keys, IPv4, no NAT"
+cells_begin "further suites with $(strongswan_version): pre-shared keys, IPv4, no NAT"
 further_suites
 cells_end

@@ -46,3 +46,13 @@ cells_end() {
 	done
 	printf '%s\n' ${cells_why[@]+"${cells_why[@]}"} | awk -F'|' 'NF { printf "  %-5s %s\n", $1, $2 }'
 }
+
+# say STEP COMMAND...: the last line it says is why it failed
+say() {
+	local step=$1
+	shift
+	"$@" >"$T/said" 2>&1 || {
+		why="$step: $(tail -n 1 "$T/said")"
+		return 1
+	}
+}

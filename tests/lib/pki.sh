@@ -6,7 +6,7 @@
 # pki_key KIND FILE: rsa, ecdsa, ed25519
 pki_key() {
 	case $1 in
-	rsa) openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out "$2" 2>/dev/null ;;
+	rsa) openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:${pki_rsa_bits:-2048} -out "$2" 2>/dev/null ;;
 	ecdsa) openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out "$2" ;;
 	ed25519) openssl genpkey -algorithm ED25519 -out "$2" ;;
 	esac

@@ -41,6 +41,8 @@ strongswan_start() {
 	swan "$h" --load-all --file "$d/swanctl.conf" >"$d/load" 2>&1 || fail "swanctl: $(cat "$d/load")"
 }
 
+strongswan_version() { swanctl --help 2>&1 | sed -n 's/^\(strongSwan [0-9.]*\).*/\1/p'; }
+
 # swan HOST ARGUMENT...
 swan() {
 	local h=$1 cmd=$2
