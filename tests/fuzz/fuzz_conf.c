@@ -15,6 +15,10 @@
 
 #include "conf/conf.h"
 
+/* not there in a build without sanitizers */
+#pragma weak __lsan_disable
+#pragma weak __lsan_enable
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int __wrap_open(const char *name, int flags, ...);
 
@@ -52,9 +56,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	put(1, part ? part + 2 : data, part ? size - n - 2 : 0);
 	/* libConfuse itself forgets the arguments of a call in which there is a mistake: leaks
 	 * count for what can be read, in a second round. */
-	__lsan_disable();
+	if (__lsan_disable)
+		__lsan_disable();
 	r = conf_load(names[0], &c, error);
-	__lsan_enable();
+	if (__lsan_enable)
+		__lsan_enable();
 	if (r) {
 		if (strncmp(error, "/nonexistent/", 13) || !memchr(error, 0, sizeof(error)))
 			abort();

@@ -15,11 +15,12 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { CUTS_MAX = 12 };
+enum { CUTS_MAX = 12, SUBSCRIBERS_MAX = 3 };
 
 static struct event_base *base;
 static struct ctl_server *server;
 static struct ctl_req *waiting;
+static int subscribers;
 static char path[] = "/dev/shm/braid-fuzz.XXXXXX/ctl";
 
 static void gone(void *ctx, struct ctl_req *req)
@@ -36,6 +37,8 @@ static void handle(void *ctx, struct ctl_req *req, const char *cmd, const json_t
 	(void)ctx;
 	switch (cmd[0]) {
 	case 'e':
+		if (subscribers++ >= SUBSCRIBERS_MAX)
+			break;
 		ctl_req_subscribe(req);
 		return;
 	case 'w':
@@ -118,6 +121,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (!base)
 		prepare();
+	subscribers = 0;
 	if (ctl_server_adopt(server, -1))
 		abort();
 	bufferevent_setcb(client, take, NULL, NULL, NULL);
