@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only
 # Every fuzz target, from its seeds, for FUZZ_SECONDS each (`make test`: 2); FUZZ_TARGETS are those to
-# run. What a run finds new, and what breaks a target, stays under BRAID_BUILD/fuzz.
+# run. Seeds named wire_* were on the wire between braid and strongSwan (seeds.py), the certificates are
+# of the openssl program, the configurations once those of user/examples, the others were written by hand
+# against the simulator, or found by a target before. What a run finds new, and what breaks a target, stays under BRAID_BUILD/fuzz.
 set -u
 build=${BRAID_BUILD:-build}/fuzz
 failed=0

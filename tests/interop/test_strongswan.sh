@@ -108,6 +108,15 @@ capture() {
 	wait_for 5 grep -q 'listening on' "$T/cap.log" || fail "tcpdump does not start"
 }
 
+# What tests/fuzz/seeds.py reads: the set-up, and what comes under the same keys.
+keep() {
+	local d
+	d=$(mktemp -d -p "$CAPTURES")
+	cp -r "$T/cap" "$T/keys" "$d"
+	ip netns exec "$(ns r1)" timeout 20 tcpdump --immediate-mode -i user -n -s 0 -U -w "$d/cap2" udp 2>"$T/cap.log" &
+	wait_for 5 grep -q 'listening on' "$T/cap.log" || fail "tcpdump does not start"
+}
+
 # With the keys braid exports an independent decoder reads IKE_AUTH, both identities in it. (ESP keys
 # never leave the engine.)
 decodes() { # label
@@ -121,6 +130,7 @@ decodes() { # label
 	[ -z "${fragment_size:-}" ] || grep -q 'Total Fragments: [2-9]' "$T/decoded" ||
 		fail "$1: no fragments on the wire"
 	row "$1: tshark decodes the exchanges with exported keys"
+	[ -z "${CAPTURES:-}" ] || keep
 }
 
 # Both sides cut what they sent, IKE_AUTH too, which the decoder above could read all the same.
