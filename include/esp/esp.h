@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 struct aead;
 struct aead_sizes;
@@ -53,6 +54,16 @@ size_t esp_inner_max(const struct esp_format *f, size_t len);
  * unique as long as the key lives (RFC 4106 3.1). Returns 0 or -EIO. */
 int esp_encap(struct aead *a, const struct esp_format *f, uint64_t seq, uint8_t *pkt,
 	      size_t inner_len, uint8_t next_header);
+
+/* Traffic flow confidentiality (RFC 4303 2.7): zeros after an inner packet of n octets at p, up to
+ * pad_to. The packet's own header says where it ends. Returns the octets to encapsulate. */
+static inline size_t esp_tfc(uint8_t *p, size_t n, size_t pad_to)
+{
+	if (n >= pad_to)
+		return n;
+	memset(p + n, 0, pad_to - n);
+	return pad_to;
+}
 
 /* Shape only: long enough, a multiple of the block. Read before anything costs. */
 bool esp_shape_ok(const struct esp_format *f, size_t len);

@@ -161,7 +161,7 @@ struct engine_sa {
 	uint32_t replay_window; /* packets; 0 = 8192 */
 	uint32_t room;		/* as in engine_sa_room */
 	uint32_t group;		/* of the maps: SAs of one group share their paths; 0: none */
-	uint32_t pad2;
+	uint32_t tfc;		/* pad inner packets to so many octets, or what fits; 0: not */
 	/* In each direction; 0: none. From soft on it is time for new keys, beyond hard the SA is
 	 * not used. What sequence numbers and cipher allow is never exceeded. */
 	uint64_t soft_octets, hard_octets, soft_packets, hard_packets;

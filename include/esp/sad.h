@@ -71,6 +71,7 @@ struct sa {
 	uint16_t encr_id, key_bits, integ_id;
 	uint8_t family;	   /* of the stable pair */
 	uint8_t tos_mask;  /* what of the inner octet the outer one has */
+	uint32_t tfc;	   /* inner packets are padded to so many octets, as far as they fit */
 	bool deferred;	   /* control thread: outbound traffic stays on the predecessor */
 	bool superseded;   /* control thread: a successor has the outbound traffic */
 	bool present;	   /* control thread: it is among the policies */
@@ -166,6 +167,14 @@ static inline bool sa_took(struct sa *sa, uint64_t seq, size_t octets, unsigned 
 static inline uint32_t sa_inner_max(const struct sa *sa)
 {
 	return atomic_load_explicit(&sa->inner_max, memory_order_relaxed);
+}
+
+/* Octets that inner packets are padded to (RFC 4303 2.7); 0: they are not. */
+static inline uint32_t sa_pad_to(const struct sa *sa)
+{
+	uint32_t max = sa_inner_max(sa);
+
+	return sa->tfc < max ? sa->tfc : max;
 }
 
 /* RFC 4301 5.2: is the decrypted packet one this SA may carry (source remote, destination local)?

@@ -93,6 +93,9 @@ enum start_action { START_NONE, START_START, START_TRAP };
  * whether they get through. */
 enum ike_fragment { IKE_FRAGMENT_YES, IKE_FRAGMENT_NO, IKE_FRAGMENT_FORCE };
 
+/* As much as the path carries. */
+#define IKE_TFC_MTU UINT32_MAX
+
 struct ike_child_cfg {
 	char name[IKE_NAME_MAX];
 	enum child_mode mode;
@@ -102,6 +105,7 @@ struct ike_child_cfg {
 	struct ike_proposal proposals[IKE_PROPOSALS_MAX]; /* ESP */
 	struct ike_life time, octets, packets; /* time in usec; the others in each direction */
 	bool dscp_out, dscp_in;		       /* copy DSCP to the outer header; from it */
+	uint32_t tfc; /* inner packets are padded to so many octets; IKE_TFC_MTU; 0: not */
 };
 
 /* How a side proves who it is. */
@@ -205,6 +209,7 @@ struct child_sa_out {
 	/* in each direction; soft: tell once, hard: use it no more; 0: none */
 	uint64_t soft_octets, hard_octets, soft_packets, hard_packets;
 	bool dscp_out, dscp_in; /* copy DSCP to the outer header; from it */
+	uint32_t tfc;		/* as configured; 0 also if the peer takes no padding */
 };
 
 enum ike_event_kind {

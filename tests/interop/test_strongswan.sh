@@ -32,7 +32,7 @@ braid_user_conf() { # ike esp
 			${fragment_size:+fragment_size = $fragment_size}
 			local { id = "user@example.org" }
 			remote { id = "gw.example.org" }
-			child "net" { remote_ts = { "203.0.113.0/26" } esp_proposals = { "$2" } }
+			child "net" { remote_ts = { "203.0.113.0/26" } esp_proposals = { "$2" } tfc_padding = mtu }
 		}
 		secret "s" { id = { "user@example.org", "gw.example.org" } secret = "$psk" }
 	CONF
@@ -49,7 +49,7 @@ braid_gw_conf() {
 			${fragment_size:+fragment_size = $fragment_size}
 			local { id = "gw.example.org" }
 			remote { id = "user@example.org" }
-			child "net" { local_ts = { "203.0.113.0/26" } esp_proposals = { "$2" } }
+			child "net" { local_ts = { "203.0.113.0/26" } esp_proposals = { "$2" } tfc_padding = mtu }
 		}
 		secret "s" { id = { "user@example.org", "gw.example.org" } secret = "$psk" }
 	CONF
@@ -154,6 +154,13 @@ rekeys() { # strongswan-host braid-host vip label
 	row "$4: rekey of Child SA and IKE SA started by strongSwan"
 }
 
+# All we have sent is of one size, and was understood.
+padded() { # host label
+	braid "$1" --json paths | jq -e '.paths[0] | .tx_packets > 0 and .tx_octets % .tx_packets == 0 and
+		.tx_octets / .tx_packets > 1440' >"$T/jq" || fail "$2: not padded: $(braid "$1" --json paths)"
+	row "$2: packets with TFC padding"
+}
+
 braid_initiates() { # name ike esp nat
 	local label="braid initiates, $1, $4" vip
 	braid_user_conf "$2" "$3"
@@ -165,6 +172,7 @@ braid_initiates() { # name ike esp nat
 	vip=$(braid user --json sas | jq -r '.ike_sas[0].vips[0]')
 	ping_both "$vip"
 	row "$label: set-up, traffic both ways"
+	padded user "$label"
 	case $2 in
 	chacha*) kill "$tcpdump" ;; # Wireshark 4.0 cannot decrypt it
 	*) decodes "$label" ;;
@@ -195,6 +203,7 @@ braid_responds() { # name ike esp nat
 	vip=$(swan user --list-sas | sed -n 's/.*\[\(203\.0\.113\.[0-9]*\)\].*/\1/p' | head -n 1)
 	ping_both "$vip"
 	row "$label: set-up, traffic both ways"
+	padded gw "$label"
 	fragmented gw "$label"
 	! braid gw keys --wireshark "$T" >/dev/null 2>&1 || fail "$label: keys were exported without permission"
 	rekeys user gw "$vip" "$label"

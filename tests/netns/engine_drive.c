@@ -33,7 +33,7 @@ static const char usage[] =
 	"       engine_drive SOCKET sa ID a|b LOCAL-PREFIX REMOTE-PREFIX "
 	"[suite=NAME] [esn] [plain] [outer6]\n"
 	"                          [replaces=ID] [defer] [probes] [dscp-out] [dscp-in] "
-	"[room=OCTETS]\n"
+	"[room=OCTETS] [tfc=OCTETS]\n"
 	"       engine_drive SOCKET del|on|pathdel ID\n"
 	"       engine_drive SOCKET path ID SA LOCAL REMOTE USEC [join]\n"
 	"       engine_drive SOCKET list|stats|shutdown|hello|garbage\n"
@@ -236,6 +236,9 @@ static void sa(int argc, char **argv, struct engine_sa *s)
 	o = option(argc, argv, "hard=");
 	if (o)
 		s->hard_packets = (uint64_t)atoi(o);
+	o = option(argc, argv, "tfc=");
+	if (o)
+		s->tfc = (uint32_t)atol(o);
 	o = option(argc, argv, "room=");
 	if (o)
 		s->room = (uint32_t)atoi(o);

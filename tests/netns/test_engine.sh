@@ -316,6 +316,40 @@ if z nft list tables >/dev/null 2>&1 && command -v ethtool >/dev/null; then
 	unset inner_a inner_z inner
 fi
 
+# TFC padding: all packets of a size, whatever is inside.
+padded() { # octets of the IP packet, options: each packet from A to B is as long as that
+	local octets=$1
+	shift
+	check "SAs with TFC padding, $*" sas "$@"
+	a ethtool -K v0 gso off tx-udp-segmentation off tso off >/dev/null 2>&1
+	z ethtool -K v0 gro off >/dev/null 2>&1
+	a ip route flush cache
+	z nft -f - <<-NFT
+		table inet tfc {
+			chain in { type filter hook prerouting priority -300;
+				iifname v0 meta l4proto { udp, esp } meta length != $octets counter;
+				iifname v0 meta l4proto { udp, esp } meta length $octets counter; }
+		}
+	NFT
+	check "small packets ($*)" a ping -c 5 -i 0.02 -W 1 -q -s 40 10.1.0.2
+	check "long ones, in fragments ($*)" wait_for a ping -c 1 -W 1 -q -M dont -s 3000 10.1.0.2
+	check "a transfer ($*)" transfer 10.1.0.2
+	check "all are of one size [RFC 4303 2.7] ($*)" bash -c "ip netns exec $Z nft list chain inet tfc in |
+		tee /dev/stderr | grep -q '!=.*packets 0 ' && ip netns exec $Z nft list chain inet tfc in | grep -q 'length $octets .*packets [1-9]'"
+	z nft delete table inet tfc
+	a ethtool -K v0 gso on tx-udp-segmentation on tso on >/dev/null 2>&1
+	z ethtool -K v0 gro on >/dev/null 2>&1
+}
+if z nft list tables >/dev/null 2>&1 && command -v ethtool >/dev/null; then
+	# 20 IP, 8 UDP, 16 ESP and IV, padding to 4 with pad length and next header, 16 ICV
+	padded 1464 tfc=4294967295
+	padded 1280 tfc=4294967295 room=1260
+	padded 1456 tfc=1400 plain
+	padded 660 tfc=600 room=640
+	check "SAs with less padding" sas tfc=300
+	check "super-packets are not padded beyond their size, others are" works 10.1.0.2
+fi
+
 # Rekey: the old SA carries on until the new one is heard of.
 check "SAs anew" sas
 check "old SA is in use" a ping -c 1 -W 2 10.1.0.2

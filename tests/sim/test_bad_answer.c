@@ -16,6 +16,7 @@ static uint8_t inner[2048];
 static void setup(void)
 {
 	d = new_duo();
+	d->side[DUO_I].child.tfc = 700;
 	cr_assert_eq(duo_start(d), 0);
 	cr_assert(duo_establish(d), "%s", d->e[DUO_I].failure);
 	w = msg_begin_inner(inner, sizeof(inner));
@@ -341,6 +342,18 @@ Test(bad_answer, child_as_offered)
 	answer();
 	cr_assert_eq(d->e[DUO_I].child_adds, 2);
 	cr_assert_eq(d->e[DUO_I].failures, 0);
+}
+
+/* TFC padding as configured (RFC 7296 1.3.1), unless the peer says that it takes none. */
+Test(bad_answer, tfc_padding)
+{
+	cr_assert_eq(d->e[DUO_I].child.tfc, 700);
+	ask_child_rekey();
+	put_child(NOTHING);
+	msg_put_notify(&w, PROTO_NONE, NULL, 0, N_ESP_TFC_PADDING_NOT_SUPPORTED, NULL, 0);
+	answer();
+	cr_assert_eq(d->e[DUO_I].child_adds, 2);
+	cr_assert_eq(d->e[DUO_I].child.tfc, 0);
 }
 
 /* [TS-8]: a rekey asks for what is in use, not for what was asked for once. */

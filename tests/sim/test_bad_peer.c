@@ -28,6 +28,7 @@ static void setup(void)
 	d = duo_new();
 	cr_assert_not_null(d);
 	d->side[DUO_R].conn.n_proposals = 1;
+	d->side[DUO_R].child.tfc = IKE_TFC_MTU;
 	cr_assert_eq(duo_start(d), 0);
 	cr_assert(duo_establish(d), "%s", d->e[DUO_I].failure);
 	msg_id = 2; /* IKE_SA_INIT was 0, IKE_AUTH 1 */
@@ -260,6 +261,22 @@ Test(bad_peer, child_that_is_fine)
 	cr_assert(ask(CREATE_CHILD_SA));
 	cr_assert(answer.has_sa && answer.has_nonce && answer.has_tsi && answer.has_tsr);
 	cr_assert_eq(d->e[DUO_R].child_adds, 2);
+	assert_up();
+}
+
+/* TFC padding as configured, and none for a peer that takes none (RFC 7296 1.3.1). Our own answer
+ * never says so. */
+Test(bad_peer, child_without_tfc_padding)
+{
+	cr_assert_eq(d->e[DUO_R].child.tfc, IKE_TFC_MTU);
+	msg_put_sa(&w, esp_offer(0xabcd0001));
+	put_child_rest();
+	msg_put_notify(&w, PROTO_NONE, NULL, 0, N_ESP_TFC_PADDING_NOT_SUPPORTED, NULL, 0);
+	cr_assert(ask(CREATE_CHILD_SA));
+	cr_assert(answer.has_sa);
+	cr_assert_null(msg_notify(&answer, N_ESP_TFC_PADDING_NOT_SUPPORTED));
+	cr_assert_eq(d->e[DUO_R].child_adds, 2);
+	cr_assert_eq(d->e[DUO_R].child.tfc, 0);
 	assert_up();
 }
 

@@ -272,3 +272,18 @@ Test(esp, trailers)
 	cr_assert_eq(len, 3);
 	cr_assert_eq(nh, ESP_NH_DUMMY);
 }
+
+/* [ESP-9] What is added is zero, whatever was there before, and nothing is ever cut off. */
+Test(esp, tfc_padding)
+{
+	uint8_t p[64];
+
+	memset(p, 0xaa, sizeof(p));
+	cr_assert_eq(esp_tfc(p, 20, 50), 50);
+	for (int i = 0; i < 64; i++)
+		cr_assert_eq(p[i], i < 20 || i >= 50 ? 0xaa : 0);
+	cr_assert_eq(esp_tfc(p, 20, 20), 20);
+	cr_assert_eq(esp_tfc(p, 20, 0), 20);
+	cr_assert_eq(p[20], 0);
+	cr_assert_eq(p[19], 0xaa);
+}

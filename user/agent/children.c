@@ -124,6 +124,7 @@ static int engine_sa_add(struct agent *a, const struct child_sa_out *o, uint32_t
 		.soft_packets = o->soft_packets,
 		.hard_packets = o->hard_packets,
 		.room = p->room,
+		.tfc = o->tfc,
 		.group = p->group,
 	};
 	int err;

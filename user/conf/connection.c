@@ -94,6 +94,21 @@ static int build_title(struct parse *p, const struct sec *s, char ret[IKE_NAME_M
 	return 0;
 }
 
+/* 0, a number of octets, or "mtu". */
+static int build_tfc(struct parse *p, const struct val *v, uint32_t *ret)
+{
+	uint64_t octets = 0;
+	int r;
+
+	if (v && !strcmp(v->text, "mtu")) {
+		*ret = IKE_TFC_MTU;
+		return 0;
+	}
+	r = val_uint(p, v, 0, 9000, &octets);
+	*ret = (uint32_t)octets;
+	return r;
+}
+
 static int build_child(struct parse *p, const struct sec *s, const struct ike_conn_cfg *conn,
 		       struct ike_child_cfg *c)
 {
@@ -116,6 +131,8 @@ static int build_child(struct parse *p, const struct sec *s, const struct ike_co
 		r = val_word(p, sec_get(s, "start_action"), actions, &start);
 	if (r == 0)
 		r = val_word(p, sec_get(s, "copy_dscp"), dscps, &dscp);
+	if (r == 0)
+		r = build_tfc(p, sec_get(s, "tfc_padding"), &c->tfc);
 	if (r == 0)
 		r = conf_build_child_life(p, s, c);
 	if (r < 0)

@@ -52,7 +52,7 @@ static bool send_fragment(struct worker *w, struct sa *sa, struct ipfrag *f, siz
 {
 	uint32_t mark = sa->mark | STEER_MARK(0, flow_slot(in, w->e->flow_seed), 0);
 	uint8_t *p = udp_txq_room(&w->tx, esp_len(&sa->out, max));
-	size_t n = ipfrag_next(f, p + sa->out.hdr), len;
+	size_t n = ipfrag_next(f, p + sa->out.hdr), padded, len;
 	struct sa_counters *c = &sa->counters[w->index];
 	struct aead *enc = sa_enc(sa, w->index);
 	const struct udp_dest *dest;
@@ -63,19 +63,20 @@ static bool send_fragment(struct worker *w, struct sa *sa, struct ipfrag *f, siz
 
 	if (n == 0)
 		return false;
-	ok = sa_take_seq(sa, 1, n, &seq, &reached);
+	padded = esp_tfc(p + sa->out.hdr, n, sa->tfc < max ? sa->tfc : max);
+	ok = sa_take_seq(sa, 1, padded, &seq, &reached);
 	if (reached)
 		engine_tell_limits(w->e, sa, reached);
 	if (!ok) {
 		w->c.drop_limit++;
 		return false;
 	}
-	if (!enc ||
-	    esp_encap(enc, &sa->out, seq, p, n, in->family == 4 ? ESP_NH_IPV4 : ESP_NH_IPV6) < 0) {
+	if (!enc || esp_encap(enc, &sa->out, seq, p, padded,
+			      in->family == 4 ? ESP_NH_IPV4 : ESP_NH_IPV6) < 0) {
 		w->c.crypto_errors++;
 		return false;
 	}
-	len = esp_len(&sa->out, n);
+	len = esp_len(&sa->out, padded);
 	c->out_packets++;
 	c->out_octets += n;
 	c->last_out = w->now;

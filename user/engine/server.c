@@ -150,6 +150,9 @@ static int sa_add(struct server *s, const struct engine_sa *req)
 	r = sa_new(req, e->cfg.crypto_driver, e->n_workers + 1, &sa);
 	if (r < 0)
 		return r;
+	/* longer packets than that do not come */
+	if (sa->tfc > e->cfg.tun_mtu)
+		sa->tfc = e->cfg.tun_mtu;
 	r = sad_add(&e->sad, sa);
 	if (r < 0)
 		sa_free(sa);

@@ -104,7 +104,8 @@ void worker_send(struct worker *w, struct sa *sa, struct segment *s)
 	const struct esp_format *f = &sa->out;
 	uint8_t nh = s->in.family == 4 ? ESP_NH_IPV4 : ESP_NH_IPV6;
 	uint32_t mark = sa->mark | STEER_MARK(0, flow_slot(&s->in, w->e->flow_seed), 0);
-	size_t esp_max = esp_len(f, segment_max(s));
+	size_t pad_to = sa_pad_to(sa), max = segment_max(s) < pad_to ? pad_to : segment_max(s);
+	size_t esp_max = esp_len(f, max);
 	uint32_t left = s->count, burst;
 	const struct udp_dest *dest;
 	int fd = engine_route(w->e, sa, w->index, &dest);
@@ -126,7 +127,7 @@ void worker_send(struct worker *w, struct sa *sa, struct segment *s)
 		if (burst > left)
 			burst = left;
 		room = p = udp_txq_room(&w->tx, burst * esp_max);
-		ok = sa_take_seq(sa, burst, burst * segment_max(s), &seq, &reached);
+		ok = sa_take_seq(sa, burst, burst * max, &seq, &reached);
 		if (reached)
 			engine_tell_limits(w->e, sa, reached);
 		if (!ok) {
@@ -134,15 +135,15 @@ void worker_send(struct worker *w, struct sa *sa, struct segment *s)
 			return;
 		}
 		for (uint32_t i = 0; i < burst; i++) {
-			size_t n = segment_next(s, p + f->hdr);
+			size_t n = segment_next(s, p + f->hdr), m = esp_tfc(p + f->hdr, n, pad_to);
 
-			if (esp_encap(enc, f, seq + i, p, n, nh) < 0) {
+			if (esp_encap(enc, f, seq + i, p, m, nh) < 0) {
 				w->c.crypto_errors++;
 				return;
 			}
 			c->out_packets++;
 			c->out_octets += n;
-			p += esp_len(f, n);
+			p += esp_len(f, m);
 		}
 		udp_txq_add(&w->tx, fd, dest, mark, s->in.tos & sa->tos_mask, (size_t)(p - room),
 			    sa->flags & ENGINE_SA_ENCAP ? esp_max : 0, burst);

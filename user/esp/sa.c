@@ -215,6 +215,7 @@ int sa_new(const struct engine_sa *req, int driver, int threads, struct sa **ret
 	sa->mark = req->mark;
 	sa->group = req->group;
 	sa->room_agent = req->room;
+	sa->tfc = req->tfc;
 	sa->flags = req->flags;
 	sa->encr_id = req->encr_id;
 	sa->key_bits = req->key_bits;

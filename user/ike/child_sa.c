@@ -250,6 +250,7 @@ bool child_answered(struct ike_sa *sa, struct task *t, const struct child_sa *re
 	d->n_ts_remote = ts_accept(&in->tsr, theirs, own.n_ts_remote, d->ts_remote);
 	mode = rekeyed ? rekeyed->mode : d->cfg->mode;
 	d->mode = msg_notify(in, N_USE_TRANSPORT_MODE) ? CHILD_TRANSPORT : CHILD_TUNNEL;
+	d->no_tfc = msg_notify(in, N_ESP_TFC_PADDING_NOT_SUPPORTED);
 	d->spi_in = t->spi_in;
 	d->spi_out = (uint32_t)spi;
 	/* without USE_TRANSPORT_MODE the peer made a tunnel: not what we want (1.3.1) */
@@ -298,6 +299,8 @@ static uint16_t try_child(const struct ike_sa *sa, const struct ike_child_cfg *c
 	d->mode = transport ? CHILD_TRANSPORT : CHILD_TUNNEL;
 	d->spi_out = (uint32_t)spi;
 	d->more_ts = false;
+	/* "will not accept packets that contain TFC padding" (1.3.1); we do, and never say so */
+	d->no_tfc = msg_notify(in, N_ESP_TFC_PADDING_NOT_SUPPORTED);
 	return 0;
 }
 
@@ -451,6 +454,10 @@ static void describe(const struct ike_sa *sa, const struct child_sa *c, const st
 	out->hard_packets = c->hard_packets;
 	out->dscp_out = d->cfg->dscp_out;
 	out->dscp_in = d->cfg->dscp_in;
+	out->tfc = d->no_tfc ? 0 : d->cfg->tfc;
+	if (d->no_tfc && d->cfg->tfc)
+		log_ike(sa, LOG_INFO_, "the peer takes no TFC padding: Child SA %s goes without",
+			c->name);
 }
 
 static struct child_sa *child_new(struct ike *ike, const struct ike_sa *sa,

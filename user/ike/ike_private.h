@@ -140,6 +140,7 @@ struct child_deal {
 	bool deferred;
 	bool redundant; /* lost a collision: exists only to be deleted */
 	bool more_ts;	/* ADDITIONAL_TS_POSSIBLE */
+	bool no_tfc;	/* the peer wants no ESP_TFC_PADDING */
 	uint32_t replaces;
 	uint8_t n_ts_local, n_ts_remote;
 	struct ike_ts ts_local[IKE_TS_MAX], ts_remote[IKE_TS_MAX];
