@@ -275,6 +275,7 @@ asan:
 	@ASAN_OPTIONS=detect_leaks=1 $(MAKE) --no-print-directory B=$(B)/asan CFLAGS='$(SAN)' LDFLAGS='$(SAN)' san-tests
 .PHONY: unit-programs san-tests
 unit-programs: $(UNIT) $(SIM)
+san-tests: export TEST_TIMEOUT ?= 1200
 san-tests: $(UNIT) $(SIM)
 	@tests/run $(B) $^
 	@rm -rf $(B)/san-logs && mkdir -p $(B)/san-logs

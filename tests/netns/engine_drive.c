@@ -35,7 +35,8 @@ static const char usage[] =
 	"                          [replaces=ID] [defer] [probes] [dscp-out] [dscp-in] "
 	"[room=OCTETS] [tfc=OCTETS]\n"
 	"       engine_drive SOCKET del|on|pathdel ID\n"
-	"       engine_drive SOCKET path ID SA LOCAL REMOTE USEC [join]\n"
+	"       engine_drive SOCKET path ID SA LOCAL REMOTE USEC [join] [group=ID]\n"
+	"       engine_drive SOCKET want ID 0|1\n"
 	"       engine_drive SOCKET list|stats|shutdown|hello|garbage\n"
 	"       engine_drive SOCKET watch SECONDS\n";
 
@@ -249,6 +250,8 @@ static void sa(int argc, char **argv, struct engine_sa *s)
 
 static void path(int argc, char **argv, struct engine_path *p)
 {
+	const char *o;
+
 	p->h.type = ENGINE_PATH_ADD;
 	p->id = (uint32_t)atoi(argv[0]);
 	p->sa_id = (uint32_t)atoi(argv[1]);
@@ -257,6 +260,9 @@ static void path(int argc, char **argv, struct engine_path *p)
 	p->interval_usec = (uint32_t)atoi(argv[4]);
 	p->epids = 1 << 16 | 1;
 	p->join = option(argc, argv, "join") != NULL;
+	o = option(argc, argv, "group=");
+	if (o)
+		p->group = (uint32_t)atoi(o);
 }
 
 static int watch(int fd, int seconds)
@@ -330,6 +336,7 @@ int main(int argc, char **argv)
 		struct engine_config config;
 		struct engine_sa sa;
 		struct engine_path path;
+		struct engine_path_want want;
 		struct engine_id id;
 		struct engine_hello hello;
 	} m;
@@ -358,6 +365,11 @@ int main(int argc, char **argv)
 	} else if (strcmp(cmd, "path") == 0 && argc >= 5) {
 		path(argc, argv, &m.path);
 		len = sizeof(m.path);
+	} else if (strcmp(cmd, "want") == 0 && argc == 2) {
+		m.h.type = ENGINE_PATH_WANT;
+		m.want.id = (uint32_t)atoi(argv[0]);
+		m.want.use = (uint32_t)atoi(argv[1]);
+		len = sizeof(m.want);
 	} else if (argc == 1 &&
 		   (!strcmp(cmd, "del") || !strcmp(cmd, "on") || !strcmp(cmd, "pathdel"))) {
 		m.h.type = !strcmp(cmd, "del")	? ENGINE_SA_DEL

@@ -404,6 +404,20 @@ if z nft add table ip cut 2>/dev/null; then
 	check "and up again" wait_for bash -c \
 		"$B/tests/netns/engine_drive $dir/1/engine.sock list | grep -q 'path 1 state 1'"
 fi
+# What is said of a path counts if an SA of its own group says it.
+path_used() { drive_z list | grep -q "path 1 .* use $1 "; }
+check "a path of another peer" drive_z path 1 1 192.0.2.2 192.0.2.1 100000 group=5
+drive_z watch 2 >"$dir/events" & # one a second is told
+watcher=$!
+sleep 0.2
+drive_a want 1 0
+wait "$watcher"
+check "is asked to be left" grep -q 'join sa 1 .* use 0' "$dir/events"
+check "which it is not" path_used 1
+check "a path of this peer" drive_z path 1 1 192.0.2.2 192.0.2.1 100000
+check "is left" wait_for path_used 0
+drive_a want 1 1
+check "and used again" wait_for path_used 1
 drive_z pathdel 1
 drive_z watch 2 >"$dir/events" &
 watcher=$!

@@ -2,9 +2,9 @@
 /* What strangers can cost: memory for each of them, how many half-open IKE SAs one source may have,
  * lines in the log, answers; and that all of it comes back. [INI-2] [INI-3] */
 #include <criterion/criterion.h>
-#include <malloc.h>
 #include <string.h>
 
+#include "../lib/allocated.h"
 #include "crypto/alg.h"
 #include "duo_assert.h"
 
@@ -62,13 +62,6 @@ static void give(struct duo *d, const struct addr *from, unsigned n, const uint8
 	buf[1] = (uint8_t)n;
 	duo_give(d, DUO_R, &p, buf, len);
 	d->n = 0;
-}
-
-static size_t allocated(void)
-{
-	struct mallinfo2 m = mallinfo2();
-
-	return m.uordblks + m.hblkhd;
 }
 
 /* As long as is looked at, and from as many addresses as it takes. */

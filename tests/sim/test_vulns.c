@@ -3,7 +3,6 @@
  * vulnerabilities.txt lists and that no other test is about. Each test names its class; the
  * CVE ids stand in the list. */
 #include <errno.h>
-#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,6 +12,7 @@
 
 #include "crypto/alg.h"
 #include "crypto/auth.h"
+#include "../lib/allocated.h"
 #include "../lib/pki.h"
 #include "duo_assert.h"
 
@@ -314,7 +314,7 @@ Test(vulns, certificates_are_not_kept)
 		cr_assert_eq(ike_sa_count(d->e[DUO_R].ike), 0);
 		cred_unref(i->conn.creds[0]);
 		pki_free(&e);
-		after = mallinfo2().uordblks;
+		after = allocated();
 		if (n == 19)
 			before = after;
 	}

@@ -8,6 +8,7 @@
 
 #include "abi/steer.h"
 #include "base/hash.h"
+#include "base/list.h"
 #include "crypto/rng.h"
 #include "engine/engine.h"
 
@@ -18,7 +19,8 @@ enum { JOIN_RECENT = 16 };
 enum { LATE_USEC = 100 * 1000, CONFIRM_INTERVALS = 5, LOSS_PER_TRY = 50 };
 
 struct path {
-	struct hash_node by_group;
+	struct list node; /* paths.all */
+	struct hash_node by_id, by_group;
 	struct engine_path cfg;
 	struct probe_path st;
 	struct pmtu mtu;
@@ -28,13 +30,11 @@ struct path {
 	uint8_t peer_use;
 	uint8_t wish; /* enum probe_flags we send */
 	struct udp_addr observed;
-	struct path *next;
 };
 
 struct paths {
-	struct path *first;
-	size_t n;
-	struct hash by_group;
+	struct list all;
+	struct hash by_id, by_group;
 	/* Strangers are announced once a second each, and not many of them. */
 	struct {
 		struct udp_addr remote;
@@ -47,31 +47,30 @@ struct paths *paths_new(void)
 {
 	struct paths *p = calloc(1, sizeof(*p));
 
-	if (p)
-		hash_init(&p->by_group);
+	if (!p)
+		return NULL;
+	list_init(&p->all);
+	hash_init(&p->by_id);
+	hash_init(&p->by_group);
 	return p;
 }
 
 void paths_free(struct paths *p)
 {
-	while (p && p->first) {
-		struct path *next = p->first->next;
-
-		free(p->first);
-		p->first = next;
-	}
-	if (p)
-		hash_clear(&p->by_group);
+	if (!p)
+		return;
+	list_for_each_safe (it, tmp, &p->all)
+		free(list_entry(it, struct path, node));
+	hash_clear(&p->by_id);
+	hash_clear(&p->by_group);
 	free(p);
 }
 
-static struct path **find(struct engine *e, uint32_t id)
+static struct path *find(const struct engine *e, uint32_t id)
 {
-	struct path **p = &e->paths->first;
+	struct hash_node *n = hash_find(&e->paths->by_id, id);
 
-	while (*p && (*p)->cfg.id != id)
-		p = &(*p)->next;
-	return p;
+	return n ? hash_entry(n, struct path, by_id) : NULL;
 }
 
 /* The path's word where the steering programs read it; NULL if it is not ours to write. */
@@ -169,13 +168,12 @@ int paths_add(struct engine *e, const struct engine_path *req, usec_t now)
 		.down_after = req->down_after,
 		.up_after = req->up_after,
 	};
-	struct path **slot = find(e, req->id), *p;
+	struct path *p = find(e, req->id);
 
 	if (req->id == 0 || req->id >= STEER_PATHS_MAX || req->interval_usec == 0)
 		return -EINVAL;
-	if (*slot) {
+	if (p) {
 		/* Another SA, other addresses: what was measured stays. */
-		p = *slot;
 		p->cfg = *req;
 		p->st.cfg = pc;
 		hash_remove(&e->paths->by_group, &p->by_group);
@@ -185,7 +183,7 @@ int paths_add(struct engine *e, const struct engine_path *req, usec_t now)
 		fit_group(e, req->group);
 		return 0;
 	}
-	if (e->paths->n >= STEER_PATHS_MAX)
+	if (e->paths->by_id.n >= STEER_PATHS_MAX)
 		return -ENOSPC;
 	p = calloc(1, sizeof(*p));
 	if (!p)
@@ -196,24 +194,24 @@ int paths_add(struct engine *e, const struct engine_path *req, usec_t now)
 	probe_path_init(&p->st, &pc, now);
 	pmtu_init(&p->mtu, link_mtu(req), req->remote.ip.family, now);
 	p->mtu_told = p->mtu.mtu;
+	list_append(&e->paths->all, &p->node);
+	hash_add(&e->paths->by_id, &p->by_id, req->id);
 	hash_add(&e->paths->by_group, &p->by_group, req->group);
-	*slot = p;
-	e->paths->n++;
 	fit_group(e, req->group);
 	return 0;
 }
 
 int paths_del(struct engine *e, uint32_t id)
 {
-	struct path **slot = find(e, id), *p = *slot;
+	struct path *p = find(e, id);
 
 	if (!p)
 		return -ENOENT;
-	*slot = p->next;
+	list_remove(&p->node);
+	hash_remove(&e->paths->by_id, &p->by_id);
 	hash_remove(&e->paths->by_group, &p->by_group);
 	fit_group(e, p->cfg.group);
 	free(p);
-	e->paths->n--;
 	return 0;
 }
 
@@ -223,9 +221,12 @@ void paths_sa_gone(struct engine *e, uint32_t sa_id)
 
 	if (!heir)
 		return;
-	for (struct path *p = e->paths->first; p; p = p->next)
+	hash_for_each (it, tmp, &e->paths->by_group, heir->group) {
+		struct path *p = hash_entry(it, struct path, by_group);
+
 		if (p->cfg.sa_id == sa_id)
 			p->cfg.sa_id = heir->id;
+	}
 }
 
 static void fill_info(const struct path *p, struct engine_path_info *i)
@@ -252,10 +253,10 @@ static void fill_info(const struct path *p, struct engine_path_info *i)
 
 void paths_each(struct engine *e, void (*fn)(void *ctx, struct engine_path_info *info), void *ctx)
 {
-	for (struct path *p = e->paths->first; p; p = p->next) {
+	list_for_each (it, &e->paths->all) {
 		struct engine_path_info i;
 
-		fill_info(p, &i);
+		fill_info(list_entry(it, struct path, node), &i);
 		fn(ctx, &i);
 	}
 }
@@ -408,7 +409,9 @@ usec_t paths_run(struct engine *e, usec_t now)
 {
 	usec_t next = USEC_NEVER, d;
 
-	for (struct path *p = e->paths->first; p; p = p->next) {
+	list_for_each (it, &e->paths->all) {
+		struct path *p = list_entry(it, struct path, node);
+
 		if (probe_path_tick(&p->st, now))
 			changed(e, p, now);
 		if (probe_path_due(&p->st, now))
@@ -426,7 +429,7 @@ usec_t paths_run(struct engine *e, usec_t now)
 
 int paths_want(struct engine *e, uint32_t id, bool use, usec_t now)
 {
-	struct path *p = *find(e, id);
+	struct path *p = find(e, id);
 
 	if (!p)
 		return -ENOENT;
@@ -514,43 +517,60 @@ static bool answered_sized(struct engine *e, struct path *p, const struct probe 
 	return true;
 }
 
+static void on_request(struct engine *e, const struct note_probe *n, const struct probe *probe,
+		       uint32_t group)
+{
+	struct path *p = NULL;
+
+	hash_for_each (it, tmp, &e->paths->by_group, group) {
+		struct path *o = hash_entry(it, struct path, by_group);
+
+		if (o->cfg.epids == probe->epids && udp_addr_equal(&o->cfg.remote, &n->remote) &&
+		    addr_equal(&o->cfg.local.ip, &n->local.ip))
+			p = o;
+	}
+	answer(e, n, probe, p);
+	if (p)
+		wish_of_peer(e, p, probe);
+	else
+		stranger(e, n, probe);
+}
+
+/* True: it was the answer to a request on this path. */
+static bool on_answer(struct engine *e, const struct note_probe *n, const struct probe *probe,
+		      struct path *p)
+{
+	bool change, ours, first = !p->st.verified;
+
+	if (p->cfg.epids != probe->epids)
+		return false;
+	if (answered_sized(e, p, probe, n->received))
+		return true;
+	change = probe_path_answer(&p->st, probe->nonce, n->received, &ours);
+	if (!ours)
+		return false;
+	p->observed = probe->observed;
+	if (change)
+		changed(e, p, n->received);
+	else if (first)
+		tell(e, p);
+	wish_of_peer(e, p, probe);
+	return true;
+}
+
 void paths_probe(struct engine *e, const struct note_probe *n)
 {
-	struct path *p;
+	/* A peer has a say in its own paths only, whatever address it writes into a packet. */
+	const struct sa *sa = sad_find(&e->sad, n->sa_id);
 	struct probe probe;
-	bool ours;
 
-	if (probe_decode(n->data, sizeof(n->data), &probe) < 0)
+	if (!sa || probe_decode(n->data, sizeof(n->data), &probe) < 0)
 		return;
 	if (probe.kind == PROBE_REQUEST) {
-		for (p = e->paths->first; p; p = p->next)
-			if (p->cfg.epids == probe.epids &&
-			    udp_addr_equal(&p->cfg.remote, &n->remote) &&
-			    addr_equal(&p->cfg.local.ip, &n->local.ip))
-				break;
-		answer(e, n, &probe, p);
-		if (p)
-			wish_of_peer(e, p, &probe);
-		else
-			stranger(e, n, &probe);
+		on_request(e, n, &probe, sa->group);
 		return;
 	}
-	for (p = e->paths->first; p; p = p->next) {
-		bool change, first = !p->st.verified;
-
-		if (p->cfg.epids != probe.epids)
-			continue;
-		if (answered_sized(e, p, &probe, n->received))
+	hash_for_each (it, tmp, &e->paths->by_group, sa->group)
+		if (on_answer(e, n, &probe, hash_entry(it, struct path, by_group)))
 			return;
-		change = probe_path_answer(&p->st, probe.nonce, n->received, &ours);
-		if (!ours)
-			continue;
-		p->observed = probe.observed;
-		if (change)
-			changed(e, p, n->received);
-		else if (first)
-			tell(e, p);
-		wish_of_peer(e, p, &probe);
-		return;
-	}
 }
