@@ -225,7 +225,8 @@ Test(msgid, both_sides_count)
 	}
 }
 
-/* [HDR-4]: the same octets from anywhere find the IKE SA; with the other role they do not. */
+/* [HDR-4] [MID-7]: the same octets from anywhere find the IKE SA, and the answer goes back there;
+ * with the other role they do not. */
 Test(msgid, found_by_spi)
 {
 	struct duo_msg strange;

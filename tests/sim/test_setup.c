@@ -553,7 +553,7 @@ Test(setup, wrong_responder_id)
 	sim_free(s);
 }
 
-/* [AUT-13] A starts anew without a Delete: B forgets the old IKE SA and its Child SAs. */
+/* [AUT-13] [ROB-7] A starts anew without a Delete: B forgets the old IKE SA and its Child SAs. */
 Test(setup, initial_contact)
 {
 	struct sim *s = up(16, false);

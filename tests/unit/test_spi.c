@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* SPIs: index in turn, generation random and never the index's last, above 255 always. */
+/* SPIs: index in turn, generation random and never the index's last, above 255 always.
+ * [ESP-1] [ROB-7] */
 #include <criterion/criterion.h>
 #include <errno.h>
 

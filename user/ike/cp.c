@@ -150,8 +150,7 @@ static bool attr_addr(const struct cfg_attr *a, struct addr *ret)
 			*ret = addr_from_bytes(4, a->value.p);
 		return true;
 	}
-	if (a->type == INTERNAL_IP6_ADDRESS &&
-	    (a->value.len == 0 || a->value.len == 16 || a->value.len == 17)) {
+	if (a->type == INTERNAL_IP6_ADDRESS && (a->value.len == 0 || a->value.len == 17)) {
 		*ret = (struct addr){ .family = 6 };
 		if (a->value.len)
 			*ret = addr_from_bytes(6, a->value.p);
