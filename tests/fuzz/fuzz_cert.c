@@ -2,8 +2,8 @@
 /* What a peer may show before it is believed: certificates and AUTH, and what files may hold.
  * First octet: 0 the end certificate, 1 the one between it and the CA, 2 method and AUTH data, 3 a
  * file of CAs and CRLs, 4 a distinguished name, 5 a file with our own certificate or key, 6 one
- * more certificate besides the right ones. Nothing but the chain and the signature that are known
- * to be right is believed.
+ * more certificate besides the right ones, 7 an OCSP response. Nothing but the chain and the
+ * signature that are known to be right is believed.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -98,6 +98,18 @@ static void auth(const uint8_t *p, size_t n)
 		abort();
 }
 
+/* An OCSP response, from a file and from a peer. */
+static void ocsp(const uint8_t *p, size_t n)
+{
+	struct trust *t = trust_new(CRL_IFPRESENT);
+
+	if (!t || trust_add_cas(t, fix_ca, sizeof(fix_ca)))
+		abort();
+	trust_add_ocsp(t, p, n);
+	trust_unref(t);
+	further(p, n, true);
+}
+
 static void names(const uint8_t *p, size_t n)
 {
 	char text[256];
@@ -155,6 +167,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		break;
 	case 2:
 		auth(data + 1, size - 1);
+		break;
+	case 7:
+		ocsp(data + 1, size - 1);
 		break;
 	case 3:
 		file(data + 1, size - 1);
