@@ -37,7 +37,7 @@ struct ike_path {
 
 enum {
 	IKE_NAME_MAX = 64,
-	IKE_ID_MAX = 256,
+	IKE_ID_MAX = 1024, /* octets of an identity: distinguished names can be long */
 	IKE_TS_MAX = 16,
 	IKE_ADDRS_MAX = 8,
 	IKE_PROPOSALS_MAX = 8,

@@ -64,6 +64,11 @@ struct pki_ent pki_make(const struct pki_spec *s)
 	X509_time_adj_ex(X509_getm_notAfter(e.x), 0, s->to ? s->to : PKI_DAY, &now);
 	X509_NAME_add_entry_by_txt(name, "O", MBSTRING_ASC, (const uint8_t *)"braid test", -1, -1,
 				   0);
+	for (unsigned i = 0; i < s->ous; i++)
+		X509_NAME_add_entry_by_txt(name, "OU", MBSTRING_ASC,
+					   (const uint8_t *)"an organizational unit whose name "
+							    "takes exactly sixty octets",
+					   60, -1, 0);
 	X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, (const uint8_t *)s->cn, -1, -1, 0);
 	must(X509_set_issuer_name(e.x, X509_get_subject_name(ca->x)) == 1, "issuer");
 	ext_add(e.x, ca->x, "subjectKeyIdentifier", "hash");

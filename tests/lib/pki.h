@@ -27,6 +27,7 @@ struct pki_spec {
 	int64_t from, to;		   /* relative to PKI_NOW; 0: a day before and after */
 	long serial;			   /* 0: 1 */
 	const char *digest;		   /* NULL: SHA256 */
+	unsigned ous;			   /* of 60 octets each in its subject, before the CN */
 	const char *exts[PKI_EXTS_MAX][2]; /* name and value as openssl.cnf has them */
 };
 

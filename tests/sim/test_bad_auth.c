@@ -67,13 +67,14 @@ enum difference {
 	NO_AUTH,
 	NO_ID,
 	NO_TS,
-	OTHER_ID
+	OTHER_ID,
+	LONG_ID
 };
 
 static void say_again(enum difference what)
 {
 	static uint8_t buf[2048];
-	static const uint8_t zeros[64];
+	static const uint8_t zeros[64], many[IKE_ID_MAX + 1];
 	struct msg_wr w = msg_begin_inner(buf, sizeof(buf));
 	const struct id_payload *id = msg.has_idi ? &msg.idi : &msg.idr;
 	size_t mac_len = what == MAC_SHORT   ? msg.auth.len - 1
@@ -82,6 +83,8 @@ static void say_again(enum difference what)
 
 	if (what == OTHER_ID)
 		msg_put_id(&w, msg.has_idi ? PLD_IDI : PLD_IDR, ID_FQDN, "k.example", 9);
+	else if (what == LONG_ID)
+		msg_put_id(&w, msg.has_idi ? PLD_IDI : PLD_IDR, ID_KEY_ID, many, sizeof(many));
 	else if (what != NO_ID)
 		msg_put_id(&w, msg.has_idi ? PLD_IDI : PLD_IDR, id->type, id->data.p, id->data.len);
 	if (what == MAC_LONG) {
@@ -123,7 +126,8 @@ Test(bad_auth, request_with_a_difference)
 		{ METHOD, N_AUTHENTICATION_FAILED },   { MAC_SHORT, N_AUTHENTICATION_FAILED },
 		{ MAC_LONG, N_AUTHENTICATION_FAILED }, { MAC_EMPTY, N_AUTHENTICATION_FAILED },
 		{ OTHER_ID, N_AUTHENTICATION_FAILED }, { NO_AUTH, N_AUTHENTICATION_FAILED },
-		{ NO_ID, N_INVALID_SYNTAX },	       { NO_TS, N_INVALID_SYNTAX },
+		{ LONG_ID, N_AUTHENTICATION_FAILED },  { NO_ID, N_INVALID_SYNTAX },
+		{ NO_TS, N_INVALID_SYNTAX },
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {

@@ -269,6 +269,38 @@ Test(certs, distinguished_names)
 	}
 }
 
+/* Names are long where people have many organizational units; a successor knows them as well. */
+Test(certs, long_distinguished_names)
+{
+	struct pki_ent e =
+		pki_make(&(struct pki_spec){ .cn = "end", .key = "P-256", .ca = &ca, .ous = 12 });
+	struct cert *c = pki_cert(&e);
+	struct ike_id *ours = &cfg(A)->local_id;
+	size_t len;
+
+	side_has(B, "P-256");
+	side_shows(A, pki_cred(&e, NULL), pki_trust(CRL_OFF, &ca, NULL));
+	*ours = (struct ike_id){ .type = ID_DER_ASN1_DN };
+	cr_assert_eq(cert_subject(c, ours->data, sizeof(ours->data), &len), 0);
+	cr_assert_gt(len, 800);
+	ours->len = (uint16_t)len;
+	cfg(B)->remote_id = *ours;
+	cert_free(c);
+	pki_free(&e);
+	accepted();
+	for (unsigned i = 0; i < 2; i++) {
+		struct ike_sa_info info;
+
+		cr_assert(ike_sa_at(s->side[B].ike, 0, &info));
+		cr_expect_eq(info.remote_id.len, ours->len);
+		cr_expect_arr_eq(info.remote_id.data, ours->data, ours->len);
+		sim_restart(s, B);
+		cr_assert_eq(ike_rekey(s->side[A].ike, "c", NULL, 5 + i, s->now), 0);
+		sim_settle(s, 5 * USEC_PER_SEC);
+		cr_assert_eq(sim_count(&s->side[A], IKE_EV_IKE_REKEYED, 5 + i), 1);
+	}
+}
+
 /* Images and reloads do not need what authenticated the IKE SA. */
 Test(certs, restart_and_reload)
 {

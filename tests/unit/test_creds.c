@@ -137,6 +137,41 @@ Test(creds, subject_is_the_default_id)
 	conf_free(c);
 }
 
+/* A subject becomes our identity up to 1,024 octets; a longer one needs another. */
+Test(creds, long_subjects)
+{
+	struct conf *c = NULL;
+
+	for (unsigned ous = 12; ous <= 20; ous += 8) {
+		struct pki_ent e = pki_make(&(struct pki_spec){
+			.cn = "gw",
+			.key = "P-256",
+			.ca = &ca,
+			.ous = ous,
+			.exts = { { "subjectAltName", "DNS:gw.example.org" } } });
+
+		put_cert("pki/gw.pem", &e);
+		put_key("pki/gw.key", 0600, e.key);
+		pki_free(&e);
+		if (ous < 16) {
+			c = load_mode(
+				HEAD
+				"local { auth = pubkey certs = { \"pki/gw.pem\" } }\n" REMOTE TAIL
+					PRIVATE,
+				0600);
+			cr_assert(c, "%s", error);
+			cr_expect_gt(c->ike.conns[0].local_id.len, 800);
+			conf_free(c);
+		}
+	}
+	refused(HEAD "local { auth = pubkey certs = { \"pki/gw.pem\" } }\n" REMOTE TAIL PRIVATE, 3,
+		"without a subject of at most 1024 octets to be our id, expected id = one of its "
+		"names");
+	c = load_mode(HEAD LOCAL REMOTE TAIL PRIVATE, 0600);
+	cr_assert(c, "%s", error);
+	conf_free(c);
+}
+
 Test(creds, kinds_of_keys)
 {
 	enum { S256 = 1 << SIG_HASH_SHA2_256, S384 = 1 << SIG_HASH_SHA2_384 };

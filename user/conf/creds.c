@@ -357,11 +357,11 @@ static int check_id(struct parse *p, const struct sec *local, const struct val *
 
 	if (!sec_get(local, "id") && !c->local_id.type) {
 		if (cert_subject(end, c->local_id.data, sizeof(c->local_id.data), &len))
-			return val_fail(
-				p, v,
-				"found certificate \"%.200s\" without a subject that can be "
-				"an id, expected id = one of its names",
-				v->text);
+			return val_fail(p, v,
+					"found certificate \"%.200s\" without a subject of at "
+					"most %d octets to be our id, expected id = one of its "
+					"names",
+					v->text, IKE_ID_MAX);
 		c->local_id.type = ID_DER_ASN1_DN;
 		c->local_id.len = (uint16_t)len;
 	}

@@ -154,6 +154,34 @@ bool id_equal(const struct ike_id *a, const struct ike_id *b)
 	return a->type == b->type && a->len == b->len && !memcmp(a->data, b->data, a->len);
 }
 
+static const struct ike_id nobody;
+
+void id_drop(const struct ike_id **at)
+{
+	if (*at != &nobody)
+		free((void *)*at);
+	*at = &nobody;
+}
+
+int id_keep(const struct ike_id **at, const struct ike_id *id)
+{
+	size_t len = offsetof(struct ike_id, data) + id->len;
+	void *copy = malloc(len);
+
+	if (!copy)
+		return -ENOMEM;
+	memcpy(copy, id, len);
+	id_drop(at);
+	*at = copy;
+	return 0;
+}
+
+void id_copy(struct ike_id *out, const struct ike_id *id)
+{
+	memset(out, 0, sizeof(*out));
+	memcpy(out, id, offsetof(struct ike_id, data) + id->len);
+}
+
 static bool is_text(const struct ike_id *id)
 {
 	return id->type == ID_FQDN || id->type == ID_RFC822_ADDR;

@@ -29,7 +29,7 @@ static bool leased_to_others(const struct ike *ike, const struct ike_sa *sa, con
 			const struct ike_sa *o = hash_entry(fi, struct ike_sa, by_family);
 
 			same |= !strcmp(o->conn->c.name, sa->conn->c.name) &&
-				id_equal(&o->remote_id, &sa->remote_id);
+				id_equal(o->remote_id, sa->remote_id);
 		}
 		if (!same)
 			return true;

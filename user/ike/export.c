@@ -188,8 +188,8 @@ static void put_sa(struct wr *w, const struct ike_sa *sa, usec_t now)
 
 		put_blob(w, s->b, s->len);
 	}
-	put_id(w, &sa->local_id);
-	put_id(w, &sa->remote_id);
+	put_id(w, sa->local_id);
+	put_id(w, sa->remote_id);
 	wr_u32(w, sa->next_request);
 	wr_u32(w, sa->expected_request);
 	wr_u32(w, sa->ahead);
@@ -315,15 +315,16 @@ static void get_suite(struct rd *r, struct suite *s)
 	s->esn = rd_u8(r);
 }
 
-static void get_id(struct rd *r, struct ike_id *id)
+static void get_id(struct rd *r, const struct ike_id **at)
 {
-	struct bytes b;
+	struct ike_id id = { .type = rd_u8(r) };
+	struct bytes b = get_blob(r, IKE_ID_MAX);
 
-	id->type = rd_u8(r);
-	b = get_blob(r, IKE_ID_MAX);
-	id->len = (uint16_t)b.len;
+	id.len = (uint16_t)b.len;
 	if (b.len)
-		memcpy(id->data, b.p, b.len);
+		memcpy(id.data, b.p, b.len);
+	if (!r->err && id_keep(at, &id))
+		r->err = -ENOMEM;
 }
 
 static void get_ts(struct rd *r, struct ike_ts *ts, uint8_t *ret_n)

@@ -19,16 +19,16 @@
 enum { PROOFS_MAX = 16 };
 
 /* Without a configured identity ours is the address we use. */
-static void local_id_set(struct ike_sa *sa)
+static int local_id_set(struct ike_sa *sa)
 {
 	const struct addr *a = &sa->path.local.ip;
+	struct ike_id id = { .type = a->family == 6 ? ID_IPV6_ADDR : ID_IPV4_ADDR,
+			     .len = (uint16_t)addr_len(a) };
 
-	sa->local_id = sa->conn->c.local_id;
-	if (sa->local_id.type)
-		return;
-	sa->local_id.type = a->family == 6 ? ID_IPV6_ADDR : ID_IPV4_ADDR;
-	sa->local_id.len = (uint16_t)addr_len(a);
-	memcpy(sa->local_id.data, a->b, addr_len(a));
+	if (sa->conn->c.local_id.type)
+		return id_keep(&sa->local_id, &sa->conn->c.local_id);
+	memcpy(id.data, a->b, addr_len(a));
+	return id_keep(&sa->local_id, &id);
 }
 
 static bool id_take(struct ike_id *out, const struct id_payload *p)
@@ -43,6 +43,13 @@ static bool id_take(struct ike_id *out, const struct id_payload *p)
 	return true;
 }
 
+static bool remote_id_take(struct ike_sa *sa, const struct id_payload *p)
+{
+	struct ike_id id;
+
+	return id_take(&id, p) && !id_keep(&sa->remote_id, &id);
+}
+
 static void established(struct ike *ike, struct ike_sa *sa, const char *how)
 {
 	char suite[IKE_SUITE_STR], id[128];
@@ -53,7 +60,7 @@ static void established(struct ike *ike, struct ike_sa *sa, const char *how)
 	COUNT(ike, sa, ike_up);
 	suite_format(&sa->suite, PROTO_IKE, suite);
 	out_event(ike, sa, IKE_EV_IKE_UP, 0, 0, "IKE SA up with %s, %s%s",
-		  id_format(&sa->remote_id, id), suite,
+		  id_format(sa->remote_id, id), suite,
 		  sa->nat_local	   ? ", we are behind a NAT"
 		  : sa->nat_remote ? ", the peer is behind a NAT"
 				   : "");
@@ -63,11 +70,10 @@ static void established(struct ike *ike, struct ike_sa *sa, const char *how)
 
 int auth_build(struct ike *ike, struct ike_sa *sa, struct task *t, struct msg_wr *m)
 {
-	char why[WHY_MAX];
+	char why[WHY_MAX] = "out of memory";
 	int ret;
 
-	local_id_set(sa);
-	if (proof_put(sa, true, NULL, m, why)) {
+	if (local_id_set(sa) || proof_put(sa, true, NULL, m, why)) {
 		ike_sa_blame(sa, IKE_FAIL_AUTH, 0);
 		ike_sa_close(ike, sa, false, "IKE_AUTH cannot be made: %s", why);
 		return -ECANCELED; /* t ended with it */
@@ -180,21 +186,21 @@ enum task_end auth_done(struct ike *ike, struct ike_sa *sa, struct task *t,
 		ike_sa_close(ike, sa, false, "%s", why);
 		return TASK_FREE;
 	}
-	if (!id_take(&sa->remote_id, &in->idr) || !id_matches(&conn->remote_id, &sa->remote_id)) {
+	if (!remote_id_take(sa, &in->idr) || !id_matches(&conn->remote_id, sa->remote_id)) {
 		snprintf(why, sizeof(why), "peer %s calls itself %.60s, which is not its id here",
-			 peer, id_format(&sa->remote_id, id));
+			 peer, id_format(sa->remote_id, id));
 		reject_responder(ike, sa, t, why);
 		return TASK_FREE;
 	}
 	if (!proof_check(ike, sa, conn, false, in, clause)) {
 		snprintf(why, sizeof(why), "peer %s did not prove its id %.40s: %.160s", peer,
-			 id_format(&sa->remote_id, id), clause);
+			 id_format(sa->remote_id, id), clause);
 		reject_responder(ike, sa, t, why);
 		return TASK_FREE;
 	}
 	parts_process(&(struct part_ctx){
 		.ike = ike, .sa = sa, .place = AT_AUTH_RESPONSE, .in = in, .path = path });
-	out_step(ike, sa, t, "IKE_AUTH answered: the peer is %.60s", id_format(&sa->remote_id, id));
+	out_step(ike, sa, t, "IKE_AUTH answered: the peer is %.60s", id_format(sa->remote_id, id));
 	established(ike, sa, "IKE_AUTH answered");
 	first_child(ike, sa, t, in);
 	return TASK_FREE;
@@ -241,20 +247,20 @@ static struct conn *authenticate(struct ike *ike, struct ike_sa *sa, const struc
 	struct ike_id idr = { 0 };
 	unsigned tried = 0, closest = 1;
 
-	snprintf(why, WHY_MAX, "no connection for it");
-
-	if (!id_take(&sa->remote_id, &in->idi) || (in->has_idr && !id_take(&idr, &in->idr)))
+	snprintf(why, WHY_MAX, "an id is empty, or longer than %d octets", IKE_ID_MAX);
+	if (!remote_id_take(sa, &in->idi) || (in->has_idr && !id_take(&idr, &in->idr)))
 		return NULL;
+	snprintf(why, WHY_MAX, "no connection for it");
 	list_for_each (it, &ike->conns) {
 		const struct conn *c = list_entry(it, struct conn, node);
-		unsigned n = ours(&c->c, &idr) ? closeness(&c->c, &sa->remote_id) : 0;
+		unsigned n = ours(&c->c, &idr) ? closeness(&c->c, sa->remote_id) : 0;
 
 		closest = n > closest ? n : closest;
 	}
 	list_for_each (it, &ike->conns) {
 		struct conn *c = list_entry(it, struct conn, node);
 
-		if (!ours(&c->c, &idr) || closeness(&c->c, &sa->remote_id) < closest ||
+		if (!ours(&c->c, &idr) || closeness(&c->c, sa->remote_id) < closest ||
 		    !conn_fits_path(&c->c, path) || !suite_fits(&c->c, &sa->suite))
 			continue;
 		if (tried++ == PROOFS_MAX)
@@ -296,7 +302,7 @@ static enum after auth_refuse(struct ike *ike, struct ike_sa *sa, const struct i
 
 	COUNT(ike, sa, auth_failed);
 	log_stranger(ike, path, "peer with id %.60s: %.190s; answered AUTHENTICATION_FAILED",
-		     id_format(&sa->remote_id, id), why);
+		     id_format(sa->remote_id, id), why);
 	snprintf(sa->why, sizeof(sa->why), "the peer was not authenticated");
 	msg_put_notify(m, PROTO_NONE, NULL, 0, N_AUTHENTICATION_FAILED, NULL, 0);
 	return AFTER_CLOSE;
@@ -331,8 +337,8 @@ enum after auth_request(struct ike *ike, struct ike_sa *sa, const struct ike_msg
 	conn_ref(conn);
 	conn_unref(sa->conn);
 	sa->conn = conn;
-	local_id_set(sa);
-	if (proof_put(sa, false, in, m, why)) {
+	snprintf(why, sizeof(why), "out of memory");
+	if (local_id_set(sa) || proof_put(sa, false, in, m, why)) {
 		*m = before;
 		return auth_refuse(ike, sa, path, why, m);
 	}

@@ -272,7 +272,7 @@ struct ike_sa {
 	uint8_t cookie[COOKIE_MAX];
 	uint8_t cookie_len;
 
-	struct ike_id local_id, remote_id;
+	const struct ike_id *local_id, *remote_id; /* never NULL; set by id_keep */
 	uint32_t peer_hashes; /* it can verify: mask of 1 << enum sig_hash; 0: it did not say */
 	uint8_t cred;	      /* index of the credential its CERTREQ asks for; initiator */
 	bool wants_ocsp;      /* it asks for an OCSP response; initiator */
@@ -525,6 +525,11 @@ const struct ike_child_cfg *conn_child(const struct conn *c, const char *name);
 bool id_equal(const struct ike_id *a, const struct ike_id *b);
 bool id_matches(const struct ike_id *want, const struct ike_id *got);
 const char *id_format(const struct ike_id *id, char buf[128]);
+/* An IKE SA's identities have no more octets than their len says: thousands of IKE SAs have two
+ * each. They are copied by these only. 0 or -ENOMEM, then *at is what it was. */
+int id_keep(const struct ike_id **at, const struct ike_id *id);
+void id_drop(const struct ike_id **at); /* nobody's, which it is at first */
+void id_copy(struct ike_id *out, const struct ike_id *id);
 
 /* ---- counters.c ---- */
 

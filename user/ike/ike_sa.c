@@ -21,6 +21,8 @@ struct ike_sa *ike_sa_new(struct ike *ike, struct conn *conn, bool initiator)
 	if (!sa)
 		return NULL;
 	sa->ike = ike;
+	id_drop(&sa->local_id);
+	id_drop(&sa->remote_id);
 	if (rxwin_open(sa, 1)) {
 		free(sa);
 		return NULL;
@@ -106,6 +108,8 @@ void ike_sa_free(struct ike *ike, struct ike_sa *sa)
 	aead_free(sa->aead_in);
 	aead_free(sa->aead_out);
 	conn_unref(sa->conn);
+	id_drop(&sa->local_id);
+	id_drop(&sa->remote_id);
 	secret_wipe(sa, sizeof(*sa));
 	free(sa);
 }
@@ -157,7 +161,7 @@ void ike_sa_insert(struct ike *ike, struct ike_sa *sa)
 	if (sa->state == IKE_HALF_OPEN)
 		hash_add(&ike->sources, &sa->by_source, source_key(&sa->path.remote.ip));
 	if (sa->announced) /* taken over */
-		hash_add(&ike->peers, &sa->by_id, id_key(&sa->remote_id));
+		hash_add(&ike->peers, &sa->by_id, id_key(sa->remote_id));
 }
 
 void ike_sa_touch(struct ike_sa *sa)
@@ -177,7 +181,7 @@ static void index_peer(struct ike *ike, struct ike_sa *sa)
 		hash_add(&ike->named, &sa->by_conn, key);
 	}
 	if (!sa->by_id.link)
-		hash_add(&ike->peers, &sa->by_id, id_key(&sa->remote_id));
+		hash_add(&ike->peers, &sa->by_id, id_key(sa->remote_id));
 }
 
 void ike_sa_state(struct ike *ike, struct ike_sa *sa, enum ike_state to, const char *why)

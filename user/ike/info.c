@@ -113,8 +113,8 @@ void ike_sa_look(const struct ike_sa *sa, struct ike_sa_info *ret_info)
 	o->path = sa->path;
 	o->nat_local = sa->nat_local;
 	o->nat_remote = sa->nat_remote;
-	o->local_id = sa->local_id;
-	o->remote_id = sa->remote_id;
+	id_copy(&o->local_id, sa->local_id);
+	id_copy(&o->remote_id, sa->remote_id);
 	if (sa->suite.encr)
 		suite_format(&sa->suite, PROTO_IKE, o->suite);
 	o->since = sa->since;

@@ -27,12 +27,12 @@ static void initial_contact_process(struct part_ctx *c)
 {
 	if (!msg_notify(c->in, N_INITIAL_CONTACT))
 		return;
-	hash_for_each (it, tmp, &c->ike->peers, id_key(&c->sa->remote_id)) {
+	hash_for_each (it, tmp, &c->ike->peers, id_key(c->sa->remote_id)) {
 		struct ike_sa *o = hash_entry(it, struct ike_sa, by_id);
 
 		if (o != c->sa && o->announced && ike_sa_alive(o) &&
-		    id_equal(&o->local_id, &c->sa->local_id) &&
-		    id_equal(&o->remote_id, &c->sa->remote_id) &&
+		    id_equal(o->local_id, c->sa->local_id) &&
+		    id_equal(o->remote_id, c->sa->remote_id) &&
 		    !strcmp(o->conn->c.name, c->sa->conn->c.name))
 			ike_sa_close(c->ike, o, false, "the peer started anew (INITIAL_CONTACT)");
 	}

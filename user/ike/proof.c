@@ -222,7 +222,7 @@ bool proof_check(struct ike *ike, const struct ike_sa *sa, const struct ike_conn
 	case AUTH_BY_PSK:
 		return psk_check(sa, &c->psk, &o, in, why);
 	case AUTH_BY_PUBKEY:
-		return pubkey_check(ike, c, &o, &sa->remote_id, in, why);
+		return pubkey_check(ike, c, &o, sa->remote_id, in, why);
 	}
 	return false;
 }
@@ -336,7 +336,7 @@ int proof_put(struct ike_sa *sa, bool initiator, const struct ike_msg *certreqs,
 	      char why[WHY_MAX])
 {
 	const struct ike_conn_cfg *c = &sa->conn->c;
-	const struct ike_id *id = &sa->local_id;
+	const struct ike_id *id = sa->local_id;
 	uint8_t body[4 + IKE_ID_MAX] = { id->type };
 	bool ocsp = c->ocsp_reply && (certreqs ? wants_ocsp(certreqs) : sa->wants_ocsp);
 	struct octets o;

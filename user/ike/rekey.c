@@ -22,6 +22,10 @@ static struct ike_sa *successor_new(struct ike *ike, const struct ike_sa *old, b
 	if (!sa)
 		return NULL;
 	ike->next_family--; /* it has one already */
+	if (id_keep(&sa->local_id, old->local_id) || id_keep(&sa->remote_id, old->remote_id)) {
+		ike_sa_free(ike, sa);
+		return NULL;
+	}
 	sa->initiator = initiator;
 	sa->role_i = old->role_i;
 	sa->family = old->family;
@@ -36,8 +40,6 @@ static struct ike_sa *successor_new(struct ike *ike, const struct ike_sa *old, b
 	sa->auth_ends_at = old->auth_ends_at;
 	sa->reauths_tried = old->reauths_tried;
 	sa->reauth = old->reauth;
-	sa->local_id = old->local_id;
-	sa->remote_id = old->remote_id;
 	sa->n_own_vips = old->n_own_vips;
 	sa->n_peer_vips = old->n_peer_vips;
 	memcpy(sa->own_vips, old->own_vips, sizeof(sa->own_vips));
