@@ -231,7 +231,7 @@ returned() { [ $(($(rss "$1") - $2)) -lt "$3" ]; }
 # As the responder. Then all of them end: with "returns" until memory has come back, with "stays"
 # not at all.
 respond() { # NAME AUTH SIZE [returns|stays]
-	local n=$1 a=$2 size=$3 idle up kept bound signal=-TERM
+	local n=$1 a=$2 size=$3 idle up before kept bound signal=-TERM
 	pair "$n"
 	start "$n" "$a"
 	load_start "$n-load" "$a" initiate 192.0.2.1 192.0.2.2 "$size" "$window"
@@ -244,6 +244,13 @@ respond() { # NAME AUTH SIZE [returns|stays]
 	record "$n" "octets-$a-$size" "$(per "$up - $idle" "$n_done")"
 	printf ' %5.0f set-ups per core second, %5.0f octets each' "$(last "$n" "responder-rate-$a-$size")" \
 		"$(last "$n" "octets-$a-$size")"
+	if [ $# -gt 3 ]; then
+		sleep 1
+		before=$(cpu "$n")
+		sleep 3
+		record "$n" "idle-$a-$size" "$(per "1e3 * ($(cpu "$n") - $before)" 3)"
+		printf ', %.1f ms a second idle' "$(last "$n" "idle-$a-$size")"
+	fi
 	if [ "${4:-}" = stays ]; then
 		signal=-KILL
 	else
@@ -261,6 +268,21 @@ respond() { # NAME AUTH SIZE [returns|stays]
 	echo
 	load_stop
 	unpair "$n" $signal
+}
+
+# As the responder, with IKE SAs alone: it accepts no Child SA.
+alone() { # NAME AUTH SIZE
+	local n=$1 a=$2 size=$3
+	pair "$n"
+	start "$n" "$a"
+	load_start "$n-load" "$a" initiate 192.0.2.1 192.0.2.2 "$size" "$window" childless
+	load_say up 1
+	timed "$n" up "$size" "$limit"
+	record "$n" "alone-rate-$a-$size" "$(per "$n_done" "$cpu")"
+	printf '%-7s %-4s %6d as responder: %5.0f set-ups per core second, without Child SA\n' "$n" "$a" \
+		$((n_done + 1)) "$(last "$n" "alone-rate-$a-$size")"
+	load_stop
+	unpair "$n" -KILL
 }
 
 # The candidate sets up $initiate connections of its own; yes: at its start, no: none, for what
@@ -386,6 +408,7 @@ for size in "${sizes[@]:1}"; do
 	respond charon psk "$size" stays
 	respond braid cert "$size" stays
 	respond charon cert "$size" stays
+	for n in braid charon; do alone $n psk "$size"; done # how much of it is the data plane
 done
 for ((round = 1; round <= rounds; round++)); do
 	for rate in 10000 50000; do beside_flood braid $rate; done

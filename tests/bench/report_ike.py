@@ -12,8 +12,10 @@ from report import load, machine, show
 TITLES = {
     "initiator-rate": ("set-ups per second and core, as initiator, {}, {} connections", ""),
     "responder-rate": ("set-ups per second and core, as responder, {}, {} SAs", ""),
+    "alone-rate": ("the same without Child SAs, {}, {} SAs", ""),
     "end-rate": ("ends per second and core, {}, {} SAs", ""),
     "octets": ("memory of an idle one, {}, of {}", "octets"),
+    "idle": ("processor time while nothing happens, {}, {} SAs", "ms a second"),
     "kept": ("memory kept after all have gone, {}, {} SAs", "% of what they had"),
     "set-up-quiet": ("a set-up, one after the other", "us"),
     "set-up-flood": ("a set-up beside {1} requests a second from elsewhere", "us"),
