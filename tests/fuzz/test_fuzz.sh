@@ -7,6 +7,8 @@
 set -u
 build=${BRAID_BUILD:-build}/fuzz
 failed=0
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
 
 max_len() {
 	case $1 in
@@ -23,12 +25,12 @@ for seeds in tests/fuzz/corpus/*; do
 	# leaks are looked for when the run ends
 	"$build/$t" -max_total_time="${FUZZ_SECONDS:-2}" -timeout=10 -max_len="$(max_len "$t")" -detect_leaks=0 \
 		-print_final_stats=1 -verbosity=0 -artifact_prefix="$build/$t-" \
-		"$build/found/$t" "$seeds" >"$build/$t.log" 2>&1
+		"$build/found/$t" "$seeds" >"$log" 2>&1
 	rc=$?
-	printf '%-9s %s executions\n' "$t" "$(sed -n 's/^stat::number_of_executed_units: *//p' "$build/$t.log")"
+	printf '%-9s %s executions\n' "$t" "$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")"
 	if [ $rc -ne 0 ]; then
-		echo "FAIL: $t: $(grep -m 1 -E 'ERROR|error:' "$build/$t.log"); see $build/$t-*"
-		tail -n 40 "$build/$t.log"
+		echo "FAIL: $t: $(grep -m 1 -E 'ERROR|error:' "$log"); see $build/$t-*"
+		tail -n 40 "$log"
 		failed=1
 	fi
 done
