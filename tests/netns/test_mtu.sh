@@ -31,8 +31,12 @@ get() { # HOST ADDRESS: the same octets arrive there
 	in_ns "$1" curl -s -m 20 -o "$T/got" "http://$2:8000/file" && cmp -s "$T/file" "$T/got"
 }
 fetch() { get user 203.0.113.10; } # to the user
-push() { get lan 203.0.113.129; }  # to the LAN
+push() { get lan "$(braid user --json sas | jq -r '.ike_sas[0].vips[0]')"; } # to the LAN
 both_ways() { fetch && push; }
+wide() { # 1400 octets pass as they are; the peer hears a moment later than we
+	forget
+	in_ns user ping -c 1 -W 1 -q -M 'do' -s 1372 203.0.113.10 >"$T/ping"
+}
 datagram() { # octets: an echo of that many comes back, in fragments
 	in_ns user ping -c 1 -W 1 -q -M dont -s "$1" 203.0.113.10 >"$T/ping"
 }
@@ -95,8 +99,7 @@ datagram 4000 || fail "an echo over the narrow path alone"
 braid user path enable ran-b >/dev/null
 wait_for 5 path_is user ran-b up || fail "the other path does not come back"
 braid user path disable wlan-a >/dev/null || fail "disable the narrow one"
-forget
-in_ns user ping -c 1 -W 1 -q -M 'do' -s 1372 203.0.113.10 >"$T/ping" || fail "the wide path alone carries 1400: $(cat "$T/ping")"
+wait_for 5 wide || fail "the wide path alone carries 1400: $(cat "$T/ping")"
 braid user path enable wlan-a >/dev/null
 wait_for 5 two_up user || fail "no two paths again"
 ok "the least of the paths in use counts"
@@ -104,8 +107,7 @@ ok "the least of the paths in use counts"
 narrow 1500
 wait_for 10 found user wlan-a 1500 || fail "a wider path is not found: $(braid user paths)"
 wait_for 10 gw_mtu_is 1500 || fail "nor by the gateway"
-forget
-in_ns user ping -c 1 -W 1 -q -M 'do' -s 1372 203.0.113.10 >"$T/ping" || fail "1400 again: $(cat "$T/ping")"
+wait_for 5 wide || fail "1400 again: $(cat "$T/ping")"
 ok "a path that grows is found again"
 
 # a black hole opens under traffic
@@ -130,9 +132,32 @@ braid user reload >/dev/null || fail "reload"
 wait_for 5 mtu_is user wlan-a 1380 || fail "the configured MTU: $(braid user --json paths)"
 ok "link and configuration are an upper limit"
 
-# a peer without probes: what is configured is all that is known
+# the same outside over IPv6, which links below 1280 octets have lost
+ip -n "$(ns r1)" addr replace 2001:db8:1::1/64 dev user nodad
+ip -n "$(ns r1)" addr replace 2001:db8:1:1::65/64 dev gw nodad
+router r1
 braid user down home >/dev/null || fail "down"
+cp "$T/user/braid.conf" "$T/user/v4.conf"
+sed -i '/path "ran-b"/d; s/192\.0\.2\.66", "198\.51\.100\.66/2001:db8:1:1::66/; s/192\.0\.2\.66/2001:db8:1:1::66/; s/ mtu = 1380//' \
+	"$T/user/braid.conf"
+narrow 1400
+braid user reload >/dev/null || fail "reload"
+braid user up home >"$T/up" || fail "up over IPv6: $(cat "$T/up")"
+wait_for 10 found user wlan-a 1400 || fail "1400 over IPv6: $(braid user --json paths)"
+forget
+fetch || fail "no transfer over IPv6 at 1400 to the user"
+push || fail "no transfer over IPv6 at 1400 to the LAN"
 narrow 1280
+wait_for 10 found user wlan-a 1280 || fail "1280 over IPv6: $(braid user --json paths)"
+wait_for 10 gw_mtu_is 1280 || fail "nor by the gateway, over IPv6"
+forget
+both_ways || fail "no transfer over IPv6 at 1280"
+datagram 4000 || fail "an echo over IPv6"
+braid user down home >/dev/null || fail "down"
+mv "$T/user/v4.conf" "$T/user/braid.conf"
+ok "over IPv6 too"
+
+# a peer without probes: what is configured is all that is known
 sed -i 's/multipath = true/multipath = false/; s/mtu = 1380/mtu = 1280/' "$T/user/braid.conf"
 sed -i 's/multipath = true/multipath = false/; s/interface = eth0/& mtu = 1280/' "$T/gw/braid.conf"
 braid gw reload >/dev/null || fail "reload"
