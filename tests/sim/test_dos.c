@@ -447,3 +447,33 @@ Test(dos, forged_refusals)
 	cr_assert_eq(duo_count(d, DUO_I, "ESTABLISHED"), 1);
 	duo_free(d);
 }
+
+/* IKE_SA_INIT is never cut [FRG-1]: fragments of one are nothing, with a cookie or without. */
+Test(dos, fragments_of_ike_sa_init)
+{
+	struct duo *d = open_house(1000, 0);
+	struct ike_hdr h = { .version = IKE_VERSION_2_0,
+			     .exchange = IKE_SA_INIT,
+			     .flags = IKE_FLAG_INITIATOR };
+	struct ike_path p = duo_path(DUO_R, 500);
+	uint8_t buf[256], part[100] = { 0, 1, 0, 2 };
+
+	for (unsigned i = 0; i < 1000; i++) {
+		struct msg_wr m;
+
+		h.spi_i = i + 1;
+		m = msg_begin(buf, sizeof(buf), &h);
+		if (i & 1)
+			msg_put_notify(&m, PROTO_NONE, NULL, 0, N_COOKIE, part, 32);
+		msg_put_ke(&m, 1, part, sizeof(part)); /* the same generic header */
+		buf[i & 1 ? 28 : 16] = PLD_SKF;
+		wr_put_u16_at(&m.w, m.w.len - sizeof(part) - 4, 1 + i % 2);
+		wr_put_u16_at(&m.w, m.w.len - sizeof(part) - 2, 2);
+		cr_assert_eq(duo_give(d, DUO_R, &p, buf, msg_end(&m)), 0);
+	}
+	cr_assert_eq(duo_counters(d, DUO_R).half_open, 0);
+	cr_assert_eq(duo_counters(d, DUO_R).fragment_octets, 0);
+	cr_assert_eq(duo_counters(d, DUO_R).cookies_sent, 0);
+	cr_assert_eq(duo_counters(d, DUO_R).dropped_syntax, 1000);
+	duo_free(d);
+}
