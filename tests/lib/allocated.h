@@ -6,7 +6,9 @@
 #include "base/sanitize.h"
 
 #ifdef BRAID_SANITIZED
-#include <sanitizer/allocator_interface.h>
+#include <stddef.h>
+
+size_t __sanitizer_get_current_allocated_bytes(void); /* gcc comes without the header */
 
 static inline size_t allocated(void)
 {
