@@ -43,7 +43,7 @@
  *   "role":"I"|"R","spi_i":"...","spi_r":"...","local":"192.0.2.2:4500",
  *   "remote":"198.51.100.1:4500","nat_local":false,"nat_remote":false,"local_id":"...",
  *   "remote_id":"...","suite":"aes256gcm16-prfsha384-ecp384","since_usec","rekey_usec"|null,
- *   "reauth_usec"|null,"ends_usec"|null,"vips":["10.3.0.1"],
+ *   "reauth_usec"|null,"ends_usec"|null,"vendor_ids":["strongSwan"],"vips":["10.3.0.1"],
  *   "children":[{"id":1,"name":"net","state":"INSTALLED","mode":"tunnel","spi_in":"...",
  *     "spi_out":"...","suite":"aes128gcm16-esn","esn":true,"encap":true,"since_usec",
  *     "rekey_usec"|null,"ends_usec"|null,"rekey_octets"|null,"life_octets"|null,
@@ -65,11 +65,11 @@
  *   "remote_port":500,"local":{"id","auth":"psk"|"pubkey","certs":["CN=u"]},
  *   "remote":{"id"|null,"auth","cacerts":["CN=CA"],"crls":0,"key_types":["rsa"],"key_bits_min"|null},
  *   "proposals":["aes256gcm16-prfsha256-ecp256"],"vips":[],"pools":["p"],"multipath":true,
- *   "encap":true,"window":1,"fragmentation":"yes"|"no"|"force","fragment_size"|null,
+ *   "encap":true,"ocsp":"reply","unique":"no","window":1,"fragmentation":"yes"|"no"|"force","fragment_size"|null,
  *   "rekey_time_usec"|null,"reauth_time_usec"|null,"over_time_usec"|null,"rand_time_usec"|null,
  *   "dpd_delay_usec"|null,"keep_alive_usec"|null,"retransmit_timeout_usec","retransmit_base":1.8,
  *   "retransmit_tries","paths":[{"name","uplink","remote","weight"}],
- *   "children":[{"name","mode","start_action":"none"|"start","local_ts":["dynamic"],"remote_ts",
+ *   "children":[{"name","mode","start_action":"none"|"start","copy_dscp","local_ts":["dynamic"],"remote_ts",
  *     "esp_proposals","rekey_time_usec"|null and life_, rand_; the same with _bytes, _packets}]}]}
  *
  * counters  "conn" optional. {"total":COUNTERS (without

@@ -51,6 +51,8 @@ enum {
 	IKE_STRANGER_OCTETS = 26624, /* the same, with an incomplete message in fragments */
 	IKE_WINDOW_MAX = 32,
 	IKE_QCD_SECRET_OCTETS = 32,
+	IKE_VENDORS_MAX = 8, /* of the peer's vendor ids that are kept */
+	IKE_VENDOR_STR = 72,
 };
 
 /* ---- configuration (filled by conf, owned by the caller, copied on load) ---- */
@@ -89,6 +91,8 @@ struct ike_life {
 
 enum child_mode { CHILD_TUNNEL, CHILD_TRANSPORT };
 enum start_action { START_NONE, START_START, START_TRAP };
+/* What becomes of a peer's other IKE SAs when it sets one up: unique.c. */
+enum ike_unique { IKE_UNIQUE_NO, IKE_UNIQUE_NEVER, IKE_UNIQUE_KEEP, IKE_UNIQUE_REPLACE };
 /* RFC 7383. force: every protected message with a payload goes in two fragments at least, to see
  * whether they get through. */
 enum ike_fragment { IKE_FRAGMENT_YES, IKE_FRAGMENT_NO, IKE_FRAGMENT_FORCE };
@@ -145,6 +149,7 @@ struct ike_conn_cfg {
 	usec_t reauth_time;	     /* its I authenticates anew, less up to rand_time; 0: never */
 	usec_t over_time;	     /* after rekey or reauth_time until it ends; 0: never */
 	usec_t rand_time;
+	enum ike_unique unique;
 	enum ike_fragment fragmentation;
 	uint16_t fragment_size; /* octets of an IP datagram; 0: 576 with IPv4, 1280 with IPv6 */
 	uint8_t n_children;
@@ -347,6 +352,8 @@ struct ike_sa_info {
 	uint8_t n_vips;
 	struct addr vips[IKE_VIPS_MAX];
 	uint16_t n_children;
+	uint8_t n_vendors; /* vendor ids of the peer, as text; not over a restart */
+	char vendors[IKE_VENDORS_MAX][IKE_VENDOR_STR];
 };
 
 /* Since the start. CONN: of each connection as well as of all, ALL: not of one connection.

@@ -270,6 +270,24 @@ Test(init, several_sources)
 	}
 }
 
+/* [NAT-3] a responder that knows no NAT traversal, or has it switched off: everything stays on port
+ * 500, and ESP out of UDP. */
+Test(init, responder_without_nat_traversal)
+{
+	uint8_t critical;
+
+	cr_assert_eq(duo_deliver(d, &octets), 1);
+	cr_assert(duo_take(d, &octets));
+	cr_assert_eq(msg_decode(octets.buf, octets.len, &good, &critical), MSG_OK);
+	w = msg_begin(buf, sizeof(buf), &good.hdr);
+	put_rest(&good.sa);
+	cr_assert_eq(duo_give(d, DUO_I, &octets.path, buf, msg_end(&w)), 1);
+	cr_assert(duo_take(d, &got));
+	cr_assert_eq(hdr_of(got.buf, got.len).exchange, IKE_AUTH);
+	cr_assert_eq(got.path.local.port, 500);
+	cr_assert_eq(got.path.remote.port, 500);
+}
+
 /* What belongs to extensions that we do not speak is neither believed nor repeated, and the rest is
  * answered as if it were not there: the reasons in tests/requirements for what they ask. */
 Test(init, extensions_we_do_not_speak)

@@ -211,5 +211,14 @@ Test(udp, never_to_port_500)
 	}
 	cr_assert_eq(d->e[DUO_R].child_adds, 1);
 	cr_assert_not(d->e[DUO_R].child.encap);
+	/* the answer, and what we ask later, go there too */
+	cr_assert(duo_take(d, &m));
+	cr_assert_eq(m.path.local.port, 500);
+	cr_assert_eq(m.path.remote.port, 500);
+	cr_assert_eq(ike_rekey(d->e[DUO_R].ike, "duo", "net", 1, d->now), 0);
+	duo_wait(d, 0);
+	cr_assert(duo_take(d, &m));
+	cr_assert_eq(m.path.local.port, 500);
+	cr_assert_eq(m.path.remote.port, 500);
 	duo_free(d);
 }

@@ -452,7 +452,7 @@ static const char full_text[] =
 	"  vips = {\"0.0.0.0\", \"::\"}\n pools = {rw, six}\n"
 	"  dpd_delay = 5s\n encap = no\n multipath = yes\n keep_alive = 0s\n"
 	"  retransmit_timeout = 500ms\n retransmit_base = 1.5\n retransmit_tries = 4\n"
-	"  window = 8\n fragmentation = force\n fragment_size = 300\n"
+	"  window = 8\n unique = replace\n fragmentation = force\n fragment_size = 300\n"
 	"  local { id = \"user@example.org\"\n auth = psk }\n"
 	"  remote { id = gw.example.org }\n"
 	"  child \"net\" { local_ts = {dynamic}\n"
@@ -561,6 +561,8 @@ Test(conf, connection_is_read)
 	cr_assert_eq(h->retransmit_tries, 4);
 	cr_assert_eq(h->window, 8);
 	cr_assert_eq(c->ike.conns[1].window, 1);
+	cr_assert_eq(h->unique, IKE_UNIQUE_REPLACE);
+	cr_assert_eq(c->ike.conns[1].unique, IKE_UNIQUE_NO);
 	cr_assert_eq(h->fragmentation, IKE_FRAGMENT_FORCE);
 	cr_assert_eq(h->fragment_size, 300);
 	cr_assert_eq(c->ike.conns[1].fragmentation, IKE_FRAGMENT_YES);

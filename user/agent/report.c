@@ -286,7 +286,7 @@ static json_t *child_json(struct agent *a, const struct ike_child_info *c)
 
 json_t *report_sa(struct agent *a, const struct ike_sa *ike_sa)
 {
-	json_t *sa = json_object(), *children = json_array();
+	json_t *sa = json_object(), *children = json_array(), *vendors = json_array();
 	struct ike_child_info ci;
 	struct ike_sa_info s;
 
@@ -308,6 +308,9 @@ json_t *report_sa(struct agent *a, const struct ike_sa *ike_sa)
 	set_usec(sa, "rekey_usec", s.rekey_at);
 	set_usec(sa, "reauth_usec", s.reauth_at);
 	set_usec(sa, "ends_usec", s.ends_at);
+	for (size_t i = 0; i < s.n_vendors; i++)
+		json_array_append_new(vendors, json_string(s.vendors[i]));
+	set(sa, "vendor_ids", vendors);
 	set(sa, "vips", report_addrs(s.vips, s.n_vips));
 	for (const struct child_sa *c = ike_child_next(ike_sa, NULL); c;
 	     c = ike_child_next(ike_sa, c)) {

@@ -90,15 +90,23 @@ static void set_life(json_t *o, const struct ike_life *l, const char *const keys
 	set_or_null(o, keys[2], l->rand);
 }
 
+/* The word for neither, the first, the second, both. */
+static const char *words_of(bool first, bool second, const char *const words[4])
+{
+	return words[first + 2 * second];
+}
+
 static json_t *child_cfg_json(const struct ike_child_cfg *c)
 {
 	static const char *const time[] = { "rekey_time_usec", "life_time_usec", "rand_time_usec" };
 	static const char *const octets[] = { "rekey_bytes", "life_bytes", "rand_bytes" };
 	static const char *const packets[] = { "rekey_packets", "life_packets", "rand_packets" };
+	static const char *const dscp[] = { "no", "out", "in", "yes" };
 	json_t *o = json_object();
 
 	set(o, "name", json_string(c->name));
 	set(o, "mode", json_string(c->mode == CHILD_TUNNEL ? "tunnel" : "transport"));
+	set(o, "copy_dscp", json_string(words_of(c->dscp_out, c->dscp_in, dscp)));
 	set(o, "start_action", json_string(c->start == START_START ? "start" : "none"));
 	set(o, "local_ts", report_selectors(c->local_ts, c->n_local_ts));
 	set(o, "remote_ts", report_selectors(c->remote_ts, c->n_remote_ts));
@@ -144,6 +152,11 @@ json_t *report_conn(struct agent *a, const struct ike_conn_cfg *c)
 	static const char *const fragmentation[] = {
 		[IKE_FRAGMENT_YES] = "yes", [IKE_FRAGMENT_NO] = "no", [IKE_FRAGMENT_FORCE] = "force"
 	};
+	static const char *const ocsp[] = { "never", "request", "reply", "both" };
+	static const char *const unique[] = { [IKE_UNIQUE_NO] = "no",
+					      [IKE_UNIQUE_NEVER] = "never",
+					      [IKE_UNIQUE_KEEP] = "keep",
+					      [IKE_UNIQUE_REPLACE] = "replace" };
 	json_t *o = json_object(), *children = json_array(), *pools = json_array();
 
 	for (uint8_t i = 0; i < c->n_pools; i++)
@@ -162,6 +175,8 @@ json_t *report_conn(struct agent *a, const struct ike_conn_cfg *c)
 	set(o, "multipath", json_boolean(c->multipath));
 	set(o, "encap", json_boolean(c->encap));
 	set_int(o, "window", c->window ? c->window : 1);
+	set(o, "ocsp", json_string(words_of(c->ocsp_request, c->ocsp_reply, ocsp)));
+	set(o, "unique", json_string(unique[c->unique]));
 	set(o, "fragmentation", json_string(fragmentation[c->fragmentation]));
 	set_or_null(o, "fragment_size", c->fragment_size);
 	set_timing(o, c);

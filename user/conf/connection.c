@@ -369,6 +369,16 @@ static int build_switches(struct parse *p, const struct sec *s, struct ike_conn_
 	return r;
 }
 
+static int build_unique(struct parse *p, const struct sec *s, struct ike_conn_cfg *c)
+{
+	static const char *const words[] = { "no", "never", "keep", "replace", NULL };
+	unsigned word = IKE_UNIQUE_NO; /* in the order of enum ike_unique */
+	int r = val_word(p, sec_get(s, "unique"), words, &word);
+
+	c->unique = word;
+	return r;
+}
+
 static int build_fragmentation(struct parse *p, const struct sec *s, struct ike_conn_cfg *c)
 {
 	static const char *const words[] = { "yes", "no", "force", NULL };
@@ -420,6 +430,8 @@ int conf_build_connection(struct parse *p, const struct sec *s, struct ike_conn_
 		r = conf_build_ike_life(p, s, c);
 	if (r == 0)
 		r = build_switches(p, s, c);
+	if (r == 0)
+		r = build_unique(p, s, c);
 	if (r == 0)
 		r = build_fragmentation(p, s, c);
 	if (r == 0)

@@ -84,6 +84,7 @@ static cfg_opt_t connection_opts[] = {
 	ONE("reauth_time"),
 	ONE("over_time"),
 	ONE("rand_time"),
+	ONE("unique"),
 	ONE("window"),
 	ONE("ocsp"),
 	ONE("fragmentation"),

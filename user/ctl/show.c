@@ -226,6 +226,9 @@ void show_sas(FILE *out, const json_t *data)
 		if (num(s, "reauth_usec"))
 			fprintf(out, "  authenticated anew %s\n",
 				until(data, s, "reauth_usec", since));
+		if (json_array_size(json_object_get(s, "vendor_ids")))
+			fprintf(out, "  vendor ids %s\n",
+				list(s, "vendor_ids", vips, sizeof(vips)));
 		if (json_array_size(json_object_get(s, "vips")))
 			fprintf(out, "  virtual address %s\n", list(s, "vips", vips, sizeof(vips)));
 		json_array_foreach(json_object_get(s, "children"), j, c) show_child(out, data, c);

@@ -89,8 +89,8 @@ static void show_child_cfg(FILE *out, const json_t *c)
 	static const char *const packets[] = { "rekey_packets", "life_packets", "rand_packets" };
 	char local[1024], remote[1024];
 
-	fprintf(out, "  child %s: %s, start_action %s\n", str(c, "name"), str(c, "mode"),
-		str(c, "start_action"));
+	fprintf(out, "  child %s: %s, start_action %s, copy_dscp %s\n", str(c, "name"),
+		str(c, "mode"), str(c, "start_action"), str(c, "copy_dscp"));
 	fprintf(out, "    %s === %s\n", list(c, "local_ts", local, sizeof(local)),
 		list(c, "remote_ts", remote, sizeof(remote)));
 	show_lines(out, c, "esp_proposals", "    ", "ESP");
@@ -127,9 +127,11 @@ static void show_conn(FILE *out, const json_t *c)
 	show_lines(out, c, "proposals", "  ", "IKE");
 	show_list(out, c, "vips", "  ", "vips");
 	show_list(out, c, "pools", "  ", "pools");
-	fprintf(out, "  %-10s multipath %s, encap %s, window %llu, fragmentation %s", "switches",
-		yes(c, "multipath") ? "yes" : "no", yes(c, "encap") ? "yes" : "no",
-		(unsigned long long)num(c, "window"), str(c, "fragmentation"));
+	fprintf(out,
+		"  %-10s multipath %s, encap %s, ocsp %s, unique %s, window %llu, fragmentation %s",
+		"switches", yes(c, "multipath") ? "yes" : "no", yes(c, "encap") ? "yes" : "no",
+		str(c, "ocsp"), str(c, "unique"), (unsigned long long)num(c, "window"),
+		str(c, "fragmentation"));
 	if (size)
 		fprintf(out, " of %llu octets", (unsigned long long)size);
 	fputc('\n', out);

@@ -27,6 +27,8 @@ const char *refusal_hint(uint16_t type)
 		return "; no virtual address is left or served";
 	case N_FAILED_CP_REQUIRED:
 		return "; a virtual address must be requested";
+	case N_SINGLE_PAIR_REQUIRED:
+		return "; it wants a child of its own for each pair of addresses";
 	case N_NO_ADDITIONAL_SAS:
 		return "; no further SA is accepted";
 	case N_INVALID_MAJOR_VERSION:
@@ -210,6 +212,33 @@ static void own_ts(const struct ike_sa *sa, const struct ike_child_cfg *cfg,
 	ts_remote(sa, cfg, d->ts_remote, &d->n_ts_remote);
 }
 
+static bool one_address(const struct ike_ts *ts)
+{
+	return addr_equal(&ts->first, &ts->last);
+}
+
+/* What is asked for after SINGLE_PAIR_REQUIRED should be the packet that waits (2.9), which we do
+ * not know; the first selectors, where they are a pair of addresses and were not all, are asked
+ * for. */
+bool child_single_pair(const struct ike_sa *sa, const struct task *t)
+{
+	const struct ike_child_cfg *cfg = conn_child(sa->conn, t->child_name);
+	struct child_deal own;
+
+	if (!cfg || t->single_pair)
+		return false;
+	memset(&own, 0, sizeof(own));
+	own_ts(sa, cfg, NULL, &own);
+	return (own.n_ts_local > 1 || own.n_ts_remote > 1) && own.n_ts_local && own.n_ts_remote &&
+	       one_address(&own.ts_local[0]) && one_address(&own.ts_remote[0]);
+}
+
+static void first_pair(const struct task *t, struct child_deal *d)
+{
+	if (t->single_pair)
+		d->n_ts_local = d->n_ts_remote = 1;
+}
+
 void child_offer_ts(struct ike_sa *sa, struct task *t, const struct child_sa *rekeyed,
 		    struct msg_wr *m)
 {
@@ -219,6 +248,7 @@ void child_offer_ts(struct ike_sa *sa, struct task *t, const struct child_sa *re
 
 	memset(&own, 0, sizeof(own));
 	own_ts(sa, cfg, rekeyed, &own);
+	first_pair(t, &own);
 	ts_put(&list, own.ts_local, own.n_ts_local);
 	msg_put_ts(m, PLD_TSI, &list);
 	ts_put(&list, own.ts_remote, own.n_ts_remote);
@@ -240,6 +270,7 @@ bool child_answered(struct ike_sa *sa, struct task *t, const struct child_sa *re
 		return false;
 	memset(&own, 0, sizeof(own));
 	own_ts(sa, d->cfg, rekeyed, &own);
+	first_pair(t, &own);
 	suite_offer(&offer, PROTO_ESP, d->cfg->proposals, d->cfg->n_proposals, 4, t->spi_in,
 		    with_ke);
 	if (!suite_accept(&offer, &in->sa, &d->suite, &spi) || spi < ESP_SPI_MIN)
@@ -248,6 +279,10 @@ bool child_answered(struct ike_sa *sa, struct task *t, const struct child_sa *re
 	memcpy(theirs, own.ts_remote, sizeof(theirs));
 	d->n_ts_local = ts_accept(&in->tsi, ours, own.n_ts_local, d->ts_local);
 	d->n_ts_remote = ts_accept(&in->tsr, theirs, own.n_ts_remote, d->ts_remote);
+	if (msg_notify(in, N_ADDITIONAL_TS_POSSIBLE))
+		log_ike(sa, LOG_INFO_,
+			"the peer takes more of what Child SA %s offered, in others of their own",
+			d->cfg->name);
 	mode = rekeyed ? rekeyed->mode : d->cfg->mode;
 	d->mode = msg_notify(in, N_USE_TRANSPORT_MODE) ? CHILD_TRANSPORT : CHILD_TUNNEL;
 	d->no_tfc = msg_notify(in, N_ESP_TFC_PADDING_NOT_SUPPORTED);
@@ -310,6 +345,25 @@ static uint16_t worse(uint16_t a, uint16_t b)
 	return !a || a == N_NO_PROPOSAL_CHOSEN ? b : a;
 }
 
+/* Would another child take something of the offer that is left out here? */
+static bool more_elsewhere(const struct ike_sa *sa, const struct ike_msg *in, bool with_ke,
+			   const struct child_deal *d)
+{
+	const struct ike_conn_cfg *conn = &sa->conn->c;
+	struct child_deal other;
+
+	for (unsigned i = 0; i < conn->n_children; i++) {
+		memset(&other, 0, sizeof(other));
+		if (&conn->children[i] != d->cfg &&
+		    !try_child(sa, &conn->children[i], in, NULL, with_ke, &other) &&
+		    (!ts_all_within(other.ts_remote, other.n_ts_remote, d->ts_remote,
+				    d->n_ts_remote) ||
+		     !ts_all_within(other.ts_local, other.n_ts_local, d->ts_local, d->n_ts_local)))
+			return true;
+	}
+	return false;
+}
+
 /* Of our Child SAs the first that has something in common with the peer's offer, but before it one
  * that has the first selectors whole, which may be those of a packet that waits: "If the
  * responder's policy allows it to accept the first selector of TSi and TSr, then the responder MUST
@@ -339,6 +393,7 @@ static uint16_t choose_child(const struct ike_sa *sa, const struct ike_msg *in,
 		if (first)
 			break;
 	}
+	d->more_ts = d->cfg && !rekeyed && more_elsewhere(sa, in, with_ke, d);
 	if (d->cfg || refusal)
 		return d->cfg ? 0 : refusal;
 	/* where its configuration is gone, what there is stays */
@@ -382,6 +437,8 @@ void child_answer_ts(const struct child_deal *d, const struct ike_msg *in, struc
 	msg_put_ts(m, PLD_TSI, &list);
 	ts_put(&list, d->ts_local, d->n_ts_local);
 	msg_put_ts(m, PLD_TSR, &list);
+	if (d->more_ts)
+		msg_put_notify(m, PROTO_NONE, NULL, 0, N_ADDITIONAL_TS_POSSIBLE, NULL, 0);
 	if (d->mode == CHILD_TRANSPORT)
 		msg_put_notify(m, PROTO_NONE, NULL, 0, N_USE_TRANSPORT_MODE, NULL, 0);
 }

@@ -102,6 +102,10 @@ static enum task_end refused(struct ike *ike, struct ike_sa *sa, struct task *t,
 			return TASK_AGAIN;
 		}
 	}
+	if (err->type == N_SINGLE_PAIR_REQUIRED && !old && child_single_pair(sa, t)) {
+		t->single_pair = true;
+		return TASK_AGAIN;
+	}
 	if (err->type == N_TEMPORARY_FAILURE && !t->collided) {
 		if (task_back_off(ike, t))
 			return TASK_AGAIN;

@@ -133,6 +133,16 @@ static void first_child(struct ike *ike, struct ike_sa *sa, struct task *t,
 	d.cfg = conn_child(sa->conn, t->child_name);
 	d.replaces = reauth_replaces(ike, sa, t->child_name);
 	udp_addr_format(&sa->path.remote, peer);
+	if (err && err->type == N_SINGLE_PAIR_REQUIRED && child_single_pair(sa, t)) {
+		struct task *again = task_new(sa, TASK_CHILD_NEW, t->op);
+
+		if (again) {
+			t->op = 0;
+			again->single_pair = true;
+			memcpy(again->child_name, t->child_name, sizeof(again->child_name));
+			return;
+		}
+	}
 	if (!in->has_sa || !in->has_tsi || !in->has_tsr) {
 		ike_sa_blame(sa, IKE_FAIL_REFUSED, err ? err->type : 0);
 		out_event(ike, sa, IKE_EV_FAILED, 0, t->op,
@@ -338,7 +348,12 @@ enum after auth_request(struct ike *ike, struct ike_sa *sa, const struct ike_msg
 	conn_unref(sa->conn);
 	sa->conn = conn;
 	snprintf(why, sizeof(why), "out of memory");
-	if (local_id_set(sa) || proof_put(sa, false, in, m, why)) {
+	if (local_id_set(sa))
+		return auth_refuse(ike, sa, path, why, m);
+	if (!unique_admits(ike, sa, in))
+		return auth_refuse(ike, sa, path,
+				   "another IKE SA of it is up from elsewhere (unique = keep)", m);
+	if (proof_put(sa, false, in, m, why)) {
 		*m = before;
 		return auth_refuse(ike, sa, path, why, m);
 	}

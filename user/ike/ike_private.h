@@ -169,6 +169,7 @@ struct task {
 	char child_name[IKE_NAME_MAX]; /* new: name in the configuration */
 	usec_t not_before;
 	uint8_t temporary, rounds;
+	bool single_pair; /* the peer takes no more than that: the first selectors only */
 
 	/* the request on the wire */
 	uint32_t msg_id;
@@ -289,11 +290,12 @@ struct ike_sa {
 	uint16_t n_children;
 	uint8_t n_own_vips, n_peer_vips;
 	struct addr own_vips[IKE_VIPS_MAX], peer_vips[IKE_VIPS_MAX];
-	usec_t last_tx;	    /* anything, by IKE or ESP */
-	usec_t last_rx;	    /* last fresh protected evidence of the peer (2.4) */
-	usec_t next_check;  /* no sooner does a hint cause a liveness check */
-	bool heard;	    /* the peer used it: it knows it */
-	uint8_t *qcd_token; /* owned; of the peer */
+	usec_t last_tx;		    /* anything, by IKE or ESP */
+	usec_t last_rx;		    /* last fresh protected evidence of the peer (2.4) */
+	usec_t next_check;	    /* no sooner does a hint cause a liveness check */
+	bool heard;		    /* the peer used it: it knows it */
+	struct vendor_ids *vendors; /* owned; vendor.c */
+	uint8_t *qcd_token;	    /* owned; of the peer */
 	uint8_t qcd_token_len;
 	bool qcd_due;		/* ours has to be sent */
 	struct ike *ike;	/* for ike_sa_touch */
@@ -412,6 +414,16 @@ void cp_release(struct ike *ike, uint64_t family);
 void cp_clear(struct ike *ike);
 bool cp_restore(struct ike *ike, uint64_t family, const struct addr *a);
 
+/* vendor.c */
+void vendors_process(struct part_ctx *c);
+uint8_t vendors_look(const struct ike_sa *sa, char out[IKE_VENDORS_MAX][IKE_VENDOR_STR]);
+
+/* unique.c */
+void initial_contact_build(struct part_ctx *c);
+void unique_process(struct part_ctx *c);
+/* May this peer, authenticated by that request, have another IKE SA? */
+bool unique_admits(const struct ike *ike, const struct ike_sa *sa, const struct ike_msg *in);
+
 /* rxwindow.c */
 void rxwin_build(struct part_ctx *c);
 void rxwin_process(struct part_ctx *c);
@@ -508,6 +520,8 @@ uint8_t ts_narrow(const struct ts_list *peer, const struct ike_ts *own, uint8_t 
 		  struct ike_ts out[IKE_TS_MAX], bool *ret_more);
 /* Is all of the first selector that the peer proposes in what was narrowed? */
 bool ts_keeps_first(const struct ts_list *peer, const struct ike_ts *out, uint8_t n);
+/* Each of a lies within one of b. */
+bool ts_all_within(const struct ike_ts *a, uint8_t n_a, const struct ike_ts *b, uint8_t n_b);
 /* Every selector received lies within one of ours; copies them to out. 0 = not so. */
 uint8_t ts_accept(const struct ts_list *got, const struct ike_ts *own, uint8_t n,
 		  struct ike_ts out[IKE_TS_MAX]);
@@ -755,6 +769,8 @@ int child_offer(struct ike *ike, struct ike_sa *sa, struct task *t, const struct
 		bool with_ke, struct msg_wr *m);
 void child_offer_ts(struct ike_sa *sa, struct task *t, const struct child_sa *rekeyed,
 		    struct msg_wr *m);
+/* After SINGLE_PAIR_REQUIRED: is there less to ask for? */
+bool child_single_pair(const struct ike_sa *sa, const struct task *t);
 /* The responder's answer to it. false: not within our offer. */
 bool child_answered(struct ike_sa *sa, struct task *t, const struct child_sa *rekeyed, bool with_ke,
 		    const struct ike_msg *in, struct child_deal *d);

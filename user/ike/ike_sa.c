@@ -105,6 +105,7 @@ void ike_sa_free(struct ike *ike, struct ike_sa *sa)
 	init_octets_free(sa);
 	frag_clear(ike, sa);
 	qcd_forget(sa);
+	free(sa->vendors);
 	aead_free(sa->aead_in);
 	aead_free(sa->aead_out);
 	conn_unref(sa->conn);

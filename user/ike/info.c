@@ -124,6 +124,7 @@ void ike_sa_look(const struct ike_sa *sa, struct ike_sa_info *ret_info)
 	o->n_vips = sa->n_own_vips ? sa->n_own_vips : sa->n_peer_vips;
 	memcpy(o->vips, sa->n_own_vips ? sa->own_vips : sa->peer_vips, sizeof(o->vips));
 	o->n_children = sa->n_children;
+	o->n_vendors = vendors_look(sa, o->vendors);
 }
 
 bool ike_sa_at(const struct ike *ike, size_t i, struct ike_sa_info *ret_info)

@@ -8,36 +8,6 @@
 
 #include "ike_private.h"
 
-/* First request of a fresh relation: tell the peer to forget older ones (2.4). */
-static void initial_contact_build(struct part_ctx *c)
-{
-	hash_for_each (it, tmp, &c->ike->named, conn_key(c->sa->conn->c.name)) {
-		const struct ike_sa *o = hash_entry(it, struct ike_sa, by_conn);
-
-		/* not while another IKE SA of the same two identities is alive on purpose */
-		if (o != c->sa && o->announced && ike_sa_alive(o) && o->conn == c->sa->conn)
-			return;
-	}
-	msg_put_notify(c->m, PROTO_NONE, NULL, 0, N_INITIAL_CONTACT, NULL, 0);
-}
-
-/* "the recipient ... MAY delete any other IKE SAs" of the authenticated identity (2.4): those of
- * the connection that authenticated it, since another may ask more of whoever has that name. */
-static void initial_contact_process(struct part_ctx *c)
-{
-	if (!msg_notify(c->in, N_INITIAL_CONTACT))
-		return;
-	hash_for_each (it, tmp, &c->ike->peers, id_key(c->sa->remote_id)) {
-		struct ike_sa *o = hash_entry(it, struct ike_sa, by_id);
-
-		if (o != c->sa && o->announced && ike_sa_alive(o) &&
-		    id_equal(o->local_id, c->sa->local_id) &&
-		    id_equal(o->remote_id, c->sa->remote_id) &&
-		    !strcmp(o->conn->c.name, c->sa->conn->c.name))
-			ike_sa_close(c->ike, o, false, "the peer started anew (INITIAL_CONTACT)");
-	}
-}
-
 static bool vendor_seen(const struct ike_msg *in, const uint8_t vid[VID_OCTETS])
 {
 	for (unsigned i = 0; i < in->n_vendors; i++)
@@ -104,7 +74,7 @@ static const struct {
 	  AT_AUTH_REQUEST | AT_AUTH_RESPONSE | AT_INFO_REQUEST | AT_INFO_RESPONSE, rxwin_build,
 	  rxwin_process },
 	{ "INITIAL_CONTACT", AT_AUTH_REQUEST, AT_AUTH_REQUEST, initial_contact_build,
-	  initial_contact_process },
+	  unique_process },
 	{ "QCD", AT_AUTH_REQUEST | AT_AUTH_RESPONSE | AT_INFO_REQUEST | AT_REKEY_RESPONSE,
 	  AT_AUTH_REQUEST | AT_AUTH_RESPONSE | AT_INFO_REQUEST | AT_REKEY_RESPONSE, qcd_build,
 	  qcd_process },
@@ -114,6 +84,8 @@ static const struct {
 	  probes_build, probes_process },
 	{ "ESP in UDP", AT_AUTH_REQUEST | AT_AUTH_RESPONSE, AT_AUTH_REQUEST | AT_AUTH_RESPONSE,
 	  udp_build, udp_process },
+	{ "vendor ids", 0, AT_INIT_REQUEST | AT_INIT_RESPONSE | AT_AUTH_REQUEST | AT_AUTH_RESPONSE,
+	  NULL, vendors_process },
 	{ "COOKIE2", AT_INFO_RESPONSE, 0, cookie2_build, NULL },
 };
 

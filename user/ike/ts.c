@@ -154,6 +154,19 @@ static bool within(const struct ike_ts *a, const struct ike_ts *b)
 	return cut(&w, b, &r) && same_as_wire(&r, &w);
 }
 
+bool ts_all_within(const struct ike_ts *a, uint8_t n_a, const struct ike_ts *b, uint8_t n_b)
+{
+	for (unsigned i = 0; i < n_a; i++) {
+		bool fits = false;
+
+		for (unsigned k = 0; k < n_b && !fits; k++)
+			fits = within(&a[i], &b[k]);
+		if (!fits)
+			return false;
+	}
+	return true;
+}
+
 /* Keep the list free of selectors that another one covers. */
 static uint8_t add_unique(struct ike_ts out[IKE_TS_MAX], uint8_t n, const struct ike_ts *t)
 {

@@ -12,9 +12,10 @@
 
 #include "ike_private.h"
 
+/* By what they want. Which exchange stands where, and where those will that are not there yet: the
+ * table in README.md. */
 const struct task_ops task_ops[TASK_KINDS] = {
 	[TASK_IKE_INIT] = { "IKE_SA_INIT", IKE_SA_INIT, sa_init_build, NULL },
-	/* IKE_INTERMEDIATE (exchange 43) will stand here, between the two */
 	[TASK_IKE_AUTH] = { "IKE_AUTH", IKE_AUTH, auth_build, auth_done },
 	[TASK_CHILD_NEW] = { "new Child SA", CREATE_CHILD_SA, child_new_build, child_new_done },
 	[TASK_CHILD_REKEY] = { "Child SA rekey", CREATE_CHILD_SA, child_new_build, child_new_done },
@@ -27,8 +28,7 @@ const struct task_ops task_ops[TASK_KINDS] = {
 			       auth_failed_done },
 };
 
-/* Responder's side. IKE_SA_INIT is unprotected and has its own way in (sa_init.c). EAP will be
- * further rounds of IKE_AUTH in further states. */
+/* Responder's side. IKE_SA_INIT is unprotected and has its own way in (sa_init.c). */
 static const struct {
 	uint8_t type;
 	unsigned states; /* bit per enum ike_state */

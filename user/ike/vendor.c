@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Vendor IDs of the peer (RFC 7296 3.12): kept to be shown, some of them, each up to a length.
+ * Ours go out where the private form they stand for is configured: parts.c. What is unknown means
+ * nothing. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ike_private.h"
+
+enum { VENDOR_OCTETS_MAX = 32 };
+
+struct vendor_ids {
+	unsigned n;
+	struct {
+		uint8_t len;
+		bool cut;
+		uint8_t b[VENDOR_OCTETS_MAX];
+	} id[IKE_VENDORS_MAX];
+};
+
+static bool have(const struct vendor_ids *v, const struct bytes *id)
+{
+	for (unsigned i = 0; i < v->n; i++)
+		if (v->id[i].len == id->len && !memcmp(v->id[i].b, id->p, id->len))
+			return true;
+	return false;
+}
+
+void vendors_process(struct part_ctx *c)
+{
+	struct vendor_ids *v = c->sa->vendors;
+
+	if (!v && c->in->n_vendors)
+		v = c->sa->vendors = calloc(1, sizeof(*v));
+	for (unsigned i = 0; v && i < c->in->n_vendors; i++) {
+		struct bytes id = c->in->vendors[i];
+		bool cut = id.len > VENDOR_OCTETS_MAX;
+
+		id.len = cut ? VENDOR_OCTETS_MAX : id.len;
+		if (!id.len || v->n == IKE_VENDORS_MAX || have(v, &id))
+			continue;
+		v->id[v->n].len = (uint8_t)id.len;
+		v->id[v->n].cut = cut;
+		memcpy(v->id[v->n++].b, id.p, id.len);
+	}
+}
+
+static const char *known(const struct ike *ike, const uint8_t *b, size_t len)
+{
+	/* MD5 of "strongSwan" */
+	static const uint8_t strongswan[] = { 0x88, 0x2f, 0xe5, 0x6d, 0x6f, 0xd2, 0x0d, 0xbc,
+					      0x22, 0x51, 0x61, 0x3b, 0x2e, 0xbe, 0x5b, 0xeb };
+
+	if (len != VID_OCTETS)
+		return NULL;
+	return !memcmp(b, ike->probe_vid, len) ? "braid path probes"
+	       : !memcmp(b, ike->udp_vid, len) ? "braid ESP in UDP"
+	       : !memcmp(b, strongswan, len)   ? "strongSwan"
+					       : NULL;
+}
+
+/* As text if it is one, else as hex. */
+static void format(const uint8_t *b, size_t len, bool cut, char out[IKE_VENDOR_STR])
+{
+	bool text = true;
+	size_t n = 0;
+
+	for (size_t i = 0; i < len; i++)
+		text = text && b[i] >= 0x20 && b[i] < 0x7f;
+	for (size_t i = 0; i < len; i++)
+		n += (size_t)snprintf(out + n, IKE_VENDOR_STR - n, text ? "%c" : "%02x", b[i]);
+	snprintf(out + n, IKE_VENDOR_STR - n, "%s", cut ? "..." : "");
+}
+
+uint8_t vendors_look(const struct ike_sa *sa, char out[IKE_VENDORS_MAX][IKE_VENDOR_STR])
+{
+	const struct vendor_ids *v = sa->vendors;
+
+	for (unsigned i = 0; v && i < v->n; i++) {
+		const char *name = known(sa->ike, v->id[i].b, v->id[i].len);
+
+		if (name)
+			snprintf(out[i], IKE_VENDOR_STR, "%s", name);
+		else
+			format(v->id[i].b, v->id[i].len, v->id[i].cut, out[i]);
+	}
+	return v ? (uint8_t)v->n : 0;
+}
