@@ -260,3 +260,28 @@ Test(pmtu, the_link_changes)
 	settle(&p, &gcm, &n);
 	cr_assert_eq(p.mtu, 1300);
 }
+
+Test(pmtu, a_limit_that_falls_below_the_probe_under_way_counts)
+{
+	for (int answered = 0; answered < 2; answered++) {
+		struct net n = { .carries = 1500 };
+		uint8_t nonce[8] = { 9 };
+		struct pmtu p;
+
+		pmtu_init(&p, 9000, 4, 0);
+		while (p.phase != PMTU_SEARCH)
+			round_(&p, &gcm, &n);
+		cr_assert_eq(pmtu_due(&p, &gcm, n.now), 1500);
+		pmtu_sent(&p, &gcm, nonce, n.now);
+		cr_assert_not(pmtu_limit(&p, 1400, n.now));
+		if (answered && pmtu_asked(&p, nonce))
+			pmtu_answered(&p, &gcm, n.now);
+		cr_assert_leq(p.mtu, 1400, "%u octets, more than the link allows", p.mtu);
+		for (int i = 0; i < 20; i++) {
+			round_(&p, &gcm, &n);
+			cr_assert_leq(p.size, 1400, "%u octets are tried", p.size);
+		}
+		cr_assert_eq(p.phase, PMTU_REST);
+		cr_assert_eq(p.mtu, on_grid(&gcm, 1400));
+	}
+}

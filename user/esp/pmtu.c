@@ -61,6 +61,9 @@ bool pmtu_limit(struct pmtu *p, uint16_t limit, usec_t now)
 	}
 	p->limit = limit;
 	p->bad = (uint16_t)(limit + 1);
+	/* the answer to what is under way may still come: it is not asked for any more */
+	if (p->size > limit)
+		try(p, PMTU_REST, 0);
 	pmtu_recheck(p, now);
 	return false;
 }
