@@ -11,8 +11,7 @@
 #include "base/list.h"
 #include "crypto/rng.h"
 #include "engine/engine.h"
-
-enum { JOIN_RECENT = 16 };
+#include "esp/joins.h"
 
 /* Size probes: how much later than usual an answer may come, in how many probe intervals the size
  * in use is confirmed. */
@@ -35,12 +34,7 @@ struct path {
 struct paths {
 	struct list all;
 	struct hash by_id, by_group;
-	/* Strangers are announced once a second each, and not many of them. */
-	struct {
-		struct udp_addr remote;
-		uint32_t epids;
-		usec_t when;
-	} recent[JOIN_RECENT];
+	struct joins joins;
 };
 
 struct paths *paths_new(void)
@@ -457,7 +451,8 @@ static void wish_of_peer(struct engine *e, struct path *p, const struct probe *p
 /* A source no path has: answered, as it is authenticated and the answer is no longer than the
  * question, but nothing else is sent there before the agent makes a path of it and a nonce of ours
  * came back. */
-static void stranger(struct engine *e, const struct note_probe *n, const struct probe *probe)
+static void stranger(struct engine *e, const struct note_probe *n, const struct probe *probe,
+		     uint32_t group)
 {
 	struct engine_join j = {
 		.h.type = ENGINE_EV_JOIN,
@@ -468,24 +463,10 @@ static void stranger(struct engine *e, const struct note_probe *n, const struct 
 		.local = n->local,
 		.remote = n->remote,
 	};
-	int oldest = 0;
 
-	if (!(probe->flags & (PROBE_JOIN | PROBE_LEAVE)))
-		return;
-	for (int i = 0; i < JOIN_RECENT; i++) {
-		if (e->paths->recent[i].when < e->paths->recent[oldest].when)
-			oldest = i;
-		if (e->paths->recent[i].when + USEC_PER_SEC > n->received &&
-		    e->paths->recent[i].epids == probe->epids &&
-		    udp_addr_equal(&e->paths->recent[i].remote, &n->remote))
-			return;
-	}
-	if (e->paths->recent[oldest].when + USEC_PER_SEC > n->received)
-		return;
-	e->paths->recent[oldest].when = n->received;
-	e->paths->recent[oldest].epids = probe->epids;
-	e->paths->recent[oldest].remote = n->remote;
-	e->event(e, &j.h, sizeof(j));
+	if (probe->flags & (PROBE_JOIN | PROBE_LEAVE) &&
+	    joins_take(&e->paths->joins, group, probe->epids, &n->remote, n->received))
+		e->event(e, &j.h, sizeof(j));
 }
 
 static void answer(struct engine *e, const struct note_probe *n, const struct probe *probe,
@@ -533,7 +514,7 @@ static void on_request(struct engine *e, const struct note_probe *n, const struc
 	if (p)
 		wish_of_peer(e, p, probe);
 	else
-		stranger(e, n, probe);
+		stranger(e, n, probe, group);
 }
 
 /* True: it was the answer to a request on this path. */
