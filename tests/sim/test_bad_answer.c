@@ -409,3 +409,39 @@ Test(bad_answer, ike_beyond_the_offer)
 		setup();
 	}
 }
+
+/* Anybody's INVALID_IKE_SPI to the request, and to each time it is repeated. */
+static void disown(void)
+{
+	struct ike_path path = duo_path(DUO_I, 4500);
+	struct ike_hdr h = asked.hdr;
+	uint8_t buf[64];
+	struct msg_wr m;
+
+	h.flags = IKE_FLAG_RESPONSE;
+	m = msg_begin(buf, sizeof(buf), &h);
+	msg_put_notify(&m, PROTO_NONE, NULL, 0, N_INVALID_IKE_SPI, NULL, 0);
+	duo_give(d, DUO_I, &path, buf, msg_end(&m));
+}
+
+/* [AUT-15]: three forged words are believed for want of another, and the peer's own is one, even if
+ * it says only that the same request is to come again later. */
+Test(bad_answer, the_peer_ends_what_strangers_said)
+{
+	for (unsigned i = 0; i < 2; i++) {
+		questions[i]();
+		for (unsigned try = 0; try < 3; try++) {
+			disown();
+			if (try < 2)
+				duo_wait(d, USEC_PER_SEC);
+			d->n = 0;
+		}
+		answer_notify(N_TEMPORARY_FAILURE);
+		duo_wait(d, 5 * USEC_PER_SEC);
+		duo_wait(d, USEC_PER_SEC / 10);
+		assert_up();
+		cr_assert_geq(d->n, 1, "it is asked again");
+		teardown();
+		setup();
+	}
+}

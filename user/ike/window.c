@@ -124,6 +124,9 @@ void task_reset_packet(struct ike_sa *sa, struct task *t)
 	t->tries = 0;
 	t->timeout = 0;
 	t->give_up = 0;
+	/* it was answered: what others said of that request is of no account for the next */
+	t->disowned_try = t->n_disowned = 0;
+	t->suspect_until = 0;
 	list_remove(&t->node);
 	list_append(&sa->pending, &t->node);
 }
