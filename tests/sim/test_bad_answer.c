@@ -439,7 +439,9 @@ Test(bad_answer, the_peer_ends_what_strangers_said)
 		answer_notify(N_TEMPORARY_FAILURE);
 		duo_wait(d, 5 * USEC_PER_SEC);
 		duo_wait(d, USEC_PER_SEC / 10);
-		assert_up();
+		cr_assert_eq(ike_sa_count(d->e[DUO_I].ike), 1, "question %u", i);
+		cr_assert_eq(duo_counters(d, DUO_I).gave_up, 0);
+		cr_assert_eq(d->e[DUO_I].child_dels, 0);
 		cr_assert_geq(d->n, 1, "it is asked again");
 		teardown();
 		setup();
