@@ -318,6 +318,8 @@ void path_index(struct agent *a, struct path *p);
 struct path *path_by_name(struct agent *a, const char *conn_or_null, const char *name);
 /* Link or address is gone: out of use at once. */
 void path_down(struct agent *a, struct path *p, const char *why);
+/* What the engine measured, and that alone: safe while a request to it waits. */
+void path_info(struct agent *a, const struct engine_path_info *info);
 void path_on_engine(struct agent *a, const struct engine_path_info *info);
 void path_on_join(struct agent *a, const struct engine_join *join);
 void path_disable(struct agent *a, struct path *p, bool disable);

@@ -234,7 +234,10 @@ static int request_wait(struct agent *a, struct engine_hdr *msg, uint16_t type, 
 			continue;
 		if (n < 0)
 			return n;
-		if (h->type >= ENGINE_EV_IKE_RECV)
+		/* what follows from a path's news may ask the engine for more: later */
+		if (h->type == ENGINE_PATH_INFO)
+			path_info(a, (struct engine_path_info *)h);
+		if (h->type >= ENGINE_EV_IKE_RECV || h->type == ENGINE_PATH_INFO)
 			hold(a->msg, (size_t)n);
 		else
 			dispatch(a, h, (size_t)n, w);

@@ -663,6 +663,18 @@ static void mtu_event(struct agent *a, struct path *p)
 		      path_state_name(p->state), p->why, text);
 }
 
+void path_info(struct agent *a, const struct engine_path_info *info)
+{
+	struct path *p = path_find(a, info->id);
+	uint32_t mtu;
+
+	if (!p)
+		return;
+	mtu = p->info.mtu;
+	p->info = *info;
+	p->info.mtu = mtu; /* a change is for path_on_engine to see */
+}
+
 void path_on_engine(struct agent *a, const struct engine_path_info *info)
 {
 	struct path *p = path_find(a, info->id);
