@@ -371,7 +371,10 @@ static int spi_alloc(void *ctx, uint32_t *ret_spi)
 
 static void spi_free(void *ctx, uint32_t spi)
 {
-	dp_spi_free(((struct agent *)ctx)->dp, spi);
+	struct agent *a = ctx;
+
+	if (a->dp) /* else they went with it: set-ups that the end of the agent cuts off */
+		dp_spi_free(a->dp, spi);
 }
 
 static bool other_path(void *ctx, const char *conn, struct ike_path *ret_path)
