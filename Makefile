@@ -217,7 +217,7 @@ $(NETNS_PROGS): $(B)/%: $(B)/%.o $(B)/libbraid.a
 # ---- what a change must pass besides the tests --------------------------------------------------
 
 C_FILES  = $(filter-out vmlinux.h,$(shell git ls-files '*.c' '*.h'))
-SH_FILES = $(shell git ls-files '*.sh' tests/run tests/interop/run .ci/run)
+SH_FILES = $(shell git ls-files '*.sh' tests/run tests/interop/run tests/interop/peers tests/interop/vm .ci/run)
 
 .PHONY: check check-format check-includes check-werror check-shell check-abi check-man check-lint
 .PHONY: requirements check-requirements check-compare
@@ -312,6 +312,13 @@ interop:
 	@$(MAKE) --no-print-directory deps GROUPS='build test'
 	@$(MAKE) --no-print-directory -j$(JOBS) all
 	@tests/interop/run $(B) strongswan
+# Peers whose ESP is the kernel's, on Debian's stock one: five minutes without KVM.
+.PHONY: interop-vm
+interop-vm:
+	@$(MAKE) --no-print-directory deps GROUPS='build test vm'
+	@$(MAKE) --no-print-directory -j$(JOBS) all
+	@tests/interop/peers $(B)
+	@VM_RUN=tests/interop/vm tests/vm/run.sh $(B) tests/interop/libreswan_vm.sh
 
 # ---- installation -----------------------------------------------------------------------------------
 
@@ -344,6 +351,7 @@ help:
 	@echo 'make asan         tests under the sanitizers'
 	@echo 'make fuzz         every decoder, the configuration and both sockets for FUZZ_SECONDS'
 	@echo 'make interop      the whole matrix with strongSwan, as a table'
+	@echo 'make interop-vm   cells with Libreswan on the stock kernel, in qemu'
 	@echo 'make bench        bench-crypto, -bpf, -throughput and -ike; results also in build/bench/*.jsonl'
 	@echo 'make install      PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)'
 	@echo 'make deps         install the Debian packages all this needs'
@@ -352,4 +360,4 @@ help:
 clean:
 	rm -rf $(B)
 
--include $(shell find $(B) -name '*.d' 2>/dev/null)
+-include $(shell find $(B) -type f -name '*.d' 2>/dev/null)

@@ -8,7 +8,8 @@
 # the packages of `tests/deps.sh vm`.
 #
 # Environment: VM_KERNEL, a linux-image package file (default: the newest cloud one of apt);
-# VM_ACCEL=kvm (default: tcg, some 20 times slower than here); VM_LIMIT, seconds in all.
+# VM_ACCEL=kvm (default: tcg, some 20 times slower than here); VM_LIMIT, seconds in all; VM_RUN, what runs
+# the tests in place of tests/run, with the same arguments.
 set -euo pipefail
 
 build=$(realpath -m "$1")
@@ -116,7 +117,7 @@ modprobe tun # elsewhere its device node is there from the start and loads it
 ip link set lo up
 cd $top
 export TEST_TIMEOUT=${TEST_TIMEOUT:-900} TEST_LOG_LINES=${TEST_LOG_LINES:-60}
-setsid -w tests/run $build ${*@Q} </dev/null >/dev/ttyS1 2>&1
+setsid -w ${VM_RUN:-tests/run} $build ${*@Q} </dev/null >/dev/ttyS1 2>&1
 echo \$? >/dev/ttyS2
 poweroff -f
 SECOND
