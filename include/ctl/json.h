@@ -69,8 +69,9 @@
  *   "rekey_time_usec"|null,"reauth_time_usec"|null,"over_time_usec"|null,"rand_time_usec"|null,
  *   "dpd_delay_usec"|null,"keep_alive_usec"|null,"retransmit_timeout_usec","retransmit_base":1.8,
  *   "retransmit_tries","paths":[{"name","uplink","remote","weight"}],
- *   "children":[{"name","mode","start_action":"none"|"start","copy_dscp","local_ts":["dynamic"],"remote_ts",
- *     "esp_proposals","rekey_time_usec"|null and life_, rand_; the same with _bytes, _packets}]}]}
+ *   "children":[{"name","mode","start_action":"none"|"start","copy_dscp",
+ *     "tfc_padding":0|"mtu","local_ts":["dynamic"],"remote_ts","esp_proposals","rekey_time_usec"|null
+ * and life_, rand_; the same with _bytes, _packets}]}]}
  *
  * counters  "conn" optional. {"total":COUNTERS (without
  * "conn"),"now_usec","conns":[{"name",COUNTERS of one connection}]}. COUNTERS: those of "ike" in

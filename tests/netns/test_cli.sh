@@ -25,7 +25,7 @@ refuses() {
 
 topo_multihomed
 agent_confs 100ms
-sed -i -e 's|child "net" {.*|&\nchild "more" { local_ts = { "203.0.113.64/27" } remote_ts = { "203.0.113.0/27" } esp_proposals = { "aes128-sha256-noesn" } rekey_time = 10m }|' \
+sed -i -e 's|child "net" {.*|&\nchild "more" { local_ts = { "203.0.113.64/27" } remote_ts = { "203.0.113.0/27" } esp_proposals = { "aes128-sha256-noesn" } rekey_time = 10m tfc_padding = mtu }|' \
 	-e 's/multipath = true/&\nrekey_time = 2h window = 4 proposals = { "aes256gcm16-prfsha384-ecp384" }/' "$T/user/braid.conf"
 sed -i 's|child "net" {.*|&\nchild "more" { local_ts = { "203.0.113.0/27" } remote_ts = { "203.0.113.64/27" } }|' "$T/gw/braid.conf"
 braidd_start gw "$T/gw/braid.conf"
@@ -41,6 +41,7 @@ is user conns '.conns[0] | .name, .remote_addrs, .local.id, .remote.auth, .windo
 7200000000'
 is user conns '.conns[0].proposals' '["aes256gcm16-prfsha384-ecp384"]'
 is user conns '.conns[0].children | map(.name)' '["net","more"]'
+is user conns '.conns[0].children | map(.tfc_padding)' '[0,"mtu"]'
 is user conns '.conns[0].children[1] | .local_ts, .esp_proposals, .rekey_time_usec' \
 	'["203.0.113.64/27"]
 ["aes128-sha256-noesn"]

@@ -107,6 +107,8 @@ static json_t *child_cfg_json(const struct ike_child_cfg *c)
 	set(o, "name", json_string(c->name));
 	set(o, "mode", json_string(c->mode == CHILD_TUNNEL ? "tunnel" : "transport"));
 	set(o, "copy_dscp", json_string(words_of(c->dscp_out, c->dscp_in, dscp)));
+	set(o, "tfc_padding",
+	    c->tfc == IKE_TFC_MTU ? json_string("mtu") : json_integer((json_int_t)c->tfc));
 	set(o, "start_action", json_string(c->start == START_START ? "start" : "none"));
 	set(o, "local_ts", report_selectors(c->local_ts, c->n_local_ts));
 	set(o, "remote_ts", report_selectors(c->remote_ts, c->n_remote_ts));

@@ -87,10 +87,14 @@ static void show_child_cfg(FILE *out, const json_t *c)
 	static const char *const time[] = { "rekey_time_usec", "life_time_usec", "rand_time_usec" };
 	static const char *const octets[] = { "rekey_bytes", "life_bytes", "rand_bytes" };
 	static const char *const packets[] = { "rekey_packets", "life_packets", "rand_packets" };
-	char local[1024], remote[1024];
+	const json_t *tfc = json_object_get(c, "tfc_padding");
+	char local[1024], remote[1024], octets_text[24];
 
-	fprintf(out, "  child %s: %s, start_action %s, copy_dscp %s\n", str(c, "name"),
-		str(c, "mode"), str(c, "start_action"), str(c, "copy_dscp"));
+	snprintf(octets_text, sizeof(octets_text), "%llu",
+		 (unsigned long long)num(c, "tfc_padding"));
+	fprintf(out, "  child %s: %s, start_action %s, copy_dscp %s, tfc_padding %s\n",
+		str(c, "name"), str(c, "mode"), str(c, "start_action"), str(c, "copy_dscp"),
+		json_is_string(tfc) ? json_string_value(tfc) : octets_text);
 	fprintf(out, "    %s === %s\n", list(c, "local_ts", local, sizeof(local)),
 		list(c, "remote_ts", remote, sizeof(remote)));
 	show_lines(out, c, "esp_proposals", "    ", "ESP");
