@@ -266,6 +266,13 @@ Test(creds, pinned_certificates)
 	conf_free(c);
 	refused(HEAD LOCAL "remote { auth = pubkey certs = { \"pki/gw.key\" } }\n" TAIL PRIVATE, 4,
 		"found no certificate in \"pki/gw.key\"");
+	/* a directory that is empty does not make the condition go away */
+	refused(HEAD LOCAL "remote { auth = pubkey cacerts = { \"pki/ca.pem\" }\n"
+			   "certs = { \"pki/pins/*.pem\" } }\n" TAIL PRIVATE,
+		5, "found no file of \"pki/pins/*.pem\", expected certs to name at least one");
+	refused(HEAD LOCAL "remote { auth = pubkey certs = { \"pki/gw.pem\" }\n"
+			   "cacerts = { \"pki/cas/*.pem\" } }\n" TAIL PRIVATE,
+		5, "found no file of \"pki/cas/*.pem\", expected cacerts to name at least one");
 	refused(HEAD LOCAL "remote { certs = { \"pki/gw.pem\" } }\n" TAIL PRIVATE, 4,
 		"found certs for a peer that uses a secret");
 }

@@ -13,11 +13,12 @@
 static const struct {
 	const char *key, *what, *form;
 	int (*add)(struct trust *t, const uint8_t *file, size_t len);
+	size_t (*must)(const struct trust *t); /* not without one: it is a condition */
 } kinds[] = {
-	{ "cacerts", "certificate", "PEM or DER", trust_add_cas },
-	{ "certs", "certificate", "PEM or DER", trust_add_pins },
-	{ "crls", "CRL", "PEM or DER", trust_add_crls },
-	{ "ocsp", "successful OCSP response", "one in DER", trust_add_ocsp },
+	{ "cacerts", "certificate", "PEM or DER", trust_add_cas, trust_count },
+	{ "certs", "certificate", "PEM or DER", trust_add_pins, trust_pins },
+	{ "crls", "CRL", "PEM or DER", trust_add_crls, NULL },
+	{ "ocsp", "successful OCSP response", "one in DER", trust_add_ocsp, NULL },
 };
 
 enum { N_KINDS = sizeof(kinds) / sizeof(kinds[0]) };
@@ -54,9 +55,19 @@ static int read_all(struct parse *p, const struct sec *remote, struct trust *t)
 	struct target to = { .t = t };
 	int r = 0;
 
-	for (; to.kind < N_KINDS && r == 0; to.kind++)
-		for (size_t i = 0; i < sec_count(remote, kinds[to.kind].key) && r == 0; i++)
-			r = blobs_each(p, sec_nth(remote, kinds[to.kind].key, i), add_blob, &to);
+	for (; to.kind < N_KINDS && r == 0; to.kind++) {
+		const char *key = kinds[to.kind].key;
+
+		for (size_t i = 0; i < sec_count(remote, key) && r == 0; i++)
+			r = blobs_each(p, sec_nth(remote, key, i), add_blob, &to);
+		/* a pattern without files would ask less of the peer than no pattern */
+		if (r == 0 && sec_count(remote, key) && kinds[to.kind].must &&
+		    !kinds[to.kind].must(t))
+			r = val_fail(
+				p, sec_nth(remote, key, 0),
+				"found no file of \"%.200s\", expected %s to name at least one",
+				sec_nth(remote, key, 0)->text, key);
+	}
 	return r;
 }
 
