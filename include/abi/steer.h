@@ -105,6 +105,8 @@ struct steer_group {
 	__u16 flow[STEER_FLOW_SLOTS]; /* flow slot -> path id, of a member */
 };
 
+/* UNKNOWN is taken when no other path of the group can be: one that is not proven yet, or the last
+ * that fell silent. */
 enum steer_path_state {
 	STEER_PATH_UNKNOWN = 0,
 	STEER_PATH_UP = 1,
