@@ -386,3 +386,27 @@ Test(x509, chains_that_lead_nowhere)
 	pki_free(&x);
 	pki_free(&ca);
 }
+
+/* What the peer sends besides its certificate is in DER and ends where it ends, too. [VUL-6] */
+Test(x509, intermediate_with_something_behind_it)
+{
+	struct pki_ent ca = pki_ca("CA", "P-256", NULL), sub = pki_ca("sub", "P-256", &ca);
+	struct pki_ent e = pki_end("e", "P-256", &sub, "DNS:e.example");
+	struct trust *t = pki_trust(CRL_IFPRESENT, &ca, NULL);
+	struct chunk der = pki_der(&sub), longer = { NULL, der.len + 3 };
+	uint8_t *p = calloc(1, longer.len);
+	char why[CERT_WHY_MAX] = "";
+	struct cert *c = pki_cert(&e);
+
+	memcpy(p, der.p, der.len);
+	longer.p = p;
+	cr_expect_eq(trust_verify(t, c, &der, 1, PKI_NOW, why), 0, "%s", why);
+	cr_expect_eq(trust_verify(t, c, &longer, 1, PKI_NOW, why), -EKEYREJECTED);
+	free(p);
+	free((void *)der.p);
+	cert_free(c);
+	trust_unref(t);
+	pki_free(&e);
+	pki_free(&sub);
+	pki_free(&ca);
+}

@@ -29,30 +29,15 @@ int cert_wrap(X509 *x, struct cert **ret_cert)
 	return 0;
 }
 
-/* Its own encoding again? OpenSSL also reads BER, and stops where the certificate ends. */
-static bool der_exact(X509 *x, const uint8_t *der, size_t len)
-{
-	uint8_t *again = NULL;
-	int n = i2d_X509(x, &again);
-	bool same = n > 0 && (size_t)n == len && !memcmp(again, der, len);
-
-	OPENSSL_free(again);
-	return same;
-}
-
 int cert_parse(const uint8_t *der, size_t len, struct cert **ret_cert)
 {
-	const uint8_t *p = der;
-	int ret = -EBADMSG;
 	X509 *x;
+	int ret;
 
 	if (len > CERT_OCTETS_MAX)
 		return -EMSGSIZE;
-	x = peer_x509(&p, len);
-	if (x && der_exact(x, der, len))
-		ret = cert_wrap(x, ret_cert);
-	else
-		X509_free(x);
+	x = peer_x509(der, len);
+	ret = x ? cert_wrap(x, ret_cert) : -EBADMSG;
 	ERR_clear_error();
 	return ret;
 }

@@ -115,10 +115,25 @@ OSSL_LIB_CTX *peer_lib(void)
 	return ctx;
 }
 
-X509 *peer_x509(const uint8_t **der, size_t len)
+/* Its own encoding again? OpenSSL also reads BER, and stops where the certificate ends. */
+static bool der_exact(X509 *x, const uint8_t *der, size_t len)
+{
+	uint8_t *again = NULL;
+	int n = i2d_X509(x, &again);
+	bool same = n > 0 && (size_t)n == len && !memcmp(again, der, len);
+
+	OPENSSL_free(again);
+	return same;
+}
+
+X509 *peer_x509(const uint8_t *der, size_t len)
 {
 	X509 *x = X509_new_ex(peer_lib(), NULL);
+	const uint8_t *p = der;
 
 	/* it is freed if it cannot be read */
-	return x ? d2i_X509(&x, der, (long)len) : NULL;
+	if (x && d2i_X509(&x, &p, (long)len) && der_exact(x, der, len))
+		return x;
+	X509_free(x);
+	return NULL;
 }

@@ -392,8 +392,7 @@ static STACK_OF(X509) * sort_out(struct inquiry *q, const struct chunk *more, si
 	STACK_OF(X509) *s = sk_X509_new_null();
 
 	for (size_t i = 0; s && i < n && i < CERT_CHAIN_MAX; i++) {
-		const uint8_t *p = more[i].p;
-		X509 *x = more[i].len <= CERT_OCTETS_MAX ? peer_x509(&p, more[i].len) : NULL;
+		X509 *x = more[i].len <= CERT_OCTETS_MAX ? peer_x509(more[i].p, more[i].len) : NULL;
 
 		if (x && sk_X509_push(s, x) <= 0)
 			X509_free(x);

@@ -43,8 +43,8 @@ int pass_callback(char *buf, int size, int rwflag, void *u);
 
 /* Where certificates of peers are parsed, and their keys used. NULL: OpenSSL's default context. */
 OSSL_LIB_CTX *peer_lib(void);
-/* One certificate; *der: behind it. NULL: none, or no memory. */
-X509 *peer_x509(const uint8_t **der, size_t len);
+/* One certificate and nothing else, in DER. NULL: it is not that, or no memory. */
+X509 *peer_x509(const uint8_t *der, size_t len);
 
 /* ---- ocsp.c ---- */
 
