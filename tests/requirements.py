@@ -10,6 +10,7 @@ import bisect
 import collections
 import os
 import re
+import signal
 import sys
 
 TESTS = os.path.dirname(os.path.abspath(__file__))
@@ -84,6 +85,7 @@ def scan(statements):
 
 
 def main():
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # "| head" is no error
     quiet = sys.argv[1:2] == ["--quiet"]
     statements = {}
     for name in sys.argv[2 if quiet else 1:]:
@@ -97,7 +99,9 @@ def main():
             wrong.append(f"{i} has neither test nor reason: {s.text}")
         count["tested" if s.tests else (s.reason or "open").split(":")[0]] += 1
         if not quiet:
-            print(f"{i:8}{s.where:13}{s.text}")
+            # a long second column gets the line for itself
+            print(f"{i:8}{s.where}\n{'':21}{s.text}" if len(s.where) > 12 else
+                  f"{i:8}{s.where:13}{s.text}")
             for line in s.tests or [s.reason or "open"]:
                 print(f"{'':21}{line}")
     if not quiet:

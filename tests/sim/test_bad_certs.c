@@ -210,19 +210,28 @@ Test(bad_certs, no_certificate)
 	cr_assert(!believed(&s));
 }
 
-/* Only encoding 4 is read; a hash and URL is never fetched. [VUL-8] */
+/* Only encoding 4 is read, of what a hash and URL, PKCS #7 or an attribute certificate holds
+ * nothing. [VUL-8] [VUL-24] */
 Test(bad_certs, other_encodings)
 {
-	static const uint8_t encodings[] = { 0, 1, 7, 12, 13, 255 };
+	/* SignedData without certificates and signatures, with an empty CRL set */
+	static const uint8_t pkcs7[] = { 0x30, 0x25, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d,
+					 0x01, 0x07, 0x02, 0xa0, 0x18, 0x30, 0x16, 0x02, 0x01, 0x01,
+					 0x31, 0x00, 0x30, 0x0b, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86,
+					 0xf7, 0x0d, 0x01, 0x07, 0x01, 0xa1, 0x00, 0x31, 0x00 };
 
-	for (size_t i = 0; i < sizeof(encodings); i++) {
+	for (unsigned i = 0; i < 2 * 256; i++) {
 		struct shown s;
 
+		if (i % 256 == 4 && i < 256)
+			continue;
 		teardown();
 		setup();
 		s = as_it_was();
-		s.cert[0].encoding = encodings[i];
-		cr_assert(!believed(&s), "encoding %u", encodings[i]);
+		s.cert[0].encoding = (uint8_t)i;
+		if (i >= 256)
+			s.cert[0].der = (struct chunk){ pkcs7, sizeof(pkcs7) };
+		cr_assert(!believed(&s), "encoding %u", i % 256);
 	}
 }
 

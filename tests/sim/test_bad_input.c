@@ -663,7 +663,7 @@ Test(flood, cookies)
 	duo_free(d);
 }
 
-/* A real initiator gets through in the middle of it. */
+/* A real initiator gets through in the middle of it. [VUL-27] */
 Test(flood, honest_initiator)
 {
 	struct duo *d = started();

@@ -112,7 +112,7 @@ static void assert_down(void)
 
 /* ---- syntax ---- */
 
-/* [SK-6] [PLD-2] [PLD-8]: fatal for the IKE SA, after the answer. */
+/* [SK-6] [PLD-2] [PLD-8]: fatal for the IKE SA, after the answer. [VUL-28] */
 Test(bad_peer, chain_cut)
 {
 	msg_put_vendor(&w, "abcd", 4);
@@ -148,7 +148,7 @@ Test(bad_peer, last_answer_is_repeated)
 	assert_down();
 }
 
-/* [PLD-4]: not fatal. */
+/* [PLD-4]: not fatal. [VUL-28] */
 Test(bad_peer, unknown_critical_payload)
 {
 	msg_put_raw(&w, 222, "x", 1);
@@ -173,7 +173,7 @@ Test(bad_peer, unknown_but_harmless)
 	assert_up();
 }
 
-/* More notifications than are kept. */
+/* More notifications than are kept. [VUL-28] */
 Test(bad_peer, many_notifications)
 {
 	for (int i = 0; i < MSG_NOTIFIES_MAX + 10; i++)

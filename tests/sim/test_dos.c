@@ -117,7 +117,7 @@ Test(dos, longer_requests_are_not_looked_at)
 	duo_free(d);
 }
 
-/* An address that answers with cookies may be somebody's; he has as many as are his. */
+/* An address that answers with cookies may be somebody's; he has as many as are his. [VUL-27] */
 Test(dos, half_open_ike_sas_of_one_source)
 {
 	struct duo *d = open_house(1000, 5);
@@ -230,7 +230,8 @@ static uint32_t draw(void)
 }
 
 /* With the SPIs of a half-open IKE SA, which anybody on the way can read: wrong messages, whole or
- * in fragments with any numbers, cost their decryption and nothing else. [SK-5] [FRG-7] */
+ * in fragments with any numbers, cost their decryption and nothing else. [SK-5] [FRG-7]
+ * [VUL-26] */
 Test(dos, garbage_instead_of_ike_auth)
 {
 	enum { MANY = 20000, LONGEST = 1200 };

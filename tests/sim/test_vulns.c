@@ -134,8 +134,27 @@ static struct cert *cert_of(EVP_PKEY *k, const struct pki_ent *ca)
 	return c;
 }
 
+static unsigned tried;
+
+/* A certificate with these numbers has a key for us only where it may. */
+static void believed_at_most(const BIGNUM *n, const BIGNUM *e, const struct pki_ent *ca, bool may)
+{
+	EVP_PKEY *k = rsa_of(n, e);
+	struct cert *c;
+
+	cr_expect(k || !may);
+	if (!k)
+		return; /* OpenSSL makes no such key, not from a certificate either */
+	c = cert_of(k, ca);
+	cr_expect_eq(cert_key(c) != NULL, may, "modulus of %d bits, exponent %lu", BN_num_bits(n),
+		     BN_get_word(e));
+	tried++;
+	cert_free(c);
+	EVP_PKEY_free(k);
+}
+
 /* [VUL-4] The control is the same modulus with exponent 3. With exponent 1 the signature is the
- * padded hash itself. */
+ * padded hash itself; a modulus shorter than the padding left less than nothing of it elsewhere. */
 Test(vulns, rsa_keys_with_trivial_numbers)
 {
 	static const char *const exponents[] = { "3", "0", "1", "2", "4", "11111111111111111111" };
@@ -144,21 +163,17 @@ Test(vulns, rsa_keys_with_trivial_numbers)
 	BIGNUM *n = NULL, *e = NULL;
 
 	cr_assert_eq(EVP_PKEY_get_bn_param(good, OSSL_PKEY_PARAM_RSA_N, &n), 1);
-	for (unsigned i = 0; i <= 6; i++) {
-		struct cert *c;
-		EVP_PKEY *k;
-
-		cr_assert_gt(BN_hex2bn(&e, exponents[i % 6]), 0);
-		if (i == 6) /* an even modulus */
-			cr_assert_eq(BN_add_word(n, 1) && BN_set_word(e, 3), 1);
-		k = rsa_of(n, e);
-		if (!k)
-			continue; /* OpenSSL makes no such key, not from a certificate either */
-		c = cert_of(k, &ca);
-		cr_expect_eq(cert_key(c) != NULL, i == 0, "case %u", i);
-		cert_free(c);
-		EVP_PKEY_free(k);
+	for (unsigned i = 0; i < 6; i++) {
+		cr_assert_gt(BN_hex2bn(&e, exponents[i]), 0);
+		believed_at_most(n, e, &ca, i == 0);
 	}
+	cr_assert_eq(BN_add_word(n, 1) && BN_set_word(e, 3), 1); /* an even modulus */
+	believed_at_most(n, e, &ca, false);
+	for (unsigned bits = 2; bits < 2048; bits += bits < 64 ? 1 : 31) {
+		cr_assert(BN_rand(n, (int)bits, BN_RAND_TOP_ONE, BN_RAND_BOTTOM_ODD));
+		believed_at_most(n, e, &ca, false);
+	}
+	cr_expect_geq(tried, 60, "%u keys", tried);
 	BN_free(n);
 	BN_free(e);
 	EVP_PKEY_free(good);
@@ -326,28 +341,152 @@ Test(vulns, certificates_are_not_kept)
 
 /* ---- before authentication ---- */
 
-/* [VUL-10] EAP Success in place of AUTH, to the responder and to the initiator. */
-Test(vulns, eap_success_before_authentication)
+/* [VUL-10] [VUL-11] EAP in place of AUTH, to the responder and to the initiator: Success, a
+ * Response, an Identity of no octets, a length that is not there, nothing at all; with the rest of
+ * IKE_AUTH or alone. */
+Test(vulns, eap_before_authentication)
 {
-	static const uint8_t success[] = { 3, 1, 0, 4 };
+	static const struct chunk eap[] = { { "\3\1\0\4", 4 },
+					    { "\2\1\0\5\1", 5 },
+					    { "\2\1\0\4", 4 },
+					    { "\1\1\xff\xff\x15", 5 },
+					    { "", 0 } };
 	uint8_t buf[1024];
-	struct msg_wr w;
 
-	for (int response = 0; response < 2; response++) {
+	for (unsigned i = 0; i < 4 * sizeof(eap) / sizeof(*eap); i++) {
+		struct msg_wr w = msg_begin_inner(buf, sizeof(buf));
+		bool response = i & 1, alone = i & 2;
+		int who = response ? DUO_I : DUO_R;
+
 		until(2 + response);
 		read_it();
-		w = msg_begin_inner(buf, sizeof(buf));
-		msg_put_id(&w, response ? PLD_IDR : PLD_IDI, ID_FQDN,
-			   response ? "r.example" : "i.example", 9);
+		if (!alone)
+			msg_put_id(&w, response ? PLD_IDR : PLD_IDI, ID_FQDN,
+				   response ? "r.example" : "i.example", 9);
 		msg_pld_begin(&w, PLD_EAP);
-		wr_bytes(&w.w, success, sizeof(success));
+		wr_bytes(&w.w, eap[i / 4].p, eap[i / 4].len);
 		msg_pld_end(&w);
-		rest_of_auth(&w);
+		if (alone)
+			msg_end(&w);
+		else
+			rest_of_auth(&w);
 		say(IKE_AUTH, response ? IKE_FLAG_RESPONSE : IKE_FLAG_INITIATOR, 1, &w);
-		nobody_is_in(response ? DUO_I : DUO_R);
+		nobody_is_in(who);
 		duo_wait(d, 60 * USEC_PER_SEC);
-		nobody_is_in(response ? DUO_I : DUO_R);
+		nobody_is_in(who);
 	}
+}
+
+/* [VUL-25] Flags, versions, names of products: who does not prove who he is stays outside. */
+Test(vulns, vendor_ids_of_any_content)
+{
+	uint8_t buf[DUO_MSG_MAX], vendor[400], auth[512];
+
+	for (unsigned i = 0; i < 3 * 17; i++) {
+		size_t len = i / 3 * 25;
+		struct msg_wr w = msg_begin_inner(buf, sizeof(buf));
+
+		memset(vendor, (int[]){ 0, 0xff, 4 }[i % 3], sizeof(vendor));
+		until(2);
+		read_it();
+		msg_put_vendor(&w, vendor, len);
+		msg_put_id(&w, PLD_IDI, msg.idi.type, msg.idi.data.p, msg.idi.data.len);
+		cr_assert_leq(msg.auth.len, sizeof(auth));
+		memcpy(auth, msg.auth.p, msg.auth.len);
+		auth[0] ^= 1;
+		msg_put_auth(&w, msg.auth_method, auth, msg.auth.len);
+		msg_put_vendor(&w, vendor, len);
+		rest_of_auth(&w);
+		cr_assert_eq(say(IKE_AUTH, IKE_FLAG_INITIATOR, 1, &w), 1);
+		nobody_is_in(DUO_R);
+	}
+}
+
+/* A stranger's IKE_AUTH that leads nowhere. */
+static void put_nonsense(struct msg_wr *w, unsigned kind)
+{
+	static uint8_t long_one[1500];
+
+	switch (kind) {
+	case 0:
+		msg_put_id(w, PLD_IDI, ID_KEY_ID, long_one, 900);
+		msg_put_auth(w, AUTH_SHARED_KEY_MIC, long_one, 32);
+		break;
+	case 1:
+		msg_put_id(w, PLD_IDI, ID_FQDN, "i.example", 9);
+		for (int i = 0; i < 4; i++)
+			msg_put_cert(w, PLD_CERT, 4, long_one, 300);
+		msg_put_auth(w, AUTH_DIGITAL_SIG, long_one, 256);
+		break;
+	case 2:
+		for (unsigned i = 0; i < 30; i++)
+			msg_put_notify(w, 0, NULL, 0, (uint16_t)(i * 1000), long_one, 20);
+		break;
+	case 3:
+		msg_pld_begin(w, PLD_CP);
+		wr_bytes(&w->w, long_one, 3);
+		msg_pld_end(w);
+		break;
+	case 4:
+		msg_put_nonce(w, long_one, 16);
+		msg_put_nonce(w, long_one, 16);
+		break;
+	}
+	if (kind < 2)
+		rest_of_auth(w);
+	else
+		msg_end(w);
+}
+
+/* [VUL-26] By the hundred, IKE_SA_INIT with something changed and IKE_AUTH that is nonsense: when
+ * the half-open IKE SAs are over, nothing is left of them. */
+Test(vulns, what_is_refused_leaves_no_memory)
+{
+	enum { ROUNDS = 60, CHANGES = 40, WARM = 20 };
+	uint8_t buf[DUO_MSG_MAX];
+	size_t before = 0, after = 0;
+
+	cr_assert_eq(duo_start(d), 0);
+	for (unsigned round = 0; round < ROUNDS; round++) {
+		struct duo_side *i = &d->side[DUO_I];
+		struct msg_wr w = msg_begin_inner(buf, sizeof(buf));
+		struct duo_msg right;
+
+		ike_free(d->e[DUO_I].ike);
+		d->e[DUO_I].ike = ike_new(&i->cfg, &d->e[DUO_I].env, d->now);
+		cr_assert_not_null(d->e[DUO_I].ike);
+		cr_assert_eq(duo_up(d), 0);
+		cr_assert(duo_take(d, &m));
+		right = m;
+		for (unsigned k = 0; k < CHANGES; k++) {
+			m = right;
+			m.buf[8 * (k % 2) + (k * 7 + round) % (m.len - 8)] ^=
+				(uint8_t)(1u << k % 8);
+			duo_deliver(d, &m);
+		}
+		d->n = 0;
+		cr_assert_geq(duo_deliver(d, &right), 1);
+		cr_assert(duo_take(d, &m));
+		if (hdr_of(m.buf, m.len).spi_r) {
+			cr_assert_eq(duo_deliver(d, &m), 1);
+			cr_assert(duo_take(d, &m));
+			auth_hdr = hdr_of(m.buf, m.len);
+			read_it();
+			put_nonsense(&w, round % 5);
+			say(IKE_AUTH, IKE_FLAG_INITIATOR, 1, &w);
+		}
+		d->n = 0;
+		nobody_is_in(DUO_R);
+		for (int k = 0; k < 4; k++) {
+			duo_wait(d, 31 * USEC_PER_SEC);
+			d->n = 0;
+		}
+		cr_assert_eq(ike_sa_count(d->e[DUO_R].ike), 0);
+		after = allocated();
+		if (round == WARM)
+			before = after;
+	}
+	cr_assert_leq(after, before + 8192, "%zu octets are kept", after - before);
 }
 
 /* [VUL-12] Who did the key exchange has keys, and no rights: to delete, to rekey, to add a Child SA
