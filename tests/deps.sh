@@ -10,7 +10,8 @@ build='gcc libc6-dev make pkg-config clang llvm bpftool libbpf-dev libxdp-dev li
 [ "$(uname -m)" != x86_64 ] || build="$build libipsec-mb-dev"
 test='libcriterion-dev iproute2 iputils-ping procps python3 tcpdump tshark nftables curl aria2 busybox
 	iperf3 ethtool openssl python3-scapy jq xdp-tools strongswan-swanctl charon-systemd libcharon-extra-plugins
-	libstrongswan-extra-plugins libstrongswan-standard-plugins softhsm2 libengine-pkcs11-openssl libclang-rt-14-dev'
+	libstrongswan-extra-plugins libstrongswan-standard-plugins softhsm2 libengine-pkcs11-openssl p11-kit-modules
+	libclang-rt-14-dev'
 bench='wireguard-go wireguard-tools'
 vm='qemu-system-x86 cpio kmod busybox'
 check='clang-format clang-tidy cppcheck shellcheck mandoc'

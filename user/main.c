@@ -7,11 +7,16 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sysexits.h>
 #include <unistd.h>
 
 #include "agent/agent.h"
 #include "base/log.h"
 #include "base/version.h"
+
+/* A mistake in the configuration is EX_CONFIG: the service manager must not try again by itself, as
+ * a token whose PIN is wrong would lock. */
+enum { EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
 enum { OPT_PIN_DIR = 256, OPT_ENGINE };
 
@@ -76,10 +81,78 @@ static int make_dir(const char *dir, bool *ret_made)
 	return 0;
 }
 
+/* Goes on, or ends the program. */
+static void parse_options(int argc, char **argv, struct agent_options *opt, bool *ret_check,
+			  bool *ret_verbose)
+{
+	int c;
+
+	while ((c = getopt_long(argc, argv, "c:d:nvVh", options, NULL)) != -1) {
+		switch (c) {
+		case 'c':
+			opt->conf_file = optarg;
+			break;
+		case 'd':
+			opt->state_dir = optarg;
+			break;
+		case OPT_PIN_DIR:
+			opt->pin_dir = optarg;
+			break;
+		case OPT_ENGINE:
+			opt->engine_binary = optarg;
+			break;
+		case 'n':
+			*ret_check = true;
+			break;
+		case 'v':
+			*ret_verbose = true;
+			break;
+		case 'V':
+			puts("braidd " BRAID_VERSION);
+			exit(0);
+		case 'h':
+			usage(stdout);
+			exit(0);
+		default:
+			usage(stderr);
+			exit(EXIT_USAGE);
+		}
+	}
+	if (optind != argc) {
+		usage(stderr);
+		exit(EXIT_USAGE);
+	}
+}
+
+/* From here on a failure is the machine's, not the configuration's. Takes conf. */
+static int run(const struct agent_options *opt, struct conf *conf)
+{
+	bool made_dir = false;
+	char error[512];
+	int err = privs_check(error, sizeof(error));
+
+	if (!err) {
+		err = make_dir(opt->state_dir, &made_dir);
+		if (err)
+			snprintf(error, sizeof(error),
+				 "the state directory %s cannot be made: %s; choose another with "
+				 "--state-dir",
+				 opt->state_dir, strerror(-err));
+	}
+	if (err) {
+		log_error("%s", error);
+		conf_free(conf);
+		return EXIT_FAILED;
+	}
+	err = agent_run(opt, conf);
+	if (err && made_dir)
+		rmdir(opt->state_dir);
+	return err ? EXIT_FAILED : 0;
+}
+
 int main(int argc, char **argv)
 {
 	char engine[PATH_MAX], error[CONF_ERROR_MAX];
-	bool made_dir = false;
 	struct agent_options opt = {
 		.conf_file = "/etc/braid/braid.conf",
 		.state_dir = "/run/braid",
@@ -87,53 +160,21 @@ int main(int argc, char **argv)
 		.engine_binary = engine_beside(engine),
 		.starter_fd = -1,
 	};
-	bool check = false;
-	int verbose = 0, c, err;
+	bool check = false, verbose = false;
+	enum log_level level = LOG_INFO_;
 	struct conf *conf;
+	int err;
 
-	while ((c = getopt_long(argc, argv, "c:d:nvVh", options, NULL)) != -1) {
-		switch (c) {
-		case 'c':
-			opt.conf_file = optarg;
-			break;
-		case 'd':
-			opt.state_dir = optarg;
-			break;
-		case OPT_PIN_DIR:
-			opt.pin_dir = optarg;
-			break;
-		case OPT_ENGINE:
-			opt.engine_binary = optarg;
-			break;
-		case 'n':
-			check = true;
-			break;
-		case 'v':
-			verbose++;
-			break;
-		case 'V':
-			puts("braidd " BRAID_VERSION);
-			return 0;
-		case 'h':
-			usage(stdout);
-			return 0;
-		default:
-			usage(stderr);
-			return 2;
-		}
-	}
-	if (optind != argc) {
-		usage(stderr);
-		return 2;
-	}
+	parse_options(argc, argv, &opt, &check, &verbose);
 	err = check ? 0 : starter_new(opt.engine_binary, opt.state_dir, &opt.starter_fd);
 	if (err) {
 		log_error("no process can be made to start the ESP engine: %s", strerror(-err));
-		return 1;
+		return EXIT_FAILED;
 	}
-	if (conf_load(opt.conf_file, &conf, error)) {
+	err = conf_load(opt.conf_file, &conf, error);
+	if (err) {
 		log_error("%s", error);
-		return 1;
+		return err == -ENOMEM ? EXIT_FAILED : EX_CONFIG;
 	}
 	if (check) {
 		printf("%s: %u connections, %u uplinks, no mistakes found\n", opt.conf_file,
@@ -141,25 +182,7 @@ int main(int argc, char **argv)
 		conf_free(conf);
 		return 0;
 	}
-	enum log_level level = LOG_INFO_;
 	log_level_parse(conf->log_level, &level);
 	log_set_level(verbose ? LOG_DEBUG_ : level);
-	err = privs_check(error, sizeof(error));
-	if (!err) {
-		err = make_dir(opt.state_dir, &made_dir);
-		if (err)
-			snprintf(error, sizeof(error),
-				 "the state directory %s cannot be made: %s; choose another with "
-				 "--state-dir",
-				 opt.state_dir, strerror(-err));
-	}
-	if (err) {
-		log_error("%s", error);
-		conf_free(conf);
-		return 1;
-	}
-	err = agent_run(&opt, conf);
-	if (err && made_dir)
-		rmdir(opt.state_dir);
-	return err ? 1 : 0;
+	return run(&opt, conf);
 }

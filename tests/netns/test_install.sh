@@ -19,6 +19,7 @@ for m in man8/braid.8 man8/braidd.8 man8/braid-esp.8 man5/braid.conf.5 man7/brai
 done
 grep -rl /usr/local "$i/share/man" "$i/lib" && fail "another prefix than the one installed to"
 [ -x "$T/root$(sed -n 's/^ExecStart=\([^ ]*\).*/\1/p' "$i/lib/systemd/system/braidd.service")" ] || fail "the unit starts what is not there"
+grep -q '^RestartPreventExitStatus=78$' "$i/lib/systemd/system/braidd.service" || fail "the unit tries a wrong PIN again"
 ok "installed, one version everywhere"
 
 topo_multihomed
@@ -26,7 +27,9 @@ B=$i/sbin # from here on what was installed runs
 for h in user gw; do
 	conf=$([ $h = user ] && echo roadwarrior || echo gateway)
 	cp "$i/share/doc/braid/examples/$conf.conf" "$T/$h/braid.conf"
-	in_ns $h "$B/braidd" --check -c "$T/$h/braid.conf" >"$T/check" 2>&1 && fail "$conf.conf is accepted without secrets.conf"
+	in_ns $h "$B/braidd" --check -c "$T/$h/braid.conf" >"$T/check" 2>&1
+	rc=$?
+	[ $rc = 78 ] || fail "$conf.conf without secrets.conf: $rc"
 	cp "$i/share/doc/braid/examples/secrets.conf" "$T/$h/secrets.conf"
 	chmod 644 "$T/$h/secrets.conf"
 	in_ns $h "$B/braidd" --check -c "$T/$h/braid.conf" >"$T/check" 2>&1 && fail "a secrets.conf that others can read is accepted"

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only
-# A start that cannot succeed says in one sentence what is missing, exits with 1, and leaves nothing:
+# A start that cannot succeed says in one sentence what is missing, exits with 1 (78: the
+# configuration is wrong, the same start would fail for ever), and leaves nothing:
 # devices, routes, pins, mounts, sockets, files and processes are compared before and after. Then a
 # good start works. What is missing is really missing: capabilities, files and devices by namespaces,
 # kernel features by a filter that answers as a kernel without them does (deny.c).
@@ -48,7 +49,7 @@ same_state() {
 }
 
 # fails SENTENCE COMMAND... : what to put before braidd; options for it in opts
-opts=() quiet='' no_good=''
+opts=() quiet='' no_good='' code=1
 fails() {
 	local text=$1 rc n
 	shift
@@ -56,7 +57,7 @@ fails() {
 	in_net timeout 20 "$@" "$B/braidd" -c "$H/braid.conf" -d "$H/run" --pin-dir "$H/bpf/braid" \
 		${opts[@]+"${opts[@]}"} >"$H/out" 2>&1 </dev/null
 	rc=$?
-	[ $rc = 1 ] || fail "expected a refusal ($text), got exit code $rc: $(cat "$H/out")"
+	[ $rc = $code ] || fail "expected a refusal ($text), got exit code $rc: $(cat "$H/out")"
 	n=$(grep -c '^<3>' "$H/out")
 	[ "$n" = 1 ] || fail "$n sentences instead of one ($text): $(cat "$H/out")"
 	grep -q "^<3>.*$text" "$H/out" || fail "expected \"$text\": $(cat "$H/out")"
@@ -225,6 +226,22 @@ fails "UDP port 500" env
 let_go
 good
 ok "device, pins and engine of a killed agent survive starts that fail, and serve the next one"
+
+code=78
+mv "$H/braid.conf" "$H/away"
+fails "braid.conf: cannot be read: No such file or directory" env
+sed 's/pools/polls/' "$H/away" >"$H/braid.conf"
+chmod 600 "$H/braid.conf"
+fails 'braid.conf:4: found "polls", expected a key' env
+{ cat "$H/away" && echo 'private "k" { file = "none.key" }'; } >"$H/braid.conf"
+fails 'found "none.key", expected a file that can be read' env
+in_net "$B/braidd" -n -c "$H/braid.conf" >"$H/out" 2>&1
+rc=$?
+[ $rc = 78 ] || fail "--check of a mistake ends with $rc"
+mv "$H/away" "$H/braid.conf"
+code=1
+good
+ok "a mistake in the configuration has an exit code of its own"
 
 engine() { # what to put before braid-esp
 	"${enter[@]}" "$@" "$B/braid-esp" -f -d "$H/run" >"$H/engine.log" 2>&1 &

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only
 # Two braids whose private keys are in PKCS#11 tokens (SoftHSM), RSA at one end, ECDSA at the other: keys are
-# found before the agent confines itself and sign afterwards, also after a reload.
+# found before the agent confines itself and sign afterwards, also after a reload. Keys of two modules, by
+# p11-kit's proxy; it also shows how often a PIN is tried.
 . "$(dirname "$0")/../lib/netns.sh"
 . "$(dirname "$0")/../lib/agent.sh"
 . "$(dirname "$0")/../lib/pki.sh"
@@ -81,6 +82,59 @@ braid user up home >"$T/up" 2>&1 && fail "up without the token"
 grep -q 'our key, ECDSA P-256, does not sign' "$T"/*/log || fail "no word about it"
 mv "$T/hsm/gone" "$T/hsm/tokens"
 echo "ok - a token that is gone"
+
+# by p11-kit, with what it logs of the first module
+proxy=$(dirname "$engines")/p11-kit-proxy.so modules=/usr/share/p11-kit/modules
+logins() { grep -ac '^C_Login$' "$1"; }
+signs() { grep -aq '^C_Sign$' "$1"; }
+# p11-kit counts slots from 16 on; each module has one with the token and a free one, in any order
+proxy_slot() { # module
+	local n
+	for n in $((14 + 2 * $1)) $((15 + 2 * $1)); do
+		sed "/^token/s|{.*|{ module = \"$proxy\" slot = $n handle = 01 pin = 1234 }|" "$T/user/braid.conf" >"$T/user/try.conf"
+		chmod 600 "$T/user/try.conf"
+		if "$B/braidd" -n -c "$T/user/try.conf" >"$T/up" 2>&1; then echo $n; fi
+	done
+}
+# restart HOST sed-script: a new agent with another configuration
+restart() {
+	kill "$(agent_pid "$1")"
+	wait_for 5 no_pids "$1" || fail "$1 does not end"
+	sed -i "$2" "$T/$1/braid.conf"
+	braidd_start "$1" "$T/$1/braid.conf"
+}
+if [ -e "$proxy" ]; then
+	cp "$softhsm_module" "$T/second.so"
+	mount -t tmpfs none "$modules"
+	printf 'module: %s\nlog-calls: yes\n' "$softhsm_module" >"$modules/1.module"
+	printf 'module: %s\n' "$T/second.so" >"$modules/2.module"
+	first=$(proxy_slot 1) second=$(proxy_slot 2)
+	restart user "/^token/s|{.*|{ module = \"$proxy\" slot = $first handle = 01 pin = 1234 }|"
+	restart gw "/^token/s|.*|token \"t\" { module = \"$proxy\" slot = $first handle = 01 pin = 1234 }\ntoken \"u\" { module = \"$proxy\" slot = $second handle = 02 pin = 1234 }|"
+	braid user up home >"$T/up" 2>&1 || fail "up: $(cat "$T/up")"
+	[ "$(logins "$T/user/log")/$(logins "$T/gw/log")" = 1/1 ] || fail "PINs are tried more than once"
+	signs "$T/user/log" || fail "the first module does not sign"
+	signs "$T/gw/log" && fail "the first module signs, not the second"
+	echo "ok - keys of two modules"
+
+	sed 's/pin = 1234/pin = 4321/' "$T/gw/braid.conf" >"$T/gw/wrong.conf"
+	chmod 600 "$T/gw/wrong.conf"
+	"$B/braidd" -n -c "$T/gw/wrong.conf" >"$T/up" 2>&1
+	[ $? -eq 78 ] || fail "a wrong PIN is not a mistake of its own: $(cat "$T/up")"
+	[ "$(logins "$T/up")" = 1 ] || fail "a wrong PIN is tried $(logins "$T/up") times at a start"
+	# an agent that is not logged in
+	restart gw '$a secret "s" { secret = "a long secret" }
+			/^token/d; s|local {.*|local { id = "gw.example.org" }|; s|remote {.*|remote { id = "user@example.org" }|'
+	cp -p "$T/gw/wrong.conf" "$T/gw/braid.conf"
+	: >"$T/gw/log"
+	for i in 1 2; do
+		braid gw reload >"$T/up" 2>&1 && fail "a wrong PIN is taken"
+		[ "$(logins "$T/gw/log")" = $i ] || fail "$i reloads try a wrong PIN $(logins "$T/gw/log") times"
+	done
+	echo "ok - a wrong PIN is tried once a start and once a reload"
+else
+	echo "# needs p11-kit-modules: keys of two modules, and how often a PIN is tried"
+fi
 
 # an orderly end
 pid=$(agent_pid gw)
