@@ -286,13 +286,14 @@ san-tests: $(UNIT) $(SIM)
 
 # ---- benchmarks ---------------------------------------------------------------------------------
 
-.PHONY: bench bench-throughput bench-ike interop
+.PHONY: bench bench-throughput bench-ike bench-paths interop
 bench:
 	@$(MAKE) --no-print-directory deps GROUPS='build test bench'
 	@$(MAKE) --no-print-directory bench-crypto
 	@$(MAKE) --no-print-directory bench-bpf
 	@$(MAKE) --no-print-directory bench-throughput
 	@$(MAKE) --no-print-directory bench-ike
+	@$(MAKE) --no-print-directory bench-paths
 bench-throughput:
 	@$(MAKE) --no-print-directory deps GROUPS='build test bench'
 	@$(MAKE) --no-print-directory -j$(JOBS) all $(B)/tests/bench/udp_load
@@ -302,6 +303,13 @@ bench-ike:
 	@$(MAKE) --no-print-directory -j$(JOBS) all $(B)/tests/netns/ike_load $(B)/tests/netns/ike_flood \
 		$(B)/tests/bench/ike_certs
 	@BRAID_BUILD=$(B) unshare -m --propagation private tests/bench/bench_ike.sh
+bench-paths:
+	@$(MAKE) --no-print-directory deps GROUPS='build test bench'
+	@$(MAKE) --no-print-directory -j$(JOBS) all $(B)/tests/netns/engine_drive $(B)/tests/bench/path_load
+	@BRAID_BUILD=$(B) unshare -m --propagation private tests/bench/bench_paths.sh
+$(B)/tests/bench/path_load: $(B)/tests/bench/path_load.o $(B)/libbraid.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) -pthread -lm
 $(B)/tests/bench/udp_load: $(B)/tests/bench/udp_load.o
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^
@@ -352,7 +360,7 @@ help:
 	@echo 'make fuzz         every decoder, the configuration and both sockets for FUZZ_SECONDS'
 	@echo 'make interop      the whole matrix with strongSwan, as a table'
 	@echo 'make interop-vm   cells with Libreswan on the stock kernel, in qemu'
-	@echo 'make bench        bench-crypto, -bpf, -throughput and -ike; results also in build/bench/*.jsonl'
+	@echo 'make bench        bench-crypto, -bpf, -throughput, -ike and -paths; results also in build/bench/*.jsonl'
 	@echo 'make install      PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)'
 	@echo 'make deps         install the Debian packages all this needs'
 

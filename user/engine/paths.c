@@ -8,6 +8,7 @@
 
 #include "abi/steer.h"
 #include "base/hash.h"
+#include "base/heap.h"
 #include "base/list.h"
 #include "crypto/rng.h"
 #include "engine/engine.h"
@@ -18,7 +19,9 @@
 enum { LATE_USEC = 100 * 1000, CONFIRM_INTERVALS = 5, LOSS_PER_TRY = 50 };
 
 struct path {
-	struct list node; /* paths.all */
+	struct list node;	/* paths.all */
+	struct list due_node;	/* of paths_run */
+	struct heap_node timer; /* paths.timers: the earlier of both machines' deadlines */
 	struct hash_node by_id, by_group;
 	struct engine_path cfg;
 	struct probe_path st;
@@ -34,6 +37,7 @@ struct path {
 struct paths {
 	struct list all;
 	struct hash by_id, by_group;
+	struct heap timers;
 	struct joins joins;
 };
 
@@ -57,6 +61,7 @@ void paths_free(struct paths *p)
 		free(list_entry(it, struct path, node));
 	hash_clear(&p->by_id);
 	hash_clear(&p->by_group);
+	heap_clear(&p->timers);
 	free(p);
 }
 
@@ -65,6 +70,25 @@ static struct path *find(const struct engine *e, uint32_t id)
 	struct hash_node *n = hash_find(&e->paths->by_id, id);
 
 	return n ? hash_entry(n, struct path, by_id) : NULL;
+}
+
+static usec_t deadline(const struct path *p)
+{
+	usec_t d = probe_path_deadline(&p->st);
+
+	return d < p->mtu_at ? d : p->mtu_at;
+}
+
+static void arm(struct engine *e, struct path *p)
+{
+	heap_set(&e->paths->timers, &p->timer, deadline(p));
+}
+
+/* An answer rarely brings a deadline forward. One that was put off is found not to be due. */
+static void arm_earlier(struct engine *e, struct path *p)
+{
+	if (deadline(p) < p->timer.due)
+		arm(e, p);
 }
 
 /* The path's word where the steering programs read it; NULL if it is not ours to write. */
@@ -174,11 +198,14 @@ int paths_add(struct engine *e, const struct engine_path *req, usec_t now)
 		hash_add(&e->paths->by_group, &p->by_group, req->group);
 		p->mtu_at = 0;
 		pmtu_limit(&p->mtu, link_mtu(req), now);
+		arm(e, p);
 		fit_group(e, req->group);
 		return 0;
 	}
 	if (e->paths->by_id.n >= STEER_PATHS_MAX)
 		return -ENOSPC;
+	if (heap_reserve(&e->paths->timers, e->paths->by_id.n + 1) < 0)
+		return -ENOMEM;
 	p = calloc(1, sizeof(*p));
 	if (!p)
 		return -ENOMEM;
@@ -191,6 +218,7 @@ int paths_add(struct engine *e, const struct engine_path *req, usec_t now)
 	list_append(&e->paths->all, &p->node);
 	hash_add(&e->paths->by_id, &p->by_id, req->id);
 	hash_add(&e->paths->by_group, &p->by_group, req->group);
+	arm(e, p);
 	fit_group(e, req->group);
 	return 0;
 }
@@ -204,6 +232,8 @@ int paths_del(struct engine *e, uint32_t id)
 	list_remove(&p->node);
 	hash_remove(&e->paths->by_id, &p->by_id);
 	hash_remove(&e->paths->by_group, &p->by_group);
+	heap_remove(&e->paths->timers, &p->timer);
+	heap_trim(&e->paths->timers, e->paths->by_id.n);
 	fit_group(e, p->cfg.group);
 	free(p);
 	return 0;
@@ -399,26 +429,37 @@ static void mtu_run(struct engine *e, struct path *p, usec_t now)
 	p->mtu_at = pmtu_deadline(&p->mtu, &v);
 }
 
+static void run(struct engine *e, struct path *p, usec_t now)
+{
+	if (probe_path_tick(&p->st, now))
+		changed(e, p, now);
+	if (probe_path_due(&p->st, now))
+		request(e, p, now);
+	if (now >= p->mtu_at)
+		mtu_run(e, p, now);
+	arm(e, p);
+}
+
 usec_t paths_run(struct engine *e, usec_t now)
 {
-	usec_t next = USEC_NEVER, d;
+	struct heap *timers = &e->paths->timers;
+	struct heap_node *n;
+	struct list due;
 
-	list_for_each (it, &e->paths->all) {
-		struct path *p = list_entry(it, struct path, node);
-
-		if (probe_path_tick(&p->st, now))
-			changed(e, p, now);
-		if (probe_path_due(&p->st, now))
-			request(e, p, now);
-		if (now >= p->mtu_at)
-			mtu_run(e, p, now);
-		d = probe_path_deadline(&p->st);
-		if (d < next)
-			next = d;
-		if (p->mtu_at < next)
-			next = p->mtu_at;
+	list_init(&due);
+	while ((n = heap_first(timers)) && n->due <= now) {
+		heap_remove(timers, n);
+		list_append(&due, &heap_entry(n, struct path, timer)->due_node);
 	}
-	return next;
+	/* each once, though it may be due again */
+	while (!list_empty(&due)) {
+		struct path *p = list_entry(due.next, struct path, due_node);
+
+		list_remove(&p->due_node);
+		run(e, p, now);
+	}
+	n = heap_first(timers);
+	return n ? n->due : USEC_NEVER;
 }
 
 int paths_want(struct engine *e, uint32_t id, bool use, usec_t now)
@@ -430,6 +471,7 @@ int paths_want(struct engine *e, uint32_t id, bool use, usec_t now)
 	p->wish = use ? PROBE_JOIN : PROBE_LEAVE;
 	fit_group(e, p->cfg.group);
 	request(e, p, now);
+	arm(e, p);
 	return 0;
 }
 
@@ -525,8 +567,10 @@ static bool on_answer(struct engine *e, const struct note_probe *n, const struct
 
 	if (p->cfg.epids != probe->epids)
 		return false;
-	if (answered_sized(e, p, probe, n->received))
+	if (answered_sized(e, p, probe, n->received)) {
+		arm(e, p);
 		return true;
+	}
 	change = probe_path_answer(&p->st, probe->nonce, n->received, &ours);
 	if (!ours)
 		return false;
@@ -536,6 +580,7 @@ static bool on_answer(struct engine *e, const struct note_probe *n, const struct
 	else if (first)
 		tell(e, p);
 	wish_of_peer(e, p, probe);
+	arm_earlier(e, p);
 	return true;
 }
 

@@ -111,7 +111,7 @@ void ike_free(struct ike *ike)
 	cp_clear(ike);
 	for (unsigned i = 0; i < N_TABLES; i++)
 		hash_clear(table(ike, i));
-	free(ike->timers);
+	heap_clear(&ike->timers);
 	free(ike->pools);
 	secret_wipe(ike, sizeof(*ike));
 	free(ike);

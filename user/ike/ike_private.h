@@ -8,6 +8,7 @@
 #define BRAID_IKE_PRIVATE_H
 
 #include "base/hash.h"
+#include "base/heap.h"
 #include "base/list.h"
 #include "base/log.h"
 #include "crypto/aead.h"
@@ -233,9 +234,8 @@ struct ike_sa {
 	struct list node;							/* ike.sas */
 	struct hash_node by_spi, by_family, by_conn, by_id, by_init, by_source; /* in struct ike */
 	struct list moved_node;							/* ike.moved */
-	size_t timer_at;   /* index in ike.timers; 0: not there */
-	usec_t due;	   /* as it stands there */
-	struct conn *conn; /* counted */
+	struct heap_node timer;							/* ike.timers */
+	struct conn *conn;							/* counted */
 
 	uint64_t spi_i, spi_r;
 	bool initiator; /* original initiator (2.2): follows the last rekey */
@@ -324,17 +324,17 @@ struct ike {
 	struct hash leases, leases_of; /* by address, by family */
 
 	struct list sas;
-	struct list dirty;	/* in the order of their changes */
-	struct hash spis;	/* all with an own SPI */
-	struct hash families;	/* the same, by family */
-	struct hash named;	/* the same, by name of the connection */
-	struct hash peers;	/* established once, by the peer's identity */
-	struct hash inits;	/* responder: by hash of the IKE_SA_INIT request */
-	struct hash sources;	/* half-open, by the peer's address */
-	struct hash children;	/* Child SAs, by id */
-	struct list moved;	/* changed in this call: their deadlines are computed at its end */
-	struct ike_sa **timers; /* heap, earliest at 1 */
-	size_t n_timers, cap_timers, n_sas;
+	struct list dirty;    /* in the order of their changes */
+	struct hash spis;     /* all with an own SPI */
+	struct hash families; /* the same, by family */
+	struct hash named;    /* the same, by name of the connection */
+	struct hash peers;    /* established once, by the peer's identity */
+	struct hash inits;    /* responder: by hash of the IKE_SA_INIT request */
+	struct hash sources;  /* half-open, by the peer's address */
+	struct hash children; /* Child SAs, by id */
+	struct list moved;    /* changed in this call: their deadlines are computed at its end */
+	struct heap timers;
+	size_t n_sas;
 	uint32_t half_open;
 	uint32_t lingering; /* ended IKE SAs of peers that never authenticated */
 

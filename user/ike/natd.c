@@ -115,6 +115,7 @@ void natd_keepalive(struct ike *ike, struct ike_sa *sa)
 
 bool ike_keepalive_due(const struct ike *ike, usec_t now)
 {
-	/* the IKE SA whose turn is next */
-	return ike->n_timers && natd_keepalive_at(ike->timers[1]) <= now;
+	const struct heap_node *n = heap_first(&ike->timers); /* whose turn is next */
+
+	return n && natd_keepalive_at(heap_entry(n, struct ike_sa, timer)) <= now;
 }

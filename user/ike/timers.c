@@ -13,89 +13,11 @@
  * goes back into the heap. The cookie secret changes when it is used after its time, without a
  * timer.
  */
-#include <errno.h>
-#include <stdlib.h>
-
 #include "ike_private.h"
-
-enum { TIMERS_MIN = 64 };
-
-/* ---- the heap: earliest first ---- */
-
-static void place(struct ike *ike, size_t at, struct ike_sa *sa)
-{
-	ike->timers[at] = sa;
-	sa->timer_at = at;
-}
-
-static void up(struct ike *ike, size_t at)
-{
-	struct ike_sa *sa = ike->timers[at];
-
-	for (; at > 1 && ike->timers[at / 2]->due > sa->due; at /= 2)
-		place(ike, at, ike->timers[at / 2]);
-	place(ike, at, sa);
-}
-
-static void down(struct ike *ike, size_t at)
-{
-	struct ike_sa *sa = ike->timers[at];
-
-	for (size_t k; (k = 2 * at) <= ike->n_timers; at = k) {
-		if (k < ike->n_timers && ike->timers[k + 1]->due < ike->timers[k]->due)
-			k++;
-		if (ike->timers[k]->due >= sa->due)
-			break;
-		place(ike, at, ike->timers[k]);
-	}
-	place(ike, at, sa);
-}
-
-static void cancel(struct ike *ike, struct ike_sa *sa)
-{
-	size_t at = sa->timer_at;
-	struct ike_sa *last;
-
-	if (!at)
-		return;
-	last = ike->timers[ike->n_timers--];
-	sa->timer_at = 0;
-	if (last == sa)
-		return;
-	place(ike, at, last);
-	up(ike, at);
-	down(ike, last->timer_at);
-}
-
-static void arm(struct ike *ike, struct ike_sa *sa, usec_t due)
-{
-	if (due == USEC_NEVER) {
-		cancel(ike, sa);
-		return;
-	}
-	sa->due = due;
-	if (!sa->timer_at)
-		place(ike, ++ike->n_timers, sa); /* timer_reserve made room */
-	up(ike, sa->timer_at);
-	down(ike, sa->timer_at);
-}
-
-static int resize(struct ike *ike, size_t cap)
-{
-	struct ike_sa **t = reallocarray(ike->timers, cap, sizeof(*t));
-
-	if (!t)
-		return -ENOMEM;
-	ike->timers = t;
-	ike->cap_timers = cap;
-	return 0;
-}
 
 int timer_reserve(struct ike *ike)
 {
-	size_t cap = ike->cap_timers;
-
-	return ike->n_sas + 1 < cap ? 0 : resize(ike, cap ? 2 * cap : TIMERS_MIN);
+	return heap_reserve(&ike->timers, ike->n_sas + 1);
 }
 
 void timer_touch(struct ike_sa *sa)
@@ -106,12 +28,9 @@ void timer_touch(struct ike_sa *sa)
 
 void timer_forget(struct ike_sa *sa)
 {
-	struct ike *ike = sa->ike;
-
 	list_remove(&sa->moved_node);
-	cancel(ike, sa);
-	if (ike->cap_timers > TIMERS_MIN && ike->n_sas < ike->cap_timers / 8)
-		resize(ike, ike->cap_timers / 4); /* many have gone; no matter if it fails */
+	heap_remove(&sa->ike->timers, &sa->timer);
+	heap_trim(&sa->ike->timers, sa->ike->n_sas);
 }
 
 /* ---- deadlines ---- */
@@ -147,7 +66,7 @@ void ike_reap(struct ike *ike)
 		if (sa->state == IKE_CLOSED && sa->expires <= ike->now && !ike_sa_owed(sa))
 			ike_sa_free(ike, sa);
 		else
-			arm(ike, sa, deadline(sa));
+			heap_set(&ike->timers, &sa->timer, deadline(sa));
 	}
 }
 
@@ -182,6 +101,13 @@ static void serve(struct ike *ike, struct ike_sa *sa)
 	natd_keepalive(ike, sa);
 }
 
+static usec_t first_due(const struct ike *ike)
+{
+	const struct heap_node *n = heap_first(&ike->timers);
+
+	return n ? n->due : USEC_NEVER;
+}
+
 void ike_tick(struct ike *ike, usec_t now)
 {
 	struct list due;
@@ -189,10 +115,10 @@ void ike_tick(struct ike *ike, usec_t now)
 	ike->now = now;
 	ike_reap(ike);
 	list_init(&due);
-	while (ike->n_timers && ike->timers[1]->due <= now) {
-		struct ike_sa *sa = ike->timers[1];
+	while (first_due(ike) <= now) {
+		struct ike_sa *sa = heap_entry(heap_first(&ike->timers), struct ike_sa, timer);
 
-		cancel(ike, sa);
+		heap_remove(&ike->timers, &sa->timer);
 		list_append(&due, &sa->moved_node);
 	}
 	/* each once; one that is freed leaves the list */
@@ -209,5 +135,5 @@ void ike_tick(struct ike *ike, usec_t now)
 usec_t ike_deadline(struct ike *ike)
 {
 	ike_reap(ike);
-	return ike->n_timers ? ike->timers[1]->due : USEC_NEVER;
+	return first_due(ike);
 }
