@@ -84,6 +84,11 @@ void pmtu_sent(struct pmtu *p, const struct pmtu_view *v, const uint8_t nonce[8]
 bool pmtu_asked(const struct pmtu *p, const uint8_t nonce[8]);
 /* It was answered. True: p->mtu changed. */
 bool pmtu_answered(struct pmtu *p, const struct pmtu_view *v, usec_t now);
+/* The probe under way is lost, which the caller found out before its time was over. True: p->mtu
+ * changed. */
+bool pmtu_lost(struct pmtu *p, const struct pmtu_view *v, usec_t now);
+/* Nothing came of it, not even that: it is due again. */
+void pmtu_void(struct pmtu *p);
 /* When to call again. */
 usec_t pmtu_deadline(const struct pmtu *p, const struct pmtu_view *v);
 

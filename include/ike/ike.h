@@ -53,6 +53,7 @@ enum {
 	IKE_QCD_SECRET_OCTETS = 32,
 	IKE_VENDORS_MAX = 8, /* of the peer's vendor ids that are kept */
 	IKE_VENDOR_STR = 72,
+	IKE_SIZE_MAX = 9216, /* octets of an IP packet that is asked about */
 };
 
 /* ---- configuration (filled by conf, owned by the caller, copied on load) ---- */
@@ -242,7 +243,12 @@ enum ike_output_kind {
 	IKE_OUT_CHILD_ADD,
 	IKE_OUT_CHILD_DEL,
 	IKE_OUT_EVENT,
+	IKE_OUT_SIZE,
 };
+
+/* What came of a question about a packet's size. UNKNOWN: other requests had to go, or the answer
+ * came so late that the path may have been away. */
+enum ike_size { IKE_SIZE_PASSES, IKE_SIZE_TOO_LARGE, IKE_SIZE_UNKNOWN };
 
 struct ike_output {
 	enum ike_output_kind kind;
@@ -254,6 +260,7 @@ struct ike_output {
 	const uint8_t *buf;		  /* SEND: owned by the output, without non-ESP marker */
 	size_t len;			  /* 0: the one octet of a NAT keepalive (RFC 3948 2.3) */
 	bool marker;			  /* SEND: put the four zero octets before it (port 4500) */
+	bool whole;			  /* SEND: with DF, and dropped here rather than cut */
 	const struct child_sa_out *child; /* CHILD_ADD; owned by the output */
 	uint32_t child_id;		  /* CHILD_DEL, CHILD events */
 	bool replaced; /* CHILD_DEL: a rekey replaced it, packets of the peer may be under way */
@@ -262,6 +269,8 @@ struct ike_output {
 	uint16_t notify;  /* REFUSED, AUTH: the peer's notify type, 0: it gave none */
 	const char *text; /* EVENT: one line */
 	uint32_t op;	  /* EVENT: handle of the operation that asked, or 0 */
+	uint16_t octets;  /* SIZE: of the IP packet */
+	enum ike_size size;
 };
 
 /* ---- life ---- */
@@ -318,6 +327,15 @@ void ike_esp_sent(struct ike *ike, uint32_t child_id, usec_t when);
 void ike_esp_unknown(struct ike *ike, const struct ike_path *path, uint32_t spi, usec_t now);
 /* The data plane could not install it: the core tells the peer with a Delete (ROB-6). */
 void ike_child_install_failed(struct ike *ike, uint32_t child_id, usec_t now);
+
+/* Does an IP packet of so many octets get to the peer, where IKE's go? IKE_OUT_SIZE tells, once, if
+ * the IKE SA lives; meanwhile another request may have to wait, for less than retransmit_timeout.
+ * octets: at most IKE_SIZE_MAX, and on the grid of sizes that there are: n * unit + offset. 0;
+ * -ENOENT: no IKE SA of that family is up; -EOPNOTSUPP: the peer knows no fragmentation, or IKE is
+ * not on port 4500; -EBUSY: other requests are under way; -EINVAL, -ENOMEM. */
+int ike_size_ask(struct ike *ike, uint64_t family, uint16_t octets, usec_t now);
+/* 0 or one of the first two. */
+int ike_size_grid(const struct ike *ike, uint64_t family, uint16_t *ret_offset, uint16_t *ret_unit);
 
 /* NULL when drained. Valid until the next call into the core. */
 const struct ike_output *ike_next_output(struct ike *ike);

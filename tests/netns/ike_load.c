@@ -317,6 +317,8 @@ static void drain(struct load *l)
 		case IKE_OUT_CHILD_DEL:
 			l->children--;
 			break;
+		case IKE_OUT_SIZE:
+			break;
 		}
 	}
 }

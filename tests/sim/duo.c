@@ -186,6 +186,8 @@ static void collect(struct duo *d, int who)
 			e->failures++;
 			snprintf(e->failure, sizeof(e->failure), "%s", o->text);
 			break;
+		case IKE_OUT_SIZE:
+			break;
 		}
 	}
 }

@@ -269,6 +269,14 @@ static bool translate(const struct sim *s, unsigned from, struct udp_addr *src,
 	return false;
 }
 
+/* Dropped on the way for its size, without a word. */
+static bool too_large(const struct sim *s, const struct ike_output *o)
+{
+	size_t octets = o->len + (s->v6 ? 48 : 28) + (o->marker ? 4 : 0);
+
+	return s->mtu && o->whole && octets > s->mtu;
+}
+
 static void send_out(struct sim *s, unsigned from, const struct ike_output *o)
 {
 	struct udp_addr src = o->path.local, dst = o->path.remote;
@@ -291,7 +299,8 @@ static void send_out(struct sim *s, unsigned from, const struct ike_output *o)
 			(unsigned long long)(s->now / 1000), "AB"[from],
 			(unsigned long long)s -> sent, o -> buf[18], o -> buf[23], o -> buf[19],
 			o -> len, s -> lose &bit || s -> cut[from] ? " LOST" : "");
-	if (!(s->lose & bit) && !s->cut[from] && translate(s, from, &src, &dst)) {
+	if (!(s->lose & bit) && !s->cut[from] && !too_large(s, o) &&
+	    translate(s, from, &src, &dst)) {
 		put_on_wire(s, !from, &src, &dst, o->buf, o->len, due);
 		if (s->duplicate & bit)
 			put_on_wire(s, !from, &src, &dst, o->buf, o->len, due + s->delay);
@@ -341,6 +350,11 @@ void sim_drain(struct sim *s, unsigned side)
 			d->events[d->n_events].notify = o->notify;
 			d->events[d->n_events].child_id = o->child_id;
 			snprintf(d->events[d->n_events++].text, 320, "%s", o->text);
+			break;
+		case IKE_OUT_SIZE:
+			d->n_sizes++;
+			d->size_octets = o->octets;
+			d->size = o->size;
 			break;
 		}
 	}

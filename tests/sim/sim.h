@@ -39,6 +39,10 @@ struct sim_side {
 	struct child_sa_out children[SIM_CHILDREN]; /* installed now */
 	unsigned n_events;
 	struct sim_event events[SIM_EVENTS];
+	/* the last word on a packet's size, and how many there were */
+	unsigned n_sizes;
+	uint16_t size_octets;
+	enum ike_size size;
 };
 
 struct sim_packet {
@@ -62,6 +66,7 @@ struct sim {
 	bool nat;	     /* A is behind a NAT */
 	uint16_t nat_shift;  /* added to A's ports; change = new mapping */
 	bool v6;
+	uint16_t mtu; /* whole datagrams larger than that are lost, others fragmented; 0: none */
 	bool (*other_path)(void *ctx, const char *conn, struct ike_path *ret_path);
 	uint64_t sent;
 	struct sim_side side[SIM_SIDES];

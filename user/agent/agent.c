@@ -144,6 +144,8 @@ void agent_drain(struct agent *a)
 		case IKE_OUT_EVENT:
 			on_event(a, o);
 			break;
+		case IKE_OUT_SIZE:
+			break;
 		}
 	}
 	if (a->stopping && !ike_sa_first(a->ike))

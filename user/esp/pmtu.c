@@ -154,6 +154,19 @@ bool pmtu_answered(struct pmtu *p, const struct pmtu_view *v, usec_t now)
 	return changed;
 }
 
+bool pmtu_lost(struct pmtu *p, const struct pmtu_view *v, usec_t now)
+{
+	p->waiting = false;
+	if (++p->tried < v->tries)
+		return false;
+	return too_large(p, v, now);
+}
+
+void pmtu_void(struct pmtu *p)
+{
+	p->waiting = false;
+}
+
 bool pmtu_tick(struct pmtu *p, const struct pmtu_view *v, usec_t now)
 {
 	if (!v->usable) {
@@ -161,12 +174,7 @@ bool pmtu_tick(struct pmtu *p, const struct pmtu_view *v, usec_t now)
 		p->tried = 0;
 		return false;
 	}
-	if (!p->waiting || now < p->deadline)
-		return false;
-	p->waiting = false;
-	if (++p->tried < v->tries)
-		return false;
-	return too_large(p, v, now);
+	return p->waiting && now >= p->deadline && pmtu_lost(p, v, now);
 }
 
 uint16_t pmtu_due(struct pmtu *p, const struct pmtu_view *v, usec_t now)

@@ -13,7 +13,7 @@
 
 #include "ike_private.h"
 
-enum { IMAGE_MAGIC = 0x42524b45, IMAGE_VERSION = 5, IMAGE_PACKET_MAX = IKE_MSG_MAX };
+enum { IMAGE_MAGIC = 0x42524b45, IMAGE_VERSION = 6, IMAGE_PACKET_MAX = IKE_MSG_MAX };
 
 /* ---- writing ---- */
 
@@ -137,6 +137,8 @@ static void put_task(struct wr *w, const struct task *t)
 	for (unsigned i = 0; i < DELETED_MAX; i++)
 		wr_u32(w, t->deleted[i]);
 	wr_u8(w, t->n_deleted);
+	wr_u16(w, t->octets);
+	wr_u8(w, t->whole);
 }
 
 static void put_list(struct wr *w, const struct list *l,
@@ -452,6 +454,8 @@ static void get_task(struct rd *r, struct ike *ike, struct ike_sa *sa)
 	for (unsigned i = 0; i < DELETED_MAX; i++)
 		t->deleted[i] = rd_u32(r);
 	t->n_deleted = rd_u8(r);
+	t->octets = rd_u16(r);
+	t->whole = rd_u8(r);
 	if (t->kind <= TASK_IKE_AUTH || t->kind >= TASK_KINDS)
 		r->err = -EBADMSG;
 	if (r->err || !t->packet) {

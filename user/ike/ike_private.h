@@ -159,6 +159,7 @@ enum task_kind {
 	TASK_IKE_DELETE,
 	TASK_LIVENESS,
 	TASK_AUTH_FAILED, /* tell the responder that its AUTH did not verify (2.21.2) */
+	TASK_SIZE,	  /* does a packet of some size get there? size.c */
 	TASK_KINDS,
 };
 
@@ -183,6 +184,11 @@ struct task {
 	unsigned disowned_try,
 		n_disowned;   /* last of the tries answered INVALID_IKE_SPI; how many */
 	usec_t suspect_until; /* 0: none was; then: time to believe it, or not */
+
+	/* TASK_SIZE */
+	uint16_t octets; /* of the IP packet */
+	bool whole;	 /* not cut into fragments yet */
+	uint8_t whole_tries;
 
 	/* what we offered; kept until the answer */
 	struct nonce ni;
@@ -292,6 +298,7 @@ struct ike_sa {
 	struct addr own_vips[IKE_VIPS_MAX], peer_vips[IKE_VIPS_MAX];
 	usec_t last_tx;		    /* anything, by IKE or ESP */
 	usec_t last_rx;		    /* last fresh protected evidence of the peer (2.4) */
+	usec_t rtt;		    /* of requests, smoothed; 0: not known */
 	usec_t next_check;	    /* no sooner does a hint cause a liveness check */
 	bool heard;		    /* the peer used it: it knows it */
 	struct vendor_ids *vendors; /* owned; vendor.c */
@@ -442,9 +449,13 @@ void rxwin_answer(struct ike_sa *sa, uint32_t msg_id, const uint8_t *hash, uint8
 /* fragment.c */
 void frag_build(struct part_ctx *c);
 void frag_process(struct part_ctx *c);
+/* WHOLE: as one datagram however long; SMALL: in fragments, two at least. */
+enum frag_how { FRAG_USUAL, FRAG_WHOLE, FRAG_SMALL };
 /* A message, or all its fragments one after the other, into ike->sealed. Octets, or 0. */
-size_t frag_seal(struct ike *ike, struct ike_sa *sa, const struct ike_hdr *hdr, uint8_t first,
-		 const uint8_t *inner, size_t len);
+size_t frag_seal(struct ike *ike, struct ike_sa *sa, const struct ike_hdr *hdr, enum frag_how how,
+		 uint8_t first, const uint8_t *inner, size_t len);
+/* Octets of an IP packet on the IKE SA's path that are not of the IKE message. */
+size_t frag_around(const struct ike_sa *sa);
 /* Before it is decrypted: may it be of use? Counts what is not. */
 bool frag_wanted(struct ike *ike, struct ike_sa *sa, const struct ike_msg *in);
 /* An authentic fragment. 0: it was the last one missing; *in becomes the whole message's with
@@ -460,6 +471,15 @@ void frag_done(struct ike *ike, struct ike_sa *sa, const struct ike_hdr *h);
 void frag_clear(struct ike *ike, struct ike_sa *sa);
 void frag_tick(struct ike *ike, struct ike_sa *sa);
 usec_t frag_deadline(const struct ike_sa *sa);
+
+/* size.c */
+int size_build(struct ike *ike, struct ike_sa *sa, struct task *t, struct msg_wr *m);
+enum task_end size_done(struct ike *ike, struct ike_sa *sa, struct task *t,
+			const struct ike_msg *in, const struct ike_path *path);
+/* Its time is over: shall it be sent as it is once more? Else it is cut. */
+bool size_again(const struct ike_sa *sa, const struct task *t);
+/* It is the only one that wants to know whether the peer lives: not reason enough to give up. */
+bool size_patient(const struct ike_sa *sa, const struct task *t);
 
 /* hints.c: an unprotected message that is no answer to IKE_SA_INIT; sa: that of its header, or
  * NULL. False: nothing that is looked at. */
@@ -568,6 +588,9 @@ void count_errors_in(struct ike *ike, const struct ike_sa *sa, const struct ike_
 /* buf: an IKE message, or several (fragments) one after the other, a datagram each. */
 void out_send(struct ike *ike, struct ike_sa *sa, const struct ike_path *path, const uint8_t *buf,
 	      size_t len);
+/* One that IP must not cut, on the path of sa. */
+void out_send_whole(struct ike *ike, struct ike_sa *sa, const uint8_t *buf, size_t len);
+void out_size(struct ike *ike, const struct ike_sa *sa, uint16_t octets, enum ike_size size);
 void out_keepalive(struct ike *ike, struct ike_sa *sa);
 /* Takes nothing; copies c. -ENOMEM. */
 int out_child_add(struct ike *ike, const struct ike_sa *sa, const struct child_sa_out *c);

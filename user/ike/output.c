@@ -64,7 +64,7 @@ const struct ike_output *ike_next_output(struct ike *ike)
 
 /* A datagram that cannot be queued is one the network lost: retransmission covers it. */
 static bool send_one(struct ike *ike, struct ike_sa *sa, const struct ike_path *path,
-		     const uint8_t *buf, size_t len)
+		     const uint8_t *buf, size_t len, bool whole)
 {
 	struct out *o = out_new(ike, sa, IKE_OUT_SEND, len);
 
@@ -78,17 +78,18 @@ static bool send_one(struct ike *ike, struct ike_sa *sa, const struct ike_path *
 	o->o.len = len;
 	o->o.path = *path;
 	o->o.marker = path_marker(path);
+	o->o.whole = whole;
 	return true;
 }
 
 void out_keepalive(struct ike *ike, struct ike_sa *sa)
 {
-	if (send_one(ike, sa, &sa->path, NULL, 0))
+	if (send_one(ike, sa, &sa->path, NULL, 0, false))
 		COUNT(ike, sa, keepalives_tx);
 }
 
-void out_send(struct ike *ike, struct ike_sa *sa, const struct ike_path *path, const uint8_t *buf,
-	      size_t len)
+static void send_all(struct ike *ike, struct ike_sa *sa, const struct ike_path *path,
+		     const uint8_t *buf, size_t len, bool whole)
 {
 	struct rd r = rd_init(buf, len);
 
@@ -100,12 +101,33 @@ void out_send(struct ike *ike, struct ike_sa *sa, const struct ike_path *path, c
 
 		if (!message)
 			return;
-		if (!send_one(ike, sa, path, message, n))
+		if (!send_one(ike, sa, path, message, n, whole))
 			continue;
 		ike->counters.tx++;
 		if (sa)
 			sa->conn->tally->c.tx++;
 	}
+}
+
+void out_send(struct ike *ike, struct ike_sa *sa, const struct ike_path *path, const uint8_t *buf,
+	      size_t len)
+{
+	send_all(ike, sa, path, buf, len, false);
+}
+
+void out_send_whole(struct ike *ike, struct ike_sa *sa, const uint8_t *buf, size_t len)
+{
+	send_all(ike, sa, &sa->path, buf, len, true);
+}
+
+void out_size(struct ike *ike, const struct ike_sa *sa, uint16_t octets, enum ike_size size)
+{
+	struct out *o = out_new(ike, sa, IKE_OUT_SIZE, 0);
+
+	if (!o)
+		return;
+	o->o.octets = octets;
+	o->o.size = size;
 }
 
 int out_child_add(struct ike *ike, const struct ike_sa *sa, const struct child_sa_out *c)

@@ -26,6 +26,7 @@ const struct task_ops task_ops[TASK_KINDS] = {
 	[TASK_LIVENESS] = { "liveness check", INFORMATIONAL, liveness_build, liveness_done },
 	[TASK_AUTH_FAILED] = { "authentication failure", INFORMATIONAL, auth_failed_build,
 			       auth_failed_done },
+	[TASK_SIZE] = { "MTU probe", INFORMATIONAL, size_build, size_done },
 };
 
 /* Responder's side. IKE_SA_INIT is unprotected and has its own way in (sa_init.c). */
@@ -169,7 +170,7 @@ static bool task_allowed(const struct ike_sa *sa, const struct task *t)
 static bool exclusive(const struct task *t)
 {
 	return t->kind != TASK_CHILD_NEW && t->kind != TASK_CHILD_REKEY &&
-	       t->kind != TASK_CHILD_DELETE && t->kind != TASK_LIVENESS;
+	       t->kind != TASK_CHILD_DELETE && t->kind != TASK_LIVENESS && t->kind != TASK_SIZE;
 }
 
 /* "it MUST wait until it has received responses to all requests up through request X-N" (2.3) */
@@ -197,7 +198,7 @@ static struct task *next_task(const struct ike_sa *sa, usec_t now)
 }
 
 static size_t seal(struct ike *ike, struct ike_sa *sa, uint8_t exchange, bool response,
-		   uint32_t msg_id, struct msg_wr *m)
+		   uint32_t msg_id, enum frag_how how, struct msg_wr *m)
 {
 	struct ike_hdr hdr = {
 		.spi_i = sa->spi_i,
@@ -212,12 +213,14 @@ static size_t seal(struct ike *ike, struct ike_sa *sa, uint8_t exchange, bool re
 
 	if (m->w.err)
 		return 0;
-	return frag_seal(ike, sa, &hdr, m->first, ike->plain, len);
+	return frag_seal(ike, sa, &hdr, how, m->first, ike->plain, len);
 }
 
-static int task_build(struct ike *ike, struct ike_sa *sa, struct task *t)
+static int task_build(struct ike *ike, struct ike_sa *sa, struct task *t, uint32_t msg_id)
 {
+	enum frag_how how = t->kind != TASK_SIZE ? FRAG_USUAL : t->whole ? FRAG_WHOLE : FRAG_SMALL;
 	const struct task_ops *ops = &task_ops[t->kind];
+	uint8_t *packet;
 	struct msg_wr m;
 	size_t len;
 	int ret;
@@ -234,23 +237,33 @@ static int task_build(struct ike *ike, struct ike_sa *sa, struct task *t)
 	} else {
 		m = msg_begin_inner(ike->plain, sizeof(ike->plain));
 		ret = ops->build(ike, sa, t, &m);
-		len = ret ? 0 : seal(ike, sa, ops->exchange, false, sa->next_request, &m);
+		len = ret ? 0 : seal(ike, sa, ops->exchange, false, msg_id, how, &m);
 	}
 	if (ret)
 		return ret;
 	if (!len)
 		return -EMSGSIZE;
-	t->packet = malloc(len);
-	if (!t->packet)
+	packet = malloc(len);
+	if (!packet)
 		return -ENOMEM;
-	memcpy(t->packet, ike->sealed, len);
+	memcpy(packet, ike->sealed, len);
+	free(t->packet);
+	t->packet = packet;
 	t->packet_len = len;
 	return 0;
 }
 
+static void put_out(struct ike *ike, struct ike_sa *sa, const struct task *t)
+{
+	if (t->kind == TASK_SIZE && t->whole)
+		out_send_whole(ike, sa, t->packet, t->packet_len);
+	else
+		out_send(ike, sa, &sa->path, t->packet, t->packet_len);
+}
+
 static void task_send(struct ike *ike, struct ike_sa *sa, struct task *t)
 {
-	out_send(ike, sa, &sa->path, t->packet, t->packet_len);
+	put_out(ike, sa, t);
 	t->tries++;
 	t->next_send = ike->now + t->timeout;
 	if (t->tries == 1)
@@ -302,7 +315,7 @@ static bool ids_left(struct ike *ike, struct ike_sa *sa)
 
 static int task_start(struct ike *ike, struct ike_sa *sa, struct task *t)
 {
-	int ret = task_build(ike, sa, t);
+	int ret = task_build(ike, sa, t, sa->next_request);
 
 	if (ret)
 		return ret;
@@ -363,8 +376,7 @@ void window_run(struct ike *ike, struct ike_sa *sa)
 void window_resend(struct ike *ike, struct ike_sa *sa)
 {
 	list_for_each (it, &sa->inflight)
-		out_send(ike, sa, &sa->path, list_entry(it, struct task, node)->packet,
-			 list_entry(it, struct task, node)->packet_len);
+		put_out(ike, sa, list_entry(it, struct task, node));
 }
 
 /* The peer sends on an SA whose answer we do not have: it probably got lost (2.8). Once, since
@@ -433,6 +445,21 @@ static usec_t grown(const struct ike_conn_cfg *c, usec_t timeout)
 	return next <= RETRANSMIT_MAX ? next : timeout > RETRANSMIT_MAX ? timeout : RETRANSMIT_MAX;
 }
 
+/* The same request in smaller datagrams, the one case in which octets change (7383 2.5.2). */
+static void cut(struct ike *ike, struct ike_sa *sa, struct task *t)
+{
+	t->whole = false;
+	t->whole_tries = (uint8_t)t->tries;
+	t->tries = 0;
+	t->timeout = sa->conn->c.retransmit_timeout;
+	if (task_build(ike, sa, t, t->msg_id)) {
+		t->whole = true; /* no memory: once more as it is */
+		t->tries = t->whole_tries;
+	}
+	task_send(ike, sa, t);
+	ike_sa_touch(sa);
+}
+
 void window_tick(struct ike *ike, struct ike_sa *sa)
 {
 	char peer[ADDR_PORT_STR];
@@ -449,10 +476,17 @@ void window_tick(struct ike *ike, struct ike_sa *sa)
 			t->suspect_until = t->n_disowned = 0; /* not often enough */
 		if (t->next_send > ike->now && (!t->give_up || t->give_up > ike->now))
 			continue;
-		if (t->tries > sa->conn->c.retransmit_tries ||
+		if ((t->tries > sa->conn->c.retransmit_tries && !size_patient(sa, t)) ||
 		    (t->give_up && t->give_up <= ike->now)) {
 			give_up(ike, sa, t);
 			return;
+		}
+		if (t->kind == TASK_SIZE && t->whole) {
+			if (size_again(sa, t))
+				task_send(ike, sa, t);
+			else
+				cut(ike, sa, t);
+			continue;
 		}
 		udp_addr_format(&sa->path.remote, peer);
 		t->timeout = grown(&sa->conn->c, t->timeout);
@@ -567,7 +601,7 @@ static bool in_window(struct ike *ike, struct ike_sa *sa, const struct ike_path 
 static void respond(struct ike *ike, struct ike_sa *sa, const struct ike_path *path,
 		    const struct ike_hdr *hdr, struct msg_wr *m, const uint8_t *hash)
 {
-	size_t len = seal(ike, sa, hdr->exchange, true, hdr->msg_id, m);
+	size_t len = seal(ike, sa, hdr->exchange, true, hdr->msg_id, FRAG_USUAL, m);
 	uint8_t *copy = len ? malloc(len) : NULL;
 
 	if (!copy)
@@ -671,6 +705,9 @@ void window_response(struct ike *ike, struct ike_sa *sa, const struct ike_path *
 	}
 	count_errors_in(ike, sa, &in);
 	natd_seen(ike, sa, path);
+	if (t->tries == 1)
+		sa->rtt = sa->rtt ? (7 * sa->rtt + ike->now - t->first_send) / 8
+				  : ike->now - t->first_send;
 	ike_sa_touch(sa);
 	if (hdr->exchange != IKE_AUTH && msg_notify(&in, N_INVALID_SYNTAX)) {
 		/* fatal on both sides and without a Delete: the peer has closed it already (2.21.3)

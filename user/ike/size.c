@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Does a packet of some size get to the peer? Whoever looks for the path MTU asks, and we ask by an
+ * INFORMATIONAL request of that size (RFC 7383 2.5.2): between ESP packets in UDP and IKE messages
+ * on port 4500 the network sees no difference. It holds one status notification of a private type,
+ * which whoever does not know it ignores (RFC 7296 3.10.1), as long as it takes.
+ *
+ * The request goes as one datagram that nobody may fragment. What is not answered after SIZE_TRIES
+ * of them, or one if other requests wait for their turn, is cut into small fragments with the same
+ * Message ID: these get through if anything does, so that a size that is too large holds the window
+ * up for less than a second on most paths, and the IKE SA never ends by it. What came of it is told
+ * once the answer is there: silence alone, of a peer or path that is away, says nothing about
+ * sizes.
+ */
+#include <errno.h>
+
+#include "ike_private.h"
+
+enum {
+	SIZE_TRIES = 3,
+	CUT_TRIES = 1, /* of the fragments: answered later, the path was away in between */
+	NOTIFY_HEADER = IKE_PAYLOAD_HEADER_OCTETS + 4,
+	N_SIZE = 61443, /* of the private ones; its data is zeros */
+	/* when it counts as unanswered, beyond two round trips; without knowledge of these */
+	LATE_USEC = 250 * 1000,
+	LATE_UNKNOWN_USEC = 1000 * 1000,
+};
+
+/* Octets of an IP packet around what is encrypted in its IKE message. */
+static size_t around(const struct ike_sa *sa)
+{
+	return frag_around(sa) + IKE_HEADER_OCTETS + IKE_PAYLOAD_HEADER_OCTETS + sa->sizes.iv +
+	       sa->sizes.icv;
+}
+
+/* The one that requests of that family go by now, if it can be asked. */
+static struct ike_sa *sa_of(const struct ike *ike, uint64_t family, int *ret_error)
+{
+	*ret_error = -ENOENT;
+	hash_for_each (it, tmp, &ike->families, family) {
+		struct ike_sa *sa = hash_entry(it, struct ike_sa, by_family);
+
+		if (sa->state != IKE_ESTABLISHED)
+			continue;
+		*ret_error = -EOPNOTSUPP;
+		/* from port 500 it is not known to go as it is */
+		if (sa->fragments && path_marker(&sa->path))
+			return sa;
+	}
+	return NULL;
+}
+
+int ike_size_grid(const struct ike *ike, uint64_t family, uint16_t *ret_offset, uint16_t *ret_unit)
+{
+	int err;
+	const struct ike_sa *sa = sa_of(ike, family, &err);
+
+	if (!sa)
+		return err;
+	*ret_offset = (uint16_t)around(sa);
+	*ret_unit = (uint16_t)sa->sizes.block;
+	return 0;
+}
+
+static usec_t late_after(const struct ike_sa *sa)
+{
+	usec_t d = sa->rtt ? 2 * sa->rtt + LATE_USEC : LATE_UNKNOWN_USEC;
+
+	return d < sa->conn->c.retransmit_timeout ? d : sa->conn->c.retransmit_timeout;
+}
+
+int ike_size_ask(struct ike *ike, uint64_t family, uint16_t octets, usec_t now)
+{
+	int err;
+	struct ike_sa *sa = sa_of(ike, family, &err);
+	struct task *t;
+
+	if (!sa)
+		return err;
+	if (octets < around(sa) + NOTIFY_HEADER + 1 || octets > IKE_SIZE_MAX ||
+	    (octets - around(sa)) % sa->sizes.block)
+		return -EINVAL;
+	if (!list_empty(&sa->pending) || !list_empty(&sa->inflight))
+		return -EBUSY;
+	t = task_new(sa, TASK_SIZE, 0);
+	if (!t)
+		return -ENOMEM;
+	ike->now = now;
+	t->octets = octets;
+	t->whole = true;
+	t->timeout = late_after(sa);
+	window_run(ike, sa);
+	ike_reap(ike);
+	return 0;
+}
+
+int size_build(struct ike *ike, struct ike_sa *sa, struct task *t, struct msg_wr *m)
+{
+	/* all that is encrypted but the octet Pad Length */
+	static const uint8_t zeros[IKE_SIZE_MAX];
+	size_t len = t->octets - around(sa) - 1 - NOTIFY_HEADER;
+
+	(void)ike;
+	if (len > sizeof(zeros))
+		return -EMSGSIZE; /* the path is of the other family since */
+	msg_put_notify(m, PROTO_NONE, NULL, 0, N_SIZE, zeros, len);
+	return 0;
+}
+
+bool size_again(const struct ike_sa *sa, const struct task *t)
+{
+	return t->tries < SIZE_TRIES && list_empty(&sa->pending);
+}
+
+bool size_patient(const struct ike_sa *sa, const struct task *t)
+{
+	return t->kind == TASK_SIZE && !sa->conn->c.dpd_delay && list_empty(&sa->pending);
+}
+
+enum task_end size_done(struct ike *ike, struct ike_sa *sa, struct task *t,
+			const struct ike_msg *in, const struct ike_path *path)
+{
+	enum ike_size r = IKE_SIZE_UNKNOWN;
+
+	(void)in;
+	(void)path;
+	if (t->whole)
+		r = IKE_SIZE_PASSES;
+	else if (t->whole_tries >= SIZE_TRIES && t->tries <= CUT_TRIES)
+		r = IKE_SIZE_TOO_LARGE;
+	log_ike(sa, LOG_DEBUG_, "packets of %u octets %s", t->octets,
+		r == IKE_SIZE_PASSES	  ? "get through"
+		: r == IKE_SIZE_TOO_LARGE ? "do not get through"
+					  : "were not tried for long enough");
+	out_size(ike, sa, t->octets, r);
+	return TASK_FREE;
+}
