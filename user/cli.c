@@ -20,7 +20,7 @@ enum { ANSWER_MSEC = 10000 };
 
 struct cli {
 	const char *state_dir;
-	bool json, watch, force, ike, child;
+	bool json, watch, force, ike, child, reset;
 	unsigned watch_msec;
 	unsigned timeout_sec;
 	const char *wireshark_dir;
@@ -42,6 +42,7 @@ static void usage(FILE *to)
 	      "  path disable|enable NAME   take a path out of use, bring it back\n"
 	      "  conns [NAME]               connections as they are configured\n"
 	      "  counters [NAME]            what IKE counted, of all and of each connection\n"
+	      "    --reset                  these and those of stats begin at 0 again\n"
 	      "  certs                      certificates: whose, for what, until when\n"
 	      "  stats                      counters and drop reasons\n"
 	      "  events                     follow what happens\n"
@@ -273,6 +274,10 @@ static int cmd_conns(struct cli *c, char **argv)
 
 static int cmd_counters(struct cli *c, char **argv)
 {
+	if (c->reset && argv[0])
+		return bad_usage("counters --reset is for all connections, and takes no name");
+	if (c->reset)
+		return run(c, "counters-reset", NULL, ANSWER_MSEC, NULL);
 	return show(c, "counters", conn_arg(argv), show_counters);
 }
 
@@ -506,15 +511,26 @@ static const struct command {
 	{ "conns", 0, 1, cmd_conns },	  { "counters", 0, 1, cmd_counters },
 };
 
-/* An option that only one command takes, and it is not this one. */
-static int check_option(const char *cmd, bool given, const char *option, const char *only)
+/* Options that only one command takes, and it is not this one. */
+static int check_options(const struct cli *c, const char *cmd)
 {
+	const struct {
+		bool given;
+		const char *option, *only;
+	} options[] = {
+		{ c->watch, "watch", "paths" },	   { c->force, "force", "flush" },
+		{ c->ike, "ike", "rekey" },	   { c->child, "child", "rekey" },
+		{ c->reset, "reset", "counters" }, { c->wireshark_dir, "wireshark", "keys" },
+	};
 	char text[128];
 
-	if (!given || !strcmp(cmd, only))
-		return EXIT_OK;
-	snprintf(text, sizeof(text), "%s does not take --%s", cmd, option);
-	return bad_usage(text);
+	for (size_t i = 0; i < sizeof(options) / sizeof(*options); i++) {
+		if (!options[i].given || !strcmp(cmd, options[i].only))
+			continue;
+		snprintf(text, sizeof(text), "%s does not take --%s", cmd, options[i].option);
+		return bad_usage(text);
+	}
+	return EXIT_OK;
 }
 
 static int dispatch(struct cli *c, int argc, char **argv)
@@ -544,15 +560,7 @@ static int dispatch(struct cli *c, int argc, char **argv)
 			 cmd->args_max > cmd->args_min ? " or one more" : "");
 		return bad_usage(text);
 	}
-	r = check_option(cmd->name, c->watch, "watch", "paths");
-	if (r == EXIT_OK)
-		r = check_option(cmd->name, c->force, "force", "flush");
-	if (r == EXIT_OK)
-		r = check_option(cmd->name, c->ike, "ike", "rekey");
-	if (r == EXIT_OK)
-		r = check_option(cmd->name, c->child, "child", "rekey");
-	if (r == EXIT_OK)
-		r = check_option(cmd->name, c->wireshark_dir, "wireshark", "keys");
+	r = check_options(c, cmd->name);
 	if (r != EXIT_OK)
 		return r;
 	if (cmd->fn == cmd_version && !c->json)
@@ -573,7 +581,7 @@ static bool seconds(const char *text, double min, double max, double *ret)
 	return true;
 }
 
-enum { OPT_WIRESHARK = 256, OPT_FORCE, OPT_IKE, OPT_CHILD };
+enum { OPT_WIRESHARK = 256, OPT_FORCE, OPT_IKE, OPT_CHILD, OPT_RESET };
 
 static const struct option options[] = {
 	{ "state-dir", required_argument, NULL, 'd' },
@@ -584,6 +592,7 @@ static const struct option options[] = {
 	{ "force", no_argument, NULL, OPT_FORCE },
 	{ "ike", no_argument, NULL, OPT_IKE },
 	{ "child", no_argument, NULL, OPT_CHILD },
+	{ "reset", no_argument, NULL, OPT_RESET },
 	{ "version", no_argument, NULL, 'V' },
 	{ "help", no_argument, NULL, 'h' },
 	{ 0 },
@@ -650,6 +659,9 @@ int main(int argc, char **argv)
 			break;
 		case OPT_CHILD:
 			c.child = true;
+			break;
+		case OPT_RESET:
+			c.reset = true;
 			break;
 		case 'V':
 			printf("braid %s\n", BRAID_VERSION);

@@ -73,15 +73,17 @@
  *     "tfc_padding":0|"mtu","local_ts":["dynamic"],"remote_ts","esp_proposals","rekey_time_usec"|null
  * and life_, rand_; the same with _bytes, _packets}]}]}
  *
- * counters  "conn" optional. {"total":COUNTERS (without
+ * counters  "conn" optional. {"since_usec","total":COUNTERS (without
  * "conn"),"now_usec","conns":[{"name",COUNTERS of one connection}]}. COUNTERS: those of "ike" in
  * stats; "exchanges":{"IKE_SA_INIT":
  *   {"requests_tx","responses_rx","requests_rx","responses_tx"},...}; "errors_tx" and "errors_rx":
  *   {"TS_UNACCEPTABLE":1}, what is not 0
  *
- * stats  {"now_usec","ike":{every counter of FOREACH_IKE_COUNTER by its name},
- *   "engine":{every counter of struct engine_counters by its name} | null,
- *   "drops":{"NO_SA":0, every reason of the maps by its name},
+ * counters-reset  no data: those and these begin at 0 again
+ *
+ * stats  {"now_usec","since_usec":{"ike","engine","drops"|null,"ctl"},"ike":{every counter of
+ * FOREACH_IKE_COUNTER by its name}, "engine":{every counter of struct engine_counters by its name}
+ * | null, "drops":{"NO_SA":0, every reason of the maps by its name},
  *   "ctl":{"clients","requests","events_lost","clients_dropped"}}
  *
  * certs  {"now_sec","certs":[{"subject":"C=CH, CN=gw","issuer","serial":"07","use":"own"|

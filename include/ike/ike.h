@@ -455,6 +455,9 @@ void ike_counters_get(const struct ike *ike, struct ike_counters *ret_counters);
 /* Of one connection, also over a reload; a peer is counted with the connection that was chosen for
  * its addresses until its identity names another. -ENOENT: not configured. */
 int ike_conn_counters(const struct ike *ike, const char *conn, struct ike_counters *ret_counters);
+/* All of them, and of all connections, from 0 on again; but for what tells how many there are now.
+ */
+void ike_counters_reset(struct ike *ike);
 
 /* Keys of one IKE SA for a capture decoder; only the CLI's guarded command calls it.
  * false if there is no such SA. */

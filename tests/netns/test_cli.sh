@@ -72,7 +72,9 @@ braid user rekey --child home >"$T/up" 2>&1 || fail "rekey: $(cat "$T/up")"
 [ "$(spi 'children[] | select(.name == "net").spi_in')" != "$net" ] || fail "net is not rekeyed"
 [ "$(spi 'children[] | select(.name == "more").spi_in')" != "$more" ] || fail "more is not rekeyed"
 braid user rekey --ike home >"$T/up" 2>&1 || fail "rekey: $(cat "$T/up")"
-[ "$(spi spi_i)" != "$ike" ] || fail "rekey --ike does not rekey the IKE SA"
+# the old one is there until its Delete is answered
+other_ike() { [ "$(spi spi_i)" != "$ike" ]; }
+wait_for 5 other_ike || fail "rekey --ike does not rekey the IKE SA"
 ok "rekey: every child, the IKE SA"
 
 is user counters '.conns[0] | .name, .ike_up, .ike_rekeyed, .child_up, .child_rekeyed' '"home"
@@ -91,6 +93,34 @@ is user counters '.conns[0].ike_up' 1
 braid user --json counters home | jq -e 'has("total") | not' >/dev/null || fail "counters of one connection has the total"
 braid user counters | grep -q 'IKE_SA_INIT  *1  *1  *0  *0' || fail "counters: $(braid user counters)"
 ok "counters: of all and of each connection, also after a reload"
+
+# from 0 again, without anybody else's counter being written
+refuses 2 'counters --reset is for all connections, and takes no name; see braid help' counters --reset home
+refuses 2 'stats does not take --reset; see braid help' stats --reset
+in_ns user ping -c 1 -W 1 -q 203.0.113.10 >/dev/null || fail "no traffic"
+map_drops() { bpftool -j map dump pinned "$T/user/bpf/braid/drops" | jq -c '[.[].values[].value]'; }
+in_ns user /usr/bin/python3 -c 'import socket
+socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b"x", ("198.18.0.2", 9))'
+wait_for 2 eval '[ "$(braid user --json stats | jq .drops.NO_MARK)" -gt 0 ]' || fail "nothing is dropped: $(braid user stats)"
+before=$(map_drops)
+braid user --json counters >"$T/old"
+braid user --json stats >"$T/old-stats"
+jq -e '.total.rx > 0' "$T/old" >/dev/null || fail "before: $(cat "$T/old")"
+jq -e '.engine.tun_rx_packets > 0 and .ctl.requests > 0 and .since_usec.drops == null' "$T/old-stats" >/dev/null ||
+	fail "before: $(cat "$T/old-stats")"
+[ -z "$(braid user counters --reset 2>&1)" ] || fail "reset"
+braid user --json counters >"$T/new"
+jq -e --slurpfile old "$T/old" '.since_usec > $old[0].now_usec and .total.ike_up == 0 and .conns[0].ike_up == 0 and
+	.total.exchanges.IKE_AUTH.requests_tx == 0' "$T/new" >/dev/null || fail "after a reset: $(cat "$T/new")"
+braid user --json stats >"$T/new"
+jq -e --slurpfile old "$T/old-stats" '.drops.NO_MARK == 0 and .engine.tun_rx_packets < $old[0].engine.tun_rx_packets and
+	.ctl.requests < $old[0].ctl.requests and .ctl.clients == 1 and ([.since_usec[]] | min) > $old[0].now_usec' \
+	"$T/new" >/dev/null || fail "after a reset: $(cat "$T/new")"
+[ "$(map_drops)" = "$before" ] || fail "the maps are written"
+braid user rekey --ike home >"$T/up" 2>&1 || fail "rekey: $(cat "$T/up")"
+is user counters '.total.ike_rekeyed, .conns[0].exchanges.CREATE_CHILD_SA.requests_tx' '1
+1'
+ok "counters --reset: everything from 0 again, and since when"
 
 # every counter there is stands in the manual
 for key in $(braid user --json stats | jq -r 'del(.now_usec) | .[] | objects | keys[]'); do

@@ -167,10 +167,11 @@ Test(show, status)
 Test(show, stats_explain_drops)
 {
 	shows(show_stats,
-	      "{\"ike\":{\"rx\":12},\"engine\":null,\"drops\":{\"NO_PATH\":3,\"NEW\":0},"
+	      "{\"now_usec\":190000000,\"since_usec\":{\"ike\":1000000,\"drops\":null},"
+	      "\"ike\":{\"rx\":12},\"engine\":null,\"drops\":{\"NO_PATH\":3,\"NEW\":0},"
 	      "\"ctl\":{\"clients\":1}}",
-	      "IKE\n"
-	      "  rx  12\n\n"
+	      "IKE, for 3 m 9 s\n"
+	      "  rx              12\n\n"
 	      "ESP engine: not known\n\n"
 	      "Dropped by the steering programs\n"
 	      "  NO_PATH                         3  no usable path in the group\n"
@@ -347,10 +348,12 @@ Test(show, conns)
 Test(show, counters)
 {
 	shows(show_counters,
-	      "{\"total\":{\"rx\":5,\"tx\":0,\"exchanges\":{\"IKE_SA_INIT\":{\"requests_tx\":1,"
+	      "{\"now_usec\":70000000,\"since_usec\":1000000,\"total\":{\"rx\":5,\"tx\":0,"
+	      "\"exchanges\":{\"IKE_SA_INIT\":{\"requests_tx\":1,"
 	      "\"responses_rx\":1,\"requests_rx\":2,\"responses_tx\":2}},"
 	      "\"errors_tx\":{\"TS_UNACCEPTABLE\":2},\"errors_rx\":{\"INVALID_SYNTAX\":1}},"
 	      "\"conns\":[{\"name\":\"home\",\"retransmits\":3,\"exchanges\":{}}]}",
+	      "counted for 1 m 9 s\n"
 	      "all\n"
 	      "  exchange     requests out  answers in  requests in  answers out\n"
 	      "  IKE_SA_INIT             1           1            2            2\n"

@@ -157,6 +157,12 @@ struct agent {
 	struct event *signals[3];
 	bool stopping;
 	struct log_limit hints, unsent;
+
+	/* report_stats.c: what counters stood at when the operator let them begin anew */
+	usec_t reset_at; /* 0: never */
+	uint64_t base_engine_started, base_drops[DROP_MAX];
+	struct engine_counters base_engine;
+	struct ctl_counters base_ctl;
 };
 
 usec_t agent_now(void);
@@ -365,7 +371,6 @@ void control_op_event(struct agent *a, const struct ike_output *o);
 json_t *report_status(struct agent *a);
 json_t *report_sa(struct agent *a, const struct ike_sa *sa);
 void report_peer_paths(struct agent *a, const struct peer *p, json_t *out);
-json_t *report_stats(struct agent *a);
 json_t *report_keys(struct agent *a);
 /* Parts of answers. */
 json_t *report_addrs(const struct addr *a, size_t n);
@@ -379,6 +384,13 @@ json_t *report_conn(struct agent *a, const struct ike_conn_cfg *c);
 /* The counters of IKE: of all, of one connection. */
 json_t *report_counters(struct agent *a);
 json_t *report_conn_counters(struct agent *a, const struct ike_conn_cfg *c);
+
+/* ---- report_stats.c ---- */
+
+json_t *report_stats(struct agent *a);
+/* Those of report_stats and report_counters, which tell what they began at. */
+void counters_reset(struct agent *a);
+usec_t counters_since(const struct agent *a);
 
 /* ---- report_certs.c ---- */
 

@@ -269,6 +269,13 @@ static void cmd_counters(struct agent *a, struct ctl_req *req, const json_t *arg
 		long_list_counters(a, req, name);
 }
 
+static void cmd_counters_reset(struct agent *a, struct ctl_req *req, const json_t *args)
+{
+	(void)args;
+	counters_reset(a);
+	ctl_reply_done(req, CTL_OK, NULL);
+}
+
 static void cmd_stats(struct agent *a, struct ctl_req *req, const json_t *args)
 {
 	(void)args;
@@ -391,6 +398,7 @@ static const struct {
 	{ "path-enable", cmd_path_enable },
 	{ "conns", cmd_conns },
 	{ "counters", cmd_counters },
+	{ "counters-reset", cmd_counters_reset },
 	{ "stats", cmd_stats },
 	{ "certs", cmd_certs },
 	{ "keys", cmd_keys },

@@ -179,8 +179,11 @@ void long_list_conns(struct agent *a, struct ctl_req *req, const char *conn)
 
 void long_list_counters(struct agent *a, struct ctl_req *req, const char *conn)
 {
+	json_t *data = json_pack("{s:I}", "since_usec", (json_int_t)counters_since(a));
+
 	if (!conn)
-		ctl_reply_data(req, json_pack("{s:o}", "total", report_counters(a)));
+		json_object_set_new(data, "total", report_counters(a));
+	ctl_reply_data(req, data);
 	conns_list(a, req, conn, report_conn_counters);
 }
 

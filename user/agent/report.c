@@ -13,23 +13,9 @@
 #include "crypto/x509.h"
 #include "ikemsg/ikemsg.h"
 #include "agent.h"
+#include "report_impl.h"
 
 enum { TEXT_MAX = 128 };
-
-static void set(json_t *o, const char *key, json_t *v)
-{
-	json_object_set_new(o, key, v ? v : json_null());
-}
-
-static void set_int(json_t *o, const char *key, uint64_t v)
-{
-	set(o, key, json_integer((json_int_t)v));
-}
-
-static void set_str(json_t *o, const char *key, const char *v)
-{
-	set(o, key, v && v[0] ? json_string(v) : NULL);
-}
 
 /* null: never, none */
 static void set_usec(json_t *o, const char *key, usec_t at)
@@ -370,81 +356,6 @@ void report_peer_paths(struct agent *a, const struct peer *p, json_t *out)
 {
 	list_for_each (it, &p->paths)
 		json_array_append_new(out, path_json(a, list_entry(it, struct path, node)));
-}
-
-/* ---- stats ---- */
-
-static json_t *ike_stats(struct agent *a)
-{
-	struct ike_counters c;
-	json_t *o = json_object();
-
-	ike_counters_get(a->ike, &c);
-#define N(f) set_int(o, #f, c.f);
-	FOREACH_IKE_COUNTER(N, N)
-#undef N
-	return o;
-}
-
-static json_t *engine_stats_json(struct agent *a)
-{
-	const struct engine_counters *c = &a->engine_counters;
-	json_t *o;
-
-	if (engine_paths(a))
-		return NULL;
-	o = json_object();
-#define N(f) set_int(o, #f, c->f)
-	N(tun_rx_packets);
-	N(tun_rx_octets);
-	N(tun_tx_packets);
-	N(tun_tx_octets);
-	N(udp_rx_datagrams);
-	N(udp_tx_datagrams);
-	N(drop_no_policy);
-	N(drop_unknown_spi);
-	N(drop_short);
-	N(drop_replay);
-	N(drop_integrity);
-	N(drop_malformed);
-	N(drop_ts);
-	N(drop_ecn);
-	N(drop_send);
-	N(drop_tun);
-	N(drop_no_buffer);
-	N(drop_limit);
-	N(drop_too_big);
-	N(fragmented);
-	N(keepalives);
-	N(crypto_errors);
-#undef N
-	return o;
-}
-
-json_t *report_stats(struct agent *a)
-{
-	static const char *const reasons[DROP_MAX] = {
-#define X(n, text) [DROP_##n] = #n,
-		FOREACH_DROP(X)
-#undef X
-	};
-	uint64_t drops[DROP_MAX] = { 0 };
-	json_t *o = json_object(), *d = json_object();
-	struct ctl_counters c;
-
-	set_int(o, "now_usec", agent_now());
-	set(o, "ike", ike_stats(a));
-	set(o, "engine", engine_stats_json(a));
-	dp_drops(a->dp, drops);
-	for (size_t i = 0; i < DROP_MAX; i++)
-		set_int(d, reasons[i], drops[i]);
-	set(o, "drops", d);
-	ctl_server_counters(a->ctl, &c);
-	set(o, "ctl",
-	    json_pack("{s:i, s:I, s:I, s:I}", "clients", (int)c.clients, "requests",
-		      (json_int_t)c.requests, "events_lost", (json_int_t)c.events_lost,
-		      "clients_dropped", (json_int_t)c.clients_dropped));
-	return o;
 }
 
 /* ---- keys ---- */

@@ -5,22 +5,7 @@
 #include "crypto/x509.h"
 #include "ikemsg/ikemsg.h"
 #include "agent.h"
-
-static void set(json_t *o, const char *key, json_t *v)
-{
-	json_object_set_new(o, key, v ? v : json_null());
-}
-
-static void set_int(json_t *o, const char *key, uint64_t v)
-{
-	set(o, key, json_integer((json_int_t)v));
-}
-
-/* null: never, none */
-static void set_or_null(json_t *o, const char *key, uint64_t v)
-{
-	set(o, key, v ? json_integer((json_int_t)v) : NULL);
-}
+#include "report_impl.h"
 
 /* ---- configuration ---- */
 

@@ -38,6 +38,7 @@ _braid() {
 		keys) words+=' --wireshark' ;;
 		flush) words+=' --force' ;;
 		rekey) words+=' --ike --child' ;;
+		counters) words+=' --reset' ;;
 		esac
 	else
 		case $cmd in

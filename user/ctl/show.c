@@ -387,9 +387,14 @@ static const char *drop_text(const char *reason)
 	return "";
 }
 
-static void show_counter_table(FILE *out, const char *title, const json_t *counters, bool drops)
+/* One object of counters, with how long it has counted, if that is known. */
+static void show_counter_table(FILE *out, const char *title, const json_t *data, const char *kind,
+			       bool drops)
 {
-	const char *const heads[] = { title, ">", drops ? "" : NULL, NULL };
+	const json_t *counters = json_object_get(data, kind);
+	uint64_t begin = num(json_object_get(data, "since_usec"), kind);
+	char head[96], age[UNIT_STR];
+	const char *const heads[] = { head, ">", drops ? "" : NULL, NULL };
 	struct table *t;
 	const char *key;
 	const json_t *v;
@@ -398,6 +403,8 @@ static void show_counter_table(FILE *out, const char *title, const json_t *count
 		fprintf(out, "%s: not known\n\n", title);
 		return;
 	}
+	snprintf(head, sizeof(head), "%s%s%s", title, begin ? ", for " : "",
+		 begin ? unit_age(num(data, "now_usec") - begin, age) : "");
 	t = table_new(heads);
 	json_object_foreach((json_t *)counters, key, v)
 	{
@@ -412,11 +419,10 @@ static void show_counter_table(FILE *out, const char *title, const json_t *count
 
 void show_stats(FILE *out, const json_t *data)
 {
-	show_counter_table(out, "IKE", json_object_get(data, "ike"), false);
-	show_counter_table(out, "ESP engine", json_object_get(data, "engine"), false);
-	show_counter_table(out, "Dropped by the steering programs", json_object_get(data, "drops"),
-			   true);
-	show_counter_table(out, "Control socket", json_object_get(data, "ctl"), false);
+	show_counter_table(out, "IKE", data, "ike", false);
+	show_counter_table(out, "ESP engine", data, "engine", false);
+	show_counter_table(out, "Dropped by the steering programs", data, "drops", true);
+	show_counter_table(out, "Control socket", data, "ctl", false);
 }
 
 void show_event(FILE *out, const json_t *event)

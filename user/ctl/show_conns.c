@@ -207,8 +207,11 @@ static void show_counted(FILE *out, const json_t *o)
 void show_counters(FILE *out, const json_t *data)
 {
 	const json_t *total = json_object_get(data, "total"), *c;
+	char age[UNIT_STR];
 	size_t i;
 
+	fprintf(out, "counted for %s\n",
+		unit_age(num(data, "now_usec") - num(data, "since_usec"), age));
 	if (json_is_object(total)) {
 		fputs("all\n", out);
 		show_counted(out, total);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* What is counted, of all and of each connection. */
 #include <errno.h>
+#include <string.h>
 
 #include "ike_private.h"
 
@@ -58,4 +59,17 @@ int ike_conn_counters(const struct ike *ike, const char *conn, struct ike_counte
 		return -ENOENT;
 	*ret_counters = c->tally->c;
 	return 0;
+}
+
+void ike_counters_reset(struct ike *ike)
+{
+	uint64_t held = ike->counters.fragment_octets;
+
+	memset(&ike->counters, 0, sizeof(ike->counters));
+	ike->counters.fragment_octets = held;
+	list_for_each (it, &ike->conns) {
+		struct conn *c = list_entry(it, struct conn, node);
+
+		memset(&c->tally->c, 0, sizeof(c->tally->c));
+	}
 }

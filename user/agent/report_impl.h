@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Members of answers. What is NULL is null. */
+#ifndef BRAID_AGENT_REPORT_IMPL_H
+#define BRAID_AGENT_REPORT_IMPL_H
+
+#include <stdint.h>
+
+#include <jansson.h>
+
+static inline void set(json_t *o, const char *key, json_t *v)
+{
+	json_object_set_new(o, key, v ? v : json_null());
+}
+
+static inline void set_int(json_t *o, const char *key, uint64_t v)
+{
+	set(o, key, json_integer((json_int_t)v));
+}
+
+static inline void set_str(json_t *o, const char *key, const char *v)
+{
+	set(o, key, v && v[0] ? json_string(v) : NULL);
+}
+
+/* null: never, none */
+static inline void set_or_null(json_t *o, const char *key, uint64_t v)
+{
+	set(o, key, v ? json_integer((json_int_t)v) : NULL);
+}
+
+#endif
