@@ -5,7 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "child_sa.h"
+#include "exchange.h"
 #include "ike_private.h"
+#include "parts.h"
 
 static const char *const state_names[] = {
 #define X(n) [CHILD_##n] = #n,

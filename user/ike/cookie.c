@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "ike_private.h"
+#include "parts.h"
 
 #define COOKIE_LIFE (60 * USEC_PER_SEC)
 

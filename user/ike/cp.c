@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "ike_private.h"
+#include "parts.h"
 
 static bool leased(const struct ike *ike, const struct addr *a)
 {

@@ -13,6 +13,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "child_sa.h"
+#include "exchange.h"
 #include "ike_private.h"
 
 /* ---- requester ---- */

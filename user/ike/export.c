@@ -11,7 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "child_sa.h"
+#include "exchange.h"
 #include "ike_private.h"
+#include "parts.h"
 
 enum { IMAGE_MAGIC = 0x42524b45, IMAGE_VERSION = 6, IMAGE_PACKET_MAX = IKE_MSG_MAX };
 

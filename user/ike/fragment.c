@@ -14,6 +14,7 @@
 
 #include "ikemsg/skf.h"
 #include "ike_private.h"
+#include "parts.h"
 
 enum {
 	FRAGMENTS_MAX = 64,	      /* a bit each in reassembly.have */

@@ -7,7 +7,10 @@
  */
 #include <string.h>
 
+#include "child_sa.h"
+#include "exchange.h"
 #include "ike_private.h"
+#include "parts.h"
 
 enum {
 	LOST_SPIS_SEC = 20,   /* of these notifications are looked at, and are sent, a second */

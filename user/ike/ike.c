@@ -5,7 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "exchange.h"
 #include "ike_private.h"
+#include "parts.h"
 
 static int pools_copy(const struct ike_cfg *cfg, struct pool **ret_pools)
 {

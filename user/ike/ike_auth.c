@@ -13,7 +13,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "child_sa.h"
+#include "exchange.h"
 #include "ike_private.h"
+#include "parts.h"
 
 /* Connections whose proof is tried for one IKE_AUTH: each may cost a chain of certificates. */
 enum { PROOFS_MAX = 16 };

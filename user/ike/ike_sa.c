@@ -6,7 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "child_sa.h"
+#include "exchange.h"
 #include "ike_private.h"
+#include "parts.h"
 
 static const char *const state_names[] = {
 #define X(n, shown) [IKE_##n] = #n,

@@ -3,7 +3,10 @@
 #include <string.h>
 #include <stdio.h>
 
+#include "child_sa.h"
+#include "exchange.h"
 #include "ike_private.h"
+#include "parts.h"
 
 static const char *const shown_states[] = {
 #define X(n, shown) [IKE_##n] = shown,

@@ -4,7 +4,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "child_sa.h"
+#include "exchange.h"
 #include "ike_private.h"
+#include "parts.h"
 
 enum { DELETE_SPIS_MAX = IKE_CHILDREN_MAX };
 

@@ -7,6 +7,8 @@
  * again, later each time, until the hard limit: then the SA is closed, and whoever wants it sets it
  * up again. An expired SA is not used (4301 4.4.2.1).
  */
+#include "child_sa.h"
+#include "exchange.h"
 #include "ike_private.h"
 
 enum {

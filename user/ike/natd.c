@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "ike_private.h"
+#include "parts.h"
 
 /* SHA-1( SPIi | SPIr | address | port ), SPIs as in this header: SPIr is 0 in the first request. */
 static void natd_hash(uint64_t spi_i, uint64_t spi_r, const struct udp_addr *a,

@@ -4,7 +4,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "child_sa.h"
+#include "exchange.h"
 #include "ike_private.h"
+#include "parts.h"
 
 /* An IKE SA of that connection that is coming up or up. */
 static struct ike_sa *sa_of(const struct ike *ike, const char *conn)

@@ -7,7 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "child_sa.h"
+#include "exchange.h"
 #include "ike_private.h"
+#include "parts.h"
 
 static struct out *out_new(struct ike *ike, const struct ike_sa *sa, enum ike_output_kind kind,
 			   size_t len)

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "ike_private.h"
+#include "parts.h"
 
 static bool vendor_seen(const struct ike_msg *in, const uint8_t vid[VID_OCTETS])
 {

@@ -13,6 +13,7 @@
 
 #include "crypto/auth.h"
 #include "ike_private.h"
+#include "parts.h"
 
 enum { INIT_CAS_MAX = 8 /* in the CERTREQ of IKE_SA_INIT, which anybody can ask for */ };
 

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "ike_private.h"
+#include "parts.h"
 
 enum {
 	TOKEN_OCTETS = 32,

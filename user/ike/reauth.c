@@ -10,6 +10,8 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "child_sa.h"
+#include "exchange.h"
 #include "ike_private.h"
 
 static bool in_use(const struct child_sa *c)

@@ -12,7 +12,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "child_sa.h"
+#include "exchange.h"
 #include "ike_private.h"
+#include "parts.h"
 
 /* A new IKE SA of the same family; initiator: of this exchange. */
 static struct ike_sa *successor_new(struct ike *ike, const struct ike_sa *old, bool initiator)

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "ike_private.h"
+#include "parts.h"
 
 int rxwin_open(struct ike_sa *sa, unsigned size)
 {

@@ -12,7 +12,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "child_sa.h"
+#include "exchange.h"
 #include "ike_private.h"
+#include "parts.h"
 
 /* ---- initiator ---- */
 

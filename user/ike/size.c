@@ -13,7 +13,9 @@
  */
 #include <errno.h>
 
+#include "exchange.h"
 #include "ike_private.h"
+#include "parts.h"
 
 enum {
 	SIZE_TRIES = 3,

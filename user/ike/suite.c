@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "child_sa.h"
 #include "ike_private.h"
 
 /* Used when a connection names no proposal. */

@@ -13,7 +13,9 @@
  * goes back into the heap. The cookie secret changes when it is used after its time, without a
  * timer.
  */
+#include "exchange.h"
 #include "ike_private.h"
+#include "parts.h"
 
 int timer_reserve(struct ike *ike)
 {

@@ -2,6 +2,7 @@
 /* Traffic selectors: resolving, narrowing, checking (RFC 7296 2.9, 3.13). */
 #include <string.h>
 
+#include "child_sa.h"
 #include "ike_private.h"
 
 static struct addr all_ones(uint8_t family)

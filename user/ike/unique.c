@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "ike_private.h"
+#include "parts.h"
 
 /* For the old one to end by itself, and take in what was sent on it. */
 #define REPLACE_USEC (10 * USEC_PER_SEC)

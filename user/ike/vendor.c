@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "ike_private.h"
+#include "parts.h"
 
 enum { VENDOR_OCTETS_MAX = 32 };
 

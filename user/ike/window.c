@@ -10,7 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "child_sa.h"
+#include "exchange.h"
 #include "ike_private.h"
+#include "parts.h"
 
 /* By what they want. Which exchange stands where, and where those will that are not there yet: the
  * table in README.md. */

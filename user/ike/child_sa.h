@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Child SAs: algorithms, traffic selectors, the agreement, the object (child_sa.c, suite.c, ts.c).
+ */
+#ifndef BRAID_IKE_CHILD_SA_H
+#define BRAID_IKE_CHILD_SA_H
+
+#include "ike_private.h"
+
+struct task;
+
+#define FOREACH_CHILD_STATE(X)                                                                     \
+	X(INSTALLED)                                                                               \
+	X(REKEYING)                                                                                \
+	X(REKEYED)                                                                                 \
+	X(DELETING)
+
+enum child_state {
+#define X(n) CHILD_##n,
+	FOREACH_CHILD_STATE(X)
+#undef X
+};
+
+struct child_sa {
+	struct list node;
+	struct hash_node by_id; /* ike.children */
+	struct ike_sa *sa;	/* whose it is */
+	uint32_t id, spi_in, spi_out;
+	char name[IKE_NAME_MAX];
+	enum child_state state;
+	enum child_mode mode;
+	struct suite suite;
+	bool encap;
+	bool installed; /* a CHILD_ADD went out */
+	bool replaced;	/* by a rekey of ours */
+	bool spent;	/* its CHILD_DEL too, by its lifetime; only the Delete is missing */
+	usec_t since;
+	usec_t rekey_at, ends_at; /* life.c */
+	uint8_t rekeys_tried;
+	uint64_t soft_octets, hard_octets, soft_packets, hard_packets;
+	uint8_t n_ts_local, n_ts_remote;
+	struct ike_ts *ts_local, *ts_remote; /* owned, one block */
+};
+
+/* All that two peers agreed on about a Child SA, before it exists. */
+struct child_deal {
+	const struct ike_child_cfg *cfg;
+	struct suite suite;
+	uint8_t proposal;
+	uint32_t spi_in, spi_out;
+	enum child_mode mode;
+	bool initiator; /* of the exchange */
+	bool deferred;
+	bool redundant; /* lost a collision: exists only to be deleted */
+	bool more_ts;	/* ADDITIONAL_TS_POSSIBLE */
+	bool no_tfc;	/* the peer wants no ESP_TFC_PADDING */
+	uint32_t replaces;
+	uint8_t n_ts_local, n_ts_remote;
+	struct ike_ts ts_local[IKE_TS_MAX], ts_remote[IKE_TS_MAX];
+};
+
+/* ---- child_sa.c ---- */
+
+struct child_sa *child_find(const struct ike_sa *sa, uint32_t id);
+/* Make it one of sa's, and take it away again. */
+void child_link(struct ike *ike, struct ike_sa *sa, struct child_sa *c);
+void child_free(struct child_sa *c);
+/* Copied. 0 or -ENOMEM. */
+int child_ts_set(struct child_sa *c, const struct ike_ts *local, uint8_t n_local,
+		 const struct ike_ts *remote, uint8_t n_remote);
+void child_unlink(struct ike *ike, struct child_sa *c);
+struct child_sa *child_by_name(const struct ike_sa *sa, const char *name);
+/* By the SPI the peer receives on (what its messages name), in the whole family (INF-7). */
+struct child_sa *child_by_peer_spi(const struct ike *ike, struct ike_sa *sa, uint32_t spi,
+				   struct ike_sa **ret_owner);
+void child_state(struct ike_sa *sa, struct child_sa *c, enum child_state to, const char *why);
+/* SA, TSi, TSr and mode of our offer; the SPI is reserved in t. 0 or -errno. */
+int child_offer(struct ike *ike, struct ike_sa *sa, struct task *t, const struct child_sa *rekeyed,
+		bool with_ke, struct msg_wr *m);
+void child_offer_ts(struct ike_sa *sa, struct task *t, const struct child_sa *rekeyed,
+		    struct msg_wr *m);
+/* After SINGLE_PAIR_REQUIRED: is there less to ask for? */
+bool child_single_pair(const struct ike_sa *sa, const struct task *t);
+/* The responder's answer to it. false: not within our offer. */
+bool child_answered(struct ike_sa *sa, struct task *t, const struct child_sa *rekeyed, bool with_ke,
+		    const struct ike_msg *in, struct child_deal *d);
+/* Responder: what of the peer's request is acceptable. 0, or the notify type of the refusal. */
+uint16_t child_negotiate(struct ike *ike, struct ike_sa *sa, const struct ike_msg *in,
+			 const struct child_sa *rekeyed, bool with_ke, struct child_deal *d);
+/* SA, TSi, TSr and notifications of the response. */
+void child_answer_sa(const struct child_deal *d, struct msg_wr *m);
+void child_answer_ts(const struct child_deal *d, const struct ike_msg *in, struct msg_wr *m);
+/* Keys, CHILD_ADD, the object. gir NULL: no PFS. Takes d->spi_in on success. 0 or -errno. */
+int child_install(struct ike *ike, struct ike_sa *sa, const struct child_deal *d,
+		  const struct secret *gir, const struct nonce *ni, const struct nonce *nr,
+		  struct child_sa **ret_child);
+/* CHILD_DEL (if installed): the data plane uses it no more, the peer is yet to hear of it. */
+void child_disuse(struct ike *ike, struct ike_sa *sa, struct child_sa *c);
+/* The same, and free. */
+void child_remove(struct ike *ike, struct ike_sa *sa, struct child_sa *c);
+/* Queue a Delete for it. 0 or -ENOMEM. */
+int child_close(struct ike *ike, struct ike_sa *sa, struct child_sa *c, uint32_t op,
+		const char *why);
+const char *refusal_hint(uint16_t type);
+
+/* ---- suite.c ---- */
+
+void suite_offer(struct sa_payload *out, uint8_t protocol, const struct ike_proposal *p, uint8_t n,
+		 uint8_t spi_len, uint64_t spi, bool with_ke);
+/* Responder: spi_len is 0 in IKE_SA_INIT, 8 in a rekey of the IKE SA, 4 for ESP (3.3.1); ke_hint is
+ * the group of the peer's KE payload, preferred to save a round. */
+bool suite_select(const struct sa_payload *offer, uint8_t protocol, uint8_t spi_len,
+		  const struct ike_proposal *p, uint8_t n, bool with_ke, uint16_t ke_hint,
+		  struct suite *ret_suite, uint8_t *ret_number, uint64_t *ret_spi);
+void suite_answer(struct sa_payload *out, uint8_t protocol, const struct suite *s, uint8_t number,
+		  uint8_t spi_len, uint64_t spi);
+/* Initiator: the answer must be one of our proposals with one transform per type (3.3.6). */
+bool suite_accept(const struct sa_payload *offered, const struct sa_payload *answer,
+		  struct suite *ret_suite, uint64_t *ret_spi);
+/* First group we would use, and whether a group is among ours. KE_NONE: none configured. */
+uint16_t suite_first_ke(uint8_t protocol, const struct ike_proposal *p, uint8_t n);
+bool suite_has_ke(uint8_t protocol, const struct ike_proposal *p, uint8_t n, uint16_t group);
+void suite_format(const struct suite *s, uint8_t protocol, char buf[IKE_SUITE_STR]);
+
+/* ---- ts.c ---- */
+
+/* Configured selectors with "dynamic" replaced by addresses; returns how many. */
+uint8_t ts_resolve(const struct ike_ts *cfg, uint8_t n, const struct addr *dyn, uint8_t n_dyn,
+		   struct ike_ts out[IKE_TS_MAX]);
+void ts_local(const struct ike_sa *sa, const struct ike_child_cfg *cfg,
+	      struct ike_ts out[IKE_TS_MAX], uint8_t *ret_n);
+void ts_remote(const struct ike_sa *sa, const struct ike_child_cfg *cfg,
+	       struct ike_ts out[IKE_TS_MAX], uint8_t *ret_n);
+void ts_put(struct ts_list *out, const struct ike_ts *in, uint8_t n);
+/* Intersection of what the peer proposes with ours (2.9). Returns how many; *ret_more is set if
+ * something proposed was left out. */
+uint8_t ts_narrow(const struct ts_list *peer, const struct ike_ts *own, uint8_t n,
+		  struct ike_ts out[IKE_TS_MAX], bool *ret_more);
+/* Is all of the first selector that the peer proposes in what was narrowed? */
+bool ts_keeps_first(const struct ts_list *peer, const struct ike_ts *out, uint8_t n);
+/* Each of a lies within one of b. */
+bool ts_all_within(const struct ike_ts *a, uint8_t n_a, const struct ike_ts *b, uint8_t n_b);
+/* Every selector received lies within one of ours; copies them to out. 0 = not so. */
+uint8_t ts_accept(const struct ts_list *got, const struct ike_ts *own, uint8_t n,
+		  struct ike_ts out[IKE_TS_MAX]);
+
+#endif

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Exchanges: what we want from the peer (tasks), the window they go through, and both ends of each.
+ */
+#ifndef BRAID_IKE_EXCHANGE_H
+#define BRAID_IKE_EXCHANGE_H
+
+#include "ike_private.h"
+
+/* ---- tasks: what we want from the peer; one request each ---- */
+
+enum task_kind {
+	TASK_IKE_INIT,
+	TASK_IKE_AUTH,
+	TASK_CHILD_NEW,
+	TASK_CHILD_REKEY,
+	TASK_CHILD_DELETE,
+	TASK_IKE_REKEY,
+	TASK_IKE_DELETE,
+	TASK_LIVENESS,
+	TASK_AUTH_FAILED, /* tell the responder that its AUTH did not verify (2.21.2) */
+	TASK_SIZE,	  /* does a packet of some size get there? size.c */
+	TASK_KINDS,
+};
+
+struct task {
+	struct list node; /* in ike_sa.pending or ike_sa.inflight */
+	enum task_kind kind;
+	uint32_t op;
+	uint32_t child_id;	       /* rekey, delete: the SA concerned */
+	char child_name[IKE_NAME_MAX]; /* new: name in the configuration */
+	usec_t not_before;
+	uint8_t temporary, rounds;
+	bool single_pair; /* the peer takes no more than that: the first selectors only */
+
+	/* the request on the wire */
+	uint32_t msg_id;
+	uint8_t *packet; /* owned */
+	size_t packet_len;
+	unsigned tries;
+	usec_t timeout, first_send, next_send, give_up;
+	uint16_t unprotected_error; /* seen, but not believed at once (2.21.1) */
+	bool hurried;		    /* sent again early, once: ESP came before the answer */
+	unsigned disowned_try,
+		n_disowned;   /* last of the tries answered INVALID_IKE_SPI; how many */
+	usec_t suspect_until; /* 0: none was; then: time to believe it, or not */
+
+	/* TASK_SIZE */
+	uint16_t octets; /* of the IP packet */
+	bool whole;	 /* not cut into fragments yet */
+	uint8_t whole_tries;
+
+	/* what we offered; kept until the answer */
+	struct nonce ni;
+	struct ke *ke;	   /* owned */
+	bool had_ke;	   /* an imported request whose private value is lost */
+	uint16_t ke_group; /* 0: our first choice */
+	uint32_t spi_in;   /* reserved, ours until a Child SA takes it */
+	uint64_t spi_ike;
+	/* SPIs of the peer that it deleted before we knew them: our answer may be late (INF-4) */
+	uint32_t deleted[DELETED_MAX];
+	uint8_t n_deleted;
+
+	/* the peer's simultaneous rekey of the same SA (2.8.1, 2.8.2) */
+	bool collided;
+	struct nonce coll_lowest;
+	uint64_t coll_spi;   /* own SPI of the IKE SA the peer's exchange made */
+	uint32_t coll_child; /* id of the Child SA it made */
+};
+
+enum task_end { TASK_FREE, TASK_AGAIN };
+
+/* ---- window.c ---- */
+
+struct task *task_new(struct ike_sa *sa, enum task_kind kind, uint32_t op);
+void task_free(struct ike *ike, struct task *t);
+struct task *task_find(const struct ike_sa *sa, enum task_kind kind, uint32_t child_id);
+static inline bool task_in_flight(const struct task *t)
+{
+	return t->packet;
+}
+/* The request that a response of that exchange answers, or NULL. */
+struct task *task_in_flight_as(const struct ike_sa *sa, uint32_t msg_id, uint8_t exchange);
+/* Before everything that still waits. */
+void task_first(struct ike_sa *sa, struct task *t);
+/* Take t off its list, end its operation with an event, and free it. */
+void task_end(struct ike *ike, struct ike_sa *sa, struct task *t, enum ike_event_kind kind,
+	      uint32_t child_id, const char *text);
+/* Send what the window allows. */
+void window_run(struct ike *ike, struct ike_sa *sa);
+void window_tick(struct ike *ike, struct ike_sa *sa);
+usec_t window_deadline(const struct ike_sa *sa);
+/* Forget the packet of a task that is to be built anew. */
+void task_reset_packet(struct ike_sa *sa, struct task *t);
+/* Wait after TEMPORARY_FAILURE; false: it lasted too long. */
+bool task_back_off(struct ike *ike, struct task *t);
+void window_resend(struct ike *ike, struct ike_sa *sa);
+/* ESP came for that SPI of ours, which no SA has yet. True: a request that offers it is under way.
+ */
+bool window_hurry(struct ike *ike, uint32_t spi_in);
+/* It is to be deleted: what still waits for an answer does so for three timeouts at most. */
+void window_end_soon(struct ike *ike, struct ike_sa *sa);
+/* Tell the peer of an IKE SA that we rekeyed how many requests we take, and our token. */
+void window_renew(struct ike_sa *sa);
+void window_request(struct ike *ike, struct ike_sa *sa, const struct ike_path *path, uint8_t *buf,
+		    size_t len, const struct ike_hdr *hdr);
+void window_response(struct ike *ike, struct ike_sa *sa, const struct ike_path *path, uint8_t *buf,
+		     size_t len, const struct ike_hdr *hdr);
+
+/* ---- exchanges ---- */
+
+enum after { AFTER_ANSWER, AFTER_CLOSE, AFTER_DROP };
+
+/* What each kind of task puts into its request and does with the response. */
+struct task_ops {
+	const char *name;
+	uint8_t exchange;
+	int (*build)(struct ike *ike, struct ike_sa *sa, struct task *t, struct msg_wr *m);
+	enum task_end (*done)(struct ike *ike, struct ike_sa *sa, struct task *t,
+			      const struct ike_msg *in, const struct ike_path *path);
+};
+extern const struct task_ops task_ops[TASK_KINDS];
+
+void sa_init_request(struct ike *ike, const struct ike_path *path, const uint8_t *buf, size_t len);
+bool sa_init_elsewhere(struct ike *ike, struct ike_sa *sa, struct task *t);
+int sa_init_build(struct ike *ike, struct ike_sa *sa, struct task *t, struct msg_wr *m);
+void sa_init_response(struct ike *ike, struct ike_sa *sa, const struct ike_path *path,
+		      const uint8_t *buf, size_t len);
+/* For an IKE SA that is not here. */
+void sa_init_stray(struct ike *ike, const struct ike_path *path, const struct ike_hdr *h);
+void sa_init_bad_version(struct ike *ike, const struct ike_path *path, const struct ike_hdr *h);
+
+int auth_build(struct ike *ike, struct ike_sa *sa, struct task *t, struct msg_wr *m);
+enum task_end auth_done(struct ike *ike, struct ike_sa *sa, struct task *t,
+			const struct ike_msg *in, const struct ike_path *path);
+enum after auth_request(struct ike *ike, struct ike_sa *sa, const struct ike_msg *in,
+			const struct ike_path *path, struct msg_wr *m);
+
+enum after create_child_request(struct ike *ike, struct ike_sa *sa, const struct ike_msg *in,
+				const struct ike_path *path, struct msg_wr *m);
+int child_new_build(struct ike *ike, struct ike_sa *sa, struct task *t, struct msg_wr *m);
+/* The peer has an SA we cannot use: no answer to a response, but a Delete for our SPI (2.21). */
+void child_undo(struct ike *ike, struct ike_sa *sa, struct task *t, const struct ike_msg *in);
+enum task_end child_new_done(struct ike *ike, struct ike_sa *sa, struct task *t,
+			     const struct ike_msg *in, const struct ike_path *path);
+/* Rekey of the IKE SA: rekey.c */
+enum after ike_rekey_request(struct ike *ike, struct ike_sa *sa, const struct ike_msg *in,
+			     struct msg_wr *m);
+int ike_rekey_build(struct ike *ike, struct ike_sa *sa, struct task *t, struct msg_wr *m);
+enum task_end ike_rekey_done(struct ike *ike, struct ike_sa *sa, struct task *t,
+			     const struct ike_msg *in, const struct ike_path *path);
+/* Our rekey came to nothing, but the peer's simultaneous one made a new IKE SA: go on with that. */
+bool ike_rekey_yield(struct ike *ike, struct ike_sa *sa, struct task *t);
+
+enum after informational_request(struct ike *ike, struct ike_sa *sa, const struct ike_msg *in,
+				 const struct ike_path *path, struct msg_wr *m);
+int child_delete_build(struct ike *ike, struct ike_sa *sa, struct task *t, struct msg_wr *m);
+enum task_end child_delete_done(struct ike *ike, struct ike_sa *sa, struct task *t,
+				const struct ike_msg *in, const struct ike_path *path);
+int ike_delete_build(struct ike *ike, struct ike_sa *sa, struct task *t, struct msg_wr *m);
+enum task_end ike_delete_done(struct ike *ike, struct ike_sa *sa, struct task *t,
+			      const struct ike_msg *in, const struct ike_path *path);
+int liveness_build(struct ike *ike, struct ike_sa *sa, struct task *t, struct msg_wr *m);
+enum task_end liveness_done(struct ike *ike, struct ike_sa *sa, struct task *t,
+			    const struct ike_msg *in, const struct ike_path *path);
+int auth_failed_build(struct ike *ike, struct ike_sa *sa, struct task *t, struct msg_wr *m);
+enum task_end auth_failed_done(struct ike *ike, struct ike_sa *sa, struct task *t,
+			       const struct ike_msg *in, const struct ike_path *path);
+
+/* size.c */
+int size_build(struct ike *ike, struct ike_sa *sa, struct task *t, struct msg_wr *m);
+enum task_end size_done(struct ike *ike, struct ike_sa *sa, struct task *t,
+			const struct ike_msg *in, const struct ike_path *path);
+/* Its time is over: shall it be sent as it is once more? Else it is cut. */
+bool size_again(const struct ike_sa *sa, const struct task *t);
+/* It is the only one that wants to know whether the peer lives: not reason enough to give up. */
+bool size_patient(const struct ike_sa *sa, const struct task *t);
+
+#endif

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Concerns that ride on exchanges: what each puts into which message and makes of it. The table is
+ * in parts.c. */
+#ifndef BRAID_IKE_PARTS_H
+#define BRAID_IKE_PARTS_H
+
+#include "ike_private.h"
+
+struct task;
+
+enum place {
+	AT_INIT_REQUEST = 1 << 0,
+	AT_INIT_RESPONSE = 1 << 1,
+	AT_AUTH_REQUEST = 1 << 2,
+	AT_AUTH_RESPONSE = 1 << 3,
+	AT_INFO_REQUEST = 1 << 4,
+	AT_INFO_RESPONSE = 1 << 5,
+	AT_REKEY_RESPONSE = 1 << 6, /* of the IKE SA; sa is the new one */
+};
+
+struct part_ctx {
+	struct ike *ike;
+	struct ike_sa *sa;
+	enum place place;
+	const struct ike_msg *in;    /* request being answered, or message being processed */
+	const struct ike_path *path; /* it came on, or goes out on */
+	struct msg_wr *m;	     /* build */
+	uint16_t cp_error;	     /* notify type, 0 = none */
+	uint8_t cp_requested;
+};
+
+void parts_build(struct part_ctx *c);
+void parts_process(struct part_ctx *c);
+
+/* natd.c */
+void natd_build(struct part_ctx *c);
+void natd_process(struct part_ctx *c);
+/* Go to port 4500 for IKE_AUTH (2.23). */
+void natd_float(struct ike_sa *sa);
+/* An authenticated new message came on path: dynamic update, if 2.23 allows it. */
+void natd_seen(struct ike *ike, struct ike_sa *sa, const struct ike_path *path);
+bool path_marker(const struct ike_path *path);
+/* When a NAT keepalive is due if nothing else is sent; then it is sent. */
+usec_t natd_keepalive_at(const struct ike_sa *sa);
+void natd_keepalive(struct ike *ike, struct ike_sa *sa);
+
+/* proof.c: how the two sides prove their identities in IKE_AUTH. */
+void hashes_build(struct part_ctx *c);
+void hashes_process(struct part_ctx *c);
+void certreq_build(struct part_ctx *c);
+void certreq_process(struct part_ctx *c);
+/* Our ID, certificates and AUTH. certreqs: payloads that ask for certificates may be in it. 0, or
+ * -errno with why. */
+int proof_put(struct ike_sa *sa, bool initiator, const struct ike_msg *certreqs, struct msg_wr *m,
+	      char why[WHY_MAX]);
+/* Does the peer prove its ID the way that connection wants it? false with why: a clause. how: what
+ * convinced us. */
+bool proof_check(struct ike *ike, const struct ike_sa *sa, const struct ike_conn_cfg *c,
+		 bool of_initiator, const struct ike_msg *in, char why[WHY_MAX]);
+
+/* cp.c */
+void cp_build(struct part_ctx *c);
+void cp_process(struct part_ctx *c);
+void cp_release(struct ike *ike, uint64_t family);
+void cp_clear(struct ike *ike);
+bool cp_restore(struct ike *ike, uint64_t family, const struct addr *a);
+
+/* vendor.c */
+void vendors_process(struct part_ctx *c);
+uint8_t vendors_look(const struct ike_sa *sa, char out[IKE_VENDORS_MAX][IKE_VENDOR_STR]);
+
+/* unique.c */
+void initial_contact_build(struct part_ctx *c);
+void unique_process(struct part_ctx *c);
+/* May this peer, authenticated by that request, have another IKE SA? */
+bool unique_admits(const struct ike *ike, const struct ike_sa *sa, const struct ike_msg *in);
+
+/* rxwindow.c */
+void rxwin_build(struct part_ctx *c);
+void rxwin_process(struct part_ctx *c);
+/* Take that many requests at a time from now on. 0 or -ENOMEM. */
+int rxwin_open(struct ike_sa *sa, unsigned size);
+void rxwin_clear(struct ike_sa *sa);
+/* A request that may be executed. Afterwards it is rxwin_taken. */
+bool rxwin_new(const struct ike_sa *sa, uint32_t msg_id);
+void rxwin_taken(struct ike_sa *sa, uint32_t msg_id);
+/* What it was answered with, or NULL. */
+struct response_cache *rxwin_answered(struct ike_sa *sa, uint32_t msg_id);
+/* Takes buf. */
+void rxwin_answer(struct ike_sa *sa, uint32_t msg_id, const uint8_t *hash, uint8_t *buf,
+		  size_t len);
+
+/* fragment.c */
+void frag_build(struct part_ctx *c);
+void frag_process(struct part_ctx *c);
+/* WHOLE: as one datagram however long; SMALL: in fragments, two at least. */
+enum frag_how { FRAG_USUAL, FRAG_WHOLE, FRAG_SMALL };
+/* A message, or all its fragments one after the other, into ike->sealed. Octets, or 0. */
+size_t frag_seal(struct ike *ike, struct ike_sa *sa, const struct ike_hdr *hdr, enum frag_how how,
+		 uint8_t first, const uint8_t *inner, size_t len);
+/* Octets of an IP packet on the IKE SA's path that are not of the IKE message. */
+size_t frag_around(const struct ike_sa *sa);
+/* Before it is decrypted: may it be of use? Counts what is not. */
+bool frag_wanted(struct ike *ike, struct ike_sa *sa, const struct ike_msg *in);
+/* An authentic fragment. 0: it was the last one missing; *in becomes the whole message's with
+ * nothing decoded yet but the header, hash (of this datagram) that of fragment 1, ret_inner its
+ * payloads, good until the next call. -EAGAIN: more are missing; -ENOBUFS: too much. */
+int frag_take(struct ike *ike, struct ike_sa *sa, struct ike_msg *in, uint8_t *hash,
+	      const uint8_t *text, size_t len, uint8_t **ret_inner, size_t *ret_len);
+/* An authentic first fragment, of a request that was answered: the peer may cut it anew for a
+ * smaller MTU, and still wants its answer (7383 2.6). buf is decrypted. */
+bool frag_repeats(struct ike_sa *sa, uint8_t *buf, size_t len);
+/* That message is dealt with, or all are. */
+void frag_done(struct ike *ike, struct ike_sa *sa, const struct ike_hdr *h);
+void frag_clear(struct ike *ike, struct ike_sa *sa);
+void frag_tick(struct ike *ike, struct ike_sa *sa);
+usec_t frag_deadline(const struct ike_sa *sa);
+
+/* hints.c: an unprotected message that is no answer to IKE_SA_INIT; sa: that of its header, or
+ * NULL. False: nothing that is looked at. */
+bool hint_receive(struct ike *ike, struct ike_sa *sa, const uint8_t *buf, size_t len);
+bool hint_spi_pending(const struct ike *ike, uint64_t own_spi);
+/* The peer said of that request again and again that it does not know the IKE SA, and no more. */
+bool hint_disowned_long(const struct ike *ike, const struct task *t);
+
+/* qcd.c */
+void qcd_build(struct part_ctx *c);
+void qcd_process(struct part_ctx *c);
+/* The peer's token. Copied; 0, -EINVAL, -ENOMEM. */
+int qcd_keep(struct ike_sa *sa, const uint8_t *p, size_t len);
+void qcd_forget(struct ike_sa *sa);
+/* What is said besides INVALID_IKE_SPI to a request with that header. */
+void qcd_answer(const struct ike *ike, const struct ike_hdr *h, struct msg_wr *m);
+/* Does an unprotected message hold the token of the peer? */
+bool qcd_proves(const struct ike_sa *sa, const struct ike_msg *in);
+
+/* cookie.c: 0 with COOKIE_OCTETS written, or -EIO */
+int cookie_make(struct ike *ike, const struct ike_msg *in, const struct ike_path *path,
+		uint8_t out[COOKIE_OCTETS]);
+bool cookie_valid(struct ike *ike, const struct ike_msg *in, const struct ike_path *path,
+		  const struct notify *n);
+
+#endif
