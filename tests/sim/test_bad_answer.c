@@ -250,6 +250,7 @@ enum oddity {
 	LONG_SPI,
 	RESERVED_SPI,
 	WIDER,
+	NARROWER,
 	MANY_SELECTORS,
 	NO_SELECTOR,
 	TRANSPORT,
@@ -268,6 +269,8 @@ static void put_selectors(uint8_t type, const struct ts_list *from, enum oddity 
 			l.ts[l.n] = from->ts[0];
 	if (odd == WIDER)
 		l.ts[0].last.b[1]++;
+	if (odd == NARROWER)
+		l.ts[0].last = l.ts[0].first;
 	msg_put_ts(&w, type, &l);
 }
 
@@ -373,38 +376,118 @@ Test(bad_answer, rekey_asks_for_what_is_in_use)
 	cr_assert(addr_equal(&d->e[DUO_I].child.ts_local[0].last, &asked.tsi.ts[0].last));
 }
 
-/* The same for an IKE SA: [PRO-3] [PRO-4] [PRO-11] [REK-14] */
+/* The peer narrows what it may not: the new SA goes, the old one keeps its packets, and it is tried
+ * again until the lifetime of the old one is over. [TS-8] */
+Test(bad_answer, rekey_narrowed)
+{
+	teardown();
+	d = new_duo();
+	d->side[DUO_I].child.time = (struct ike_life){ 100 * USEC_PER_SEC, 110 * USEC_PER_SEC, 0 };
+	cr_assert_eq(duo_start(d), 0);
+	cr_assert(duo_establish(d));
+	duo_wait(d, 100 * USEC_PER_SEC);
+	for (unsigned i = 0; i < 3; i++) {
+		take_request(CREATE_CHILD_SA);
+		put_child(NARROWER);
+		answer();
+		cr_assert_eq(d->e[DUO_I].failures, 1 + i);
+		cr_assert(strstr(d->e[DUO_I].failure, "narrowed"), "%s", d->e[DUO_I].failure);
+		assert_up();
+		take_request(INFORMATIONAL);
+		cr_assert_eq(asked.n_deletes, 1, "of the new one");
+		answer();
+		duo_wait(d, (UINT64_C(3) << i) * USEC_PER_SEC / 2);
+	}
+	d->n = 0;
+	duo_wait(d, 10 * USEC_PER_SEC);
+	cr_assert_eq(d->e[DUO_I].child_dels, 1, "its lifetime is over");
+}
+
+/* ---- an IKE SA that was not offered ---- */
+
+enum ike_oddity {
+	FINE,
+	NO_KE,
+	OTHER_GROUP,
+	SHORT_KE,
+	NONE,
+	NO_SPI,
+	ZERO_SPI,
+	TWO_PRFS,
+	WITHOUT_NONCE,
+	IKE_ODDITIES
+};
+
+static void put_ike(enum ike_oddity odd)
+{
+	struct sa_payload sa = asked.sa;
+	struct proposal *p = &sa.p[0];
+	uint8_t ke[32] = { 9 };
+
+	p->spi = odd == ZERO_SPI ? 0 : 0x1234567812345678;
+	p->spi_len = odd == NO_SPI ? 0 : 8;
+	if (odd == TWO_PRFS)
+		p->transforms[p->n_transforms++] =
+			(struct transform){ .type = TRANSFORM_PRF, .id = PRF_HMAC_SHA2_256 };
+	for (unsigned i = 0; i < p->n_transforms; i++)
+		if (p->transforms[i].type == TRANSFORM_KE && odd == NONE)
+			p->transforms[i].id = KE_NONE;
+	msg_put_sa(&w, &sa);
+	if (odd != WITHOUT_NONCE)
+		msg_put_nonce(&w, "0123456789abcdef0123456789abcdef", 32);
+	if (odd != NO_KE && odd != NONE)
+		msg_put_ke(&w, odd == OTHER_GROUP ? KE_ECP_256 : KE_X25519, ke,
+			   odd == SHORT_KE ? 31 : 32);
+}
+
+/* [PRO-3] [PRO-4] [PRO-11] [REK-14] */
 Test(bad_answer, ike_beyond_the_offer)
 {
-	enum { FINE, NO_KE, OTHER_GROUP, SHORT_KE, NONE, NO_SPI, ZERO_SPI, TWO_PRFS, CASES };
-
-	for (int what = FINE; what < CASES; what++) {
-		struct sa_payload sa;
-		struct proposal *p;
-		uint8_t ke[32] = { 9 };
-
+	for (enum ike_oddity odd = FINE; odd < IKE_ODDITIES; odd++) {
 		ask_ike_rekey();
-		sa = asked.sa;
-		p = &sa.p[0];
-		p->spi = what == ZERO_SPI ? 0 : 0x1234567812345678;
-		p->spi_len = what == NO_SPI ? 0 : 8;
-		if (what == TWO_PRFS)
-			p->transforms[p->n_transforms++] =
-				(struct transform){ .type = TRANSFORM_PRF,
-						    .id = PRF_HMAC_SHA2_256 };
-		for (unsigned i = 0; i < p->n_transforms; i++)
-			if (p->transforms[i].type == TRANSFORM_KE && what == NONE)
-				p->transforms[i].id = KE_NONE;
-		msg_put_sa(&w, &sa);
-		msg_put_nonce(&w, "0123456789abcdef0123456789abcdef", 32);
-		if (what != NO_KE && what != NONE)
-			msg_put_ke(&w, what == OTHER_GROUP ? KE_ECP_256 : KE_X25519, ke,
-				   what == SHORT_KE ? 31 : 32);
+		put_ike(odd);
 		answer();
-		cr_assert_eq(d->e[DUO_I].failures, what != FINE, "case %d", what);
-		cr_assert_eq(ike_sa_count(d->e[DUO_I].ike), what == FINE ? 2 : 1);
+		cr_assert_eq(d->e[DUO_I].failures, odd != FINE, "case %d", (int)odd);
+		cr_assert_eq(ike_sa_count(d->e[DUO_I].ike), odd == FINE ? 2 : 1);
 		cr_assert_eq(duo_count(d, DUO_I, "ESTABLISHED"), 1);
 		cr_assert_eq(d->e[DUO_I].child_dels, 0);
+		teardown();
+		setup();
+	}
+}
+
+/* The peer has a new IKE SA then, and the Child SAs with it, and this side cannot speak on it: not
+ * left at that. Tried again, and after three times authenticated anew, beside what there is.
+ * [PRO-11] [REK-17] [REK-20] */
+Test(bad_answer, unusable_ike_rekeys_end_in_a_new_ike_sa)
+{
+	for (enum ike_oddity odd = FINE + 1; odd < IKE_ODDITIES; odd++) {
+		uint64_t spi = 0;
+
+		ask_ike_rekey();
+		for (unsigned i = 0; i < 3; i++) {
+			if (i)
+				take_request(CREATE_CHILD_SA);
+			cr_assert_neq(asked.sa.p[0].spi, spi, "it is another attempt");
+			spi = asked.sa.p[0].spi;
+			put_ike(odd);
+			answer();
+			cr_assert_eq(d->e[DUO_I].failures, 1 + i, "case %d", (int)odd);
+			cr_assert_eq(d->n, 0);
+			assert_up();
+			duo_wait(d, (UINT64_C(3) << i) * USEC_PER_SEC / 2);
+		}
+		cr_assert_eq(d->n, 1);
+		cr_assert_eq(d->wire[0].buf[18], IKE_SA_INIT);
+		cr_assert(duo_settle(d));
+		cr_assert_eq(duo_count(d, DUO_I, "ESTABLISHED"), 1);
+		cr_assert_eq(d->e[DUO_I].child_adds, 2);
+		cr_assert_eq(d->e[DUO_I].failures, 3);
+		/* side 1 missed requests of the old one, whose Delete is given up */
+		for (unsigned i = 0; i < 10; i++)
+			duo_wait(d, USEC_PER_SEC);
+		cr_assert_eq(d->e[DUO_I].child_dels, 1);
+		cr_assert_eq(ike_sa_count(d->e[DUO_I].ike), 1);
 		teardown();
 		setup();
 	}

@@ -173,6 +173,30 @@ Test(bad_peer, unknown_but_harmless)
 	assert_up();
 }
 
+/* Exchanges we do not know, private ones too: an answer, lest the peer's window stay shut, and
+ * nothing else. */
+Test(bad_peer, unknown_exchange)
+{
+	static const uint8_t types[] = { 0, 33, 38, 43, 44, 240, 255 };
+
+	for (unsigned i = 0; i < sizeof(types); i++) {
+		request();
+		msg_put_notify(&w, 0, NULL, 0, 60000, "x", 1);
+		cr_assert(ask(types[i]), "type %u", types[i]);
+		assert_answer_empty();
+		assert_up();
+	}
+}
+
+/* One we know, at a time when it means nothing. */
+Test(bad_peer, ike_auth_again)
+{
+	msg_put_notify(&w, 0, NULL, 0, 60000, "x", 1);
+	cr_assert(ask(IKE_AUTH));
+	assert_answer_only(N_INVALID_SYNTAX);
+	assert_down();
+}
+
 /* More notifications than are kept. [VUL-28] */
 Test(bad_peer, many_notifications)
 {

@@ -368,6 +368,28 @@ Test(reauth, among_rekeys)
 	}
 }
 
+/* It is due while a rekey waits for its answer: then it waits too, and the clock is not asked for
+ * without end. */
+Test(reauth, during_a_rekey)
+{
+	struct sim *s = reauths(89);
+	struct ike_sa_info before = info(s, A);
+
+	sim_run(s, before.reauth_at - s->now - USEC_PER_SEC);
+	s->cut[B] = true;
+	cr_assert_eq(ike_rekey(s->side[A].ike, "c", NULL, 9, s->now), 0);
+	for (unsigned i = 0; i < 5; i++) {
+		sim_run(s, USEC_PER_SEC);
+		cr_assert_gt(ike_deadline(s->side[A].ike), s->now);
+		cr_assert_eq(ike_sa_count(s->side[A].ike), 1);
+	}
+	s->cut[B] = false;
+	sim_run(s, 60 * USEC_PER_SEC);
+	sound(s, 2);
+	cr_assert_gt(info(s, A).reauth_at, before.reauth_at + 60 * USEC_PER_SEC);
+	sim_free(s);
+}
+
 /* The secret has changed: tried again until the authentication is too old, then it ends. */
 Test(reauth, refused)
 {

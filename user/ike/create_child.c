@@ -176,6 +176,14 @@ static bool deleted_already(const struct task *t, uint32_t spi)
 	return false;
 }
 
+/* "the new SA MUST NOT have narrower selectors than the original": packets that went through would
+ * not any more (2.9.2). */
+static bool narrower(const struct child_sa *old, const struct child_deal *d)
+{
+	return !ts_all_within(old->ts_local, old->n_ts_local, d->ts_local, d->n_ts_local) ||
+	       !ts_all_within(old->ts_remote, old->n_ts_remote, d->ts_remote, d->n_ts_remote);
+}
+
 static int agree(struct ike *ike, struct ike_sa *sa, struct task *t, struct child_sa *old,
 		 const struct ike_msg *in, struct child_sa **ret_child)
 {
@@ -192,6 +200,8 @@ static int agree(struct ike *ike, struct ike_sa *sa, struct task *t, struct chil
 	if (t->had_ke || !in->has_nonce || !nonce_set(&nr, in->nonce) ||
 	    !child_answered(sa, t, old, true, in, &d))
 		return -EBADMSG;
+	if (old && narrower(old, &d))
+		return -ERANGE;
 	d.redundant = lost_collision(t, &nr) || deleted_already(t, d.spi_out);
 	if (d.suite.ke) {
 		if (!t->ke || !in->has_ke || in->ke_group != d.suite.ke ||
@@ -250,8 +260,10 @@ enum task_end child_new_done(struct ike *ike, struct ike_sa *sa, struct task *t,
 	ret = agree(ike, sa, t, old, in, &child);
 	if (ret) {
 		snprintf(why, sizeof(why), "%s failed: %s", task_ops[t->kind].name,
-			 ret == -EBADMSG ? "the peer's answer is not within our offer"
-					 : strerror(-ret));
+			 ret == -EBADMSG  ? "the peer's answer is not within our offer"
+			 : ret == -ERANGE ? "the peer narrowed the traffic selectors in use, which "
+					    "a rekey must not; the old one stays until its end"
+					  : strerror(-ret));
 		child_undo(ike, sa, t, in);
 		return failed(ike, sa, t, old, why);
 	}
@@ -420,6 +432,11 @@ static enum after child_request(struct ike *ike, struct ike_sa *sa, const struct
 	}
 	if (refusal)
 		return refuse(sa, m, refusal, NULL, 0);
+	if (old && narrower(old, &d))
+		log_ike(sa, LOG_WARN_,
+			"the peer rekeys Child SA %s with narrower traffic selectors than are in "
+			"use: packets beyond them are dropped from now on",
+			old->name);
 	d.replaces = old ? old->id : 0;
 	d.deferred = old != NULL; /* keep sending on the old one for now (2.8) */
 	ret = answer_child(ike, sa, in, old, &d, m);

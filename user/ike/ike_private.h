@@ -364,6 +364,9 @@ void ike_sa_touch(struct ike_sa *sa);
 void life_ike_start(struct ike *ike, struct ike_sa *sa);
 void life_auth_start(struct ike *ike, struct ike_sa *sa); /* the same, and authenticated */
 void life_child_start(struct ike *ike, struct child_sa *c, const struct ike_child_cfg *cfg);
+/* The peer's answer to our rekey of the IKE SA cannot be used, though it has a new one by it: tried
+ * again whether the rekey was due or somebody's wish. */
+void life_rekey_unusable(struct ike *ike, struct ike_sa *sa);
 void life_tick(struct ike *ike, struct ike_sa *sa);
 usec_t life_deadline(const struct ike_sa *sa);
 

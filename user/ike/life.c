@@ -5,7 +5,9 @@
  * use, the first with a random part, so that two ends with the same configuration seldom rekey at
  * once, and many SAs made together not in one instant. A rekey that comes to nothing is tried
  * again, later each time, until the hard limit: then the SA is closed, and whoever wants it sets it
- * up again. An expired SA is not used (4301 4.4.2.1).
+ * up again. An expired SA is not used (4301 4.4.2.1). Where the peer takes no rekey of the IKE SA,
+ * or answers it with nothing of use, its I authenticates anew beside it before that (1.3, 2.8); R
+ * cannot.
  */
 #include "child_sa.h"
 #include "exchange.h"
@@ -14,6 +16,7 @@
 enum {
 	RETRY_SEC = 1,	     /* after a rekey that came to nothing; doubled each time */
 	RETRY_SHIFT_MAX = 6, /* up to 64 s */
+	REKEYS_MAX = 3,	     /* of the IKE SA in a row; then it is authenticated anew */
 	END_SEC = 5,	     /* for the answer to the Delete of an IKE SA whose time is over */
 };
 
@@ -144,6 +147,49 @@ static void ike_end(struct ike *ike, struct ike_sa *sa)
 	ike_sa_touch(sa);
 }
 
+static bool busy(const struct ike_sa *sa)
+{
+	return task_find(sa, TASK_IKE_REKEY, 0) || task_find(sa, TASK_IKE_DELETE, 0);
+}
+
+void life_rekey_unusable(struct ike *ike, struct ike_sa *sa)
+{
+	if (!sa->rekeys_tried)
+		sa->rekey_at = retry_at(ike, sa, &sa->rekeys_tried);
+}
+
+static void ike_reauth(struct ike *ike, struct ike_sa *sa)
+{
+	if (sa->role_i && sa->rekey_at <= ike->now && sa->rekeys_tried >= REKEYS_MAX &&
+	    !sa->reauths_tried && sa->n_children && !busy(sa)) {
+		log_ike(sa, LOG_WARN_, "%u rekeys of the IKE SA came to nothing", sa->rekeys_tried);
+		sa->reauth_at = ike->now;
+	}
+	if (sa->reauth_at > ike->now)
+		return;
+	if (busy(sa)) {
+		sa->reauth_at = ike->now + RETRY_SEC * USEC_PER_SEC;
+		return;
+	}
+	sa->reauth_at = retry_at(ike, sa, &sa->reauths_tried);
+	reauth_start(ike, sa); /* no memory: tried again like a refusal */
+}
+
+static void ike_rekey_due(struct ike *ike, struct ike_sa *sa)
+{
+	if (sa->rekey_at > ike->now)
+		return;
+	if (sa->reauths_tried) {
+		/* one after the other: the new IKE SA is not to miss a third one */
+		sa->rekey_at = USEC_NEVER;
+	} else if (busy(sa)) {
+		sa->rekey_at = ike->now + RETRY_SEC * USEC_PER_SEC;
+	} else {
+		sa->rekey_at = retry_at(ike, sa, &sa->rekeys_tried);
+		task_new(sa, TASK_IKE_REKEY, 0); /* no memory: tried again like a refusal */
+	}
+}
+
 static bool has_lifetime(const struct ike_sa *sa)
 {
 	return sa->state == IKE_ESTABLISHED || sa->state == IKE_DELETING;
@@ -161,21 +207,8 @@ void life_tick(struct ike *ike, struct ike_sa *sa)
 		child_tick(ike, sa, list_entry(it, struct child_sa, node));
 	if (sa->state != IKE_ESTABLISHED)
 		return;
-	if (sa->reauth_at <= ike->now && !task_find(sa, TASK_IKE_REKEY, 0) &&
-	    !task_find(sa, TASK_IKE_DELETE, 0)) {
-		sa->reauth_at = retry_at(ike, sa, &sa->reauths_tried);
-		reauth_start(ike, sa); /* no memory: tried again like a refusal */
-	}
-	/* one after the other: the new IKE SA is not to miss a third one */
-	if (sa->rekey_at > ike->now)
-		return;
-	if (sa->reauths_tried && sa->rekey_at != USEC_NEVER) {
-		sa->rekey_at = USEC_NEVER;
-		return;
-	}
-	sa->rekey_at = retry_at(ike, sa, &sa->rekeys_tried);
-	if (!task_find(sa, TASK_IKE_REKEY, 0) && !task_find(sa, TASK_IKE_DELETE, 0))
-		task_new(sa, TASK_IKE_REKEY, 0); /* no memory: tried again like a refusal */
+	ike_reauth(ike, sa);
+	ike_rekey_due(ike, sa);
 }
 
 usec_t life_deadline(const struct ike_sa *sa)

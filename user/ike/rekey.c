@@ -141,8 +141,10 @@ static enum task_end rekey_refused(struct ike *ike, struct ike_sa *sa, struct ta
 	out_event(ike, sa, IKE_EV_FAILED, 0, t->op, "peer %s refused to rekey the IKE SA: %s%s",
 		  udp_addr_format(&sa->path.remote, peer),
 		  err ? notify_name(err->type) : "the answer is not within our offer",
-		  err ? refusal_hint(err->type) : "");
+		  err ? refusal_hint(err->type) : "; tried again, then authenticated anew");
 	ike_sa_blame(sa, IKE_FAIL_OTHER, 0);
+	if (!err)
+		life_rekey_unusable(ike, sa);
 	if (err && err->type == N_TEMPORARY_FAILURE && !task_new(sa, TASK_IKE_DELETE, 0))
 		ike_sa_close(ike, sa, false, "out of memory");
 	return TASK_FREE;

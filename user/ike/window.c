@@ -617,18 +617,35 @@ static void respond(struct ike *ike, struct ike_sa *sa, const struct ike_path *p
 		count_error(ike, sa, m->error, true);
 }
 
+/* What an authenticated peer asks in a way of its own is well-formed for all we know, and
+ * INVALID_SYNTAX would end what works (2.21.3); without an answer the peer's window would stay shut
+ * until it gives the IKE SA up. So there is one, with nothing in it: nothing was done. */
+static enum after unknown_exchange(const struct ike_sa *sa, const struct ike_msg *in)
+{
+	log_ike(sa, LOG_INFO_, "the peer began an exchange of the unknown type %u: answered empty",
+		in->hdr.exchange);
+	return AFTER_ANSWER;
+}
+
 static enum after dispatch(struct ike *ike, struct ike_sa *sa, const struct ike_msg *in,
 			   const struct ike_path *path, struct msg_wr *m)
 {
-	for (unsigned i = 0; i < sizeof(exchanges) / sizeof(exchanges[0]); i++)
-		if (exchanges[i].type == in->hdr.exchange && exchanges[i].states & 1u << sa->state)
+	bool known = false;
+
+	for (unsigned i = 0; i < sizeof(exchanges) / sizeof(exchanges[0]); i++) {
+		if (exchanges[i].type != in->hdr.exchange)
+			continue;
+		if (exchanges[i].states & 1u << sa->state)
 			return exchanges[i].request(ike, sa, in, path, m);
-	if (sa->state != IKE_ESTABLISHED)
+		known = true;
+	}
+	if (sa->state == IKE_HALF_OPEN || (known && sa->state != IKE_ESTABLISHED))
 		return AFTER_DROP;
-	/* an exchange we do not know, from an authenticated peer (2.21.3) */
+	if (!known)
+		return unknown_exchange(sa, in);
 	msg_put_notify(m, PROTO_NONE, NULL, 0, N_INVALID_SYNTAX, NULL, 0);
-	snprintf(sa->why, sizeof(sa->why),
-		 "the peer sent exchange type %u, which has no place here", in->hdr.exchange);
+	snprintf(sa->why, sizeof(sa->why), "the peer sent %s, which has no place here any more",
+		 exchange_name(in->hdr.exchange));
 	return AFTER_CLOSE;
 }
 
