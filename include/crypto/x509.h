@@ -120,7 +120,7 @@ size_t trust_count(const struct trust *t);
 const struct cert *trust_cert(const struct trust *t, size_t i);
 size_t trust_crls(const struct trust *t);
 size_t trust_responses(const struct trust *t);
-bool trust_asks_status(const struct trust *t);		      /* its policy is not off */
+enum crl_policy trust_policy(const struct trust *t);
 const uint8_t *trust_key_id(const struct trust *t, size_t i); /* CERT_KEY_ID_OCTETS */
 /* May the owner of that end certificate sign for IKE, now (seconds since 1970)? more: n further
  * certificates and OCSP responses the peer sent, which are only used if they verify. 0, or

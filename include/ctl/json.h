@@ -62,16 +62,22 @@
  *   "tx_packets","tx_octets","rx_packets","rx_octets","attach":"tc","attach_why":"..."}]}
  *
  * conns  "conn" optional. {"now_usec","conns":[{"name":"home","local_addrs":[],"remote_addrs":[],
- *   "remote_port":500,"local":{"id","auth":"psk"|"pubkey","certs":["CN=u"]},
- *   "remote":{"id"|null,"auth","cacerts":["CN=CA"],"crls":0,"key_types":["rsa"],"key_bits_min"|null},
- *   "proposals":["aes256gcm16-prfsha256-ecp256"],"vips":[],"pools":["p"],"multipath":true,
+ *   "remote_port":500,"local":{"id","id_type":"FQDN","auth":"psk"|"pubkey","hashes":["sha256"],
+ *   "rsa_padding":"pss"|"pkcs1"|null,"certs":["CN=u"]},
+ *   "remote":{"id"|null,"id_type"|null,"auth","hashes","rsa_padding","key_types":["rsa"],
+ *     "key_bits_min"|null,"cacerts":["CN=CA"],"certs":["CN=u"],"revocation":"relaxed"|null,"crls":0,
+ *     "ocsp_responses":0},
+ *   "proposals":["aes256gcm16-prfsha256-ecp256"],"vips":[],"pools":["p"],
+ *   "pool_addrs":["10.3.0.1-10.3.0.254"],"multipath":true,
  *   "encap":true,"ocsp":"reply","unique":"no","window":1,"fragmentation":"yes"|"no"|"force","fragment_size"|null,
  *   "rekey_time_usec"|null,"reauth_time_usec"|null,"over_time_usec"|null,"rand_time_usec"|null,
  *   "dpd_delay_usec"|null,"keep_alive_usec"|null,"retransmit_timeout_usec","retransmit_base":1.8,
  *   "retransmit_tries","paths":[{"name","uplink","remote","weight"}],
  *   "children":[{"name","mode","start_action":"none"|"start","copy_dscp",
  *     "tfc_padding":0|"mtu","local_ts":["dynamic"],"remote_ts","esp_proposals","rekey_time_usec"|null
- * and life_, rand_; the same with _bytes, _packets}]}]}
+ * and life_, rand_; the same with _bytes, _packets}]}],
+ *   "limits":{"cookie_threshold","init_limit_half_open","block_threshold",
+ *     "half_open_timeout_usec"} (without "conn")}
  *
  * counters  "conn" optional. {"since_usec","total":COUNTERS (without
  * "conn"),"now_usec","conns":[{"name",COUNTERS of one connection}]}. COUNTERS: those of "ike" in

@@ -114,14 +114,19 @@ enum notify_type {
 #undef X
 };
 
+#define FOREACH_ID_TYPE(X)                                                                         \
+	X(IPV4_ADDR, 1)                                                                            \
+	X(FQDN, 2)                                                                                 \
+	X(RFC822_ADDR, 3)                                                                          \
+	X(IPV6_ADDR, 5)                                                                            \
+	X(DER_ASN1_DN, 9)                                                                          \
+	X(DER_ASN1_GN, 10)                                                                         \
+	X(KEY_ID, 11)
+
 enum id_type {
-	ID_IPV4_ADDR = 1,
-	ID_FQDN = 2,
-	ID_RFC822_ADDR = 3,
-	ID_IPV6_ADDR = 5,
-	ID_DER_ASN1_DN = 9,
-	ID_DER_ASN1_GN = 10,
-	ID_KEY_ID = 11,
+#define X(n, v) ID_##n = v,
+	FOREACH_ID_TYPE(X)
+#undef X
 };
 
 enum auth_method { AUTH_RSA_SIG = 1, AUTH_SHARED_KEY_MIC = 2, AUTH_DSS = 3, AUTH_DIGITAL_SIG = 14 };
@@ -146,6 +151,7 @@ enum ts_type { TS_IPV4_ADDR_RANGE = 7, TS_IPV6_ADDR_RANGE = 8 };
 /* Names for logs and captures: "IKE_AUTH", "TS_UNACCEPTABLE"; "unknown" otherwise. Static. */
 const char *exchange_name(uint8_t type);
 const char *notify_name(uint16_t type);
+const char *id_type_name(uint8_t type);
 const char *payload_name(uint8_t type);
 
 /* ---- bounds ---- */

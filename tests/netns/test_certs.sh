@@ -17,11 +17,11 @@ chmod 600 "$T/user/user.key"
 swap() { # host id peer-id more-about-the-peer private
 	sed -i -e '/secret "s"/d' \
 		-e "s,local {.*,local { id = \"$2\" auth = pubkey certs = { \"../pki/$1-chain.pem\" } }," \
-		-e "s,remote {.*,remote { id = \"$3\" auth = ecdsa-256 cacerts = { \"../pki/ca.pem\" } $4 }," "$T/$1/braid.conf"
+		-e "s,remote {.*,remote { id = \"$3\" auth = ecdsa-256-sha256 cacerts = { \"../pki/ca.pem\" } $4 }," "$T/$1/braid.conf"
 	echo "private \"k\" { $5 }" >>"$T/$1/braid.conf"
 }
 swap user user@example.org gw.example.org "" 'file = "user.key" secret = "open sesame"'
-swap gw gw.example.org '*@example.org' 'revocation = strict crls = { "../pki/all.crl" }' 'file = "../pki/gw.key"'
+swap gw gw.example.org '*@example.org' 'revocation = strict crls = { "../pki/all.crl" } certs = { "../pki/user.pem" }' 'file = "../pki/gw.key"'
 
 # crl ISSUER [REVOKED]: a list of that CA
 crl() {
@@ -48,6 +48,10 @@ wait_for 10 two_up user || fail "two paths are not up"
 in_ns user ping -c 3 -i 0.2 -W 2 -q -I "$(braid user --json sas | jq -r '.ike_sas[0].vips[0]')" 203.0.113.10 >/dev/null ||
 	fail "no traffic"
 braid gw --json sas | jq -e '.ike_sas[0].remote_id == "user@example.org"' >/dev/null || fail "identity"
+braid gw --json conns | jq -e '.conns[0].remote | .revocation == "strict" and .crls == 2 and .key_types == ["ecdsa"] and
+	.key_bits_min == 256 and .cacerts == ["C=CH, O=braid test, CN=ca"] and .certs == ["C=CH, O=braid test, CN=user"] and
+	.hashes == ["sha256"] and .rsa_padding == null and .id == "*@example.org"' \
+	>/dev/null || fail "conns: $(braid gw --json conns)"
 echo "ok - certificates, encrypted key, strict lists, two paths"
 
 grep -q 'certificate "C=CH, O=braid test, CN=gw" (own, connection rw) expires on 20..-..-..: renew it' "$T/gw/log" ||

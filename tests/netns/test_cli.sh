@@ -48,8 +48,13 @@ is user conns '.conns[0].children[1] | .local_ts, .esp_proposals, .rekey_time_us
 600000000'
 is user conns '.conns[0].children[0].local_ts' '["dynamic"]'
 is user conns '.conns[0].paths | map(.uplink)' '["wlan","ran"]'
-is gw conns '.conns[0] | .pools, .remote_addrs' '["p"]
-[]'
+is gw conns '.conns[0] | .pools, .pool_addrs, .remote_addrs, .remote.id_type, .remote.revocation' '["p"]
+["203.0.113.129-203.0.113.190"]
+[]
+"RFC822_ADDR"
+null'
+is gw conns '.limits | .init_limit_half_open, .block_threshold' '1000
+100'
 braid user conns home | grep -q 'IKE *aes256gcm16-prfsha384-ecp384' || fail "conns: $(braid user conns)"
 braid user --json conns | grep -q secret && fail "a secret is shown"
 ok "conns: what is in force, without secrets"

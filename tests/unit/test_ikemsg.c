@@ -447,6 +447,8 @@ Test(names, spelled_as_in_the_rfcs)
 	cr_assert_str_eq(exchange_name(38), "unknown");
 	cr_assert_str_eq(notify_name(N_TS_UNACCEPTABLE), "TS_UNACCEPTABLE");
 	cr_assert_str_eq(notify_name(16404), "unknown");
+	cr_assert_str_eq(id_type_name(ID_RFC822_ADDR), "RFC822_ADDR");
+	cr_assert_str_eq(id_type_name(4), "unknown");
 	cr_assert_str_eq(payload_name(PLD_IDI), "IDi");
 	cr_assert_str_eq(payload_name(PLD_SKF), "SKF");
 	cr_assert_str_eq(payload_name(1), "unknown");

@@ -298,11 +298,15 @@ Test(show, conns)
 	shows(show_conns,
 	      "{\"conns\":[{\"name\":\"home\",\"local_addrs\":[],"
 	      "\"remote_addrs\":[\"192.0.2.66\"],\"remote_port\":4500,\"local\":{\"id\":\"u\","
+	      "\"id_type\":\"FQDN\",\"hashes\":[],\"rsa_padding\":\"pkcs1\","
 	      "\"auth\":\"pubkey\",\"certs\":[\"CN=u\"]},\"remote\":{\"id\":null,\"auth\":"
 	      "\"pubkey\","
 	      "\"cacerts\":[\"CN=CA\"],\"crls\":1,\"key_types\":[\"ecdsa\"],"
-	      "\"key_bits_min\":256},\"proposals\":[\"aes256gcm16-prfsha256-ecp256\","
-	      "\"aes128-sha256-prfsha256-ecp256\"],\"vips\":[\"0.0.0.0\"],\"pools\":[],"
+	      "\"key_bits_min\":256,\"hashes\":[\"sha256\",\"sha384\"],\"certs\":[\"CN=p\"],"
+	      "\"revocation\":\"strict\",\"ocsp_responses\":2},\"proposals\":[\"aes256gcm16-"
+	      "prfsha256-ecp256\","
+	      "\"aes128-sha256-prfsha256-ecp256\"],\"vips\":[\"0.0.0.0\"],"
+	      "\"pools\":[\"p\"],\"pool_addrs\":[\"10.3.0.1-10.3.0.254\"],"
 	      "\"multipath\":true,\"encap\":true,\"ocsp\":\"reply\",\"unique\":\"no\",\"window\":1,"
 	      "\"fragmentation\":"
 	      "\"yes\","
@@ -319,17 +323,24 @@ Test(show, conns)
 	      "\"rekey_time_usec\":3600000000,\"life_time_usec\":3960000000,"
 	      "\"rand_time_usec\":360000000,\"rekey_bytes\":1000,\"life_bytes\":1100,"
 	      "\"rand_bytes\":null,\"rekey_packets\":null,\"life_packets\":null,"
-	      "\"rand_packets\":null}]}]}",
+	      "\"rand_packets\":null}]}],"
+	      "\"limits\":{\"cookie_threshold\":10,\"init_limit_half_open\":1000,"
+	      "\"block_threshold\":100,\"half_open_timeout_usec\":30000000}}",
 	      "home\n"
-	      "  local      any [u], pubkey\n"
+	      "  local      any [u, FQDN], pubkey\n"
+	      "    signature  RSA only with PKCS#1 v1.5\n"
 	      "    certs      CN=u\n"
 	      "  remote     192.0.2.66 port 4500 [any], pubkey\n"
+	      "    signature  only with sha256, sha384\n"
 	      "    keys       ecdsa\n"
 	      "               at least 256 bits\n"
-	      "    cacerts    CN=CA, 1 CRLs\n"
+	      "    cacerts    CN=CA\n"
+	      "    certs      only CN=p\n"
+	      "    revocation strict, 1 CRLs, 2 OCSP responses\n"
 	      "  IKE        aes256gcm16-prfsha256-ecp256\n"
 	      "             aes128-sha256-prfsha256-ecp256\n"
 	      "  vips       0.0.0.0\n"
+	      "  pools      p (10.3.0.1-10.3.0.254)\n"
 	      "  switches   multipath yes, encap yes, ocsp reply, unique no, window 1, "
 	      "fragmentation yes of "
 	      "1400 octets\n"
@@ -342,7 +353,13 @@ Test(show, conns)
 	      "    dynamic === 203.0.113.0/26\n"
 	      "    ESP        aes128gcm16-esn-noesn\n"
 	      "    time       rekey 1 h 0 m, earlier by up to 6 m 0 s, end 1 h 6 m\n"
-	      "    octets     rekey 1000, earlier by up to -, end 1100\n");
+	      "    octets     rekey 1000, earlier by up to -, end 1100\n"
+	      "strangers\n"
+	      "  half-open  at most 1000, 100 of one source, 30 s each; cookies from 10 on\n");
+	shows(show_conns, "{\"conns\":[],\"limits\":{\"init_limit_half_open\":9}}",
+	      "no connections\n"
+	      "strangers\n"
+	      "  half-open  at most 9, 0 s each; cookies from 0 on\n");
 }
 
 Test(show, counters)

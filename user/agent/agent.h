@@ -381,6 +381,8 @@ json_t *report_id(const struct ike_id *id);
 
 /* A connection as it is configured: everything in force. */
 json_t *report_conn(struct agent *a, const struct ike_conn_cfg *c);
+/* What strangers are bound to, whichever connection they mean. */
+json_t *report_limits(const struct agent *a);
 /* The counters of IKE: of all, of one connection. */
 json_t *report_counters(struct agent *a);
 json_t *report_conn_counters(struct agent *a, const struct ike_conn_cfg *c);

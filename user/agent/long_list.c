@@ -174,6 +174,8 @@ static void conns_list(struct agent *a, struct ctl_req *req, const char *conn,
 
 void long_list_conns(struct agent *a, struct ctl_req *req, const char *conn)
 {
+	if (!conn)
+		ctl_reply_data(req, json_pack("{s:o}", "limits", report_limits(a)));
 	conns_list(a, req, conn, report_conn);
 }
 

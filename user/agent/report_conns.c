@@ -2,6 +2,7 @@
 /* Connections as they are configured, and what was counted of each. Shapes: ctl/json.h. */
 #include <string.h>
 
+#include "crypto/auth.h"
 #include "crypto/x509.h"
 #include "ikemsg/ikemsg.h"
 #include "agent.h"
@@ -19,31 +20,58 @@ static json_t *proposals_json(const struct ike_proposal *p, uint8_t n)
 	return l;
 }
 
-static json_t *subject(const struct cert *c)
+static void append_subject(json_t *list, const struct cert *c)
 {
 	struct cert_info i;
 
 	cert_describe(c, &i);
-	return json_string(i.subject);
+	json_array_append_new(list, json_string(i.subject));
 }
 
-static json_t *auth_json(const struct ike_id *id, enum auth_kind auth)
+/* How a side proves who it is. rule: of its signatures, see crypto/auth.h. */
+static json_t *auth_json(const struct ike_id *id, enum auth_kind auth, uint32_t rule)
 {
-	json_t *o = json_object();
+	json_t *o = json_object(), *hashes = json_array();
+	const char *word;
 
+	for (unsigned h = 0; rule & SIG_HASHES && h < 16; h++)
+		if (rule & 1u << h && (word = conf_hash_word(h)))
+			json_array_append_new(hashes, json_string(word));
 	set(o, "id", id->type ? report_id(id) : NULL);
+	set(o, "id_type", id->type ? json_string(id_type_name(id->type)) : NULL);
 	set(o, "auth", json_string(auth == AUTH_BY_PUBKEY ? "pubkey" : "psk"));
+	set(o, "hashes", hashes);
+	set(o, "rsa_padding",
+	    rule & SIG_RULE_PSS	    ? json_string("pss")
+	    : rule & SIG_RULE_PKCS1 ? json_string("pkcs1")
+				    : NULL);
 	return o;
 }
 
 static json_t *local_json(const struct ike_conn_cfg *c)
 {
-	json_t *o = auth_json(&c->local_id, c->local_auth), *certs = json_array();
+	json_t *o = auth_json(&c->local_id, c->local_auth, c->sign_rule), *certs = json_array();
 
 	for (size_t i = 0; i < c->n_creds; i++)
-		json_array_append_new(certs, subject(cred_cert(c->creds[i], 0)));
+		append_subject(certs, cred_cert(c->creds[i], 0));
 	set(o, "certs", certs);
 	return o;
+}
+
+/* What the peer's certificate must have, and what is known of revoked ones. */
+static void set_trust(json_t *o, const struct trust *t)
+{
+	json_t *cas = json_array(), *certs = json_array();
+
+	for (size_t i = 0; t && i < trust_count(t); i++)
+		append_subject(cas, trust_cert(t, i));
+	for (size_t i = 0; t && i < trust_pins(t); i++)
+		append_subject(certs, trust_pin(t, i));
+	set(o, "cacerts", cas);
+	set(o, "certs", certs);
+	set(o, "revocation", t ? json_string(conf_revocation_word(trust_policy(t))) : NULL);
+	set_int(o, "crls", t ? trust_crls(t) : 0);
+	set_int(o, "ocsp_responses", t ? trust_responses(t) : 0);
 }
 
 static json_t *remote_json(const struct ike_conn_cfg *c)
@@ -52,19 +80,36 @@ static json_t *remote_json(const struct ike_conn_cfg *c)
 					     [KEY_ECDSA] = "ecdsa",
 					     [KEY_ED25519] = "ed25519",
 					     [KEY_ED448] = "ed448" };
-	json_t *o = auth_json(&c->remote_id, c->remote_auth), *cas = json_array(),
-	       *keys = json_array();
+	json_t *o = auth_json(&c->remote_id, c->remote_auth, c->verify_rule), *keys = json_array();
 
-	for (size_t i = 0; c->trust && i < trust_count(c->trust); i++)
-		json_array_append_new(cas, subject(trust_cert(c->trust, i)));
 	for (size_t i = 0; i < sizeof(types) / sizeof(*types); i++)
 		if (c->key_types & 1u << i)
 			json_array_append_new(keys, json_string(types[i]));
-	set(o, "cacerts", cas);
-	set_int(o, "crls", c->trust ? trust_crls(c->trust) : 0);
 	set(o, "key_types", keys);
 	set_or_null(o, "key_bits_min", c->key_bits_min);
+	set_trust(o, c->trust);
 	return o;
+}
+
+/* The virtual addresses a peer may get. */
+static void set_pools(json_t *o, const struct agent *a, const struct ike_conn_cfg *c)
+{
+	const struct ike_cfg *cfg = &a->conf->ike;
+	json_t *names = json_array(), *ranges = json_array();
+	char first[ADDR_STR], last[ADDR_STR];
+
+	for (uint8_t i = 0; i < c->n_pools; i++) {
+		json_array_append_new(names, json_string(c->pools[i]));
+		for (uint16_t k = 0; k < cfg->n_pools; k++)
+			if (!strcmp(cfg->pools[k].name, c->pools[i]))
+				json_array_append_new(
+					ranges,
+					json_sprintf("%s-%s",
+						     addr_format(&cfg->pools[k].first, first),
+						     addr_format(&cfg->pools[k].last, last)));
+	}
+	set(o, "pools", names);
+	set(o, "pool_addrs", ranges);
 }
 
 /* A measure of the lifetime, under the names of the configuration. */
@@ -144,10 +189,8 @@ json_t *report_conn(struct agent *a, const struct ike_conn_cfg *c)
 					      [IKE_UNIQUE_NEVER] = "never",
 					      [IKE_UNIQUE_KEEP] = "keep",
 					      [IKE_UNIQUE_REPLACE] = "replace" };
-	json_t *o = json_object(), *children = json_array(), *pools = json_array();
+	json_t *o = json_object(), *children = json_array();
 
-	for (uint8_t i = 0; i < c->n_pools; i++)
-		json_array_append_new(pools, json_string(c->pools[i]));
 	for (uint8_t i = 0; i < c->n_children; i++)
 		json_array_append_new(children, child_cfg_json(&c->children[i]));
 	set(o, "name", json_string(c->name));
@@ -158,7 +201,7 @@ json_t *report_conn(struct agent *a, const struct ike_conn_cfg *c)
 	set(o, "remote", remote_json(c));
 	set(o, "proposals", proposals_json(c->proposals, c->n_proposals));
 	set(o, "vips", report_addrs(c->vips, c->n_vips));
-	set(o, "pools", pools);
+	set_pools(o, a, c);
 	set(o, "multipath", json_boolean(c->multipath));
 	set(o, "encap", json_boolean(c->encap));
 	set_int(o, "window", c->window ? c->window : 1);
@@ -169,6 +212,18 @@ json_t *report_conn(struct agent *a, const struct ike_conn_cfg *c)
 	set_timing(o, c);
 	set(o, "paths", paths_cfg_json(a, c->name));
 	set(o, "children", children);
+	return o;
+}
+
+json_t *report_limits(const struct agent *a)
+{
+	const struct ike_cfg *c = &a->conf->ike;
+	json_t *o = json_object();
+
+	set_int(o, "cookie_threshold", c->cookie_threshold);
+	set_int(o, "init_limit_half_open", c->half_open_max);
+	set_int(o, "block_threshold", c->block_threshold);
+	set_int(o, "half_open_timeout_usec", c->half_open_timeout);
 	return o;
 }
 

@@ -71,14 +71,20 @@ static int read_all(struct parse *p, const struct sec *remote, struct trust *t)
 	return r;
 }
 
+static const char *const policies[] = { [CRL_OFF] = "off",
+					[CRL_IFPRESENT] = "relaxed",
+					[CRL_IFURI] = "ifuri",
+					[CRL_STRICT] = "strict",
+					NULL };
+
+const char *conf_revocation_word(enum crl_policy policy)
+{
+	return policies[policy];
+}
+
 int conf_build_theirs(struct parse *p, const struct sec *conn, struct kept *kept,
 		      struct ike_conn_cfg *c)
 {
-	static const char *const policies[] = { [CRL_OFF] = "off",
-						[CRL_IFPRESENT] = "relaxed",
-						[CRL_IFURI] = "ifuri",
-						[CRL_STRICT] = "strict",
-						NULL };
 	struct sec remote = sec_sub(conn, "remote", 0);
 	const char *keys[N_KINDS + 1] = { NULL };
 	unsigned policy = CRL_IFPRESENT;
@@ -105,21 +111,29 @@ int conf_build_theirs(struct parse *p, const struct sec *conn, struct kept *kept
 	return r;
 }
 
-/* "sha256", or "sha2_256". */
-static uint32_t hash_word(const char *word, size_t len)
-{
-	static const struct {
-		const char *word;
-		enum sig_hash hash;
-	} words[] = {
-		{ "sha256", SIG_HASH_SHA2_256 },   { "sha384", SIG_HASH_SHA2_384 },
-		{ "sha512", SIG_HASH_SHA2_512 },   { "sha2_256", SIG_HASH_SHA2_256 },
-		{ "sha2_384", SIG_HASH_SHA2_384 }, { "sha2_512", SIG_HASH_SHA2_512 },
-	};
+/* The first word of each is the one we show. */
+static const struct {
+	const char *word;
+	enum sig_hash hash;
+} hashes[] = {
+	{ "sha256", SIG_HASH_SHA2_256 },   { "sha384", SIG_HASH_SHA2_384 },
+	{ "sha512", SIG_HASH_SHA2_512 },   { "sha2_256", SIG_HASH_SHA2_256 },
+	{ "sha2_384", SIG_HASH_SHA2_384 }, { "sha2_512", SIG_HASH_SHA2_512 },
+};
 
-	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
-		if (strlen(words[i].word) == len && !strncmp(words[i].word, word, len))
-			return 1u << words[i].hash;
+const char *conf_hash_word(unsigned hash)
+{
+	for (size_t i = 0; i < sizeof(hashes) / sizeof(*hashes); i++)
+		if (hashes[i].hash == hash)
+			return hashes[i].word;
+	return NULL;
+}
+
+static uint32_t hash_bit(const char *word, size_t len)
+{
+	for (size_t i = 0; i < sizeof(hashes) / sizeof(*hashes); i++)
+		if (strlen(hashes[i].word) == len && !strncmp(hashes[i].word, word, len))
+			return 1u << hashes[i].hash;
 	return 0;
 }
 
@@ -156,7 +170,7 @@ bool conf_auth_word(const char *word, struct auth_word *ret)
 
 		word += len + 1;
 		len = strcspn(word, "-");
-		hash = hash_word(word, len);
+		hash = hash_bit(word, len);
 		if (hash && hashed) {
 			w.rule |= hash;
 			continue;

@@ -212,9 +212,9 @@ size_t trust_responses(const struct trust *t)
 	return t->n_ocsp;
 }
 
-bool trust_asks_status(const struct trust *t)
+enum crl_policy trust_policy(const struct trust *t)
 {
-	return t->policy != CRL_OFF;
+	return t->policy;
 }
 
 const uint8_t *trust_key_id(const struct trust *t, size_t i)

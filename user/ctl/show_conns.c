@@ -29,28 +29,68 @@ static void show_list(FILE *out, const json_t *o, const char *key, const char *i
 		fprintf(out, "%s%-10s %s\n", indent, word, list(o, key, text, sizeof(text)));
 }
 
+/* What signatures of that side may be; nothing if anything. */
+static void show_rule(FILE *out, const json_t *s)
+{
+	const char *padding = json_string_value(json_object_get(s, "rsa_padding"));
+	char text[128];
+
+	if (json_array_size(json_object_get(s, "hashes")))
+		fprintf(out, "    %-10s only with %s\n", "signature",
+			list(s, "hashes", text, sizeof(text)));
+	if (padding)
+		fprintf(out, "    %-10s RSA only with %s\n", "signature",
+			!strcmp(padding, "pss") ? "PSS" : "PKCS#1 v1.5");
+}
+
+/* What a peer's certificate must be. */
+static void show_trust(FILE *out, const json_t *s)
+{
+	uint64_t bits = num(s, "key_bits_min");
+	char text[1024];
+
+	show_list(out, s, "key_types", "    ", "keys");
+	if (bits)
+		fprintf(out, "    %-10s at least %llu bits\n", "", (unsigned long long)bits);
+	show_list(out, s, "cacerts", "    ", "cacerts");
+	if (json_array_size(json_object_get(s, "certs")))
+		fprintf(out, "    %-10s only %s\n", "certs", list(s, "certs", text, sizeof(text)));
+	if (json_is_string(json_object_get(s, "revocation")))
+		fprintf(out, "    %-10s %s, %llu CRLs, %llu OCSP responses\n", "revocation",
+			str(s, "revocation"), (unsigned long long)num(s, "crls"),
+			(unsigned long long)num(s, "ocsp_responses"));
+}
+
+/* Whom and from where, by what. */
 static void show_side(FILE *out, const json_t *c, const char *side, const char *addrs)
 {
 	const json_t *s = json_object_get(c, side);
-	char text[512], certs[1024];
-	uint64_t port = num(c, "remote_port"), bits = num(s, "key_bits_min");
+	uint64_t port = num(c, "remote_port");
+	char text[1024];
 
 	fprintf(out, "  %-10s %s", side,
 		json_array_size(json_object_get(c, addrs)) ? list(c, addrs, text, sizeof(text))
 							   : "any");
 	if (!strcmp(side, "remote") && port && port != 500)
 		fprintf(out, " port %llu", (unsigned long long)port);
-	fprintf(out, " [%s], %s\n", json_is_string(json_object_get(s, "id")) ? str(s, "id") : "any",
-		str(s, "auth"));
-	show_list(out, s, "key_types", "    ", "keys");
-	if (bits)
-		fprintf(out, "    %-10s at least %llu bits\n", "", (unsigned long long)bits);
-	if (json_array_size(json_object_get(s, "certs")))
-		fprintf(out, "    %-10s %s\n", "certs", list(s, "certs", certs, sizeof(certs)));
-	if (json_array_size(json_object_get(s, "cacerts")))
-		fprintf(out, "    %-10s %s, %llu CRLs\n", "cacerts",
-			list(s, "cacerts", certs, sizeof(certs)),
-			(unsigned long long)num(s, "crls"));
+	if (json_is_string(json_object_get(s, "id")))
+		fprintf(out, " [%s, %s], %s\n", str(s, "id"), str(s, "id_type"), str(s, "auth"));
+	else
+		fprintf(out, " [any], %s\n", str(s, "auth"));
+	show_rule(out, s);
+	if (!strcmp(side, "remote"))
+		show_trust(out, s);
+	else
+		show_list(out, s, "certs", "    ", "certs");
+}
+
+static void show_pools(FILE *out, const json_t *c)
+{
+	char names[256], ranges[512];
+
+	if (json_array_size(json_object_get(c, "pools")))
+		fprintf(out, "  %-10s %s (%s)\n", "pools", list(c, "pools", names, sizeof(names)),
+			list(c, "pool_addrs", ranges, sizeof(ranges)));
 }
 
 static const char *span(const json_t *o, const char *key, char buf[UNIT_STR])
@@ -130,7 +170,7 @@ static void show_conn(FILE *out, const json_t *c)
 	show_side(out, c, "remote", "remote_addrs");
 	show_lines(out, c, "proposals", "  ", "IKE");
 	show_list(out, c, "vips", "  ", "vips");
-	show_list(out, c, "pools", "  ", "pools");
+	show_pools(out, c);
 	fprintf(out,
 		"  %-10s multipath %s, encap %s, ocsp %s, unique %s, window %llu, fragmentation %s",
 		"switches", yes(c, "multipath") ? "yes" : "no", yes(c, "encap") ? "yes" : "no",
@@ -146,14 +186,32 @@ static void show_conn(FILE *out, const json_t *c)
 	json_array_foreach(json_object_get(c, "children"), i, o) show_child_cfg(out, o);
 }
 
+/* Of those who have not said who they are. */
+static void show_limits(FILE *out, const json_t *l)
+{
+	uint64_t source = num(l, "block_threshold");
+	char age[UNIT_STR], of_one[48] = "";
+
+	if (source)
+		snprintf(of_one, sizeof(of_one), ", %llu of one source",
+			 (unsigned long long)source);
+	fprintf(out, "strangers\n  %-10s at most %llu%s, %s each; cookies from %llu on\n",
+		"half-open", (unsigned long long)num(l, "init_limit_half_open"), of_one,
+		unit_age(num(l, "half_open_timeout_usec"), age),
+		(unsigned long long)num(l, "cookie_threshold"));
+}
+
 void show_conns(FILE *out, const json_t *data)
 {
 	const json_t *conns = json_object_get(data, "conns"), *c;
+	const json_t *limits = json_object_get(data, "limits");
 	size_t i;
 
 	if (!json_array_size(conns))
 		fputs("no connections\n", out);
 	json_array_foreach(conns, i, c) show_conn(out, c);
+	if (json_is_object(limits))
+		show_limits(out, limits);
 }
 
 /* ---- counters ---- */

@@ -317,7 +317,7 @@ static int psk_put(struct ike_sa *sa, const struct octets *o, struct msg_wr *m)
 
 static bool asks_ocsp(const struct ike_conn_cfg *c)
 {
-	return c->ocsp_request && c->trust && trust_asks_status(c->trust);
+	return c->ocsp_request && c->trust && trust_policy(c->trust) != CRL_OFF;
 }
 
 static void certreq_put(const struct ike_conn_cfg *c, struct msg_wr *m)

@@ -29,6 +29,18 @@ const char *notify_name(uint16_t type)
 	return "unknown";
 }
 
+const char *id_type_name(uint8_t type)
+{
+	switch ((enum id_type)type) {
+#define X(n, v)                                                                                    \
+	case ID_##n:                                                                               \
+		return #n;
+		FOREACH_ID_TYPE(X)
+#undef X
+	}
+	return "unknown";
+}
+
 /* The notations of the table in RFC 7296 3.2. */
 const char *payload_name(uint8_t type)
 {
