@@ -83,6 +83,28 @@ static void forget_wire(struct duo *d)
 	d->n = 0;
 }
 
+/* [ROB-3]: one sender is answered a few times a second, and so is each other one meanwhile (nearly:
+ * in fixed memory some share); there is a bound for all. */
+static void assert_answers_are_few(struct duo *d, const uint8_t *buf, size_t len)
+{
+	uint8_t copy[DUO_MSG_MAX];
+	size_t of_one = 0, others = 0, all = 0;
+
+	duo_wait(d, 10 * USEC_PER_SEC);
+	forget_wire(d);
+	for (unsigned i = 0; i < 2000; i++) {
+		size_t *n = i < 1000 ? &of_one : i < 1100 ? &others : &all;
+		unsigned from = i < 1000 ? 7 : i;
+
+		memcpy(copy, buf, len);
+		*n += duo_give(d, DUO_R, stranger(from), copy, len);
+		forget_wire(d);
+	}
+	cr_assert(of_one >= 1 && of_one <= 4, "%zu", of_one);
+	cr_assert(others >= 85 && others <= 100, "%zu", others);
+	cr_assert_leq(all, 512, "%zu", all);
+}
+
 /* ---- IKE_SA_INIT from anybody ---- */
 
 /* [HDR-1] [PLD-2]: silence, and no state. */
@@ -478,7 +500,6 @@ Test(stray, request)
 			     .exchange = INFORMATIONAL,
 			     .flags = IKE_FLAG_INITIATOR,
 			     .msg_id = 77 };
-	unsigned long long answers = 0;
 	struct msg_wr w = msg_begin(buf, sizeof(buf), &h);
 	size_t len;
 
@@ -491,12 +512,8 @@ Test(stray, request)
 		assert_plain_notify(&d->wire[0], &h, N_INVALID_IKE_SPI);
 		forget_wire(d);
 	}
-	for (int i = 0; i < 1000; i++) {
-		answers += duo_give(d, DUO_R, stranger(i), buf, len);
-		forget_wire(d);
-	}
-	cr_assert_leq(answers, 20);
-	cr_assert_eq(duo_counters(d, DUO_R).dropped_spi, 1001);
+	assert_answers_are_few(d, buf, len);
+	cr_assert_eq(duo_counters(d, DUO_R).dropped_spi, 2001);
 	duo_wait(d, 10 * USEC_PER_SEC);
 	forget_wire(d);
 	buf[19] |= IKE_FLAG_RESPONSE; /* [HDR-6] */
@@ -510,7 +527,7 @@ Test(version, higher_major)
 {
 	struct duo *d = established();
 	uint8_t buf[DUO_MSG_MAX];
-	size_t len = sa_init_request(buf), answers = 0;
+	size_t len = sa_init_request(buf);
 	struct ike_hdr h;
 
 	buf[17] = 0x30;
@@ -519,12 +536,8 @@ Test(version, higher_major)
 	assert_plain_notify(&d->wire[0], &h, N_INVALID_MAJOR_VERSION);
 	forget_wire(d);
 	cr_assert_eq(duo_counters(d, DUO_R).dropped_version, 1);
-	for (int i = 0; i < 1000; i++) {
-		answers += duo_give(d, DUO_R, stranger(i), buf, len);
-		forget_wire(d);
-	}
-	cr_assert_leq(answers, 100);
-	cr_assert_eq(duo_counters(d, DUO_R).dropped_version, 1001);
+	assert_answers_are_few(d, buf, len);
+	cr_assert_eq(duo_counters(d, DUO_R).dropped_version, 2001);
 
 	buf[19] = IKE_FLAG_RESPONSE; /* [HDR-6] */
 	duo_wait(d, 10 * USEC_PER_SEC);
@@ -573,7 +586,7 @@ Test(spi, unknown)
 {
 	struct duo *d = established();
 	uint8_t buf[256];
-	size_t answers = 0, len;
+	size_t len;
 	struct ike_hdr h = { .spi_i = 0xdead,
 			     .spi_r = 0xbeef,
 			     .version = IKE_VERSION_2_0,
@@ -588,12 +601,8 @@ Test(spi, unknown)
 	if (duo_give(d, DUO_R, stranger(1), buf, len))
 		assert_plain_notify(&d->wire[0], &h, N_INVALID_IKE_SPI);
 	forget_wire(d);
-	for (int i = 0; i < 1000; i++) {
-		answers += duo_give(d, DUO_R, stranger(i), buf, len);
-		forget_wire(d);
-	}
-	cr_assert_leq(answers, 100);
-	cr_assert_eq(duo_counters(d, DUO_R).dropped_spi, 1001);
+	assert_answers_are_few(d, buf, len);
+	cr_assert_eq(duo_counters(d, DUO_R).dropped_spi, 2001);
 	duo_wait(d, 10 * USEC_PER_SEC);
 	forget_wire(d);
 	buf[19] |= IKE_FLAG_RESPONSE;

@@ -23,7 +23,9 @@ enum task_kind {
 };
 
 struct task {
-	struct list node; /* in ike_sa.pending or ike_sa.inflight */
+	struct list node;	 /* in ike_sa.pending or ike_sa.inflight */
+	struct hash_node by_spi; /* ike.offered, from the first time it is sent */
+	struct ike_sa *sa;
 	enum task_kind kind;
 	uint32_t op;
 	uint32_t child_id;	       /* rekey, delete: the SA concerned */
@@ -89,6 +91,11 @@ void task_end(struct ike *ike, struct ike_sa *sa, struct task *t, enum ike_event
 void window_run(struct ike *ike, struct ike_sa *sa);
 void window_tick(struct ike *ike, struct ike_sa *sa);
 usec_t window_deadline(const struct ike_sa *sa);
+/* Its request offers an SPI: it is found by that from now on. */
+void task_offers(struct ike *ike, struct task *t);
+/* The request under way that offers that SPI of an IKE SA, or of a Child SA; NULL. */
+struct task *task_offering_ike(const struct ike *ike, uint64_t spi);
+struct task *task_offering_child(const struct ike *ike, uint32_t spi);
 /* Forget the packet of a task that is to be built anew. */
 void task_reset_packet(struct ike_sa *sa, struct task *t);
 /* Wait after TEMPORARY_FAILURE; false: it lasted too long. */

@@ -468,6 +468,7 @@ static void get_task(struct rd *r, struct ike *ike, struct ike_sa *sa)
 	/* on the wire already: go on retransmitting, bit-identical */
 	t->timeout = sa->conn->c.retransmit_timeout;
 	t->next_send = ike->now;
+	task_offers(ike, t);
 	list_remove(&t->node);
 	list_append(&sa->inflight, &t->node);
 	sa->n_inflight++;

@@ -13,7 +13,9 @@
 #include "parts.h"
 
 enum {
-	LOST_SPIS_SEC = 20,   /* of these notifications are looked at, and are sent, a second */
+	LOST_SPIS_SEC = 2,    /* of these notifications of a source are looked at a second */
+	LOST_SPIS_ALL = 20,   /* of all: each costs a look at every Child SA */
+	TOLD_SPIS_SEC = 4,    /* are sent to a source a second */
 	CHECK_PAUSE_SEC = 10, /* between two liveness checks they cause */
 	DISOWNED_MIN = 3,     /* tries that were all disowned, and otherwise not answered */
 };
@@ -31,19 +33,6 @@ static usec_t step(const struct ike_sa *sa)
 bool hint_disowned_long(const struct ike *ike, const struct task *t)
 {
 	return t->suspect_until && t->suspect_until <= ike->now && t->n_disowned >= DISOWNED_MIN;
-}
-
-/* Our own rekey is under way, and the peer uses its outcome before we know it: not a stranger. */
-bool hint_spi_pending(const struct ike *ike, uint64_t own_spi)
-{
-	list_for_each (it, &ike->sas) {
-		const struct ike_sa *sa = list_entry(it, struct ike_sa, node);
-
-		list_for_each (ti, &sa->inflight)
-			if (list_entry(ti, struct task, node)->spi_ike == own_spi)
-				return true;
-	}
-	return false;
 }
 
 /* "repeated attempts to contact it have gone unanswered" (2.4): the request is repeated faster, and
@@ -99,14 +88,24 @@ static struct ike_sa *sender_on(const struct ike *ike, uint32_t spi_out)
 	return NULL;
 }
 
-static void lost_spi(struct ike *ike, const struct ike_msg *in, const struct notify *n)
+static bool listen_to(struct ike *ike, const struct ike_path *path)
+{
+	uint32_t suppressed;
+
+	return limits_ok(&ike->lost_spis, source_key(&path->remote.ip), ike->now, LOST_SPIS_SEC,
+			 USEC_PER_SEC) &&
+	       log_limit_ok(&ike->lost_spis_all, ike->now, LOST_SPIS_ALL, USEC_PER_SEC,
+			    &suppressed);
+}
+
+static void lost_spi(struct ike *ike, const struct ike_path *path, const struct ike_msg *in,
+		     const struct notify *n)
 {
 	struct rd r = rd_init(n->data.p, n->data.len);
-	uint32_t suppressed, spi = rd_u32(&r);
+	uint32_t spi = rd_u32(&r);
 	struct ike_sa *sa;
 
-	if (r.err || rd_left(&r) ||
-	    !log_limit_ok(&ike->lost_spis, ike->now, LOST_SPIS_SEC, USEC_PER_SEC, &suppressed))
+	if (r.err || rd_left(&r) || !listen_to(ike, path))
 		return;
 	sa = sender_on(ike, spi);
 	if (!sa)
@@ -115,7 +114,8 @@ static void lost_spi(struct ike *ike, const struct ike_msg *in, const struct not
 	check(ike, sa);
 }
 
-bool hint_receive(struct ike *ike, struct ike_sa *sa, const uint8_t *buf, size_t len)
+bool hint_receive(struct ike *ike, struct ike_sa *sa, const struct ike_path *path,
+		  const uint8_t *buf, size_t len)
 {
 	const struct notify *lost;
 	struct ike_msg in;
@@ -134,7 +134,7 @@ bool hint_receive(struct ike *ike, struct ike_sa *sa, const uint8_t *buf, size_t
 		else
 			disowned(ike, sa, &in);
 	} else if (lost && in.hdr.exchange == INFORMATIONAL) {
-		lost_spi(ike, &in, lost);
+		lost_spi(ike, path, &in, lost);
 	} else {
 		return false;
 	}
@@ -151,11 +151,10 @@ void ike_esp_unknown(struct ike *ike, const struct ike_path *path, uint32_t spi,
 	uint8_t buf[64], data[4];
 	struct wr w = wr_init(data, sizeof(data));
 	struct msg_wr m = msg_begin(buf, sizeof(buf), &hdr);
-	uint32_t suppressed;
 
 	ike->now = now;
-	if (!log_limit_ok(&ike->told_spis, now, LOST_SPIS_SEC, USEC_PER_SEC, &suppressed) ||
-	    window_hurry(ike, spi))
+	if (window_hurry(ike, spi) || !limits_ok(&ike->told_spis, source_key(&path->remote.ip), now,
+						 TOLD_SPIS_SEC, USEC_PER_SEC))
 		return;
 	to.local.port = PORT_NATT;
 	wr_u32(&w, spi);

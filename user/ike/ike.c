@@ -59,7 +59,7 @@ static const size_t tables[] = {
 	offsetof(struct ike, named),	 offsetof(struct ike, peers),
 	offsetof(struct ike, inits),	 offsetof(struct ike, sources),
 	offsetof(struct ike, children),	 offsetof(struct ike, leases),
-	offsetof(struct ike, leases_of),
+	offsetof(struct ike, leases_of), offsetof(struct ike, offered),
 };
 enum { N_TABLES = sizeof(tables) / sizeof(tables[0]) };
 
@@ -133,7 +133,7 @@ static void receive(struct ike *ike, const struct ike_path *path, uint8_t *buf, 
 		return;
 	}
 	sa = own ? ike_sa_find(ike, own) : NULL;
-	if (!sa && h->next_payload == PLD_NOTIFY && hint_receive(ike, NULL, buf, len)) {
+	if (!sa && h->next_payload == PLD_NOTIFY && hint_receive(ike, NULL, path, buf, len)) {
 		ike->counters.dropped_spi++;
 		return;
 	}
@@ -149,7 +149,7 @@ static void receive(struct ike *ike, const struct ike_path *path, uint8_t *buf, 
 	}
 	sa->conn->tally->c.rx++;
 	if (h->next_payload == PLD_NOTIFY && h->exchange != IKE_SA_INIT &&
-	    hint_receive(ike, sa, buf, len))
+	    hint_receive(ike, sa, path, buf, len))
 		return;
 	if (response)
 		window_response(ike, sa, path, buf, len, h);

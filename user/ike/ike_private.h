@@ -9,6 +9,7 @@
 
 #include "base/hash.h"
 #include "base/heap.h"
+#include "base/limits.h"
 #include "base/list.h"
 #include "base/log.h"
 #include "crypto/aead.h"
@@ -225,6 +226,7 @@ struct ike {
 	struct hash inits;    /* responder: by hash of the IKE_SA_INIT request */
 	struct hash sources;  /* half-open, by the peer's address */
 	struct hash children; /* Child SAs, by id */
+	struct hash offered;  /* tasks, by the SPI that their request offers */
 	struct list moved;    /* changed in this call: their deadlines are computed at its end */
 	struct heap timers;
 	size_t n_sas;
@@ -242,7 +244,8 @@ struct ike {
 	uint8_t qcd_secret[IKE_QCD_SECRET_OCTETS];
 	bool qcd_maker;
 	uint8_t probe_vid[VID_OCTETS], udp_vid[VID_OCTETS];
-	struct log_limit strangers, replies, strays, lost_spis, told_spis;
+	struct log_limit strangers, lost_spis_all;
+	struct limits replies, strays, lost_spis, told_spis; /* by source_key */
 	struct ike_counters counters;
 	uint8_t plain[IKE_MSG_MAX], sealed[IKE_MSG_MAX]; /* messages under construction */
 	uint8_t whole[IKE_MSG_MAX];			 /* inner payloads that came in fragments */

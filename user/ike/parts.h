@@ -118,8 +118,8 @@ usec_t frag_deadline(const struct ike_sa *sa);
 
 /* hints.c: an unprotected message that is no answer to IKE_SA_INIT; sa: that of its header, or
  * NULL. False: nothing that is looked at. */
-bool hint_receive(struct ike *ike, struct ike_sa *sa, const uint8_t *buf, size_t len);
-bool hint_spi_pending(const struct ike *ike, uint64_t own_spi);
+bool hint_receive(struct ike *ike, struct ike_sa *sa, const struct ike_path *path,
+		  const uint8_t *buf, size_t len);
 /* The peer said of that request again and again that it does not know the IKE SA, and no more. */
 bool hint_disowned_long(const struct ike *ike, const struct task *t);
 

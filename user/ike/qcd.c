@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "exchange.h"
 #include "ike_private.h"
 #include "parts.h"
 
@@ -104,7 +105,7 @@ void qcd_answer(const struct ike *ike, const struct ike_hdr *h, struct msg_wr *m
 {
 	/* whichever of the two is ours: nothing about an IKE SA that is here, or about to be */
 	if (!ike->qcd_maker || ike_sa_find(ike, h->spi_i) || ike_sa_find(ike, h->spi_r) ||
-	    hint_spi_pending(ike, h->spi_i) || hint_spi_pending(ike, h->spi_r))
+	    task_offering_ike(ike, h->spi_i) || task_offering_ike(ike, h->spi_r))
 		return;
 	put(ike, !(h->flags & IKE_FLAG_INITIATOR), h->spi_i, h->spi_r, m);
 }

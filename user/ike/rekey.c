@@ -64,6 +64,7 @@ static void take_over(struct ike *ike, struct ike_sa *old, struct ike_sa *sa, co
 	list_for_each_safe (it, tmp, &old->pending) {
 		list_remove(it);
 		list_append(&sa->pending, it);
+		list_entry(it, struct task, node)->sa = sa;
 	}
 	sa->announced = true;
 	sa->redundant = false;

@@ -248,17 +248,23 @@ static void answer_notify(struct ike *ike, const struct ike_path *path, const st
 	count_error(ike, NULL, type, true);
 }
 
-static bool reply_allowed(struct ike *ike)
-{
-	uint32_t suppressed;
+/* Of each of the two kinds of answers that end things, to one source in a second. */
+enum { REPLIES_SEC = 4 };
 
-	return log_limit_ok(&ike->replies, ike->now, 20, USEC_PER_SEC, &suppressed);
+static bool allowed(struct ike *ike, struct limits *l, const struct ike_path *path)
+{
+	return limits_ok(l, source_key(&path->remote.ip), ike->now, REPLIES_SEC, USEC_PER_SEC);
+}
+
+static bool reply_allowed(struct ike *ike, const struct ike_path *path)
+{
+	return allowed(ike, &ike->replies, path);
 }
 
 void sa_init_bad_version(struct ike *ike, const struct ike_path *path, const struct ike_hdr *h)
 {
 	ike->counters.dropped_version++;
-	if (!(h->flags & IKE_FLAG_RESPONSE) && reply_allowed(ike))
+	if (!(h->flags & IKE_FLAG_RESPONSE) && reply_allowed(ike, path))
 		answer_notify(ike, path, h, N_INVALID_MAJOR_VERSION, NULL, 0);
 }
 
@@ -266,15 +272,14 @@ void sa_init_bad_version(struct ike *ike, const struct ike_path *path, const str
 void sa_init_stray(struct ike *ike, const struct ike_path *path, const struct ike_hdr *h)
 {
 	uint64_t own = h->flags & IKE_FLAG_INITIATOR ? h->spi_r : h->spi_i;
-	uint32_t suppressed;
 
 	ike->counters.dropped_spi++;
 	/* only what was made with the keys of an IKE SA asks for it: what is unprotected may be
 	 * such an answer itself (1.5) */
 	if (!(h->flags & IKE_FLAG_RESPONSE) &&
 	    (h->next_payload == PLD_SK || h->next_payload == PLD_SKF) &&
-	    log_limit_ok(&ike->strays, ike->now, 20, USEC_PER_SEC, &suppressed) &&
-	    !hint_spi_pending(ike, own))
+	    /* nor where our own rekey is under way, whose outcome the peer knows before us */
+	    !task_offering_ike(ike, own) && allowed(ike, &ike->strays, path))
 		answer_notify(ike, path, h, N_INVALID_IKE_SPI, NULL, 0);
 }
 
@@ -439,7 +444,7 @@ static void refuse(struct ike *ike, const struct ike_path *path, const struct ik
 		     any ? "IKE_SA_INIT offers no proposal that a connection for it accepts; "
 			   "answered NO_PROPOSAL_CHOSEN"
 			 : "IKE_SA_INIT fits no connection; answered NO_PROPOSAL_CHOSEN");
-	if (reply_allowed(ike))
+	if (reply_allowed(ike, path))
 		answer_notify(ike, path, &in->hdr, N_NO_PROPOSAL_CHOSEN, NULL, 0);
 }
 
@@ -461,7 +466,7 @@ void sa_init_request(struct ike *ike, const struct ike_path *path, const uint8_t
 	if (sha256_digest(&whole, 1, hash) || retransmitted(ike, path, hash))
 		return;
 	verdict = msg_decode(buf, len, &in, &critical);
-	if (verdict == MSG_UNSUPPORTED_CRITICAL && reply_allowed(ike))
+	if (verdict == MSG_UNSUPPORTED_CRITICAL && reply_allowed(ike, path))
 		answer_notify(ike, path, &in.hdr, N_UNSUPPORTED_CRITICAL_PAYLOAD, &critical, 1);
 	if (verdict != MSG_OK || !in.has_sa || !in.has_ke || !in.has_nonce ||
 	    in.nonce.len < NONCE_MIN || in.nonce.len > NONCE_MAX || in.hdr.msg_id != 0) {
@@ -483,6 +488,6 @@ void sa_init_request(struct ike *ike, const struct ike_path *path, const uint8_t
 		return;
 	}
 	ret = half_open_new(ike, conn, path, &in, &suite, number, buf, len, hash);
-	if (ret == -EBADMSG && reply_allowed(ike))
+	if (ret == -EBADMSG && reply_allowed(ike, path))
 		answer_notify(ike, path, &in.hdr, N_INVALID_SYNTAX, NULL, 0);
 }

@@ -56,6 +56,7 @@ struct task *task_new(struct ike_sa *sa, enum task_kind kind, uint32_t op)
 		return NULL;
 	t->kind = kind;
 	t->op = op;
+	t->sa = sa;
 	list_append(&sa->pending, &t->node);
 	ike_sa_touch(sa);
 	return t;
@@ -64,6 +65,7 @@ struct task *task_new(struct ike_sa *sa, enum task_kind kind, uint32_t op)
 void task_free(struct ike *ike, struct task *t)
 {
 	list_remove(&t->node);
+	hash_remove(&ike->offered, &t->by_spi);
 	if (t->spi_in)
 		ike->env.spi_free(ike->env.ctx, t->spi_in);
 	ke_free(t->ke);
@@ -85,6 +87,33 @@ struct task *task_find(const struct ike_sa *sa, enum task_kind kind, uint32_t ch
 		}
 	}
 	return NULL;
+}
+
+void task_offers(struct ike *ike, struct task *t)
+{
+	if (!t->by_spi.link && (t->spi_ike || t->spi_in))
+		hash_add(&ike->offered, &t->by_spi, t->spi_ike ? t->spi_ike : t->spi_in);
+}
+
+static struct task *offering(const struct ike *ike, uint64_t key, uint64_t spi_ike, uint32_t spi_in)
+{
+	hash_for_each (it, tmp, &ike->offered, key) {
+		struct task *t = hash_entry(it, struct task, by_spi);
+
+		if (task_in_flight(t) && t->spi_ike == spi_ike && t->spi_in == spi_in)
+			return t;
+	}
+	return NULL;
+}
+
+struct task *task_offering_ike(const struct ike *ike, uint64_t spi)
+{
+	return offering(ike, spi, spi, 0);
+}
+
+struct task *task_offering_child(const struct ike *ike, uint32_t spi)
+{
+	return offering(ike, spi, 0, spi);
 }
 
 struct task *task_in_flight_as(const struct ike_sa *sa, uint32_t msg_id, uint8_t exchange)
@@ -327,6 +356,7 @@ static int task_start(struct ike *ike, struct ike_sa *sa, struct task *t)
 	t->msg_id = sa->next_request++;
 	if (!t->timeout)
 		t->timeout = sa->conn->c.retransmit_timeout;
+	task_offers(ike, t);
 	list_remove(&t->node);
 	list_append(&sa->inflight, &t->node);
 	sa->n_inflight++;
@@ -386,22 +416,15 @@ void window_resend(struct ike *ike, struct ike_sa *sa)
  * anybody can send such a packet. */
 bool window_hurry(struct ike *ike, uint32_t spi_in)
 {
-	list_for_each (it, &ike->sas) {
-		struct ike_sa *sa = list_entry(it, struct ike_sa, node);
+	struct task *t = task_offering_child(ike, spi_in);
 
-		list_for_each (jt, &sa->inflight) {
-			struct task *t = list_entry(jt, struct task, node);
-
-			if (!spi_in || t->spi_in != spi_in)
-				continue;
-			if (!t->hurried)
-				t->next_send = ike->now;
-			t->hurried = true;
-			ike_sa_touch(sa);
-			return true;
-		}
-	}
-	return false;
+	if (!t)
+		return false;
+	if (!t->hurried)
+		t->next_send = ike->now;
+	t->hurried = true;
+	ike_sa_touch(t->sa);
+	return true;
 }
 
 static void give_up(struct ike *ike, struct ike_sa *sa, const struct task *t)
