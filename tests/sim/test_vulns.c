@@ -409,7 +409,7 @@ static void put_nonsense(struct msg_wr *w, unsigned kind)
 
 	switch (kind) {
 	case 0:
-		msg_put_id(w, PLD_IDI, ID_KEY_ID, long_one, 900);
+		msg_put_id(w, PLD_IDI, ID_FQDN, "i.example", 9);
 		msg_put_auth(w, AUTH_SHARED_KEY_MIC, long_one, 32);
 		break;
 	case 1:
@@ -431,8 +431,12 @@ static void put_nonsense(struct msg_wr *w, unsigned kind)
 		msg_put_nonce(w, long_one, 16);
 		msg_put_nonce(w, long_one, 16);
 		break;
+	case 5:
+		msg_put_id(w, PLD_IDI, ID_KEY_ID, long_one, 900);
+		msg_put_auth(w, AUTH_SHARED_KEY_MIC, long_one, 32);
+		break;
 	}
-	if (kind < 2)
+	if (kind < 2 || kind == 5)
 		rest_of_auth(w);
 	else
 		msg_end(w);
@@ -442,10 +446,11 @@ static void put_nonsense(struct msg_wr *w, unsigned kind)
  * the half-open IKE SAs are over, nothing is left of them. */
 Test(vulns, what_is_refused_leaves_no_memory)
 {
-	enum { ROUNDS = 60, CHANGES = 40, WARM = 20 };
+	enum { ROUNDS = 600, WARM = 240, CHANGES = 20, NONSENSE = 6 };
 	uint8_t buf[DUO_MSG_MAX];
 	size_t before = 0, after = 0;
 
+	d->side[DUO_R].cfg.cookie_threshold = 1000;
 	cr_assert_eq(duo_start(d), 0);
 	for (unsigned round = 0; round < ROUNDS; round++) {
 		struct duo_side *i = &d->side[DUO_I];
@@ -467,14 +472,12 @@ Test(vulns, what_is_refused_leaves_no_memory)
 		d->n = 0;
 		cr_assert_geq(duo_deliver(d, &right), 1);
 		cr_assert(duo_take(d, &m));
-		if (hdr_of(m.buf, m.len).spi_r) {
-			cr_assert_eq(duo_deliver(d, &m), 1);
-			cr_assert(duo_take(d, &m));
-			auth_hdr = hdr_of(m.buf, m.len);
-			read_it();
-			put_nonsense(&w, round % 5);
-			say(IKE_AUTH, IKE_FLAG_INITIATOR, 1, &w);
-		}
+		cr_assert_eq(duo_deliver(d, &m), 1);
+		cr_assert(duo_take(d, &m));
+		auth_hdr = hdr_of(m.buf, m.len);
+		read_it();
+		put_nonsense(&w, round % NONSENSE);
+		cr_assert_eq(say(IKE_AUTH, IKE_FLAG_INITIATOR, 1, &w), 1);
 		d->n = 0;
 		nobody_is_in(DUO_R);
 		for (int k = 0; k < 4; k++) {
@@ -486,7 +489,8 @@ Test(vulns, what_is_refused_leaves_no_memory)
 		if (round == WARM)
 			before = after;
 	}
-	cr_assert_leq(after, before + 8192, "%zu octets are kept", after - before);
+	/* 60 of each kind, and malloc counts what it has put aside as used */
+	cr_assert_leq(after, before + 6000, "%zu octets are kept", after - before);
 }
 
 /* [VUL-12] Who did the key exchange has keys, and no rights: to delete, to rekey, to add a Child SA
