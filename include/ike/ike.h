@@ -7,7 +7,8 @@
  * complete test bed (tests/sim).
  *
  * Supported: RFC 7296 IKE_SA_INIT, IKE_AUTH with shared keys and certificates (RFC 7427),
- * CREATE_CHILD_SA, INFORMATIONAL, NAT detection and port float, CP; IKE fragmentation (RFC 7383).
+ * CREATE_CHILD_SA, INFORMATIONAL, NAT detection and port float, CP; IKE fragmentation (RFC 7383);
+ * MOBIKE (RFC 4555).
  * Roles: I is the party that initiated the first IKE SA of a family (rekeys and clones included)
  * and never flips; the "original initiator" of RFC 7296 follows the last rekey. Thread: one.
  */
@@ -146,6 +147,7 @@ struct ike_conn_cfg {
 	uint8_t window;		     /* requests in flight, each way: 1 (or 0) to IKE_WINDOW_MAX */
 	bool encap;		     /* UDP encapsulation also without NAT (default true) */
 	bool multipath;		     /* announce and accept the private ESP path probes */
+	bool mobike;		     /* announce and accept RFC 4555 */
 	usec_t rekey_time;	     /* of the IKE SA, less up to rand_time; 0: never */
 	usec_t reauth_time;	     /* its I authenticates anew, less up to rand_time; 0: never */
 	usec_t over_time;	     /* after rekey or reauth_time until it ends; 0: never */
@@ -225,9 +227,14 @@ enum ike_event_kind {
 	IKE_EV_CHILD_UP,
 	IKE_EV_CHILD_DOWN,
 	IKE_EV_CHILD_REKEYED,
-	IKE_EV_FAILED,	   /* set-up attempt failed; text says why and what is done next */
-	IKE_EV_PEER_MOVED, /* the peer's NAT mapping changed */
-	IKE_EV_STEP,	   /* how far a set-up or an operation is; ends nothing */
+	IKE_EV_FAILED, /* set-up attempt failed; text says why and what is done next */
+	/* ESP of the family goes over `path` from now on, in UDP or not: `encap`. PEER_MOVED: the
+	 * peer's NAT mapping changed, or it moved; it was checked that it receives there. MOVED: by
+	 * ike_path_change, or a NAT came or went. Transport mode: stays where it is. */
+	IKE_EV_PEER_MOVED,
+	IKE_EV_MOVED,
+	IKE_EV_MOVE_REFUSED, /* the peer does not take the new pair; back to `path`: notify */
+	IKE_EV_STEP,	     /* how far a set-up or an operation is; ends nothing */
 };
 
 /* Why something came to nothing: of FAILED and IKE_DOWN. */
@@ -256,17 +263,18 @@ struct ike_output {
 	uint64_t spi_i, spi_r; /* of the IKE SA concerned, 0 if none */
 	bool role_i;	       /* we are I of the family */
 	char conn[IKE_NAME_MAX];
-	struct ike_path path;		  /* SEND: where; others: the IKE SA's current path */
-	const uint8_t *buf;		  /* SEND: owned by the output, without non-ESP marker */
-	size_t len;			  /* 0: the one octet of a NAT keepalive (RFC 3948 2.3) */
-	bool marker;			  /* SEND: put the four zero octets before it (port 4500) */
-	bool whole;			  /* SEND: with DF, and dropped here rather than cut */
+	struct ike_path path; /* SEND: where; others: the pair that ESP of the family uses */
+	bool encap;	      /* others: in UDP */
+	const uint8_t *buf;   /* SEND: owned by the output, without non-ESP marker */
+	size_t len;	      /* 0: the one octet of a NAT keepalive (RFC 3948 2.3) */
+	bool marker;	      /* SEND: put the four zero octets before it (port 4500) */
+	bool whole;	      /* SEND: with DF, and dropped here rather than cut */
 	const struct child_sa_out *child; /* CHILD_ADD; owned by the output */
 	uint32_t child_id;		  /* CHILD_DEL, CHILD events */
 	bool replaced; /* CHILD_DEL: a rekey replaced it, packets of the peer may be under way */
 	enum ike_event_kind event;
 	enum ike_failure failure;
-	uint16_t notify;  /* REFUSED, AUTH: the peer's notify type, 0: it gave none */
+	uint16_t notify;  /* REFUSED, AUTH, MOVE_REFUSED: the peer's notify type, 0: none */
 	const char *text; /* EVENT: one line */
 	uint32_t op;	  /* EVENT: handle of the operation that asked, or 0 */
 	uint16_t octets;  /* SIZE: of the IP packet */
@@ -305,8 +313,12 @@ int ike_rekey(struct ike *ike, const char *conn, const char *child_or_null, uint
 /* Close every IKE SA with a Delete; outputs end when the peers answered or gave up. */
 void ike_shutdown(struct ike *ike, usec_t now);
 
-/* The address pair of the IKE SAs of a family must change because it does not work any more (MOBIKE
- * comes later; now: IKE moves its own datagrams). 0 or -ENOENT. */
+/* The address pair of the IKE SAs of a family changes; what is 0 in path stays as it is.
+ * Outstanding requests are sent over the new one. With MOBIKE, I then tells R (RFC 4555 3.5), also
+ * if the pair is the same (a NAT's mapping may have changed); the Child SAs follow, at once if R's
+ * address is known to be R's, else when R has answered: IKE_EV_MOVED; or R refuses:
+ * IKE_EV_MOVE_REFUSED. R asks I for an answer over the new pair, then MOVED. Without MOBIKE only
+ * IKE's datagrams move. 0, -ENOENT, or -EINVAL (two families). */
 int ike_path_change(struct ike *ike, uint64_t family, const struct ike_path *path, usec_t now);
 /* Valid ESP arrived on that Child SA: evidence of liveness (2.4), and permission to send on a
  * deferred SA. */
@@ -363,6 +375,7 @@ struct ike_sa_info {
 	bool initiator;	   /* original initiator of this IKE SA */
 	bool role_i;
 	struct ike_path path;
+	bool mobike; /* both sides announced it */
 	bool nat_local, nat_remote;
 	struct ike_id local_id, remote_id;
 	char suite[IKE_SUITE_STR];

@@ -294,6 +294,8 @@ static void on_event(struct load *l, const struct ike_output *o)
 	case IKE_EV_CHILD_DOWN:
 	case IKE_EV_CHILD_REKEYED:
 	case IKE_EV_PEER_MOVED:
+	case IKE_EV_MOVED:
+	case IKE_EV_MOVE_REFUSED:
 	case IKE_EV_STEP:
 		break;
 	}

@@ -25,6 +25,7 @@ cat >"$T/user/braid.conf" <<-CONF
 	connection "home" {
 		remote_addrs = { "192.0.2.66" }
 		multipath = false
+		mobike = false
 		dpd_delay = 0s
 		keep_alive = 1s
 		vips = { "0.0.0.0" }

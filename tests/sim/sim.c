@@ -348,6 +348,8 @@ void sim_drain(struct sim *s, unsigned side)
 			d->events[d->n_events].op = o->op;
 			d->events[d->n_events].failure = o->failure;
 			d->events[d->n_events].notify = o->notify;
+			d->events[d->n_events].path = o->path;
+			d->events[d->n_events].encap = o->encap;
 			d->events[d->n_events].child_id = o->child_id;
 			snprintf(d->events[d->n_events++].text, 320, "%s", o->text);
 			break;
@@ -486,12 +488,19 @@ unsigned sim_op_ends(const struct sim_side *d, uint32_t op)
 	return n;
 }
 
-const char *sim_text(const struct sim_side *d, enum ike_event_kind kind)
+const struct sim_event *sim_last_event(const struct sim_side *d, enum ike_event_kind kind)
 {
 	for (unsigned i = d->n_events; i-- > 0;)
 		if (d->events[i].kind == kind)
-			return d->events[i].text;
-	return "";
+			return &d->events[i];
+	return NULL;
+}
+
+const char *sim_text(const struct sim_side *d, enum ike_event_kind kind)
+{
+	const struct sim_event *e = sim_last_event(d, kind);
+
+	return e ? e->text : "";
 }
 
 static bool same(const struct secret *a, const struct secret *b)

@@ -21,6 +21,8 @@ struct sim_event {
 	uint32_t op, child_id;
 	enum ike_failure failure;
 	uint16_t notify;
+	struct ike_path path;
+	bool encap;
 	char text[320];
 };
 
@@ -115,6 +117,8 @@ struct ike_path sim_path(const struct sim *s, unsigned side);
 unsigned sim_count(const struct sim_side *d, enum ike_event_kind kind, uint32_t op);
 unsigned sim_op_ends(const struct sim_side *d, uint32_t op);
 const char *sim_text(const struct sim_side *d, enum ike_event_kind kind);
+/* The last one of that kind, or NULL. */
+const struct sim_event *sim_last_event(const struct sim_side *d, enum ike_event_kind kind);
 /* Every Child SA of one side has its counterpart with crossed SPIs and keys on the other, and both
  * have n. Says what is wrong on stderr. */
 bool sim_mirrored(const struct sim *s, unsigned n);

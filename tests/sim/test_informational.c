@@ -77,7 +77,7 @@ static struct ike_path elsewhere(void)
 	return p;
 }
 
-/* --> { N(COOKIE2) }  <-- { N(COOKIE2) }, whatever its length (4555 3.7) */
+/* --> { N(COOKIE2) }  <-- { N(COOKIE2) }, whatever its length. [MOB-20] */
 Test(informational, cookie2_is_copied)
 {
 	static const size_t lengths[] = { 8, 16, 64, 4, 100 };
@@ -98,7 +98,7 @@ Test(informational, cookie2_is_copied)
 }
 
 /* --> { NAT_DETECTION x2, UPDATE_SA_ADDRESSES }  <-- { NAT_DETECTION x2 } to the source of the
- * request, with the hashes of that pair; nothing moves. MM-6-3, MM-6-4. */
+ * request, with the hashes of that pair; nothing moves without MOBIKE. [MOB-24] MM-6-3, MM-6-4. */
 Test(informational, path_test_from_elsewhere)
 {
 	struct ike_path p = elsewhere();

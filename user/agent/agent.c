@@ -66,29 +66,29 @@ static void send_datagram(struct agent *a, const struct ike_output *o)
 }
 
 static const enum ctl_event event_kinds[] = {
-	[IKE_EV_IKE_UP] = CTL_EV_IKE_UP,	   [IKE_EV_IKE_DOWN] = CTL_EV_IKE_DOWN,
-	[IKE_EV_IKE_REKEYED] = CTL_EV_IKE_REKEYED, [IKE_EV_CHILD_UP] = CTL_EV_CHILD_UP,
-	[IKE_EV_CHILD_DOWN] = CTL_EV_CHILD_DOWN,   [IKE_EV_CHILD_REKEYED] = CTL_EV_CHILD_REKEYED,
-	[IKE_EV_FAILED] = CTL_EV_FAILED,	   [IKE_EV_PEER_MOVED] = CTL_EV_PEER_MOVED,
+	[IKE_EV_IKE_UP] = CTL_EV_IKE_UP,
+	[IKE_EV_IKE_DOWN] = CTL_EV_IKE_DOWN,
+	[IKE_EV_IKE_REKEYED] = CTL_EV_IKE_REKEYED,
+	[IKE_EV_CHILD_UP] = CTL_EV_CHILD_UP,
+	[IKE_EV_CHILD_DOWN] = CTL_EV_CHILD_DOWN,
+	[IKE_EV_CHILD_REKEYED] = CTL_EV_CHILD_REKEYED,
+	[IKE_EV_FAILED] = CTL_EV_FAILED,
+	[IKE_EV_PEER_MOVED] = CTL_EV_PEER_MOVED,
+	[IKE_EV_MOVED] = CTL_EV_MOVED,
+	[IKE_EV_MOVE_REFUSED] = CTL_EV_MOVE_REFUSED,
 	[IKE_EV_STEP] = CTL_EV_PROGRESS,
 };
 
-/* The peer's NAT mapping changed, or its IKE SA moved: the main path follows. */
-static void peer_moved(struct agent *a, const struct ike_output *o)
+/* One side moved, or a NAT's mapping changed: the main path follows. Where there are several the
+ * probes say which of them carry packets, and the IKE SA only goes over another one. */
+static void sa_moved(struct agent *a, const struct ike_output *o)
 {
 	struct peer *p = peer_find(a, o->family);
 
 	if (!p)
 		return;
 	p->ike_path = o->path;
-	list_for_each (it, &p->paths) {
-		struct path *path = list_entry(it, struct path, node);
-
-		if (!path->main || udp_addr_equal(&path->remote, &o->path.remote))
-			continue;
-		path->remote = o->path.remote;
-		path_publish(a, path, -1);
-	}
+	path_follow(a, p, &o->path);
 }
 
 static void on_event(struct agent *a, const struct ike_output *o)
@@ -103,7 +103,9 @@ static void on_event(struct agent *a, const struct ike_output *o)
 		control_op_event(a, o);
 	switch (o->event) {
 	case IKE_EV_PEER_MOVED:
-		peer_moved(a, o);
+	case IKE_EV_MOVED:
+	case IKE_EV_MOVE_REFUSED:
+		sa_moved(a, o);
 		break;
 	case IKE_EV_IKE_DOWN:
 		p = peer_find(a, o->family);

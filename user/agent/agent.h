@@ -312,6 +312,8 @@ bool path_pair_wanted(const struct agent *a, const struct ike_conn_cfg *c, const
 		      const struct addr *remote);
 /* The pair the IKE SA uses, as a path; made if absent. */
 struct path *path_main(struct agent *a, struct peer *p, const struct ike_path *ike);
+/* ESP of the peer goes over that pair from now on, unless probes know more than one path. */
+void path_follow(struct agent *a, struct peer *p, const struct ike_path *to);
 /* Bring the paths of a peer in line with configuration, interfaces and addresses. */
 void paths_sync(struct agent *a, struct peer *p);
 void paths_sync_all(struct agent *a);

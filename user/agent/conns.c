@@ -368,6 +368,8 @@ void conns_on_event(struct agent *a, const struct ike_output *o, const char *chi
 		break;
 	case IKE_EV_CHILD_REKEYED:
 	case IKE_EV_PEER_MOVED:
+	case IKE_EV_MOVED:
+	case IKE_EV_MOVE_REFUSED:
 	case IKE_EV_STEP:
 		break;
 	}

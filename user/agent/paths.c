@@ -395,6 +395,30 @@ struct path *path_main(struct agent *a, struct peer *p, const struct ike_path *i
 	return p->group ? path : NULL;
 }
 
+/* All SAs go with the record, by one store. */
+void path_follow(struct agent *a, struct peer *p, const struct ike_path *to)
+{
+	struct uplink *u = uplink_of(a, to->ifindex);
+	struct path *path;
+
+	if (path_same(p, &to->local, &to->remote) || (p->probes && path_count(p) > 1))
+		return;
+	list_for_each (it, &p->paths) {
+		path = list_entry(it, struct path, node);
+		if (!path->main)
+			continue;
+		path->local = to->local;
+		path->remote = to->remote;
+		if (to->ifindex) {
+			path->ifindex = to->ifindex;
+			path->uplink = u ? uplink_index(a, u) : -1;
+		}
+		path_label(a, path);
+		path_publish(a, path, -1);
+		return;
+	}
+}
+
 void path_free(struct agent *a, struct path *p)
 {
 	struct engine_id del = { .id = p->id };

@@ -203,6 +203,7 @@ json_t *report_conn(struct agent *a, const struct ike_conn_cfg *c)
 	set(o, "vips", report_addrs(c->vips, c->n_vips));
 	set_pools(o, a, c);
 	set(o, "multipath", json_boolean(c->multipath));
+	set(o, "mobike", json_boolean(c->mobike));
 	set(o, "encap", json_boolean(c->encap));
 	set_int(o, "window", c->window ? c->window : 1);
 	set(o, "ocsp", json_string(words_of(c->ocsp_request, c->ocsp_reply, ocsp)));

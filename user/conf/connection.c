@@ -355,6 +355,7 @@ static int build_switches(struct parse *p, const struct sec *s, struct ike_conn_
 
 	c->encap = true;
 	c->multipath = true;
+	c->mobike = true;
 	r = val_uint(p, sec_get(s, "version"), 2, 2, &version);
 	if (r == 0)
 		r = val_uint(p, sec_get(s, "remote_port"), 1, 65535, &port);
@@ -362,6 +363,8 @@ static int build_switches(struct parse *p, const struct sec *s, struct ike_conn_
 		r = val_bool(p, sec_get(s, "encap"), &c->encap);
 	if (r == 0)
 		r = val_bool(p, sec_get(s, "multipath"), &c->multipath);
+	if (r == 0)
+		r = val_bool(p, sec_get(s, "mobike"), &c->mobike);
 	if (r == 0)
 		r = val_uint(p, sec_get(s, "window"), 1, IKE_WINDOW_MAX, &window);
 	c->remote_port = (uint16_t)port;

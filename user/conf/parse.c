@@ -77,6 +77,7 @@ static cfg_opt_t connection_opts[] = {
 	ONE("keep_alive"),
 	ONE("encap"),
 	ONE("multipath"),
+	ONE("mobike"),
 	ONE("retransmit_timeout"),
 	ONE("retransmit_base"),
 	ONE("retransmit_tries"),

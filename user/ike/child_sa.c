@@ -520,6 +520,14 @@ static void describe(const struct ike_sa *sa, const struct child_sa *c, const st
 			c->name);
 }
 
+/* The address pair is the IKE SA's, and encapsulation follows it (2.23): never to port 500, where a
+ * peer may stay that found no NAT. */
+bool child_encap(const struct ike_sa *sa)
+{
+	return sa->natt_peer && path_marker(&sa->path) &&
+	       (sa->nat_local || sa->nat_remote || (sa->conn->c.encap && sa->peer_udp));
+}
+
 static struct child_sa *child_new(struct ike *ike, const struct ike_sa *sa,
 				  const struct child_deal *d)
 {
@@ -534,10 +542,7 @@ static struct child_sa *child_new(struct ike *ike, const struct ike_sa *sa,
 	c->state = CHILD_INSTALLED;
 	c->mode = d->mode;
 	c->suite = d->suite;
-	/* the address pair is the IKE SA's, and encapsulation follows it (2.23): never to port 500,
-	 * where a peer may stay that found no NAT */
-	c->encap = sa->natt_peer && path_marker(&sa->path) &&
-		   (sa->nat_local || sa->nat_remote || (sa->conn->c.encap && sa->peer_udp));
+	c->encap = child_encap(sa);
 	c->since = ike->now;
 	if (child_ts_set(c, d->ts_local, d->n_ts_local, d->ts_remote, d->n_ts_remote)) {
 		free(c);

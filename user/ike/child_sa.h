@@ -101,6 +101,8 @@ void child_remove(struct ike *ike, struct ike_sa *sa, struct child_sa *c);
 int child_close(struct ike *ike, struct ike_sa *sa, struct child_sa *c, uint32_t op,
 		const char *why);
 const char *refusal_hint(uint16_t type);
+/* Does ESP of sa go in UDP? */
+bool child_encap(const struct ike_sa *sa);
 
 /* ---- suite.c ---- */
 

@@ -8,6 +8,8 @@
 
 /* ---- tasks: what we want from the peer; one request each ---- */
 
+enum { COOKIE2_OCTETS = 16, VIAS_MAX = 4 };
+
 enum task_kind {
 	TASK_IKE_INIT,
 	TASK_IKE_AUTH,
@@ -19,6 +21,8 @@ enum task_kind {
 	TASK_LIVENESS,
 	TASK_AUTH_FAILED, /* tell the responder that its AUTH did not verify (2.21.2) */
 	TASK_SIZE,	  /* does a packet of some size get there? size.c */
+	TASK_UPDATE,	  /* tell R the new addresses: mobike.c */
+	TASK_ROUTABILITY, /* does the peer receive there? routability.c */
 	TASK_KINDS,
 };
 
@@ -40,8 +44,13 @@ struct task {
 	size_t packet_len;
 	unsigned tries;
 	usec_t timeout, first_send, next_send, give_up;
-	uint16_t unprotected_error; /* seen, but not believed at once (2.21.1) */
-	bool hurried;		    /* sent again early, once: ESP came before the answer */
+	uint16_t unprotected_error;    /* seen, but not believed at once (2.21.1) */
+	bool hurried;		       /* sent again early, once: ESP came before the answer */
+	struct ike_path via[VIAS_MAX]; /* the pairs of addresses it was sent on, the first ones */
+	uint8_t n_via;
+	bool has_cookie2;
+	uint8_t cookie2[COOKIE2_OCTETS];
+	uint32_t changes; /* mobike.changes when it was built */
 	unsigned disowned_try,
 		n_disowned;   /* last of the tries answered INVALID_IKE_SPI; how many */
 	usec_t suspect_until; /* 0: none was; then: time to believe it, or not */

@@ -14,6 +14,7 @@
 #include "child_sa.h"
 #include "exchange.h"
 #include "ike_private.h"
+#include "mobike.h"
 #include "parts.h"
 
 enum { IMAGE_MAGIC = 0x42524b45, IMAGE_VERSION = 6, IMAGE_PACKET_MAX = IKE_MSG_MAX };
@@ -137,6 +138,8 @@ static void put_task(struct wr *w, const struct task *t)
 	put_blob(w, t->coll_lowest.b, t->coll_lowest.len);
 	wr_u64(w, t->coll_spi);
 	wr_u32(w, t->coll_child);
+	wr_u8(w, t->has_cookie2);
+	wr_bytes(w, t->cookie2, COOKIE2_OCTETS);
 	for (unsigned i = 0; i < DELETED_MAX; i++)
 		wr_u32(w, t->deleted[i]);
 	wr_u8(w, t->n_deleted);
@@ -154,6 +157,24 @@ static void put_list(struct wr *w, const struct list *l,
 	wr_u16(w, n);
 	list_for_each (it, l)
 		put(w, list_entry(it, struct task, node));
+}
+
+static void put_path(struct wr *w, const struct ike_path *p)
+{
+	put_udp(w, &p->local);
+	put_udp(w, &p->remote);
+	wr_u32(w, p->ifindex);
+}
+
+static void put_mobike(struct wr *w, const struct mobike *m)
+{
+	wr_u8(w, m != NULL);
+	if (!m)
+		return;
+	put_path(w, &m->esp);
+	put_path(w, &m->agreed);
+	wr_u8(w, m->updated);
+	wr_u32(w, m->update_id);
 }
 
 static void put_sa(struct wr *w, const struct ike_sa *sa, usec_t now)
@@ -176,9 +197,8 @@ static void put_sa(struct wr *w, const struct ike_sa *sa, usec_t now)
 	wr_u8(w, sa->rekeys_tried);
 	wr_u8(w, sa->reauths_tried);
 	wr_u8(w, sa->reauth);
-	put_udp(w, &sa->path.local);
-	put_udp(w, &sa->path.remote);
-	wr_u32(w, sa->path.ifindex);
+	put_path(w, &sa->path);
+	put_mobike(w, sa->mobike);
 	wr_u8(w, sa->natt_peer);
 	wr_u8(w, sa->nat_local);
 	wr_u8(w, sa->nat_remote);
@@ -454,6 +474,8 @@ static void get_task(struct rd *r, struct ike *ike, struct ike_sa *sa)
 	get_nonce(r, &t->coll_lowest);
 	t->coll_spi = rd_u64(r);
 	t->coll_child = rd_u32(r);
+	t->has_cookie2 = rd_u8(r);
+	rd_copy(r, t->cookie2, COOKIE2_OCTETS);
 	for (unsigned i = 0; i < DELETED_MAX; i++)
 		t->deleted[i] = rd_u32(r);
 	t->n_deleted = rd_u8(r);
@@ -513,6 +535,31 @@ static void get_token(struct rd *r, struct ike_sa *sa)
 		r->err = -EBADMSG;
 }
 
+static void get_path(struct rd *r, struct ike_path *p)
+{
+	get_udp(r, &p->local);
+	get_udp(r, &p->remote);
+	p->ifindex = rd_u32(r);
+}
+
+static void get_mobike(struct rd *r, struct ike_sa *sa)
+{
+	struct mobike *m;
+
+	if (!rd_u8(r))
+		return;
+	m = sa->mobike = calloc(1, sizeof(*m));
+	if (!m) {
+		r->err = -ENOMEM;
+		return;
+	}
+	get_path(r, &m->esp);
+	get_path(r, &m->agreed);
+	m->updated = rd_u8(r);
+	m->update_id = rd_u32(r);
+	m->changes = 1; /* where the requests in flight were sent is not known any more */
+}
+
 static void get_sa(struct rd *r, struct ike *ike, struct ike_sa *sa)
 {
 	usec_t then;
@@ -533,9 +580,8 @@ static void get_sa(struct rd *r, struct ike *ike, struct ike_sa *sa)
 	sa->rekeys_tried = rd_u8(r);
 	sa->reauths_tried = rd_u8(r);
 	sa->reauth = rd_u8(r);
-	get_udp(r, &sa->path.local);
-	get_udp(r, &sa->path.remote);
-	sa->path.ifindex = rd_u32(r);
+	get_path(r, &sa->path);
+	get_mobike(r, sa);
 	sa->natt_peer = rd_u8(r);
 	sa->nat_local = rd_u8(r);
 	sa->nat_remote = rd_u8(r);

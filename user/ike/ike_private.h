@@ -122,6 +122,7 @@ struct response_cache {
 
 struct reassembly; /* fragment.c */
 struct task;	   /* exchange.h */
+struct mobike;	   /* mobike.h */
 
 struct ike_sa {
 	struct list node;							/* ike.sas */
@@ -152,6 +153,7 @@ struct ike_sa {
 	bool natt_peer, nat_local, nat_remote;
 	bool peer_probes, peer_udp; /* by vendor id */
 	bool fragments;		    /* both sides announced them */
+	struct mobike *mobike;	    /* owned; NULL: not both sides announced it */
 
 	struct suite suite;
 	struct ike_keys keys;
@@ -303,6 +305,9 @@ void out_child_del(struct ike *ike, const struct ike_sa *sa, const struct child_
 void out_event(struct ike *ike, const struct ike_sa *sa, enum ike_event_kind kind,
 	       uint32_t child_id, uint32_t op, const char *fmt, ...)
 	__attribute__((format(printf, 6, 7)));
+/* IKE_EV_MOVE_REFUSED, with the notify type. */
+void out_move_refused(struct ike *ike, const struct ike_sa *sa, uint16_t notify, const char *fmt,
+		      ...) __attribute__((format(printf, 4, 5)));
 /* How far t is: for those who asked, and of every set-up attempt. */
 void out_step(struct ike *ike, const struct ike_sa *sa, const struct task *t, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));

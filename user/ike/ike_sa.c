@@ -9,6 +9,7 @@
 #include "child_sa.h"
 #include "exchange.h"
 #include "ike_private.h"
+#include "mobike.h"
 #include "parts.h"
 
 static const char *const state_names[] = {
@@ -109,6 +110,7 @@ void ike_sa_free(struct ike *ike, struct ike_sa *sa)
 	frag_clear(ike, sa);
 	qcd_forget(sa);
 	free(sa->vendors);
+	mobike_free(sa);
 	aead_free(sa->aead_in);
 	aead_free(sa->aead_out);
 	conn_unref(sa->conn);

@@ -114,6 +114,7 @@ void ike_sa_look(const struct ike_sa *sa, struct ike_sa_info *ret_info)
 	o->initiator = sa->initiator;
 	o->role_i = sa->role_i;
 	o->path = sa->path;
+	o->mobike = sa->mobike;
 	o->nat_local = sa->nat_local;
 	o->nat_remote = sa->nat_remote;
 	id_copy(&o->local_id, sa->local_id);

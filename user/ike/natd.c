@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "ike_private.h"
+#include "mobike.h"
 #include "parts.h"
 
 /* SHA-1( SPIi | SPIr | address | port ), SPIs as in this header: SPIr is 0 in the first request. */
@@ -23,18 +24,22 @@ static void natd_hash(uint64_t spi_i, uint64_t spi_r, const struct udp_addr *a,
 		memset(out, 0, SHA1_OCTETS);
 }
 
-void natd_build(struct part_ctx *c)
+void natd_put(struct part_ctx *c)
 {
 	uint8_t src[SHA1_OCTETS], dst[SHA1_OCTETS];
 	uint64_t spi_r = c->place == AT_INIT_REQUEST ? 0 : c->sa->spi_r;
 
-	/* in INFORMATIONAL only as an answer to detection payloads in the request (4555 3.8) */
-	if (c->place == AT_INFO_RESPONSE && !msg_notify(c->in, N_NAT_DETECTION_SOURCE_IP))
-		return;
 	natd_hash(c->sa->spi_i, spi_r, &c->path->local, src);
 	natd_hash(c->sa->spi_i, spi_r, &c->path->remote, dst);
 	msg_put_notify(c->m, PROTO_NONE, NULL, 0, N_NAT_DETECTION_SOURCE_IP, src, sizeof(src));
 	msg_put_notify(c->m, PROTO_NONE, NULL, 0, N_NAT_DETECTION_DESTINATION_IP, dst, sizeof(dst));
+}
+
+void natd_build(struct part_ctx *c)
+{
+	/* in INFORMATIONAL only as an answer to detection payloads in the request (4555 3.8) */
+	if (c->place != AT_INFO_RESPONSE || msg_notify(c->in, N_NAT_DETECTION_SOURCE_IP))
+		natd_put(c);
 }
 
 static bool any_matches(const struct ike_msg *in, uint16_t type, const uint8_t *hash, bool *ret_any)
@@ -83,19 +88,41 @@ void natd_float(struct ike_sa *sa)
 
 /* "a host not behind a NAT ... SHOULD send all packets ... to the IP address and port from the last
  * valid authenticated packet from the other end": only then, and only on a new message. */
+static bool mapping_changed(const struct ike_sa *sa, const struct ike_path *path)
+{
+	return sa->nat_remote && !sa->nat_local && sa->state == IKE_ESTABLISHED &&
+	       !udp_addr_equal(&sa->path.remote, &path->remote) &&
+	       sa->path.remote.ip.family == path->remote.ip.family;
+}
+
 void natd_seen(struct ike *ike, struct ike_sa *sa, const struct ike_path *path)
 {
 	char from[ADDR_PORT_STR], to[ADDR_PORT_STR];
 
-	if (!sa->nat_remote || sa->nat_local || sa->state != IKE_ESTABLISHED ||
-	    udp_addr_equal(&sa->path.remote, &path->remote) ||
-	    sa->path.remote.ip.family != path->remote.ip.family)
+	if (sa->mobike || !mapping_changed(sa, path))
 		return;
 	udp_addr_format(&sa->path.remote, from);
 	sa->path.remote = path->remote;
 	ike_sa_touch(sa);
 	out_event(ike, sa, IKE_EV_PEER_MOVED, 0, 0, "the peer's NAT mapping changed from %s to %s",
 		  from, udp_addr_format(&path->remote, to));
+}
+
+/* A packet that somebody kept and sends from elsewhere must not draw traffic there. */
+void natd_seen_esp(struct ike *ike, struct ike_sa *sa, const struct ike_path *path)
+{
+	struct ike_path to = sa->path;
+
+	if (!sa->mobike) {
+		natd_seen(ike, sa, path);
+		return;
+	}
+	if (!mapping_changed(sa, path))
+		return;
+	to.remote = path->remote;
+	mobike_pair(ike, sa->family, &to);
+	routability_check(sa);
+	window_run(ike, sa);
 }
 
 /* "a peer SHOULD send a NAT-keepalive packet if ... no other packet to the peer has been sent"

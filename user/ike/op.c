@@ -249,32 +249,6 @@ void ike_shutdown(struct ike *ike, usec_t now)
 	ike_reap(ike);
 }
 
-int ike_path_change(struct ike *ike, uint64_t family, const struct ike_path *path, usec_t now)
-{
-	int ret = -ENOENT;
-
-	ike->now = now;
-	hash_for_each (it, tmp, &ike->families, family) {
-		struct ike_sa *sa = hash_entry(it, struct ike_sa, by_family);
-		struct ike_path old = sa->path;
-
-		if (!ike_sa_alive(sa))
-			continue;
-		sa->path = *path;
-		if (!sa->path.local.port)
-			sa->path.local.port = old.local.port;
-		if (!sa->path.remote.ip.family)
-			sa->path.remote = old.remote;
-		if (!sa->path.remote.port)
-			sa->path.remote.port = old.remote.port;
-		ike_sa_touch(sa);
-		log_ike(sa, LOG_INFO_, "IKE datagrams take another path now");
-		window_resend(ike, sa); /* bit-identical, over the new path (4555 3.5) */
-		ret = 0;
-	}
-	return ret;
-}
-
 static struct child_sa *child_anywhere(const struct ike *ike, uint32_t id, struct ike_sa **ret_sa)
 {
 	struct hash_node *n = hash_find(&ike->children, id);
@@ -324,7 +298,8 @@ void ike_esp_from(struct ike *ike, uint32_t child_id, const struct ike_path *pat
 
 	ike->now = now;
 	if (child_anywhere(ike, child_id, &sa) && addr_equal(&sa->path.local.ip, &path->local.ip))
-		natd_seen(ike, sa, path);
+		natd_seen_esp(ike, sa, path);
+	ike_reap(ike);
 }
 
 void ike_esp_sent(struct ike *ike, uint32_t child_id, usec_t when)

@@ -10,6 +10,7 @@
 #include "child_sa.h"
 #include "exchange.h"
 #include "ike_private.h"
+#include "mobike.h"
 #include "parts.h"
 
 static struct out *out_new(struct ike *ike, const struct ike_sa *sa, enum ike_output_kind kind,
@@ -25,7 +26,8 @@ static struct out *out_new(struct ike *ike, const struct ike_sa *sa, enum ike_ou
 		o->o.spi_i = sa->spi_i;
 		o->o.spi_r = sa->spi_r;
 		o->o.role_i = sa->role_i;
-		o->o.path = sa->path;
+		o->o.path = *mobike_esp_path(sa);
+		o->o.encap = child_encap(sa);
 		if (sa->conn)
 			snprintf(o->o.conn, sizeof(o->o.conn), "%s", sa->conn->c.name);
 	}
@@ -192,6 +194,21 @@ void out_event(struct ike *ike, const struct ike_sa *sa, enum ike_event_kind kin
 		o->o.notify = sa->failure_notify;
 	}
 	log_ike(sa, kind == IKE_EV_FAILED ? LOG_WARN_ : LOG_INFO_, "%s", o->text);
+}
+
+void out_move_refused(struct ike *ike, const struct ike_sa *sa, uint16_t notify, const char *fmt,
+		      ...)
+{
+	struct out *o;
+	va_list ap;
+
+	va_start(ap, fmt);
+	o = event_new(ike, sa, IKE_EV_MOVE_REFUSED, 0, fmt, ap);
+	va_end(ap);
+	if (!o)
+		return;
+	o->o.notify = notify;
+	log_ike(sa, LOG_WARN_, "%s", o->text);
 }
 
 void out_step(struct ike *ike, const struct ike_sa *sa, const struct task *t, const char *fmt, ...)

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* The table of concerns that ride on exchanges: where each is built, where it is processed.
  *
- * A new extension (MOBIKE, Clone, further key exchanges) adds rows here; the
- * exchanges themselves do not change.
+ * A new extension (Clone, further key exchanges) adds rows here; the exchanges themselves do not
+ * change.
  */
 #include <string.h>
 
 #include "ike_private.h"
+#include "mobike.h"
 #include "parts.h"
 
 static bool vendor_seen(const struct ike_msg *in, const uint8_t vid[VID_OCTETS])
@@ -47,15 +48,6 @@ static void childless_build(struct part_ctx *c)
 	msg_put_notify(c->m, PROTO_NONE, NULL, 0, N_CHILDLESS_IKEV2_SUPPORTED, NULL, 0);
 }
 
-/* The responder copies COOKIE2 verbatim, whatever else the request is about (4555 3.7). */
-static void cookie2_build(struct part_ctx *c)
-{
-	const struct notify *n = msg_notify(c->in, N_COOKIE2);
-
-	if (n)
-		msg_put_notify(c->m, PROTO_NONE, NULL, 0, N_COOKIE2, n->data.p, n->data.len);
-}
-
 static const struct {
 	const char *name;
 	unsigned build_at, process_at; /* enum place */
@@ -87,6 +79,8 @@ static const struct {
 	  udp_build, udp_process },
 	{ "vendor ids", 0, AT_INIT_REQUEST | AT_INIT_RESPONSE | AT_AUTH_REQUEST | AT_AUTH_RESPONSE,
 	  NULL, vendors_process },
+	{ "MOBIKE", AT_AUTH_REQUEST | AT_AUTH_RESPONSE | AT_INFO_RESPONSE,
+	  AT_AUTH_REQUEST | AT_AUTH_RESPONSE | AT_INFO_REQUEST, mobike_build, mobike_process },
 	{ "COOKIE2", AT_INFO_RESPONSE, 0, cookie2_build, NULL },
 };
 

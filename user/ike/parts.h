@@ -27,6 +27,7 @@ struct part_ctx {
 	struct msg_wr *m;	     /* build */
 	uint16_t cp_error;	     /* notify type, 0 = none */
 	uint8_t cp_requested;
+	uint16_t refusal; /* of MOBIKE: notify type, 0 = none */
 };
 
 void parts_build(struct part_ctx *c);
@@ -34,11 +35,14 @@ void parts_process(struct part_ctx *c);
 
 /* natd.c */
 void natd_build(struct part_ctx *c);
+void natd_put(struct part_ctx *c);
 void natd_process(struct part_ctx *c);
 /* Go to port 4500 for IKE_AUTH (2.23). */
 void natd_float(struct ike_sa *sa);
-/* An authenticated new message came on path: dynamic update, if 2.23 allows it. */
+/* An authenticated new message, or ESP, came on path: dynamic update, if 2.23 allows it. With
+ * MOBIKE by ESP only, after a check (4555 3.8). */
 void natd_seen(struct ike *ike, struct ike_sa *sa, const struct ike_path *path);
+void natd_seen_esp(struct ike *ike, struct ike_sa *sa, const struct ike_path *path);
 bool path_marker(const struct ike_path *path);
 /* When a NAT keepalive is due if nothing else is sent; then it is sent. */
 usec_t natd_keepalive_at(const struct ike_sa *sa);

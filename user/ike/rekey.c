@@ -15,6 +15,7 @@
 #include "child_sa.h"
 #include "exchange.h"
 #include "ike_private.h"
+#include "mobike.h"
 #include "parts.h"
 
 /* A new IKE SA of the same family; initiator: of this exchange. */
@@ -25,17 +26,14 @@ static struct ike_sa *successor_new(struct ike *ike, const struct ike_sa *old, b
 	if (!sa)
 		return NULL;
 	ike->next_family--; /* it has one already */
-	if (id_keep(&sa->local_id, old->local_id) || id_keep(&sa->remote_id, old->remote_id)) {
+	if (id_keep(&sa->local_id, old->local_id) || id_keep(&sa->remote_id, old->remote_id) ||
+	    mobike_inherit(old, sa)) {
 		ike_sa_free(ike, sa);
 		return NULL;
 	}
 	sa->initiator = initiator;
 	sa->role_i = old->role_i;
 	sa->family = old->family;
-	sa->path = old->path;
-	sa->natt_peer = old->natt_peer;
-	sa->nat_local = old->nat_local;
-	sa->nat_remote = old->nat_remote;
 	sa->peer_probes = old->peer_probes;
 	sa->peer_udp = old->peer_udp;
 	sa->fragments = old->fragments;
@@ -66,6 +64,9 @@ static void take_over(struct ike *ike, struct ike_sa *old, struct ike_sa *sa, co
 		list_append(&sa->pending, it);
 		list_entry(it, struct task, node)->sa = sa;
 	}
+	/* it may have moved since the new one was made */
+	mobike_inherit(old, sa);
+	mobike_resume(ike, old, sa);
 	sa->announced = true;
 	sa->redundant = false;
 	sa->expires = USEC_NEVER;

@@ -125,7 +125,9 @@ enum task_end size_done(struct ike *ike, struct ike_sa *sa, struct task *t,
 
 	(void)in;
 	(void)path;
-	if (t->whole)
+	if (t->n_via > 1)
+		r = IKE_SIZE_UNKNOWN; /* the IKE SA moved meanwhile: of which path? */
+	else if (t->whole)
 		r = IKE_SIZE_PASSES;
 	else if (t->whole_tries >= SIZE_TRIES && t->tries <= CUT_TRIES)
 		r = IKE_SIZE_TOO_LARGE;

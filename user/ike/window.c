@@ -13,6 +13,7 @@
 #include "child_sa.h"
 #include "exchange.h"
 #include "ike_private.h"
+#include "mobike.h"
 #include "parts.h"
 
 /* By what they want. Which exchange stands where, and where those will that are not there yet: the
@@ -30,6 +31,9 @@ const struct task_ops task_ops[TASK_KINDS] = {
 	[TASK_AUTH_FAILED] = { "authentication failure", INFORMATIONAL, auth_failed_build,
 			       auth_failed_done },
 	[TASK_SIZE] = { "MTU probe", INFORMATIONAL, size_build, size_done },
+	[TASK_UPDATE] = { "address update", INFORMATIONAL, update_build, update_done },
+	[TASK_ROUTABILITY] = { "return routability check", INFORMATIONAL, routability_build,
+			       routability_done },
 };
 
 /* Responder's side. IKE_SA_INIT is unprotected and has its own way in (sa_init.c). */
@@ -160,6 +164,7 @@ void task_reset_packet(struct ike_sa *sa, struct task *t)
 	/* it was answered: what others said of that request is of no account for the next */
 	t->disowned_try = t->n_disowned = 0;
 	t->suspect_until = 0;
+	t->n_via = 0;
 	list_remove(&t->node);
 	list_append(&sa->pending, &t->node);
 }
@@ -202,7 +207,8 @@ static bool task_allowed(const struct ike_sa *sa, const struct task *t)
 static bool exclusive(const struct task *t)
 {
 	return t->kind != TASK_CHILD_NEW && t->kind != TASK_CHILD_REKEY &&
-	       t->kind != TASK_CHILD_DELETE && t->kind != TASK_LIVENESS && t->kind != TASK_SIZE;
+	       t->kind != TASK_CHILD_DELETE && t->kind != TASK_LIVENESS && t->kind != TASK_SIZE &&
+	       t->kind != TASK_UPDATE && t->kind != TASK_ROUTABILITY;
 }
 
 /* "it MUST wait until it has received responses to all requests up through request X-N" (2.3) */
@@ -285,17 +291,24 @@ static int task_build(struct ike *ike, struct ike_sa *sa, struct task *t, uint32
 	return 0;
 }
 
-static void put_out(struct ike *ike, struct ike_sa *sa, const struct task *t)
+static void send_via(struct ike *ike, struct ike_sa *sa, struct task *t,
+		     const struct ike_path *path)
 {
+	bool known = t->n_via == VIAS_MAX;
+
+	for (unsigned i = 0; i < t->n_via && !known; i++)
+		known = path_same(&t->via[i], path);
+	if (!known)
+		t->via[t->n_via++] = *path;
 	if (t->kind == TASK_SIZE && t->whole)
 		out_send_whole(ike, sa, t->packet, t->packet_len);
 	else
-		out_send(ike, sa, &sa->path, t->packet, t->packet_len);
+		out_send(ike, sa, path, t->packet, t->packet_len);
 }
 
 static void task_send(struct ike *ike, struct ike_sa *sa, struct task *t)
 {
-	put_out(ike, sa, t);
+	send_via(ike, sa, t, &sa->path);
 	t->tries++;
 	t->next_send = ike->now + t->timeout;
 	if (t->tries == 1)
@@ -409,7 +422,7 @@ void window_run(struct ike *ike, struct ike_sa *sa)
 void window_resend(struct ike *ike, struct ike_sa *sa)
 {
 	list_for_each (it, &sa->inflight)
-		put_out(ike, sa, list_entry(it, struct task, node));
+		send_via(ike, sa, list_entry(it, struct task, node), &sa->path);
 }
 
 /* The peer sends on an SA whose answer we do not have: it probably got lost (2.8). Once, since

@@ -1,0 +1,476 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* MOBIKE between two cores: the pair of addresses changes (user/ike/mobike.c, routability.c). What
+ * a peer may do wrong is in test_mobike_bad.c. A is I and moves; B is R. */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <string.h>
+
+#include "sim_assert.h"
+
+#define HOME  "192.0.2.1"
+#define FAR   "203.0.113.44"
+#define AWAY  "203.0.113.45"
+#define FAR_6 "2001:db8:f::44"
+
+static bool is(struct addr a, const char *text)
+{
+	struct addr b = sim_addr(text);
+
+	return addr_equal(&a, &b);
+}
+
+static struct sim *mobile(uint64_t seed)
+{
+	struct sim *s = sim_new(seed, false);
+
+	s->side[A].conn[0].mobike = s->side[B].conn[0].mobike = true;
+	return s;
+}
+
+static struct sim *mobile_up(uint64_t seed)
+{
+	return up_with(mobile(seed));
+}
+
+static int move(struct sim *s, unsigned side, const char *local)
+{
+	struct ike_path p = { .local = { .ip = sim_addr(local) } };
+	struct ike_sa_info i;
+
+	cr_assert(ike_sa_at(s->side[side].ike, 0, &i));
+	return ike_path_change(s->side[side].ike, i.family, &p, s->now);
+}
+
+static void moves(struct sim *s, const char *local)
+{
+	cr_assert_eq(move(s, A, local), 0);
+	sim_settle(s, 10 * USEC_PER_SEC);
+}
+
+static void forget_events(struct sim *s)
+{
+	s->side[A].n_events = s->side[B].n_events = 0;
+}
+
+/* Both ends use that address of A, for IKE and for ESP. */
+static void all_at(struct sim *s, const char *local)
+{
+	const struct sim_event *a = sim_last_event(&s->side[A], IKE_EV_MOVED),
+			       *b = sim_last_event(&s->side[B], IKE_EV_PEER_MOVED);
+
+	cr_assert(is(info(s, A).path.local.ip, local));
+	cr_assert(is(info(s, B).path.remote.ip, local));
+	cr_assert(a && is(a->path.local.ip, local));
+	cr_assert(b && is(b->path.remote.ip, local));
+}
+
+/* ---- set-up ---- */
+
+/* [MOB-1] */
+Test(mobike, is_on_if_both_say_so)
+{
+	for (unsigned m = 0; m < 4; m++) {
+		struct sim *s = sim_new(300 + m, false);
+
+		s->side[A].conn[0].mobike = m & 1;
+		s->side[B].conn[0].mobike = m & 2;
+		up_with(s);
+		for (unsigned side = 0; side < SIM_SIDES; side++)
+			cr_assert_eq(info(s, side).mobike, m == 3, "%u: %c", m, "AB"[side]);
+		sim_free(s);
+	}
+}
+
+/* [MOB-2] [MOB-3]: the header of IKE_AUTH counts, in which the port is another one. */
+Test(mobike, port_4500)
+{
+	struct sim *s = mobile_up(310);
+
+	for (unsigned side = 0; side < SIM_SIDES; side++) {
+		cr_assert_eq(info(s, side).path.local.port, 4500);
+		cr_assert_eq(info(s, side).path.remote.port, 4500);
+	}
+	sim_free(s);
+}
+
+/* ---- moving ---- */
+
+/* --> { UPDATE_SA_ADDRESSES, NAT_DETECTION x2, COOKIE2 }  <-- { NAT_DETECTION x2, COOKIE2 }
+ * <-- { COOKIE2 }  --> { COOKIE2 }
+ * [MOB-6] [MOB-12] [MOB-13] [MOB-19] */
+Test(mobike, move)
+{
+	struct sim *s = mobile_up(320);
+	struct child_sa_out before[SIM_SIDES];
+
+	cr_assert_eq(sim_up(s, A, "more", 2), 0);
+	sim_settle(s, 5 * USEC_PER_SEC);
+	for (unsigned side = 0; side < SIM_SIDES; side++)
+		before[side] = s->side[side].children[0];
+	forget_events(s);
+	cr_assert_eq(move(s, A, FAR), 0);
+	sim_drain(s, A);
+	cr_assert_eq(sim_count(&s->side[A], IKE_EV_MOVED, 0), 1, "R is where it was: at once");
+	sim_steps(s, 1);
+	cr_assert(is(info(s, B).path.remote.ip, FAR));
+	cr_assert_eq(sim_count(&s->side[B], IKE_EV_PEER_MOVED, 0), 0, "it is not checked yet");
+	/* what is made meanwhile does not go there either */
+	sim_settle(s, 10 * USEC_PER_SEC);
+	all_at(s, FAR);
+	cr_assert_eq(sim_count(&s->side[A], IKE_EV_MOVED, 0), 1);
+	cr_assert_eq(sim_count(&s->side[B], IKE_EV_PEER_MOVED, 0), 1);
+	for (unsigned side = 0; side < SIM_SIDES; side++)
+		cr_assert(!memcmp(&before[side], &s->side[side].children[0], sizeof(before[side])),
+			  "no SA is touched");
+	sound(s, 2);
+	alive(s, 2);
+	sim_free(s);
+}
+
+/* [MOB-4] [MOB-12]: B asks for a Child SA before A's new address is checked. */
+static bool mute; /* nobody receives at FAR */
+
+static void lose_at_far(struct sim *s, struct sim_packet *p)
+{
+	const struct addr far = sim_addr(FAR);
+
+	(void)s;
+	if (mute && addr_equal(&p->dst.ip, &far))
+		p->used = false;
+}
+
+static struct addr added_at;
+
+static void note_add(struct sim *s, unsigned side, const struct ike_output *o)
+{
+	(void)s;
+	if (side == B && o->kind == IKE_OUT_CHILD_ADD)
+		added_at = o->path.remote.ip;
+}
+
+Test(mobike, nothing_goes_to_an_unchecked_address)
+{
+	struct sim *s = mobile(330);
+
+	s->side[A].conn[0].window = s->side[B].conn[0].window = 4;
+	up_with(s);
+	s->on_wire = lose_at_far;
+	s->on_child = note_add;
+	mute = true;
+	cr_assert_eq(move(s, A, FAR), 0);
+	/* its next request creates a Child SA; R answers it, where nobody is */
+	cr_assert_eq(sim_up(s, A, "more", 9), 0);
+	sim_run(s, 5 * USEC_PER_SEC);
+	cr_assert_eq(s->side[B].n_children, 2);
+	cr_assert(is(added_at, HOME), "its packets go to the address that was checked");
+	cr_assert_eq(sim_count(&s->side[B], IKE_EV_PEER_MOVED, 0), 0);
+	mute = false;
+	sim_settle(s, 20 * USEC_PER_SEC);
+	all_at(s, FAR);
+	cr_assert(is(info(s, B).path.remote.ip, FAR));
+	sound(s, 2);
+	sim_free(s);
+}
+
+/* [MOB-22]: B's check, sent where nobody is, is sent again over the pair of a later move, and is
+ * made anew there. */
+Test(mobike, moved_on_during_the_check)
+{
+	struct sim *s = mobile_up(340);
+
+	s->on_wire = lose_at_far;
+	mute = true;
+	cr_assert_eq(move(s, A, FAR), 0);
+	sim_run(s, 3 * USEC_PER_SEC);
+	cr_assert_eq(move(s, A, AWAY), 0);
+	sim_settle(s, 20 * USEC_PER_SEC);
+	mute = false;
+	all_at(s, AWAY);
+	cr_assert_eq(sim_count(&s->side[B], IKE_EV_PEER_MOVED, 0), 1, "never to the first one");
+	alive(s, 1);
+	sim_free(s);
+}
+
+/* [MOB-12]: nobody answers there for good: nothing moved, and in the end the IKE SA is down. */
+Test(mobike, no_answer_to_the_check)
+{
+	struct sim *s = mobile_up(345);
+
+	s->on_wire = lose_at_far;
+	mute = true;
+	cr_assert_eq(move(s, A, FAR), 0);
+	sim_run(s, 700 * USEC_PER_SEC);
+	mute = false;
+	cr_assert_eq(sim_count(&s->side[B], IKE_EV_PEER_MOVED, 0), 0);
+	cr_assert_eq(sim_count(&s->side[B], IKE_EV_IKE_DOWN, 0), 1);
+	cr_assert_eq(s->side[B].spis, 0);
+	sim_free(s);
+}
+
+/* [MOB-7] [MID-4]: the same octets, and the request is answered. */
+Test(mobike, an_outstanding_request_goes_along)
+{
+	struct sim *s = mobile_up(350);
+	static uint8_t first[65536];
+	size_t len;
+
+	s->cut[A] = true;
+	cr_assert_eq(ike_rekey(s->side[A].ike, "c", "net", 5, s->now), 0);
+	sim_drain(s, A);
+	len = s->last_len[A];
+	memcpy(first, s->last[A], len);
+	s->cut[A] = false;
+	cr_assert_eq(move(s, A, FAR), 0);
+	sim_drain(s, A);
+	cr_assert_eq(s->last_len[A], len, "the window is full: no update yet");
+	cr_assert(!memcmp(first, s->last[A], len));
+	cr_assert(is(s->last_path[A].local.ip, FAR));
+	sim_settle(s, 10 * USEC_PER_SEC);
+	cr_assert_eq(sim_count(&s->side[A], IKE_EV_CHILD_REKEYED, 5), 1);
+	all_at(s, FAR);
+	sound(s, 1);
+	sim_free(s);
+}
+
+/* [MOB-8]: A moves again before B's answer. Where the window allows, both updates are under way. */
+Test(mobike, moves_twice)
+{
+	for (unsigned window = 1; window <= 4; window += 3) {
+		for (unsigned steps = 0; steps < 5; steps++) {
+			struct sim *s = mobile(360 + steps);
+
+			s->side[A].conn[0].window = s->side[B].conn[0].window = (uint8_t)window;
+			up_with(s);
+			cr_assert_eq(move(s, A, FAR), 0);
+			sim_steps(s, steps);
+			moves(s, AWAY);
+			all_at(s, AWAY);
+			sound(s, 1);
+			alive(s, 1);
+			sim_free(s);
+		}
+	}
+}
+
+/* [MOB-8]: and back again, where it was known to be. */
+Test(mobike, there_and_back)
+{
+	for (unsigned steps = 0; steps < 6; steps++) {
+		struct sim *s = mobile_up(370 + steps);
+
+		cr_assert_eq(move(s, A, FAR), 0);
+		sim_steps(s, steps);
+		moves(s, HOME);
+		cr_assert(is(info(s, B).path.remote.ip, HOME));
+		const struct sim_event *e = sim_last_event(&s->side[B], IKE_EV_PEER_MOVED);
+
+		cr_assert(!e || is(e->path.remote.ip, HOME));
+		alive(s, 1);
+		sim_free(s);
+	}
+}
+
+/* [MOB-16] and losses: each single datagram of the move lost, twice, or late. */
+Test(mobike, a_bad_link)
+{
+	for (unsigned what = 0; what < 3; what++) {
+		for (unsigned n = 0; n < 8; n++) {
+			struct sim *s = mobile_up(380 + n);
+			uint64_t bit = UINT64_C(1) << (s->sent + n);
+
+			*(what == 0 ? &s->lose : what == 1 ? &s->duplicate : &s->late) = bit;
+			moves(s, FAR);
+			all_at(s, FAR);
+			cr_assert_eq(sim_count(&s->side[B], IKE_EV_PEER_MOVED, 0), 1);
+			alive(s, 1);
+			sim_free(s);
+		}
+	}
+}
+
+/* [MOB-17] */
+Test(mobike, another_family_and_back)
+{
+	struct sim *s = mobile_up(390);
+	struct ike_path p = { .local = { .ip = sim_addr(FAR_6) },
+			      .remote = { .ip = sim_addr("2001:db8:b::1"), .port = 4500 } };
+	uint64_t family = info(s, A).family;
+
+	cr_assert_eq(ike_path_change(s->side[A].ike, family, &p, s->now), 0);
+	sim_drain(s, A);
+	cr_assert_eq(sim_count(&s->side[A], IKE_EV_MOVED, 0), 0, "R is not known to be there");
+	sim_settle(s, 10 * USEC_PER_SEC);
+	all_at(s, FAR_6);
+	cr_assert(is(info(s, B).path.local.ip, "2001:db8:b::1"));
+	alive(s, 1);
+	p.remote.ip = sim_addr("198.51.100.1");
+	cr_assert_eq(ike_path_change(s->side[A].ike, family, &p, s->now), -EINVAL);
+	p.local.ip = sim_addr(HOME);
+	cr_assert_eq(ike_path_change(s->side[A].ike, family, &p, s->now), 0);
+	sim_settle(s, 10 * USEC_PER_SEC);
+	all_at(s, HOME);
+	alive(s, 1);
+	sim_free(s);
+}
+
+/* [MOB-10] [MOB-11]: where B's connection says at which addresses A may be. */
+Test(mobike, refused)
+{
+	struct sim *s = mobile(400);
+	struct ike_conn_cfg *b = &s->side[B].conn[0];
+	const struct sim_event *e;
+
+	b->n_remote_addrs = 2;
+	b->remote_addrs[0] = sim_path(s, A).local.ip;
+	b->remote_addrs[1] = sim_addr(AWAY);
+	up_with(s);
+	moves(s, FAR);
+	e = sim_last_event(&s->side[A], IKE_EV_MOVE_REFUSED);
+	cr_assert(e);
+	cr_assert_eq(e->notify, N_UNACCEPTABLE_ADDRESSES);
+	cr_assert(is(e->path.local.ip, HOME));
+	cr_assert(is(info(s, A).path.local.ip, HOME));
+	cr_assert(is(info(s, B).path.remote.ip, HOME));
+	cr_assert_eq(sim_count(&s->side[B], IKE_EV_PEER_MOVED, 0), 0);
+	moves(s, AWAY);
+	all_at(s, AWAY);
+	alive(s, 1);
+	sim_free(s);
+}
+
+/* ---- NATs ---- */
+
+/* [MOB-14] [MOB-24] [MOB-25]: behind a NAT, and away from it again. */
+Test(mobike, behind_a_nat_and_back)
+{
+	struct sim *s = mobile(410);
+	const struct sim_event *a, *b;
+	unsigned kept;
+
+	for (unsigned side = 0; side < SIM_SIDES; side++) {
+		s->side[side].conn[0].encap = false;
+		s->side[side].conn[0].keep_alive = 20 * USEC_PER_SEC;
+	}
+	up_with(s);
+	cr_assert_not(s->side[A].children[0].encap);
+	s->nat = true;
+	sim_run(s, 100 * USEC_PER_SEC);
+	cr_assert_eq(s->keepalives[A], 0);
+	cr_assert_eq(move(s, A, HOME), 0);
+	sim_run(s, 10 * USEC_PER_SEC);
+	a = sim_last_event(&s->side[A], IKE_EV_MOVED);
+	b = sim_last_event(&s->side[B], IKE_EV_PEER_MOVED);
+	cr_assert(a && a->encap);
+	cr_assert(b && b->encap);
+	cr_assert_eq(b->path.remote.port, 14500);
+	cr_assert(info(s, A).nat_local && info(s, B).nat_remote);
+	sim_run(s, 100 * USEC_PER_SEC);
+	kept = s->keepalives[A];
+	cr_assert_gt(kept, 3);
+	s->nat = false;
+	cr_assert_eq(move(s, A, FAR), 0);
+	sim_run(s, 100 * USEC_PER_SEC);
+	all_at(s, FAR);
+	cr_assert_not(sim_last_event(&s->side[A], IKE_EV_MOVED)->encap);
+	cr_assert_not(sim_last_event(&s->side[B], IKE_EV_PEER_MOVED)->encap);
+	cr_assert_not(info(s, A).nat_local || info(s, B).nat_remote);
+	cr_assert_eq(s->keepalives[A], kept, "nothing is kept open any more");
+	sim_free(s);
+}
+
+/* [MOB-23]: a request from a new mapping is answered there, and moves nothing; ESP from there does,
+ * when B has got an answer from it. */
+Test(mobike, a_new_mapping)
+{
+	struct sim *s = mobile(420);
+	struct sim_side *b = &s->side[B];
+	struct ike_path p;
+
+	s->nat = true;
+	up_with(s);
+	s->nat_shift = 77;
+	cr_assert_eq(ike_rekey(s->side[A].ike, "c", "net", 2, s->now), 0);
+	sim_settle(s, 5 * USEC_PER_SEC);
+	cr_assert_eq(sim_count(&s->side[A], IKE_EV_CHILD_REKEYED, 2), 1);
+	cr_assert_eq(sim_count(b, IKE_EV_PEER_MOVED, 0), 0);
+	cr_assert_eq(info(s, B).path.remote.port, 14500);
+	p = info(s, B).path;
+	p.remote.port = 14577;
+	ike_esp_from(b->ike, b->children[0].id, &p, s->now);
+	sim_drain(s, B);
+	cr_assert_eq(sim_count(b, IKE_EV_PEER_MOVED, 0), 0);
+	sim_settle(s, 5 * USEC_PER_SEC);
+	cr_assert_eq(sim_count(b, IKE_EV_PEER_MOVED, 0), 1);
+	cr_assert_eq(sim_last_event(b, IKE_EV_PEER_MOVED)->path.remote.port, 14577);
+	alive(s, 1);
+	sim_free(s);
+}
+
+/* ---- rekeys and restarts ---- */
+
+/* [MOB-5] [MOB-15]: B rekeys the IKE SA and is its original initiator: A still decides. B's own
+ * word moves its datagrams, and is no update. */
+Test(mobike, who_decides_stays)
+{
+	struct sim *s = mobile_up(430);
+
+	cr_assert_eq(ike_rekey(s->side[B].ike, "c", NULL, 2, s->now), 0);
+	sim_settle(s, 5 * USEC_PER_SEC);
+	cr_assert(info(s, B).initiator && !info(s, B).role_i && info(s, A).mobike);
+	moves(s, FAR);
+	all_at(s, FAR);
+	forget_events(s);
+	cr_assert_eq(move(s, B, "198.51.100.7"), 0);
+	sim_settle(s, 10 * USEC_PER_SEC);
+	cr_assert_eq(sim_count(&s->side[A], IKE_EV_PEER_MOVED, 0) +
+			     sim_count(&s->side[A], IKE_EV_MOVED, 0),
+		     0);
+	cr_assert(is(info(s, A).path.remote.ip, "198.51.100.1"));
+	alive(s, 1);
+	sim_free(s);
+}
+
+/* [MOB-18]: a rekey of the IKE SA by either side, and a move at every moment of it. */
+Test(mobike, in_an_ike_rekey)
+{
+	for (unsigned side = 0; side < SIM_SIDES; side++) {
+		for (unsigned steps = 0; steps < 6; steps++) {
+			for (unsigned first = 0; first < 2; first++) {
+				struct sim *s = mobile_up(440 + steps);
+
+				if (first)
+					cr_assert_eq(move(s, A, FAR), 0);
+				cr_assert_eq(ike_rekey(s->side[side].ike, "c", NULL, 2, s->now), 0);
+				sim_steps(s, steps);
+				if (!first)
+					cr_assert_eq(move(s, A, FAR), 0);
+				sim_settle(s, 20 * USEC_PER_SEC);
+				cr_assert_eq(sim_count(&s->side[side], IKE_EV_IKE_REKEYED, 2), 1);
+				all_at(s, FAR);
+				sound(s, 1);
+				alive(s, 1);
+				sim_free(s);
+			}
+		}
+	}
+}
+
+/* Export and import of either side at every step of a move. */
+Test(mobike, over_a_restart)
+{
+	for (unsigned side = 0; side < SIM_SIDES; side++) {
+		for (unsigned steps = 0; steps < 5; steps++) {
+			struct sim *s = mobile_up(450 + steps);
+
+			cr_assert_eq(move(s, A, FAR), 0);
+			sim_steps(s, steps);
+			sim_restart(s, side);
+			sim_settle(s, 20 * USEC_PER_SEC);
+			all_at(s, FAR);
+			cr_assert(info(s, side).mobike);
+			sound(s, 1);
+			alive(s, 1);
+			sim_free(s);
+		}
+	}
+}

@@ -1,0 +1,343 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* MOBIKE: both sides announce it, and the pair of addresses changes (RFC 4555 3.2, 3.3, 3.5).
+ *
+ *   I: SK{ N(UPDATE_SA_ADDRESSES), N(NAT_DETECTION_*), N(COOKIE2) }  -->
+ *   R:               <--  SK{ N(NAT_DETECTION_*), N(COOKIE2) }
+ *     or             <--  SK{ N(UNACCEPTABLE_ADDRESSES), N(COOKIE2) }
+ *
+ * The addresses are those of the IP header of the request. R then checks that I receives there, and
+ * only then do its Child SAs follow. I's follow at once to an address of R that is known to be R's,
+ * else when the answer comes. Which pair is a good one is for the owner of the core to find out;
+ * the core does as it is told by ike_path_change, and says what came of it by events.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "child_sa.h"
+#include "mobike.h"
+
+/* ---- state ---- */
+
+static void start(struct ike_sa *sa)
+{
+	if (!sa->mobike)
+		sa->mobike = calloc(1, sizeof(*sa->mobike)); /* no memory: it stays off */
+	if (sa->mobike)
+		sa->mobike->esp = sa->mobike->agreed = sa->path;
+}
+
+void mobike_free(struct ike_sa *sa)
+{
+	free(sa->mobike);
+	sa->mobike = NULL;
+}
+
+int mobike_inherit(const struct ike_sa *old, struct ike_sa *sa)
+{
+	if (old->mobike && !sa->mobike) {
+		sa->mobike = malloc(sizeof(*sa->mobike));
+		if (!sa->mobike)
+			return -ENOMEM;
+	}
+	sa->path = old->path;
+	sa->natt_peer = old->natt_peer;
+	sa->nat_local = old->nat_local;
+	sa->nat_remote = old->nat_remote;
+	if (!old->mobike)
+		return 0;
+	*sa->mobike = *old->mobike;
+	sa->mobike->updated = false; /* its Message IDs begin anew */
+	return 0;
+}
+
+const struct ike_path *mobike_esp_path(const struct ike_sa *sa)
+{
+	return sa->mobike ? &sa->mobike->esp : &sa->path;
+}
+
+/* ---- negotiation ---- */
+
+/* In the message with the SA payload (3.2); R answers in kind. */
+void mobike_build(struct part_ctx *c)
+{
+	uint16_t type = c->place == AT_INFO_RESPONSE ? c->refusal : N_MOBIKE_SUPPORTED;
+	bool say = c->place == AT_INFO_RESPONSE	 ? c->refusal
+		   : c->place == AT_AUTH_REQUEST ? c->sa->conn->c.mobike
+						 : c->sa->mobike != NULL;
+
+	if (say)
+		msg_put_notify(c->m, PROTO_NONE, NULL, 0, type, NULL, 0);
+}
+
+/* ---- the pair ---- */
+
+void mobike_pair(struct ike *ike, uint64_t family, const struct ike_path *path)
+{
+	hash_for_each (it, tmp, &ike->families, family) {
+		struct ike_sa *sa = hash_entry(it, struct ike_sa, by_family);
+		bool same = path_same(&sa->path, path);
+
+		if (!ike_sa_alive(sa))
+			continue;
+		sa->path = *path;
+		ike_sa_touch(sa);
+		if (same)
+			continue;
+		if (sa->mobike)
+			sa->mobike->changes++;
+		window_resend(ike, sa);
+	}
+}
+
+/* Transport mode has the addresses in its keys, as it were: those SAs stay as they are (1.2). */
+static bool encap_follows(struct ike_sa *sa)
+{
+	bool encap = child_encap(sa), changed = false;
+
+	list_for_each (it, &sa->children) {
+		struct child_sa *c = list_entry(it, struct child_sa, node);
+
+		if (c->mode == CHILD_TRANSPORT || c->encap == encap)
+			continue;
+		c->encap = encap;
+		changed = true;
+	}
+	return changed;
+}
+
+void mobike_arrived(struct ike *ike, struct ike_sa *sa, enum ike_event_kind kind)
+{
+	char from[ADDR_PORT_STR], to[ADDR_PORT_STR];
+	struct ike_path old = sa->mobike->esp;
+	bool encap;
+
+	sa->mobike->esp = sa->path;
+	encap = encap_follows(sa);
+	ike_sa_touch(sa);
+	if (path_same(&old, &sa->path) && !encap)
+		return;
+	udp_addr_format(&sa->path.local, from);
+	udp_addr_format(&sa->path.remote, to);
+	out_event(ike, sa, kind, 0, 0, "%s: packets go from %s to %s now%s",
+		  kind == IKE_EV_PEER_MOVED ? "the peer moved" : "moved", from, to,
+		  child_encap(sa) ? ", ESP in UDP" : "");
+}
+
+/* The IKE SA that owns the Child SAs, or NULL. */
+static struct ike_sa *owner(const struct ike *ike, uint64_t family)
+{
+	hash_for_each (it, tmp, &ike->families, family) {
+		struct ike_sa *sa = hash_entry(it, struct ike_sa, by_family);
+
+		if (sa->state == IKE_ESTABLISHED && !sa->redundant)
+			return sa;
+	}
+	return NULL;
+}
+
+/* ---- I ---- */
+
+static void update_queue(struct ike_sa *sa)
+{
+	struct task *t = NULL;
+
+	list_for_each (it, &sa->pending)
+		if (list_entry(it, struct task, node)->kind == TASK_UPDATE)
+			return;
+	t = task_new(sa, TASK_UPDATE, 0); /* no memory: R is not told, and ESP tells it */
+	if (t)
+		task_first(sa, t);
+}
+
+int update_build(struct ike *ike, struct ike_sa *sa, struct task *t, struct msg_wr *m)
+{
+	if (!sa->mobike)
+		return -EINVAL;
+	t->changes = sa->mobike->changes;
+	msg_put_notify(m, PROTO_NONE, NULL, 0, N_UPDATE_SA_ADDRESSES, NULL, 0);
+	if (sa->natt_peer)
+		natd_put(&(struct part_ctx){ .ike = ike, .sa = sa, .path = &sa->path, .m = m });
+	return cookie2_put(t, m);
+}
+
+/* "... the initiator MAY select another addresses and retry, ... or keep on using the previously
+ * used addresses": those, until the owner of the core knows better. */
+static void refused(struct ike *ike, struct ike_sa *sa, uint16_t type)
+{
+	struct mobike *mob = sa->mobike;
+	char from[ADDR_PORT_STR], to[ADDR_PORT_STR];
+	struct ike_path refused = sa->path, back = mob->agreed;
+
+	mobike_pair(ike, sa->family, &back);
+	mob->esp = back;
+	out_move_refused(ike, sa, type, "the peer does not take the addresses %s, %s: %s",
+			 udp_addr_format(&refused.local, from),
+			 udp_addr_format(&refused.remote, to), notify_name(type));
+}
+
+enum task_end update_done(struct ike *ike, struct ike_sa *sa, struct task *t,
+			  const struct ike_msg *in, const struct ike_path *path)
+{
+	struct part_ctx c = { .ike = ike, .sa = sa, .in = in, .path = path };
+
+	if (!cookie2_returned(ike, sa, t, in) || sa->state != IKE_ESTABLISHED || !sa->mobike)
+		return TASK_FREE; /* after a rekey the new IKE SA has sent one of its own */
+	if (t->changes != sa->mobike->changes) {
+		update_queue(sa);
+		return TASK_FREE;
+	}
+	/* R took the addresses of whichever copy came first (3.6) */
+	if (!task_proves_pair(sa, t))
+		return TASK_AGAIN;
+	if (msg_notify(in, N_UNACCEPTABLE_ADDRESSES)) {
+		refused(ike, sa, N_UNACCEPTABLE_ADDRESSES);
+		return TASK_FREE;
+	}
+	natd_process(&c);
+	sa->mobike->agreed = sa->path;
+	log_ike(sa, LOG_INFO_, "the peer knows the new addresses");
+	mobike_arrived(ike, sa, IKE_EV_MOVED);
+	return TASK_FREE;
+}
+
+/* Whom R may be without asking it: the address it answers at, and those that its connection names.
+ */
+static bool remote_known(const struct ike_sa *sa)
+{
+	const struct ike_conn_cfg *c = &sa->conn->c;
+
+	if (addr_equal(&sa->path.remote.ip, &sa->mobike->esp.remote.ip))
+		return true;
+	for (unsigned i = 0; i < c->n_remote_addrs; i++)
+		if (addr_equal(&sa->path.remote.ip, &c->remote_addrs[i]))
+			return true;
+	return false;
+}
+
+static void tell_peer(struct ike *ike, struct ike_sa *sa)
+{
+	if (sa->role_i) {
+		if (remote_known(sa))
+			mobike_arrived(ike, sa, IKE_EV_MOVED);
+		update_queue(sa);
+	} else if (!path_same(&sa->path, &sa->mobike->esp)) {
+		routability_check(sa);
+	}
+	window_run(ike, sa);
+}
+
+/* What is not given stays. */
+static void path_complete(struct ike_path *p, const struct ike_path *old)
+{
+	if (!p->local.port)
+		p->local.port = old->local.port;
+	if (!p->remote.ip.family)
+		p->remote = old->remote;
+	if (!p->remote.port)
+		p->remote.port = old->remote.port;
+}
+
+int ike_path_change(struct ike *ike, uint64_t family, const struct ike_path *path, usec_t now)
+{
+	struct ike_path to = *path;
+	struct ike_sa *sa = owner(ike, family);
+
+	ike->now = now;
+	hash_for_each (it, tmp, &ike->families, family) {
+		struct ike_sa *any = hash_entry(it, struct ike_sa, by_family);
+
+		if (!sa && ike_sa_alive(any))
+			sa = any;
+	}
+	if (!sa)
+		return -ENOENT;
+	path_complete(&to, &sa->path);
+	if (to.local.ip.family != to.remote.ip.family)
+		return -EINVAL;
+	log_ike(sa, LOG_INFO_, "IKE datagrams take another path now");
+	mobike_pair(ike, family, &to);
+	if (sa->mobike && sa->state == IKE_ESTABLISHED)
+		tell_peer(ike, sa);
+	ike_reap(ike);
+	return 0;
+}
+
+/* ---- R ---- */
+
+/* The connection says who may be where; a peer whose paths prove themselves by probes may be at any
+ * address, as those are. */
+static bool acceptable(const struct ike_sa *sa, const struct ike_path *path)
+{
+	const struct ike_conn_cfg *c = &sa->conn->c;
+	struct ike_path ours = *path;
+
+	if (!c->multipath || !sa->peer_probes || !c->n_remote_addrs)
+		return conn_fits_path(c, path);
+	ours.remote.ip = c->remote_addrs[0];
+	return conn_fits_path(c, &ours);
+}
+
+/* In the order of 3.5. sa: the IKE SA that owns the Child SAs; the request may have come on the one
+ * before it. */
+static void update_request(struct part_ctx *c, struct ike_sa *sa)
+{
+	uint32_t id = c->in->hdr.msg_id;
+	struct part_ctx natd = { .ike = c->ike, .sa = sa, .in = c->in, .path = c->path };
+
+	if (sa->mobike->updated && (sa != c->sa || id < sa->mobike->update_id))
+		return; /* "the responder ... has already received a more recent" one */
+	if (sa == c->sa) {
+		sa->mobike->updated = true;
+		sa->mobike->update_id = id;
+	}
+	if (!acceptable(sa, c->path)) {
+		char to[ADDR_PORT_STR];
+
+		log_ike(sa, LOG_WARN_,
+			"the peer moves to %s, which its connection does not allow: answered "
+			"UNACCEPTABLE_ADDRESSES",
+			udp_addr_format(&c->path->remote, to));
+		c->refusal = N_UNACCEPTABLE_ADDRESSES;
+		return;
+	}
+	mobike_pair(c->ike, sa->family, c->path);
+	natd_process(&natd);
+	if (path_same(&sa->path, &sa->mobike->esp))
+		mobike_arrived(c->ike, sa, IKE_EV_PEER_MOVED); /* at most a NAT came or went */
+	else
+		routability_check(sa);
+	if (sa != c->sa)
+		window_run(c->ike, sa);
+}
+
+/* I only: "the responder never" sends it, and I does not heed it. */
+static void info_request(struct part_ctx *c)
+{
+	struct ike_sa *sa = owner(c->ike, c->sa->family);
+
+	if (msg_notify(c->in, N_UPDATE_SA_ADDRESSES) && sa && sa->mobike && !sa->role_i)
+		update_request(c, sa);
+}
+
+void mobike_process(struct part_ctx *c)
+{
+	if (c->place == AT_INFO_REQUEST)
+		info_request(c);
+	else if (c->sa->conn->c.mobike && msg_notify(c->in, N_MOBIKE_SUPPORTED))
+		start(c->sa);
+}
+
+/* ---- a rekey of the IKE SA ---- */
+
+void mobike_resume(struct ike *ike, const struct ike_sa *old, struct ike_sa *sa)
+{
+	(void)ike;
+	if (!sa->mobike)
+		return;
+	/* R may have had it on the old one when that was no more the one that counts */
+	if (task_find(old, TASK_UPDATE, 0))
+		update_queue(sa);
+	if (!path_same(&sa->path, &sa->mobike->esp) && !sa->role_i)
+		routability_check(sa);
+}

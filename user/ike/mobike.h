@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* MOBIKE inside the core (RFC 4555): what an IKE SA keeps of it, and who does what.
+ *
+ *   mobike.c        negotiation; the pair of addresses changes: UPDATE_SA_ADDRESSES, both roles
+ *   routability.c   COOKIE2, and the check that the peer receives where it says it is
+ *
+ * I (ike_sa.role_i) decides which pair the SAs use, whoever rekeyed since. There are two pairs: the
+ * IKE SA's (ike_sa.path), to which requests go, and the one the Child SAs use, which follows when
+ * the other side is known to receive there.
+ */
+#ifndef BRAID_IKE_MOBIKE_H
+#define BRAID_IKE_MOBIKE_H
+
+#include "exchange.h"
+#include "parts.h"
+
+/* Of an IKE SA whose two sides both announced MOBIKE. Rekeys copy it. */
+struct mobike {
+	struct ike_path esp;	/* the pair that the Child SAs use */
+	struct ike_path agreed; /* I: of the last update that R took: what a refusal falls back to
+				 */
+	uint32_t changes;	/* of the IKE SA's pair: an answer to what was built before the last
+				 * one says nothing any more */
+	/* R: the newest update processed, which goes by the Message ID */
+	bool updated;
+	uint32_t update_id;
+};
+
+static inline bool path_same(const struct ike_path *a, const struct ike_path *b)
+{
+	return udp_addr_equal(&a->local, &b->local) && udp_addr_equal(&a->remote, &b->remote);
+}
+
+/* ---- mobike.c ---- */
+
+void mobike_build(struct part_ctx *c);
+void mobike_process(struct part_ctx *c);
+/* Of one IKE SA for its successor: addresses, NATs, and what is known of MOBIKE. 0 or -ENOMEM. */
+int mobike_inherit(const struct ike_sa *old, struct ike_sa *sa);
+/* old was rekeyed: what it had under way about addresses begins anew on sa. */
+void mobike_resume(struct ike *ike, const struct ike_sa *old, struct ike_sa *sa);
+void mobike_free(struct ike_sa *sa);
+/* The pair that the Child SAs of sa use. */
+const struct ike_path *mobike_esp_path(const struct ike_sa *sa);
+/* The IKE SAs of that family use another pair, and outstanding requests are sent over it, the same
+ * octets. */
+void mobike_pair(struct ike *ike, uint64_t family, const struct ike_path *path);
+/* The other side receives at the IKE SA's pair: the Child SAs follow. */
+void mobike_arrived(struct ike *ike, struct ike_sa *sa, enum ike_event_kind kind);
+int update_build(struct ike *ike, struct ike_sa *sa, struct task *t, struct msg_wr *m);
+enum task_end update_done(struct ike *ike, struct ike_sa *sa, struct task *t,
+			  const struct ike_msg *in, const struct ike_path *path);
+
+/* ---- routability.c ---- */
+
+void cookie2_build(struct part_ctx *c);
+/* A fresh one into the request of t. 0 or -EIO. */
+int cookie2_put(struct task *t, struct msg_wr *m);
+/* Is it in the answer? If not, that is the end of the IKE SA. */
+bool cookie2_returned(struct ike *ike, struct ike_sa *sa, const struct task *t,
+		      const struct ike_msg *in);
+/* Was the request answered on the one pair of addresses that it was sent on, and is it still the
+ * IKE SA's? */
+bool task_proves_pair(const struct ike_sa *sa, const struct task *t);
+/* Find out whether the peer receives at the IKE SA's pair; then mobike_arrived. */
+void routability_check(struct ike_sa *sa);
+int routability_build(struct ike *ike, struct ike_sa *sa, struct task *t, struct msg_wr *m);
+enum task_end routability_done(struct ike *ike, struct ike_sa *sa, struct task *t,
+			       const struct ike_msg *in, const struct ike_path *path);
+
+#endif
