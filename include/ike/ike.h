@@ -383,7 +383,7 @@ struct ike_sa_info {
 	uint8_t n_vips;
 	struct addr vips[IKE_VIPS_MAX];
 	uint16_t n_children;
-	uint8_t n_vendors; /* vendor ids of the peer, as text; not over a restart */
+	uint8_t n_vendors; /* vendor ids of the peer, as text */
 	char vendors[IKE_VENDORS_MAX][IKE_VENDOR_STR];
 };
 

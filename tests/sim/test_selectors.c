@@ -177,7 +177,7 @@ Test(selectors, no_single_pair_to_ask_for)
 }
 
 /* [ROB-4] vendor ids of the peer are shown: known ones by name, others as text or hex, each once, a
- * bounded number and length of them. */
+ * bounded number and length of them; by the agent's successor and after a rekey too. */
 Test(selectors, vendor_ids_are_shown)
 {
 	static const char *const want[] = {
@@ -216,10 +216,20 @@ Test(selectors, vendor_ids_are_shown)
 	m.len = duo_seal(d, DUO_I, 0, &in.hdr, w.first, inner, len, m.buf, sizeof(m.buf));
 	cr_assert_eq(duo_deliver(d, &m), 1);
 	cr_assert(duo_settle(d));
-	cr_assert(ike_sa_at(d->e[DUO_R].ike, 0, &sa));
-	cr_assert_eq(sa.n_vendors, IKE_VENDORS_MAX);
-	for (unsigned i = 0; i < 5; i++)
-		cr_assert_str_eq(sa.vendors[i], want[i]);
+	for (unsigned change = 0; change < 4; change++) {
+		static uint8_t image[8192];
+
+		if (change == 1)
+			duo_restore(d, DUO_R, image, duo_image(d, DUO_R, image, sizeof(image)));
+		else if (change > 1)
+			cr_assert_eq(ike_rekey(d->e[change & 1].ike, "duo", NULL, 0, d->now), 0);
+		duo_wait(d, 0);
+		cr_assert(duo_settle(d));
+		cr_assert(ike_sa_at(d->e[DUO_R].ike, 0, &sa));
+		cr_assert_eq(sa.n_vendors, IKE_VENDORS_MAX, "change %u", change);
+		for (unsigned i = 0; i < 5; i++)
+			cr_assert_str_eq(sa.vendors[i], want[i]);
+	}
 	duo_free(d);
 
 	d = new_duo();

@@ -53,7 +53,7 @@ Test(unique, every_policy)
 		{ IKE_UNIQUE_REPLACE, false, false, 2, 1, 1 },
 		{ IKE_UNIQUE_REPLACE, true, false, 1, 1, 1 },
 		{ IKE_UNIQUE_REPLACE, true, true, 1, 1, 1 },
-		{ IKE_UNIQUE_KEEP, false, false, 2, 2, 1 },
+		{ IKE_UNIQUE_KEEP, false, false, 2, 1, 1 },
 		{ IKE_UNIQUE_KEEP, false, true, 1, 1, 0 }, /* refused */
 		{ IKE_UNIQUE_KEEP, true, true, 1, 1, 1 },
 	};
@@ -93,6 +93,46 @@ Test(unique, refused)
 	cr_assert(strstr(sim_text(&s->side[A], IKE_EV_FAILED), "AUTHENTICATION_FAILED"), "%s",
 		  sim_text(&s->side[A], IKE_EV_FAILED));
 	cr_assert_eq(sim_count(&s->side[B], IKE_EV_IKE_DOWN, 0), 0);
+	cr_assert_eq(s->side[B].n_children, 1);
+	sim_free(s);
+}
+
+/* Who has the identity counts, not the address: another host behind the NAT of the first is another
+ * one, and the same host, which comes from the same port, is not. [AUT-13] */
+Test(unique, behind_one_nat)
+{
+	for (unsigned other = 0; other < 2; other++) {
+		struct sim *s = sim_new(34 + other, false);
+
+		s->side[A].conn[0].unique = IKE_UNIQUE_NEVER;
+		s->side[B].conn[0].unique = IKE_UNIQUE_KEEP;
+		s->nat = true;
+		s->nat_shift = 1000;
+		up_with(s);
+		sim_fresh(s, A);
+		s->nat_shift += other ? 2000 : 0;
+		cr_assert_eq(sim_up(s, A, NULL, 2), 0);
+		sim_run(s, 30 * USEC_PER_SEC);
+		cr_assert_eq(of(s, B), 1);
+		cr_assert_eq(of(s, A), !other);
+		cr_assert_eq(sim_count(&s->side[B], IKE_EV_IKE_DOWN, 0), !other);
+		sim_free(s);
+	}
+}
+
+/* A reauthentication is admitted, and nothing is down in between. */
+Test(unique, reauthentication_where_one_is_kept)
+{
+	struct sim *s = sim_new(36, false);
+
+	s->side[A].conn[0].reauth_time = 100 * USEC_PER_SEC;
+	s->side[B].conn[0].unique = IKE_UNIQUE_KEEP;
+	s->nat = true;
+	up_with(s);
+	sim_run(s, 150 * USEC_PER_SEC);
+	cr_assert_eq(sim_count(&s->side[A], IKE_EV_IKE_UP, 0), 2);
+	cr_assert_eq(sim_count(&s->side[A], IKE_EV_FAILED, 0), 0);
+	cr_assert_eq(of(s, B), 1);
 	cr_assert_eq(s->side[B].n_children, 1);
 	sim_free(s);
 }

@@ -17,7 +17,7 @@
 #include "mobike.h"
 #include "parts.h"
 
-enum { IMAGE_MAGIC = 0x42524b45, IMAGE_VERSION = 6, IMAGE_PACKET_MAX = IKE_MSG_MAX };
+enum { IMAGE_MAGIC = 0x42524b45, IMAGE_VERSION = 7, IMAGE_PACKET_MAX = IKE_MSG_MAX };
 
 /* ---- writing ---- */
 
@@ -207,6 +207,7 @@ static void put_sa(struct wr *w, const struct ike_sa *sa, usec_t now)
 	wr_u8(w, sa->fragments);
 	put_blob(w, sa->qcd_token, sa->qcd_token_len);
 	wr_u8(w, sa->qcd_due);
+	vendors_put(sa, w);
 	put_suite(w, &sa->suite);
 	for (unsigned i = 0; i < N_KEYS; i++) {
 		const struct ike_key *s = key_at((struct ike_keys *)&sa->keys, i);
@@ -590,6 +591,7 @@ static void get_sa(struct rd *r, struct ike *ike, struct ike_sa *sa)
 	sa->fragments = rd_u8(r);
 	get_token(r, sa);
 	sa->qcd_due = rd_u8(r);
+	vendors_get(sa, r);
 	get_suite(r, &sa->suite);
 	get_keys(r, sa);
 	get_id(r, &sa->local_id);

@@ -71,6 +71,10 @@ bool cp_restore(struct ike *ike, uint64_t family, const struct addr *a);
 
 /* vendor.c */
 void vendors_process(struct part_ctx *c);
+/* To the IKE SA that continues it. */
+void vendors_move(struct ike_sa *from, struct ike_sa *to);
+void vendors_put(const struct ike_sa *sa, struct wr *w);
+void vendors_get(struct ike_sa *sa, struct rd *r);
 uint8_t vendors_look(const struct ike_sa *sa, char out[IKE_VENDORS_MAX][IKE_VENDOR_STR]);
 
 /* unique.c */

@@ -67,6 +67,7 @@ static void take_over(struct ike *ike, struct ike_sa *old, struct ike_sa *sa, co
 	/* it may have moved since the new one was made */
 	mobike_inherit(old, sa);
 	mobike_resume(ike, old, sa);
+	vendors_move(old, sa);
 	sa->announced = true;
 	sa->redundant = false;
 	sa->expires = USEC_NEVER;

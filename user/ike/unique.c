@@ -6,9 +6,12 @@
  *   replace  a new one ends the older ones in any case
  *   keep     a new one is refused while an older one is up, without INITIAL_CONTACT
  *
- * "It" is the authenticated identity, with the same one of ours and in the same connection. A new
- * IKE SA from the address of the old one may be a reauthentication (2.8.3), whose initiator ends
- * the old one itself: it is not refused, and the old one has some time left.
+ * "It" is the authenticated identity, with the same one of ours and in the same connection; where
+ * it is does not count, but for one thing. A reauthentication make before break (2.8.3) is a second
+ * IKE SA of the same identity too, and nothing in it says so. It comes from the host that has the
+ * old one, so from the address and the port that this one is used with now: from there a new one is
+ * not refused, and the old one, which its initiator deletes by itself, has some time left. Another
+ * host with the identity is told apart by its port even behind the same NAT.
  */
 #include <string.h>
 
@@ -26,7 +29,7 @@ static bool same_peer(const struct ike_sa *sa, const struct ike_sa *o)
 
 static bool same_place(const struct ike_sa *sa, const struct ike_sa *o)
 {
-	return addr_equal(&sa->path.remote.ip, &o->path.remote.ip);
+	return udp_addr_equal(&sa->path.remote, &o->path.remote);
 }
 
 /* First request of a fresh relation: tell the peer to forget older ones. Not while another IKE SA
@@ -52,7 +55,7 @@ void unique_process(struct part_ctx *c)
 	bool anew = msg_notify(c->in, N_INITIAL_CONTACT);
 	enum ike_unique unique = c->sa->conn->c.unique;
 
-	if (unique == IKE_UNIQUE_NEVER || (!anew && unique != IKE_UNIQUE_REPLACE))
+	if (unique == IKE_UNIQUE_NEVER || (!anew && unique == IKE_UNIQUE_NO))
 		return;
 	hash_for_each (it, tmp, &c->ike->peers, id_key(c->sa->remote_id)) {
 		struct ike_sa *o = hash_entry(it, struct ike_sa, by_id);

@@ -2,6 +2,7 @@
 /* Vendor IDs of the peer (RFC 7296 3.12): kept to be shown, some of them, each up to a length.
  * Ours go out where the private form they stand for is configured: parts.c. What is unknown means
  * nothing. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,22 +29,66 @@ static bool have(const struct vendor_ids *v, const struct bytes *id)
 	return false;
 }
 
+static void add(struct ike_sa *sa, struct bytes id, bool cut)
+{
+	struct vendor_ids *v = sa->vendors;
+
+	if (!v)
+		v = sa->vendors =
+			calloc(1, sizeof(*v)); /* only shown: without memory it goes without */
+	if (!v || !id.len || v->n == IKE_VENDORS_MAX || have(v, &id))
+		return;
+	v->id[v->n].len = (uint8_t)id.len;
+	v->id[v->n].cut = cut;
+	memcpy(v->id[v->n++].b, id.p, id.len);
+}
+
 void vendors_process(struct part_ctx *c)
 {
-	struct vendor_ids *v = c->sa->vendors;
-
-	if (!v && c->in->n_vendors)
-		v = c->sa->vendors = calloc(1, sizeof(*v));
-	for (unsigned i = 0; v && i < c->in->n_vendors; i++) {
+	for (unsigned i = 0; i < c->in->n_vendors; i++) {
 		struct bytes id = c->in->vendors[i];
 		bool cut = id.len > VENDOR_OCTETS_MAX;
 
 		id.len = cut ? VENDOR_OCTETS_MAX : id.len;
-		if (!id.len || v->n == IKE_VENDORS_MAX || have(v, &id))
-			continue;
-		v->id[v->n].len = (uint8_t)id.len;
-		v->id[v->n].cut = cut;
-		memcpy(v->id[v->n++].b, id.p, id.len);
+		add(c->sa, id, cut);
+	}
+}
+
+void vendors_move(struct ike_sa *from, struct ike_sa *to)
+{
+	free(to->vendors);
+	to->vendors = from->vendors;
+	from->vendors = NULL;
+}
+
+/* In the image: how many, then of each its octets, how many, and whether there were more. */
+void vendors_put(const struct ike_sa *sa, struct wr *w)
+{
+	const struct vendor_ids *v = sa->vendors;
+
+	wr_u8(w, v ? (uint8_t)v->n : 0);
+	for (unsigned i = 0; v && i < v->n; i++) {
+		wr_u8(w, v->id[i].len);
+		wr_u8(w, v->id[i].cut);
+		wr_bytes(w, v->id[i].b, v->id[i].len);
+	}
+}
+
+void vendors_get(struct ike_sa *sa, struct rd *r)
+{
+	uint8_t n = rd_u8(r);
+
+	if (n > IKE_VENDORS_MAX)
+		r->err = -EBADMSG;
+	for (unsigned i = 0; i < n && !r->err; i++) {
+		struct bytes id = { .len = rd_u8(r) };
+		bool cut = rd_u8(r);
+
+		if (id.len > VENDOR_OCTETS_MAX)
+			r->err = -EBADMSG;
+		id.p = rd_bytes(r, id.len);
+		if (!r->err)
+			add(sa, id, cut);
 	}
 }
 
