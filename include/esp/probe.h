@@ -2,10 +2,13 @@
 /* Path probes: the private payload of a dummy packet (Next Header 59) and the state machine of one
  * probed path. Without sockets and clock; the caller sends, receives and passes the time.
  *
- *     "BRP1" | kind (1) | flags (1) | 0 (2) | EPID_I (2) | EPID_R (2) | nonce (8) |
+ *     "BRP1" | kind (1) | flags (1) | count (2) | EPID_I (2) | EPID_R (2) | nonce (8) |
  *     sender's clock, usec (8) | observed: family (1) | 0 (1) | port (2) | address (16)
  *
- * The answer echoes nonce and clock and tells the source the request came from. Thread: one.
+ * The answer echoes nonce and clock, tells the source the request came from, and counts: how many
+ * requests have come on this path, 1 to 65535 and from 1 again, those marked PROBE_SIZED left out;
+ * 0: not counted, as in requests. So the asking side knows of what is missing whether it was lost
+ * on the way there or back. Thread: one.
  */
 #ifndef BRAID_ESP_PROBE_H
 #define BRAID_ESP_PROBE_H
@@ -23,10 +26,12 @@ enum probe_kind { PROBE_REQUEST = 1, PROBE_ANSWER = 2 };
 enum probe_flags {
 	PROBE_JOIN = 1 << 0,  /* please use this path */
 	PROBE_LEAVE = 1 << 1, /* stop sending on it */
+	PROBE_SIZED = 1 << 2, /* it looks for the path's MTU and may be lost for its size */
 };
 
 struct probe {
 	uint8_t kind, flags;
+	uint16_t count;
 	uint32_t epids; /* EPID_I << 16 | EPID_R */
 	uint8_t nonce[8];
 	uint64_t t_sent;
@@ -38,13 +43,26 @@ void probe_encode(const struct probe *p, uint8_t *buf);
 /* 0, or -EBADMSG: a dummy packet of some other kind. Octets after PROBE_LEN are ignored. */
 int probe_decode(const uint8_t *buf, size_t len, struct probe *ret_probe);
 
+/* The count after this one. */
+static inline uint16_t probe_count_next(uint16_t count)
+{
+	return count == UINT16_MAX ? 1 : (uint16_t)(count + 1);
+}
+
 /* As many requests may be under way at once: an RTT of 2.5 s at an interval of 10 ms. */
-enum { PROBE_PENDING = 256, PROBE_HISTORY = 100 };
+enum { PROBE_PENDING = 256, PROBE_HISTORY = 100, PROBE_WAYS_MIN = 10 };
 
 struct probe_config {
 	usec_t interval;
 	uint8_t down_after; /* unanswered in a row: DOWN */
-	uint8_t up_after;   /* answers in a row: UP again */
+	uint8_t up_after;   /* answers in a row: UP again, */
+	usec_t back_after;  /* if it has answered for that long */
+};
+
+/* Since the first count: requests up to the youngest one whose answer had a count, those of them
+ * that arrived, and those whose answer did. */
+struct probe_ways {
+	uint64_t sent, there, back;
 };
 
 /* One path. state is an enum steer_path_state value. */
@@ -52,6 +70,8 @@ struct probe_path {
 	struct probe_config cfg;
 	uint8_t state;
 	bool verified;		/* a nonce of ours came back: return routability */
+	bool needed;		/* nothing else carries traffic: back_after does not count */
+	usec_t back;		/* DOWN: since when it answers again; 0: it does not */
 	uint8_t answered;	/* requests in a row that were answered, since the path was down */
 	uint64_t last_answered; /* number of the youngest answered request; from 1 */
 	uint64_t open;		/* number of the oldest request not counted as lost */
@@ -66,10 +86,15 @@ struct probe_path {
 		usec_t sent;
 	} pending[PROBE_PENDING];	/* by number */
 	uint8_t history[PROBE_HISTORY]; /* ring: 1 lost */
-	unsigned history_n;
+	unsigned history_n, history_lost;
+	uint16_t count;			 /* the youngest; 0: none yet */
+	struct probe_ways ways, past[2]; /* now, and half a history apart */
 };
 
+/* Zeros in cfg mean the defaults. */
 void probe_path_init(struct probe_path *p, const struct probe_config *cfg, usec_t now);
+/* Other settings; what was measured stays, and they count from the next request on. */
+void probe_path_config(struct probe_path *p, const struct probe_config *cfg);
 
 /* Requests without an answer an RTT and an interval after they were sent count as lost. down_after
  * silent ones in a row, the last one RTT old, make the path down. Call when probe_path_deadline is
@@ -80,12 +105,22 @@ bool probe_path_due(const struct probe_path *p, usec_t now);
 /* Record that a request with this nonce is handed to the socket. Its first octet is set to where
  * the request is remembered; the other seven are the caller's, random. */
 void probe_path_sent(struct probe_path *p, uint8_t nonce[8], usec_t now);
-/* An authenticated answer. Returns true if the state changed. False and nothing else happens when
- * the nonce is not one of ours. */
-bool probe_path_answer(struct probe_path *p, const uint8_t nonce[8], usec_t now, bool *ret_ours);
+/* An authenticated answer with its count. Returns true if the state changed. False and nothing else
+ * happens when the nonce is not one of ours. */
+bool probe_path_answer(struct probe_path *p, const uint8_t nonce[8], uint16_t count, usec_t now,
+		       bool *ret_ours);
+/* Tell it that nothing else carries traffic, or that something does. Returns true if the state
+ * changed. */
+bool probe_path_need(struct probe_path *p, bool needed, usec_t now);
 /* When to call tick or send next. */
 usec_t probe_path_deadline(const struct probe_path *p);
-/* Of the last PROBE_HISTORY requests since the first answer. */
+/* Of the last PROBE_HISTORY requests since the path is up. */
 uint32_t probe_path_loss_permille(const struct probe_path *p);
+/* The same of the last 50 to 100 requests by direction: of ours, and of the answers. False: not
+ * known, as the peer does not count or too few have come. */
+bool probe_path_loss_ways(const struct probe_path *p, uint32_t *ret_there, uint32_t *ret_back);
+/* What counts for those who send on it: what is lost on the way there if that is known, else both
+ * ways; a few requests alone do not make a loss. */
+uint32_t probe_path_loss_felt(const struct probe_path *p);
 
 #endif

@@ -210,8 +210,15 @@ struct engine_path {
 	uint32_t ifindex;
 	uint32_t mtu;	    /* what the link allows; the engine looks for less; 0: it does not */
 	uint32_t raise_sec; /* how often it looks for more; 0: never */
+	uint32_t back_usec; /* down: it is used again when it has answered for that long */
+	/* Worse than that for sla_hold_usec makes it degraded, better by sla_ease percent for
+	 * sla_clear_usec ends that; 0: no limit. */
+	uint32_t sla_delay_usec, sla_jitter_usec, sla_loss_permille;
+	uint32_t sla_ease, sla_hold_usec, sla_clear_usec;
 	uint32_t pad;
 };
+
+#define ENGINE_LOSS_UNKNOWN UINT32_MAX
 
 struct engine_path_want {
 	struct engine_hdr h;
@@ -222,15 +229,18 @@ struct engine_path_want {
 struct engine_path_info {
 	struct engine_hdr h;
 	uint32_t id, epids, sa_id;
-	uint8_t state;	  /* enum steer_path_state */
-	uint8_t peer_use; /* peer's wish: 1 use, 0 do not send on it */
-	uint8_t verified; /* return routability: our nonce came back on it */
-	uint8_t pad;
-	uint32_t mtu; /* octets of IP packets it carries; 0: not looked for */
-	uint32_t pad2;
+	uint8_t state;	   /* enum steer_path_state */
+	uint8_t peer_use;  /* peer's wish: 1 use, 0 do not send on it */
+	uint8_t verified;  /* return routability: our nonce came back on it */
+	uint8_t worse;	   /* enum sla_what: why it is degraded */
+	uint32_t mtu;	   /* octets of IP packets it carries; 0: not looked for */
+	uint8_t returning; /* 1: down, but it answers again */
+	uint8_t pad[3];
 	uint32_t rtt_usec, rtt_min_usec, rtt_jitter_usec; /* smoothed; 0 = not known */
 	uint32_t loss_permille;				  /* of the last 100 probes */
+	uint32_t loss_there_permille, loss_back_permille; /* by direction; ENGINE_LOSS_UNKNOWN */
 	uint64_t probes_tx, probes_rx, since_usec;
+	uint64_t heard_usec; /* last probe or answer of the peer on it; 0: none */
 	struct udp_addr local, remote, observed; /* observed: us, as the peer sees us */
 };
 

@@ -81,9 +81,11 @@ static void print_msg(void *ctx, const struct engine_hdr *h, size_t len)
 	case ENGINE_EV_PATH: {
 		const struct engine_path_info *i = (const void *)h;
 
-		printf("path %u state %u verified %u use %u rtt %u loss %u tx %llu rx %llu "
-		       "%s observed %s\n",
+		printf("path %u state %u verified %u use %u rtt %u loss %u there %d back %d tx "
+		       "%llu "
+		       "rx %llu %s observed %s\n",
 		       i->id, i->state, i->verified, i->peer_use, i->rtt_usec, i->loss_permille,
+		       (int)i->loss_there_permille, (int)i->loss_back_permille,
 		       (unsigned long long)i->probes_tx, (unsigned long long)i->probes_rx,
 		       udp_addr_format(&i->remote, a), udp_addr_format(&i->observed, b));
 		return;

@@ -404,6 +404,33 @@ if z nft add table ip cut 2>/dev/null; then
 	check "and up again" wait_for bash -c \
 		"$B/tests/netns/engine_drive $dir/1/engine.sock list | grep -q 'path 1 state 1'"
 fi
+# Every fourth packet is lost in one direction: which one, both ends know.
+lossy() { # namespace that loses
+	ip netns exec "$1" nft -f - <<-NFT
+		table inet lossy { chain in { type filter hook input priority 0; policy accept;
+			udp dport 4500 numgen inc mod 4 0 drop; }; }
+	NFT
+}
+loss_is() { # the first side's way there and back, in permille
+	drive_a list | awk -v there="$1" -v back="$2" '$1 == "path" {
+		for (i = 1; i < NF; i++) v[$i] = $(i + 1)
+		d = v["there"] - there; e = v["back"] - back
+		exit !(v["there"] >= 0 && d * d <= 6400 && e * e <= 6400) }'
+}
+if nft list ruleset >/dev/null 2>&1; then
+	drive_z pathdel 1
+	drive_z path 1 1 192.0.2.2 192.0.2.1 10000000
+	drive_a path 1 1 192.0.2.1 192.0.2.2 10000 join
+	check "nothing is lost" wait_for loss_is 0 0
+	lossy "$Z"
+	check "loss on the way there" wait_for loss_is 250 0
+	ip netns exec "$Z" nft flush ruleset
+	lossy "$A"
+	check "loss on the way back" wait_for loss_is 0 250
+	ip netns exec "$A" nft flush ruleset
+	check "and none again" wait_for loss_is 0 0
+fi
+
 # What is said of a path counts if an SA of its own group says it.
 path_used() { drive_z list | grep -q "path 1 .* use $1 "; }
 check "a path of another peer" drive_z path 1 1 192.0.2.2 192.0.2.1 100000 group=5

@@ -74,7 +74,7 @@ static bool run(struct world *w, usec_t until)
 
 			if (w->back[i].at != w->now)
 				continue;
-			if (probe_path_answer(&w->p, w->back[i].nonce, w->now, &ours))
+			if (probe_path_answer(&w->p, w->back[i].nonce, 0, w->now, &ours))
 				return true;
 		}
 		if (probe_path_deadline(&w->p) > w->now)
@@ -163,7 +163,7 @@ Test(probe, late_answers_are_no_loss)
 		probe_path_sent(&p, n, t);
 		for (usec_t at = t; at < t + rtt; at += MS / 10)
 			probe_path_tick(&p, at);
-		probe_path_answer(&p, n, t + rtt, &ours);
+		probe_path_answer(&p, n, 0, t + rtt, &ours);
 		cr_assert(ours);
 		cr_assert_eq(probe_path_loss_permille(&p), 0, "probe %llu", (unsigned long long)i);
 	}
@@ -207,7 +207,7 @@ Test(probe, up_again_needs_no_loss_between)
 		probe_path_tick(&p, t);
 		probe_path_sent(&p, n, t);
 		if (answer)
-			probe_path_answer(&p, n, t + RTT, &ours);
+			probe_path_answer(&p, n, 0, t + RTT, &ours);
 		probe_path_tick(&p, t + RTT + MS);
 		if (i > 8)
 			cr_assert_eq(p.state, i < 30 ? STEER_PATH_DOWN : STEER_PATH_UP,
@@ -240,13 +240,13 @@ Test(probe, a_nonce_counts_once_and_only_if_ours)
 	bool ours;
 
 	world_init(&w);
-	cr_assert_not(probe_path_answer(&w.p, nonce, w.now, &ours));
+	cr_assert_not(probe_path_answer(&w.p, nonce, 0, w.now, &ours));
 	cr_assert_not(ours);
 	cr_assert_not(w.p.verified);
 	probe_path_sent(&w.p, nonce, w.now);
-	cr_assert(probe_path_answer(&w.p, nonce, w.now + RTT, &ours));
+	cr_assert(probe_path_answer(&w.p, nonce, 0, w.now + RTT, &ours));
 	cr_assert(ours);
-	probe_path_answer(&w.p, nonce, w.now + RTT, &ours);
+	probe_path_answer(&w.p, nonce, 0, w.now + RTT, &ours);
 	cr_assert_not(ours);
 	cr_assert_eq(w.p.rx, 1);
 }
@@ -267,7 +267,7 @@ Test(probe, late_answers_keep_it_up)
 		probe_path_sent(&p, n, t);
 		/* A path that suddenly takes longer: every answer is late at first. */
 		probe_path_tick(&p, t + (i < 10 ? 1 : 80) * MS);
-		probe_path_answer(&p, n, t + (i < 10 ? 1 : 80) * MS, &ours);
+		probe_path_answer(&p, n, 0, t + (i < 10 ? 1 : 80) * MS, &ours);
 		cr_assert(ours);
 		cr_assert_eq(p.state, STEER_PATH_UP, "probe %llu", (unsigned long long)i);
 	}
@@ -292,7 +292,7 @@ Test(probe, a_round_trip_longer_than_the_interval)
 		probe_path_init(&p, &cfg, start);
 		for (usec_t t = start; !down && t < cut + 8 * rtts[i]; t += MS) {
 			for (; back < n && t < cut && sent[back] + rtts[i] <= t; back++) {
-				changes += probe_path_answer(&p, nonces[back], t, &ours);
+				changes += probe_path_answer(&p, nonces[back], 0, t, &ours);
 				cr_assert(ours, "RTT %llu: answer %u", (unsigned long long)rtts[i],
 					  back);
 			}
@@ -317,4 +317,222 @@ Test(probe, a_round_trip_longer_than_the_interval)
 		cr_assert_leq(down - cut, 3 * cfg.interval + rtts[i] + MS, "RTT %llu: %llu",
 			      (unsigned long long)rtts[i], (unsigned long long)(down - cut));
 	}
+}
+
+/* ---- directions ---- */
+
+struct link {
+	struct probe_path p;
+	usec_t now;
+	uint64_t n;
+	uint16_t count; /* the other side's */
+};
+
+static void link_init(struct link *l)
+{
+	struct probe_config cfg = { .interval = INTERVAL, .down_after = 100, .up_after = 2 };
+
+	*l = (struct link){ .now = 1000 * MS };
+	probe_path_init(&l->p, &cfg, l->now);
+}
+
+/* One request each; of 10 the first so many are lost. */
+static void exchange(struct link *l, unsigned requests, unsigned lost_there, unsigned lost_back)
+{
+	for (unsigned i = 0; i < requests; i++, l->now += INTERVAL) {
+		uint8_t nonce[8];
+		bool ours;
+
+		memcpy(nonce, &(uint64_t){ ++l->n }, 8);
+		probe_path_tick(&l->p, l->now);
+		probe_path_sent(&l->p, nonce, l->now);
+		if (i % 10 < lost_there)
+			continue;
+		l->count = probe_count_next(l->count);
+		if (i % 10 < lost_there + lost_back)
+			continue;
+		probe_path_answer(&l->p, nonce, l->count, l->now + RTT, &ours);
+		cr_assert(ours);
+	}
+}
+
+static void ways(const struct link *l, uint32_t there, uint32_t back, uint32_t slack)
+{
+	uint32_t t = 9999, b = 9999;
+
+	cr_assert(probe_path_loss_ways(&l->p, &t, &b));
+	cr_assert(t + slack >= there && t <= there + slack, "there %u, not %u", t, there);
+	cr_assert(b + slack >= back && b <= back + slack, "back %u, not %u", b, back);
+}
+
+Test(probe, loss_of_each_direction)
+{
+	struct link l;
+	uint32_t t, b;
+
+	link_init(&l);
+	exchange(&l, 5, 0, 0);
+	cr_assert_not(probe_path_loss_ways(&l.p, &t, &b), "of five requests");
+	exchange(&l, 100, 0, 0);
+	ways(&l, 0, 0, 0);
+	exchange(&l, 200, 3, 0);
+	ways(&l, 300, 0, 30);
+	cr_assert_gt(probe_path_loss_felt(&l.p), 270);
+	exchange(&l, 200, 0, 2);
+	ways(&l, 0, 200, 30);
+	/* it does not concern what we send */
+	cr_assert_eq(probe_path_loss_felt(&l.p), 0);
+	cr_assert_gt(probe_path_loss_permille(&l.p), 170);
+	exchange(&l, 200, 2, 5);
+	ways(&l, 200, 625, 40);
+	exchange(&l, 200, 0, 0);
+	ways(&l, 0, 0, 0);
+}
+
+Test(probe, counts_wrap_and_begin_anew)
+{
+	struct link l;
+
+	link_init(&l);
+	l.count = UINT16_MAX - 50;
+	exchange(&l, 120, 1, 0);
+	cr_assert_lt(l.count, 1000);
+	ways(&l, 100, 0, 20);
+	/* the peer has forgotten us, or another one answers there */
+	exchange(&l, 100, 0, 0);
+	l.count = 7;
+	exchange(&l, 30, 0, 0);
+	ways(&l, 0, 0, 0);
+	l.count = 20000;
+	exchange(&l, 30, 0, 0);
+	ways(&l, 0, 0, 0);
+}
+
+Test(probe, a_peer_that_does_not_count)
+{
+	struct link l;
+	uint32_t t, b;
+	bool ours;
+
+	link_init(&l);
+	for (unsigned i = 0; i < 100; i++, l.now += INTERVAL) {
+		uint8_t nonce[8];
+
+		memcpy(nonce, &(uint64_t){ ++l.n }, 8);
+		probe_path_tick(&l.p, l.now);
+		probe_path_sent(&l.p, nonce, l.now);
+		if (i % 4)
+			probe_path_answer(&l.p, nonce, 0, l.now + RTT, &ours);
+	}
+	cr_assert_not(probe_path_loss_ways(&l.p, &t, &b));
+	cr_assert_gt(probe_path_loss_felt(&l.p), 200);
+}
+
+/* Requests overtake each other on the way there, answers on the way back: nothing is lost. */
+Test(probe, out_of_order_is_no_loss)
+{
+	struct link l;
+	uint8_t a[8], b[8];
+
+	link_init(&l);
+	exchange(&l, 60, 0, 0);
+	for (unsigned i = 0; i < 200; i++, l.now += 2 * INTERVAL) {
+		uint16_t first = probe_count_next(l.count);
+		bool ours, there = i & 1;
+
+		l.count = probe_count_next(first);
+		memcpy(a, &(uint64_t){ ++l.n }, 8);
+		probe_path_sent(&l.p, a, l.now);
+		memcpy(b, &(uint64_t){ ++l.n }, 8);
+		probe_path_sent(&l.p, b, l.now + MS);
+		probe_path_answer(&l.p, b, there ? first : l.count, l.now + RTT, &ours);
+		probe_path_answer(&l.p, a, there ? l.count : first, l.now + RTT + MS, &ours);
+		ways(&l, 0, 0, 0);
+	}
+}
+
+/* ---- use again after a failure ---- */
+
+static void fail(struct world *w)
+{
+	struct probe_config cfg = {
+		.interval = INTERVAL, .down_after = 3, .up_after = 2, .back_after = 20 * INTERVAL
+	};
+
+	world_init(w);
+	w->p.cfg = cfg;
+	cr_assert(run(w, w->now + INTERVAL));
+	w->alive = false;
+	cr_assert(run(w, w->now + 10 * INTERVAL));
+	cr_assert_eq(w->p.state, STEER_PATH_DOWN);
+	cr_assert_eq(w->p.back, 0);
+}
+
+Test(probe, used_again_after_the_hold)
+{
+	struct world w;
+	usec_t back;
+
+	fail(&w);
+	w.alive = true;
+	back = w.now;
+	cr_assert_not(run(&w, back + 19 * INTERVAL));
+	cr_assert_neq(w.p.back, 0);
+	cr_assert(run(&w, back + 22 * INTERVAL));
+	cr_assert_eq(w.p.state, STEER_PATH_UP);
+	cr_assert_eq(w.p.back, 0);
+	cr_assert_eq(probe_path_loss_permille(&w.p), 0, "what was lost before is past");
+	/* the hold is for those that failed */
+	cr_assert_not(run(&w, w.now + 50 * INTERVAL));
+}
+
+Test(probe, silence_begins_the_hold_anew)
+{
+	struct world w;
+
+	fail(&w);
+	for (int flap = 0; flap < 10; flap++) {
+		w.alive = true;
+		cr_assert_not(run(&w, w.now + 15 * INTERVAL));
+		w.alive = false;
+		cr_assert_not(run(&w, w.now + 5 * INTERVAL));
+		cr_assert_eq(w.p.state, STEER_PATH_DOWN);
+		cr_assert_eq(w.p.back, 0);
+	}
+	w.alive = true;
+	cr_assert(run(&w, w.now + 23 * INTERVAL));
+	cr_assert_eq(w.p.state, STEER_PATH_UP);
+}
+
+Test(probe, no_hold_when_nothing_else_works)
+{
+	struct world w;
+
+	fail(&w);
+	cr_assert_not(probe_path_need(&w.p, true, w.now), "it does not answer");
+	w.alive = true;
+	cr_assert(run(&w, w.now + 3 * INTERVAL));
+	cr_assert_eq(w.p.state, STEER_PATH_UP);
+	/* the other one fails during the hold */
+	fail(&w);
+	w.alive = true;
+	cr_assert_not(run(&w, w.now + 10 * INTERVAL));
+	cr_assert_not(probe_path_need(&w.p, false, w.now));
+	cr_assert(probe_path_need(&w.p, true, w.now));
+	cr_assert_eq(w.p.state, STEER_PATH_UP);
+	cr_assert_not(probe_path_need(&w.p, true, w.now));
+}
+
+Test(probe, settings_have_defaults_whenever_they_come)
+{
+	const struct probe_config zero = { 0 };
+	struct world w;
+
+	world_init(&w);
+	run(&w, w.now + INTERVAL);
+	probe_path_config(&w.p, &zero);
+	cr_assert_eq(w.p.state, STEER_PATH_UP);
+	cr_assert_eq(w.p.cfg.down_after, 3);
+	cr_assert_eq(w.p.cfg.up_after, 2);
+	cr_assert_eq(w.p.cfg.interval, MS);
 }

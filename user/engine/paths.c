@@ -13,6 +13,7 @@
 #include "crypto/rng.h"
 #include "engine/engine.h"
 #include "esp/joins.h"
+#include "esp/sla.h"
 
 /* Size probes: how much later than usual an answer may come, in how many probe intervals the size
  * in use is confirmed. */
@@ -25,10 +26,13 @@ struct path {
 	struct hash_node by_id, by_group;
 	struct engine_path cfg;
 	struct probe_path st;
+	struct sla sla;
 	struct pmtu mtu;
 	usec_t mtu_at;	   /* when to look at it next */
 	uint32_t mtu_told; /* to the agent */
 	uint64_t sent;	   /* by its group, at the last confirmation */
+	usec_t heard;	   /* the peer's last probe on it, or answer */
+	uint16_t count;	   /* requests of the peer on it (probe.h) */
 	uint8_t peer_use;
 	uint8_t wish; /* enum probe_flags we send */
 	struct udp_addr observed;
@@ -70,6 +74,12 @@ static struct path *find(const struct engine *e, uint32_t id)
 	struct hash_node *n = hash_find(&e->paths->by_id, id);
 
 	return n ? hash_entry(n, struct path, by_id) : NULL;
+}
+
+/* As it is shown and written into the maps. */
+static uint8_t state_of(const struct path *p)
+{
+	return p->st.state == STEER_PATH_UP && p->sla.worse ? STEER_PATH_DEGRADED : p->st.state;
 }
 
 static usec_t deadline(const struct path *p)
@@ -185,6 +195,7 @@ int paths_add(struct engine *e, const struct engine_path *req, usec_t now)
 		.interval = req->interval_usec,
 		.down_after = req->down_after,
 		.up_after = req->up_after,
+		.back_after = req->back_usec,
 	};
 	struct path *p = find(e, req->id);
 
@@ -193,7 +204,7 @@ int paths_add(struct engine *e, const struct engine_path *req, usec_t now)
 	if (p) {
 		/* Another SA, other addresses: what was measured stays. */
 		p->cfg = *req;
-		p->st.cfg = pc;
+		probe_path_config(&p->st, &pc);
 		hash_remove(&e->paths->by_group, &p->by_group);
 		hash_add(&e->paths->by_group, &p->by_group, req->group);
 		p->mtu_at = 0;
@@ -259,16 +270,21 @@ static void fill_info(const struct path *p, struct engine_path_info *i)
 	i->id = p->cfg.id;
 	i->epids = p->cfg.epids;
 	i->sa_id = p->cfg.sa_id;
-	i->state = p->st.state;
+	i->state = state_of(p);
+	i->worse = p->sla.worse;
+	i->returning = p->st.state == STEER_PATH_DOWN && p->st.back;
 	i->peer_use = p->peer_use;
 	i->verified = p->st.verified;
 	i->rtt_usec = p->st.rtt;
 	i->rtt_min_usec = p->st.rtt_min;
 	i->rtt_jitter_usec = p->st.jitter;
 	i->loss_permille = probe_path_loss_permille(&p->st);
+	i->loss_there_permille = i->loss_back_permille = ENGINE_LOSS_UNKNOWN;
+	probe_path_loss_ways(&p->st, &i->loss_there_permille, &i->loss_back_permille);
 	i->probes_tx = p->st.tx;
 	i->probes_rx = p->st.rx;
 	i->since_usec = p->st.since;
+	i->heard_usec = p->heard;
 	i->local = p->cfg.local;
 	i->remote = p->cfg.remote;
 	i->observed = p->observed;
@@ -314,7 +330,7 @@ static void publish(struct engine *e, const struct path *p)
 	old.word = atomic_load(word);
 	do {
 		new = old;
-		new.cur.state = p->st.state;
+		new.cur.state = state_of(p);
 		new.cur.gen++;
 		if (last && old.cur.state != STEER_PATH_DOWN)
 			new.cur.state = STEER_PATH_UNKNOWN;
@@ -333,16 +349,39 @@ static void tell(struct engine *e, const struct path *p)
 	e->event(e, &i.h, sizeof(i));
 }
 
+/* What the answers say of its quality. Returns true if it became degraded or ceased to be. */
+static bool grade(struct path *p, usec_t now)
+{
+	const struct engine_path *c = &p->cfg;
+	struct sla_config sc = {
+		.most = { c->sla_delay_usec, c->sla_jitter_usec, c->sla_loss_permille },
+		.ease = c->sla_ease < 100 ? (uint8_t)c->sla_ease : 99,
+		.hold = c->sla_hold_usec,
+		.clear = c->sla_clear_usec,
+	};
+	struct sla_values v = { p->st.rtt, p->st.jitter, probe_path_loss_felt(&p->st) };
+
+	if (p->st.state == STEER_PATH_UP)
+		return sla_update(&p->sla, &sc, &v, now);
+	p->sla = (struct sla){ 0 };
+	return false;
+}
+
 /* Another state: other packets may go there, and the way there may be another one. */
 static void changed(struct engine *e, struct path *p, usec_t now)
 {
 	publish(e, p);
-	/* One that works: those that were the last resort are no more. */
 	hash_for_each (it, tmp, &e->paths->by_group, p->cfg.group) {
-		const struct path *o = hash_entry(it, struct path, by_group);
+		struct path *o = hash_entry(it, struct path, by_group);
 
-		if (p->st.state == STEER_PATH_UP && o->st.state == STEER_PATH_DOWN)
+		if (o == p || o->st.state != STEER_PATH_DOWN || !p->cfg.group)
+			continue;
+		/* One that works: those that were the last resort are no more. One that does not:
+		 * another one that returns is not waited for. */
+		if (p->st.state == STEER_PATH_UP)
 			publish(e, o);
+		else if (probe_path_need(&o->st, !has_company(e, o), now))
+			changed(e, o, now);
 	}
 	fit_group(e, p->cfg.group);
 	pmtu_recheck(&p->mtu, now);
@@ -402,7 +441,10 @@ static void request_sized(struct engine *e, struct path *p, const struct pmtu_vi
 {
 	struct sa *sa = sad_sender(&e->sad, p->cfg.sa_id);
 	struct probe probe = {
-		.kind = PROBE_REQUEST, .flags = p->wish, .epids = p->cfg.epids, .t_sent = now
+		.kind = PROBE_REQUEST,
+		.flags = p->wish | PROBE_SIZED,
+		.epids = p->cfg.epids,
+		.t_sent = now,
 	};
 	/* what the grid counts as headers, and pad length and next header */
 	size_t len = octets - v->grid.offset - 2u;
@@ -431,7 +473,9 @@ static void mtu_run(struct engine *e, struct path *p, usec_t now)
 
 static void run(struct engine *e, struct path *p, usec_t now)
 {
-	if (probe_path_tick(&p->st, now))
+	bool change = probe_path_tick(&p->st, now);
+
+	if (grade(p, now) || change)
 		changed(e, p, now);
 	if (probe_path_due(&p->st, now))
 		request(e, p, now);
@@ -522,6 +566,7 @@ static void answer(struct engine *e, const struct note_probe *n, const struct pr
 		return;
 	a.kind = PROBE_ANSWER;
 	a.flags = p ? p->wish : 0;
+	a.count = p ? p->count : 0;
 	a.observed = n->remote;
 	to.to_len = udp_addr_to_sockaddr(&n->remote, &to.to);
 	send_probe(e, sa, &a, PROBE_LEN, p ? p->cfg.id : 0, &to, n->ifindex);
@@ -552,6 +597,10 @@ static void on_request(struct engine *e, const struct note_probe *n, const struc
 		    addr_equal(&o->cfg.local.ip, &n->local.ip))
 			p = o;
 	}
+	if (p)
+		p->heard = n->received;
+	if (p && !(probe->flags & PROBE_SIZED))
+		p->count = probe_count_next(p->count);
 	answer(e, n, probe, p);
 	if (p)
 		wish_of_peer(e, p, probe);
@@ -563,7 +612,7 @@ static void on_request(struct engine *e, const struct note_probe *n, const struc
 static bool on_answer(struct engine *e, const struct note_probe *n, const struct probe *probe,
 		      struct path *p)
 {
-	bool change, ours, first = !p->st.verified;
+	bool change, ours, first = !p->st.verified, returned = p->st.back;
 
 	if (p->cfg.epids != probe->epids)
 		return false;
@@ -571,13 +620,16 @@ static bool on_answer(struct engine *e, const struct note_probe *n, const struct
 		arm(e, p);
 		return true;
 	}
-	change = probe_path_answer(&p->st, probe->nonce, n->received, &ours);
+	if (p->st.state == STEER_PATH_DOWN)
+		p->st.needed = !has_company(e, p);
+	change = probe_path_answer(&p->st, probe->nonce, probe->count, n->received, &ours);
 	if (!ours)
 		return false;
 	p->observed = probe->observed;
-	if (change)
+	p->heard = n->received;
+	if (grade(p, n->received) || change)
 		changed(e, p, n->received);
-	else if (first)
+	else if (first || (p->st.back && !returned))
 		tell(e, p);
 	wish_of_peer(e, p, probe);
 	arm_earlier(e, p);

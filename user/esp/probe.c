@@ -16,7 +16,7 @@ void probe_encode(const struct probe *p, uint8_t *buf)
 	wr_bytes(&w, magic, sizeof(magic));
 	wr_u8(&w, p->kind);
 	wr_u8(&w, p->flags);
-	wr_u16(&w, 0);
+	wr_u16(&w, p->count);
 	wr_u32(&w, p->epids);
 	wr_bytes(&w, p->nonce, sizeof(p->nonce));
 	wr_u64(&w, p->t_sent);
@@ -35,7 +35,7 @@ int probe_decode(const uint8_t *buf, size_t len, struct probe *ret_probe)
 	rd_copy(&r, m, sizeof(m));
 	p.kind = rd_u8(&r);
 	p.flags = rd_u8(&r);
-	rd_skip(&r, 2);
+	p.count = rd_u16(&r);
 	p.epids = rd_u32(&r);
 	rd_copy(&r, p.nonce, sizeof(p.nonce));
 	p.t_sent = rd_u64(&r);
@@ -55,9 +55,8 @@ int probe_decode(const uint8_t *buf, size_t len, struct probe *ret_probe)
 	return 0;
 }
 
-void probe_path_init(struct probe_path *p, const struct probe_config *cfg, usec_t now)
+void probe_path_config(struct probe_path *p, const struct probe_config *cfg)
 {
-	memset(p, 0, sizeof(*p));
 	p->cfg = *cfg;
 	if (p->cfg.interval < USEC_PER_MSEC)
 		p->cfg.interval = USEC_PER_MSEC;
@@ -65,6 +64,12 @@ void probe_path_init(struct probe_path *p, const struct probe_config *cfg, usec_
 		p->cfg.down_after = 3;
 	if (p->cfg.up_after == 0)
 		p->cfg.up_after = 2;
+}
+
+void probe_path_init(struct probe_path *p, const struct probe_config *cfg, usec_t now)
+{
+	memset(p, 0, sizeof(*p));
+	probe_path_config(p, cfg);
 	p->state = STEER_PATH_UNKNOWN;
 	p->next = p->since = now;
 	p->verdict = USEC_NEVER;
@@ -75,14 +80,38 @@ static bool set_state(struct probe_path *p, uint8_t state, usec_t now)
 {
 	if (p->state == state)
 		return false;
+	/* What was lost while it was down says nothing about the path that came back. */
+	if (p->state == STEER_PATH_DOWN) {
+		memset(p->history, 0, sizeof(p->history));
+		p->history_n = p->history_lost = 0;
+		p->open = p->last_answered + 1;
+		p->count = 0;
+	}
 	p->state = state;
 	p->since = now;
+	p->back = 0;
 	return true;
+}
+
+/* The first answer ever is enough; after a failure the path must show that it stays. */
+static bool settle(struct probe_path *p, usec_t now)
+{
+	if (p->state == STEER_PATH_UNKNOWN)
+		return set_state(p, STEER_PATH_UP, now);
+	if (p->state != STEER_PATH_DOWN || !p->back || p->answered < p->cfg.up_after ||
+	    (!p->needed && now < p->back + p->cfg.back_after))
+		return false;
+	return set_state(p, STEER_PATH_UP, now);
 }
 
 static void remember(struct probe_path *p, bool lost)
 {
-	p->history[p->history_n++ % PROBE_HISTORY] = lost;
+	uint8_t *h = &p->history[p->history_n % PROBE_HISTORY];
+
+	p->history_lost += lost;
+	p->history_lost -= *h;
+	*h = lost;
+	p->history_n++;
 }
 
 /* For the statistics a request is lost when the next one could have been answered: a scheduler that
@@ -138,6 +167,7 @@ bool probe_path_tick(struct probe_path *p, usec_t now)
 	if (now < p->verdict)
 		return false;
 	p->answered = 0;
+	p->back = 0;
 	return set_state(p, STEER_PATH_DOWN, now);
 }
 
@@ -191,7 +221,47 @@ static void count_row(struct probe_path *p, uint64_t n)
 		p->answered++;
 }
 
-bool probe_path_answer(struct probe_path *p, const uint8_t nonce[8], usec_t now, bool *ret_ours)
+/* The answer to request n came back with this count. */
+static void count_ways(struct probe_path *p, uint64_t n, uint16_t count)
+{
+	struct probe_ways *w = &p->ways;
+	uint64_t span = n - w->sent;
+	uint32_t more = count > p->count ? count - p->count : count + UINT16_MAX - p->count;
+
+	if (!count)
+		return;
+	if (!p->count) {
+		*w = (struct probe_ways){ n, n, n };
+		p->past[0] = p->past[1] = *w;
+		p->count = count;
+		return;
+	}
+	if (n < w->sent) {
+		/* Out of order: if on the way there, it seemed to be lost. */
+		if (more <= w->sent - w->there) {
+			w->there += more;
+			p->count = count;
+		}
+		w->back += w->back < w->there;
+		return;
+	}
+	if (more > span) {
+		/* The peer counts anew: of these nothing is known. */
+		more = (uint32_t)span;
+		w->back += span - 1;
+	}
+	w->sent = n;
+	w->there += more;
+	w->back++;
+	p->count = count;
+	if (w->sent - p->past[1].sent >= PROBE_HISTORY / 2) {
+		p->past[0] = p->past[1];
+		p->past[1] = *w;
+	}
+}
+
+bool probe_path_answer(struct probe_path *p, const uint8_t nonce[8], uint16_t count, usec_t now,
+		       bool *ret_ours)
 {
 	struct probe_pending *q = pending(p, nonce[0]);
 	uint64_t n = p->tx - (p->tx - nonce[0]) % PROBE_PENDING;
@@ -209,11 +279,17 @@ bool probe_path_answer(struct probe_path *p, const uint8_t nonce[8], usec_t now,
 		remember(p, false);
 	q->answered = true;
 	count_row(p, n);
+	count_ways(p, n, count);
 	judge(p);
-	/* The first answer ever is enough; after a failure the path must show that it stays. */
-	if (p->state == STEER_PATH_UNKNOWN || p->answered >= p->cfg.up_after)
-		return set_state(p, STEER_PATH_UP, now);
-	return false;
+	if (p->state == STEER_PATH_DOWN && !p->back)
+		p->back = now;
+	return settle(p, now);
+}
+
+bool probe_path_need(struct probe_path *p, bool needed, usec_t now)
+{
+	p->needed = needed;
+	return p->state == STEER_PATH_DOWN && settle(p, now);
 }
 
 usec_t probe_path_deadline(const struct probe_path *p)
@@ -236,9 +312,33 @@ usec_t probe_path_deadline(const struct probe_path *p)
 
 uint32_t probe_path_loss_permille(const struct probe_path *p)
 {
-	unsigned n = p->history_n < PROBE_HISTORY ? p->history_n : PROBE_HISTORY, lost = 0;
+	unsigned n = p->history_n < PROBE_HISTORY ? p->history_n : PROBE_HISTORY;
 
-	for (unsigned i = 0; i < n; i++)
-		lost += p->history[i];
-	return n ? lost * 1000 / n : 0;
+	return n ? p->history_lost * 1000 / n : 0;
+}
+
+uint32_t probe_path_loss_felt(const struct probe_path *p)
+{
+	uint64_t sent = p->ways.sent - p->past[0].sent, there = p->ways.there - p->past[0].there;
+
+	if (!p->count || sent < PROBE_WAYS_MIN)
+		return p->history_lost * 1000 / PROBE_HISTORY;
+	if (sent < PROBE_HISTORY / 2) {
+		there += PROBE_HISTORY / 2 - sent;
+		sent = PROBE_HISTORY / 2;
+	}
+	return there < sent ? (uint32_t)((sent - there) * 1000 / sent) : 0;
+}
+
+bool probe_path_loss_ways(const struct probe_path *p, uint32_t *ret_there, uint32_t *ret_back)
+{
+	uint64_t sent = p->ways.sent - p->past[0].sent, there = p->ways.there - p->past[0].there,
+		 back = p->ways.back - p->past[0].back;
+
+	if (!p->count || sent < PROBE_WAYS_MIN)
+		return false;
+	/* what came out of order may have been missing when half of the history was full */
+	*ret_there = there < sent ? (uint32_t)((sent - there) * 1000 / sent) : 0;
+	*ret_back = back < there ? (uint32_t)((there - back) * 1000 / there) : 0;
+	return true;
 }
