@@ -16,7 +16,13 @@
 
 struct rtnl;
 
-enum rtnl_change { RTNL_CHANGE_LINK, RTNL_CHANGE_ADDR, RTNL_CHANGE_ROUTE, RTNL_CHANGE_NEIGH };
+enum rtnl_change {
+	RTNL_CHANGE_LINK,
+	RTNL_CHANGE_ADDR,
+	RTNL_CHANGE_ROUTE, /* or a rule */
+	RTNL_CHANGE_NEIGH,
+	RTNL_CHANGE_SOURCE, /* somebody took away a source route or a rule of ours */
+};
 
 /* ifindex 0: anything may have changed. */
 typedef void rtnl_change_fn(void *ctx, enum rtnl_change what, uint32_t ifindex);
@@ -46,10 +52,14 @@ size_t rtnl_addrs(const struct rtnl *r, uint32_t ifindex, struct addr *ret_addrs
  * source of traffic into a tunnel. */
 bool rtnl_addr_in_range(const struct rtnl *r, const struct addr *first, const struct addr *last,
 			uint32_t except_ifindex, struct addr *ret_addr);
-/* First hop towards dst out of that link, from src; dst itself if it is on the link. Asks the
+/* First hop towards dst out of that link, from src; dst itself if it is on the link. elsewhere: the
+ * host's own rules and routes, source routes of ours aside, send it by another link. Asks the
  * kernel. 0; -ENETUNREACH; -errno. */
 int rtnl_next_hop(struct rtnl *r, const struct addr *dst, const struct addr *src, uint32_t ifindex,
-		  struct addr *ret_hop);
+		  struct addr *ret_hop, bool *ret_elsewhere);
+/* First hop of that link's own default route; all zero: it has none. -ENETUNREACH: no such route.
+ */
+int rtnl_default_hop(struct rtnl *r, uint8_t family, uint32_t ifindex, struct addr *ret_hop);
 /* The link-layer address of a neighbour, if it is known to be good. */
 bool rtnl_neigh(const struct rtnl *r, uint32_t ifindex, const struct addr *a, uint8_t ret_mac[6]);
 /* Have the kernel resolve a neighbour and keep it resolved. 0 or -errno. */
@@ -68,5 +78,23 @@ int rtnl_route_del(struct rtnl *r, const struct addr *dst, uint8_t prefix_len, u
  * find the default route while there is no tunnel. */
 int rtnl_guard_add(struct rtnl *r, const struct addr *dst, uint8_t prefix_len);
 int rtnl_guard_del(struct rtnl *r, const struct addr *dst, uint8_t prefix_len);
+
+/* Source routes: IKE and ESP (by protocol, and by the ports that RFC 7296 gives it) from that
+ * address find their way to dst by that link, whatever else the host's routes say, and so strict
+ * reverse path filters let in what comes from there. Nothing else is touched. A rule of each kind
+ * for a source address, a table for a link. Both survive us. -EINVAL, -EOPNOTSUPP: a kernel
+ * before 4.17. */
+int rtnl_source_rule_add(struct rtnl *r, const struct addr *src, uint32_t ifindex);
+int rtnl_source_rule_del(struct rtnl *r, const struct addr *src, uint32_t ifindex);
+/* dst all zero: to anybody. hop: dst itself or family 0 if it is on the link. In place of one by
+ * another hop. */
+int rtnl_source_route_add(struct rtnl *r, const struct addr *dst, const struct addr *hop,
+			  uint32_t ifindex);
+int rtnl_source_route_del(struct rtnl *r, const struct addr *dst, uint32_t ifindex);
+/* All of both that stand: rules with src, routes without (NULL). fn: false: it goes. */
+int rtnl_source_sift(struct rtnl *r,
+		     bool (*fn)(void *ctx, const struct addr *src, const struct addr *dst_or_null,
+				uint32_t ifindex),
+		     void *ctx);
 
 #endif

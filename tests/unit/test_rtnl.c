@@ -16,7 +16,7 @@ static struct rtnl *r;
 
 /* What was told, by kind and of which interface; [0] is "anything". */
 enum { IFS = 64 };
-static unsigned told[4][IFS];
+static unsigned told[5][IFS];
 
 static void on_change(void *ctx, enum rtnl_change what, uint32_t ifindex)
 {
@@ -339,6 +339,7 @@ static void hops(const char *const net[2], const char *const gw[2], const char *
 {
 	uint32_t i[2] = { cable("wlan0"), cable("ran0") };
 	struct addr dst = of(far), hop, none = { 0 };
+	bool elsewhere;
 
 	for (int k = 0; k < 2; k++) {
 		const char *dev = k ? "ran0" : "wlan0";
@@ -351,15 +352,16 @@ static void hops(const char *const net[2], const char *const gw[2], const char *
 		uint8_t len;
 
 		cr_assert_eq(addr_parse_prefix(net[k], &src, &len), 0);
-		cr_assert_eq(rtnl_next_hop(r, &dst, &src, i[k], &hop), 0);
+		cr_assert_eq(rtnl_next_hop(r, &dst, &src, i[k], &hop, &elsewhere), 0);
 		cr_assert(addr_equal(&hop, &on_link), "by link %d, with source", k);
-		cr_assert_eq(rtnl_next_hop(r, &dst, &none, i[k], &hop), 0);
+		cr_assert_eq(rtnl_next_hop(r, &dst, &none, i[k], &hop, &elsewhere), 0);
 		cr_assert(addr_equal(&hop, &on_link), "by link %d", k);
-		cr_assert_eq(rtnl_next_hop(r, &on_link, &src, i[k], &hop), 0);
+		cr_assert_eq(rtnl_next_hop(r, &on_link, &src, i[k], &hop, &elsewhere), 0);
 		cr_assert(addr_equal(&hop, &on_link), "a neighbour is its own next hop");
 	}
 	ip("%s route del default dev ran0", strchr(far, ':') ? "-6" : "");
-	cr_assert_eq(rtnl_next_hop(r, &dst, &none, i[1], &hop), dst.family == 4 ? 0 : -ENETUNREACH);
+	cr_assert_eq(rtnl_next_hop(r, &dst, &none, i[1], &hop, &elsewhere),
+		     dst.family == 4 ? 0 : -ENETUNREACH);
 	/* IPv4 then takes the link's word for it: everything is a neighbour */
 	if (dst.family == 4)
 		cr_assert(addr_equal(&hop, &dst));
@@ -531,4 +533,62 @@ Test(rtnl, overrun)
 	forget();
 	ip("link set last up");
 	until(RTNL_CHANGE_LINK, l.ifindex);
+}
+
+static bool only_far(void *ctx, const struct addr *src, const struct addr *dst, uint32_t ifindex)
+{
+	unsigned *seen = ctx;
+	struct addr far = of("203.0.113.9");
+
+	seen[src ? 0 : 1]++;
+	return src || (ifindex == link_of("ran0").ifindex && addr_equal(dst, &far));
+}
+
+/* IKE and ESP go where the source route says, whatever else goes elsewhere; the question for the
+ * next hop does not see it; what is taken away by others is told, what we do is not. */
+Test(rtnl, source_routes)
+{
+	uint32_t wlan = cable("wlan0"), ran = cable("ran0");
+	struct addr src = of("198.51.100.2"), far = of("203.0.113.9"), gw = of("198.51.100.1"), hop;
+	struct addr any = { .family = 4 };
+	unsigned seen[2] = { 0 };
+	bool elsewhere;
+
+	ip("addr add 192.0.2.2/24 dev wlan0");
+	ip("addr add 198.51.100.2/24 dev ran0");
+	ip("route add default via 192.0.2.1 dev wlan0 metric 100");
+	ip("route add default via 198.51.100.1 dev ran0 metric 200");
+	forget();
+	cr_assert_eq(rtnl_source_rule_add(r, &src, ran), 0);
+	cr_assert_eq(rtnl_source_rule_add(r, &src, ran), 0, "a second time");
+	cr_assert_eq(rtnl_source_route_add(r, &far, &gw, ran), 0);
+	cr_assert_eq(rtnl_source_route_add(r, &far, &gw, ran), 0, "a second time");
+	cr_assert_eq(rtnl_source_route_add(r, &any, &gw, ran), 0);
+	forget();
+	cr_assert_eq(told[RTNL_CHANGE_SOURCE][0] + told[RTNL_CHANGE_ROUTE][0], 0);
+	ip("route get 203.0.113.9 from 198.51.100.2 ipproto udp sport 4500 | grep -q ran0");
+	ip("route get 203.0.113.9 from 198.51.100.2 ipproto udp sport 500 | grep -q ran0");
+	ip("route get 203.0.113.10 from 198.51.100.2 ipproto udp sport 500 | grep -q ran0");
+	ip("route get 203.0.113.9 from 198.51.100.2 ipproto tcp sport 4500 | grep -q wlan0");
+	ip("route get 203.0.113.9 ipproto udp sport 4500 | grep -q wlan0");
+	cr_assert_eq(rtnl_next_hop(r, &far, &src, ran, &hop, &elsewhere), 0);
+	cr_assert(elsewhere && addr_equal(&hop, &gw));
+	cr_assert_eq(rtnl_next_hop(r, &far, &src, wlan, &hop, &elsewhere), 0);
+	cr_assert(!elsewhere);
+	ip("route add unreachable 128.0.0.0/1 metric 99999");
+	cr_assert_eq(rtnl_next_hop(r, &far, &src, ran, &hop, &elsewhere), 0);
+	cr_assert(elsewhere && addr_equal(&hop, &gw), "a guard hides the next hop");
+
+	cr_assert_eq(rtnl_source_sift(r, only_far, seen), 0);
+	cr_assert_eq(seen[0], 3);
+	cr_assert_eq(seen[1], 2);
+	memset(seen, 0, sizeof(seen));
+	cr_assert_eq(rtnl_source_sift(r, only_far, seen), 0);
+	cr_assert_eq(seen[1], 1, "it did not go");
+	ip("rule del priority 98");
+	until(RTNL_CHANGE_SOURCE, 0);
+	cr_assert_eq(rtnl_source_rule_del(r, &src, ran), 0);
+	cr_assert_eq(rtnl_source_rule_del(r, &src, ran), 0, "a second time");
+	cr_assert_eq(rtnl_source_route_del(r, &far, ran), 0);
+	cr_assert_eq(rtnl_source_route_del(r, &far, ran), 0, "a second time");
 }

@@ -257,7 +257,11 @@ static void on_settle(evutil_socket_t fd, short what, void *ctx)
 
 	(void)fd;
 	(void)what;
+	sources_load(a);
 	paths_sync_all(a);
+	if (!a->sources_sifted)
+		sources_sift(a);
+	a->sources_sifted = true;
 	conns_settled(a);
 }
 
@@ -529,6 +533,7 @@ static void agent_clean(struct agent *a)
 	list_for_each_safe (it, tmp, &a->peers)
 		peer_free(a, list_entry(it, struct peer, node));
 	guards_load(a, &a->conf->ike);
+	sources_clean(a);
 	qcd_secret_drop(a);
 	if (a->engine_fd >= 0) {
 		struct engine_id bye = { 0 };
@@ -550,6 +555,7 @@ static void agent_close(struct agent *a)
 	rtnl_free(a->rtnl);
 	conns_close(a);
 	inner_close(a);
+	sources_close(a);
 	hash_clear(&a->families);
 	hash_clear(&a->peers_of);
 	hash_clear(&a->children);
@@ -580,6 +586,9 @@ int agent_run(const struct agent_options *opt, struct conf *conf)
 	hash_init(&a->paths);
 	hash_init(&a->path_names);
 	hash_init(&a->inner);
+	hash_init(&a->sources);
+	list_init(&a->sources_asked);
+	a->sources_round = 1;
 	snprintf(a->ctl_path, sizeof(a->ctl_path), "%s/ctl.sock", opt->state_dir);
 	snprintf(a->engine_path, sizeof(a->engine_path), "%s/engine.sock", opt->state_dir);
 	err = agent_open(a);

@@ -44,7 +44,8 @@ struct agent_options {
 
 struct endpoint {
 	struct addr addr;
-	uint16_t epid; /* unique, never reused in the agent's life */
+	uint16_t epid;	/* unique, never reused in the agent's life */
+	uint32_t ruled; /* agent.sources_round when its source rule was set; 0: it has none */
 };
 
 struct uplink {
@@ -67,6 +68,7 @@ struct path {
 	uint32_t ifindex;
 	struct udp_addr local, remote;
 	struct addr hop;
+	struct source *source; /* NULL: the host's own routes are right */
 	uint16_t epid_i, epid_r, weight;
 	uint32_t limit; /* octets of IP packets, of link and configuration; 0: not known */
 	bool main;	/* the IKE SA's pair at set-up: usable without probes */
@@ -146,6 +148,10 @@ struct agent {
 	struct hash paths, path_names;	/* by id, by name */
 	struct list long_lists;		/* answers under way */
 	struct hash inner;		/* inner.c: what is routed to the TUN device */
+	struct hash sources;		/* sources.c */
+	struct list sources_asked;
+	uint32_t sources_round; /* older ones are to be set again */
+	bool sources_sifted;
 	struct list retired; /* Child SAs whose last packets may be under way, oldest first */
 	struct op ops[AGENT_OPS_MAX];
 	uint32_t next_op;
@@ -304,6 +310,24 @@ size_t range_prefixes(const struct addr *first, const struct addr *last, struct 
 void guards_load(struct agent *a, const struct ike_cfg *old_or_null);
 /* After a change of what is wanted of that connection. */
 void guards_conn(struct agent *a, const char *conn);
+
+/* Do selectors of it cover addresses of the peer itself? */
+bool guards_cover_peer(const struct ike_conn_cfg *c);
+
+/* ---- sources.c: source routes ---- */
+
+/* The host's routes lead a path elsewhere: see to it that they do not. Again after every change. */
+void source_use(struct agent *a, struct path *p);
+void source_leave(struct agent *a, struct path *p);
+/* Before there are paths: for connections whose guards cover their peer, and for peers that may
+ * come over any of several uplinks. 0, or -errno: such guards would stop IKE itself. */
+int sources_load(struct agent *a);
+/* The rule of an address that goes. */
+void source_rule_leave(struct agent *a, uint32_t ifindex, const struct endpoint *ep);
+/* Once all that is needed stands: what an earlier agent left goes. */
+void sources_sift(struct agent *a);
+void sources_clean(struct agent *a); /* take back what is left when all paths are gone */
+void sources_close(struct agent *a); /* forget, change nothing */
 
 /* ---- paths.c ---- */
 

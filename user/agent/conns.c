@@ -195,10 +195,12 @@ static bool uplink_pair(struct agent *a, const struct ike_conn_cfg *c, const str
 		for (size_t e = 0; e < u->n_eps; e++) {
 			const struct addr *local = &u->eps[e].addr;
 			struct addr hop;
+			bool elsewhere;
 
 			if (!local_allowed(c, local) || remote->family != local->family ||
 			    !path_pair_wanted(a, c, u, remote) ||
-			    rtnl_next_hop(a->rtnl, remote, local, u->ifindex, &hop) || nth--)
+			    rtnl_next_hop(a->rtnl, remote, local, u->ifindex, &hop, &elsewhere) ||
+			    nth--)
 				continue;
 			*ret_path = (struct ike_path){
 				.local = { *local, PORT_IKE },

@@ -165,11 +165,18 @@ void peer_room(struct agent *a, struct peer *p)
 static void next_hop(struct agent *a, struct path *p)
 {
 	const struct uplink *u = p->uplink >= 0 ? &a->uplinks[p->uplink] : NULL;
+	bool elsewhere = true;
+	int err = rtnl_next_hop(a->rtnl, &p->remote.ip, &p->local.ip, p->ifindex, &p->hop,
+				&elsewhere);
 
 	if (u && u->cfg.gateway.family == p->remote.ip.family)
 		p->hop = u->cfg.gateway;
-	else if (rtnl_next_hop(a->rtnl, &p->remote.ip, &p->local.ip, p->ifindex, &p->hop))
+	else if (err)
 		p->hop.family = 0;
+	if (!elsewhere)
+		source_leave(a, p);
+	else if (u && u->up && p->hop.family)
+		source_use(a, p);
 }
 
 static void record_fill(struct agent *a, struct path *p, struct steer_path *rec)
@@ -425,6 +432,7 @@ void path_free(struct agent *a, struct path *p)
 
 	path_event(a, p, CTL_EV_PATH_REMOVED);
 	dp_path_state(a->dp, p->id, STEER_PATH_DOWN);
+	source_leave(a, p);
 	if (p->probed)
 		engine_request(a, &del.h, ENGINE_PATH_DEL, sizeof(del));
 	list_remove(&p->node);

@@ -56,10 +56,10 @@ static void endpoints_sync(struct agent *a, struct uplink *u)
 	char text[ADDR_STR], what[96];
 
 	for (size_t i = 0; i < n; i++) {
-		eps[i] = (struct endpoint){ now[i], 0 };
+		eps[i] = (struct endpoint){ .addr = now[i] };
 		for (size_t k = 0; k < u->n_eps; k++)
 			if (addr_equal(&u->eps[k].addr, &now[i]))
-				eps[i].epid = u->eps[k].epid;
+				eps[i] = u->eps[k];
 		if (!eps[i].epid) {
 			eps[i].epid = a->next_epid++;
 			snprintf(what, sizeof(what), "has address %s", addr_format(&now[i], text));
@@ -76,6 +76,7 @@ static void endpoints_sync(struct agent *a, struct uplink *u)
 			snprintf(what, sizeof(what), "lost address %s",
 				 addr_format(&u->eps[k].addr, text));
 			uplink_event(a, u, CTL_EV_UPLINK_CHANGED, what);
+			source_rule_leave(a, u->ifindex, &u->eps[k]);
 		}
 	}
 	memcpy(u->eps, eps, n * sizeof(*eps));
@@ -114,6 +115,7 @@ static void uplink_sync(struct agent *a, struct uplink *u)
 
 	if (u->up && (!up || link.ifindex != u->ifindex)) {
 		u->up = false;
+		a->sources_round++; /* the kernel's routes by it went silently */
 		paths_down(a, u, found ? "link is down" : "interface is gone");
 		uplink_event(a, u, CTL_EV_UPLINK_DOWN,
 			     found ? "link is down" : "interface is gone");
@@ -172,6 +174,9 @@ void uplinks_on_change(void *ctx, enum rtnl_change what, uint32_t ifindex)
 		break;
 	case RTNL_CHANGE_ROUTE:
 		break;
+	case RTNL_CHANGE_SOURCE:
+		a->sources_round++;
+		break;
 	case RTNL_CHANGE_NEIGH:
 		if (!uplink_of(a, ifindex))
 			return;
@@ -180,6 +185,13 @@ void uplinks_on_change(void *ctx, enum rtnl_change what, uint32_t ifindex)
 	/* New paths, next hops and MACs once the burst of events is over. */
 	if (a->settle_timer && !event_pending(a->settle_timer, EV_TIMEOUT, NULL))
 		event_add(a->settle_timer, &soon);
+}
+
+static void uplink_leave(struct agent *a, const struct uplink *u)
+{
+	for (size_t i = 0; i < u->n_eps; i++)
+		source_rule_leave(a, u->ifindex, &u->eps[i]);
+	dp_uplink_detach(a->dp, u->ifindex);
 }
 
 void uplinks_load(struct agent *a)
@@ -205,7 +217,7 @@ void uplinks_load(struct agent *a)
 	}
 	for (size_t k = 0; k < n_old; k++)
 		if (moved[k] < 0 && old[k].ifindex)
-			dp_uplink_detach(a->dp, old[k].ifindex);
+			uplink_leave(a, &old[k]);
 	list_for_each (it, &a->peers) {
 		struct peer *p = list_entry(it, struct peer, node);
 

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include <linux/fib_rules.h>
 #include <linux/if.h>
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
@@ -13,7 +14,12 @@
 
 #include "rtnl_private.h"
 
-enum { FOLLOW_RCVBUF = 1 << 20, NEIGHS_MAX = 65536, ASK_TRIES = 100 };
+enum {
+	FOLLOW_RCVBUF = 1 << 20,
+	NEIGHS_MAX = 65536,
+	ASK_TRIES = 100,
+	IPV6_RULES = 1 << (RTNLGRP_IPV6_RULE - 1), /* has no RTMGRP_ name */
+};
 
 /* ---- tables ---- */
 
@@ -218,6 +224,44 @@ static void on_neigh(struct rtnl *r, const struct nlmsghdr *nlh)
 	r->fn(r->ctx, RTNL_CHANGE_NEIGH, (uint32_t)nd->ndm_ifindex);
 }
 
+/* Did we do that ourselves? */
+static bool by_us(const struct rtnl *r, const struct nlmsghdr *nlh)
+{
+	return nlh->nlmsg_pid && nlh->nlmsg_pid == mnl_socket_get_portid(r->ask);
+}
+
+static void on_route_change(struct rtnl *r, const struct nlmsghdr *nlh)
+{
+	const struct rtmsg *rt = mnl_nlmsg_get_payload(nlh);
+	bool ours = rt->rtm_protocol == RTNL_PROTO;
+
+	if (rt->rtm_type != RTN_UNICAST || by_us(r, nlh))
+		return;
+	if (!ours)
+		r->fn(r->ctx, RTNL_CHANGE_ROUTE, 0);
+	else if (nlh->nlmsg_type == RTM_DELROUTE)
+		r->fn(r->ctx, RTNL_CHANGE_SOURCE, 0);
+}
+
+static void on_rule_change(struct rtnl *r, const struct nlmsghdr *nlh)
+{
+	const struct fib_rule_hdr *h = mnl_nlmsg_get_payload(nlh);
+	const struct nlattr *a;
+	bool ours = false;
+
+	if (by_us(r, nlh))
+		return;
+	mnl_attr_for_each(a, nlh, sizeof(*h))
+	{
+		if (mnl_attr_get_type(a) == FRA_PROTOCOL && mnl_attr_get_payload_len(a) == 1)
+			ours = mnl_attr_get_u8(a) == RTNL_PROTO;
+	}
+	if (!ours)
+		r->fn(r->ctx, RTNL_CHANGE_ROUTE, 0);
+	else if (nlh->nlmsg_type == RTM_DELRULE)
+		r->fn(r->ctx, RTNL_CHANGE_SOURCE, 0);
+}
+
 static int on_msg(const struct nlmsghdr *nlh, void *ctx)
 {
 	struct rtnl *r = ctx;
@@ -236,13 +280,13 @@ static int on_msg(const struct nlmsghdr *nlh, void *ctx)
 		on_neigh(r, nlh);
 		break;
 	case RTM_NEWROUTE:
-	case RTM_DELROUTE: {
-		const struct rtmsg *rt = mnl_nlmsg_get_payload(nlh);
-
-		if (rt->rtm_protocol != RTNL_PROTO && rt->rtm_type == RTN_UNICAST)
-			r->fn(r->ctx, RTNL_CHANGE_ROUTE, 0);
+	case RTM_DELROUTE:
+		on_route_change(r, nlh);
 		break;
-	}
+	case RTM_NEWRULE:
+	case RTM_DELRULE:
+		on_rule_change(r, nlh);
+		break;
 	}
 	return MNL_CB_OK;
 }
@@ -364,7 +408,8 @@ int rtnl_new(rtnl_change_fn *fn, void *ctx, struct rtnl **ret_rtnl)
 	/* Follow first, read then: nothing falls between. */
 	if (mnl_socket_bind(r->follow,
 			    RTMGRP_LINK | RTMGRP_NEIGH | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR |
-				    RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE,
+				    RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE | RTMGRP_IPV4_RULE |
+				    IPV6_RULES,
 			    MNL_SOCKET_AUTOPID) < 0 ||
 	    mnl_socket_bind(r->ask, 0, MNL_SOCKET_AUTOPID) < 0)
 		goto fail;

@@ -10,13 +10,6 @@
 
 #include "rtnl_private.h"
 
-enum { CMD_MAX = 512 };
-
-static void put_addr(struct nlmsghdr *nlh, uint16_t type, const struct addr *a)
-{
-	mnl_attr_put(nlh, type, addr_len(a), a->b);
-}
-
 struct hop {
 	uint32_t ifindex;
 	struct addr addr;
@@ -58,10 +51,10 @@ static int on_link_route(const struct nlmsghdr *nlh, void *ctx)
 	struct addr net = { 0 }, hop, first, last;
 	struct link_route *b = ctx;
 	const struct nlattr *a;
-	uint32_t oif = 0, metric = 0;
+	uint32_t oif = 0, metric = 0, table = rt->rtm_table;
 
 	if (nlh->nlmsg_type != RTM_NEWROUTE || rt->rtm_type != RTN_UNICAST ||
-	    rt->rtm_family != rtnl_af(b->dst) || rt->rtm_table != RT_TABLE_MAIN)
+	    rt->rtm_family != rtnl_af(b->dst))
 		return MNL_CB_OK;
 	hop = *b->dst;
 	net.family = b->dst->family;
@@ -73,14 +66,17 @@ static int on_link_route(const struct nlmsghdr *nlh, void *ctx)
 			oif = mnl_attr_get_u32(a);
 		else if (type == RTA_PRIORITY)
 			metric = mnl_attr_get_u32(a);
+		else if (type == RTA_TABLE)
+			table = mnl_attr_get_u32(a);
 		else if (type == RTA_DST && len == addr_len(&net))
 			net = addr_from_bytes(net.family, mnl_attr_get_payload(a));
 		else if (type == RTA_GATEWAY && len == addr_len(&net))
 			hop = addr_from_bytes(net.family, mnl_attr_get_payload(a));
 	}
 	addr_prefix_range(&net, rt->rtm_dst_len, &first, &last);
-	if (oif != b->ifindex || addr_cmp(b->dst, &first) < 0 || addr_cmp(b->dst, &last) > 0 ||
-	    rt->rtm_dst_len < b->len || (rt->rtm_dst_len == b->len && metric >= b->metric))
+	if (oif != b->ifindex || table == RTNL_SOURCE_TABLE + oif || addr_cmp(b->dst, &first) < 0 ||
+	    addr_cmp(b->dst, &last) > 0 || rt->rtm_dst_len < b->len ||
+	    (rt->rtm_dst_len == b->len && metric >= b->metric))
 		return MNL_CB_OK;
 	b->len = rt->rtm_dst_len;
 	b->metric = metric;
@@ -89,10 +85,11 @@ static int on_link_route(const struct nlmsghdr *nlh, void *ctx)
 }
 
 /* Asked for a route by a link, IPv6 may answer with a better one by another (it prefers the metric
- * when the source is given): then the table is searched for that link's own. */
+ * when the source is given), and a guard for all links: then the tables are searched for that
+ * link's own, also those that an administrator's rules lead to. */
 static int link_hop(struct rtnl *r, const struct addr *dst, uint32_t ifindex, struct addr *ret_hop)
 {
-	char buf[CMD_MAX];
+	char buf[RTNL_CMD_MAX];
 	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
 	struct link_route best = { .ifindex = ifindex, .dst = dst, .len = -1 };
 	struct rtmsg *rt;
@@ -111,38 +108,60 @@ static int link_hop(struct rtnl *r, const struct addr *dst, uint32_t ifindex, st
 	return 0;
 }
 
-int rtnl_next_hop(struct rtnl *r, const struct addr *dst, const struct addr *src, uint32_t ifindex,
-		  struct addr *ret_hop)
+/* By which link and hop dst is reached from src; oif 0: by any, as the host's rules and routes say.
+ * Source routes have no word in this: the kernel takes it for UDP, from no port. */
+static int route_get(struct rtnl *r, const struct addr *dst, const struct addr *src, uint32_t oif,
+		     struct hop *h)
 {
-	char buf[CMD_MAX];
+	char buf[RTNL_CMD_MAX];
 	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
-	struct hop h = { .ifindex = ifindex, .addr = *dst };
 	struct rtmsg *rt;
-	int err;
 
 	nlh->nlmsg_type = RTM_GETROUTE;
 	nlh->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK;
 	rt = mnl_nlmsg_put_extra_header(nlh, sizeof(*rt));
 	rt->rtm_family = rtnl_af(dst);
 	rt->rtm_dst_len = (uint8_t)(addr_len(dst) * 8);
-	put_addr(nlh, RTA_DST, dst);
+	rtnl_put_addr(nlh, RTA_DST, dst);
 	if (src && src->family == dst->family) {
 		rt->rtm_src_len = (uint8_t)(addr_len(src) * 8);
-		put_addr(nlh, RTA_SRC, src);
+		rtnl_put_addr(nlh, RTA_SRC, src);
 	}
-	mnl_attr_put_u32(nlh, RTA_OIF, ifindex);
-	err = rtnl_ask(r, nlh, on_route, &h);
+	if (oif)
+		mnl_attr_put_u32(nlh, RTA_OIF, oif);
+	return rtnl_ask(r, nlh, on_route, h);
+}
+
+int rtnl_default_hop(struct rtnl *r, uint8_t family, uint32_t ifindex, struct addr *ret_hop)
+{
+	return link_hop(r, &(struct addr){ .family = family }, ifindex, ret_hop);
+}
+
+int rtnl_next_hop(struct rtnl *r, const struct addr *dst, const struct addr *src, uint32_t ifindex,
+		  struct addr *ret_hop, bool *ret_elsewhere)
+{
+	struct hop h = { .ifindex = ifindex, .addr = *dst };
+	int err = route_get(r, dst, src, 0, &h);
+	bool elsewhere = err || !h.found;
+
+	if (elsewhere) {
+		h = (struct hop){ .ifindex = ifindex, .addr = *dst };
+		err = route_get(r, dst, src, ifindex, &h);
+		if (err || !h.found)
+			err = link_hop(r, dst, ifindex, &h.addr);
+		else if (addr_equal(&h.addr, dst))
+			link_hop(r, dst, ifindex, &h.addr);
+	}
 	if (err)
 		return err;
-	if (!h.found)
-		return link_hop(r, dst, ifindex, ret_hop);
 	*ret_hop = h.addr;
+	*ret_elsewhere = elsewhere;
 	return 0;
 }
 
 static int neigh_set(struct rtnl *r, uint32_t ifindex, const struct addr *a, bool managed)
 {
-	char buf[CMD_MAX];
+	char buf[RTNL_CMD_MAX];
 	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
 	struct ndmsg *nd;
 
@@ -152,7 +171,7 @@ static int neigh_set(struct rtnl *r, uint32_t ifindex, const struct addr *a, boo
 	nd->ndm_family = rtnl_af(a);
 	nd->ndm_ifindex = (int)ifindex;
 	nd->ndm_flags = managed ? 0 : NTF_USE;
-	put_addr(nlh, NDA_DST, a);
+	rtnl_put_addr(nlh, NDA_DST, a);
 	if (managed)
 		mnl_attr_put_u32(nlh, NDA_FLAGS_EXT, NTF_EXT_MANAGED);
 	return rtnl_ask(r, nlh, NULL, NULL);
@@ -169,7 +188,7 @@ int rtnl_neigh_keep(struct rtnl *r, uint32_t ifindex, const struct addr *a)
 static int addr_cmd(struct rtnl *r, uint16_t type, uint32_t ifindex, const struct addr *a,
 		    uint8_t prefix_len)
 {
-	char buf[CMD_MAX];
+	char buf[RTNL_CMD_MAX];
 	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
 	struct ifaddrmsg *ifa;
 
@@ -183,8 +202,8 @@ static int addr_cmd(struct rtnl *r, uint16_t type, uint32_t ifindex, const struc
 	ifa->ifa_index = ifindex;
 	/* Nobody else answers for an address inside a tunnel: no duplicate detection. */
 	ifa->ifa_flags = a->family == 6 ? IFA_F_NODAD : 0;
-	put_addr(nlh, IFA_LOCAL, a);
-	put_addr(nlh, IFA_ADDRESS, a);
+	rtnl_put_addr(nlh, IFA_LOCAL, a);
+	rtnl_put_addr(nlh, IFA_ADDRESS, a);
 	return rtnl_ask(r, nlh, NULL, NULL);
 }
 
@@ -209,7 +228,7 @@ enum { GUARD_METRIC = 0x7fff0000 };
 static int route_cmd(struct rtnl *r, uint16_t type, const struct addr *dst, uint8_t prefix_len,
 		     uint32_t ifindex, const struct addr *src)
 {
-	char buf[CMD_MAX];
+	char buf[RTNL_CMD_MAX];
 	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
 	struct rtmsg *rt;
 
@@ -226,13 +245,13 @@ static int route_cmd(struct rtnl *r, uint16_t type, const struct addr *dst, uint
 			: ifindex	     ? RT_SCOPE_LINK
 					     : RT_SCOPE_UNIVERSE;
 	rt->rtm_type = ifindex ? RTN_UNICAST : RTN_UNREACHABLE;
-	put_addr(nlh, RTA_DST, dst);
+	rtnl_put_addr(nlh, RTA_DST, dst);
 	if (ifindex)
 		mnl_attr_put_u32(nlh, RTA_OIF, ifindex);
 	else
 		mnl_attr_put_u32(nlh, RTA_PRIORITY, GUARD_METRIC);
 	if (src && src->family == dst->family)
-		put_addr(nlh, RTA_PREFSRC, src);
+		rtnl_put_addr(nlh, RTA_PREFSRC, src);
 	return rtnl_ask(r, nlh, NULL, NULL);
 }
 

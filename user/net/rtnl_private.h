@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Shared by rtnl.c (what is) and rtnl_cmd.c (asking and changing). */
+/* Shared by rtnl.c (what is), rtnl_cmd.c (asking and changing) and rtnl_source.c (source routes).
+ */
 #ifndef BRAID_NET_RTNL_PRIVATE_H
 #define BRAID_NET_RTNL_PRIVATE_H
 
@@ -33,12 +34,24 @@ struct rtnl {
 	struct rtnl_table links, addrs, neighs;
 };
 
+enum {
+	RTNL_CMD_MAX = 512,
+	/* Of source routes: the table is this and the number of the interface. */
+	RTNL_SOURCE_TABLE = 0x62720000,
+	RTNL_SOURCE_PRIORITY = 98,
+};
+
 /* Send nlh and run cb over the answers until done or acknowledged. 0 or -errno. */
 int rtnl_ask(struct rtnl *r, struct nlmsghdr *nlh, mnl_cb_t cb, void *ctx);
 
 static inline uint8_t rtnl_af(const struct addr *a)
 {
 	return a->family == 4 ? 2 /* AF_INET */ : 10 /* AF_INET6 */;
+}
+
+static inline void rtnl_put_addr(struct nlmsghdr *nlh, uint16_t type, const struct addr *a)
+{
+	mnl_attr_put(nlh, type, addr_len(a), a->b);
 }
 
 #endif
