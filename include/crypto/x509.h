@@ -96,7 +96,8 @@ bool cred_leads_to(const struct cred *c, const struct trust *t, const uint8_t *i
  * says so is enough. off: they are not asked. ifpresent: what the issuer has a CRL for, or a file
  * of ours a response, must be fine by one that can be used (outdated or of another scope, it
  * cannot). ifuri: besides, a certificate that names a source of CRLs or responses must be covered
- * by one. strict: all but the CA must be. */
+ * by one. strict: all but the CA must be. The same holds for whom an issuer appointed to sign
+ * responses, by CRLs alone, unless its certificate has id-pkix-ocsp-nocheck (6960 4.2.2.2.1). */
 enum crl_policy { CRL_OFF, CRL_IFPRESENT, CRL_IFURI, CRL_STRICT };
 
 struct trust *trust_new(enum crl_policy policy); /* NULL: no memory */

@@ -186,6 +186,92 @@ Test(ocsp, responder_outdated)
 	pki_free(&old);
 }
 
+/* A responder's certificate that does not say that nobody need look (6960 4.2.2.2.1): its CRL is
+ * asked, as the policy says. */
+Test(ocsp, responder_that_may_be_revoked)
+{
+	static const char source[] = "URI:http://crl.example/ca.crl";
+	struct pki_spec spec = { .cn = "responder",
+				 .key = "P-256",
+				 .ca = &ca,
+				 .serial = 99,
+				 .exts = { { "extendedKeyUsage", "OCSPSigning" } } };
+	struct pki_ent plain = pki_make(&spec), named;
+	struct chunk der = pki_ocsp(&SPEC(.about = &end, .issuer = &ca, .signer = &plain)), other;
+	X509_CRL *fine = pki_crl(&ca, 3, 0), *revokes = pki_crl(&ca, 99, 0);
+	X509_CRL *old = pki_crl(&ca, 3, -600);
+
+	spec.exts[1][0] = "crlDistributionPoints";
+	spec.exts[1][1] = source;
+	named = pki_make(&spec);
+	other = pki_ocsp(&SPEC(.about = &end, .issuer = &ca, .signer = &named));
+	for (enum from f = FROM_FILE; f <= FROM_PEER; f++) {
+		cr_expect(!believed(CRL_STRICT, f, der, NULL));
+		cr_expect(strstr(why, "CN=end\": who signed its OCSP response: unable to get "
+				      "certificate CRL"),
+			  "%s", why);
+		cr_expect(!believed(CRL_STRICT, f, der, old));
+		cr_expect(strstr(why, "response: CRL has expired"), "%s", why);
+		cr_expect(believed(CRL_STRICT, f, der, fine), "%s", why);
+		for (enum crl_policy p = CRL_IFPRESENT; p <= CRL_IFURI; p++) {
+			cr_expect(believed(p, f, der, NULL), "%s", why);
+			cr_expect(!believed(p, f, der, old));
+		}
+		cr_expect(believed(CRL_IFPRESENT, f, other, NULL), "%s", why);
+		/* of no use, and of no harm if it is the peer's */
+		cr_expect_eq(believed(CRL_IFURI, f, other, NULL), f == FROM_PEER, "%s", why);
+		cr_expect(believed(CRL_OFF, f, other, NULL), "%s", why);
+	}
+	/* the list tells of the certificate by itself; that the responder is revoked spoils a
+	 * response that says otherwise, too */
+	free((void *)der.p);
+	der = pki_ocsp(
+		&SPEC(.about = &end, .issuer = &ca, .signer = &plain, .status = PKI_REVOKED));
+	cr_expect(!believed(CRL_STRICT, FROM_PEER, der, fine));
+	cr_expect(strstr(why, "certificate revoked, says"), "%s", why);
+	cr_expect(believed(CRL_STRICT, FROM_PEER, der, revokes), "%s", why);
+	free((void *)der.p);
+	free((void *)other.p);
+	X509_CRL_free(fine);
+	X509_CRL_free(revokes);
+	X509_CRL_free(old);
+	pki_free(&named);
+	pki_free(&plain);
+}
+
+/* Below an intermediate CA it is that one's list. */
+Test(ocsp, responder_of_an_intermediate_ca)
+{
+	struct pki_ent sub = pki_ca("sub", "P-256", &ca);
+	struct pki_ent e = pki_end("e", "P-256", &sub, "DNS:gw.example");
+	struct pki_ent plain =
+		pki_make(&(struct pki_spec){ .cn = "responder",
+					     .key = "P-256",
+					     .ca = &sub,
+					     .serial = 99,
+					     .exts = { { "extendedKeyUsage", "OCSPSigning" } } });
+	struct chunk more[] = { pki_der(&sub), pki_ocsp(&SPEC(.about = &sub, .issuer = &ca)),
+				pki_ocsp(&SPEC(.about = &e, .issuer = &sub, .signer = &plain)) };
+	X509_CRL *lists[] = { pki_crl(&ca, 3, 0), pki_crl(&sub, 3, 0), pki_crl(&sub, 99, 0) };
+	struct cert *x = pki_cert(&e);
+
+	for (size_t i = 0; i < 3; i++) {
+		struct trust *t = pki_trust(CRL_STRICT, &ca, lists[i]);
+
+		/* the last one tells of the end certificate itself */
+		cr_expect_eq(trust_verify(t, x, more, 3, PKI_NOW, why), i == 0 ? -EKEYREJECTED : 0,
+			     "list %zu: %s", i, why);
+		trust_unref(t);
+		X509_CRL_free(lists[i]);
+	}
+	for (size_t i = 0; i < 3; i++)
+		free((void *)more[i].p);
+	cert_free(x);
+	pki_free(&plain);
+	pki_free(&e);
+	pki_free(&sub);
+}
+
 Test(ocsp, about_another_certificate)
 {
 	struct pki_ent sub = pki_ca("CA", "P-256", NULL); /* of the same name, same serial number */

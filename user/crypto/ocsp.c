@@ -134,13 +134,14 @@ static bool strong(const OCSP_BASICRESP *b)
 }
 
 /* The issuer itself, or whom it certified to do so (6960 4.2.2.2): OpenSSL finds out which, with
- * nobody else to trust. 1, 0, or -ENOMEM. */
-static int signed_by(OCSP_BASICRESP *b, X509 *issuer, int64_t now)
+ * nobody else to trust. 1, 0, or -ENOMEM. *ret_signer: see ocsp_judge. */
+static int signed_by(OCSP_BASICRESP *b, X509 *issuer, int64_t now, X509 **ret_signer)
 {
 	const unsigned long flags = OCSP_NOEXPLICIT | OCSP_PARTIAL_CHAIN;
 	STACK_OF(X509) *certs = sk_X509_new_null();
 	X509_STORE *store = X509_STORE_new();
 	X509_VERIFY_PARAM *p;
+	X509 *signer;
 	int ret = -ENOMEM;
 
 	if (!certs || !store || sk_X509_push(certs, issuer) <= 0 ||
@@ -149,14 +150,19 @@ static int signed_by(OCSP_BASICRESP *b, X509 *issuer, int64_t now)
 	p = X509_STORE_get0_param(store);
 	X509_VERIFY_PARAM_set_auth_level(p, CHAIN_SECURITY_LEVEL);
 	X509_VERIFY_PARAM_set_time(p, (time_t)now);
-	ret = strong(b) && OCSP_basic_verify(b, certs, store, flags) == 1;
+	ret = strong(b) && OCSP_basic_verify(b, certs, store, flags) == 1 &&
+	      OCSP_resp_get0_signer(b, &signer, certs) == 1;
+	if (ret && X509_cmp(signer, issuer) &&
+	    X509_get_ext_by_NID(signer, NID_id_pkix_OCSP_noCheck, -1) < 0)
+		*ret_signer = signer;
 out:
 	sk_X509_free(certs);
 	X509_STORE_free(store);
 	return ret;
 }
 
-int ocsp_judge(OCSP_BASICRESP *b, X509 *x, X509 *issuer, int64_t now, enum ocsp_says *ret_says)
+int ocsp_judge(OCSP_BASICRESP *b, X509 *x, X509 *issuer, int64_t now, enum ocsp_says *ret_says,
+	       X509 **ret_signer)
 {
 	OCSP_SINGLERESP *s;
 	int ret = ocsp_find(b, x, issuer, &s);
@@ -164,12 +170,13 @@ int ocsp_judge(OCSP_BASICRESP *b, X509 *x, X509 *issuer, int64_t now, enum ocsp_
 	if (ret < 0)
 		return ret;
 	*ret_says = OCSP_SAYS_NOTHING;
+	*ret_signer = NULL;
 	if (ret == 0)
 		return 0;
 	*ret_says = OCSP_SAYS_UNUSABLE;
 	if (!fresh(s, now))
 		return 0;
-	ret = signed_by(b, issuer, now);
+	ret = signed_by(b, issuer, now, ret_signer);
 	if (ret < 0)
 		return ret;
 	if (ret == 1)

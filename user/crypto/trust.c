@@ -241,6 +241,7 @@ struct inquiry {
 	int crl_error[CHAIN_DEPTH_MAX]; /* by depth: why no CRL tells; 0: one does */
 	size_t n_stapled;
 	OCSP_BASICRESP *stapled[CERT_CHAIN_MAX];
+	char signer_wrong[160]; /* about the certificate looked at last; "": nothing */
 };
 
 static bool about_crl(int error)
@@ -264,7 +265,7 @@ static bool about_crl(int error)
 	}
 }
 
-/* OpenSSL asks here before it fails. That no CRL can tell is no answer yet: see status_wrong. */
+/* OpenSSL asks here before it fails. That no CRL can tell is no answer yet: see crl_wrong. */
 static int on_verify(int ok, X509_STORE_CTX *ctx)
 {
 	struct inquiry *q = X509_STORE_CTX_get_app_data(ctx);
@@ -301,19 +302,84 @@ static bool names_a_source(X509 *x)
 	return found;
 }
 
+/* The last word about a certificate of which no CRL tells. NULL: none is asked for. */
+static const char *crl_wrong(const struct trust *t, X509 *x, int crl_error)
+{
+	if (!crl_error)
+		return NULL;
+	/* one that is there and not taken (scope, no memory) is not the same as none */
+	if (t->policy == CRL_STRICT || crl_error != X509_V_ERR_UNABLE_TO_GET_CRL || crl_there(t, x))
+		return X509_verify_cert_error_string(crl_error);
+	if (t->policy == CRL_IFURI && names_a_source(x))
+		return "it names a source of its status, and there is no CRL or OCSP response of "
+		       "it here";
+	return NULL;
+}
+
+static bool rules_set(X509_STORE_CTX *ctx, struct inquiry *q)
+{
+	X509_VERIFY_PARAM *p = X509_STORE_CTX_get0_param(ctx);
+	unsigned long flags = X509_V_FLAG_PARTIAL_CHAIN | X509_V_FLAG_TRUSTED_FIRST;
+
+	if (q->t->policy != CRL_OFF)
+		flags |= X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL;
+	X509_VERIFY_PARAM_set_auth_level(p, CHAIN_SECURITY_LEVEL);
+	X509_VERIFY_PARAM_set_depth(p, CERT_CHAIN_MAX);
+	X509_VERIFY_PARAM_set_time(p, (time_t)q->now);
+	X509_STORE_CTX_set_verify_cb(ctx, on_verify);
+	return X509_VERIFY_PARAM_set_flags(p, flags) == 1 &&
+	       X509_STORE_CTX_set_app_data(ctx, q) == 1;
+}
+
+/* May whom the issuer appointed still speak for it (RFC 6960 4.2.2.2.1)? CRLs tell; a response of
+ * its own would prove nothing. NULL, or what is wrong. */
+static const char *signer_wrong(const struct inquiry *q, X509 *signer, X509 *issuer)
+{
+	struct inquiry own = { .t = q->t, .now = q->now };
+	STACK_OF(X509) *anchor = sk_X509_new_null();
+	X509_STORE_CTX *ctx = X509_STORE_CTX_new();
+	const char *wrong = "OpenSSL failed";
+	int err;
+
+	if (!anchor || !ctx || sk_X509_push(anchor, issuer) <= 0 ||
+	    X509_STORE_CTX_init(ctx, q->t->store, signer, NULL) != 1 || !rules_set(ctx, &own))
+		goto out;
+	X509_STORE_CTX_set0_trusted_stack(ctx, anchor);
+	if (X509_verify_cert(ctx) == 1) {
+		wrong = crl_wrong(q->t, signer, own.crl_error[0]);
+		goto out;
+	}
+	err = X509_STORE_CTX_get_error(ctx);
+	if (err != X509_V_OK)
+		wrong = X509_verify_cert_error_string(err);
+out:
+	X509_STORE_CTX_free(ctx);
+	sk_X509_free(anchor);
+	return wrong;
+}
+
 /* Of all responses: revoked if one says so, else good if one does, else unusable if one of ours is.
  * 0, or -ENOMEM. */
-static int ocsp_says(const struct inquiry *q, X509 *x, X509 *issuer, enum ocsp_says *ret_says)
+static int ocsp_says(struct inquiry *q, X509 *x, X509 *issuer, enum ocsp_says *ret_says)
 {
 	enum ocsp_says says = OCSP_SAYS_NOTHING, one;
 	size_t ours = q->t->n_ocsp;
+	const char *wrong;
+	X509 *signer;
 	int ret;
 
+	q->signer_wrong[0] = '\0';
 	for (size_t i = 0; i < ours + q->n_stapled; i++) {
 		ret = ocsp_judge(i < ours ? q->t->ocsp[i] : q->stapled[i - ours], x, issuer, q->now,
-				 &one);
+				 &one, &signer);
 		if (ret)
 			return ret;
+		wrong = signer ? signer_wrong(q, signer, issuer) : NULL;
+		if (wrong) {
+			snprintf(q->signer_wrong, sizeof(q->signer_wrong),
+				 "who signed its OCSP response: %s", wrong);
+			one = OCSP_SAYS_UNUSABLE;
+		}
 		/* what the peer shows and is of no use, it might as well have kept */
 		if (one > says && (i < ours || one != OCSP_SAYS_UNUSABLE))
 			says = one;
@@ -323,33 +389,25 @@ static int ocsp_says(const struct inquiry *q, X509 *x, X509 *issuer, enum ocsp_s
 }
 
 /* One certificate of the chain, not the anchor's. NULL, or what is wrong. */
-static const char *status_wrong(const struct inquiry *q, X509 *x, X509 *issuer, int crl_error)
+static const char *status_wrong(struct inquiry *q, X509 *x, X509 *issuer, int crl_error)
 {
-	static const char *const texts[] = {
-		[OCSP_SAYS_UNUSABLE] = "its OCSP response is outdated, says nothing, or is not by "
-				       "its issuer",
-		[OCSP_SAYS_REVOKED] = "certificate revoked, says its OCSP response",
-	};
 	enum ocsp_says says;
+	const char *wrong;
 
 	if (ocsp_says(q, x, issuer, &says))
 		return "OpenSSL failed";
-	if (says == OCSP_SAYS_GOOD || (says != OCSP_SAYS_REVOKED && !crl_error))
+	if (says == OCSP_SAYS_REVOKED)
+		return "certificate revoked, says its OCSP response";
+	if (says == OCSP_SAYS_GOOD || !crl_error)
 		return NULL;
-	if (says != OCSP_SAYS_NOTHING)
-		return texts[says];
-	/* one that is there and not taken (scope, no memory) is not the same as none */
-	if (q->t->policy == CRL_STRICT || crl_error != X509_V_ERR_UNABLE_TO_GET_CRL ||
-	    crl_there(q->t, x))
-		return X509_verify_cert_error_string(crl_error);
-	if (q->t->policy == CRL_IFURI && names_a_source(x))
-		return "it names a source of its status, and there is no CRL or OCSP response of "
-		       "it here";
-	return NULL;
+	wrong = says == OCSP_SAYS_UNUSABLE
+			? "its OCSP response is outdated, says nothing, or is not by its issuer"
+			: crl_wrong(q->t, x, crl_error);
+	return wrong && q->signer_wrong[0] ? q->signer_wrong : wrong;
 }
 
 /* The chain that OpenSSL found; the CA at its end is trusted because the configuration says so. */
-static const char *statuses_wrong(const struct inquiry *q, X509_STORE_CTX *ctx, X509 **ret_x)
+static const char *statuses_wrong(struct inquiry *q, X509_STORE_CTX *ctx, X509 **ret_x)
 {
 	STACK_OF(X509) *chain = X509_STORE_CTX_get0_chain(ctx);
 	const char *wrong = NULL;
@@ -402,21 +460,6 @@ static STACK_OF(X509) * sort_out(struct inquiry *q, const struct chunk *more, si
 		q->n_stapled += q->stapled[q->n_stapled] != NULL;
 	}
 	return s;
-}
-
-static bool rules_set(X509_STORE_CTX *ctx, struct inquiry *q)
-{
-	X509_VERIFY_PARAM *p = X509_STORE_CTX_get0_param(ctx);
-	unsigned long flags = X509_V_FLAG_PARTIAL_CHAIN | X509_V_FLAG_TRUSTED_FIRST;
-
-	if (q->t->policy != CRL_OFF)
-		flags |= X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL;
-	X509_VERIFY_PARAM_set_auth_level(p, CHAIN_SECURITY_LEVEL);
-	X509_VERIFY_PARAM_set_depth(p, CERT_CHAIN_MAX);
-	X509_VERIFY_PARAM_set_time(p, (time_t)q->now);
-	X509_STORE_CTX_set_verify_cb(ctx, on_verify);
-	return X509_VERIFY_PARAM_set_flags(p, flags) == 1 &&
-	       X509_STORE_CTX_set_app_data(ctx, q) == 1;
 }
 
 /* NULL: no certificate is named, or this one is. */

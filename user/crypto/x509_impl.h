@@ -56,8 +56,10 @@ OCSP_BASICRESP *ocsp_parse(const uint8_t *der, size_t len);
 int ocsp_find(OCSP_BASICRESP *b, X509 *x, X509 *issuer, OCSP_SINGLERESP **ret_single);
 /* Has it something about x that is not outdated? Who signed it is not asked. */
 bool ocsp_current(OCSP_BASICRESP *b, X509 *x, int64_t now);
-/* UNUSABLE: outdated, by nobody who may say so, or the responder does not know x. 0, -ENOMEM. May
- * leave errors in OpenSSL's queue. */
-int ocsp_judge(OCSP_BASICRESP *b, X509 *x, X509 *issuer, int64_t now, enum ocsp_says *ret_says);
+/* UNUSABLE: outdated, by nobody who may say so, or the responder does not know x. *ret_signer,
+ * which is b's: whom the issuer appointed, if it does not say that nobody need look whether he is
+ * revoked; else NULL. 0, -ENOMEM. May leave errors in OpenSSL's queue. */
+int ocsp_judge(OCSP_BASICRESP *b, X509 *x, X509 *issuer, int64_t now, enum ocsp_says *ret_says,
+	       X509 **ret_signer);
 
 #endif
