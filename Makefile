@@ -219,12 +219,12 @@ $(NETNS_PROGS): $(B)/%: $(B)/%.o $(B)/libbraid.a
 C_FILES  = $(filter-out vmlinux.h,$(shell git ls-files '*.c' '*.h'))
 SH_FILES = $(shell git ls-files '*.sh' tests/run tests/interop/run tests/interop/peers tests/interop/vm .ci/run)
 
-.PHONY: check check-format check-includes check-werror check-shell check-abi check-man check-lint
+.PHONY: check check-format check-includes check-werror check-shell check-abi check-man check-docs check-lint
 .PHONY: requirements check-requirements check-compare
 check:
 	@$(MAKE) --no-print-directory deps
 	@$(MAKE) --no-print-directory -k check-format check-includes check-shell check-abi check-man \
-		check-requirements check-compare check-werror check-lint && echo 'check: nothing found'
+		check-docs check-requirements check-compare check-werror check-lint && echo 'check: nothing found'
 check-format:
 	$(call say,FORMAT,$(words $(C_FILES)) files)
 	$(Q)clang-format --dry-run -Werror $(C_FILES)
@@ -241,6 +241,9 @@ check-abi:
 check-man:
 	$(call say,MAN,user/man)
 	$(Q)mandoc -T lint -W warning $(wildcard user/man/*.[1-9])
+check-docs:
+	$(call say,DOCS,)
+	$(Q)python3 tests/check_docs.py
 # Which test proves which statement of the standards: the lists in tests/requirements, and the names
 # in the tests.
 requirements:

@@ -25,7 +25,6 @@ enum { EXIT_USAGE = 2 };
 static const char usage[] =
 	"usage: braid-esp [-d DIR] [-f] [-v]\n"
 	"  -d, --state-dir DIR   directory of engine.sock (default /run/braid)\n"
-	"      --pin-dir DIR     accepted and not used: descriptors come from the agent\n"
 	"  -f, --foreground      do not go into the background\n"
 	"  -v, --verbose         more log lines\n"
 	"  -V, --version\n"
@@ -111,7 +110,6 @@ static void parse(int argc, char **argv, struct options *o)
 {
 	static const struct option longs[] = {
 		{ "state-dir", required_argument, NULL, 'd' },
-		{ "pin-dir", required_argument, NULL, 'p' },
 		{ "foreground", no_argument, NULL, 'f' },
 		{ "verbose", no_argument, NULL, 'v' },
 		{ "version", no_argument, NULL, 'V' },
@@ -124,8 +122,6 @@ static void parse(int argc, char **argv, struct options *o)
 		switch (c) {
 		case 'd':
 			o->dir = optarg;
-			break;
-		case 'p':
 			break;
 		case 'f':
 			o->foreground = true;

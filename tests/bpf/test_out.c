@@ -190,6 +190,7 @@ static void converts(int from, int to, bool udp)
 	/* traffic class and hop limit go along */
 	if (to == 4) {
 		cr_assert_eq(r.out[PKT_ETHER + 1], 0xb8);
+		cr_assert_eq(ntohs(*(uint16_t *)(r.out + PKT_ETHER + 6)), 0x4000, "no DF");
 		cr_assert_eq(r.out[PKT_ETHER + 8], 64);
 		cr_assert_eq(ntohs(*(uint16_t *)(r.out + PKT_ETHER + 2)), hl + rest);
 	} else {

@@ -1,0 +1,139 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""check_docs.py: what programs take and give has its words in the manual pages, and no others.
+
+Keys of the configuration by section, options of the programs, commands of braid, members of its JSON,
+reasons of drops, kinds of events; in README.md the names of files, make targets and commands.
+"""
+import glob
+import os
+import re
+import sys
+
+os.chdir(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+wrong = []
+
+
+def read(name):
+    with open(name, encoding="utf-8") as f:
+        return f.read()
+
+
+def page(name):
+    return re.sub(r'^\.\\".*\n', "", read(f"user/man/{name}"), flags=re.M)
+
+
+def plain(roff):
+    return re.sub(r"\\f.|\\e|\\&|\\\(dq", "", roff).replace("\\-", "-")
+
+
+def same(what, code, doc, where):
+    """Two sets of names. What either has and the other has not is wrong."""
+    if not code:
+        wrong.append(f"{what}: none found in the source; is this script out of date?")
+    for name in sorted(code - doc):
+        wrong.append(f"{where}: {what} {name} is not described")
+    for name in sorted(doc - code):
+        wrong.append(f"{where}: {what} {name} does not exist")
+
+
+def conf_keys():
+    source = read("user/conf/parse.c")
+    code = {}
+    for table, body in re.findall(r"cfg_opt_t (\w+)_opts\[\] = \{(.*?)CFG_END", source, re.S):
+        for key in re.findall(r'\b(?:ONE|LIST)\("(\w+)"\)', body):
+            code.setdefault(table, set()).add(key)
+    doc, section, depth = {}, None, []
+    for line in page("braid.conf.5").splitlines():
+        if m := re.match(r"\.S[hs] (.*)", line):
+            title = m[1].split()[0].lower()
+            section = {"first": "root"}.get(title, title if title in code else None)
+            depth = []
+        elif m := re.match(r"\.Ic (child|path) ", line):
+            section = m[1]
+        elif line.startswith(".Bl"):
+            depth.append(section)
+        elif line.startswith(".El"):
+            section = depth.pop() if depth else section
+        elif m := re.match(r"\.It Ic (local|remote) \{", line):
+            section = m[1]
+        elif section and (m := re.match(r"\.It Ic (.*)", line)):
+            doc.setdefault(section, set()).update(re.findall(r"[\w]+", m[1]))
+    for table in sorted(code.keys() | doc.keys()):
+        same(f"key of {table}", code.get(table, set()), doc.get(table, set()), "braid.conf(5)")
+
+
+def options():
+    for source, name in (("main", "braidd"), ("engine", "braid-esp"), ("cli", "braid")):
+        code = set(re.findall(r'\{ "([\w-]+)", (?:no|required|optional)_argument', read(f"user/{source}.c")))
+        doc = set(re.findall(r"-([a-z][\w-]+)", " ".join(
+            re.findall(r"^\.(?:It|Op|Pq)? ?.*\bFl .*", page(f"{name}.8"), re.M))))
+        same("option", code, doc & (code | {d for d in doc if len(d) > 1}), f"{name}(8)")
+
+
+def commands():
+    code = set(re.findall(r'\{ "(\w+)", \d, \d, cmd_', read("user/cli.c"))) | {"help"}
+    doc = page("braid.8").split(".Ss Commands")[1].split("\n.Sh")[0]
+    same("command", code, set(re.findall(r"^\.It Cm (\w+)", doc, re.M)), "braid(8)")
+    words = re.search(r"'' \) words='([^']*)'|''\) words='([^']*)'", read("user/completion/braid.bash"))
+    same("command", code, set((words[1] or words[2]).split()), "braid.bash")
+    for word in re.findall(r"`braid ([a-z]+)", read("README.md")):
+        if word not in code:
+            wrong.append(f"README.md: there is no braid {word}")
+
+
+def members():
+    code, literals = set(), set()
+    for name in glob.glob("user/agent/*.c") + glob.glob("user/ctl/*.c"):
+        text = read(name)
+        literals |= set(re.findall(r'"([a-z]\w*)"', text))
+        if "/report" in name:
+            code |= set(re.findall(r'\b(?:set|set_\w+|add_time)\(\w+, "(\w+)"', text))
+            for pack in re.findall(r'json_pack\([^;]*;', text):
+                code |= set(re.findall(r'"([a-z]\w*)",', pack))
+    listed = re.search(r"#define FOREACH_IKE_COUNTER(.*?)\n\n", read("include/ike/ike.h"), re.S)[1]
+    code |= set(re.findall(r"\b(?:ALL|CONN)\((\w+)\)", listed))
+    # what requests carry and events, besides
+    code |= set(re.findall(r"\bN\((\w+)\);", read("user/agent/report_stats.c")))
+    literals |= code | set(re.findall(r'"(\w+)"', read("user/cli.c")))
+    text = page("braid-control.7")
+    doc = {w for line in re.findall(r"^\.(?:It )?(?:Va|Pq Va) (.*)", text, re.M)
+           for w in re.findall(r"\b[a-z][a-z_0-9]*\b", line)}
+    told = set(re.findall(r"\w+", text))
+    for name in sorted(code - told):
+        wrong.append(f"braid-control(7): member {name} is not described")
+    for name in sorted(doc - literals):
+        wrong.append(f"braid-control(7): member {name} does not exist")
+
+
+def drops():
+    code = set(re.findall(r"\bX\(([A-Z_]+), \"", read("include/abi/steer.h")))
+    same("reason", code, set(re.findall(r"^\.It Va ([A-Z_]+)$", page("braid-control.7"), re.M)),
+         "braid-control(7)")
+
+
+def events():
+    listed = re.search(r"#define FOREACH_CTL_EVENT(.*?)\n\n", read("include/ctl/json.h"), re.S)[1]
+    code = set(re.findall(r'X\(\w+, "([\w-]+)"\)', listed))
+    doc = page("braid-control.7").split("Kinds:")[1].split("\n.Sh")[0]
+    same("event", code, set(re.findall(r"^\.Cm ([\w-]+)", doc, re.M)), "braid-control(7)")
+
+
+def readme():
+    text = read("README.md")
+    for name in re.findall(r"`((?:user|bpf|tests|include)/[\w./*]+)`", text):
+        if not glob.glob(name.replace("_x.c", "_*.c").replace("/x.c", "/*.c")):
+            wrong.append(f"README.md: there is no {name}")
+    targets = set(re.findall(r"^\.PHONY: (.*)$", read("Makefile"), re.M))
+    targets = {t for line in targets for t in line.split()}
+    for name in re.findall(r"(?:^    |`|; )(?:sudo )?make ([a-z][a-z-]*)", text, re.M):
+        if name not in targets:
+            wrong.append(f"README.md: there is no make {name}")
+
+
+if __name__ == "__main__":
+    for check in (conf_keys, options, commands, members, drops, events, readme):
+        check()
+    for line in wrong:
+        print(line, file=sys.stderr)
+    sys.exit(bool(wrong))
