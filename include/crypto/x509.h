@@ -83,9 +83,32 @@ struct chunk cred_der(const struct cred *c, size_t i);
 /* An OCSP response, DER, to go along. 0; -EBADMSG (none), -ENOENT (about none of the chain), -E2BIG
  * (CERT_CHAIN_MAX), -ENOMEM. */
 int cred_add_ocsp(struct cred *c, const uint8_t *file, size_t len);
-size_t cred_responses(const struct cred *c);
+/* The files of the configuration are to have one about the end certificate. */
+void cred_want_ocsp(struct cred *c);
 /* Those that are not outdated; returns how many. */
 size_t cred_ocsp(const struct cred *c, int64_t now, struct chunk out[CERT_CHAIN_MAX]);
+/* What there is about a certificate of the chain: of several responses that lasts longest. */
+enum cred_ocsp_state {
+	CRED_OCSP_NOT_WANTED,
+	CRED_OCSP_NONE, /* of the responses there are */
+	CRED_OCSP_GOOD,
+	CRED_OCSP_STALE,
+	CRED_OCSP_EARLY,
+	CRED_OCSP_REVOKED,
+	CRED_OCSP_UNKNOWN, /* to its issuer */
+	CRED_OCSP_FOREIGN, /* not by its issuer, nor by whom that appointed */
+};
+struct cred_ocsp_info {
+	enum cred_ocsp_state state;
+	size_t responses;    /* that were there to choose from */
+	int64_t from, until; /* seconds since 1970; 0 without one */
+};
+/* t, which may be NULL: where the issuer is looked for if it is not in the chain; one that is not
+ * found is not asked who signed. */
+void cred_ocsp_look(const struct cred *c, size_t i, const struct trust *t, int64_t now,
+		    struct cred_ocsp_info *ret_info);
+/* The same response's end; 0 without one. */
+int64_t cred_ocsp_until(const struct cred *c, size_t i);
 /* Whose keys the peer trusts (CERT_KEY_ID_OCTETS each): does this chain lead to one? CAs that are
  * not in the chain are looked for in t, which may be NULL. */
 bool cred_leads_to(const struct cred *c, const struct trust *t, const uint8_t *ids, size_t n);

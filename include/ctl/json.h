@@ -94,7 +94,8 @@
  *
  * certs  {"now_sec","certs":[{"subject":"C=CH, CN=gw","issuer","serial":"07","use":"own"|
  *   "intermediate"|"ca"|"peer","not_before","not_after","key":"ECDSA P-256","conns":["home"],
- *   "state":"valid"|"not yet valid"|"expired"}]}     times in seconds since 1970
+ *   "state":"valid"|"not yet valid"|"expired",
+ *   "ocsp":null|{"state":"good","from"|null,"until"|null} (ours)}]}     times in seconds since 1970
  *
  * keys   "refused" unless allow_key_export. {"ike":[{"spi_i","spi_r","sk_ei","sk_er","sk_ai",
  *   "sk_ar" (hex, key and salt together),"encr":"aes256gcm16","integ":"sha256"|""}],

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only
 # Two braids that must see an OCSP response for every certificate: stapled by the peer (RFC 4806), else
-# from files, which the openssl program makes. Nobody asks a responder.
+# from files, which the openssl program makes. Nobody asks a responder. What is wrong with those a host sends
+# is told.
 . "$(dirname "$0")/../lib/netns.sh"
 . "$(dirname "$0")/../lib/agent.sh"
 . "$(dirname "$0")/../lib/pki.sh"
@@ -72,3 +73,44 @@ rm "$T/gw/cache/user.ocsp"
 braid gw reload || fail "reload"
 braid user up home >"$T/up" 2>&1 || fail "up again: $(cat "$T/up")"
 echo "ok - missing and revoked ones are refused after a reload"
+
+# what goes along with our own certificate, and what the operator is told of it
+staple_is() { # use subject state
+	[ "$(braid gw --json certs | jq -r --arg s "CN=$2" --arg u "$1" \
+		'.certs[] | select(.use == $u and (.subject | endswith($s))).ocsp.state')" = "$3" ]
+}
+said() { [ "$(grep -c "CN=gw\" (connection rw): $1; renew the file" "$T/gw/log")" = 1 ]; }
+reloaded() {
+	: >"$T/gw/log"
+	braid gw reload || fail "reload"
+}
+reloaded
+staple_is own gw good && staple_is intermediate gw-ca good || fail "certs: $(braid gw certs)"
+grep -q 'OCSP response' "$T/gw/log" && fail "told of nothing: $(cat "$T/gw/log")"
+mv "$P/gw.ocsp" "$T/saved"
+cp "$P/user.ocsp" "$P/gw.ocsp"
+reloaded
+staple_is own gw none && staple_is intermediate gw-ca good || fail "certs: $(braid gw certs)"
+said 'no OCSP response is about it, of 2 in the files of ocsp' || fail "not told: $(cat "$T/gw/log")"
+if ! /usr/bin/python3 -c 'import cryptography' 2>/dev/null; then
+	echo "ok - told what is wrong with a response of ours"
+	echo "# needs python3-cryptography: responses that end"
+	exit 0
+fi
+made() { /usr/bin/python3 "$top/tests/lib/ocsp_response.py" "$P/gw-ca" "$P/gw" "$1" "$2" >"$P/gw.ocsp" || fail "no response"; }
+made -7200 -3600
+reloaded
+staple_is own gw stale || fail "certs: $(braid gw certs)"
+braid gw certs | grep -q 'stale since 20' || fail "certs: $(braid gw certs)"
+said 'its OCSP response is outdated since 20..-..-.. ..:.. UTC' || fail "not told: $(cat "$T/gw/log")"
+braid user down home >/dev/null
+braid user up home >/dev/null 2>&1 && fail "up with a response that is outdated"
+made -7200 5
+reloaded
+grep -q 'OCSP response' "$T/gw/log" && fail "told too early: $(cat "$T/gw/log")"
+wait_for 40 said 'its OCSP response is outdated since 20..-..-.. ..:.. UTC' || fail "not told: $(cat "$T/gw/log")"
+staple_is own gw stale || fail "certs: $(braid gw certs)"
+cp "$T/saved" "$P/gw.ocsp"
+reloaded
+braid user up home >"$T/up" 2>&1 || fail "up again: $(cat "$T/up")"
+echo "ok - told what is wrong with a response of ours, also when its time runs out, and once"

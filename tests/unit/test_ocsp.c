@@ -402,3 +402,61 @@ Test(ocsp, of_ours)
 	cred_unref(k);
 	pki_free(&other);
 }
+
+static enum cred_ocsp_state state_at(const struct cred *k, const struct trust *t, int64_t now)
+{
+	struct cred_ocsp_info o;
+
+	cred_ocsp_look(k, 0, t, now, &o);
+	return o.state;
+}
+
+/* What the operator is told of them. */
+Test(ocsp, state_of_ours)
+{
+	struct pki_ent other =
+		pki_make(&(struct pki_spec){ .cn = "o", .key = "P-256", .ca = &ca, .serial = 8 });
+	const struct {
+		struct pki_ocsp_spec spec;
+		enum cred_ocsp_state state;
+	} cases[] = {
+		{ { .about = &end, .signer = &signer }, CRED_OCSP_GOOD },
+		{ { .about = &end, .from = -7200, .to = -1 }, CRED_OCSP_STALE },
+		{ { .about = &end, .from = 600, .to = 7200 }, CRED_OCSP_EARLY },
+		{ { .about = &end, .status = PKI_REVOKED }, CRED_OCSP_REVOKED },
+		{ { .about = &end, .status = PKI_UNKNOWN }, CRED_OCSP_UNKNOWN },
+		{ { .about = &end, .signer = &other }, CRED_OCSP_FOREIGN },
+		{ { .about = &other }, CRED_OCSP_NONE },
+	};
+	struct trust *t = pki_trust(CRL_OFF, &ca, NULL);
+	struct cred_ocsp_info o;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct pki_ocsp_spec spec = cases[i].spec;
+		struct cred *k = pki_cred(&end, NULL);
+		struct chunk der;
+
+		cr_expect_eq(state_at(k, t, PKI_NOW), CRED_OCSP_NOT_WANTED);
+		cred_want_ocsp(k);
+		cr_expect_eq(state_at(k, t, PKI_NOW), CRED_OCSP_NONE);
+		spec.issuer = &ca;
+		der = pki_ocsp(&spec);
+		cred_add_ocsp(k, der.p, der.len);
+		cr_expect_eq(state_at(k, t, PKI_NOW), cases[i].state, "case %zu", i);
+		cred_ocsp_look(k, 0, t, PKI_NOW, &o);
+		cr_expect_eq(o.responses, 1);
+		cr_expect_eq(o.until, cred_ocsp_until(k, 0));
+		cr_expect(cases[i].state == CRED_OCSP_NONE || o.until > o.from);
+		/* one that lasts longer is what counts */
+		free((void *)der.p);
+		der = pki_ocsp(&SPEC(.about = &end, .issuer = &ca, .to = PKI_DAY));
+		cr_expect_eq(cred_add_ocsp(k, der.p, der.len), 0);
+		cr_expect_eq(state_at(k, t, PKI_NOW), CRED_OCSP_GOOD);
+		cr_expect_eq(cred_ocsp_until(k, 0), PKI_NOW + PKI_DAY);
+		cr_expect_eq(state_at(k, t, PKI_NOW + PKI_DAY + 1), CRED_OCSP_STALE);
+		free((void *)der.p);
+		cred_unref(k);
+	}
+	trust_unref(t);
+	pki_free(&other);
+}

@@ -278,17 +278,29 @@ Test(show, wireshark_tables)
 Test(show, certs)
 {
 	shows(show_certs,
-	      "{\"now_sec\":1800000000,\"certs\":[{\"subject\":\"C=CH, "
-	      "CN=gw\",\"issuer\":\"CN=CA\","
-	      "\"serial\":\"07\",\"use\":\"own\",\"not_before\":1799913600,\"not_after\":"
-	      "1800086400,"
-	      "\"key\":\"ECDSA P-256\",\"conns\":[\"home\",\"work\"],\"state\":\"valid\"}]}",
-	      "SUBJECT      USE  CONNECTIONS  KEY          STATE  FROM              UNTIL          "
-	      "   "
-	      "SERIAL  ISSUER\n"
-	      "C=CH, CN=gw  own  home, work   ECDSA P-256  valid  2027-01-14 08:00  2027-01-16 "
-	      "08:00  "
-	      "07      CN=CA\n");
+	      "{\"now_sec\":1800000000,\"certs\":[{\"subject\":\"C=CH, CN=gw\",\"issuer\":"
+	      "\"CN=CA\",\"serial\":\"07\",\"use\":\"own\",\"not_before\":1799913600,"
+	      "\"not_after\":1800086400,\"key\":\"ECDSA P-256\",\"conns\":[\"home\",\"work\"],"
+	      "\"state\":\"valid\",\"ocsp\":{\"state\":\"stale\",\"from\":1799910000,"
+	      "\"until\":1799996400}}]}",
+	      "SUBJECT      USE  CONNECTIONS  KEY          STATE  FROM              "
+	      "UNTIL             OCSP                          SERIAL  ISSUER\n"
+	      "C=CH, CN=gw  own  home, work   ECDSA P-256  valid  2027-01-14 08:00  "
+	      "2027-01-16 08:00  stale since 2027-01-15 07:00  07      CN=CA\n");
+	shows(show_certs,
+	      "{\"certs\":[{\"ocsp\":{\"state\":\"early\",\"from\":1800000000,\"until\":"
+	      "1800086400}},{\"ocsp\":{\"state\":\"none\",\"from\":null,\"until\":null}},{}]}",
+	      "SUBJECT  USE  CONNECTIONS  KEY  STATE  FROM              UNTIL             OCSP     "
+	      "  "
+	      "                   SERIAL  ISSUER\n"
+	      "-        -    -            -    -      1970-01-01 00:00  1970-01-01 00:00  early "
+	      "until 2027-01-15 08:00  -       -\n"
+	      "-        -    -            -    -      1970-01-01 00:00  1970-01-01 00:00  none     "
+	      "  "
+	      "                   -       -\n"
+	      "-        -    -            -    -      1970-01-01 00:00  1970-01-01 00:00  -        "
+	      "  "
+	      "                   -       -\n");
 	shows(show_certs, "{\"certs\":[]}", "no certificates\n");
 }
 

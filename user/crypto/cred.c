@@ -20,10 +20,12 @@ struct cred {
 		uint8_t *der;
 		size_t len;
 	} chain[CERT_CHAIN_MAX];
-	size_t n_ocsp;
-	struct {
+	bool ocsp_wanted;
+	size_t n_ocsp, n_offered;
+	struct stapled {
 		OCSP_BASICRESP *b;
-		X509 *about; /* one of the chain */
+		size_t about; /* in the chain */
+		struct ocsp_said said;
 		uint8_t *der;
 		size_t len;
 	} ocsp[CERT_CHAIN_MAX];
@@ -195,11 +197,13 @@ int cred_add_ocsp(struct cred *c, const uint8_t *file, size_t len)
 			continue;
 		memcpy(der, file, len);
 		c->ocsp[c->n_ocsp].b = b;
-		c->ocsp[c->n_ocsp].about = c->chain[i].cert->x;
+		c->ocsp[c->n_ocsp].about = i;
+		c->ocsp[c->n_ocsp].said = ocsp_read(s);
 		c->ocsp[c->n_ocsp].der = der;
 		c->ocsp[c->n_ocsp++].len = len;
 		ret = 0;
 	}
+	c->n_offered += ret == 0 || ret == -ENOENT;
 	if (ret) {
 		OCSP_BASICRESP_free(b);
 		free(der);
@@ -208,9 +212,9 @@ int cred_add_ocsp(struct cred *c, const uint8_t *file, size_t len)
 	return ret;
 }
 
-size_t cred_responses(const struct cred *c)
+void cred_want_ocsp(struct cred *c)
 {
-	return c->n_ocsp;
+	c->ocsp_wanted = true;
 }
 
 size_t cred_ocsp(const struct cred *c, int64_t now, struct chunk out[CERT_CHAIN_MAX])
@@ -218,9 +222,74 @@ size_t cred_ocsp(const struct cred *c, int64_t now, struct chunk out[CERT_CHAIN_
 	size_t n = 0;
 
 	for (size_t i = 0; i < c->n_ocsp; i++)
-		if (ocsp_current(c->ocsp[i].b, c->ocsp[i].about, now))
+		if (ocsp_fresh(&c->ocsp[i].said, now))
 			out[n++] = (struct chunk){ c->ocsp[i].der, c->ocsp[i].len };
 	return n;
+}
+
+static const struct stapled *stapled_find(const struct cred *c, size_t i)
+{
+	const struct stapled *best = NULL;
+
+	for (size_t k = 0; k < c->n_ocsp; k++)
+		if (c->ocsp[k].about == i && (!best || c->ocsp[k].said.until > best->said.until))
+			best = &c->ocsp[k];
+	return best;
+}
+
+int64_t cred_ocsp_until(const struct cred *c, size_t i)
+{
+	const struct stapled *s = stapled_find(c, i);
+
+	return s ? s->said.until : 0;
+}
+
+static X509 *issuer_of(const struct cred *c, size_t i, const struct trust *t)
+{
+	X509 *x = c->chain[i].cert->x;
+
+	if (i + 1 < c->n && X509_check_issued(c->chain[i + 1].cert->x, x) == X509_V_OK)
+		return c->chain[i + 1].cert->x;
+	for (size_t k = 0; t && k < trust_count(t); k++)
+		if (X509_check_issued(trust_cert(t, k)->x, x) == X509_V_OK)
+			return trust_cert(t, k)->x;
+	return NULL;
+}
+
+/* In the order in which a peer finds out. */
+static enum cred_ocsp_state state_of(const struct stapled *s, X509 *x, X509 *issuer, int64_t now)
+{
+	enum ocsp_says says;
+	X509 *signer;
+
+	if (now > s->said.until)
+		return CRED_OCSP_STALE;
+	if (s->said.from > now + OCSP_SKEW_SEC)
+		return CRED_OCSP_EARLY;
+	if (s->said.status == V_OCSP_CERTSTATUS_REVOKED)
+		return CRED_OCSP_REVOKED;
+	if (s->said.status != V_OCSP_CERTSTATUS_GOOD)
+		return CRED_OCSP_UNKNOWN;
+	if (issuer && !ocsp_judge(s->b, x, issuer, now, &says, &signer) && says != OCSP_SAYS_GOOD)
+		return CRED_OCSP_FOREIGN;
+	return CRED_OCSP_GOOD;
+}
+
+void cred_ocsp_look(const struct cred *c, size_t i, const struct trust *t, int64_t now,
+		    struct cred_ocsp_info *o)
+{
+	const struct stapled *s = stapled_find(c, i);
+
+	memset(o, 0, sizeof(*o));
+	o->responses = c->n_offered;
+	if (s) {
+		o->from = s->said.from;
+		o->until = s->said.until;
+		o->state = state_of(s, c->chain[i].cert->x, issuer_of(c, i, t), now);
+	} else if (i == 0 && c->ocsp_wanted) {
+		o->state = CRED_OCSP_NONE;
+	}
+	ERR_clear_error();
 }
 
 static bool listed(const uint8_t *id, const uint8_t *ids, size_t n)

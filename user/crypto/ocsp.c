@@ -13,7 +13,6 @@
 #include "x509_impl.h"
 
 enum {
-	SKEW_SEC = 300,	    /* by which clocks may differ */
 	OPEN_SEC = 86400,   /* how old a response without an end may be */
 	SINGLES_MAX = 1000, /* of one response that are looked at */
 };
@@ -40,15 +39,19 @@ static int64_t seconds(const ASN1_GENERALIZEDTIME *t)
 	return ASN1_TIME_to_tm(t, &tm) == 1 ? (int64_t)timegm(&tm) : 0;
 }
 
-static bool fresh(OCSP_SINGLERESP *s, int64_t now)
+struct ocsp_said ocsp_read(OCSP_SINGLERESP *s)
 {
 	ASN1_GENERALIZEDTIME *from, *to;
-	int64_t since;
+	struct ocsp_said said = { .status = OCSP_single_get0_status(s, NULL, NULL, &from, &to) };
 
-	OCSP_single_get0_status(s, NULL, NULL, &from, &to);
-	since = from ? seconds(from) : 0;
-	return since && since <= now + SKEW_SEC &&
-	       now <= (to ? seconds(to) : since + OPEN_SEC) + SKEW_SEC;
+	said.from = from ? seconds(from) : 0;
+	said.until = to ? seconds(to) : said.from + OPEN_SEC;
+	return said;
+}
+
+bool ocsp_fresh(const struct ocsp_said *s, int64_t now)
+{
+	return s->from && s->from <= now + OCSP_SKEW_SEC && now <= s->until + OCSP_SKEW_SEC;
 }
 
 /* 1: it is about x, issued by issuer (NULL: by somebody of its name); 0: it is not; -ENOMEM. */
@@ -92,15 +95,6 @@ int ocsp_find(OCSP_BASICRESP *b, X509 *x, X509 *issuer, OCSP_SINGLERESP **ret_si
 		ret = about(*ret_single, x, issuer);
 	}
 	return ret;
-}
-
-bool ocsp_current(OCSP_BASICRESP *b, X509 *x, int64_t now)
-{
-	OCSP_SINGLERESP *s;
-	bool is = ocsp_find(b, x, NULL, &s) == 1 && fresh(s, now);
-
-	ERR_clear_error();
-	return is;
 }
 
 /* ---- who says so ---- */
@@ -165,6 +159,7 @@ int ocsp_judge(OCSP_BASICRESP *b, X509 *x, X509 *issuer, int64_t now, enum ocsp_
 	       X509 **ret_signer)
 {
 	OCSP_SINGLERESP *s;
+	struct ocsp_said said;
 	int ret = ocsp_find(b, x, issuer, &s);
 
 	if (ret < 0)
@@ -174,19 +169,15 @@ int ocsp_judge(OCSP_BASICRESP *b, X509 *x, X509 *issuer, int64_t now, enum ocsp_
 	if (ret == 0)
 		return 0;
 	*ret_says = OCSP_SAYS_UNUSABLE;
-	if (!fresh(s, now))
+	said = ocsp_read(s);
+	if (!ocsp_fresh(&said, now))
 		return 0;
 	ret = signed_by(b, issuer, now, ret_signer);
 	if (ret < 0)
 		return ret;
-	if (ret == 1)
-		switch (OCSP_single_get0_status(s, NULL, NULL, NULL, NULL)) {
-		case V_OCSP_CERTSTATUS_GOOD:
-			*ret_says = OCSP_SAYS_GOOD;
-			break;
-		case V_OCSP_CERTSTATUS_REVOKED:
-			*ret_says = OCSP_SAYS_REVOKED;
-			break;
-		}
+	if (ret == 1 && said.status == V_OCSP_CERTSTATUS_GOOD)
+		*ret_says = OCSP_SAYS_GOOD;
+	if (ret == 1 && said.status == V_OCSP_CERTSTATUS_REVOKED)
+		*ret_says = OCSP_SAYS_REVOKED;
 	return 0;
 }

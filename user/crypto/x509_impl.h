@@ -48,14 +48,20 @@ X509 *peer_x509(const uint8_t *der, size_t len);
 
 /* ---- ocsp.c ---- */
 
+enum { OCSP_SKEW_SEC = 300 }; /* by which clocks may differ */
+
 enum ocsp_says { OCSP_SAYS_NOTHING, OCSP_SAYS_UNUSABLE, OCSP_SAYS_GOOD, OCSP_SAYS_REVOKED };
 
 /* The one response in it, if it is a successful one; NULL. The caller frees it. */
 OCSP_BASICRESP *ocsp_parse(const uint8_t *der, size_t len);
 /* 1: it has something about x, 0: not, -ENOMEM. issuer NULL: whoever has the issuer's name. */
 int ocsp_find(OCSP_BASICRESP *b, X509 *x, X509 *issuer, OCSP_SINGLERESP **ret_single);
-/* Has it something about x that is not outdated? Who signed it is not asked. */
-bool ocsp_current(OCSP_BASICRESP *b, X509 *x, int64_t now);
+struct ocsp_said {
+	int status;	     /* V_OCSP_CERTSTATUS_ */
+	int64_t from, until; /* seconds since 1970; it counts for OCSP_SKEW_SEC more, each way */
+};
+struct ocsp_said ocsp_read(OCSP_SINGLERESP *s);
+bool ocsp_fresh(const struct ocsp_said *s, int64_t now);
 /* UNUSABLE: outdated, by nobody who may say so, or the responder does not know x. *ret_signer,
  * which is b's: whom the issuer appointed, if it does not say that nobody need look whether he is
  * revoked; else NULL. 0, -ENOMEM. May leave errors in OpenSSL's queue. */

@@ -349,10 +349,25 @@ static const char *day(const json_t *o, const char *key, char buf[32])
 	return buf;
 }
 
+/* "good until 2027-01-16 08:00" */
+static void ocsp_cell(struct table *t, const json_t *cert)
+{
+	const json_t *o = json_object_get(cert, "ocsp");
+	bool early = !strcmp(str(o, "state"), "early"), stale = !strcmp(str(o, "state"), "stale");
+	char at[32];
+
+	if (num(o, "until"))
+		table_cell(t, "%s %s %s", str(o, "state"), stale ? "since" : "until",
+			   day(o, early ? "from" : "until", at));
+	else
+		table_cell(t, "%s", str(o, "state"));
+}
+
 void show_certs(FILE *out, const json_t *data)
 {
-	static const char *const heads[] = { "SUBJECT", "USE",	 "CONNECTIONS", "KEY",	  "STATE",
-					     "FROM",	"UNTIL", "SERIAL",	"ISSUER", NULL };
+	static const char *const heads[] = { "SUBJECT", "USE",	  "CONNECTIONS", "KEY",
+					     "STATE",	"FROM",	  "UNTIL",	 "OCSP",
+					     "SERIAL",	"ISSUER", NULL };
 	const json_t *certs = json_object_get(data, "certs"), *c;
 	struct table *t = table_new(heads);
 	char text[256], from[32], until[32];
@@ -369,6 +384,7 @@ void show_certs(FILE *out, const json_t *data)
 		table_cell(t, "%s", str(c, "state"));
 		table_cell(t, "%s", day(c, "not_before", from));
 		table_cell(t, "%s", day(c, "not_after", until));
+		ocsp_cell(t, c);
 		table_cell(t, "%s", str(c, "serial"));
 		table_cell(t, "%s", str(c, "issuer"));
 	}
