@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only
-# An agent that is told to stop while a peer does not answer IKE_AUTH: it ends by itself, in time, and
-# leaves nothing.
+# An agent that is told to stop while a peer does not answer IKE_AUTH, and one that is told by braid flush:
+# it ends by itself, in time, and leaves nothing.
 . "$(dirname "$0")/../lib/netns.sh"
 command -v nft >/dev/null || skip "needs nft"
 topo_multihomed
@@ -41,3 +41,12 @@ rc=$?
 [ $rc -eq 0 ] || fail "exit code $rc"
 [ ! -e "$T/user/bpf/braid" ] || fail "left: $(ls "$T/user/bpf/braid")"
 echo "ok - a stop in the middle of a set-up"
+
+braidd_start user "$T/user/braid.conf"
+pid=$(agent_pid user)
+braid user flush >"$T/flush" 2>&1 || fail "flush: $? $(cat "$T/flush")"
+wait_for 15 stopped || fail "it does not stop when flushed"
+wait "$pid" || fail "flushed, it ends with $?"
+[ ! -e "$T/user/bpf/braid" ] || fail "flush leaves $(ls "$T/user/bpf/braid")"
+ip -n "$(ns user)" link show braid0 >/dev/null 2>&1 && fail "flush leaves braid0"
+echo "ok - flush"

@@ -50,6 +50,9 @@ static void handler(void *ctx, struct ctl_req *req, const char *cmd, const json_
 		ctl_req_on_gone(req, on_gone, NULL);
 	} else if (!strcmp(cmd, "keep")) { /* like hold, but nobody is told */
 		held[n_held++] = req;
+	} else if (!strcmp(cmd, "end")) {
+		ctl_reply_done(req, CTL_OK, NULL);
+		event_base_loopbreak(base);
 	} else if (!strcmp(cmd, "events")) {
 		ctl_req_subscribe(req);
 	} else if (!strcmp(cmd, "big")) {
@@ -499,4 +502,19 @@ Test(ctl, words)
 			cr_assert_str_neq(ctl_event_word((enum ctl_event)i),
 					  ctl_event_word((enum ctl_event)k));
 	}
+}
+
+/* Who asks for the end hears that it comes. */
+Test(ctl, last_answer)
+{
+	static const char request[] = "{\"v\":1,\"id\":3,\"cmd\":\"end\"}\n";
+	int fd = pair();
+
+	cr_assert_eq(send(fd, request, sizeof(request) - 1, MSG_NOSIGNAL),
+		     (ssize_t)sizeof(request) - 1);
+	cr_assert_eq(event_base_dispatch(base), 0);
+	ctl_server_free(server);
+	server = NULL;
+	cr_assert(strstr(get(fd), "\"done\":true"));
+	close(fd);
 }
