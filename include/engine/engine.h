@@ -71,7 +71,7 @@ struct worker_counters {
 	uint64_t tun_rx_packets, tun_rx_octets, tun_tx_packets, tun_tx_octets, udp_rx,
 		drop_no_policy, drop_unknown_spi, drop_short, drop_replay, drop_integrity,
 		drop_malformed, drop_ts, drop_ecn, drop_tun, drop_limit, drop_too_big, fragmented,
-		keepalives, crypto_errors;
+		keepalives, crypto_errors, held, drop_hold_full, drop_hold_late;
 };
 
 usec_t engine_now(void);
@@ -93,6 +93,8 @@ int worker_start(struct engine *e, int index, struct worker **ret_worker);
 void worker_join(struct worker *w); /* after stop_fd became readable; frees */
 void worker_counters(const struct worker *w, struct worker_counters *c, uint64_t *ret_tx,
 		     uint64_t *ret_drop_send);
+/* An awaited SA is there, or will not come: packets that may wait for it are looked at. */
+void worker_kick(struct worker *w);
 /* The agent is told of limits reached (enum sa_reached). Any thread. */
 void engine_tell_limits(const struct engine *e, struct sa *sa, unsigned reached);
 /* Outer socket and destination for packets of this SA. */

@@ -47,6 +47,8 @@ enum engine_msg_type {
 	ENGINE_PATHS,	  /* -> ENGINE_PATH_INFO*, ENGINE_COUNTERS, result */
 	ENGINE_SA_ROOM, /* engine_sa_room: what the paths of an SA carry, as far as the agent knows
 			 */
+	ENGINE_SPI,	/* engine_spi: packets with it wait for SA_ADD, or no longer; no result (seq
+			 * 0). Lasts until then, or as long as the agent's connection */
 	/* data messages and results */
 	ENGINE_RESULT = 64, /* engine_result */
 	ENGINE_HELLO_INFO,  /* engine_hello */
@@ -116,6 +118,12 @@ struct engine_id {
 	struct engine_hdr h;
 	uint32_t id;
 	uint32_t pad;
+};
+
+struct engine_spi {
+	struct engine_hdr h;
+	uint32_t spi;	   /* inbound */
+	uint32_t expected; /* 1: given to a peer, its SA will follow; 0: it will not */
 };
 
 struct engine_ts {
@@ -281,7 +289,8 @@ struct engine_counters {
 	uint64_t udp_rx_datagrams, udp_tx_datagrams;
 	uint64_t drop_no_policy, drop_unknown_spi, drop_short, drop_replay, drop_integrity,
 		drop_malformed, drop_ts, drop_ecn, drop_send, drop_tun, drop_no_buffer, drop_limit,
-		drop_too_big, fragmented, keepalives, crypto_errors;
+		drop_too_big, fragmented, keepalives, crypto_errors, held, drop_hold_full,
+		drop_hold_late;
 };
 
 #endif

@@ -189,12 +189,14 @@ struct sad_ranges; /* SAs with anything but exact addresses, in order */
 struct sad {
 	struct epoch epoch;
 	_Atomic(struct sa *) *in;	  /* by index of the SPI */
+	_Atomic uint32_t *expected;	  /* by the same index: SPIs of SAs to come; 0: none */
 	_Atomic(struct sa_exact *) *head; /* by hash of an exact remote address */
 	_Atomic(struct sad_ranges *) ranges;
 	_Atomic uint64_t generation; /* of the policies */
 	/* the control thread's */
 	struct sa **all; /* in no order */
 	size_t n, cap;
+	size_t n_expected;
 	struct hash by_id, by_replaces, by_group;
 	uint64_t next_order;
 	struct sa *retired;
@@ -221,9 +223,20 @@ static inline struct sa *sad_in(const struct sad *sad, uint32_t spi)
 	return sa && sa->spi_in == spi ? sa : NULL;
 }
 struct sa *sad_out(const struct sad *sad, struct sad_cache *cache, const struct inner *in);
+/* Is an SA with this SPI about to be installed? Ask after sad_in has found none; if it is not, look
+ * again: it may just have been. */
+static inline bool sad_expected(const struct sad *sad, uint32_t spi)
+{
+	return spi &&
+	       atomic_load_explicit(&sad->expected[spi & 0xfffff], memory_order_acquire) == spi;
+}
 
 /* Control thread. sad_add takes sa; -EEXIST if its id or the slot of its SPI is in use. */
 int sad_add(struct sad *sad, struct sa *sa);
+/* An inbound SPI was given to a peer, and its SA will follow; or it came, or never will. */
+void sad_expect(struct sad *sad, uint32_t spi, bool on);
+/* Whoever would have installed them is gone. */
+void sad_expect_none(struct sad *sad);
 struct sa *sad_find(const struct sad *sad, uint32_t id);
 /* Of those that replace it one, or NULL. */
 struct sa *sad_heir(const struct sad *sad, uint32_t id);

@@ -34,6 +34,10 @@ static const char usage[] =
 	"[suite=NAME] [esn] [plain] [outer6]\n"
 	"                          [replaces=ID] [defer] [probes] [dscp-out] [dscp-in] "
 	"[room=OCTETS] [tfc=OCTETS]\n"
+	"                          [held=N] [late=N] [refused=N]\n"
+	"           with the last three: expect its SPI, and install it when N packets wait, were "
+	"late,\n"
+	"           or N of them found no room\n"
 	"       engine_drive SOCKET del|on|pathdel ID\n"
 	"       engine_drive SOCKET path ID SA LOCAL REMOTE USEC [join] [group=ID]\n"
 	"       engine_drive SOCKET want ID 0|1\n"
@@ -97,7 +101,7 @@ static void print_msg(void *ctx, const struct engine_hdr *h, size_t len)
 		       "%llu "
 		       "no_policy %llu "
 		       "unknown_spi %llu short %llu send %llu tun %llu keepalives %llu "
-		       "malformed %llu crypto %llu limit %llu\n",
+		       "malformed %llu crypto %llu limit %llu held %llu full %llu late %llu\n",
 		       (unsigned long long)c->drop_too_big, (unsigned long long)c->fragmented,
 		       (unsigned long long)c->tun_rx_packets, (unsigned long long)c->tun_tx_packets,
 		       (unsigned long long)c->udp_rx_datagrams,
@@ -106,7 +110,9 @@ static void print_msg(void *ctx, const struct engine_hdr *h, size_t len)
 		       (unsigned long long)c->drop_unknown_spi, (unsigned long long)c->drop_short,
 		       (unsigned long long)c->drop_send, (unsigned long long)c->drop_tun,
 		       (unsigned long long)c->keepalives, (unsigned long long)c->drop_malformed,
-		       (unsigned long long)c->crypto_errors, (unsigned long long)c->drop_limit);
+		       (unsigned long long)c->crypto_errors, (unsigned long long)c->drop_limit,
+		       (unsigned long long)c->held, (unsigned long long)c->drop_hold_full,
+		       (unsigned long long)c->drop_hold_late);
 		return;
 	}
 	case ENGINE_HELLO_INFO: {
@@ -250,6 +256,42 @@ static void sa(int argc, char **argv, struct engine_sa *s)
 		s->replaces = (uint32_t)atoi(o);
 }
 
+static void keep_counters(void *ctx, const struct engine_hdr *h, size_t len)
+{
+	(void)len;
+	if (h->type == ENGINE_COUNTERS)
+		memcpy(ctx, h, sizeof(struct engine_counters));
+}
+
+/* Expect the SPI and wait until its packets fare as asked for. Within one connection: an agent that
+ * goes expects nothing. */
+static void expect(int fd, int argc, char **argv, uint32_t spi)
+{
+	const char *held = option(argc, argv, "held="), *late = option(argc, argv, "late="),
+		   *refused = option(argc, argv, "refused=");
+	struct engine_spi m = { .h.type = ENGINE_SPI, .spi = spi, .expected = 1 };
+	struct engine_counters first = { 0 }, now;
+	struct engine_hdr stats = { .seq = 1, .type = ENGINE_STATS };
+	int r = engine_call(fd, &stats, sizeof(stats), -1, 5000, keep_counters, &first);
+
+	if (r == 0)
+		r = engine_send(fd, &m.h, sizeof(m), -1);
+	puts("expected");
+	fflush(stdout);
+	now = first;
+	for (int i = 0; r == 0 && i < 1000; i++) {
+		if (now.held - first.held >= (uint64_t)(held ? atoi(held) : 0) &&
+		    now.drop_hold_late - first.drop_hold_late >=
+			    (uint64_t)(late ? atoi(late) : 0) &&
+		    now.drop_hold_full - first.drop_hold_full >=
+			    (uint64_t)(refused ? atoi(refused) : 0))
+			return;
+		usleep(10000);
+		r = engine_call(fd, &stats, sizeof(stats), -1, 5000, keep_counters, &now);
+	}
+	die("expect", r < 0 ? r : -ETIMEDOUT);
+}
+
 static void path(int argc, char **argv, struct engine_path *p)
 {
 	const char *o;
@@ -364,6 +406,8 @@ int main(int argc, char **argv)
 	} else if (strcmp(cmd, "sa") == 0 && argc >= 4) {
 		sa(argc, argv, &m.sa);
 		len = sizeof(m.sa);
+		if (option(argc, argv, "held=") || option(argc, argv, "late="))
+			expect(fd, argc, argv, m.sa.spi_in);
 	} else if (strcmp(cmd, "path") == 0 && argc >= 5) {
 		path(argc, argv, &m.path);
 		len = sizeof(m.path);

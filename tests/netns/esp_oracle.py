@@ -57,8 +57,15 @@ def main():
         "keepalive": [b"\xff"],
         "short": [b"abc"],
         "tiny": [good[:20]],
+        "early": [esp(inner(), n) for n in range(1, 4)],
+        "flood": [esp(inner(), n) for n in range(1, 301)],
         "ike": [bytes(4) + bytes(range(28)) + b"ike"],
     }
+    if kind == "plain":  # early, protocol 50
+        raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, 50)
+        for p in kinds["early"]:
+            raw.sendto(p, (dst, 0))
+        return
     s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     if kind == "nocheck":
         s.setsockopt(socket.SOL_SOCKET, 11, 1)  # SO_NO_CHECK

@@ -169,12 +169,37 @@ if /usr/bin/python3 -c 'import scapy.layers.ipsec, cryptography' 2>/dev/null; th
 		ip netns exec $A /usr/bin/python3 $here/esp_oracle.py 192.0.2.2 far; sleep 0.1
 		ip netns exec $A /usr/bin/python3 $here/esp_oracle.py 192.0.2.2 far; sleep 0.1
 		[ \$($B/tests/netns/engine_drive $dir/2/engine.sock stats | sed -n 's/.* replay \([0-9]*\) integ.*/\1/p') = 2 ]"
-	drive_z watch 2 >"$dir/events" &
+	# Packets that come before their SA wait for it, a second and no longer, and so many.
+	early() { # packets, how it is awaited: what then arrives and is counted
+		local got
+		drive_z del 1
+		drive_z sa 1 b 10.1.0.2/32 10.1.0.1/32 "${@:2}" >"$dir/early" &
+		wait_for grep -q expected "$dir/early" &&
+			a /usr/bin/python3 "$here/esp_oracle.py" 192.0.2.2 "$1" && wait $!
+	}
+	arrived() { # packets
+		got=$(drive_z list | sed -n 's/.* in \([0-9]*\) .*/\1/p')
+		echo "$got arrived, $1 expected"
+		[ "$got" = "$1" ]
+	}
+	was_full=$(count full) was_late=$(count late)
+	check "packets before their SA" early early held=3
+	check "arrive" wait_for arrived 3
+	check "packets of protocol 50 before their SA" early plain held=3 plain
+	check "arrive" wait_for arrived 3
+	check "more than can wait" early flood held=256 refused=44
+	check "those that can do [ESP-3]" wait_for arrived 256
+	check "the others are counted" test "$(count full)" = $((was_full + 44))
+	check "an SA that comes too late" early early held=3 late=3
+	check "has nothing waiting" arrived 0
+	check "which is counted" test "$(count late)" = $((was_late + 3))
+	check "back to the SAs of both" sas
+	drive_z watch 20 >"$dir/events" &
 	watcher=$!
 	sleep 0.3
 	a /usr/bin/python3 "$here/esp_oracle.py" 192.0.2.2 ike
 	check "IKE is handed to the agent without its marker [HDR-2] [NAT-5]" wait_for grep -q 'ike 31 octets from 192.0.2.1' "$dir/events"
-	wait "$watcher"
+	kill "$watcher"
 else
 	echo "# no scapy: independent packets not tried"
 fi

@@ -520,3 +520,31 @@ Test(sad, a_reader_inside_holds_what_it_may_see)
 	epoch_leave(&sad.epoch, 3);
 	cr_assert_not(sad_reclaim(&sad));
 }
+
+Test(sad, an_spi_is_expected_until_its_sa_is_there_or_nobody_installs_it)
+{
+	uint32_t spi = STEER_SPI(1, 7), other = STEER_SPI(2, 7), third = STEER_SPI(1, 8);
+
+	cr_assert_not(sad_expected(&sad, spi));
+	cr_assert_not(sad_expected(&sad, 0));
+	sad_expect(&sad, spi, true);
+	sad_expect(&sad, spi, true);
+	cr_assert(sad_expected(&sad, spi));
+	/* of another life */
+	cr_assert_not(sad_expected(&sad, other));
+	sad_expect(&sad, other, false);
+	cr_assert(sad_expected(&sad, spi));
+	cr_assert_eq(sad.n_expected, 1);
+	sad_expect(&sad, other, true);
+	cr_assert_not(sad_expected(&sad, spi));
+	cr_assert(sad_expected(&sad, other));
+	sad_expect(&sad, third, true);
+	cr_assert_eq(sad.n_expected, 2);
+	sad_expect(&sad, third, false);
+	cr_assert_not(sad_expected(&sad, third));
+	sad_expect(&sad, third, true);
+	sad_expect_none(&sad);
+	cr_assert_not(sad_expected(&sad, other));
+	cr_assert_not(sad_expected(&sad, third));
+	cr_assert_eq(sad.n_expected, 0);
+}

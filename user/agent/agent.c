@@ -375,13 +375,20 @@ static void on_rtnl(evutil_socket_t fd, short what, void *ctx)
 
 static int spi_alloc(void *ctx, uint32_t *ret_spi)
 {
-	return dp_spi_alloc(((struct agent *)ctx)->dp, ret_spi);
+	struct agent *a = ctx;
+	int err = dp_spi_alloc(a->dp, ret_spi);
+
+	/* the peer may use it before we know that it does */
+	if (!err)
+		engine_expect(a, *ret_spi, true);
+	return err;
 }
 
 static void spi_free(void *ctx, uint32_t spi)
 {
 	struct agent *a = ctx;
 
+	engine_expect(a, spi, false);
 	if (a->dp) /* else they went with it: set-ups that the end of the agent cuts off */
 		dp_spi_free(a->dp, spi);
 }

@@ -247,6 +247,8 @@ int engine_paths(struct agent *a);
 /* What the engine knows of one Child SA. 0, -ENOENT, -errno. */
 int engine_sa_get(struct agent *a, uint32_t id,
 		  void (*on_sa)(void *ctx, const struct engine_sa_info *sa), void *ctx);
+/* Packets with this inbound SPI wait in the engine for their SA, or no longer. */
+void engine_expect(struct agent *a, uint32_t spi, bool on);
 void engine_ike_send(struct agent *a, const struct ike_path *p, const uint8_t *buf, size_t len);
 void engine_keep_image(struct agent *a, uint64_t family, const uint8_t *img, size_t len);
 

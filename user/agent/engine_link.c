@@ -299,6 +299,14 @@ void engine_ike_send(struct agent *a, const struct ike_path *p, const uint8_t *b
 	engine_send(a->engine_fd, &m.d.h, sizeof(m.d) + len, -1);
 }
 
+void engine_expect(struct agent *a, uint32_t spi, bool on)
+{
+	struct engine_spi m = { .h = { .type = ENGINE_SPI }, .spi = spi, .expected = on };
+
+	if (a->engine_fd >= 0)
+		engine_send(a->engine_fd, &m.h, sizeof(m), -1);
+}
+
 void engine_keep_image(struct agent *a, uint64_t key, const uint8_t *img, size_t len)
 {
 	static union {

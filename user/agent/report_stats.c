@@ -81,6 +81,9 @@ static json_t *engine_stats_json(struct agent *a)
 	N(fragmented);
 	N(keepalives);
 	N(crypto_errors);
+	N(held);
+	N(drop_hold_full);
+	N(drop_hold_late);
 #undef N
 	return o;
 }

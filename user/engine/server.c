@@ -56,6 +56,7 @@ static void agent_gone(struct server *s)
 	if (s->agent_fd >= 0)
 		close(s->agent_fd);
 	s->agent_fd = -1;
+	sad_expect_none(&s->e->sad);
 }
 
 /* Events may be lost, results may not. */
@@ -135,7 +136,14 @@ static int maps(struct server *s, const struct engine_maps *m)
 	return 0;
 }
 
-static int sa_add(struct server *s, const struct engine_sa *req)
+static void expect(struct engine *e, uint32_t spi, bool on)
+{
+	sad_expect(&e->sad, spi, on);
+	for (int i = 0; !on && i < e->n_workers; i++)
+		worker_kick(e->worker[i]);
+}
+
+static int sa_install(struct server *s, const struct engine_sa *req)
 {
 	struct engine *e = s->e;
 	struct sa *sa;
@@ -156,6 +164,14 @@ static int sa_add(struct server *s, const struct engine_sa *req)
 	r = sad_add(&e->sad, sa);
 	if (r < 0)
 		sa_free(sa);
+	return r;
+}
+
+static int sa_add(struct server *s, const struct engine_sa *req)
+{
+	int r = sa_install(s, req);
+
+	expect(s->e, req->spi_in, false);
 	return r;
 }
 
@@ -260,6 +276,9 @@ static void counters(struct server *s, uint32_t seq)
 		k.drop_tun += c.drop_tun;
 		k.keepalives += c.keepalives;
 		k.crypto_errors += c.crypto_errors;
+		k.held += c.held;
+		k.drop_hold_full += c.drop_hold_full;
+		k.drop_hold_late += c.drop_hold_late;
 	}
 	put(s, &k.h, sizeof(k), true);
 }
@@ -405,6 +424,7 @@ static int serve(struct server *s, const struct engine_hdr *h, size_t len)
 		s->stop = true;
 		return 0;
 	case ENGINE_IKE_SEND:
+	case ENGINE_SPI:
 	case ENGINE_RESULT:
 	case ENGINE_HELLO_INFO:
 	case ENGINE_SA_INFO:
@@ -477,6 +497,10 @@ static void on_agent(struct server *s)
 			agent_gone(s);
 		} else if (h->type == ENGINE_IKE_SEND) {
 			ike_send(s, (const void *)h, (size_t)n);
+		} else if (h->type == ENGINE_SPI) {
+			const struct engine_spi *m = (const void *)h;
+
+			expect(s->e, m->spi, m->expected);
 		} else {
 			uint32_t seq = h->seq;
 			int r = serve(s, h, (size_t)n);

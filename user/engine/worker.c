@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -31,7 +32,10 @@ enum { TUN_BURST = 64, TUN_BUF = 80 << 10, EVENTS = 8 };
 /* The IP header behind the virtio header is aligned. */
 enum { TUN_PAD = 16 - sizeof(struct virtio_net_hdr) };
 
-enum source { SRC_TUN, SRC_UDP4, SRC_UDP6, SRC_RAW4, SRC_RAW6, SRC_STOP };
+enum source { SRC_TUN, SRC_UDP4, SRC_UDP6, SRC_RAW4, SRC_RAW6, SRC_KICK, SRC_STOP };
+
+/* How long what waits may outstay its time in an idle thread. */
+enum { HOLD_CHECK_MSEC = 1100 };
 
 /* Between two words about a peer whose address changes all the time. */
 #define MOVED_PAUSE_USEC (100 * USEC_PER_MSEC)
@@ -40,7 +44,8 @@ enum source { SRC_TUN, SRC_UDP4, SRC_UDP6, SRC_RAW4, SRC_RAW6, SRC_STOP };
 struct arrival {
 	int msg;
 	uint16_t port;
-	uint8_t tos; /* of the outer header */
+	uint8_t tos;		 /* of the outer header */
+	const struct held *held; /* it has waited: this says the rest, not msg */
 };
 
 static usec_t coarse_now(void)
@@ -213,6 +218,23 @@ static void tun_emit(void *ctx, const struct iovec *pieces, int n, size_t packet
 	w->c.tun_tx_octets += (size_t)r - pieces[0].iov_len;
 }
 
+static void arrival_addrs(struct worker *w, const struct arrival *a, struct udp_addr *ret_local,
+			  struct udp_addr *ret_remote, uint32_t *ret_ifindex)
+{
+	if (!a->held) {
+		udp_rxq_addrs(&w->rx, a->msg, a->port, ret_local, ret_remote, ret_ifindex);
+		return;
+	}
+	*ret_local = a->held->local;
+	*ret_remote = a->held->remote;
+	*ret_ifindex = a->held->ifindex;
+}
+
+static uint64_t arrival_from(const struct worker *w, const struct arrival *a)
+{
+	return a->held ? a->held->from : udp_rxq_from(&w->rx, a->msg);
+}
+
 static void ike_datagram(struct worker *w, const struct arrival *a, const uint8_t *p, size_t len)
 {
 	_Alignas(struct engine_dgram) uint8_t buf[sizeof(struct engine_dgram) + ENGINE_DGRAM_MAX];
@@ -240,7 +262,7 @@ static void dummy(struct worker *w, const struct arrival *a, struct sa *sa, cons
 	sa->counters[w->index].dummies++;
 	if (!(sa->flags & ENGINE_SA_PROBES) || probe_decode(p, len, &probe) < 0)
 		return;
-	udp_rxq_addrs(&w->rx, a->msg, a->port, &n.local, &n.remote, &n.ifindex);
+	arrival_addrs(w, a, &n.local, &n.remote, &n.ifindex);
 	n.received = engine_now();
 	memcpy(n.data, p, PROBE_LEN);
 	note(w->e, &n.h, sizeof(n));
@@ -254,7 +276,7 @@ static void seen(struct worker *w, const struct arrival *a, struct sa *sa, uint6
 	usec_t last = atomic_load_explicit(&sa->seen, memory_order_relaxed);
 	bool newest = a->port && !(sa->flags & (ENGINE_SA_PROBES | ENGINE_SA_NO_REPLAY)) &&
 		      seq == atomic_load_explicit(&sa->replay.top, memory_order_relaxed);
-	uint64_t from = newest ? udp_rxq_from(&w->rx, a->msg) : 0;
+	uint64_t from = newest ? arrival_from(w, a) : 0;
 	bool moved = newest && from != atomic_load_explicit(&sa->from, memory_order_relaxed);
 	struct engine_seen n = { .h.type = ENGINE_EV_SA_SEEN, .id = sa->id };
 
@@ -265,7 +287,7 @@ static void seen(struct worker *w, const struct arrival *a, struct sa *sa, uint6
 		return;
 	if (newest) {
 		atomic_store_explicit(&sa->from, from, memory_order_relaxed);
-		udp_rxq_addrs(&w->rx, a->msg, a->port, &n.local, &n.remote, &n.ifindex);
+		arrival_addrs(w, a, &n.local, &n.remote, &n.ifindex);
 	}
 	note(w->e, &n.h, sizeof(n));
 }
@@ -321,6 +343,29 @@ static void deliver(struct worker *w, const struct arrival *a, struct sa *sa, ui
 	coalesce_add(&w->co, text, &in);
 }
 
+/* No SA has this SPI. True: it is for one that is about to be, and waits or finds no room. */
+static bool await_sa(struct worker *w, const struct arrival *a, const uint8_t *p, size_t len)
+{
+	struct held m = { .arrived = w->now,
+			  .spi = esp_spi(p),
+			  .len = len > HOLD_OCTETS ? UINT16_MAX : (uint16_t)len,
+			  .port = a->port,
+			  .tos = a->tos };
+
+	if (a->held || !sad_expected(&w->e->sad, m.spi))
+		return false;
+	m.from = udp_rxq_from(&w->rx, a->msg);
+	arrival_addrs(w, a, &m.local, &m.remote, &m.ifindex);
+	if (!hold_put(&w->hold, &m, p)) {
+		w->c.drop_hold_full++;
+		return true;
+	}
+	/* Seen by worker_kick, or we see the SA: hold_run comes after it. */
+	atomic_store(&w->holding, true);
+	w->c.held++;
+	return true;
+}
+
 static void inbound_esp(struct worker *w, const struct arrival *a, uint8_t *p, size_t len)
 {
 	struct sa *sa = sad_in(&w->e->sad, esp_spi(p));
@@ -333,6 +378,10 @@ static void inbound_esp(struct worker *w, const struct arrival *a, uint8_t *p, s
 	bool replay, ok;
 	int r;
 
+	if (!sa && await_sa(w, a, p, len))
+		return;
+	if (!sa)
+		sa = sad_in(&w->e->sad, esp_spi(p));
 	if (!sa) {
 		w->c.drop_unknown_spi++;
 		return;
@@ -384,6 +433,40 @@ static void inbound_esp(struct worker *w, const struct arrival *a, uint8_t *p, s
 	deliver(w, a, sa, p + sa->in.hdr, text_len, nh);
 }
 
+/* True: it waits on. */
+static bool judge_held(void *ctx, const struct held *m, uint8_t *p)
+{
+	struct worker *w = ctx;
+	struct arrival a = { .port = m->port, .tos = m->tos, .held = m };
+
+	if (w->now > m->arrived + HOLD_USEC) {
+		w->c.drop_hold_late++;
+		return false;
+	}
+	if (!sad_in(&w->e->sad, m->spi) && sad_expected(&w->e->sad, m->spi))
+		return true;
+	inbound_esp(w, &a, p, m->len);
+	return false;
+}
+
+static void hold_run(struct worker *w)
+{
+	if (w->hold.n == 0)
+		return;
+	atomic_thread_fence(memory_order_seq_cst);
+	hold_sift(&w->hold, judge_held, w);
+	coalesce_flush(&w->co);
+	atomic_store(&w->holding, w->hold.n > 0);
+}
+
+void worker_kick(struct worker *w)
+{
+	/* What was changed is seen by hold_run, or we see that it is needed. */
+	atomic_thread_fence(memory_order_seq_cst);
+	if (atomic_load(&w->holding))
+		eventfd_write(w->kick_fd, 1);
+}
+
 /* One datagram of port 4500, RFC 3948. */
 static void inbound_udp(struct worker *w, const struct arrival *a, uint8_t *p, size_t len)
 {
@@ -407,7 +490,7 @@ static void udp_burst(struct worker *w, int fd)
 	int n = udp_rxq_recv(&w->rx, fd);
 
 	for (int i = 0; i < n; i++) {
-		struct arrival a = { i, w->e->cfg.port, 0 };
+		struct arrival a = { .msg = i, .port = w->e->cfg.port };
 		size_t len, gso;
 		uint8_t *p = udp_rxq_get(&w->rx, i, &len, &gso, &a.tos);
 
@@ -423,7 +506,7 @@ static void raw_burst(struct worker *w, int fd, bool v4)
 	int n = udp_rxq_recv(&w->rx, fd);
 
 	for (int i = 0; i < n; i++) {
-		struct arrival a = { i, 0, 0 };
+		struct arrival a = { .msg = i };
 		size_t len, gso, ihl = 0;
 		uint8_t *p = udp_rxq_get(&w->rx, i, &len, &gso, &a.tos);
 
@@ -439,6 +522,8 @@ static void raw_burst(struct worker *w, int fd, bool v4)
 
 static bool serve(struct worker *w, enum source src)
 {
+	eventfd_t kicks;
+
 	switch (src) {
 	case SRC_TUN:
 		tun_burst(w);
@@ -454,6 +539,9 @@ static bool serve(struct worker *w, enum source src)
 		return true;
 	case SRC_RAW6:
 		raw_burst(w, w->e->raw6, false);
+		return true;
+	case SRC_KICK:
+		eventfd_read(w->kick_fd, &kicks); /* awake, which was the point */
 		return true;
 	case SRC_STOP:
 		return false;
@@ -475,7 +563,7 @@ static int wait_events(struct worker *w, struct epoll_event *ev)
 		if (n != 0)
 			return n;
 	}
-	return epoll_wait(w->ep, ev, EVENTS, -1);
+	return epoll_wait(w->ep, ev, EVENTS, w->hold.n ? HOLD_CHECK_MSEC : -1);
 }
 
 static void *run(void *arg)
@@ -491,8 +579,10 @@ static void *run(void *arg)
 			break;
 		w->now = coarse_now();
 		epoch_enter(&w->e->sad.epoch, w->index);
+		hold_run(w); /* before what came later */
 		for (int i = 0; i < n; i++)
 			go &= serve(w, ev[i].data.u32);
+		hold_run(w);
 		epoch_leave(&w->e->sad.epoch, w->index);
 	}
 	return NULL;
@@ -511,8 +601,11 @@ static void worker_free(struct worker *w)
 {
 	if (w->ep >= 0)
 		close(w->ep);
+	if (w->kick_fd >= 0)
+		close(w->kick_fd);
 	udp_txq_clear(&w->tx);
 	udp_rxq_clear(&w->rx);
+	hold_clear(&w->hold);
 	free(w->tun_buf);
 	free(w->scratch);
 	free(w);
@@ -528,7 +621,8 @@ static int prepare(struct worker *w)
 	w->ep = epoll_create1(EPOLL_CLOEXEC);
 	w->tun_buf = aligned_alloc(4096, TUN_BUF);
 	w->scratch = aligned_alloc(4096, TUN_BUF);
-	if (w->ep < 0 || !w->tun_buf || !w->scratch)
+	w->kick_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (w->ep < 0 || w->kick_fd < 0 || !w->tun_buf || !w->scratch)
 		return -ENOMEM;
 	r = rng_bytes(&w->frag_id, sizeof(w->frag_id));
 	if (r < 0)
@@ -537,6 +631,10 @@ static int prepare(struct worker *w)
 	r = udp_txq_init(&w->tx);
 	if (r == 0)
 		r = udp_rxq_init(&w->rx);
+	if (r == 0)
+		r = hold_init(&w->hold);
+	if (r == 0)
+		r = watch(w, w->kick_fd, SRC_KICK);
 	if (r == 0)
 		r = watch(w, w->tun_fd, SRC_TUN);
 	if (r == 0)
@@ -563,7 +661,7 @@ int worker_start(struct engine *e, int index, struct worker **ret_worker)
 	memset(w, 0, sizeof(*w));
 	w->e = e;
 	w->index = index;
-	w->ep = -1;
+	w->ep = w->kick_fd = -1;
 	r = prepare(w);
 	if (r == 0) {
 		/* Signals are the control thread's. */

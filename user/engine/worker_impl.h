@@ -7,6 +7,7 @@
 
 #include "engine/engine.h"
 #include "esp/coalesce.h"
+#include "esp/hold.h"
 
 struct segment;
 
@@ -22,6 +23,9 @@ struct worker {
 	struct udp_txq tx;
 	struct udp_rxq rx;
 	struct coalesce co;
+	int kick_fd;	      /* readable when the hold is to be looked at */
+	_Atomic bool holding; /* something is in it */
+	struct hold hold;
 	struct worker_counters c;
 	uint8_t *scratch;    /* one packet, before it is cut; as large as tun_buf */
 	uint32_t frag_id;    /* of IPv6 fragments */

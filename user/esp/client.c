@@ -109,6 +109,8 @@ size_t engine_msg_min(uint16_t type)
 	case ENGINE_PATH_DEL:
 	case ENGINE_SA_GET:
 		return sizeof(struct engine_id);
+	case ENGINE_SPI:
+		return sizeof(struct engine_spi);
 	case ENGINE_EV_SA_LIMIT:
 		return sizeof(struct engine_limit);
 	case ENGINE_SA_ROOM:

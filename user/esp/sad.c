@@ -43,7 +43,8 @@ int sad_init(struct sad *sad)
 	atomic_init(&sad->generation, 1);
 	sad->in = reserve(STEER_SA_MAX * sizeof(*sad->in));
 	sad->head = reserve(HEADS * sizeof(*sad->head));
-	if (sad->in && sad->head)
+	sad->expected = reserve(STEER_SA_MAX * sizeof(*sad->expected));
+	if (sad->in && sad->head && sad->expected)
 		return 0;
 	sad_clear(sad);
 	return -ENOMEM;
@@ -346,6 +347,34 @@ uint64_t sad_group_sent(const struct sad *sad, uint32_t group)
 	return sum;
 }
 
+/* ---- SAs to come: the control thread ---- */
+
+static void expect(struct sad *sad, _Atomic uint32_t *slot, uint32_t spi)
+{
+	uint32_t was = atomic_load_explicit(slot, memory_order_relaxed);
+
+	sad->n_expected += !!spi - !!was;
+	/* after the SA, for a thread that finds neither */
+	atomic_store_explicit(slot, spi, memory_order_release);
+}
+
+void sad_expect(struct sad *sad, uint32_t spi, bool on)
+{
+	_Atomic uint32_t *slot = &sad->expected[STEER_SPI_INDEX(spi)];
+
+	if (on)
+		expect(sad, slot, spi);
+	else if (*slot == spi)
+		expect(sad, slot, 0);
+}
+
+void sad_expect_none(struct sad *sad)
+{
+	for (uint32_t i = 0; sad->n_expected && i < STEER_SA_MAX; i++)
+		if (sad->expected[i])
+			expect(sad, &sad->expected[i], 0);
+}
+
 /* ---- adding and removing: the control thread ---- */
 
 static int insert(struct sad *sad, struct sa *sa)
@@ -573,6 +602,8 @@ void sad_clear(struct sad *sad)
 		munmap((void *)sad->in, STEER_SA_MAX * sizeof(*sad->in));
 	if (sad->head)
 		munmap((void *)sad->head, HEADS * sizeof(*sad->head));
+	if (sad->expected)
+		munmap((void *)sad->expected, STEER_SA_MAX * sizeof(*sad->expected));
 	hash_clear(&sad->by_id);
 	hash_clear(&sad->by_replaces);
 	hash_clear(&sad->by_group);
