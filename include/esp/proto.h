@@ -278,8 +278,8 @@ struct engine_dgram {
 struct engine_blob {
 	struct engine_hdr h;
 	uint64_t key;
-	uint32_t len;
-	uint32_t pad;
+	uint32_t len;  /* octets of data in this message, at most ENGINE_BLOB_MAX */
+	uint32_t more; /* that follow in others of the same type and key, at once: blobs.h */
 	uint8_t data[];
 };
 

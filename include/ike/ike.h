@@ -495,11 +495,12 @@ bool ike_id_is_pattern(const struct ike_id *id);
  * now is CLOCK_MONOTONIC for both, so that deadlines stay where they are. Returns octets or 0 (too
  * small, or not established). */
 size_t ike_export(const struct ike *ike, size_t i, uint8_t *out, size_t cap, usec_t now);
-/* One image after the other that is not the one handed out last, until false. key is the same for
- * all images of an IKE SA; *ret_len 0: it is no more, drop what there is of it. Costs what has
- * changed, not what there is. */
-bool ike_image_next(struct ike *ike, uint64_t *ret_key, uint8_t *out, size_t cap, size_t *ret_len,
-		    usec_t now);
+/* One image after the other that is not the one handed out last: 1 for each, 0 in the end. key is
+ * the same for all images of an IKE SA; *ret_len 0: it is no more, drop what there is of it. Costs
+ * what has changed, not what there is. -ENOBUFS: the next one is longer than cap, -EIO: OpenSSL
+ * failed; then it stays the next one. */
+int ike_image_next(struct ike *ike, uint64_t *ret_key, uint8_t *out, size_t cap, size_t *ret_len,
+		   usec_t now);
 /* All that was handed out is lost: everything counts as changed. */
 void ike_images_forget(struct ike *ike);
 /* 0, -EBADMSG (other version or damaged), -EEXIST, -ENOENT (its connection is no longer

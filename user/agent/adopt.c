@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "base/secret.h"
+#include "esp/blobs.h"
 #include "esp/client.h"
 #include "agent.h"
 
@@ -20,9 +21,27 @@ struct harvest {
 	struct engine_sa_info *sas;
 	struct engine_path_info paths[STEER_PATHS_MAX];
 	bool group_used[STEER_GROUPS_MAX];
+	struct blob_parts coming;
 	size_t images, refused;
 	uint64_t refused_keys[ADOPT_REFUSED_MAX];
 };
+
+static void take_image(struct harvest *v, const struct engine_blob *b, size_t len)
+{
+	int err = blob_parts_add(&v->coming, b, len);
+
+	if (err == -EAGAIN)
+		return;
+	if (!err)
+		err = ike_import(v->a->ike, v->coming.data, v->coming.len, agent_now());
+	blob_parts_clear(&v->coming);
+	if (err)
+		log_warning("an IKE SA cannot be taken over: %s", strerror(-err));
+	if (err && v->refused < ADOPT_REFUSED_MAX)
+		v->refused_keys[v->refused++] = b->key;
+	if (!err)
+		v->images++;
+}
 
 static void on_msg(void *ctx, const struct engine_hdr *h, size_t len)
 {
@@ -46,20 +65,9 @@ static void on_msg(void *ctx, const struct engine_hdr *h, size_t len)
 		if (v->n_paths < STEER_PATHS_MAX)
 			v->paths[v->n_paths++] = *(const struct engine_path_info *)h;
 		break;
-	case ENGINE_BLOB: {
-		const struct engine_blob *b = (const struct engine_blob *)h;
-		int err = b->len <= len - sizeof(*b)
-				  ? ike_import(v->a->ike, b->data, b->len, agent_now())
-				  : -EBADMSG;
-
-		if (err)
-			log_warning("an IKE SA cannot be taken over: %s", strerror(-err));
-		if (err && v->refused < ADOPT_REFUSED_MAX)
-			v->refused_keys[v->refused++] = b->key;
-		if (!err)
-			v->images++;
+	case ENGINE_BLOB:
+		take_image(v, (const struct engine_blob *)h, len);
 		break;
-	}
 	}
 }
 
@@ -305,6 +313,7 @@ int adopt(struct agent *a)
 		log_info("took over %zu IKE SAs, %zu Child SAs and %zu paths from the engine",
 			 v->images, v->n_sas, v->n_paths);
 out:
+	blob_parts_clear(&v->coming);
 	free(v->sas);
 	free(v);
 	return err;

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/secret.h"
 #include "crypto/aead.h"
+#include "esp/blobs.h"
 #include "esp/client.h"
 #include "agent.h"
 
@@ -307,19 +308,15 @@ void engine_expect(struct agent *a, uint32_t spi, bool on)
 		engine_send(a->engine_fd, &m.h, sizeof(m), -1);
 }
 
+static int keep_part(void *ctx, struct engine_blob *m, size_t len)
+{
+	return engine_request(ctx, &m->h, m->len ? ENGINE_BLOB_PUT : ENGINE_BLOB_DEL, len);
+}
+
 void engine_keep_image(struct agent *a, uint64_t key, const uint8_t *img, size_t len)
 {
-	static union {
-		struct engine_blob b;
-		uint8_t room[sizeof(struct engine_blob) + ENGINE_BLOB_MAX];
-	} m;
-	int err;
+	int err = blob_send(key, img, len, keep_part, a);
 
-	m.b = (struct engine_blob){ .key = key, .len = (uint32_t)len };
-	if (len)
-		memcpy(m.b.data, img, len);
-	err = engine_request(a, &m.b.h, len ? ENGINE_BLOB_PUT : ENGINE_BLOB_DEL, sizeof(m.b) + len);
-	secret_wipe(&m, sizeof(m.b) + len);
 	if (err && len)
 		log_warning(
 			"the engine cannot keep the state of an IKE SA: %s; it would not survive "

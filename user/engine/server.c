@@ -20,6 +20,7 @@
 #include "base/secret.h"
 #include "crypto/aead.h"
 #include "engine/engine.h"
+#include "esp/blobs.h"
 #include "esp/client.h"
 
 enum {
@@ -33,8 +34,8 @@ enum {
 struct blob {
 	struct hash_node by_key;
 	struct list node;
-	uint32_t len;
-	uint8_t data[];
+	size_t len;
+	uint8_t *data; /* owned */
 };
 
 struct server {
@@ -44,8 +45,9 @@ struct server {
 	usec_t started;
 	struct hash blobs;
 	struct list blob_list; /* in the order they came in */
-	size_t most_sas;       /* since memory was last given back */
-	int passed_fd;	       /* came with the message being served; -1: none */
+	struct blob_parts coming;
+	size_t most_sas; /* since memory was last given back */
+	int passed_fd;	 /* came with the message being served; -1: none */
 	uint64_t buf[ENGINE_MSG_MAX / 8];
 };
 
@@ -57,6 +59,7 @@ static void agent_gone(struct server *s)
 		close(s->agent_fd);
 	s->agent_fd = -1;
 	sad_expect_none(&s->e->sad);
+	blob_parts_clear(&s->coming);
 }
 
 /* Events may be lost, results may not. */
@@ -232,18 +235,25 @@ static void path_info(void *ctx, struct engine_path_info *i)
 	put(o->s, &i->h, sizeof(*i), true);
 }
 
+struct blob_out {
+	struct server *s;
+	uint32_t seq;
+};
+
+static int blob_part(void *ctx, struct engine_blob *m, size_t len)
+{
+	struct blob_out *o = ctx;
+
+	m->h = (struct engine_hdr){ .seq = o->seq, .type = ENGINE_BLOB };
+	put(o->s, &m->h, len, true);
+	return 0;
+}
+
 static void blob_info(struct server *s, const struct blob *b, uint32_t seq)
 {
-	static uint64_t buf[(sizeof(struct engine_blob) + ENGINE_BLOB_MAX) / 8 + 1];
-	struct engine_blob *m = (void *)buf;
+	struct blob_out o = { s, seq };
 
-	m->h = (struct engine_hdr){ .seq = seq, .type = ENGINE_BLOB };
-	m->key = b->by_key.key;
-	m->len = b->len;
-	m->pad = 0;
-	memcpy(m->data, b->data, b->len);
-	put(s, &m->h, sizeof(*m) + b->len, true);
-	secret_wipe(buf, sizeof(*m) + b->len);
+	blob_send(b->by_key.key, b->data, b->len, blob_part, &o);
 }
 
 static void counters(struct server *s, uint32_t seq)
@@ -321,27 +331,27 @@ static void blob_del(struct server *s, uint64_t key)
 		return;
 	hash_remove(&s->blobs, n);
 	list_remove(&b->node);
-	secret_wipe(b->data, b->len);
+	blob_free(b->data, b->len);
 	free(b);
 }
 
+/* Its place is taken when all of it is here. */
 static int blob_put(struct server *s, const struct engine_blob *m, size_t len)
 {
 	struct blob *b;
+	int ret = blob_parts_add(&s->coming, m, len);
 
-	if (m->len > ENGINE_BLOB_MAX || len < sizeof(*m) + m->len)
-		return -EINVAL;
-	b = malloc(sizeof(*b) + m->len);
-	if (!b)
-		return -ENOMEM;
+	if (ret)
+		return ret == -EAGAIN ? 0 : ret;
 	blob_del(s, m->key);
-	if (s->blobs.n >= BLOBS_MAX) {
-		free(b);
-		return -ENOSPC;
+	b = s->blobs.n < BLOBS_MAX ? calloc(1, sizeof(*b)) : NULL;
+	if (!b) {
+		blob_parts_clear(&s->coming);
+		return s->blobs.n < BLOBS_MAX ? -ENOMEM : -ENOSPC;
 	}
-	memset(b, 0, sizeof(*b));
-	b->len = m->len;
-	memcpy(b->data, m->data, m->len);
+	b->data = s->coming.data;
+	b->len = s->coming.len;
+	s->coming = (struct blob_parts){ 0 };
 	list_append(&s->blob_list, &b->node);
 	hash_add(&s->blobs, &b->by_key, m->key);
 	return 0;

@@ -408,7 +408,8 @@ uint16_t child_negotiate(struct ike *ike, struct ike_sa *sa, const struct ike_ms
 {
 	uint16_t refusal;
 
-	if (sa->n_children >= IKE_CHILDREN_MAX)
+	/* what a rekey makes has the other's place when that is deleted */
+	if (sa->n_children >= (rekeyed ? 2 * IKE_CHILDREN_MAX : IKE_CHILDREN_MAX))
 		return N_NO_ADDITIONAL_SAS;
 	refusal = choose_child(sa, in, rekeyed, with_ke, d);
 	if (refusal)

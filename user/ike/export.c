@@ -35,7 +35,7 @@ static void put_text(struct wr *w, const char *s)
 static void put_addr(struct wr *w, const struct addr *a)
 {
 	wr_u8(w, a->family);
-	wr_bytes(w, a->b, sizeof(a->b));
+	wr_bytes(w, a->b, addr_len(a));
 }
 
 static void put_udp(struct wr *w, const struct udp_addr *a)
@@ -235,51 +235,62 @@ static void put_sa(struct wr *w, const struct ike_sa *sa, usec_t now)
 	put_list(w, &sa->pending, put_task);
 }
 
-static size_t export(const struct ike_sa *sa, uint8_t *out, size_t cap, usec_t now)
+static bool kept(const struct ike_sa *sa)
+{
+	return sa->state == IKE_ESTABLISHED && !sa->redundant;
+}
+
+/* 0 with *ret_len, -ENOBUFS, -EIO. */
+static int export(const struct ike_sa *sa, uint8_t *out, size_t cap, usec_t now, size_t *ret_len)
 {
 	struct wr w = wr_init(out, cap);
-	struct chunk body;
 	uint8_t tag[SHA256_OCTETS];
+	struct chunk body;
+	int ret;
 
-	if (sa->state != IKE_ESTABLISHED || sa->redundant)
-		return 0;
 	put_sa(&w, sa, now);
 	body = (struct chunk){ out, w.len };
-	if (!w.err && !sha256_digest(&body, 1, tag))
+	ret = w.err ? w.err : sha256_digest(&body, 1, tag);
+	if (!ret) {
 		wr_bytes(&w, tag, sizeof(tag));
+		ret = w.err;
+	}
+	if (ret)
+		secret_wipe(out, w.len);
 	else
-		w.err = -ENOBUFS;
-	if (!w.err)
-		return w.len;
-	secret_wipe(out, cap);
-	return 0;
+		*ret_len = w.len;
+	return ret;
 }
 
 size_t ike_export(const struct ike *ike, size_t i, uint8_t *out, size_t cap, usec_t now)
 {
 	const struct ike_sa *sa = ike_sa_visible(ike, i);
+	size_t len;
 
-	return sa ? export(sa, out, cap, now) : 0;
+	return sa && kept(sa) && !export(sa, out, cap, now, &len) ? len : 0;
 }
 
-bool ike_image_next(struct ike *ike, uint64_t *ret_key, uint8_t *out, size_t cap, size_t *ret_len,
-		    usec_t now)
+int ike_image_next(struct ike *ike, uint64_t *ret_key, uint8_t *out, size_t cap, size_t *ret_len,
+		   usec_t now)
 {
 	while (!list_empty(&ike->dirty)) {
 		struct ike_sa *sa = list_entry(ike->dirty.next, struct ike_sa, dirty_node);
-		size_t len = export(sa, out, cap, now);
-		bool before = sa->imaged;
+		bool before = sa->imaged, alive = kept(sa);
+		size_t len = 0;
+		int ret = alive ? export(sa, out, cap, now, &len) : 0;
 
+		if (ret)
+			return ret;
 		list_remove(&sa->dirty_node);
 		timer_touch(sa); /* an end may have waited for this */
-		sa->imaged = len;
-		if (!len && !before)
+		sa->imaged = alive;
+		if (!alive && !before)
 			continue;
 		*ret_key = ike_sa_own_spi(sa);
 		*ret_len = len;
-		return true;
+		return 1;
 	}
-	return false;
+	return 0;
 }
 
 void ike_images_forget(struct ike *ike)
@@ -319,8 +330,8 @@ static void get_text(struct rd *r, char out[IKE_NAME_MAX])
 
 static void get_addr(struct rd *r, struct addr *a)
 {
-	a->family = rd_u8(r);
-	rd_copy(r, a->b, sizeof(a->b));
+	*a = (struct addr){ .family = rd_u8(r) };
+	rd_copy(r, a->b, addr_len(a));
 	if (a->family != 0 && a->family != 4 && a->family != 6)
 		r->err = -EBADMSG;
 }
