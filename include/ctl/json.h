@@ -146,6 +146,10 @@ enum ctl_code {
 	X(PEER_MOVED, "peer-moved")                                                                \
 	X(MOVED, "moved")                                                                          \
 	X(MOVE_REFUSED, "move-refused")                                                            \
+	X(PEER_ADDRS, "peer-addresses")                                                            \
+	X(UNANSWERED, "unanswered")                                                                \
+	X(PATH_ANSWERED, "path-answered")                                                          \
+	X(PATH_TESTED, "path-tested")                                                              \
 	X(PATH_ADDED, "path-added")                                                                \
 	X(PATH_STATE, "path-state")                                                                \
 	X(PATH_REMOVED, "path-removed")                                                            \

@@ -41,6 +41,7 @@ enum {
 	IKE_ID_MAX = 1024, /* octets of an identity: distinguished names can be long */
 	IKE_TS_MAX = 16,
 	IKE_ADDRS_MAX = 8,
+	IKE_PEER_ADDRS_MAX = IKE_ADDRS_MAX + 1,
 	IKE_PROPOSALS_MAX = 8,
 	IKE_ALGS_MAX = 8,
 	IKE_VIPS_MAX = 4,
@@ -95,6 +96,8 @@ enum child_mode { CHILD_TUNNEL, CHILD_TRANSPORT };
 enum start_action { START_NONE, START_START, START_TRAP };
 /* What becomes of a peer's other IKE SAs when it sets one up: unique.c. */
 enum ike_unique { IKE_UNIQUE_NO, IKE_UNIQUE_NEVER, IKE_UNIQUE_KEEP, IKE_UNIQUE_REPLACE };
+/* REFUSE: NAT traversal is off, and with MOBIKE a NAT on the way is an error (4555 3.9). */
+enum ike_nat { IKE_NAT_ACCEPT, IKE_NAT_REFUSE };
 /* RFC 7383. force: every protected message with a payload goes in two fragments at least, to see
  * whether they get through. */
 enum ike_fragment { IKE_FRAGMENT_YES, IKE_FRAGMENT_NO, IKE_FRAGMENT_FORCE };
@@ -148,9 +151,11 @@ struct ike_conn_cfg {
 	bool encap;		     /* UDP encapsulation also without NAT (default true) */
 	bool multipath;		     /* announce and accept the private ESP path probes */
 	bool mobike;		     /* announce and accept RFC 4555 */
-	usec_t rekey_time;	     /* of the IKE SA, less up to rand_time; 0: never */
-	usec_t reauth_time;	     /* its I authenticates anew, less up to rand_time; 0: never */
-	usec_t over_time;	     /* after rekey or reauth_time until it ends; 0: never */
+	usec_t mobike_patience;	     /* R, with MOBIKE: a request is not given up before */
+	enum ike_nat nat;
+	usec_t rekey_time;  /* of the IKE SA, less up to rand_time; 0: never */
+	usec_t reauth_time; /* its I authenticates anew, less up to rand_time; 0: never */
+	usec_t over_time;   /* after rekey or reauth_time until it ends; 0: never */
 	usec_t rand_time;
 	enum ike_unique unique;
 	enum ike_fragment fragmentation;
@@ -234,7 +239,12 @@ enum ike_event_kind {
 	IKE_EV_PEER_MOVED,
 	IKE_EV_MOVED,
 	IKE_EV_MOVE_REFUSED, /* the peer does not take the new pair; back to `path`: notify */
-	IKE_EV_STEP,	     /* how far a set-up or an operation is; ends nothing */
+	IKE_EV_PEER_ADDRS,   /* the peer has other addresses than before: ike_sa_look */
+	/* a request is not answered: ike_try_path may have a better pair; after each try */
+	IKE_EV_UNANSWERED,
+	IKE_EV_PATH_ANSWERED, /* an answer came over `path`, which is not the IKE SA's: it works */
+	IKE_EV_PATH_TESTED,   /* ends ike_path_test of `path`; rtt */
+	IKE_EV_STEP,	      /* how far a set-up or an operation is; ends nothing */
 };
 
 /* Why something came to nothing: of FAILED and IKE_DOWN. */
@@ -276,6 +286,7 @@ struct ike_output {
 	enum ike_failure failure;
 	uint16_t notify;  /* REFUSED, AUTH, MOVE_REFUSED: the peer's notify type, 0: none */
 	const char *text; /* EVENT: one line */
+	usec_t rtt;	  /* PATH_TESTED: 0 without an answer */
 	uint32_t op;	  /* EVENT: handle of the operation that asked, or 0 */
 	uint16_t octets;  /* SIZE: of the IP packet */
 	enum ike_size size;
@@ -320,6 +331,21 @@ void ike_shutdown(struct ike *ike, usec_t now);
  * IKE_EV_MOVE_REFUSED. R asks I for an answer over the new pair, then MOVED. Without MOBIKE only
  * IKE's datagrams move. 0, -ENOENT, or -EINVAL (two families). */
 int ike_path_change(struct ike *ike, uint64_t family, const struct ike_path *path, usec_t now);
+/* The addresses of this host that peers of that connection may be told, the preferred one first; at
+ * most IKE_ADDRS_MAX. They are told in IKE_AUTH and when the list changes, with MOBIKE. 0, -ENOENT.
+ */
+int ike_addrs_set(struct ike *ike, const char *conn, const struct addr *addrs, unsigned n,
+		  usec_t now);
+/* Does a pair of addresses work? Moves nothing (RFC 4555 3.10); IKE_EV_PATH_TESTED tells, or FAILED
+ * if the IKE SA ends before. What is 0 in path is as the IKE SA has it. One at a time, and no other
+ * request meanwhile (unless the window allows): not too often. -ENOENT, -EOPNOTSUPP (no MOBIKE),
+ * -EALREADY, -EINVAL (two families), -ENOMEM. */
+int ike_path_test(struct ike *ike, uint64_t family, const struct ike_path *path, uint32_t op,
+		  usec_t now);
+/* Send what waits for an answer once more, the same octets, over that path; the pair in use stays.
+ * Good after IKE_EV_UNANSWERED; IKE_EV_PATH_ANSWERED may follow. 0, -ENOENT (no MOBIKE), -EINVAL.
+ */
+int ike_try_path(struct ike *ike, uint64_t family, const struct ike_path *path, usec_t now);
 /* Valid ESP arrived on that Child SA: evidence of liveness (2.4), and permission to send on a
  * deferred SA. */
 void ike_esp_seen(struct ike *ike, uint32_t child_id, usec_t now);
@@ -328,8 +354,9 @@ void ike_esp_seen(struct ike *ike, uint32_t child_id, usec_t now);
 void ike_child_soft_limit(struct ike *ike, uint32_t child_id, usec_t now);
 void ike_child_hard_limit(struct ike *ike, uint32_t child_id, usec_t now);
 /* The newest packet of that Child SA, valid and never seen before, came on that path: it may tell
- * of a NAT's new mapping (2.23). */
-void ike_esp_from(struct ike *ike, uint32_t child_id, const struct ike_path *path, usec_t now);
+ * of a NAT's new mapping (2.23). False: with MOBIKE, it came from where the peer should not be any
+ * more, and is no evidence of liveness (RFC 4555 3.12). */
+bool ike_esp_from(struct ike *ike, uint32_t child_id, const struct ike_path *path, usec_t now);
 /* Behind a NAT, when the mapping was last used counts, and ESP uses it too. True: one is due
  * next as far as IKE knows; ike_esp_sent for the Child SAs, before ike_tick, may know better. */
 bool ike_keepalive_due(const struct ike *ike, usec_t now);
@@ -375,7 +402,9 @@ struct ike_sa_info {
 	bool initiator;	   /* original initiator of this IKE SA */
 	bool role_i;
 	struct ike_path path;
-	bool mobike; /* both sides announced it */
+	bool mobike;	      /* both sides announced it */
+	uint8_t n_peer_addrs; /* which it said it has; the first is where it said so from */
+	struct addr peer_addrs[IKE_PEER_ADDRS_MAX];
 	bool nat_local, nat_remote;
 	struct ike_id local_id, remote_id;
 	char suite[IKE_SUITE_STR];

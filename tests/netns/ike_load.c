@@ -296,6 +296,10 @@ static void on_event(struct load *l, const struct ike_output *o)
 	case IKE_EV_PEER_MOVED:
 	case IKE_EV_MOVED:
 	case IKE_EV_MOVE_REFUSED:
+	case IKE_EV_PEER_ADDRS:
+	case IKE_EV_UNANSWERED:
+	case IKE_EV_PATH_ANSWERED:
+	case IKE_EV_PATH_TESTED:
 	case IKE_EV_STEP:
 		break;
 	}

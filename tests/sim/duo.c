@@ -181,6 +181,7 @@ static void collect(struct duo *d, int who)
 			e->child_dels++;
 			break;
 		case IKE_OUT_EVENT:
+			e->path_events += o->event == IKE_EV_PATH_ANSWERED;
 			if (o->event != IKE_EV_FAILED)
 				break;
 			e->failures++;

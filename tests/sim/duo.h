@@ -35,7 +35,7 @@ struct duo_end {
 	struct ike_env env;
 	uint32_t next_spi;
 	int spis; /* reserved and not given back */
-	unsigned child_adds, child_dels, failures;
+	unsigned child_adds, child_dels, failures, path_events;
 	char failure[320];	   /* text of the last IKE_EV_FAILED */
 	struct child_sa_out child; /* last added */
 };

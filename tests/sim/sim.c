@@ -350,6 +350,7 @@ void sim_drain(struct sim *s, unsigned side)
 			d->events[d->n_events].notify = o->notify;
 			d->events[d->n_events].path = o->path;
 			d->events[d->n_events].encap = o->encap;
+			d->events[d->n_events].rtt = o->rtt;
 			d->events[d->n_events].child_id = o->child_id;
 			snprintf(d->events[d->n_events++].text, 320, "%s", o->text);
 			break;

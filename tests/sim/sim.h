@@ -23,6 +23,7 @@ struct sim_event {
 	uint16_t notify;
 	struct ike_path path;
 	bool encap;
+	usec_t rtt;
 	char text[320];
 };
 

@@ -232,3 +232,155 @@ Test(mobike_bad, not_agreed)
 	cr_assert(peer_at(DUO_R, HOME));
 	duo_free(d);
 }
+
+static void put_addr(uint16_t type, uint32_t host, size_t len)
+{
+	uint8_t a[16] = { 203, 0, 113, (uint8_t)host };
+
+	msg_put_notify(&w, PROTO_NONE, NULL, 0, type, a, len);
+}
+
+/* [MOB-39]: many addresses, some twice, some that are none: the first ones are kept, however often
+ * it is told. */
+Test(mobike_bad, many_addresses)
+{
+	struct ike_path home = duo_path(DUO_R, 4500);
+	struct ike_sa_info r;
+
+	begin(1);
+	for (unsigned round = 0; round < 50; round++) {
+		put_addr(N_ADDITIONAL_IP4_ADDRESS, 1, 3);
+		put_addr(N_ADDITIONAL_IP4_ADDRESS, 2, 16);
+		put_addr(N_ADDITIONAL_IP6_ADDRESS, 3, 4);
+		put_addr(N_ADDITIONAL_IP6_ADDRESS, 4, 0);
+		for (unsigned i = 0; i < 30; i++)
+			put_addr(i % 3 ? N_ADDITIONAL_IP4_ADDRESS : N_ADDITIONAL_IP6_ADDRESS,
+				 round + 10 + i / 2, i % 3 ? 4 : 16);
+		cr_assert_eq(say(DUO_I, 2 + round, false, &home), 1);
+		hear();
+		cr_assert_eq(msg.n_order, 1);
+	}
+	cr_assert(ike_sa_at(d->e[DUO_R].ike, 0, &r));
+	cr_assert_eq(r.n_peer_addrs, IKE_PEER_ADDRS_MAX);
+	cr_assert(addr_equal(&r.peer_addrs[0], &home.remote.ip));
+	for (unsigned i = 1; i < r.n_peer_addrs; i++)
+		cr_assert_eq(r.peer_addrs[i].b[0], 203);
+	cr_assert(peer_at(DUO_R, HOME));
+	duo_free(d);
+}
+
+/* [MOB-40]: list 3 is here before list 2. */
+Test(mobike_bad, a_stale_list)
+{
+	struct ike_path home = duo_path(DUO_R, 4500);
+	struct ike_sa_info r;
+
+	begin(4);
+	put_addr(N_ADDITIONAL_IP4_ADDRESS, 33, 4);
+	cr_assert_eq(say(DUO_I, 3, false, &home), 1);
+	hear();
+	put(N_NO_ADDITIONAL_ADDRESSES);
+	cr_assert_eq(say(DUO_I, 2, false, &home), 1);
+	hear();
+	cr_assert(ike_sa_at(d->e[DUO_R].ike, 0, &r));
+	cr_assert_eq(r.n_peer_addrs, 2);
+	duo_free(d);
+}
+
+static void put_no_nats(const struct ike_path *of_receiver, size_t len, unsigned change)
+{
+	uint8_t data[40] = { 0 };
+	struct wr x = wr_init(data, sizeof(data));
+
+	wr_bytes(&x, of_receiver->remote.ip.b, 4);
+	wr_bytes(&x, of_receiver->local.ip.b, 4);
+	wr_u16(&x, of_receiver->remote.port);
+	wr_u16(&x, of_receiver->local.port);
+	if (change < 12)
+		data[change] ^= 1;
+	msg_put_notify(&w, PROTO_NONE, NULL, 0, N_NO_NATS_ALLOWED, data, len);
+}
+
+/* [MOB-37]: each of the four fields, and the family; the answer goes where the header says. */
+Test(mobike_bad, no_nats_allowed)
+{
+	static const unsigned fields[] = { 0, 3, 4, 7, 8, 9, 10, 11 };
+	struct ike_path far = at(DUO_R, FAR);
+	struct ike_sa_info r;
+
+	begin(1);
+	for (unsigned i = 0; i < 9; i++) {
+		if (i & 1)
+			put(N_UPDATE_SA_ADDRESSES);
+		put_addr(N_ADDITIONAL_IP4_ADDRESS, 77, 4);
+		put_no_nats(&far, i == 8 ? 36 : 12, i == 8 ? 99 : fields[i]);
+		cr_assert_eq(say(DUO_I, 2 + i, false, &far), 1);
+		hear();
+		cr_assert(msg_notify(&msg, N_UNEXPECTED_NAT_DETECTED), "%u", i);
+		cr_assert(addr_equal(&octets.path.local.ip, &far.remote.ip));
+		cr_assert(peer_at(DUO_R, HOME));
+		cr_assert(ike_sa_at(d->e[DUO_R].ike, 0, &r));
+		cr_assert_eq(r.n_peer_addrs, 1);
+	}
+	put(N_UPDATE_SA_ADDRESSES);
+	put_no_nats(&far, 12, 99);
+	cr_assert_eq(say(DUO_I, 11, false, &far), 2);
+	cr_assert(peer_at(DUO_R, FAR));
+	duo_free(d);
+}
+
+/* [MOB-41] */
+Test(mobike_bad, no_nats_of_another_length)
+{
+	static const size_t lengths[] = { 0, 11, 13, 35, 37 };
+	struct ike_path far = at(DUO_R, FAR);
+
+	for (unsigned i = 0; i < 5; i++) {
+		begin(1);
+		put(N_UPDATE_SA_ADDRESSES);
+		put_no_nats(&far, lengths[i], 99);
+		cr_assert_eq(say(DUO_I, 2, false, &far), 1);
+		cr_assert_eq(duo_count(d, DUO_R, "ESTABLISHED"), 0);
+		duo_free(d);
+	}
+}
+
+/* [MOB-42]: COOKIE2 is in the refusal, too. */
+Test(mobike_bad, refused_with_cookie)
+{
+	struct ike_path far = at(DUO_R, FAR);
+
+	d = new_duo();
+	for (int who = 0; who < 2; who++)
+		d->side[who].conn.mobike = true;
+	d->side[DUO_R].conn.n_remote_addrs = 1;
+	cr_assert_eq(duo_start(d), 0);
+	cr_assert(duo_establish(d));
+	cr_assert(ike_sa_at(d->e[DUO_I].ike, 0, &sa));
+	w = msg_begin_inner(inner, sizeof(inner));
+	put(N_UPDATE_SA_ADDRESSES);
+	put_addr(N_ADDITIONAL_IP4_ADDRESS, 77, 4);
+	msg_put_notify(&w, PROTO_NONE, NULL, 0, N_COOKIE2, "12345678", 8);
+	cr_assert_eq(say(DUO_I, 2, false, &far), 1);
+	hear();
+	cr_assert(msg_notify(&msg, N_UNACCEPTABLE_ADDRESSES));
+	cr_assert(msg_notify(&msg, N_COOKIE2));
+	cr_assert(peer_at(DUO_R, HOME));
+	duo_free(d);
+}
+
+/* [MOB-43]: an answer that comes from where nothing was sent says nothing of a pair that works. */
+Test(mobike_bad, an_answer_from_elsewhere)
+{
+	struct ike_path away = at(DUO_I, AWAY), p = duo_path(DUO_I, 4500);
+
+	begin(1);
+	cr_assert_eq(ike_path_change(d->e[DUO_I].ike, sa.family, &p, d->now), 0);
+	duo_wait(d, 0);
+	hear();
+	msg_put_notify(&w, PROTO_NONE, NULL, 0, N_COOKIE2, msg_notify(&msg, N_COOKIE2)->data.p, 16);
+	say(DUO_R, msg.hdr.msg_id, true, &away);
+	cr_assert(peer_at(DUO_I, GATE));
+	cr_assert_eq(d->e[DUO_I].path_events, 0);
+	duo_free(d);
+}

@@ -450,7 +450,8 @@ static const char full_text[] =
 	"  version = 2\n"
 	"  proposals = {\"aes256gcm16-aes128-sha256-prfsha384-ecp384-x25519\", \"default\"}\n"
 	"  vips = {\"0.0.0.0\", \"::\"}\n pools = {rw, six}\n"
-	"  dpd_delay = 5s\n encap = no\n multipath = yes\n mobike = no\n keep_alive = 0s\n"
+	"  dpd_delay = 5s\n encap = no\n multipath = yes\n mobike = no\n mobike_patience = 1m\n "
+	"nat = refuse\n keep_alive = 0s\n"
 	"  retransmit_timeout = 500ms\n retransmit_base = 1.5\n retransmit_tries = 4\n"
 	"  window = 8\n unique = replace\n fragmentation = force\n fragment_size = 300\n"
 	"  local { id = \"user@example.org\"\n auth = psk }\n"
@@ -558,6 +559,10 @@ Test(conf, connection_is_read)
 	cr_assert(h->multipath);
 	cr_assert_not(h->mobike);
 	cr_assert(c->ike.conns[1].mobike);
+	cr_assert_eq(h->mobike_patience, 60000000);
+	cr_assert_eq(c->ike.conns[1].mobike_patience, 300000000);
+	cr_assert_eq(h->nat, IKE_NAT_REFUSE);
+	cr_assert_eq(c->ike.conns[1].nat, IKE_NAT_ACCEPT);
 	cr_assert_eq(h->retransmit_timeout, 500000);
 	cr_assert_float_eq(h->retransmit_base, 1.5, 1e-9);
 	cr_assert_eq(h->retransmit_tries, 4);

@@ -76,6 +76,10 @@ static const enum ctl_event event_kinds[] = {
 	[IKE_EV_PEER_MOVED] = CTL_EV_PEER_MOVED,
 	[IKE_EV_MOVED] = CTL_EV_MOVED,
 	[IKE_EV_MOVE_REFUSED] = CTL_EV_MOVE_REFUSED,
+	[IKE_EV_PEER_ADDRS] = CTL_EV_PEER_ADDRS,
+	[IKE_EV_UNANSWERED] = CTL_EV_UNANSWERED,
+	[IKE_EV_PATH_ANSWERED] = CTL_EV_PATH_ANSWERED,
+	[IKE_EV_PATH_TESTED] = CTL_EV_PATH_TESTED,
 	[IKE_EV_STEP] = CTL_EV_PROGRESS,
 };
 
@@ -118,6 +122,10 @@ static void on_event(struct agent *a, const struct ike_output *o)
 	case IKE_EV_CHILD_DOWN:
 	case IKE_EV_CHILD_REKEYED:
 	case IKE_EV_FAILED:
+	case IKE_EV_PEER_ADDRS:
+	case IKE_EV_UNANSWERED:
+	case IKE_EV_PATH_ANSWERED:
+	case IKE_EV_PATH_TESTED:
 	case IKE_EV_STEP:
 		break;
 	}

@@ -372,6 +372,10 @@ void conns_on_event(struct agent *a, const struct ike_output *o, const char *chi
 	case IKE_EV_PEER_MOVED:
 	case IKE_EV_MOVED:
 	case IKE_EV_MOVE_REFUSED:
+	case IKE_EV_PEER_ADDRS:
+	case IKE_EV_UNANSWERED:
+	case IKE_EV_PATH_ANSWERED:
+	case IKE_EV_PATH_TESTED:
 	case IKE_EV_STEP:
 		break;
 	}

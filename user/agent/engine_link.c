@@ -64,9 +64,8 @@ static void on_seen(struct agent *a, const struct engine_seen *s)
 
 	if (!a->ike)
 		return;
-	ike_esp_seen(a->ike, s->id, agent_now());
-	if (s->remote.ip.family)
-		ike_esp_from(a->ike, s->id, &path, agent_now());
+	if (!s->remote.ip.family || ike_esp_from(a->ike, s->id, &path, agent_now()))
+		ike_esp_seen(a->ike, s->id, agent_now());
 }
 
 /* Events may arrive while a request of the core's own output is under way: the core is entered only

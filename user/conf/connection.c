@@ -350,12 +350,15 @@ static int build_timing(struct parse *p, const struct sec *s, struct ike_conn_cf
 
 static int build_switches(struct parse *p, const struct sec *s, struct ike_conn_cfg *c)
 {
+	static const char *const nat_words[] = { "accept", "refuse", NULL };
 	uint64_t version = 2, port = 0, window = 1;
+	unsigned nat = IKE_NAT_ACCEPT; /* in the order of enum ike_nat */
 	int r;
 
 	c->encap = true;
 	c->multipath = true;
 	c->mobike = true;
+	c->mobike_patience = 300 * USEC_PER_SEC;
 	r = val_uint(p, sec_get(s, "version"), 2, 2, &version);
 	if (r == 0)
 		r = val_uint(p, sec_get(s, "remote_port"), 1, 65535, &port);
@@ -365,6 +368,12 @@ static int build_switches(struct parse *p, const struct sec *s, struct ike_conn_
 		r = val_bool(p, sec_get(s, "multipath"), &c->multipath);
 	if (r == 0)
 		r = val_bool(p, sec_get(s, "mobike"), &c->mobike);
+	if (r == 0)
+		r = val_duration(p, sec_get(s, "mobike_patience"), 0, 3600 * USEC_PER_SEC,
+				 &c->mobike_patience);
+	if (r == 0)
+		r = val_word(p, sec_get(s, "nat"), nat_words, &nat);
+	c->nat = nat;
 	if (r == 0)
 		r = val_uint(p, sec_get(s, "window"), 1, IKE_WINDOW_MAX, &window);
 	c->remote_port = (uint16_t)port;

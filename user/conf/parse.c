@@ -78,6 +78,8 @@ static cfg_opt_t connection_opts[] = {
 	ONE("encap"),
 	ONE("multipath"),
 	ONE("mobike"),
+	ONE("mobike_patience"),
+	ONE("nat"),
 	ONE("retransmit_timeout"),
 	ONE("retransmit_base"),
 	ONE("retransmit_tries"),

@@ -32,6 +32,8 @@ const char *refusal_hint(uint16_t type)
 		return "; a virtual address must be requested";
 	case N_SINGLE_PAIR_REQUIRED:
 		return "; it wants a child of its own for each pair of addresses";
+	case N_UNEXPECTED_NAT_DETECTED:
+		return "; a NAT is on the way, and NAT traversal is off";
 	case N_NO_ADDITIONAL_SAS:
 		return "; no further SA is accepted";
 	case N_INVALID_MAJOR_VERSION:

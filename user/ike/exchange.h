@@ -23,6 +23,8 @@ enum task_kind {
 	TASK_SIZE,	  /* does a packet of some size get there? size.c */
 	TASK_UPDATE,	  /* tell R the new addresses: mobike.c */
 	TASK_ROUTABILITY, /* does the peer receive there? routability.c */
+	TASK_ADDRS,	  /* our other addresses: addrlist.c */
+	TASK_PATH_TEST,	  /* does that pair work? pair_try.c */
 	TASK_KINDS,
 };
 
@@ -51,6 +53,8 @@ struct task {
 	bool has_cookie2;
 	uint8_t cookie2[COOKIE2_OCTETS];
 	uint32_t changes; /* mobike.changes when it was built */
+	bool testing;	  /* TASK_PATH_TEST: it goes over tested, and nowhere else yet */
+	struct ike_path tested;
 	unsigned disowned_try,
 		n_disowned;   /* last of the tries answered INVALID_IKE_SPI; how many */
 	usec_t suspect_until; /* 0: none was; then: time to believe it, or not */
@@ -109,7 +113,8 @@ struct task *task_offering_child(const struct ike *ike, uint32_t spi);
 void task_reset_packet(struct ike_sa *sa, struct task *t);
 /* Wait after TEMPORARY_FAILURE; false: it lasted too long. */
 bool task_back_off(struct ike *ike, struct task *t);
-void window_resend(struct ike *ike, struct ike_sa *sa);
+/* All that is in flight, the same octets, over that path. */
+void window_resend(struct ike *ike, struct ike_sa *sa, const struct ike_path *path);
 /* ESP came for that SPI of ours, which no SA has yet. True: a request that offers it is under way.
  */
 bool window_hurry(struct ike *ike, uint32_t spi_in);

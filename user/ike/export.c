@@ -175,6 +175,12 @@ static void put_mobike(struct wr *w, const struct mobike *m)
 	put_path(w, &m->agreed);
 	wr_u8(w, m->updated);
 	wr_u32(w, m->update_id);
+	wr_u8(w, m->by_peer);
+	wr_u8(w, m->listed);
+	wr_u32(w, m->list_id);
+	wr_u8(w, m->n_peer);
+	for (unsigned i = 0; i < m->n_peer; i++)
+		put_addr(w, &m->peer[i]);
 }
 
 static void put_sa(struct wr *w, const struct ike_sa *sa, usec_t now)
@@ -569,6 +575,14 @@ static void get_mobike(struct rd *r, struct ike_sa *sa)
 	get_path(r, &m->agreed);
 	m->updated = rd_u8(r);
 	m->update_id = rd_u32(r);
+	m->by_peer = rd_u8(r);
+	m->listed = rd_u8(r);
+	m->list_id = rd_u32(r);
+	m->n_peer = rd_u8(r);
+	if (m->n_peer > IKE_PEER_ADDRS_MAX)
+		r->err = -EBADMSG;
+	for (unsigned i = 0; i < m->n_peer && !r->err; i++)
+		get_addr(r, &m->peer[i]);
 	m->changes = 1; /* where the requests in flight were sent is not known any more */
 }
 

@@ -16,6 +16,7 @@
 #include "child_sa.h"
 #include "exchange.h"
 #include "ike_private.h"
+#include "mobike.h"
 #include "parts.h"
 
 /* Connections whose proof is tried for one IKE_AUTH: each may cost a chain of certificates. */
@@ -332,7 +333,7 @@ enum after auth_request(struct ike *ike, struct ike_sa *sa, const struct ike_msg
 	struct conn *conn = NULL;
 	char why[WHY_MAX] = "it wants EAP";
 	bool childless = !in->has_sa && !in->has_tsi && !in->has_tsr; /* RFC 6023 */
-	uint16_t refusal = 0;
+	uint16_t refusal = 0, nat;
 
 	/* the IKE SA's addresses are those of the first IKE_AUTH request (4555 3.3) */
 	sa->path = *path;
@@ -353,6 +354,14 @@ enum after auth_request(struct ike *ike, struct ike_sa *sa, const struct ike_msg
 	snprintf(why, sizeof(why), "out of memory");
 	if (local_id_set(sa))
 		return auth_refuse(ike, sa, path, why, m);
+	if (conn_mobike(sa) && msg_notify(in, N_MOBIKE_SUPPORTED) &&
+	    (nat = nonat_check(in, path))) {
+		log_ike(sa, LOG_WARN_, "NO_NATS_ALLOWED of the peer does not fit: answered %s",
+			notify_name(nat));
+		snprintf(sa->why, sizeof(sa->why), "a NAT is on the way, or was made up");
+		msg_put_notify(m, PROTO_NONE, NULL, 0, nat, NULL, 0);
+		return AFTER_CLOSE;
+	}
 	if (!unique_admits(ike, sa, in))
 		return auth_refuse(ike, sa, path,
 				   "another IKE SA of it is up from elsewhere (unique = keep)", m);

@@ -52,10 +52,12 @@ struct nonce {
 
 /* ---- configuration, counted so that running SAs keep theirs ---- */
 
-/* Counters of all connections that had or have that name. */
+/* What all connections that had or have that name share. */
 struct tally {
 	unsigned refs;
 	struct ike_counters c;
+	uint8_t n_addrs;
+	struct addr addrs[IKE_ADDRS_MAX]; /* ours, for the peer to know: ike_addrs_set */
 };
 
 struct conn {
@@ -308,6 +310,9 @@ void out_event(struct ike *ike, const struct ike_sa *sa, enum ike_event_kind kin
 /* IKE_EV_MOVE_REFUSED, with the notify type. */
 void out_move_refused(struct ike *ike, const struct ike_sa *sa, uint16_t notify, const char *fmt,
 		      ...) __attribute__((format(printf, 4, 5)));
+/* IKE_EV_PATH_TESTED, _PATH_ANSWERED. rtt: 0 without an answer. */
+void out_path_tested(struct ike *ike, const struct ike_sa *sa, const struct task *t, usec_t rtt);
+void out_path_answered(struct ike *ike, const struct ike_sa *sa, const struct ike_path *path);
 /* How far t is: for those who asked, and of every set-up attempt. */
 void out_step(struct ike *ike, const struct ike_sa *sa, const struct task *t, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));

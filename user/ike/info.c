@@ -6,6 +6,7 @@
 #include "child_sa.h"
 #include "exchange.h"
 #include "ike_private.h"
+#include "mobike.h"
 #include "parts.h"
 
 static const char *const shown_states[] = {
@@ -115,6 +116,10 @@ void ike_sa_look(const struct ike_sa *sa, struct ike_sa_info *ret_info)
 	o->role_i = sa->role_i;
 	o->path = sa->path;
 	o->mobike = sa->mobike;
+	if (sa->mobike) {
+		o->n_peer_addrs = sa->mobike->n_peer;
+		memcpy(o->peer_addrs, sa->mobike->peer, sizeof(o->peer_addrs));
+	}
 	o->nat_local = sa->nat_local;
 	o->nat_remote = sa->nat_remote;
 	id_copy(&o->local_id, sa->local_id);

@@ -7,6 +7,7 @@
 #include "child_sa.h"
 #include "exchange.h"
 #include "ike_private.h"
+#include "mobike.h"
 #include "parts.h"
 
 enum { DELETE_SPIS_MAX = IKE_CHILDREN_MAX };
@@ -66,7 +67,8 @@ int liveness_build(struct ike *ike, struct ike_sa *sa, struct task *t, struct ms
 		.ike = ike, .sa = sa, .place = AT_INFO_REQUEST, .path = &sa->path, .m = m
 	};
 
-	(void)t; /* an empty message, mostly */
+	t->changes = sa->mobike ? sa->mobike->changes : 0;
+	/* an empty message, mostly */
 	parts_build(&parts);
 	return 0;
 }
@@ -78,9 +80,13 @@ enum task_end liveness_done(struct ike *ike, struct ike_sa *sa, struct task *t,
 		.ike = ike, .sa = sa, .place = AT_INFO_RESPONSE, .in = in, .path = path
 	};
 
-	(void)t;
 	parts_process(&parts);
 	log_ike(sa, LOG_DEBUG_, "the peer is alive");
+	if (sa->state == IKE_ESTABLISHED && sa->mobike && sa->role_i && task_proves_pair(sa, t) &&
+	    natd_mapping_changed(sa, in)) {
+		log_ike(sa, LOG_INFO_, "our NAT has another mapping for us; the peer is told");
+		update_queue(sa);
+	}
 	return TASK_FREE;
 }
 
@@ -199,5 +205,8 @@ enum after informational_request(struct ike *ike, struct ike_sa *sa, const struc
 	parts_process(&parts);
 	parts.place = AT_INFO_RESPONSE;
 	parts_build(&parts);
-	return AFTER_ANSWER;
+	if (parts.refusal != N_INVALID_SYNTAX)
+		return AFTER_ANSWER;
+	snprintf(sa->why, sizeof(sa->why), "the peer sent a malformed INFORMATIONAL request");
+	return AFTER_CLOSE;
 }

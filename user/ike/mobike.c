@@ -4,6 +4,7 @@
  *   I: SK{ N(UPDATE_SA_ADDRESSES), N(NAT_DETECTION_*), N(COOKIE2) }  -->
  *   R:               <--  SK{ N(NAT_DETECTION_*), N(COOKIE2) }
  *     or             <--  SK{ N(UNACCEPTABLE_ADDRESSES), N(COOKIE2) }
+ *     or             <--  SK{ N(UNEXPECTED_NAT_DETECTED), N(COOKIE2) }
  *
  * The addresses are those of the IP header of the request. R then checks that I receives there, and
  * only then do its Child SAs follow. I's follow at once to an address of R that is known to be R's,
@@ -19,12 +20,14 @@
 
 /* ---- state ---- */
 
-static void start(struct ike_sa *sa)
+static void start(struct ike_sa *sa, const struct part_ctx *c)
 {
 	if (!sa->mobike)
 		sa->mobike = calloc(1, sizeof(*sa->mobike)); /* no memory: it stays off */
-	if (sa->mobike)
-		sa->mobike->esp = sa->mobike->agreed = sa->path;
+	if (!sa->mobike)
+		return;
+	sa->mobike->esp = sa->mobike->agreed = sa->path;
+	addrs_take(sa, c->in, c->path);
 }
 
 void mobike_free(struct ike_sa *sa)
@@ -47,7 +50,8 @@ int mobike_inherit(const struct ike_sa *old, struct ike_sa *sa)
 	if (!old->mobike)
 		return 0;
 	*sa->mobike = *old->mobike;
-	sa->mobike->updated = false; /* its Message IDs begin anew */
+	/* Message IDs begin anew, and the hash is of other SPIs */
+	sa->mobike->updated = sa->mobike->listed = sa->mobike->dest_known = false;
 	return 0;
 }
 
@@ -68,6 +72,11 @@ void mobike_build(struct part_ctx *c)
 
 	if (say)
 		msg_put_notify(c->m, PROTO_NONE, NULL, 0, type, NULL, 0);
+	if (!say || c->place == AT_INFO_RESPONSE)
+		return;
+	addrs_put(c->sa, c->m);
+	if (c->place == AT_AUTH_REQUEST)
+		nonat_put(c->sa, c->m);
 }
 
 /* ---- the pair ---- */
@@ -84,9 +93,11 @@ void mobike_pair(struct ike *ike, uint64_t family, const struct ike_path *path)
 		ike_sa_touch(sa);
 		if (same)
 			continue;
-		if (sa->mobike)
+		if (sa->mobike) {
 			sa->mobike->changes++;
-		window_resend(ike, sa);
+			sa->mobike->by_esp = false;
+		}
+		window_resend(ike, sa, path);
 	}
 }
 
@@ -106,8 +117,9 @@ static bool encap_follows(struct ike_sa *sa)
 	return changed;
 }
 
-void mobike_arrived(struct ike *ike, struct ike_sa *sa, enum ike_event_kind kind)
+void mobike_arrived(struct ike *ike, struct ike_sa *sa)
 {
+	enum ike_event_kind kind = sa->mobike->by_peer ? IKE_EV_PEER_MOVED : IKE_EV_MOVED;
 	char from[ADDR_PORT_STR], to[ADDR_PORT_STR];
 	struct ike_path old = sa->mobike->esp;
 	bool encap;
@@ -124,8 +136,7 @@ void mobike_arrived(struct ike *ike, struct ike_sa *sa, enum ike_event_kind kind
 		  child_encap(sa) ? ", ESP in UDP" : "");
 }
 
-/* The IKE SA that owns the Child SAs, or NULL. */
-static struct ike_sa *owner(const struct ike *ike, uint64_t family)
+struct ike_sa *mobike_owner(const struct ike *ike, uint64_t family)
 {
 	hash_for_each (it, tmp, &ike->families, family) {
 		struct ike_sa *sa = hash_entry(it, struct ike_sa, by_family);
@@ -138,7 +149,7 @@ static struct ike_sa *owner(const struct ike *ike, uint64_t family)
 
 /* ---- I ---- */
 
-static void update_queue(struct ike_sa *sa)
+void update_queue(struct ike_sa *sa)
 {
 	struct task *t = NULL;
 
@@ -158,6 +169,7 @@ int update_build(struct ike *ike, struct ike_sa *sa, struct task *t, struct msg_
 	msg_put_notify(m, PROTO_NONE, NULL, 0, N_UPDATE_SA_ADDRESSES, NULL, 0);
 	if (sa->natt_peer)
 		natd_put(&(struct part_ctx){ .ike = ike, .sa = sa, .path = &sa->path, .m = m });
+	nonat_put(sa, m);
 	return cookie2_put(t, m);
 }
 
@@ -190,14 +202,21 @@ enum task_end update_done(struct ike *ike, struct ike_sa *sa, struct task *t,
 	/* R took the addresses of whichever copy came first (3.6) */
 	if (!task_proves_pair(sa, t))
 		return TASK_AGAIN;
+	if (msg_notify(in, N_UNEXPECTED_NAT_DETECTED)) {
+		if (nonat_again(ike, sa, t))
+			return TASK_AGAIN;
+		refused(ike, sa, N_UNEXPECTED_NAT_DETECTED);
+		return TASK_FREE;
+	}
 	if (msg_notify(in, N_UNACCEPTABLE_ADDRESSES)) {
 		refused(ike, sa, N_UNACCEPTABLE_ADDRESSES);
 		return TASK_FREE;
 	}
 	natd_process(&c);
+	natd_mapping_changed(sa, in);
 	sa->mobike->agreed = sa->path;
 	log_ike(sa, LOG_INFO_, "the peer knows the new addresses");
-	mobike_arrived(ike, sa, IKE_EV_MOVED);
+	mobike_arrived(ike, sa);
 	return TASK_FREE;
 }
 
@@ -217,19 +236,23 @@ static bool remote_known(const struct ike_sa *sa)
 
 static void tell_peer(struct ike *ike, struct ike_sa *sa)
 {
+	sa->mobike->by_peer = false;
 	if (sa->role_i) {
 		if (remote_known(sa))
-			mobike_arrived(ike, sa, IKE_EV_MOVED);
+			mobike_arrived(ike, sa);
 		update_queue(sa);
+	} else if (!addr_equal(&sa->path.local.ip, &sa->mobike->esp.local.ip)) {
+		addrs_queue(sa); /* and an answer shows that the pair works */
 	} else if (!path_same(&sa->path, &sa->mobike->esp)) {
 		routability_check(sa);
 	}
 	window_run(ike, sa);
 }
 
-/* What is not given stays. */
-static void path_complete(struct ike_path *p, const struct ike_path *old)
+void path_complete(struct ike_path *p, const struct ike_path *old)
 {
+	if (!p->local.ip.family)
+		p->local.ip = old->local.ip;
 	if (!p->local.port)
 		p->local.port = old->local.port;
 	if (!p->remote.ip.family)
@@ -241,7 +264,7 @@ static void path_complete(struct ike_path *p, const struct ike_path *old)
 int ike_path_change(struct ike *ike, uint64_t family, const struct ike_path *path, usec_t now)
 {
 	struct ike_path to = *path;
-	struct ike_sa *sa = owner(ike, family);
+	struct ike_sa *sa = mobike_owner(ike, family);
 
 	ike->now = now;
 	hash_for_each (it, tmp, &ike->families, family) {
@@ -291,6 +314,9 @@ static void update_request(struct part_ctx *c, struct ike_sa *sa)
 		sa->mobike->updated = true;
 		sa->mobike->update_id = id;
 	}
+	c->refusal = nonat_check(c->in, c->path);
+	if (c->refusal)
+		return;
 	if (!acceptable(sa, c->path)) {
 		char to[ADDR_PORT_STR];
 
@@ -302,22 +328,33 @@ static void update_request(struct part_ctx *c, struct ike_sa *sa)
 		return;
 	}
 	mobike_pair(c->ike, sa->family, c->path);
+	sa->mobike->by_peer = true;
 	natd_process(&natd);
 	if (path_same(&sa->path, &sa->mobike->esp))
-		mobike_arrived(c->ike, sa, IKE_EV_PEER_MOVED); /* at most a NAT came or went */
+		mobike_arrived(c->ike, sa); /* at most a NAT came or went */
 	else
 		routability_check(sa);
 	if (sa != c->sa)
 		window_run(c->ike, sa);
 }
 
-/* I only: "the responder never" sends it, and I does not heed it. */
+/* Of a NAT that should not be there nothing is kept but a line in the log. I does not heed an
+ * update: R never sends one. */
 static void info_request(struct part_ctx *c)
 {
-	struct ike_sa *sa = owner(c->ike, c->sa->family);
+	struct ike_sa *sa = mobike_owner(c->ike, c->sa->family);
+	bool list = addrs_present(c->in);
 
-	if (msg_notify(c->in, N_UPDATE_SA_ADDRESSES) && sa && sa->mobike && !sa->role_i)
+	if (!sa || !sa->mobike)
+		return;
+	if (msg_notify(c->in, N_UPDATE_SA_ADDRESSES) && !sa->role_i)
 		update_request(c, sa);
+	else if (list)
+		c->refusal = nonat_check(c->in, c->path);
+	if (c->refusal == N_UNEXPECTED_NAT_DETECTED)
+		log_ike(sa, LOG_WARN_, "a NAT changed the addresses of the peer's request");
+	if (list && !c->refusal)
+		addrs_request(c, sa);
 }
 
 void mobike_process(struct part_ctx *c)
@@ -325,7 +362,7 @@ void mobike_process(struct part_ctx *c)
 	if (c->place == AT_INFO_REQUEST)
 		info_request(c);
 	else if (c->sa->conn->c.mobike && msg_notify(c->in, N_MOBIKE_SUPPORTED))
-		start(c->sa);
+		start(c->sa, c);
 }
 
 /* ---- a rekey of the IKE SA ---- */
@@ -338,6 +375,8 @@ void mobike_resume(struct ike *ike, const struct ike_sa *old, struct ike_sa *sa)
 	/* R may have had it on the old one when that was no more the one that counts */
 	if (task_find(old, TASK_UPDATE, 0))
 		update_queue(sa);
+	if (task_find(old, TASK_ADDRS, 0))
+		addrs_queue(sa);
 	if (!path_same(&sa->path, &sa->mobike->esp) && !sa->role_i)
 		routability_check(sa);
 }

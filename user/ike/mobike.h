@@ -3,6 +3,9 @@
  *
  *   mobike.c        negotiation; the pair of addresses changes: UPDATE_SA_ADDRESSES, both roles
  *   routability.c   COOKIE2, and the check that the peer receives where it says it is
+ *   addrlist.c      which other addresses the two sides have
+ *   nonat.c         NATs are refused where NAT traversal is off
+ *   pair_try.c      other pairs are tested, and tried when the one in use is silent
  *
  * I (ike_sa.role_i) decides which pair the SAs use, whoever rekeyed since. There are two pairs: the
  * IKE SA's (ike_sa.path), to which requests go, and the one the Child SAs use, which follows when
@@ -22,8 +25,14 @@ struct mobike {
 	uint32_t changes;	/* of the IKE SA's pair: an answer to what was built before the last
 				 * one says nothing any more */
 	/* R: the newest update processed, which goes by the Message ID */
-	bool updated;
-	uint32_t update_id;
+	bool updated, listed;
+	uint32_t update_id, list_id;
+	bool by_peer; /* the pair is what the peer made it, not our owner */
+	bool by_esp;  /* R: the IKE SA's pair is that of an ESP packet, not checked yet */
+	bool dest_known;
+	uint8_t dest[SHA1_OCTETS]; /* I: as which it saw us last, NAT_DETECTION_DESTINATION_IP */
+	uint8_t n_peer;
+	struct addr peer[IKE_PEER_ADDRS_MAX]; /* the first is where its list came from */
 };
 
 static inline bool path_same(const struct ike_path *a, const struct ike_path *b)
@@ -40,16 +49,67 @@ int mobike_inherit(const struct ike_sa *old, struct ike_sa *sa);
 /* old was rekeyed: what it had under way about addresses begins anew on sa. */
 void mobike_resume(struct ike *ike, const struct ike_sa *old, struct ike_sa *sa);
 void mobike_free(struct ike_sa *sa);
+/* Does its connection want it? */
+static inline bool conn_mobike(const struct ike_sa *sa)
+{
+	return sa->conn->c.mobike;
+}
+/* Did it come on the IKE SA's pair? What comes on another says nothing about that one (3.12). */
+static inline bool mobike_on_pair(const struct ike_sa *sa, const struct ike_path *path)
+{
+	return !sa->mobike || path_same(path, &sa->path);
+}
+/* The IKE SA of a family that owns the Child SAs, or NULL. */
+struct ike_sa *mobike_owner(const struct ike *ike, uint64_t family);
+/* What is not given in p stays as in old. */
+void path_complete(struct ike_path *p, const struct ike_path *old);
+/* Tell R of the pair, the same one maybe. */
+void update_queue(struct ike_sa *sa);
 /* The pair that the Child SAs of sa use. */
 const struct ike_path *mobike_esp_path(const struct ike_sa *sa);
 /* The IKE SAs of that family use another pair, and outstanding requests are sent over it, the same
  * octets. */
 void mobike_pair(struct ike *ike, uint64_t family, const struct ike_path *path);
 /* The other side receives at the IKE SA's pair: the Child SAs follow. */
-void mobike_arrived(struct ike *ike, struct ike_sa *sa, enum ike_event_kind kind);
+void mobike_arrived(struct ike *ike, struct ike_sa *sa);
 int update_build(struct ike *ike, struct ike_sa *sa, struct task *t, struct msg_wr *m);
 enum task_end update_done(struct ike *ike, struct ike_sa *sa, struct task *t,
 			  const struct ike_msg *in, const struct ike_path *path);
+
+/* ---- addrlist.c ---- */
+
+/* Our other addresses. Returns how many. */
+unsigned addrs_put(const struct ike_sa *sa, struct msg_wr *m);
+void addrs_queue(struct ike_sa *sa);
+int addrs_build(struct ike *ike, struct ike_sa *sa, struct task *t, struct msg_wr *m);
+enum task_end addrs_done(struct ike *ike, struct ike_sa *sa, struct task *t,
+			 const struct ike_msg *in, const struct ike_path *path);
+bool addrs_present(const struct ike_msg *in);
+/* The peer's list, which came on path. True: it is another one. */
+bool addrs_take(struct ike_sa *sa, const struct ike_msg *in, const struct ike_path *path);
+void addrs_request(struct part_ctx *c, struct ike_sa *sa);
+
+/* ---- nonat.c ---- */
+
+/* If NAT traversal is off. */
+void nonat_put(const struct ike_sa *sa, struct msg_wr *m);
+/* 0, or the notify type of the refusal. */
+uint16_t nonat_check(const struct ike_msg *in, const struct ike_path *path);
+/* After UNEXPECTED_NAT_DETECTED: is t tried once more? */
+bool nonat_again(struct ike *ike, struct ike_sa *sa, struct task *t);
+
+/* ---- pair_try.c ---- */
+
+int path_test_build(struct ike *ike, struct ike_sa *sa, struct task *t, struct msg_wr *m);
+enum task_end path_test_done(struct ike *ike, struct ike_sa *sa, struct task *t,
+			     const struct ike_msg *in, const struct ike_path *path);
+/* Is t, of R, not given up yet? */
+bool pair_patient(const struct ike *ike, const struct ike_sa *sa, const struct task *t);
+/* The time of t is over again; it will be sent once more. */
+void pair_unanswered(struct ike *ike, struct ike_sa *sa, struct task *t);
+/* An answer to t came on that path. */
+void pair_answered(struct ike *ike, struct ike_sa *sa, const struct task *t,
+		   const struct ike_path *path);
 
 /* ---- routability.c ---- */
 

@@ -37,9 +37,32 @@ void natd_put(struct part_ctx *c)
 
 void natd_build(struct part_ctx *c)
 {
-	/* in INFORMATIONAL only as an answer to detection payloads in the request (4555 3.8) */
-	if (c->place != AT_INFO_RESPONSE || msg_notify(c->in, N_NAT_DETECTION_SOURCE_IP))
+	const struct ike_sa *sa = c->sa;
+	bool put = sa->conn->c.nat != IKE_NAT_REFUSE;
+
+	/* in INFORMATIONAL as an answer to detection payloads in the request, and from behind a NAT
+	 * to find out whether it still has our mapping (4555 3.8) */
+	if (c->place == AT_INFO_RESPONSE)
+		put = msg_notify(c->in, N_NAT_DETECTION_SOURCE_IP);
+	else if (c->place == AT_INFO_REQUEST)
+		put = sa->mobike && sa->role_i && sa->nat_local;
+	if (put)
 		natd_put(c);
+}
+
+/* The peer says as which address and port it sees us. */
+bool natd_mapping_changed(struct ike_sa *sa, const struct ike_msg *in)
+{
+	const struct notify *n = msg_notify(in, N_NAT_DETECTION_DESTINATION_IP);
+	struct mobike *m = sa->mobike;
+	bool changed;
+
+	if (!m || !n || n->data.len != SHA1_OCTETS)
+		return false;
+	changed = m->dest_known && memcmp(m->dest, n->data.p, SHA1_OCTETS);
+	memcpy(m->dest, n->data.p, SHA1_OCTETS);
+	m->dest_known = true;
+	return changed;
 }
 
 static bool any_matches(const struct ike_msg *in, uint16_t type, const uint8_t *hash, bool *ret_any)
@@ -66,7 +89,7 @@ void natd_process(struct part_ctx *c)
 	natd_hash(c->in->hdr.spi_i, c->in->hdr.spi_r, &c->path->local, dst);
 	src_ok = any_matches(c->in, N_NAT_DETECTION_SOURCE_IP, src, &has_src);
 	dst_ok = any_matches(c->in, N_NAT_DETECTION_DESTINATION_IP, dst, &has_dst);
-	if (!has_src || !has_dst)
+	if (!has_src || !has_dst || c->sa->conn->c.nat == IKE_NAT_REFUSE)
 		return;
 	c->sa->natt_peer = true;
 	c->sa->nat_remote = !src_ok; /* none of the source hashes matches */
@@ -121,6 +144,7 @@ void natd_seen_esp(struct ike *ike, struct ike_sa *sa, const struct ike_path *pa
 		return;
 	to.remote = path->remote;
 	mobike_pair(ike, sa->family, &to);
+	sa->mobike->by_esp = sa->mobike->by_peer = true;
 	routability_check(sa);
 	window_run(ike, sa);
 }

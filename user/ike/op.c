@@ -7,6 +7,7 @@
 #include "child_sa.h"
 #include "exchange.h"
 #include "ike_private.h"
+#include "mobike.h"
 #include "parts.h"
 
 /* An IKE SA of that connection that is coming up or up. */
@@ -292,14 +293,19 @@ void ike_child_hard_limit(struct ike *ike, uint32_t child_id, usec_t now)
 	limit(ike, child_id, true, now);
 }
 
-void ike_esp_from(struct ike *ike, uint32_t child_id, const struct ike_path *path, usec_t now)
+bool ike_esp_from(struct ike *ike, uint32_t child_id, const struct ike_path *path, usec_t now)
 {
 	struct ike_sa *sa;
+	bool expected;
 
 	ike->now = now;
-	if (child_anywhere(ike, child_id, &sa) && addr_equal(&sa->path.local.ip, &path->local.ip))
+	if (!child_anywhere(ike, child_id, &sa))
+		return false;
+	expected = !sa->mobike || path_same(path, &sa->path) || path_same(path, &sa->mobike->esp);
+	if (addr_equal(&sa->path.local.ip, &path->local.ip))
 		natd_seen_esp(ike, sa, path);
 	ike_reap(ike);
+	return expected;
 }
 
 void ike_esp_sent(struct ike *ike, uint32_t child_id, usec_t when)

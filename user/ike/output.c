@@ -211,6 +211,43 @@ void out_move_refused(struct ike *ike, const struct ike_sa *sa, uint16_t notify,
 	log_ike(sa, LOG_WARN_, "%s", o->text);
 }
 
+static struct out *path_event(struct ike *ike, const struct ike_sa *sa, enum ike_event_kind kind,
+			      uint32_t op, const struct ike_path *path, const char *fmt, ...)
+	__attribute__((format(printf, 6, 7)));
+static struct out *path_event(struct ike *ike, const struct ike_sa *sa, enum ike_event_kind kind,
+			      uint32_t op, const struct ike_path *path, const char *fmt, ...)
+{
+	struct out *o;
+	va_list ap;
+
+	va_start(ap, fmt);
+	o = event_new(ike, sa, kind, op, fmt, ap);
+	va_end(ap);
+	if (o)
+		o->o.path = *path;
+	return o;
+}
+
+void out_path_tested(struct ike *ike, const struct ike_sa *sa, const struct task *t, usec_t rtt)
+{
+	char from[ADDR_PORT_STR], to[ADDR_PORT_STR];
+	struct out *o = path_event(ike, sa, IKE_EV_PATH_TESTED, t->op, &t->tested, "%s to %s %s",
+				   udp_addr_format(&t->tested.local, from),
+				   udp_addr_format(&t->tested.remote, to),
+				   rtt ? "works" : "does not answer");
+
+	if (o)
+		o->o.rtt = rtt;
+}
+
+void out_path_answered(struct ike *ike, const struct ike_sa *sa, const struct ike_path *path)
+{
+	char from[ADDR_PORT_STR], to[ADDR_PORT_STR];
+
+	path_event(ike, sa, IKE_EV_PATH_ANSWERED, 0, path, "an answer came over %s to %s",
+		   udp_addr_format(&path->local, from), udp_addr_format(&path->remote, to));
+}
+
 void out_step(struct ike *ike, const struct ike_sa *sa, const struct task *t, const char *fmt, ...)
 {
 	struct out *o;

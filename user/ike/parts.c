@@ -54,7 +54,7 @@ static const struct {
 	void (*build)(struct part_ctx *c);
 	void (*process)(struct part_ctx *c);
 } parts[] = {
-	{ "NAT detection", AT_INIT_REQUEST | AT_INIT_RESPONSE | AT_INFO_RESPONSE,
+	{ "NAT detection", AT_INIT_REQUEST | AT_INIT_RESPONSE | AT_INFO_REQUEST | AT_INFO_RESPONSE,
 	  AT_INIT_REQUEST | AT_INIT_RESPONSE, natd_build, natd_process },
 	{ "signature hashes", AT_INIT_REQUEST | AT_INIT_RESPONSE,
 	  AT_INIT_REQUEST | AT_INIT_RESPONSE, hashes_build, hashes_process },

@@ -36,6 +36,8 @@ void parts_process(struct part_ctx *c);
 /* natd.c */
 void natd_build(struct part_ctx *c);
 void natd_put(struct part_ctx *c);
+/* Does an answer of R tell of another mapping than the one before? */
+bool natd_mapping_changed(struct ike_sa *sa, const struct ike_msg *in);
 void natd_process(struct part_ctx *c);
 /* Go to port 4500 for IKE_AUTH (2.23). */
 void natd_float(struct ike_sa *sa);

@@ -82,6 +82,6 @@ enum task_end routability_done(struct ike *ike, struct ike_sa *sa, struct task *
 		return TASK_FREE;
 	if (!task_proves_pair(sa, t))
 		return TASK_AGAIN;
-	mobike_arrived(ike, sa, sa->role_i ? IKE_EV_MOVED : IKE_EV_PEER_MOVED);
+	mobike_arrived(ike, sa);
 	return TASK_FREE;
 }

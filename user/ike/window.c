@@ -34,6 +34,8 @@ const struct task_ops task_ops[TASK_KINDS] = {
 	[TASK_UPDATE] = { "address update", INFORMATIONAL, update_build, update_done },
 	[TASK_ROUTABILITY] = { "return routability check", INFORMATIONAL, routability_build,
 			       routability_done },
+	[TASK_ADDRS] = { "list of addresses", INFORMATIONAL, addrs_build, addrs_done },
+	[TASK_PATH_TEST] = { "path test", INFORMATIONAL, path_test_build, path_test_done },
 };
 
 /* Responder's side. IKE_SA_INIT is unprotected and has its own way in (sa_init.c). */
@@ -208,7 +210,8 @@ static bool exclusive(const struct task *t)
 {
 	return t->kind != TASK_CHILD_NEW && t->kind != TASK_CHILD_REKEY &&
 	       t->kind != TASK_CHILD_DELETE && t->kind != TASK_LIVENESS && t->kind != TASK_SIZE &&
-	       t->kind != TASK_UPDATE && t->kind != TASK_ROUTABILITY;
+	       t->kind != TASK_UPDATE && t->kind != TASK_ROUTABILITY && t->kind != TASK_ADDRS &&
+	       t->kind != TASK_PATH_TEST;
 }
 
 /* "it MUST wait until it has received responses to all requests up through request X-N" (2.3) */
@@ -308,7 +311,7 @@ static void send_via(struct ike *ike, struct ike_sa *sa, struct task *t,
 
 static void task_send(struct ike *ike, struct ike_sa *sa, struct task *t)
 {
-	send_via(ike, sa, t, &sa->path);
+	send_via(ike, sa, t, t->testing ? &t->tested : &sa->path);
 	t->tries++;
 	t->next_send = ike->now + t->timeout;
 	if (t->tries == 1)
@@ -418,11 +421,15 @@ void window_run(struct ike *ike, struct ike_sa *sa)
 	}
 }
 
-/* Same octets, over whatever path the IKE SA has now (2.1, 4555 3.5). */
-void window_resend(struct ike *ike, struct ike_sa *sa)
+/* What asks about one path stays there (4555 3.5). */
+void window_resend(struct ike *ike, struct ike_sa *sa, const struct ike_path *path)
 {
-	list_for_each (it, &sa->inflight)
-		send_via(ike, sa, list_entry(it, struct task, node), &sa->path);
+	list_for_each (it, &sa->inflight) {
+		struct task *t = list_entry(it, struct task, node);
+
+		if (!t->testing)
+			send_via(ike, sa, t, path);
+	}
 }
 
 /* The peer sends on an SA whose answer we do not have: it probably got lost (2.8). Once, since
@@ -515,7 +522,8 @@ void window_tick(struct ike *ike, struct ike_sa *sa)
 			t->suspect_until = t->n_disowned = 0; /* not often enough */
 		if (t->next_send > ike->now && (!t->give_up || t->give_up > ike->now))
 			continue;
-		if ((t->tries > sa->conn->c.retransmit_tries && !size_patient(sa, t)) ||
+		if ((t->tries > sa->conn->c.retransmit_tries && !size_patient(sa, t) &&
+		     !pair_patient(ike, sa, t)) ||
 		    (t->give_up && t->give_up <= ike->now)) {
 			give_up(ike, sa, t);
 			return;
@@ -527,6 +535,7 @@ void window_tick(struct ike *ike, struct ike_sa *sa)
 				cut(ike, sa, t);
 			continue;
 		}
+		pair_unanswered(ike, sa, t);
 		udp_addr_format(&sa->path.remote, peer);
 		t->timeout = grown(&sa->conn->c, t->timeout);
 		if (t->kind == TASK_IKE_INIT && sa_init_elsewhere(ike, sa, t))
@@ -697,7 +706,6 @@ void window_request(struct ike *ike, struct ike_sa *sa, const struct ike_path *p
 	if (!in_window(ike, sa, path, buf, len, hdr, hash) ||
 	    open_message(ike, sa, buf, len, hash, &in, &verdict, &critical))
 		return;
-	sa->last_rx = ike->now;
 	sa->heard = true;
 	natd_seen(ike, sa, path);
 	count_message(ike, sa, hdr->exchange, false, false);
@@ -717,6 +725,8 @@ void window_request(struct ike *ike, struct ike_sa *sa, const struct ike_path *p
 		snprintf(sa->why, sizeof(sa->why), "the peer sent a malformed %s request",
 			 exchange_name(hdr->exchange));
 	}
+	if (mobike_on_pair(sa, path))
+		sa->last_rx = ike->now;
 	if (after == AFTER_DROP)
 		return;
 	rxwin_taken(sa, hdr->msg_id);
@@ -750,7 +760,8 @@ void window_response(struct ike *ike, struct ike_sa *sa, const struct ike_path *
 	}
 	if (open_message(ike, sa, buf, len, hash, &in, &verdict, &critical))
 		return;
-	sa->last_rx = ike->now;
+	if (mobike_on_pair(sa, path))
+		sa->last_rx = ike->now;
 	sa->heard = true;
 	count_message(ike, sa, hdr->exchange, true, false);
 	if (verdict != MSG_OK) {
@@ -761,7 +772,8 @@ void window_response(struct ike *ike, struct ike_sa *sa, const struct ike_path *
 	}
 	count_errors_in(ike, sa, &in);
 	natd_seen(ike, sa, path);
-	if (t->tries == 1)
+	pair_answered(ike, sa, t, path);
+	if (t->tries == 1 && mobike_on_pair(sa, path))
 		sa->rtt = sa->rtt ? (7 * sa->rtt + ike->now - t->first_send) / 8
 				  : ike->now - t->first_send;
 	ike_sa_touch(sa);
