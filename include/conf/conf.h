@@ -37,7 +37,6 @@ struct conf_path {
 };
 
 struct conf {
-	char file[256];
 	struct ike_cfg ike;
 	uint8_t n_uplinks;
 	struct conf_uplink uplinks[CONF_UPLINKS_MAX];

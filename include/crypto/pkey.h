@@ -36,7 +36,6 @@ int pkey_token(const char *module, const char *key, const struct secret *pin, st
 /* Wipes; NULL is fine. */
 void pkey_free(struct pkey *k);
 struct key_info pkey_info(const struct pkey *k);
-bool pkey_is_private(const struct pkey *k);
 /* "RSA 3072", "ECDSA P-256", "Ed25519" */
 const char *key_info_format(const struct key_info *i, char buf[32]);
 

@@ -301,6 +301,25 @@ Test(creds, crl_policies)
 		5, "found no CRL in \"pki/ca.pem\"");
 }
 
+/* What a pattern finds and cannot be named is not left out: it may be a list that revokes. */
+Test(creds, a_found_name_that_is_too_long)
+{
+	char name[512] = "pki/", part[201];
+
+	memset(part, 'x', 200);
+	part[200] = '\0';
+	for (int i = 0; i < 2; i++) {
+		strcat(name, part);
+		cr_assert_eq(mkdir(name, 0700), 0);
+		strcat(name, "/");
+	}
+	strcat(name, part + 120);
+	put(name, 0644, "x", 1);
+	refused(HEAD LOCAL "remote { auth = pubkey cacerts = { \"pki/ca.pem\" }\n"
+			   "crls = { \"pki/x*/x*/x*\" } }\n" TAIL PRIVATE,
+		5, "found a file name of ");
+}
+
 static void put_ocsp(const char *name, const struct pki_ocsp_spec *spec)
 {
 	struct chunk der = pki_ocsp(spec);

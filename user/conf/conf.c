@@ -416,7 +416,6 @@ int conf_load(const char *file, struct conf **ret_conf, char ret_error[CONF_ERRO
 		goto out;
 	p->conf = c;
 	p->error = error;
-	snprintf(c->file, sizeof(c->file), "%s", file);
 	defaults(c);
 	r = conf_parse_files(p, file);
 	if (r == 0)

@@ -66,6 +66,10 @@ size_t sec_count(const struct sec *s, const char *key);
 const struct val *sec_nth(const struct sec *s, const char *key, size_t i);
 struct sec sec_sub(const struct sec *s, const char *kind, size_t i); /* cfg NULL: not there */
 struct sec sec_root(const struct conf_file *f);
+/* fn for each section of that kind, of all files in turn, until it returns something else than 0,
+ * which is returned. */
+typedef int sec_fn(struct parse *p, const struct sec *s, void *ctx);
+int secs_each(struct parse *p, const char *kind, sec_fn *fn, void *ctx);
 
 /* value.c: a NULL value leaves *ret as it is and returns 0; else 0 or -EINVAL, reported. */
 int val_uint(struct parse *p, const struct val *v, uint64_t min, uint64_t max, uint64_t *ret);
@@ -108,7 +112,7 @@ int conf_check_mode(struct parse *p, const struct conf_file *at, int line, const
 
 /* creds.c: after all files are read. */
 int conf_build_creds(struct parse *p);
-/* What "rsa/pss-3072-sha256" and the like allow (trust.c); false: no such word. */
+/* auth_word.c: what "rsa/pss-3072-sha256" and the like allow; false: no such word. */
 struct auth_word {
 	uint8_t types; /* mask of 1 << enum key_type; 0: any */
 	uint16_t bits;

@@ -10,25 +10,6 @@
 #include "crypto/x509.h"
 #include "ikemsg/ikemsg.h"
 
-/* fn for each section of a kind until it returns something else than 0, which is returned. */
-typedef int key_fn(struct parse *p, const struct sec *s, void *ctx);
-
-static int keys_each(struct parse *p, const char *kind, key_fn *fn, void *ctx)
-{
-	int r = 0;
-
-	for (size_t f = 0; f < p->n_read; f++) {
-		struct sec root = sec_root(&p->files[f]);
-
-		for (size_t i = 0; i < sec_count(&root, kind) && r == 0; i++) {
-			struct sec s = sec_sub(&root, kind, i);
-
-			r = fn(p, &s, ctx);
-		}
-	}
-	return r;
-}
-
 /* ---- sections "private" ---- */
 
 /* Its passphrase: NULL if it has none. */
@@ -260,7 +241,7 @@ static int cred_read(struct parse *p, const struct val *v, struct cred **ret_cre
 	if (r < 0)
 		return r;
 	struct same_file w = { b.path, &buf, NULL };
-	r = keys_each(p, "private", private_of_file, &w);
+	r = secs_each(p, "private", private_of_file, &w);
 	if (r >= 0) {
 		err = cred_load(b.p, b.len, w.pass, &c);
 		r = 0;
@@ -275,9 +256,9 @@ static int cred_read(struct parse *p, const struct val *v, struct cred **ret_cre
 	secret_clear(&buf);
 	blob_clear(&b);
 	if (r == 0 && !cred_has_key(c)) {
-		r = keys_each(p, "private", private_offer, c);
+		r = secs_each(p, "private", private_offer, c);
 		if (r == 0)
-			r = keys_each(p, "token", token_offer, c);
+			r = secs_each(p, "token", token_offer, c);
 		if (r == 0)
 			r = val_fail(p, v,
 				     "found no private key for certificate \"%.200s\", expected a "
@@ -322,6 +303,7 @@ static int cred_get(struct parse *p, const struct sec *local, const struct val *
 	const struct kept_one *one;
 	char path[PATH_OCTETS], *key;
 	int r = path_of(p, v, path);
+	struct cred *cred;
 
 	if (r < 0)
 		return r;
@@ -333,17 +315,19 @@ static int cred_get(struct parse *p, const struct sec *local, const struct val *
 		*ret_cred = cred_ref(one->cred);
 		goto out;
 	}
-	r = cred_read(p, v, ret_cred);
+	r = cred_read(p, v, &cred);
 	if (r < 0)
 		goto out;
 	if (sec_count(local, "ocsp"))
-		cred_want_ocsp(*ret_cred);
+		cred_want_ocsp(cred);
 	for (size_t i = 0; i < sec_count(local, "ocsp") && r == 0; i++)
-		r = blobs_each(p, sec_nth(local, "ocsp", i), add_response, *ret_cred);
-	if (r == 0)
-		kept_add(kept, key, *ret_cred, NULL);
-	else
-		cred_unref(*ret_cred);
+		r = blobs_each(p, sec_nth(local, "ocsp", i), add_response, cred);
+	if (r < 0) {
+		cred_unref(cred);
+		goto out;
+	}
+	kept_add(kept, key, cred, NULL);
+	*ret_cred = cred;
 out:
 	free(key);
 	return r;
@@ -417,29 +401,34 @@ static int build_ours(struct parse *p, const struct sec *conn, struct kept *kept
 	return r;
 }
 
+/* What connections are built with, in the order in which conf.c filled them. */
+struct builder {
+	struct kept kept;
+	size_t n;
+};
+
+static int build_conn(struct parse *p, const struct sec *s, void *ctx)
+{
+	struct builder *b = ctx;
+	struct ike_conn_cfg *c = &p->conf->ike.conns[b->n++];
+	int r = 0;
+
+	if (c->local_auth == AUTH_BY_PUBKEY)
+		r = build_ours(p, s, &b->kept, c);
+	if (r == 0 && c->remote_auth == AUTH_BY_PUBKEY)
+		r = conf_build_theirs(p, s, &b->kept, c);
+	return r;
+}
+
 int conf_build_creds(struct parse *p)
 {
-	int r = keys_each(p, "private", private_check, NULL);
-	struct kept kept = { .n = 0 };
-	size_t n = 0;
+	struct builder b = { .n = 0 };
+	int r = secs_each(p, "private", private_check, NULL);
 
 	if (r == 0)
-		r = keys_each(p, "token", token_check, NULL);
-
-	/* in the order in which conf.c filled them */
-	for (size_t f = 0; f < p->n_read && r == 0; f++) {
-		struct sec root = sec_root(&p->files[f]);
-
-		for (size_t i = 0; i < sec_count(&root, "connection") && r == 0; i++) {
-			struct sec s = sec_sub(&root, "connection", i);
-			struct ike_conn_cfg *c = &p->conf->ike.conns[n++];
-
-			if (c->local_auth == AUTH_BY_PUBKEY)
-				r = build_ours(p, &s, &kept, c);
-			if (r == 0 && c->remote_auth == AUTH_BY_PUBKEY)
-				r = conf_build_theirs(p, &s, &kept, c);
-		}
-	}
-	kept_clear(&kept);
+		r = secs_each(p, "token", token_check, NULL);
+	if (r == 0)
+		r = secs_each(p, "connection", build_conn, &b);
+	kept_clear(&b.kept);
 	return r;
 }

@@ -22,6 +22,12 @@ void blob_clear(struct blob *b)
 	b->p = NULL;
 }
 
+static int fail_long(struct parse *p, const struct val *v, size_t len)
+{
+	return val_fail(p, v, "found a file name of %zu octets, expected fewer than %d", len,
+			PATH_OCTETS);
+}
+
 int path_of(struct parse *p, const struct val *v, char out[PATH_OCTETS])
 {
 	const char *slash = strrchr(v->file->name, '/');
@@ -29,8 +35,7 @@ int path_of(struct parse *p, const struct val *v, char out[PATH_OCTETS])
 
 	if (snprintf(out, PATH_OCTETS, "%.*s%s", dir, v->file->name, v->text) < PATH_OCTETS)
 		return 0;
-	return val_fail(p, v, "found a file name of %zu octets, expected fewer than %d",
-			strlen(v->text) + (size_t)dir, PATH_OCTETS);
+	return fail_long(p, v, strlen(v->text) + (size_t)dir);
 }
 
 static int fail_read(struct parse *p, const struct val *v, const char *why)
@@ -97,9 +102,10 @@ int blobs_each(struct parse *p, const struct val *v, blob_fn *fn, void *ctx)
 		       : r == GLOB_NOSPACE ? -ENOMEM
 					   : fail_read(p, v, "its directory is not");
 	for (size_t i = 0; i < g.gl_pathc && r == 0; i++) {
-		if (strlen(g.gl_pathv[i]) >= PATH_OCTETS)
-			continue;
-		strcpy(b.path, g.gl_pathv[i]);
+		if (snprintf(b.path, PATH_OCTETS, "%s", g.gl_pathv[i]) >= PATH_OCTETS) {
+			r = fail_long(p, v, strlen(g.gl_pathv[i]));
+			break;
+		}
 		b.name = is_pattern ? b.path : v->text;
 		r = read_path(p, v, false, &b);
 		if (r == 0)

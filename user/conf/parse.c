@@ -679,3 +679,19 @@ struct sec sec_root(const struct conf_file *f)
 		.cfg = f->root, .file = f, .line = 1, .end = f->root->line, .kind = "file"
 	};
 }
+
+int secs_each(struct parse *p, const char *kind, sec_fn *fn, void *ctx)
+{
+	int r = 0;
+
+	for (size_t f = 0; f < p->n_read; f++) {
+		struct sec root = sec_root(&p->files[f]);
+
+		for (size_t i = 0; i < sec_count(&root, kind) && r == 0; i++) {
+			struct sec s = sec_sub(&root, kind, i);
+
+			r = fn(p, &s, ctx);
+		}
+	}
+	return r;
+}

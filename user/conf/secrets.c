@@ -52,12 +52,13 @@ static int score(struct parse *p, const struct sec *s, const struct ike_conn_cfg
 	return n == 0 ? 0 : us || peer ? 2 * peer + us : -1;
 }
 
-static int check_secret(struct parse *p, const struct sec *s)
+static int check_secret(struct parse *p, const struct sec *s, void *ctx)
 {
 	struct secret scratch = { .len = 0 };
 	struct ike_id id;
 	int r = check_file(p, s);
 
+	(void)ctx;
 	if (r == 0 && !sec_get(s, "secret"))
 		r = conf_fail(p, s->file, s->line,
 			      "found secret \"%s\" without secret, expected it", s->name);
@@ -69,67 +70,61 @@ static int check_secret(struct parse *p, const struct sec *s)
 	return r;
 }
 
+/* The best of those seen, and one as good as that. */
+struct choice {
+	const struct ike_conn_cfg *conn;
+	struct sec best, rival;
+	int score;
+};
+
+static int consider(struct parse *p, const struct sec *s, void *ctx)
+{
+	struct choice *c = ctx;
+	int n = score(p, s, c->conn);
+
+	if (n < c->score || n < 0)
+		return 0;
+	c->rival = n == c->score ? c->best : (struct sec){ 0 };
+	c->best = *s;
+	c->score = n;
+	return 0;
+}
+
 static int match(struct parse *p, const struct sec *conn, struct ike_conn_cfg *c)
 {
-	struct sec best = { 0 }, rival = { 0 };
-	int best_score = -1;
+	struct choice choice = { .conn = c, .score = -1 };
+	const struct sec *best = &choice.best, *rival = &choice.rival;
 	char us[IKE_ID_MAX + 8], peer[IKE_ID_MAX + 8];
 
-	for (size_t f = 0; f < p->n_read; f++) {
-		struct sec root = sec_root(&p->files[f]);
-
-		for (size_t i = 0; i < sec_count(&root, "secret"); i++) {
-			struct sec s = sec_sub(&root, "secret", i);
-			int n = score(p, &s, c);
-
-			if (n < best_score || n < 0)
-				continue;
-			rival = n == best_score ? best : (struct sec){ 0 };
-			best = s;
-			best_score = n;
-		}
-	}
+	secs_each(p, "secret", consider, &choice);
 	conf_id_text(&c->local_id, us, sizeof(us));
 	conf_id_text(&c->remote_id, peer, sizeof(peer));
-	if (!best.cfg)
+	if (!best->cfg)
 		return conf_fail(p, conn->file, conn->line,
 				 "found no secret for connection \"%s\", expected a section secret "
 				 "with id = {\"%.60s\"} or {\"%.60s\"}",
 				 c->name, peer, us);
-	if (rival.cfg)
+	if (rival->cfg)
 		return conf_fail(
-			p, best.file, best.line,
+			p, best->file, best->line,
 			"found secret \"%s\" as good as \"%s\" for connection \"%s\" (%.60s, "
 			"%.60s), expected one",
-			best.name, rival.name, c->name, us, peer);
-	return val_secret(p, sec_get(&best, "secret"), &c->psk);
+			best->name, rival->name, c->name, us, peer);
+	return val_secret(p, sec_get(best, "secret"), &c->psk);
+}
+
+/* In the order in which conf.c filled them. */
+static int build_conn(struct parse *p, const struct sec *s, void *ctx)
+{
+	struct ike_conn_cfg *c = &p->conf->ike.conns[(*(size_t *)ctx)++];
+
+	return c->local_auth == AUTH_BY_PSK || c->remote_auth == AUTH_BY_PSK ? match(p, s, c) : 0;
 }
 
 int conf_build_secrets(struct parse *p)
 {
 	size_t n = 0;
-	int r = 0;
+	int r = secs_each(p, "secret", check_secret, NULL);
 
-	for (size_t f = 0; f < p->n_read; f++) {
-		struct sec root = sec_root(&p->files[f]);
-
-		for (size_t i = 0; i < sec_count(&root, "secret") && r == 0; i++) {
-			struct sec s = sec_sub(&root, "secret", i);
-
-			r = check_secret(p, &s);
-		}
-	}
-	/* in the order in which conf.c filled them */
-	for (size_t f = 0; f < p->n_read && r == 0; f++) {
-		struct sec root = sec_root(&p->files[f]);
-
-		for (size_t i = 0; i < sec_count(&root, "connection") && r == 0; i++) {
-			struct sec s = sec_sub(&root, "connection", i);
-			struct ike_conn_cfg *c = &p->conf->ike.conns[n++];
-
-			if (c->local_auth == AUTH_BY_PSK || c->remote_auth == AUTH_BY_PSK)
-				r = match(p, &s, c);
-		}
-	}
-	return r;
+	return r < 0 ? r : secs_each(p, "connection", build_conn, &n);
 }

@@ -141,11 +141,12 @@ int val_word(struct parse *p, const struct val *v, const char *const *words, uns
 			*ret = (unsigned)n;
 			return 0;
 		}
-		used += (size_t)snprintf(list + used, sizeof(list) - used, "%s%s",
-					 n == 0		? ""
-					 : words[n + 1] ? ", "
-							: " or ",
-					 words[n]);
+		if (used < sizeof(list)) /* the rest is left out */
+			used += (size_t)snprintf(list + used, sizeof(list) - used, "%s%s",
+						 n == 0		? ""
+						 : words[n + 1] ? ", "
+								: " or ",
+						 words[n]);
 	}
 	near = conf_nearest(v->text, words, n);
 	return val_fail(p, v, "found \"%.60s\", expected %s%s%s%s", v->text, list,

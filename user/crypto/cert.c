@@ -51,36 +51,51 @@ void cert_free(struct cert *c)
 	free(c);
 }
 
-int certs_each(const uint8_t *file, size_t len, cert_fn *fn, void *ctx)
+int pem_each(const uint8_t *file, size_t len, const char *name, der_fn *fn, void *ctx)
 {
 	BIO *b = len <= INT32_MAX ? BIO_new_mem_buf(file, (int)len) : NULL;
-	const uint8_t *p = file;
-	int ret = 0, n = 0;
-	X509 *x;
+	int ret = b ? 0 : -ENOMEM, n = 0;
+	uint8_t *der;
+	long der_len;
 
-	if (!b) {
-		ERR_clear_error();
-		return -ENOMEM;
-	}
-	while (!ret && (x = PEM_read_bio_X509(b, NULL, pass_callback, NULL))) {
-		ret = fn(ctx, x);
+	while (!ret &&
+	       PEM_bytes_read_bio(&der, &der_len, NULL, name, b, pass_callback, NULL) == 1) {
+		ret = fn(ctx, der, (size_t)der_len);
+		OPENSSL_free(der);
 		n++;
 	}
-	/* the end of a PEM file is a line that never came; anything else is a broken certificate */
+	/* the end of a PEM file is a line that never came; anything else is a broken object */
 	if (!ret && ERR_GET_REASON(ERR_peek_last_error()) != PEM_R_NO_START_LINE)
 		ret = -EBADMSG;
-	if (!ret && !n) {
-		x = d2i_X509(NULL, &p, (long)len);
-		if (x && p == file + len) {
-			ret = fn(ctx, x);
-		} else {
-			X509_free(x);
-			ret = -EBADMSG;
-		}
-	}
+	if (!ret && !n)
+		ret = fn(ctx, file, len);
 	BIO_free(b);
 	ERR_clear_error();
 	return ret;
+}
+
+struct each {
+	cert_fn *fn;
+	void *ctx;
+};
+
+static int cert_each(void *ctx, const uint8_t *der, size_t len)
+{
+	const struct each *e = ctx;
+	const uint8_t *p = der;
+	X509 *x = d2i_X509(NULL, &p, (long)len);
+
+	if (x && p == der + len)
+		return e->fn(e->ctx, x);
+	X509_free(x);
+	return -EBADMSG;
+}
+
+int certs_each(const uint8_t *file, size_t len, cert_fn *fn, void *ctx)
+{
+	struct each e = { fn, ctx };
+
+	return pem_each(file, len, PEM_STRING_X509, cert_each, &e);
 }
 
 const struct pkey *cert_key(const struct cert *c)
@@ -104,7 +119,7 @@ int cert_key_id(const struct cert *c, uint8_t ret_id[CERT_KEY_ID_OCTETS])
 	return ret;
 }
 
-static int64_t seconds(const ASN1_TIME *t)
+int64_t asn1_seconds(const ASN1_TIME *t)
 {
 	struct tm tm;
 
@@ -122,8 +137,8 @@ void cert_describe(const struct cert *c, struct cert_info *o)
 	name_format(X509_get_issuer_name(c->x), o->issuer, sizeof(o->issuer));
 	for (int i = 0; i < n && (size_t)(2 * i + 3) < sizeof(o->serial); i++)
 		snprintf(o->serial + 2 * i, 3, "%02x", p[i]);
-	o->not_before = seconds(X509_get0_notBefore(c->x));
-	o->not_after = seconds(X509_get0_notAfter(c->x));
+	o->not_before = asn1_seconds(X509_get0_notBefore(c->x));
+	o->not_after = asn1_seconds(X509_get0_notAfter(c->x));
 	o->key_known = c->key;
 	if (c->key)
 		o->key = c->key->info;

@@ -3,7 +3,6 @@
  * (RFC 4806), so nobody's nonce is in them: how old they may be is what counts. */
 #include <errno.h>
 #include <string.h>
-#include <time.h>
 
 #include <openssl/err.h>
 #include <openssl/ocsp.h>
@@ -32,20 +31,13 @@ OCSP_BASICRESP *ocsp_parse(const uint8_t *der, size_t len)
 
 /* ---- one certificate in it ---- */
 
-static int64_t seconds(const ASN1_GENERALIZEDTIME *t)
-{
-	struct tm tm;
-
-	return ASN1_TIME_to_tm(t, &tm) == 1 ? (int64_t)timegm(&tm) : 0;
-}
-
 struct ocsp_said ocsp_read(OCSP_SINGLERESP *s)
 {
 	ASN1_GENERALIZEDTIME *from, *to;
 	struct ocsp_said said = { .status = OCSP_single_get0_status(s, NULL, NULL, &from, &to) };
 
-	said.from = from ? seconds(from) : 0;
-	said.until = to ? seconds(to) : said.from + OPEN_SEC;
+	said.from = from ? asn1_seconds(from) : 0;
+	said.until = to ? asn1_seconds(to) : said.from + OPEN_SEC;
 	return said;
 }
 

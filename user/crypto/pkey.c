@@ -151,11 +151,6 @@ struct key_info pkey_info(const struct pkey *k)
 	return k->info;
 }
 
-bool pkey_is_private(const struct pkey *k)
-{
-	return k->private;
-}
-
 const char *key_info_format(const struct key_info *i, char buf[32])
 {
 	switch (i->type) {

@@ -2,8 +2,8 @@
 /* Private keys that stay in a PKCS#11 token, by OpenSSL's engine "pkcs11" (libp11's). What the
  * engine gives is an EVP_PKEY like any other, which signs in the token.
  *
- * There can be one instance of the engine in a process, and it knows one module: the first that
- * worked, until the process ends. p11-kit's proxy module stands for several. */
+ * OpenSSL binds an engine's library once in a process, and this engine knows one module: the first
+ * that worked, until the process ends. p11-kit's proxy module stands for several. */
 #define OPENSSL_SUPPRESS_DEPRECATED /* engines are, and there is no provider in OpenSSL 3.0 */
 #include <errno.h>
 #include <stdio.h>

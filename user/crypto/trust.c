@@ -119,41 +119,23 @@ int trust_add_pins(struct trust *t, const uint8_t *file, size_t len)
 	return certs_each(file, len, pin_add, t);
 }
 
-/* Takes crl. */
-static int crl_add(struct trust *t, X509_CRL *crl)
+static int crl_add(void *ctx, const uint8_t *der, size_t len)
 {
-	if (X509_STORE_add_crl(t->store, crl) == 1 && sk_X509_CRL_push(t->crls, crl) > 0)
+	struct trust *t = ctx;
+	const uint8_t *p = der;
+	X509_CRL *crl = d2i_X509_CRL(NULL, &p, (long)len);
+	int ret = crl && p == der + len ? -ENOMEM : -EBADMSG;
+
+	if (ret == -ENOMEM && X509_STORE_add_crl(t->store, crl) == 1 &&
+	    sk_X509_CRL_push(t->crls, crl) > 0)
 		return 0;
 	X509_CRL_free(crl);
-	return -ENOMEM;
+	return ret;
 }
 
 int trust_add_crls(struct trust *t, const uint8_t *file, size_t len)
 {
-	BIO *b = len <= INT32_MAX ? BIO_new_mem_buf(file, (int)len) : NULL;
-	const uint8_t *p = file;
-	X509_CRL *crl;
-	int ret = b ? 0 : -ENOMEM;
-	bool any = false;
-
-	while (!ret && (crl = PEM_read_bio_X509_CRL(b, NULL, pass_callback, NULL))) {
-		ret = crl_add(t, crl);
-		any = true;
-	}
-	if (!ret && ERR_GET_REASON(ERR_peek_last_error()) != PEM_R_NO_START_LINE)
-		ret = -EBADMSG;
-	if (!ret && !any) {
-		crl = d2i_X509_CRL(NULL, &p, (long)len);
-		if (crl && p == file + len) {
-			ret = crl_add(t, crl);
-		} else {
-			X509_CRL_free(crl);
-			ret = -EBADMSG;
-		}
-	}
-	BIO_free(b);
-	ERR_clear_error();
-	return ret;
+	return pem_each(file, len, PEM_STRING_X509_CRL, crl_add, t);
 }
 
 int trust_add_ocsp(struct trust *t, const uint8_t *file, size_t len)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Between pkey.c, auth.c, cert.c, dn.c, cred.c, trust.c, ocsp.c and peer_lib.c: what is behind
- * the opaque types. */
+/* Between pkey.c, token.c, auth.c, cert.c, dn.c, cred.c, trust.c, ocsp.c and peer_lib.c: what is
+ * behind the opaque types. */
 #ifndef BRAID_CRYPTO_X509_IMPL_H
 #define BRAID_CRYPTO_X509_IMPL_H
 
@@ -28,6 +28,10 @@ struct cert {
 int pkey_wrap(EVP_PKEY *k, bool private, struct pkey **ret_key);
 /* Takes x, also on failure. */
 int cert_wrap(X509 *x, struct cert **ret_cert);
+/* fn for each object of that name in a PEM file, or for the whole file if there is none; its error
+ * ends it. 0, -EBADMSG (PEM that is broken), -ENOMEM, or fn's. */
+typedef int der_fn(void *ctx, const uint8_t *der, size_t len);
+int pem_each(const uint8_t *file, size_t len, const char *name, der_fn *fn, void *ctx);
 /* fn for each certificate in PEM or DER, which it takes; its error ends it. 0, -EBADMSG, or fn's.
  */
 typedef int cert_fn(void *ctx, X509 *x);
@@ -35,6 +39,7 @@ int certs_each(const uint8_t *file, size_t len, cert_fn *fn, void *ctx);
 bool cert_self_signed(const struct cert *c);
 /* SHA-1 of its SubjectPublicKeyInfo. */
 int cert_key_id(const struct cert *c, uint8_t ret_id[CERT_KEY_ID_OCTETS]);
+int64_t asn1_seconds(const ASN1_TIME *t); /* since 1970; 0: it is no time */
 const char *name_format(const X509_NAME *n, char *buf, size_t cap);
 /* Password callback of PEM readers; u is a struct secret or NULL. */
 int pass_callback(char *buf, int size, int rwflag, void *u);
