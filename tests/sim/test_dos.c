@@ -191,7 +191,7 @@ Test(dos, set_up_and_tear_down_leave_memory_where_it_was)
 	size_t before = 0;
 
 	for (unsigned i = 0; i < 300; i++) {
-		cr_assert(duo_establish(d) || i, "%s%s", d->e[0].failure, d->e[1].failure);
+		cr_assert(duo_establish(d), "%s%s", d->e[0].failure, d->e[1].failure);
 		cr_assert_eq(ike_down(d->e[DUO_I].ike, "duo", NULL, 1, d->now), 0);
 		duo_wait(d, 0);
 		cr_assert(duo_settle(d));

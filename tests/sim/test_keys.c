@@ -262,16 +262,20 @@ static void init(struct relation *r, struct duo_msg *first, struct duo_msg *seco
 	ke_free(ke);
 }
 
-/* KEYMAT = prf+(SK_d, Ni | Nr), first what the exchange's initiator sends with. */
-static void check_child(const struct relation *r, const uint8_t *i, const uint8_t *resp,
-			bool by_peer)
+/* KEYMAT = prf+(SK_d, [g^ir |] Ni | Nr), first what the exchange's initiator sends with. */
+static void check_child(const struct relation *r, const struct secret *gir, const uint8_t *i,
+			const uint8_t *resp, bool by_peer)
 {
 	const struct child_sa_out *c = &d->e[DUO_R].child;
-	uint8_t seed[2 * NONCE], km[2 * 36];
+	uint8_t seed[KEY_MAX + 2 * NONCE], km[2 * 36];
+	struct wr all = wr_init(seed, sizeof(seed));
 
-	memcpy(seed, i, NONCE);
-	memcpy(seed + NONCE, resp, NONCE);
-	expand(r->prf, r->d, seed, sizeof(seed), km, sizeof(km));
+	if (gir)
+		wr_bytes(&all, gir->b, gir->len);
+	wr_bytes(&all, i, NONCE);
+	wr_bytes(&all, resp, NONCE);
+	cr_assert_eq(all.err, 0);
+	expand(r->prf, r->d, seed, all.len, km, sizeof(km));
 	cr_assert_eq(c->key_in.len, 36);
 	cr_assert_arr_eq(by_peer ? c->key_out.b : c->key_in.b, km, 36);
 	cr_assert_arr_eq(by_peer ? c->key_in.b : c->key_out.b, km + 36, 36);
@@ -313,7 +317,7 @@ static void set_up(struct relation *r)
 	cr_assert_eq(answer->auth.len, mac.len);
 	cr_assert_arr_eq(answer->auth.p, mac.b, mac.len);
 	cr_assert_eq(d->e[DUO_R].child_adds, 1);
-	check_child(r, ni, nr, false); /* [KEY-5] [KEY-6] */
+	check_child(r, NULL, ni, nr, false); /* [KEY-5] [KEY-6] */
 }
 
 /* [KEY-7]: side 1 begins the exchange, and its keys are the first. */
@@ -340,7 +344,7 @@ static void rekeyed_by_peer(const struct relation *r)
 	msg_put_ts(&w, PLD_TSR, &request->tsr);
 	say(r, CREATE_CHILD_SA, true, id);
 	cr_assert_eq(d->e[DUO_R].child_adds, before + 1);
-	check_child(r, i, resp, true);
+	check_child(r, NULL, i, resp, true);
 	/* --> INFORMATIONAL { D }  <-- { } */
 	cr_assert(duo_take(d, &got));
 	request = opened(r, &got);
@@ -348,6 +352,33 @@ static void rekeyed_by_peer(const struct relation *r)
 	w = msg_begin_inner(inner, sizeof(inner));
 	say(r, INFORMATIONAL, true, request->hdr.msg_id);
 	d->n = 0;
+}
+
+/* [KEY-5]: with a key exchange of its own. */
+static void child_with_pfs(struct relation *r)
+{
+	static const uint8_t i[NONCE] = "a nonce for a Child SA, with KE.";
+	struct sa_payload sa = esp_offer(0xabcd0003);
+	unsigned before = d->e[DUO_R].child_adds;
+	struct ke *ke = ke_new(KE_X25519);
+	struct ike_msg *answer;
+	const uint8_t *pub;
+	struct secret gir;
+	size_t len;
+
+	sa.p[0].transforms[sa.p[0].n_transforms++] =
+		(struct transform){ .type = TRANSFORM_KE, .id = KE_X25519 };
+	pub = ke_public(ke, &len);
+	w = msg_begin_inner(inner, sizeof(inner));
+	msg_put_sa(&w, &sa);
+	msg_put_nonce(&w, i, NONCE);
+	msg_put_ke(&w, KE_X25519, pub, len);
+	put_ts();
+	answer = ask(r, CREATE_CHILD_SA);
+	cr_assert_eq(d->e[DUO_R].child_adds, before + 1);
+	gir = shared(ke, answer);
+	check_child(r, &gir, i, answer->nonce.p, false);
+	ke_free(ke);
 }
 
 /* [KEY-1]: SKEYSEED = prf(SK_d (old), g^ir (new) | Ni | Nr), by the old PRF; the rest by the new.
@@ -419,4 +450,21 @@ Test(keys, with_an_aead)
 Test(keys, with_cbc)
 {
 	session(false);
+}
+
+Test(keys, with_pfs)
+{
+	struct relation r = {
+		.spi_i = 0x1234567887654321, .prf = PRF_HMAC_SHA2_256, .aead = true, .next = 1
+	};
+	struct ike_proposal *p;
+
+	d = new_duo();
+	p = &d->side[DUO_R].child.proposals[0];
+	p->n_ke = 1;
+	p->ke[0] = KE_X25519;
+	cr_assert_eq(duo_start(d), 0);
+	set_up(&r);
+	child_with_pfs(&r);
+	duo_free(d);
 }

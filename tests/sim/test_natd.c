@@ -1,11 +1,56 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* NAT keepalives and what a changed mapping does: user/ike/natd.c. (Detection, the float to port
- * 4500 and the update by a request are in test_setup.c.) */
+/* The hashes of NAT detection, keepalives and what a changed mapping does: user/ike/natd.c. (What is
+ * detected, the float to port 4500 and the update by a request are in test_setup.c.) */
 #include <criterion/criterion.h>
 #include <string.h>
 
+#include "crypto/prf.h"
 #include "duo_assert.h"
 #include "sim_assert.h"
+
+/* ---- detection ---- */
+
+/* SHA-1(SPIi | SPIr | address | port), computed here once more: two sides that leave something out
+ * agree with each other, and see a NAT towards any other peer. [NAT-1] */
+static void natd_expect(const struct ike_msg *in, uint16_t type, const struct udp_addr *a)
+{
+	const struct notify *n = msg_notify(in, type);
+	uint8_t text[8 + 8 + 16 + 2], want[SHA1_OCTETS];
+	struct wr w = wr_init(text, sizeof(text));
+	struct chunk all = { text, 0 };
+
+	wr_u64(&w, in->hdr.spi_i);
+	wr_u64(&w, in->hdr.spi_r);
+	wr_bytes(&w, a->ip.b, a->ip.family == 4 ? 4 : 16);
+	wr_u16(&w, a->port);
+	all.len = w.len;
+	cr_assert_eq(sha1_digest(&all, 1, want), 0);
+	cr_assert_not_null(n);
+	cr_assert_eq(n->data.len, SHA1_OCTETS);
+	cr_assert_arr_eq(n->data.p, want, SHA1_OCTETS);
+}
+
+Test(detection, hashes)
+{
+	struct duo *d = new_duo();
+	struct ike_msg in;
+	struct duo_msg m;
+	uint8_t critical;
+
+	cr_assert_eq(duo_start(d), 0);
+	cr_assert_eq(duo_up(d), 0);
+	for (int i = 0; i < 2; i++) {
+		cr_assert(duo_take(d, &m));
+		cr_assert_eq(msg_decode(m.buf, m.len, &in, &critical), MSG_OK);
+		cr_assert_eq(in.hdr.spi_r != 0, i);
+		natd_expect(&in, N_NAT_DETECTION_SOURCE_IP, &m.path.remote);
+		natd_expect(&in, N_NAT_DETECTION_DESTINATION_IP, &m.path.local);
+		cr_assert_eq(duo_deliver(d, &m), 1);
+	}
+	duo_free(d);
+}
+
+/* ---- keepalives ---- */
 
 static struct sim *behind_nat(bool nat, usec_t keep_alive)
 {
