@@ -124,6 +124,15 @@ def readme():
     for name in re.findall(r"`((?:user|bpf|tests|include)/[\w./*]+)`", text):
         if not glob.glob(name.replace("_x.c", "_*.c").replace("/x.c", "/*.c")):
             wrong.append(f"README.md: there is no {name}")
+    known = {os.path.basename(n) for top in ("user", "tests") for n in glob.glob(f"{top}/**", recursive=True)}
+    for name in re.findall(r"`(\w+\.(?:c|h|txt))`", text):
+        if name not in known:
+            wrong.append(f"README.md: there is no {name}")
+    maps = read("bpf/lib/maps.h")
+    for row in re.findall(r"^\| (`\w+`.*?) \|", text.split("| maps (")[1].split("\n\n")[0], re.M):
+        for name in re.findall(r"`(\w+)`", row):
+            if not re.search(rf"\b{name} SEC|\}} {name}\b", maps):
+                wrong.append(f"README.md: there is no map {name}")
     targets = set(re.findall(r"^\.PHONY: (.*)$", read("Makefile"), re.M))
     targets = {t for line in targets for t in line.split()}
     for name in re.findall(r"(?:^    |`|; )(?:sudo )?make ([a-z][a-z-]*)", text, re.M):

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The hashes of NAT detection, keepalives and what a changed mapping does: user/ike/natd.c. (What is
- * detected, the float to port 4500 and the update by a request are in test_setup.c.) */
+/* The hashes of NAT detection, keepalives and what a changed mapping does: user/ike/natd.c. (What
+ * is detected, the float to port 4500 and the update by a request are in test_setup.c.) */
 #include <criterion/criterion.h>
 #include <string.h>
 
