@@ -69,9 +69,11 @@ struct pmtu {
 
 /* limit: octets; family of the path. */
 void pmtu_init(struct pmtu *p, uint16_t limit, uint8_t family, usec_t now);
+/* It was so much before, as somebody knows who is gone: to be used, and to be confirmed first. */
+void pmtu_assume(struct pmtu *p, uint16_t mtu, usec_t now);
 /* The link allows more or less now. True: p->mtu changed. */
 bool pmtu_limit(struct pmtu *p, uint16_t limit, usec_t now);
-/* It may have changed (the path was down): do not wait for the timers. */
+/* It may have changed (the path was down): do not wait for the timers, nor for packets. */
 void pmtu_recheck(struct pmtu *p, usec_t now);
 
 /* Judge what is late. True: p->mtu changed. */

@@ -272,6 +272,8 @@ struct engine_dgram {
 	struct udp_addr local, remote;
 	uint32_t ifindex;
 	uint32_t len;
+	uint32_t whole; /* IKE_SEND: with DF, and not at all if it is larger than the link allows */
+	uint32_t pad;
 	uint8_t data[]; /* len octets, without non-ESP marker */
 };
 

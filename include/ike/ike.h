@@ -370,7 +370,7 @@ void ike_child_install_failed(struct ike *ike, uint32_t child_id, usec_t now);
 /* Does an IP packet of so many octets get to the peer, where IKE's go? IKE_OUT_SIZE tells, once, if
  * the IKE SA lives; meanwhile another request may have to wait, for less than retransmit_timeout.
  * octets: at most IKE_SIZE_MAX, and on the grid of sizes that there are: n * unit + offset. 0;
- * -ENOENT: no IKE SA of that family is up; -EOPNOTSUPP: the peer knows no fragmentation, or IKE is
+ * -ENOENT: no IKE SA of that family is up; -EOPNOTSUPP: fragmentation is not agreed on, or IKE is
  * not on port 4500; -EBUSY: other requests are under way; -EINVAL, -ENOMEM. */
 int ike_size_ask(struct ike *ike, uint64_t family, uint16_t octets, usec_t now);
 /* 0 or one of the first two. */

@@ -133,6 +133,22 @@ topo_multihomed() {
 cut_path() { in_ns "$1" sysctl -qw net.ipv4.ip_forward=0 net.ipv6.conf.all.forwarding=0; }
 mend_path() { router "$1"; }
 
+# The links of r1 carry no more than that...
+narrow() { # MTU
+	ip -n "$(ns r1)" link set user mtu "$1"
+	ip -n "$(ns r1)" link set gw mtu "$1"
+}
+# ... and nobody hears of it.
+no_icmp_errors() {
+	in_ns "$1" nft -f - <<-NFT
+		table inet quiet {
+			chain out { type filter hook output priority 0;
+				icmp type { destination-unreachable, time-exceeded } drop
+				icmpv6 type { packet-too-big, destination-unreachable } drop; }
+		}
+	NFT
+}
+
 # braidd_start HOST CONFIG [OPTION...]: the agent, ready
 braidd_start() {
 	local h=$1 conf=$2

@@ -16,10 +16,6 @@ found() { # HOST PATH MTU, under traffic
 }
 gw_mtu_is() { [ "$(braid gw --json paths | jq -r '.paths[] | select(.uplink == "a").mtu')" = "$1" ]; }
 counter() { braid "$1" --json stats | jq ".engine.$2"; }
-narrow() { # MTU
-	ip -n "$(ns r1)" link set user mtu "$1"
-	ip -n "$(ns r1)" link set gw mtu "$1"
-}
 forget() { # what the hosts have learned of the tunnel
 	in_ns user ip route flush cache
 	in_ns lan ip route flush cache
@@ -42,14 +38,7 @@ datagram() { # octets: an echo of that many comes back, in fragments
 }
 
 topo_multihomed
-# no ICMP error leaves it, and nobody has told it to the kernels
-in_ns r1 nft -f - <<-NFT
-	table inet quiet {
-		chain out { type filter hook output priority 0;
-			icmp type { destination-unreachable, time-exceeded } drop
-			icmpv6 type { packet-too-big, destination-unreachable } drop; }
-	}
-NFT
+no_icmp_errors r1
 agent_confs 100ms
 sed -i 's/paths { probe_interval = 100ms }/paths { probe_interval = 100ms  mtu_raise = 2s }/' "$T"/*/braid.conf
 head -c 2000000 /dev/urandom >"$T/file"

@@ -167,8 +167,31 @@ Test(pmtu, growth_is_found_when_the_timer_says_so)
 	/* or at once, by whoever knows that something has changed */
 	n.carries = 1500;
 	pmtu_recheck(&p, n.now);
-	settle(&p, &v, &n);
+	settle(&p, &v, &n); /* is it still right? */
+	settle(&p, &v, &n); /* is there more? */
 	cr_assert_eq(p.mtu, 1500);
+}
+
+/* What an agent before this one knew is used at once, and not beyond doubt. */
+Test(pmtu, known_before)
+{
+	static const uint16_t carries[] = { 1300, 1400, 1450 };
+
+	for (size_t i = 0; i < sizeof(carries) / sizeof(carries[0]); i++) {
+		struct net n = { .carries = carries[i] };
+		struct pmtu p;
+
+		pmtu_init(&p, 1500, 4, 0);
+		pmtu_assume(&p, 1400, 0);
+		cr_assert_eq(p.mtu, 1400);
+		settle(&p, &gcm, &n);
+		settle(&p, &gcm, &n);
+		cr_assert_eq(p.mtu, on_grid(&gcm, carries[i]));
+		pmtu_init(&p, 1500, 4, 0);
+		pmtu_assume(&p, 9000, 0);
+		pmtu_assume(&p, 68, 0);
+		cr_assert_eq(p.mtu, 1500);
+	}
 }
 
 Test(pmtu, an_idle_path_is_not_confirmed)
@@ -183,10 +206,20 @@ Test(pmtu, an_idle_path_is_not_confirmed)
 	for (int i = 0; i < 100; i++)
 		round_(&p, &v, &n);
 	cr_assert_eq(n.sent, 1);
-	v.idle = false;
-	for (int i = 0; i < 3; i++)
+	/* but once, when it may be another one: no packet is lost to find out */
+	n.carries = 1400;
+	pmtu_recheck(&p, n.now);
+	for (int i = 0; i < 100; i++)
 		round_(&p, &v, &n);
-	cr_assert_gt(n.sent, 1);
+	cr_assert_eq(p.mtu, 1400);
+	n.sent = 0;
+	for (int i = 0; i < 10; i++)
+		round_(&p, &v, &n);
+	cr_assert_eq(n.sent, 0);
+	v.idle = false;
+	for (int i = 0; i < 10; i++)
+		round_(&p, &v, &n);
+	cr_assert_gt(n.sent, 0);
 }
 
 Test(pmtu, silence_of_the_whole_path_says_nothing)

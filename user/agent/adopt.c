@@ -126,6 +126,8 @@ static void adopt_path(struct agent *a, struct harvest *v, struct peer *p, uint3
 	path->state = state;
 	path->disabled = state == STEER_PATH_DISABLED;
 	path->since = agent_now();
+	path->mtu_before = rec.mtu;
+	list_init(&path->mtu_node);
 	strcpy(path->why, "taken over");
 	for (size_t i = 0; i < v->n_paths; i++) {
 		if (v->paths[i].id == id) {

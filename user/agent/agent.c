@@ -50,7 +50,7 @@ static void send_datagram(struct agent *a, const struct ike_output *o)
 	int fd = meta.remote.ip.family == 6 ? a->ike_fd6 : a->ike_fd4;
 
 	if (o->marker) {
-		engine_ike_send(a, &o->path, o->buf, o->len);
+		engine_ike_send(a, &o->path, o->buf, o->len, o->whole);
 		return;
 	}
 	int err = fd < 0 ? -EAFNOSUPPORT : udp_send(fd, &meta, o->buf, o->len);
@@ -155,6 +155,7 @@ void agent_drain(struct agent *a)
 			on_event(a, o);
 			break;
 		case IKE_OUT_SIZE:
+			mtu_on_size(a, o);
 			break;
 		}
 	}
@@ -239,6 +240,13 @@ static void trim(struct agent *a)
 		return;
 	malloc_trim(0);
 	a->trim_at = 0;
+}
+
+static void on_mtu(evutil_socket_t fd, short what, void *ctx)
+{
+	(void)fd;
+	(void)what;
+	mtu_run(ctx);
 }
 
 static void on_retired(evutil_socket_t fd, short what, void *ctx)
@@ -449,8 +457,10 @@ static int events_new(struct agent *a)
 	a->settle_timer = evtimer_new(a->base, on_settle, a);
 	a->prune_timer = evtimer_new(a->base, on_prune, a);
 	a->retired_timer = evtimer_new(a->base, on_retired, a);
+	a->mtu_timer = evtimer_new(a->base, on_mtu, a);
 	if (!rtnl_ev || event_add(rtnl_ev, NULL) || !a->ike_timer || !a->engine_timer ||
-	    !a->settle_timer || !a->prune_timer || !a->retired_timer || conns_open(a))
+	    !a->settle_timer || !a->prune_timer || !a->retired_timer || !a->mtu_timer ||
+	    conns_open(a))
 		return -ENOMEM;
 	for (size_t i = 0; i < 3; i++) {
 		a->signals[i] = evsignal_new(a->base, sigs[i], on_signal, a);
@@ -594,6 +604,8 @@ int agent_run(const struct agent_options *opt, struct conf *conf)
 	a->started = agent_now();
 	list_init(&a->peers);
 	list_init(&a->retired);
+	list_init(&a->mtu_soon);
+	list_init(&a->mtu_rest);
 	list_init(&a->conns);
 	list_init(&a->long_lists);
 	hash_init(&a->families);

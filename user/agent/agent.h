@@ -17,6 +17,7 @@
 #include "conf/conf.h"
 #include "ctl/server.h"
 #include "dp/dp.h"
+#include "esp/pmtu.h"
 #include "esp/proto.h"
 #include "ike/ike.h"
 #include "net/rtnl.h"
@@ -83,6 +84,14 @@ struct path {
 	usec_t since;
 	char why[96];
 	struct engine_path_info info; /* last word of the engine */
+
+	/* mtu.c */
+	struct list mtu_node; /* agent.mtu_soon or .mtu_rest */
+	struct pmtu search;   /* by IKE */
+	bool searched, measured;
+	usec_t mtu_at;
+	uint64_t mtu_octets; /* sent when it was last found busy */
+	uint32_t mtu_said, mtu_before;
 };
 
 struct child {
@@ -155,8 +164,9 @@ struct agent {
 	struct list retired; /* Child SAs whose last packets may be under way, oldest first */
 	struct op ops[AGENT_OPS_MAX];
 	uint32_t next_op;
+	struct list mtu_soon, mtu_rest; /* mtu.c */
 	struct event *ike_timer, *engine_timer, *settle_timer, *prune_timer, *conns_timer,
-		*retired_timer;
+		*retired_timer, *mtu_timer;
 	usec_t esp_asked;  /* when the engine was last asked for the times of its SAs */
 	usec_t conns_wake; /* when conns_timer fires; 0: not armed */
 	struct list conns;
@@ -249,7 +259,9 @@ int engine_sa_get(struct agent *a, uint32_t id,
 		  void (*on_sa)(void *ctx, const struct engine_sa_info *sa), void *ctx);
 /* Packets with this inbound SPI wait in the engine for their SA, or no longer. */
 void engine_expect(struct agent *a, uint32_t spi, bool on);
-void engine_ike_send(struct agent *a, const struct ike_path *p, const uint8_t *buf, size_t len);
+/* whole: as one packet or not at all. */
+void engine_ike_send(struct agent *a, const struct ike_path *p, const uint8_t *buf, size_t len,
+		     bool whole);
 void engine_keep_image(struct agent *a, uint64_t family, const uint8_t *img, size_t len);
 
 /* ---- qcd_secret.c ---- */
@@ -361,15 +373,29 @@ void path_disable(struct agent *a, struct path *p, bool disable);
 /* New next hop or MAC? Write the record again. */
 void path_publish(struct agent *a, struct path *p, int state);
 void path_probe(struct agent *a, struct path *p);
-/* Octets of the IP packets it carries, as far as it is known; 0: not at all. */
-uint32_t path_mtu(const struct path *p);
-/* What the links of its paths carry, for the SAs of a peer: for those that know no probes it is all
- * there is. */
-void peer_room(struct agent *a, struct peer *p);
 /* Its name, from configuration or uplink and ids. */
 void path_rename(struct agent *a, struct path *p);
 void group_sync(struct agent *a, struct peer *p);
 const char *path_state_name(enum steer_path_state s);
+
+/* ---- mtu.c ---- */
+
+/* Octets of the IP packets it carries, as far as it is known; 0: not at all. */
+uint32_t path_mtu(const struct path *p);
+/* Who says so: "interface", "config" (of the uplink), "probes" (of the engine), "ike". */
+const char *path_mtu_from(const struct agent *a, const struct path *p);
+/* What the paths without the engine's probes carry, for the SAs of a peer. */
+void peer_room(struct agent *a, struct peer *p);
+/* It changed, and stays for a while: the record has it for whoever reads it. */
+void path_mtu_told(struct agent *a, struct path *p);
+/* Link, configuration or peer may have changed: what the path may carry, and whether IKE is to find
+ * out what it does. Before it is written down. */
+void mtu_sync(struct agent *a, struct path *p);
+void mtu_forget(struct path *p);
+/* It may lead elsewhere now. */
+void mtu_recheck(struct agent *a, struct path *p);
+void mtu_run(struct agent *a);
+void mtu_on_size(struct agent *a, const struct ike_output *o);
 
 /* ---- uplinks.c ---- */
 

@@ -279,7 +279,8 @@ int engine_sa_get(struct agent *a, uint32_t id,
 	return request_wait(a, &m.h, ENGINE_SA_GET, sizeof(m), -1, &w);
 }
 
-void engine_ike_send(struct agent *a, const struct ike_path *p, const uint8_t *buf, size_t len)
+void engine_ike_send(struct agent *a, const struct ike_path *p, const uint8_t *buf, size_t len,
+		     bool whole)
 {
 	static union {
 		struct engine_dgram d;
@@ -294,6 +295,7 @@ void engine_ike_send(struct agent *a, const struct ike_path *p, const uint8_t *b
 		.remote = p->remote,
 		.ifindex = p->ifindex,
 		.len = (uint32_t)len,
+		.whole = whole,
 	};
 	memcpy(m.d.data, buf, len);
 	engine_send(a->engine_fd, &m.d.h, sizeof(m.d) + len, -1);

@@ -117,49 +117,6 @@ static enum steer_path_state state_wanted(const struct path *p)
 	return p->info.state;
 }
 
-/* ---- how large packets may be ---- */
-
-static uint32_t path_limit(const struct agent *a, const struct path *p)
-{
-	const struct uplink *u = p->uplink >= 0 ? &a->uplinks[p->uplink] : NULL;
-	struct rtnl_link link;
-
-	if (!rtnl_link_by_index(a->rtnl, p->ifindex, &link))
-		return 0;
-	return u && u->cfg.mtu && u->cfg.mtu < link.mtu ? u->cfg.mtu : link.mtu;
-}
-
-uint32_t path_mtu(const struct path *p)
-{
-	return p->probed && p->info.mtu && p->info.mtu < p->limit ? p->info.mtu : p->limit;
-}
-
-void peer_room(struct agent *a, struct peer *p)
-{
-	uint32_t room = UINT32_MAX;
-
-	list_for_each (it, &p->paths) {
-		const struct path *path = list_entry(it, struct path, node);
-		uint32_t header = path->local.ip.family == 6 ? 40 : 20;
-
-		/* of a probed path the engine itself knows best */
-		if (!path->probed && path->in_group && path->state == STEER_PATH_UP &&
-		    path->limit > header && path->limit - header < room)
-			room = path->limit - header;
-	}
-	if (room == UINT32_MAX)
-		room = 0;
-	if (room == p->room)
-		return;
-	p->room = room;
-	list_for_each (it, &p->children) {
-		struct engine_sa_room m = { .id = list_entry(it, struct child, node)->id,
-					    .room = room };
-
-		engine_request(a, &m.h, ENGINE_SA_ROOM, sizeof(m));
-	}
-}
-
 /* ---- the record ---- */
 
 static void next_hop(struct agent *a, struct path *p)
@@ -215,7 +172,7 @@ void path_publish(struct agent *a, struct path *p, int state)
 	int err;
 
 	next_hop(a, p);
-	p->limit = path_limit(a, p);
+	mtu_sync(a, p);
 	record_fill(a, p, &rec);
 	if (p->id && state < 0 && !dp_path_get(a->dp, p->id, &old, &was) &&
 	    !memcmp(&old, &rec, sizeof(rec)))
@@ -292,6 +249,7 @@ static struct path *path_new(struct agent *a, struct peer *p, const struct udp_a
 	path->weight = u && u->cfg.weight ? u->cfg.weight : 1;
 	path->peer_use = true;
 	path->since = agent_now();
+	list_init(&path->mtu_node);
 	list_append(&p->paths, &path->node);
 	return path;
 }
@@ -422,6 +380,7 @@ void path_follow(struct agent *a, struct peer *p, const struct ike_path *to)
 		}
 		path_label(a, path);
 		path_publish(a, path, -1);
+		mtu_recheck(a, path);
 		return;
 	}
 }
@@ -435,6 +394,7 @@ void path_free(struct agent *a, struct path *p)
 	source_leave(a, p);
 	if (p->probed)
 		engine_request(a, &del.h, ENGINE_PATH_DEL, sizeof(del));
+	mtu_forget(p);
 	list_remove(&p->node);
 	hash_remove(&a->paths, &p->by_id);
 	hash_remove(&a->path_names, &p->by_name);
@@ -620,6 +580,8 @@ void paths_sync(struct agent *a, struct peer *p)
 			continue;
 		}
 		path_publish(a, path, -1);
+		if (was_gone && !path->gone)
+			mtu_recheck(a, path);
 		if (path->probed ? path->limit != limit
 				 : p->role_i && p->probes && !list_empty(&p->children))
 			path_probe(a, path);
@@ -681,20 +643,6 @@ static void replace_older(struct agent *a, struct path *fresh)
 	}
 }
 
-/* The record has it for whoever reads it; the engine keeps to it by itself. */
-static void mtu_event(struct agent *a, struct path *p)
-{
-	char text[320];
-
-	path_publish(a, p, -1);
-	snprintf(text, sizeof(text), "path %s carries packets of up to %u octets", p->name,
-		 path_mtu(p));
-	log_info("%s: %s", p->peer->conn, text);
-	control_event(a, CTL_EV_PATH_STATE, p->peer->conn, NULL, p->name,
-		      p->uplink >= 0 ? a->uplinks[p->uplink].cfg.name : NULL,
-		      path_state_name(p->state), p->why, text);
-}
-
 void path_info(struct agent *a, const struct engine_path_info *info)
 {
 	struct path *p = path_find(a, info->id);
@@ -742,7 +690,7 @@ void path_on_engine(struct agent *a, const struct engine_path_info *info)
 		group_sync(a, p->peer);
 	}
 	if (path_mtu(p) != mtu)
-		mtu_event(a, p);
+		path_mtu_told(a, p);
 	ike_follow(a, p->peer);
 }
 

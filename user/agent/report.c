@@ -343,6 +343,7 @@ static json_t *path_json(struct agent *a, const struct path *p)
 	}
 	set_int(o, "weight", p->weight);
 	set_int(o, "mtu", path_mtu(p));
+	set_str(o, "mtu_from", path_mtu_from(a, p));
 	set_int(o, "tx_packets", st.tx_packets);
 	set_int(o, "tx_octets", st.tx_octets);
 	set_int(o, "rx_packets", st.rx_packets);

@@ -247,10 +247,11 @@ static const char *or_dash(const json_t *o, const char *key, char buf[UNIT_STR])
 
 void show_paths(FILE *out, const json_t *data)
 {
-	static const char *const heads[] = { "CONNECTION", "PATH",    "UPLINK", "STATE",
-					     ">RTT",	   ">LOSS",   ">MTU",	">SENT",
-					     ">RECEIVED",  ">WEIGHT", "LOCAL",	"REMOTE",
-					     "INGRESS",	   ">SINCE",  "WHY",	NULL };
+	static const char *const heads[] = { "CONNECTION", "PATH",	"UPLINK",  "STATE",
+					     ">RTT",	   ">LOSS",	">MTU",	   "MTU FROM",
+					     ">SENT",	   ">RECEIVED", ">WEIGHT", "LOCAL",
+					     "REMOTE",	   "INGRESS",	">SINCE",  "WHY",
+					     NULL };
 	const json_t *paths = json_object_get(data, "paths"), *p;
 	struct table *t = table_new(heads);
 	char buf[UNIT_STR];
@@ -273,6 +274,7 @@ void show_paths(FILE *out, const json_t *data)
 			table_cell(t, "%llu", (unsigned long long)num(p, "mtu"));
 		else
 			table_cell(t, "-");
+		table_cell(t, "%s", str(p, "mtu_from"));
 		table_cell(t, "%s", unit_octets(num(p, "tx_octets"), buf));
 		table_cell(t, "%s", unit_octets(num(p, "rx_octets"), buf));
 		table_cell(t, "%llu", (unsigned long long)num(p, "weight"));

@@ -363,6 +363,7 @@ static void ike_send(struct server *s, const struct engine_dgram *d, size_t len)
 	static const uint8_t marker[4], keepalive[1] = { 0xff };
 	struct iovec iov[2] = { { (void *)marker, 4 }, { (void *)d->data, d->len } };
 	struct udp_dest to = { .from = d->local.ip };
+	bool cut = d->len > IKE_UNFRAGMENTED && !d->whole;
 	int fd;
 
 	if (!s->e->configured || len < sizeof(*d) + d->len)
@@ -374,10 +375,10 @@ static void ike_send(struct server *s, const struct engine_dgram *d, size_t len)
 	if (d->len == 0)
 		iov[0] = (struct iovec){ (void *)keepalive, 1 };
 	/* ESP is never fragmented, a long IKE message may have to be. */
-	if (d->len > IKE_UNFRAGMENTED)
+	if (cut)
 		udp_allow_fragments(fd, d->remote.ip.family, true);
 	udp_send_one(fd, &to, d->ifindex, NULL, iov, 2);
-	if (d->len > IKE_UNFRAGMENTED)
+	if (cut)
 		udp_allow_fragments(fd, d->remote.ip.family, false);
 }
 

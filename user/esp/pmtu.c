@@ -68,9 +68,20 @@ bool pmtu_limit(struct pmtu *p, uint16_t limit, usec_t now)
 	return false;
 }
 
+void pmtu_assume(struct pmtu *p, uint16_t mtu, usec_t now)
+{
+	if (mtu < p->floor || mtu >= p->limit)
+		return;
+	use(p, mtu);
+	try(p, PMTU_CONFIRM, mtu);
+	p->next_raise = now;
+}
+
 void pmtu_recheck(struct pmtu *p, usec_t now)
 {
 	p->next_confirm = p->next_raise = now;
+	if (p->phase == PMTU_REST)
+		try(p, PMTU_CONFIRM, p->mtu);
 }
 
 static void rest(struct pmtu *p, const struct pmtu_view *v, usec_t now)

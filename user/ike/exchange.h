@@ -61,8 +61,10 @@ struct task {
 
 	/* TASK_SIZE */
 	uint16_t octets; /* of the IP packet */
-	bool whole;	 /* not cut into fragments yet */
-	uint8_t whole_tries;
+	bool shorter;	 /* packet is the short one */
+	uint8_t *large;	 /* owned; the one before */
+	size_t large_len;
+	uint8_t large_tries;
 
 	/* what we offered; kept until the answer */
 	struct nonce ni;
@@ -191,7 +193,7 @@ enum task_end auth_failed_done(struct ike *ike, struct ike_sa *sa, struct task *
 int size_build(struct ike *ike, struct ike_sa *sa, struct task *t, struct msg_wr *m);
 enum task_end size_done(struct ike *ike, struct ike_sa *sa, struct task *t,
 			const struct ike_msg *in, const struct ike_path *path);
-/* Its time is over: shall it be sent as it is once more? Else it is cut. */
+/* Its time is over: shall it be sent as it is once more? Else a short one follows. */
 bool size_again(const struct ike_sa *sa, const struct task *t);
 /* It is the only one that wants to know whether the peer lives: not reason enough to give up. */
 bool size_patient(const struct ike_sa *sa, const struct task *t);

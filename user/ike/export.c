@@ -144,7 +144,8 @@ static void put_task(struct wr *w, const struct task *t)
 		wr_u32(w, t->deleted[i]);
 	wr_u8(w, t->n_deleted);
 	wr_u16(w, t->octets);
-	wr_u8(w, t->whole);
+	wr_u8(w, t->shorter);
+	put_blob(w, t->large, t->large_len);
 }
 
 static void put_list(struct wr *w, const struct list *l,
@@ -498,7 +499,8 @@ static void get_task(struct rd *r, struct ike *ike, struct ike_sa *sa)
 		t->deleted[i] = rd_u32(r);
 	t->n_deleted = rd_u8(r);
 	t->octets = rd_u16(r);
-	t->whole = rd_u8(r);
+	t->shorter = rd_u8(r);
+	t->large = get_copy(r, &t->large_len);
 	if (t->kind <= TASK_IKE_AUTH || t->kind >= TASK_KINDS)
 		r->err = -EBADMSG;
 	if (r->err || !t->packet) {

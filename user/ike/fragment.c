@@ -2,8 +2,8 @@
 /* IKE fragmentation (RFC 7383): protected messages that are too large for one datagram, both ways.
  *
  * A message is cut once, at a size that every path carries, and what was cut is what is kept and
- * sent again; only what asks for a path's MTU (size.c) is sent whole first. Of the peer's, one
- * message at a time is put together per IKE SA and direction: at most FRAGMENTS_MAX fragments,
+ * sent again; it is never cut anew for a smaller MTU (2.5.1 lets us). Of the peer's, one message at
+ * a time is put together per IKE SA and direction: at most FRAGMENTS_MAX fragments,
  * FRAG_OCTETS_STRANGER octets from a peer that has not authenticated and IKE_MSG_MAX from one that
  * has, FRAG_LIFE after the last new one. Nothing is kept of a fragment whose checksum was not
  * right.
@@ -81,14 +81,12 @@ static size_t message_octets(const struct ike_sa *sa)
 
 /* How many fragments the inner_len octets become, and the octets of each but the last. 0: none, the
  * message goes as a whole. */
-static uint16_t cut(const struct ike_sa *sa, enum frag_how how, size_t inner_len, size_t *ret_part)
+static uint16_t cut(const struct ike_sa *sa, size_t inner_len, size_t *ret_part)
 {
-	bool force = (sa->conn->c.fragmentation == IKE_FRAGMENT_FORCE || how == FRAG_SMALL) &&
-		     inner_len > 1;
+	bool force = sa->conn->c.fragmentation == IKE_FRAGMENT_FORCE && inner_len > 1;
 	size_t max = message_octets(sa), part = skf_room(&sa->sizes, max), total;
 
-	if (!sa->fragments || how == FRAG_WHOLE ||
-	    (!force && sk_sealed_octets(&sa->sizes, inner_len) <= max))
+	if (!sa->fragments || (!force && sk_sealed_octets(&sa->sizes, inner_len) <= max))
 		return 0;
 	if (force && inner_len <= part)
 		part = (inner_len + 1) / 2;
@@ -101,11 +99,11 @@ static uint16_t cut(const struct ike_sa *sa, enum frag_how how, size_t inner_len
 	return (uint16_t)total;
 }
 
-size_t frag_seal(struct ike *ike, struct ike_sa *sa, const struct ike_hdr *hdr, enum frag_how how,
+size_t frag_seal(struct ike *ike, struct ike_sa *sa, const struct ike_hdr *hdr, bool whole,
 		 uint8_t first, const uint8_t *inner, size_t len)
 {
 	size_t part, done = 0;
-	uint16_t total = cut(sa, how, len, &part);
+	uint16_t total = whole ? 0 : cut(sa, len, &part);
 
 	if (!total)
 		return sk_seal(sa->aead_out, &sa->sizes, hdr, first, inner, len, sa->iv_counter++,

@@ -297,8 +297,9 @@ void count_errors_in(struct ike *ike, const struct ike_sa *sa, const struct ike_
 /* buf: an IKE message, or several (fragments) one after the other, a datagram each. */
 void out_send(struct ike *ike, struct ike_sa *sa, const struct ike_path *path, const uint8_t *buf,
 	      size_t len);
-/* One that IP must not cut, on the path of sa. */
-void out_send_whole(struct ike *ike, struct ike_sa *sa, const uint8_t *buf, size_t len);
+/* One that IP must not cut. */
+void out_send_whole(struct ike *ike, struct ike_sa *sa, const struct ike_path *path,
+		    const uint8_t *buf, size_t len);
 void out_size(struct ike *ike, const struct ike_sa *sa, uint16_t octets, enum ike_size size);
 void out_keepalive(struct ike *ike, struct ike_sa *sa);
 /* Takes nothing; copies c. -ENOMEM. */

@@ -120,9 +120,10 @@ void out_send(struct ike *ike, struct ike_sa *sa, const struct ike_path *path, c
 	send_all(ike, sa, path, buf, len, false);
 }
 
-void out_send_whole(struct ike *ike, struct ike_sa *sa, const uint8_t *buf, size_t len)
+void out_send_whole(struct ike *ike, struct ike_sa *sa, const struct ike_path *path,
+		    const uint8_t *buf, size_t len)
 {
-	send_all(ike, sa, &sa->path, buf, len, true);
+	send_all(ike, sa, path, buf, len, true);
 }
 
 void out_size(struct ike *ike, const struct ike_sa *sa, uint16_t octets, enum ike_size size)

@@ -103,10 +103,9 @@ void rxwin_answer(struct ike_sa *sa, uint32_t msg_id, const uint8_t *hash, uint8
 /* fragment.c */
 void frag_build(struct part_ctx *c);
 void frag_process(struct part_ctx *c);
-/* WHOLE: as one datagram however long; SMALL: in fragments, two at least. */
-enum frag_how { FRAG_USUAL, FRAG_WHOLE, FRAG_SMALL };
-/* A message, or all its fragments one after the other, into ike->sealed. Octets, or 0. */
-size_t frag_seal(struct ike *ike, struct ike_sa *sa, const struct ike_hdr *hdr, enum frag_how how,
+/* A message, or all its fragments one after the other, into ike->sealed. Octets, or 0. whole: it is
+ * not cut, however long. */
+size_t frag_seal(struct ike *ike, struct ike_sa *sa, const struct ike_hdr *hdr, bool whole,
 		 uint8_t first, const uint8_t *inner, size_t len);
 /* Octets of an IP packet on the IKE SA's path that are not of the IKE message. */
 size_t frag_around(const struct ike_sa *sa);

@@ -2,14 +2,20 @@
 /* Does a packet of some size get to the peer? Whoever looks for the path MTU asks, and we ask by an
  * INFORMATIONAL request of that size (RFC 7383 2.5.2): between ESP packets in UDP and IKE messages
  * on port 4500 the network sees no difference. It holds one status notification of a private type,
- * which whoever does not know it ignores (RFC 7296 3.10.1), as long as it takes.
+ * which whoever does not know it ignores (RFC 7296 3.10.1), as long as it takes, and goes as one
+ * datagram that nobody may fragment.
  *
- * The request goes as one datagram that nobody may fragment. What is not answered after SIZE_TRIES
- * of them, or one if other requests wait for their turn, is cut into small fragments with the same
- * Message ID: these get through if anything does, so that a size that is too large holds the window
- * up for less than a second on most paths, and the IKE SA never ends by it. What came of it is told
- * once the answer is there: silence alone, of a peer or path that is away, says nothing about
- * sizes.
+ * What is not answered after SIZE_TRIES of them, or one if other requests wait for their turn, is
+ * followed by an empty request with the same Message ID, which gets through if anything does: a
+ * size that is too large holds the window up for less than a second on most paths, and the IKE SA
+ * does not end by it. The same request in fragments would be what 7383 foresees; but strongSwan
+ * with its mediation extension, as distributions build it, takes every INFORMATIONAL without SK for
+ * something else and never answers. Two requests with one Message ID are against the letter of 7296
+ * 2.1; both ask for nothing, and when the short one is not answered either both are sent again, so
+ * that a peer that repeats its answer for identical octets only does so for the one it had.
+ *
+ * What came of it is told once the answer is there: silence alone, of a peer or path that is away,
+ * says nothing about sizes.
  */
 #include <errno.h>
 
@@ -19,7 +25,7 @@
 
 enum {
 	SIZE_TRIES = 3,
-	CUT_TRIES = 1, /* of the fragments: answered later, the path was away in between */
+	SHORT_TRIES = 1, /* answered later, the path was away in between */
 	NOTIFY_HEADER = IKE_PAYLOAD_HEADER_OCTETS + 4,
 	N_SIZE = 61443, /* of the private ones; its data is zeros */
 	/* when it counts as unanswered, beyond two round trips; without knowledge of these */
@@ -88,7 +94,6 @@ int ike_size_ask(struct ike *ike, uint64_t family, uint16_t octets, usec_t now)
 		return -ENOMEM;
 	ike->now = now;
 	t->octets = octets;
-	t->whole = true;
 	t->timeout = late_after(sa);
 	window_run(ike, sa);
 	ike_reap(ike);
@@ -102,6 +107,8 @@ int size_build(struct ike *ike, struct ike_sa *sa, struct task *t, struct msg_wr
 	size_t len = t->octets - around(sa) - 1 - NOTIFY_HEADER;
 
 	(void)ike;
+	if (t->shorter)
+		return 0;
 	if (len > sizeof(zeros))
 		return -EMSGSIZE; /* the path is of the other family since */
 	msg_put_notify(m, PROTO_NONE, NULL, 0, N_SIZE, zeros, len);
@@ -127,9 +134,9 @@ enum task_end size_done(struct ike *ike, struct ike_sa *sa, struct task *t,
 	(void)path;
 	if (t->n_via > 1)
 		r = IKE_SIZE_UNKNOWN; /* the IKE SA moved meanwhile: of which path? */
-	else if (t->whole)
+	else if (!t->shorter)
 		r = IKE_SIZE_PASSES;
-	else if (t->whole_tries >= SIZE_TRIES && t->tries <= CUT_TRIES)
+	else if (t->large_tries >= SIZE_TRIES && t->tries <= SHORT_TRIES)
 		r = IKE_SIZE_TOO_LARGE;
 	log_ike(sa, LOG_DEBUG_, "packets of %u octets %s", t->octets,
 		r == IKE_SIZE_PASSES	  ? "get through"

@@ -76,6 +76,7 @@ void task_free(struct ike *ike, struct task *t)
 		ike->env.spi_free(ike->env.ctx, t->spi_in);
 	ke_free(t->ke);
 	free(t->packet);
+	free(t->large);
 	secret_wipe(t, sizeof(*t));
 	free(t);
 }
@@ -239,7 +240,7 @@ static struct task *next_task(const struct ike_sa *sa, usec_t now)
 }
 
 static size_t seal(struct ike *ike, struct ike_sa *sa, uint8_t exchange, bool response,
-		   uint32_t msg_id, enum frag_how how, struct msg_wr *m)
+		   uint32_t msg_id, bool whole, struct msg_wr *m)
 {
 	struct ike_hdr hdr = {
 		.spi_i = sa->spi_i,
@@ -254,14 +255,12 @@ static size_t seal(struct ike *ike, struct ike_sa *sa, uint8_t exchange, bool re
 
 	if (m->w.err)
 		return 0;
-	return frag_seal(ike, sa, &hdr, how, m->first, ike->plain, len);
+	return frag_seal(ike, sa, &hdr, whole, m->first, ike->plain, len);
 }
 
 static int task_build(struct ike *ike, struct ike_sa *sa, struct task *t, uint32_t msg_id)
 {
-	enum frag_how how = t->kind != TASK_SIZE ? FRAG_USUAL : t->whole ? FRAG_WHOLE : FRAG_SMALL;
 	const struct task_ops *ops = &task_ops[t->kind];
-	uint8_t *packet;
 	struct msg_wr m;
 	size_t len;
 	int ret;
@@ -278,18 +277,17 @@ static int task_build(struct ike *ike, struct ike_sa *sa, struct task *t, uint32
 	} else {
 		m = msg_begin_inner(ike->plain, sizeof(ike->plain));
 		ret = ops->build(ike, sa, t, &m);
-		len = ret ? 0 : seal(ike, sa, ops->exchange, false, msg_id, how, &m);
+		len = ret ? 0
+			  : seal(ike, sa, ops->exchange, false, msg_id, t->kind == TASK_SIZE, &m);
 	}
 	if (ret)
 		return ret;
 	if (!len)
 		return -EMSGSIZE;
-	packet = malloc(len);
-	if (!packet)
+	t->packet = malloc(len);
+	if (!t->packet)
 		return -ENOMEM;
-	memcpy(packet, ike->sealed, len);
-	free(t->packet);
-	t->packet = packet;
+	memcpy(t->packet, ike->sealed, len);
 	t->packet_len = len;
 	return 0;
 }
@@ -303,8 +301,10 @@ static void send_via(struct ike *ike, struct ike_sa *sa, struct task *t,
 		known = path_same(&t->via[i], path);
 	if (!known)
 		t->via[t->n_via++] = *path;
-	if (t->kind == TASK_SIZE && t->whole)
-		out_send_whole(ike, sa, t->packet, t->packet_len);
+	if (t->large && t->tries)
+		out_send_whole(ike, sa, path, t->large, t->large_len);
+	if (t->kind == TASK_SIZE && !t->shorter)
+		out_send_whole(ike, sa, path, t->packet, t->packet_len);
 	else
 		out_send(ike, sa, path, t->packet, t->packet_len);
 }
@@ -491,16 +491,21 @@ static usec_t grown(const struct ike_conn_cfg *c, usec_t timeout)
 	return next <= RETRANSMIT_MAX ? next : timeout > RETRANSMIT_MAX ? timeout : RETRANSMIT_MAX;
 }
 
-/* The same request in smaller datagrams, the one case in which octets change (7383 2.5.2). */
-static void cut(struct ike *ike, struct ike_sa *sa, struct task *t)
+/* A request that may have been too large gets a short sister with its Message ID: size.c. */
+static void shorten(struct ike *ike, struct ike_sa *sa, struct task *t)
 {
-	t->whole = false;
-	t->whole_tries = (uint8_t)t->tries;
-	t->tries = 0;
-	t->timeout = sa->conn->c.retransmit_timeout;
+	t->large = t->packet;
+	t->large_len = t->packet_len;
+	t->packet = NULL;
+	t->shorter = true;
 	if (task_build(ike, sa, t, t->msg_id)) {
-		t->whole = true; /* no memory: once more as it is */
-		t->tries = t->whole_tries;
+		t->packet = t->large; /* once more as it is, then */
+		t->large = NULL;
+		t->shorter = false;
+	} else {
+		t->large_tries = (uint8_t)t->tries;
+		t->tries = 0;
+		t->timeout = sa->conn->c.retransmit_timeout;
 	}
 	task_send(ike, sa, t);
 	ike_sa_touch(sa);
@@ -528,11 +533,11 @@ void window_tick(struct ike *ike, struct ike_sa *sa)
 			give_up(ike, sa, t);
 			return;
 		}
-		if (t->kind == TASK_SIZE && t->whole) {
+		if (t->kind == TASK_SIZE && !t->shorter) {
 			if (size_again(sa, t))
 				task_send(ike, sa, t);
 			else
-				cut(ike, sa, t);
+				shorten(ike, sa, t);
 			continue;
 		}
 		pair_unanswered(ike, sa, t);
@@ -649,7 +654,7 @@ static bool in_window(struct ike *ike, struct ike_sa *sa, const struct ike_path 
 static void respond(struct ike *ike, struct ike_sa *sa, const struct ike_path *path,
 		    const struct ike_hdr *hdr, struct msg_wr *m, const uint8_t *hash)
 {
-	size_t len = seal(ike, sa, hdr->exchange, true, hdr->msg_id, FRAG_USUAL, m);
+	size_t len = seal(ike, sa, hdr->exchange, true, hdr->msg_id, false, m);
 	uint8_t *copy = len ? malloc(len) : NULL;
 
 	if (!copy)
