@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* Configuration: every mistake at its line with what was found and what was expected. */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,29 +9,15 @@
 
 #include <criterion/criterion.h>
 
-#include "conf/conf.h"
-#include "crypto/alg.h"
 #include "ikemsg/ikemsg.h"
+#include "../lib/conf_dir.h"
 
-static char dir[64], top[256];
+static char top[256];
 
 static void setup(void)
 {
 	cr_assert(getcwd(top, sizeof(top)));
-	strcpy(dir, "/tmp/braid-test-conf-XXXXXX");
-	cr_assert(mkdtemp(dir));
-	cr_assert_eq(chdir(dir), 0);
-}
-
-static void put(const char *name, mode_t mode, const char *text, size_t len)
-{
-	unlink(name); /* it may have been made unreadable even for us */
-	int fd = open(name, O_WRONLY | O_CREAT | O_EXCL, 0600);
-
-	cr_assert_geq(fd, 0);
-	cr_assert_eq(write(fd, text, len), (ssize_t)len);
-	cr_assert_eq(fchmod(fd, mode), 0);
-	close(fd);
+	dir_enter();
 }
 
 /* Copies a file of the source tree, which is where the tests are started. */
@@ -51,18 +36,7 @@ static void copy(const char *from, const char *name)
 	put(name, 0600, text, n);
 }
 
-static void teardown(void)
-{
-	static const char *const names[] = { "braid.conf", "secrets.conf", "a.conf", "b.conf",
-					     "d/1.conf",   "d/2.conf",	   "d" };
-
-	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
-		remove(names[i]);
-	cr_assert_eq(chdir("/"), 0);
-	cr_assert_eq(rmdir(dir), 0);
-}
-
-TestSuite(conf, .init = setup, .fini = teardown, .timeout = 60);
+TestSuite(conf, .init = setup, .fini = dir_leave, .timeout = 60);
 
 static void puts_(const char *name, const char *text)
 {
@@ -73,20 +47,6 @@ static void puts_(const char *name, const char *text)
 #define SECRET "secret \"s\" { secret = \"xyzzy\" }\n"
 #define CHILD  "child \"net\" { }\n"
 #define LOCAL  "local { id = a.example }\n"
-
-static char error[CONF_ERROR_MAX];
-
-static struct conf *load(const char *text)
-{
-	struct conf *c = NULL;
-
-	put("braid.conf", 0600, text, strlen(text));
-	error[0] = '\0';
-	if (conf_load("braid.conf", &c, error) < 0)
-		return NULL;
-	cr_assert(c);
-	return c;
-}
 
 struct bad {
 	const char *text, *error; /* error without "braid.conf:" */
@@ -604,63 +564,6 @@ Test(conf, connection_is_read)
 	conf_free(c);
 }
 
-/* RFC 7296 3.3: combined-mode ciphers stand in proposals of their own. */
-Test(conf, proposals)
-{
-	struct conf *c = load(full_text);
-
-	cr_assert(c, "%s", error);
-	const struct ike_conn_cfg *h = &c->ike.conns[0];
-	cr_assert_eq(h->n_proposals, 4);
-	const struct ike_proposal *p = h->proposals;
-	cr_assert_eq(p[0].n_encr, 1);
-	cr_assert_eq(p[0].encr[0].id, ENCR_AES_GCM_16);
-	cr_assert_eq(p[0].encr[0].key_bits, 256);
-	cr_assert_eq(p[0].n_integ, 0);
-	cr_assert_eq(p[0].n_ke, 2);
-	cr_assert_eq(p[0].ke[1], KE_X25519);
-	cr_assert_eq(p[1].encr[0].id, ENCR_AES_CBC);
-	cr_assert_eq(p[1].n_integ, 1);
-	cr_assert_eq(p[1].prf[0], PRF_HMAC_SHA2_384);
-	const struct ike_proposal *e = h->children[0].proposals;
-	cr_assert_eq(h->children[0].n_proposals, 2);
-	cr_assert_eq(e[0].n_esn, 1);
-	cr_assert_eq(e[0].esn[0], ESN_NO);
-	cr_assert_eq(e[0].n_ke, 1);
-	cr_assert_eq(e[1].n_esn, 2);
-	cr_assert_eq(e[1].esn[0], ESN_YES);
-	/* the defaults obey the same rule and name only what is there */
-	for (int k = 0; k < 2; k++) {
-		const struct ike_child_cfg *b = &c->ike.conns[1].children[0];
-		const struct ike_proposal *list = k ? b->proposals : c->ike.conns[1].proposals;
-		uint8_t n = k ? b->n_proposals : c->ike.conns[1].n_proposals;
-
-		cr_assert_eq(n, 2);
-		for (uint8_t i = 0; i < n; i++) {
-			for (uint8_t j = 0; j < list[i].n_encr; j++) {
-				struct encr_info info;
-
-				cr_assert(encr_lookup(list[i].encr[j].id, list[i].encr[j].key_bits,
-						      &info));
-				cr_assert_eq(info.aead, list[i].n_integ == 0);
-			}
-			for (uint8_t j = 0; j < list[i].n_ke; j++) {
-				size_t len;
-
-				cr_assert(ke_lookup(list[i].ke[j], &len));
-			}
-		}
-	}
-	conf_free(c);
-	/* the hash of the integrity algorithm is the PRF if none is named */
-	c = load(UPLINK SECRET "connection \"x\" { " LOCAL CHILD
-			       " proposals = {\"aes128-sha384-modp2048\"} }\n");
-	cr_assert(c, "%s", error);
-	cr_assert_eq(c->ike.conns[0].proposals[0].n_prf, 1);
-	cr_assert_eq(c->ike.conns[0].proposals[0].prf[0], PRF_HMAC_SHA2_384);
-	conf_free(c);
-}
-
 Test(conf, equally_good_secrets_are_refused)
 {
 	cr_assert_null(load(UPLINK "connection \"x\" { " LOCAL CHILD " }\n"
@@ -747,111 +650,4 @@ Test(conf, keys_share_a_line)
 	cr_assert_eq(c->uplinks[0].weight, 2);
 	cr_assert_eq(c->ike.conns[0].children[0].start, START_START);
 	conf_free(c);
-}
-
-/* ---- lifetimes ---- */
-
-static struct conf *lifetimes(const char *conn, const char *child)
-{
-	char text[2048];
-	struct conf *c;
-
-	snprintf(text, sizeof(text),
-		 UPLINK "secret \"s\" { secret = x }\nconnection \"home\" {\n%s\n" LOCAL
-			"child \"a\" {\n%s\n}\n}\n",
-		 conn, child);
-	c = load(text);
-	cr_assert(c, "%s", error);
-	return c;
-}
-
-static void life(const struct ike_life *l, uint64_t soft, uint64_t hard, uint64_t rand)
-{
-	cr_expect_eq(l->soft, soft, "%llu", (unsigned long long)l->soft);
-	cr_expect_eq(l->hard, hard, "%llu", (unsigned long long)l->hard);
-	cr_expect_eq(l->rand, rand, "%llu", (unsigned long long)l->rand);
-}
-
-Test(conf, lifetimes_by_default)
-{
-	struct conf *c = lifetimes("", "");
-	const struct ike_conn_cfg *n = &c->ike.conns[0];
-
-	cr_expect_eq(n->rekey_time, 4 * 3600 * USEC_PER_SEC);
-	cr_expect_eq(n->over_time, 24 * 60 * USEC_PER_SEC);
-	cr_expect_eq(n->rand_time, n->over_time);
-	life(&n->children[0].time, 3600 * USEC_PER_SEC, 3960 * USEC_PER_SEC, 360 * USEC_PER_SEC);
-	life(&n->children[0].octets, 0, 0, 0);
-	life(&n->children[0].packets, 0, 0, 0);
-	conf_free(c);
-}
-
-Test(conf, lifetimes)
-{
-	struct conf *c = lifetimes("rekey_time = 10s\nover_time = 3s\nrand_time = 0",
-				   "rekey_time = 2s\nlife_time = 10s\nrand_time = 500ms\n"
-				   "life_bytes = 11m\nrekey_packets = 5");
-	const struct ike_conn_cfg *n = &c->ike.conns[0];
-
-	cr_expect_eq(n->rekey_time, 10 * USEC_PER_SEC);
-	cr_expect_eq(n->over_time, 3 * USEC_PER_SEC);
-	cr_expect_eq(n->rand_time, 0);
-	life(&n->children[0].time, 2 * USEC_PER_SEC, 10 * USEC_PER_SEC, 500 * USEC_PER_MSEC);
-	life(&n->children[0].octets, 10 << 20, 11 << 20, 1 << 20);
-	life(&n->children[0].packets, 5, 6, 1);
-	conf_free(c);
-	/* 0: never; a hard limit alone is allowed */
-	c = lifetimes("rekey_time = 0", "rekey_time = 0\nrekey_packets = 0\nlife_packets = 100");
-	n = &c->ike.conns[0];
-	cr_expect_eq(n->rekey_time + n->over_time + n->rand_time, 0);
-	life(&n->children[0].time, 0, 0, 0);
-	life(&n->children[0].packets, 0, 100, 0);
-	conf_free(c);
-	c = lifetimes("reauth_time = 20m", "");
-	n = &c->ike.conns[0];
-	cr_expect_eq(n->reauth_time, 1200 * USEC_PER_SEC);
-	cr_expect_eq(n->rekey_time, 0);
-	cr_expect_eq(n->over_time, 120 * USEC_PER_SEC);
-	cr_expect_eq(n->rand_time, 120 * USEC_PER_SEC);
-	conf_free(c);
-	c = lifetimes("reauth_time = 1d\nrekey_time = 10m", "");
-	n = &c->ike.conns[0];
-	cr_expect_eq(n->rekey_time, 600 * USEC_PER_SEC);
-	cr_expect_eq(n->over_time, 8640 * USEC_PER_SEC);
-	cr_expect_eq(n->rand_time, 300 * USEC_PER_SEC);
-	conf_free(c);
-	/* the random part is at most half, wherever the hard limit is */
-	c = lifetimes("", "rekey_time = 10s\nlife_time = 1h");
-	life(&c->ike.conns[0].children[0].time, 10 * USEC_PER_SEC, 3600 * USEC_PER_SEC,
-	     5 * USEC_PER_SEC);
-	conf_free(c);
-}
-
-/* What is shown of a proposal is the line that was read, the words of a kind together. */
-Test(conf, proposals_as_text)
-{
-	static const char *const lines[][2] = {
-		{ "aes256gcm16-aes128gcm16-prfsha256-prfsha384-ecp256-x25519",
-		  "aes256gcm16-aes128gcm16-prfsha256-prfsha384-ecp256-x25519" },
-		{ "modp2048-aes128-sha256", "aes128-sha256-prfsha256-modp2048" },
-	};
-	char text[512], shown[CONF_PROPOSAL_STR];
-
-	for (size_t i = 0; i < 2; i++) {
-		struct conf *c;
-
-		snprintf(text, sizeof(text),
-			 UPLINK SECRET "connection \"a\" {\n" LOCAL CHILD
-				       "proposals = {\"%s\"}\n}\n",
-			 lines[i][0]);
-		c = load(text);
-		cr_assert(c, "%s", error);
-		cr_assert_eq(c->ike.conns[0].n_proposals, 1);
-		cr_assert_str_eq(conf_proposal_text(&c->ike.conns[0].proposals[0], shown),
-				 lines[i][1]);
-		cr_assert_str_eq(
-			conf_proposal_text(&c->ike.conns[0].children[0].proposals[0], shown),
-			"aes256gcm16-aes128gcm16-chacha20poly1305-esn-noesn");
-		conf_free(c);
-	}
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* Configuration of keys and certificates: what is taken, and each mistake at its line. */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,23 +10,12 @@
 #include <criterion/criterion.h>
 #include <openssl/pem.h>
 
-#include "conf/conf.h"
 #include "crypto/auth.h"
 #include "ikemsg/ikemsg.h"
+#include "../lib/conf_dir.h"
 #include "../lib/pki.h"
 
-static char dir[64], error[CONF_ERROR_MAX];
 static struct pki_ent ca, end;
-
-static void put(const char *name, mode_t mode, const char *text, size_t len)
-{
-	int fd = open(name, O_WRONLY | O_CREAT | O_TRUNC, 0600);
-
-	cr_assert_geq(fd, 0);
-	cr_assert_eq(write(fd, text, len), (ssize_t)len);
-	cr_assert_eq(fchmod(fd, mode), 0);
-	close(fd);
-}
 
 static void put_cert(const char *name, const struct pki_ent *e)
 {
@@ -49,9 +37,7 @@ static void put_key(const char *name, mode_t mode, EVP_PKEY *k)
 
 static void setup(void)
 {
-	strcpy(dir, "/tmp/braid-test-creds-XXXXXX");
-	cr_assert(mkdtemp(dir));
-	cr_assert_eq(chdir(dir), 0);
+	dir_enter();
 	cr_assert_eq(mkdir("pki", 0700), 0);
 	ca = pki_ca("CA", "P-256", NULL);
 	end = pki_end("gw", "P-256", &ca, "DNS:gw.example.org");
@@ -62,13 +48,9 @@ static void setup(void)
 
 static void teardown(void)
 {
-	char cmd[128];
-
 	pki_free(&ca);
 	pki_free(&end);
-	snprintf(cmd, sizeof(cmd), "rm -rf %s", dir);
-	cr_assert_eq(chdir("/"), 0);
-	cr_assert_eq(system(cmd), 0);
+	dir_leave();
 }
 
 TestSuite(creds, .init = setup, .fini = teardown, .timeout = 60);
