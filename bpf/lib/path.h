@@ -22,11 +22,10 @@ static __always_inline __u32 path_word_state(__u32 word)
 	return ((union steer_path_word){ .word = word }).cur.state;
 }
 
-static __always_inline bool path_usable(__u32 word)
+/* No path, 0, is not up either. */
+static __always_inline bool path_up(__u32 word)
 {
-	__u32 state = path_word_state(word);
-
-	return word && (state == STEER_PATH_UP || state == STEER_PATH_DEGRADED);
+	return path_word_state(word) == STEER_PATH_UP;
 }
 
 static __always_inline struct steer_path *path_record(__u32 word)
@@ -56,11 +55,28 @@ static __always_inline __u32 path_pick(__u32 mask, __u32 n)
 	return 0;
 }
 
-/* The slot's own member cannot be used: spread its flows over those that can. Better ones first:
- * members with a weight, then standbys (weight 0), then paths nothing is known about. */
+/* Classes of members that may stand in, best first; a standby (weight 0) is one worse. A table that
+ * is shifted and not a chain of comparisons: the verifier would follow every combination. */
+enum { CLASS_UP = 0, CLASS_DEGRADED = 2, CLASS_UNKNOWN = 4, CLASS_NONE = 6 };
+
+static __always_inline __u32 path_class(__u32 state)
+{
+	const __u32 classes = 0x66600000u | (__u32)CLASS_NONE << 4 * STEER_PATH_DISABLED |
+			      CLASS_NONE << 4 * STEER_PATH_DOWN |
+			      CLASS_DEGRADED << 4 * STEER_PATH_DEGRADED |
+			      CLASS_UP << 4 * STEER_PATH_UP |
+			      CLASS_UNKNOWN << 4 * STEER_PATH_UNKNOWN; /* the rest are none */
+
+	return classes >> 4 * (state & 7) & 6;
+}
+
+/* The slot's own member is not up: spread its flows over the best of the others. Standbys come
+ * after members with a weight, degraded ones after those that are up, paths nothing is known about
+ * last. A brown-out of all moves nothing. */
 static __noinline __u32 path_fallback(struct steer_group *g, __u32 flow_slot)
 {
-	__u32 weighted = 0, standby = 0, unknown = 0, mask, m;
+	__u64 members = 0; /* a mask in an octet for each class */
+	__u32 own, mask, m;
 
 	if (!g)
 		return 0;
@@ -68,16 +84,16 @@ static __noinline __u32 path_fallback(struct steer_group *g, __u32 flow_slot)
 	for (__u32 i = 0; i < STEER_MEMBERS_MAX; i++) {
 		__u32 word = i < g->n_members ? path_word(g->path[i]) : 0;
 
-		if (!word)
-			continue;
-		if (path_usable(word) && g->weight[i])
-			weighted |= 1u << i;
-		else if (path_usable(word))
-			standby |= 1u << i;
-		else if (path_word_state(word) == STEER_PATH_UNKNOWN)
-			unknown |= 1u << i;
+		if (word)
+			members |= 1ull << (8 * path_class(path_word_state(word)) +
+					    (g->weight[i] ? 0 : 8) + i);
 	}
-	mask = weighted ?: standby ?: unknown;
+	own = path_word(g->flow[flow_slot & (STEER_FLOW_SLOTS - 1)]);
+	if (path_word_state(own) == STEER_PATH_DEGRADED && !(members & 0xffff))
+		return own;
+	mask = members & 0xff ?: members >> 8 & 0xff;
+	mask = mask ?: members >> 16 & 0xff ?: members >> 24 & 0xff;
+	mask = mask ?: (members >> 32 | members >> 40) & 0xff;
 	if (!mask)
 		return 0;
 	m = path_pick(mask, g->mode == STEER_MODE_ACTIVE_STANDBY ? 0 : flow_slot);
@@ -100,7 +116,7 @@ static __always_inline __u32 path_of_group(__u32 group_id, __u32 flow_slot,
 	if (!g)
 		return 0;
 	word = path_word(g->flow[flow_slot & (STEER_FLOW_SLOTS - 1)]);
-	if (path_usable(word))
+	if (path_up(word))
 		return word;
 	*ret_why = DROP_NO_PATH;
 	return path_fallback(g, flow_slot);

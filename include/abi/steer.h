@@ -105,8 +105,8 @@ struct steer_group {
 	__u16 flow[STEER_FLOW_SLOTS]; /* flow slot -> path id, of a member */
 };
 
-/* UNKNOWN is taken when no other path of the group can be: one that is not proven yet, or the last
- * that fell silent. */
+/* DEGRADED works, but badly: taken when no path of the group is UP. UNKNOWN is taken when no other
+ * can be: one that is not proven yet, or the last that fell silent. */
 enum steer_path_state {
 	STEER_PATH_UNKNOWN = 0,
 	STEER_PATH_UP = 1,
@@ -210,8 +210,8 @@ enum steer_event_kind {
 
 /* events: ring buffer; at most one of a kind in 10 ms and CPU. Hints for people: what they say is
  * not authenticated. An egress device that is gone makes none: a redirection does not report it,
- * and rtnetlink tells the agent at once; asking before each packet (bpf_check_mtu) takes 1 to 2 ns.
- */
+ * asking before each burst (bpf_check_mtu) takes 5 ns, and rtnetlink tells the agent at
+ * once. */
 struct steer_event {
 	__u32 kind; /* enum steer_event_kind */
 	__u32 ifindex;

@@ -272,13 +272,39 @@ Test(out, one_word_takes_a_path_out)
 	cr_assert_eq(path_of_slot(1), 2);
 }
 
-Test(out, degraded_is_used_disabled_is_not)
+/* A brown-out: left while another one is up, standbys too; when all are degraded all stay. */
+Test(out, degraded_only_if_none_is_up)
 {
+	struct steer_group g = {
+		.id = GROUP, .n_members = 3, .path = { 1, 2, 3 }, .weight = { 1, 1, 0 }
+	};
+
 	setup_n(2, 4, 0);
+	put_path(&env, 3, STEER_PATH_DOWN, 4, 0);
+	for (int s = 0; s < STEER_FLOW_SLOTS; s++)
+		g.flow[s] = s % 2 + 1;
+	put_group(&env, GROUP, &g);
 	set_path_state(&env, 1, STEER_PATH_DEGRADED);
-	cr_assert_eq(path_of_slot(0), 1);
-	set_path_state(&env, 1, STEER_PATH_DISABLED);
-	cr_assert_eq(path_of_slot(0), 2);
+	for (int s = 0; s < 16; s++)
+		cr_assert_eq(path_of_slot(s), 2);
+	set_path_state(&env, 2, STEER_PATH_DEGRADED);
+	for (int s = 0; s < 16; s++)
+		cr_assert_eq(path_of_slot(s), s % 2 + 1);
+	set_path_state(&env, 3, STEER_PATH_UP);
+	for (int s = 0; s < 16; s++)
+		cr_assert_eq(path_of_slot(s), 3);
+	set_path_state(&env, 3, STEER_PATH_DEGRADED);
+	for (int s = 0; s < 16; s++)
+		cr_assert_eq(path_of_slot(s), s % 2 + 1);
+	/* down is worse than degraded, and so is unknown */
+	set_path_state(&env, 1, STEER_PATH_DOWN);
+	set_path_state(&env, 3, STEER_PATH_UNKNOWN);
+	for (int s = 0; s < 16; s++)
+		cr_assert_eq(path_of_slot(s), 2);
+	set_path_state(&env, 2, STEER_PATH_DISABLED);
+	for (int s = 0; s < 16; s++)
+		cr_assert_eq(path_of_slot(s), 3);
+	cr_assert_eq(get_drops_all(&env), 0);
 }
 
 /* Unknown only if nothing better; standbys (weight 0) before unknown ones. */
