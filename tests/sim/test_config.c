@@ -109,6 +109,32 @@ Test(cp, wished_address)
 	sim_free(s);
 }
 
+/* It is not, while another peer has it; that one keeps it. */
+Test(cp, wished_address_of_another)
+{
+	struct sim *s = sim_new(8, false);
+	struct ike_id *id = &s->side[A].conn[0].local_id;
+	struct addr want = sim_addr("10.9.0.7");
+	struct ike_sa_info info;
+
+	pool(s, 0, "10.9.0.1", "10.9.0.9");
+	ask(s, "10.9.0.7");
+	s->side[B].conn[0].remote_id.type = 0;
+	go(s);
+	cr_assert(sim_mirrored(s, 1));
+	id->data[0] = 'z';
+	sim_fresh(s, A); /* another one comes, and the first says nothing any more */
+	cr_assert_eq(sim_up(s, A, NULL, 2), 0);
+	sim_settle(s, 5 * USEC_PER_SEC);
+	cr_assert_eq(ike_sa_count(s->side[B].ike), 2);
+	for (unsigned i = 0; i < 2; i++) {
+		cr_assert(ike_sa_at(s->side[B].ike, i, &info));
+		cr_assert_eq(info.n_vips, 1);
+		cr_expect_eq(addr_equal(&info.vips[0], &want), info.remote_id.data[0] != 'z');
+	}
+	sim_free(s);
+}
+
 /* <-- IKE_AUTH { IDr, AUTH, N(INTERNAL_ADDRESS_FAILURE) } : no Child SA, the IKE SA stays [AUT-8]
  */
 Test(cp, nothing_left)

@@ -121,16 +121,40 @@ Test(pad, not_by_another_address)
 	refused();
 }
 
+static void other_algorithms(struct ike_conn_cfg *c)
+{
+	c->n_proposals = 1;
+	c->proposals[0] = (struct ike_proposal){ .n_encr = 1,
+						 .n_prf = 1,
+						 .n_ke = 1,
+						 .encr = { { ENCR_AES_GCM_16, 192 } },
+						 .prf = { PRF_HMAC_SHA2_512 },
+						 .ke = { KE_MODP_4096 } };
+}
+
 Test(pad, not_by_another_algorithm)
 {
 	one_for_all();
-	conn(1)->n_proposals = 1;
-	conn(1)->proposals[0] = (struct ike_proposal){ .n_encr = 1,
-						       .n_prf = 1,
-						       .n_ke = 1,
-						       .encr = { { ENCR_AES_GCM_16, 192 } },
-						       .prf = { PRF_HMAC_SHA2_512 },
-						       .ke = { KE_MODP_4096 } };
+	other_algorithms(conn(1));
+	refused();
+}
+
+/* Nor is the entry that names it for other addresses or algorithms than its own, whatever is
+ * proved. */
+Test(pad, addresses_of_the_entry)
+{
+	one_for_all();
+	psk(&s->side[A].conn[0], "other");
+	conn(1)->n_remote_addrs = 1;
+	conn(1)->remote_addrs[0] = sim_addr("203.0.113.77");
+	refused();
+}
+
+Test(pad, algorithms_of_the_entry)
+{
+	one_for_all();
+	psk(&s->side[A].conn[0], "other");
+	other_algorithms(conn(1));
 	refused();
 }
 

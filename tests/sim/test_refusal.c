@@ -50,7 +50,44 @@ Test(refusal, wrong_psk)
 	duo_free(d);
 }
 
-/* The responder that cannot prove itself is told so (2.21.2), and nothing is set up. */
+/* A responder that passes over the IDr it was asked for, and proves that it is somebody else: one
+ * of the group that shares the secret, and not the one that is meant. [AUT-4] */
+Test(refusal, responder_is_somebody_else)
+{
+	struct duo *d = new_duo();
+	static struct duo_msg m, plain;
+	static struct ike_msg in;
+	uint8_t inner[2048];
+	struct msg_wr w = msg_begin_inner(inner, sizeof(inner));
+
+	memcpy(d->side[DUO_R].conn.local_id.data, "x", 1);
+	cr_assert_eq(duo_start(d), 0);
+	cr_assert_eq(duo_up(d), 0);
+	for (int i = 0; i < 2; i++) {
+		cr_assert(duo_take(d, &m));
+		cr_assert_eq(duo_deliver(d, &m), 1);
+	}
+	cr_assert(duo_take(d, &m));
+	plain = m;
+	cr_assert(duo_open(d, DUO_I, 0, &plain, &in));
+	cr_assert(in.has_idr);
+	msg_put_id(&w, PLD_IDI, in.idi.type, in.idi.data.p, in.idi.data.len);
+	msg_put_auth(&w, in.auth_method, in.auth.p, in.auth.len);
+	msg_put_sa(&w, &in.sa);
+	msg_put_ts(&w, PLD_TSI, &in.tsi);
+	msg_put_ts(&w, PLD_TSR, &in.tsr);
+	m.len = duo_seal(d, DUO_I, 0, &in.hdr, w.first, inner, msg_end(&w), m.buf, sizeof(m.buf));
+	cr_assert_eq(duo_deliver(d, &m), 1);
+	cr_assert_eq(duo_count(d, DUO_R, "ESTABLISHED"), 1, "the proof is right");
+	cr_assert(duo_settle(d));
+	cr_assert_eq(d->e[DUO_I].child_adds, 0);
+	cr_assert_eq(duo_count(d, DUO_I, "ESTABLISHED"), 0);
+	cr_assert_eq(d->e[DUO_I].failures, 1);
+	cr_assert(strstr(d->e[DUO_I].failure, "calls itself x.example"), "%s", d->e[DUO_I].failure);
+	duo_free(d);
+}
+
+/* A responder that has not the identity that is asked for says so, and nothing is set up. */
 Test(refusal, wrong_identity_of_responder)
 {
 	struct duo *d = new_duo();
