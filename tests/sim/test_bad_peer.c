@@ -3,10 +3,12 @@
  * they should not. The test speaks for side 0 with its keys; side 1 must give the answer RFC 7296
  * wants. */
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <string.h>
 
 #include "base/log.h"
 #include "crypto/alg.h"
+#include "crypto/rng.h"
 #include "duo.h"
 
 static struct duo *d;
@@ -420,7 +422,7 @@ Test(bad_peer, too_many_children)
 
 /* ---- IKE rekey ---- */
 
-static void put_ike_offer(uint64_t spi, uint8_t spi_len, uint16_t group)
+static void put_ike_sa(uint64_t spi, uint8_t spi_len, uint16_t group)
 {
 	struct sa_payload sa = { .n = 1 };
 	struct proposal *p = &sa.p[0];
@@ -435,6 +437,11 @@ static void put_ike_offer(uint64_t spi, uint8_t spi_len, uint16_t group)
 		(struct transform){ .type = TRANSFORM_PRF, .id = PRF_HMAC_SHA2_256 };
 	p->transforms[p->n_transforms++] = (struct transform){ .type = TRANSFORM_KE, .id = group };
 	msg_put_sa(&w, &sa);
+}
+
+static void put_ike_offer(uint64_t spi, uint8_t spi_len, uint16_t group)
+{
+	put_ike_sa(spi, spi_len, group);
 	msg_put_nonce(&w, "0123456789abcdef0123456789abcdef", 32);
 }
 
@@ -506,4 +513,43 @@ Test(bad_peer, ike_rekey_with_bad_ke_data)
 		cr_assert_eq(d->e[DUO_R].child_adds, 1);
 		cr_assert_leq(ike_sa_count(d->e[DUO_R].ike), 1);
 	}
+}
+
+/* [INI-9]: a nonce nobody may send is the peer's mistake ... */
+Test(bad_peer, ike_rekey_with_short_nonce)
+{
+	uint8_t ke[32] = { 9 };
+
+	put_ike_sa(0x1234567812345678, 8, KE_X25519);
+	msg_put_nonce(&w, "0123456789abcde", 15);
+	msg_put_ke(&w, KE_X25519, ke, sizeof(ke));
+	cr_assert(ask(CREATE_CHILD_SA));
+	assert_answer_only(N_INVALID_SYNTAX);
+	assert_down();
+}
+
+static int no_randomness(void *ctx, void *buf, size_t n)
+{
+	(void)ctx;
+	memset(buf, 0, n);
+	return -EIO;
+}
+
+/* ... and one that cannot be made here is not: it is refused, and nothing ends. */
+Test(bad_peer, no_nonce_for_it_here)
+{
+	uint8_t ke[32] = { 9 };
+
+	rng_set_source(no_randomness, NULL);
+	msg_put_sa(&w, esp_offer(0xabcd0001));
+	put_child_rest();
+	cr_assert(ask(CREATE_CHILD_SA));
+	assert_answer_only(N_NO_ADDITIONAL_SAS);
+	assert_up();
+	request();
+	put_ike_offer(0x1234567812345678, 8, KE_X25519);
+	msg_put_ke(&w, KE_X25519, ke, sizeof(ke));
+	assert_ike_rekey_refused(N_NO_ADDITIONAL_SAS);
+	rng_set_source(NULL, NULL);
+	cr_assert_eq(d->e[DUO_R].spis, 1, "nothing is left reserved");
 }

@@ -98,8 +98,7 @@ struct child_sa *child_by_name(const struct ike_sa *sa, const char *name)
 	list_for_each (it, &sa->children) {
 		struct child_sa *c = list_entry(it, struct child_sa, node);
 
-		if (!strcmp(c->name, name) &&
-		    (c->state == CHILD_INSTALLED || c->state == CHILD_REKEYING))
+		if (!strcmp(c->name, name) && child_in_use(c))
 			return c;
 	}
 	return NULL;
@@ -155,12 +154,10 @@ void child_remove(struct ike *ike, struct ike_sa *sa, struct child_sa *c)
 	ike_sa_touch(sa);
 }
 
-int child_close(struct ike *ike, struct ike_sa *sa, struct child_sa *c, uint32_t op,
-		const char *why)
+int child_close(struct ike_sa *sa, struct child_sa *c, uint32_t op, const char *why)
 {
 	struct task *t;
 
-	(void)ike;
 	t = task_new(sa, TASK_CHILD_DELETE, op);
 	if (!t)
 		return -ENOMEM;
@@ -434,11 +431,10 @@ void child_answer_sa(const struct child_deal *d, struct msg_wr *m)
 	msg_put_sa(m, &answer);
 }
 
-void child_answer_ts(const struct child_deal *d, const struct ike_msg *in, struct msg_wr *m)
+void child_answer_ts(const struct child_deal *d, struct msg_wr *m)
 {
 	struct ts_list list;
 
-	(void)in;
 	ts_put(&list, d->ts_remote, d->n_ts_remote);
 	msg_put_ts(m, PLD_TSI, &list);
 	ts_put(&list, d->ts_local, d->n_ts_local);

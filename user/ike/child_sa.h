@@ -60,6 +60,11 @@ struct child_deal {
 
 /* ---- child_sa.c ---- */
 
+/* Neither replaced nor about to go. */
+static inline bool child_in_use(const struct child_sa *c)
+{
+	return c->state == CHILD_INSTALLED || c->state == CHILD_REKEYING;
+}
 struct child_sa *child_find(const struct ike_sa *sa, uint32_t id);
 /* Make it one of sa's, and take it away again. */
 void child_link(struct ike *ike, struct ike_sa *sa, struct child_sa *c);
@@ -88,7 +93,7 @@ uint16_t child_negotiate(struct ike *ike, struct ike_sa *sa, const struct ike_ms
 			 const struct child_sa *rekeyed, bool with_ke, struct child_deal *d);
 /* SA, TSi, TSr and notifications of the response. */
 void child_answer_sa(const struct child_deal *d, struct msg_wr *m);
-void child_answer_ts(const struct child_deal *d, const struct ike_msg *in, struct msg_wr *m);
+void child_answer_ts(const struct child_deal *d, struct msg_wr *m);
 /* Keys, CHILD_ADD, the object. gir NULL: no PFS. Takes d->spi_in on success. 0 or -errno. */
 int child_install(struct ike *ike, struct ike_sa *sa, const struct child_deal *d,
 		  const struct secret *gir, const struct nonce *ni, const struct nonce *nr,
@@ -98,8 +103,7 @@ void child_disuse(struct ike *ike, struct ike_sa *sa, struct child_sa *c);
 /* The same, and free. */
 void child_remove(struct ike *ike, struct ike_sa *sa, struct child_sa *c);
 /* Queue a Delete for it. 0 or -ENOMEM. */
-int child_close(struct ike *ike, struct ike_sa *sa, struct child_sa *c, uint32_t op,
-		const char *why);
+int child_close(struct ike_sa *sa, struct child_sa *c, uint32_t op, const char *why);
 const char *refusal_hint(uint16_t type);
 /* Does ESP of sa go in UDP? */
 bool child_encap(const struct ike_sa *sa);

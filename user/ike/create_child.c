@@ -47,7 +47,7 @@ int child_new_build(struct ike *ike, struct ike_sa *sa, struct task *t, struct m
 
 	if (t->kind == TASK_CHILD_REKEY) {
 		old = child_find(sa, t->child_id);
-		if (!old || (old->state != CHILD_INSTALLED && old->state != CHILD_REKEYING)) {
+		if (!old || !child_in_use(old)) {
 			/* the peer replaced or deleted it while we waited: nothing left to do */
 			task_end(ike, sa, t, IKE_EV_CHILD_REKEYED, t->child_id,
 				 "Child SA was replaced by the peer meanwhile");
@@ -162,8 +162,7 @@ static void replaced(struct ike *ike, struct ike_sa *sa, struct task *t, struct 
 	if (old)
 		old->replaced = true;
 	/* whoever started the surviving rekey deletes the old SA (2.8) */
-	if (old && old->state != CHILD_DELETING &&
-	    child_close(ike, sa, old, 0, "replaced by a new one"))
+	if (old && old->state != CHILD_DELETING && child_close(sa, old, 0, "replaced by a new one"))
 		child_remove(ike, sa, old);
 }
 
@@ -229,7 +228,7 @@ void child_undo(struct ike *ike, struct ike_sa *sa, struct task *t, const struct
 	if (child_install(ike, sa, &d, NULL, &t->ni, &t->ni, &c)) /* no keys are made */
 		return;
 	t->spi_in = 0;
-	if (child_close(ike, sa, c, 0, "it cannot be used here"))
+	if (child_close(sa, c, 0, "it cannot be used here"))
 		child_remove(ike, sa, c);
 }
 
@@ -241,7 +240,7 @@ static void gone_already(struct ike *ike, struct ike_sa *sa, struct task *t, str
 		  "Child SA %s was deleted by the peer at once", child->name);
 	child_remove(ike, sa, child);
 	if (old && !t->collided && old->state != CHILD_DELETING &&
-	    child_close(ike, sa, old, 0, "its successor was deleted by the peer"))
+	    child_close(sa, old, 0, "its successor was deleted by the peer"))
 		child_remove(ike, sa, old);
 }
 
@@ -281,7 +280,7 @@ enum task_end child_new_done(struct ike *ike, struct ike_sa *sa, struct task *t,
 		child_state(sa, old, CHILD_REKEYED, "the peer's simultaneous rekey survives");
 	out_event(ike, sa, IKE_EV_CHILD_REKEYED, t->child_id, t->op,
 		  "Child SA was rekeyed by the peer at the same time");
-	if (child_close(ike, sa, child, 0, "lost the tie of two simultaneous rekeys"))
+	if (child_close(sa, child, 0, "lost the tie of two simultaneous rekeys"))
 		child_remove(ike, sa, child);
 	return TASK_FREE;
 }
@@ -373,8 +372,10 @@ static int answer_child(struct ike *ike, struct ike_sa *sa, const struct ike_msg
 	size_t len;
 	int ret = 0;
 
-	if (!nonce_set(&ni, in->nonce) || nonce_new(&nr))
+	if (!nonce_set(&ni, in->nonce))
 		return -EBADMSG;
+	if (nonce_new(&nr))
+		return -EIO;
 	if (d->suite.ke) {
 		ke = ke_new(d->suite.ke);
 		ret = ke ? ke_derive(ke, in->ke.p, in->ke.len, &gir) : -EIO;
@@ -390,7 +391,7 @@ static int answer_child(struct ike *ike, struct ike_sa *sa, const struct ike_msg
 		pub = ke_public(ke, &len);
 		msg_put_ke(m, d->suite.ke, pub, len);
 	}
-	child_answer_ts(d, in, m);
+	child_answer_ts(d, m);
 	if (old) {
 		note_collision(ike, sa, old, child, &ni, &nr);
 		out_event(ike, sa, IKE_EV_CHILD_REKEYED, child->id, 0,

@@ -86,7 +86,7 @@ struct task {
 
 enum task_end { TASK_FREE, TASK_AGAIN };
 
-/* ---- window.c ---- */
+/* ---- task.c ---- */
 
 struct task *task_new(struct ike_sa *sa, enum task_kind kind, uint32_t op);
 void task_free(struct ike *ike, struct task *t);
@@ -102,10 +102,6 @@ void task_first(struct ike_sa *sa, struct task *t);
 /* Take t off its list, end its operation with an event, and free it. */
 void task_end(struct ike *ike, struct ike_sa *sa, struct task *t, enum ike_event_kind kind,
 	      uint32_t child_id, const char *text);
-/* Send what the window allows. */
-void window_run(struct ike *ike, struct ike_sa *sa);
-void window_tick(struct ike *ike, struct ike_sa *sa);
-usec_t window_deadline(const struct ike_sa *sa);
 /* Its request offers an SPI: it is found by that from now on. */
 void task_offers(struct ike *ike, struct task *t);
 /* The request under way that offers that SPI of an IKE SA, or of a Child SA; NULL. */
@@ -115,6 +111,13 @@ struct task *task_offering_child(const struct ike *ike, uint32_t spi);
 void task_reset_packet(struct ike_sa *sa, struct task *t);
 /* Wait after TEMPORARY_FAILURE; false: it lasted too long. */
 bool task_back_off(struct ike *ike, struct task *t);
+
+/* ---- window.c ---- */
+
+/* Send what the window allows. */
+void window_run(struct ike *ike, struct ike_sa *sa);
+void window_tick(struct ike *ike, struct ike_sa *sa);
+usec_t window_deadline(const struct ike_sa *sa);
 /* All that is in flight, the same octets, over that path. */
 void window_resend(struct ike *ike, struct ike_sa *sa, const struct ike_path *path);
 /* ESP came for that SPI of ours, which no SA has yet. True: a request that offers it is under way.

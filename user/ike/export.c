@@ -684,7 +684,7 @@ int ike_import(struct ike *ike, const uint8_t *image, size_t len, usec_t now)
 	conn = conn_find(ike, name);
 	if (!conn)
 		return -ENOENT;
-	sa = ike_sa_new(ike, conn, true);
+	sa = ike_sa_new(ike, conn, true, 0);
 	if (!sa)
 		return -ENOMEM;
 	sa->spi_i = spi_i;

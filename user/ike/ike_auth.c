@@ -105,8 +105,6 @@ static void reject_responder(struct ike *ike, struct ike_sa *sa, struct task *t,
 
 int auth_failed_build(struct ike *ike, struct ike_sa *sa, struct task *t, struct msg_wr *m)
 {
-	(void)ike;
-	(void)sa;
 	t->give_up = ike->now + 3 * sa->conn->c.retransmit_timeout;
 	msg_put_notify(m, PROTO_NONE, NULL, 0, N_AUTHENTICATION_FAILED, NULL, 0);
 	return 0;
@@ -380,7 +378,7 @@ enum after auth_request(struct ike *ike, struct ike_sa *sa, const struct ike_msg
 		msg_put_notify(m, PROTO_NONE, NULL, 0, refusal, NULL, 0);
 	} else if (!childless) {
 		child_answer_sa(&d, m);
-		child_answer_ts(&d, in, m);
+		child_answer_ts(&d, m);
 	}
 	return AFTER_ANSWER;
 }

@@ -330,7 +330,8 @@ void log_stranger(struct ike *ike, const struct ike_path *path, const char *fmt,
 
 /* ---- ike_sa.c ---- */
 
-struct ike_sa *ike_sa_new(struct ike *ike, struct conn *conn, bool initiator);
+/* family 0: a new one. NULL: no memory. */
+struct ike_sa *ike_sa_new(struct ike *ike, struct conn *conn, bool initiator, uint64_t family);
 void ike_sa_free(struct ike *ike, struct ike_sa *sa);
 struct ike_sa *ike_sa_find(const struct ike *ike, uint64_t own_spi);
 /* Keys of the tables of that name. */

@@ -18,7 +18,7 @@ static const char *const state_names[] = {
 #undef X
 };
 
-struct ike_sa *ike_sa_new(struct ike *ike, struct conn *conn, bool initiator)
+struct ike_sa *ike_sa_new(struct ike *ike, struct conn *conn, bool initiator, uint64_t family)
 {
 	struct ike_sa *sa = timer_reserve(ike) ? NULL : calloc(1, sizeof(*sa));
 
@@ -33,7 +33,7 @@ struct ike_sa *ike_sa_new(struct ike *ike, struct conn *conn, bool initiator)
 	}
 	sa->conn = conn_ref(conn);
 	sa->initiator = sa->role_i = initiator;
-	sa->family = ++ike->next_family;
+	sa->family = family ? family : ++ike->next_family;
 	sa->serial = ++ike->next_serial;
 	sa->state = initiator ? IKE_INIT_SENT : IKE_HALF_OPEN;
 	sa->since = sa->last_rx = sa->last_tx = ike->now;

@@ -141,7 +141,7 @@ static uint32_t delete_one(struct ike *ike, struct ike_sa *sa, uint32_t peer_spi
 		log_ike(owner, LOG_DEBUG_,
 			"Child SA %s %08x_i: removed by the peer after two rekeys", c->name,
 			c->spi_in);
-	} else if (c->state == CHILD_INSTALLED || c->state == CHILD_REKEYING || (t && t->op)) {
+	} else if (child_in_use(c) || (t && t->op)) {
 		out_event(ike, owner, IKE_EV_CHILD_DOWN, c->id, t ? t->op : 0,
 			  "Child SA %s deleted by the peer", c->name);
 		if (t)

@@ -90,14 +90,9 @@ static usec_t retry_at(const struct ike *ike, struct ike_sa *sa, uint8_t *tried)
 
 /* ---- Child SAs ---- */
 
-static bool in_use(const struct child_sa *c)
-{
-	return c->state == CHILD_INSTALLED || c->state == CHILD_REKEYING;
-}
-
 static void child_end(struct ike *ike, struct ike_sa *sa, struct child_sa *c)
 {
-	if (in_use(c))
+	if (child_in_use(c))
 		out_event(ike, sa, IKE_EV_CHILD_DOWN, c->id, 0,
 			  "Child SA %s down: its lifetime is over", c->name);
 	c->replaced = false; /* nothing more is taken in either */
@@ -105,7 +100,7 @@ static void child_end(struct ike *ike, struct ike_sa *sa, struct child_sa *c)
 		child_state(sa, c, CHILD_INSTALLED, "its lifetime is over");
 	child_disuse(ike, sa, c);
 	c->ends_at = USEC_NEVER;
-	if (c->state != CHILD_DELETING && child_close(ike, sa, c, 0, "its lifetime is over"))
+	if (c->state != CHILD_DELETING && child_close(sa, c, 0, "its lifetime is over"))
 		child_remove(ike, sa, c);
 }
 
@@ -117,7 +112,7 @@ static void child_tick(struct ike *ike, struct ike_sa *sa, struct child_sa *c)
 		child_end(ike, sa, c);
 		return;
 	}
-	if (!in_use(c) || c->rekey_at > ike->now)
+	if (!child_in_use(c) || c->rekey_at > ike->now)
 		return;
 	c->rekey_at = retry_at(ike, sa, &c->rekeys_tried);
 	if (task_find(sa, TASK_CHILD_REKEY, c->id) || task_find(sa, TASK_CHILD_DELETE, c->id))
@@ -225,7 +220,7 @@ usec_t life_deadline(const struct ike_sa *sa)
 		const struct child_sa *c = list_entry(it, struct child_sa, node);
 
 		d = c->ends_at < d ? c->ends_at : d;
-		if (in_use(c) && c->rekey_at < d)
+		if (child_in_use(c) && c->rekey_at < d)
 			d = c->rekey_at;
 	}
 	return d;

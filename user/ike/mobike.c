@@ -367,9 +367,8 @@ void mobike_process(struct part_ctx *c)
 
 /* ---- a rekey of the IKE SA ---- */
 
-void mobike_resume(struct ike *ike, const struct ike_sa *old, struct ike_sa *sa)
+void mobike_resume(const struct ike_sa *old, struct ike_sa *sa)
 {
-	(void)ike;
 	if (!sa->mobike)
 		return;
 	/* R may have had it on the old one when that was no more the one that counts */

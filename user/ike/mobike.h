@@ -47,7 +47,7 @@ void mobike_process(struct part_ctx *c);
 /* Of one IKE SA for its successor: addresses, NATs, and what is known of MOBIKE. 0 or -ENOMEM. */
 int mobike_inherit(const struct ike_sa *old, struct ike_sa *sa);
 /* old was rekeyed: what it had under way about addresses begins anew on sa. */
-void mobike_resume(struct ike *ike, const struct ike_sa *old, struct ike_sa *sa);
+void mobike_resume(const struct ike_sa *old, struct ike_sa *sa);
 void mobike_free(struct ike_sa *sa);
 /* Does its connection want it? */
 static inline bool conn_mobike(const struct ike_sa *sa)

@@ -53,7 +53,7 @@ static int up_new(struct ike *ike, struct conn *conn, const struct ike_child_cfg
 	ret = path_fill(&conn->c, path, &p);
 	if (ret)
 		return ret;
-	sa = ike_sa_new(ike, conn, true);
+	sa = ike_sa_new(ike, conn, true, 0);
 	if (!sa)
 		return -ENOMEM;
 	sa->path = p;
@@ -128,7 +128,7 @@ static int down_child(struct ike *ike, const char *conn, const char *child, uint
 		if (sa->state != IKE_ESTABLISHED || strcmp(sa->conn->c.name, conn))
 			continue;
 		while ((c = child_by_name(sa, child))) {
-			if (child_close(ike, sa, c, op, "closed by the operator"))
+			if (child_close(sa, c, op, "closed by the operator"))
 				return -ENOMEM;
 			op = 0; /* one event ends the operation */
 			ret = 0;
@@ -326,7 +326,7 @@ void ike_child_install_failed(struct ike *ike, uint32_t child_id, usec_t now)
 		return;
 	out_event(ike, sa, IKE_EV_CHILD_DOWN, c->id, 0,
 		  "Child SA %s could not be installed here: deleted", c->name);
-	if (child_close(ike, sa, c, 0, "the data plane could not install it"))
+	if (child_close(sa, c, 0, "the data plane could not install it"))
 		child_remove(ike, sa, c);
 	window_run(ike, sa);
 	ike_reap(ike);

@@ -59,8 +59,7 @@ void certreq_process(struct part_ctx *c);
  * -errno with why. */
 int proof_put(struct ike_sa *sa, bool initiator, const struct ike_msg *certreqs, struct msg_wr *m,
 	      char why[WHY_MAX]);
-/* Does the peer prove its ID the way that connection wants it? false with why: a clause. how: what
- * convinced us. */
+/* Does the peer prove its ID the way that connection wants it? false with why: a clause. */
 bool proof_check(struct ike *ike, const struct ike_sa *sa, const struct ike_conn_cfg *c,
 		 bool of_initiator, const struct ike_msg *in, char why[WHY_MAX]);
 

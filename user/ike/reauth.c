@@ -14,11 +14,6 @@
 #include "exchange.h"
 #include "ike_private.h"
 
-static bool in_use(const struct child_sa *c)
-{
-	return c->state == CHILD_INSTALLED || c->state == CHILD_REKEYING;
-}
-
 static bool other(const struct ike_sa *sa, const struct ike_sa *o)
 {
 	return o != sa && o->state == IKE_ESTABLISHED && !o->reauth;
@@ -30,7 +25,7 @@ static int wish_children(const struct ike_sa *old, struct ike_sa *sa, struct tas
 		const struct child_sa *c = list_entry(it, struct child_sa, node);
 		struct task *t = init->child_name[0] ? NULL : init;
 
-		if (!in_use(c))
+		if (!child_in_use(c))
 			continue;
 		if (!t)
 			t = task_new(sa, TASK_CHILD_NEW, 0);
@@ -53,11 +48,9 @@ int reauth_start(struct ike *ike, struct ike_sa *old)
 		if (o->reauth && ike_sa_alive(o))
 			return -EALREADY;
 	}
-	sa = ike_sa_new(ike, old->conn, true);
+	sa = ike_sa_new(ike, old->conn, true, old->family);
 	if (!sa)
 		return -ENOMEM;
-	ike->next_family--; /* it has one already */
-	sa->family = old->family;
 	sa->reauth = true;
 	sa->path = old->path;
 	t = task_new(sa, TASK_IKE_INIT, 0);

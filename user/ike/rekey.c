@@ -21,11 +21,10 @@
 /* A new IKE SA of the same family; initiator: of this exchange. */
 static struct ike_sa *successor_new(struct ike *ike, const struct ike_sa *old, bool initiator)
 {
-	struct ike_sa *sa = ike_sa_new(ike, old->conn, true);
+	struct ike_sa *sa = ike_sa_new(ike, old->conn, true, old->family);
 
 	if (!sa)
 		return NULL;
-	ike->next_family--; /* it has one already */
 	if (id_keep(&sa->local_id, old->local_id) || id_keep(&sa->remote_id, old->remote_id) ||
 	    mobike_inherit(old, sa)) {
 		ike_sa_free(ike, sa);
@@ -33,7 +32,6 @@ static struct ike_sa *successor_new(struct ike *ike, const struct ike_sa *old, b
 	}
 	sa->initiator = initiator;
 	sa->role_i = old->role_i;
-	sa->family = old->family;
 	sa->peer_probes = old->peer_probes;
 	sa->peer_udp = old->peer_udp;
 	sa->fragments = old->fragments;
@@ -66,7 +64,7 @@ static void take_over(struct ike *ike, struct ike_sa *old, struct ike_sa *sa, co
 	}
 	/* it may have moved since the new one was made */
 	mobike_inherit(old, sa);
-	mobike_resume(ike, old, sa);
+	mobike_resume(old, sa);
 	vendors_move(old, sa);
 	sa->announced = true;
 	sa->redundant = false;
@@ -248,7 +246,7 @@ static bool child_work_in_flight(const struct ike_sa *sa)
 	return false;
 }
 
-/* 0; -EBADMSG for a key exchange value that is none. */
+/* 0; -EBADMSG for a nonce or key exchange value that is none. */
 static int answer_sa(struct ike *ike, struct ike_sa *old, const struct ike_msg *in,
 		     const struct suite *suite, uint64_t spi_i, struct ke *ke,
 		     struct ike_sa **ret_sa)
@@ -265,8 +263,14 @@ static int answer_sa(struct ike *ike, struct ike_sa *old, const struct ike_msg *
 		goto out;
 	sa->suite = *suite;
 	sa->spi_i = spi_i;
-	if (ike_spi_new(ike, &sa->spi_r) || !nonce_set(&sa->ni, in->nonce) || nonce_new(&sa->nr) ||
-	    ike_sa_derive(sa, &gir, &old->keys.sk_d, old->suite.prf)) {
+	ret = -EBADMSG;
+	if (nonce_set(&sa->ni, in->nonce))
+		ret = ike_spi_new(ike, &sa->spi_r);
+	if (!ret)
+		ret = nonce_new(&sa->nr);
+	if (!ret)
+		ret = ike_sa_derive(sa, &gir, &old->keys.sk_d, old->suite.prf);
+	if (ret) {
 		ike_sa_free(ike, sa);
 		goto out;
 	}

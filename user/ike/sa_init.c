@@ -403,7 +403,7 @@ static int half_open_new(struct ike *ike, struct conn *conn, const struct ike_pa
 			 const struct ike_msg *in, const struct suite *suite, uint8_t number,
 			 const uint8_t *buf, size_t len, const uint8_t *hash)
 {
-	struct ike_sa *sa = ike_sa_new(ike, conn, false);
+	struct ike_sa *sa = ike_sa_new(ike, conn, false, 0);
 	int ret;
 
 	if (!sa)
@@ -415,8 +415,10 @@ static int half_open_new(struct ike *ike, struct conn *conn, const struct ike_pa
 	sa->expected_request = 1; /* IKE_SA_INIT used 0 */
 	memcpy(sa->init_hash, hash, SHA256_OCTETS);
 	ret = ike_spi_new(ike, &sa->spi_r);
-	if (!ret && (!nonce_set(&sa->ni, in->nonce) || nonce_new(&sa->nr)))
+	if (!ret && !nonce_set(&sa->ni, in->nonce))
 		ret = -EBADMSG;
+	if (!ret)
+		ret = nonce_new(&sa->nr);
 	if (!ret) {
 		parts_process(&(struct part_ctx){
 			.ike = ike, .sa = sa, .place = AT_INIT_REQUEST, .in = in, .path = path });
