@@ -93,6 +93,15 @@ struct {
 	__type(value, struct steer_rx_hint);
 } rx_hint SEC(".maps");
 
+/* IPv4 identifications of packets without DF, counted up over all CPUs, for a path's addresses
+ * (RFC 6864 4.3); paths may share one. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, STEER_FRAG_IDS);
+	__type(key, __u32); /* path id modulo that */
+	__type(value, __u32);
+} frag_id SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, DROP_MAX);

@@ -38,9 +38,20 @@ static __always_inline enum parse_result out_parse(struct __sk_buff *skb, struct
 	return parse_out(CTX_LOAD(skb, data), CTX_LOAD(skb, data_end), p);
 }
 
-/* Addresses, ports, MACs. 0, or the reason to drop. */
+/* RFC 4301 8.1: the SA wants routers to fragment it. The segments of a super-packet get consecutive
+ * identifications, from this one on. */
+static __always_inline void out_cut(struct iphdr *ip, __u32 path_id, __u32 segs)
+{
+	__u32 key = path_id % STEER_FRAG_IDS, *next = bpf_map_lookup_elem(&frag_id, &key);
+
+	if (next)
+		rewrite_cut(ip, bpf_htons((__u16)__sync_fetch_and_add(next, segs)));
+}
+
+/* Addresses, ports, MACs; cut: number of packets that get no DF, or 0. 0, or the reason to drop. */
 static __always_inline int out_rewrite(struct __sk_buff *skb, struct parsed *p,
-				       const struct steer_path *path, enum drop_reason *ret_why)
+				       const struct steer_path *path, __u32 cut,
+				       enum drop_reason *ret_why)
 {
 	__u32 gso_size = skb->gso_size;
 	bool maybe_partial = p->udp && !gso_size && rewrite_maybe_partial(p);
@@ -56,6 +67,8 @@ static __always_inline int out_rewrite(struct __sk_buff *skb, struct parsed *p,
 		if (rewrite_family(skb, p, path, &diff))
 			return -1;
 	}
+	if (cut && path->family == 4)
+		out_cut(p->l3, path->id, cut);
 	*ret_why = DROP_REWRITE;
 	return rewrite_rest(skb, p, path, diff, gso_size, maybe_partial);
 }
@@ -104,7 +117,7 @@ static __always_inline int out_steer(struct __sk_buff *skb, __u32 mark)
 	octets = parsed_octets(&p, segs);
 	if (path->family != p.family) /* counted as it is sent */
 		octets += path->family == 4 ? -20 * segs : 20 * segs;
-	if (out_rewrite(skb, &p, path, &why))
+	if (out_rewrite(skb, &p, path, STEER_MARK_MAY_CUT(mark) ? segs : 0, &why))
 		return out_drop(why);
 	out_count_path(path->id, segs, octets);
 	if (STEER_MARK_KIND(mark) != STEER_MARK_KIND_PATH)

@@ -28,6 +28,16 @@ static __always_inline __u16 rewrite_addrs4(struct iphdr *ip, const struct steer
 	return diff;
 }
 
+/* No DF, and an identification: the kernel gives what has DF none. */
+static __always_inline void rewrite_cut(struct iphdr *ip, __be16 id)
+{
+	__be16 frag_off = ip->frag_off & bpf_htons((__u16)~IP_DF);
+
+	ip->check = csum_apply(ip->check, (__u16)~ip->frag_off + (__u16)~ip->id + frag_off + id);
+	ip->frag_off = frag_off;
+	ip->id = id;
+}
+
 static __always_inline __u16 rewrite_addrs6(struct ipv6hdr *ip, const struct steer_addr *src,
 					    const struct steer_addr *dst)
 {

@@ -32,19 +32,24 @@ enum {
 	STEER_SA_MAX = 1 << 20, /* upper limit of both SA arrays */
 	STEER_SA_STAT_MAX = 1 << 16,
 	STEER_IFACES_MAX = 64,
+	STEER_FRAG_IDS = 256,
 	STEER_RX_HINT_BITS = 11,
 	STEER_RX_HINTS = 1 << STEER_RX_HINT_BITS,
 };
 
 /* skb->mark on the steering device: kind/class 4 bits, flow slot 8 bits, index 20 bits.
- * kind 0..14: the traffic class; index is an index into sa_out.
+ * kind 0..6: the traffic class; index is an index into sa_out.
+ * kind 8..14: the same, and routers may fragment the packet: no DF in an outer IPv4 header.
  * kind 15: index is a path id; the packet goes out on that path whatever its state (probes). */
 #define STEER_MARK_INDEX_BITS 20
 #define STEER_MARK_SLOT_BITS  8
 #define STEER_MARK_KIND_PATH  15u
+#define STEER_MARK_KIND_CUT   8u
 #define STEER_MARK(kind, slot, index)                                                              \
 	(((__u32)(kind) << 28) | (((__u32)(slot)&0xffu) << 20) | ((__u32)(index)&0xfffffu))
-#define STEER_MARK_KIND(m)  ((__u32)(m) >> 28)
+#define STEER_MARK_KIND(m) ((__u32)(m) >> 28)
+#define STEER_MARK_MAY_CUT(m)                                                                      \
+	(STEER_MARK_KIND(m) >= STEER_MARK_KIND_CUT && STEER_MARK_KIND(m) != STEER_MARK_KIND_PATH)
 #define STEER_MARK_SLOT(m)  (((__u32)(m) >> 20) & 0xffu)
 #define STEER_MARK_INDEX(m) ((__u32)(m)&0xfffffu)
 

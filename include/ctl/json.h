@@ -74,7 +74,7 @@
  *   "dpd_delay_usec"|null,"keep_alive_usec"|null,"retransmit_timeout_usec","retransmit_base":1.8,
  *   "retransmit_tries","paths":[{"name","uplink","remote","weight"}],
  *   "children":[{"name","mode","start_action":"none"|"start","copy_dscp",
- *     "tfc_padding":0|"mtu","local_ts":["dynamic"],"remote_ts","esp_proposals","rekey_time_usec"|null
+ *     "df":"set"|"copy"|"clear","tfc_padding":0|"mtu","local_ts":["dynamic"],"remote_ts","esp_proposals","rekey_time_usec"|null
  * and life_, rand_; the same with _bytes, _packets}]}],
  *   "limits":{"cookie_threshold","init_limit_half_open","block_threshold",
  *     "half_open_timeout_usec"} (without "conn")}

@@ -12,6 +12,7 @@
 struct inner {
 	uint8_t family; /* 4, 6 */
 	uint8_t proto;	/* of the transport header, after IPv6 extension headers */
+	bool df;	/* must not be fragmented on its way; IPv6: always */
 	bool fragment;	/* ports are known in a first fragment only */
 	bool has_ports; /* TCP, UDP, SCTP, DCCP, UDP-Lite; ICMP: type and code in sport, dport */
 	uint8_t tos;	/* DSCP and ECN; IPv6: traffic class */

@@ -151,6 +151,9 @@ enum engine_sa_flags {
 	ENGINE_SA_HARD_HIT = 1 << 8,
 	ENGINE_SA_DSCP_OUT = 1 << 9, /* the outer header gets the inner DSCP */
 	ENGINE_SA_DSCP_IN = 1 << 10, /* and the other way round */
+	/* DF of an outer IPv4 header (RFC 4301 8.1): neither, always; IPv6 inside counts as DF */
+	ENGINE_SA_DF_COPY = 1 << 11,
+	ENGINE_SA_DF_CLEAR = 1 << 12,
 };
 
 /* One Child SA, both directions. Wiped by both sides after use. */

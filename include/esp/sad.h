@@ -7,7 +7,10 @@
  * (esp/epoch.h). Inbound: the SPI is an array index (abi/steer.h). Outbound: exact remote addresses
  * by hash, then ranges in order of installation, first match. Adding and removing costs the same
  * whatever the number of SAs. What an idle SA does not need it does not have: cipher contexts and
- * the pages of its replay window come with its first packet.
+ * the pages of its replay window come with its first packet. That is the one allocation on the
+ * packet path, once for an SA, direction and thread: with contexts for all threads from the start,
+ * an idle SA would take several times its memory. Where it fails packets are dropped and counted,
+ * until it succeeds.
  */
 #ifndef BRAID_ESP_SAD_H
 #define BRAID_ESP_SAD_H
@@ -71,6 +74,7 @@ struct sa {
 	uint16_t encr_id, key_bits, integ_id;
 	uint8_t family;	   /* of the stable pair */
 	uint8_t tos_mask;  /* what of the inner octet the outer one has */
+	uint32_t cut[2];   /* by the inner packet's DF: added to the mark if routers may fragment */
 	uint32_t tfc;	   /* inner packets are padded to so many octets, as far as they fit */
 	bool deferred;	   /* control thread: outbound traffic stays on the predecessor */
 	bool superseded;   /* control thread: a successor has the outbound traffic */
@@ -169,11 +173,10 @@ static inline uint32_t sa_inner_max(const struct sa *sa)
 	return atomic_load_explicit(&sa->inner_max, memory_order_relaxed);
 }
 
-/* Octets that inner packets are padded to (RFC 4303 2.7); 0: they are not. */
-static inline uint32_t sa_pad_to(const struct sa *sa)
+/* Octets that inner packets are padded to (RFC 4303 2.7), of max (sa_inner_max) at most; 0: they
+ * are not. */
+static inline uint32_t sa_pad_to(const struct sa *sa, uint32_t max)
 {
-	uint32_t max = sa_inner_max(sa);
-
 	return sa->tfc < max ? sa->tfc : max;
 }
 

@@ -93,6 +93,8 @@ struct ike_life {
 };
 
 enum child_mode { CHILD_TUNNEL, CHILD_TRANSPORT };
+/* DF of the outer IPv4 header, RFC 4301 8.1. copy: the inner packet's; IPv6 inside has it. */
+enum child_df { CHILD_DF_SET, CHILD_DF_COPY, CHILD_DF_CLEAR };
 enum start_action { START_NONE, START_START, START_TRAP };
 /* What becomes of a peer's other IKE SAs when it sets one up: unique.c. */
 enum ike_unique { IKE_UNIQUE_NO, IKE_UNIQUE_NEVER, IKE_UNIQUE_KEEP, IKE_UNIQUE_REPLACE };
@@ -114,6 +116,7 @@ struct ike_child_cfg {
 	struct ike_proposal proposals[IKE_PROPOSALS_MAX]; /* ESP */
 	struct ike_life time, octets, packets; /* time in usec; the others in each direction */
 	bool dscp_out, dscp_in;		       /* copy DSCP to the outer header; from it */
+	enum child_df df;
 	uint32_t tfc; /* inner packets are padded to so many octets; IKE_TFC_MTU; 0: not */
 };
 
@@ -222,7 +225,8 @@ struct child_sa_out {
 	/* in each direction; soft: tell once, hard: use it no more; 0: none */
 	uint64_t soft_octets, hard_octets, soft_packets, hard_packets;
 	bool dscp_out, dscp_in; /* copy DSCP to the outer header; from it */
-	uint32_t tfc;		/* as configured; 0 also if the peer takes no padding */
+	enum child_df df;
+	uint32_t tfc; /* as configured; 0 also if the peer takes no padding */
 };
 
 enum ike_event_kind {

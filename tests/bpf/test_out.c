@@ -435,3 +435,77 @@ Test(out, truncated_v6_udp)
 {
 	truncated(6, true);
 }
+
+static uint16_t be16_at(const uint8_t *p)
+{
+	return (uint16_t)(p[0] << 8 | p[1]);
+}
+
+/* RFC 4301 8.1: without DF a packet has an identification, a new one for each on that path
+ * (RFC 6864 4.3); the rest is as ever. */
+Test(out, routers_may_cut_what_is_marked_so)
+{
+	enum { CUT = STEER_MARK_KIND_CUT };
+	struct pkt p = { .family = 4, .udp = true, .payload = 100, .frag = 0x4000 };
+	struct run r;
+	size_t len;
+
+	setup_n(1, 4, STEER_PATH_ENCAP);
+	for (uint16_t id = 0; id < 3; id++) {
+		p.udp = id != 1; /* and protocol 50 */
+		r = out(&p, STEER_MARK(CUT, 0, SA));
+		cr_assert_eq(r.verdict, REDIRECT);
+		cr_assert_eq(be16_at(r.out + PKT_ETHER + 6), 0);
+		cr_assert_eq(be16_at(r.out + PKT_ETHER + 4), id);
+		cr_assert(pkt_sums_ok(r.out, r.len));
+		cr_assert(pkt_has_addrs(r.out, path_src(1, 4), path_dst(1, 4)));
+	}
+	/* a super-packet takes as many as it has segments */
+	p = (struct pkt){
+		.family = 4, .udp = true, .partial = true, .payload = 1492, .frag = 0x4000
+	};
+	len = pkt_build(&p, pkt);
+	r = run_tc(env.tc->progs.steer_tc, pkt, len, STEER_MARK(CUT, 0, SA), 3, 500);
+	cr_assert_eq(be16_at(r.out + PKT_ETHER + 4), 3);
+	cr_assert(pkt_partial_ok(r.out, r.len));
+	r = run_tc(env.tc->progs.steer_tc, pkt, len, STEER_MARK(CUT, 0, SA), 3, 500);
+	cr_assert_eq(be16_at(r.out + PKT_ETHER + 4), 6);
+	/* others keep DF */
+	p.partial = false;
+	r = out(&p, STEER_MARK(0, 0, SA));
+	cr_assert_eq(be16_at(r.out + PKT_ETHER + 6), 0x4000);
+	cr_assert_eq(be16_at(r.out + PKT_ETHER + 4), be16_at(pkt + PKT_ETHER + 4));
+	/* so does a probe */
+	r = out(&p, STEER_MARK(STEER_MARK_KIND_PATH, 0, 1));
+	cr_assert_eq(r.verdict, REDIRECT);
+	cr_assert_eq(be16_at(r.out + PKT_ETHER + 6), 0x4000);
+}
+
+Test(out, routers_may_cut_what_was_ipv6)
+{
+	struct run r;
+
+	setup_n(1, 4, STEER_PATH_MAC);
+	for (uint16_t id = 0; id < 2; id++) {
+		r = out(&(struct pkt){ .family = 6, .udp = true, .payload = 77 },
+			STEER_MARK(STEER_MARK_KIND_CUT, 0, SA));
+		cr_assert_eq(r.verdict, REDIRECT);
+		cr_assert_eq(be16_at(r.out + PKT_ETHER + 6), 0);
+		cr_assert_eq(be16_at(r.out + PKT_ETHER + 4), id);
+		cr_assert(pkt_sums_ok(r.out, r.len));
+	}
+}
+
+/* IPv6 has no such thing. */
+Test(out, routers_never_cut_ipv6)
+{
+	struct run r, same;
+
+	setup_n(1, 6, STEER_PATH_MAC);
+	r = out(&(struct pkt){ .family = 6, .udp = true }, STEER_MARK(0, 0, SA));
+	same = out(&(struct pkt){ .family = 6, .udp = true },
+		   STEER_MARK(STEER_MARK_KIND_CUT, 0, SA));
+	cr_assert_eq(r.verdict, REDIRECT);
+	cr_assert_eq(r.len, same.len);
+	cr_assert_arr_eq(r.out, same.out, r.len);
+}

@@ -240,6 +240,34 @@ ParameterizedTest(struct way *way, wire, carries)
 	close(fd);
 }
 
+/* What routers may fragment: the packets of super-packets have identifications of their own,
+ * however the kernel cuts them. */
+Test(wire, packets_without_df_have_an_identification_each)
+{
+	int probe = IP_PMTUDISC_PROBE;
+	uint8_t data[3 * SEG] = { 1 }, pkt[PKT_MAX];
+	int fd;
+
+	make_paths(&(struct way){ 4, 4, true, true }, DP_ATTACH_AUTO);
+	cr_assert_eq(dp_path_state(dp, paths[1], STEER_PATH_DOWN), 0);
+	fd = sender(4);
+	cr_assert_eq(setsockopt(fd, SOL_IP, IP_MTU_DISCOVER, &probe, sizeof(probe)), 0);
+	for (uint32_t kind = 0; kind <= STEER_MARK_KIND_CUT; kind += STEER_MARK_KIND_CUT) {
+		for (int i = 0; i < 4; i++)
+			send_marked(fd, 4, STEER_MARK(kind, 0, out_index), data, sizeof(data), SEG);
+		for (unsigned i = 0; i < 12; i++) {
+			size_t len = receive(0, pkt, WAIT_MSEC);
+
+			cr_assert_eq(len, 14 + 20 + 8 + SEG);
+			cr_assert(pkt_sums_ok(pkt, len));
+			cr_assert_eq(pkt[14 + 6], kind ? 0 : 0x40);
+			if (kind)
+				cr_assert_eq(pkt[14 + 4] << 8 | pkt[14 + 5], i);
+		}
+	}
+	close(fd);
+}
+
 /* One store takes a path out: nothing more on its wire, everything on the other. */
 Test(wire, path_down_moves_everything)
 {

@@ -419,7 +419,8 @@ static const char full_text[] =
 	"  child \"net\" { local_ts = {dynamic}\n"
 	"    remote_ts = {\"10.1.0.77/24\", \"10.2.0.1-10.2.0.9[udp/1000-2000]\", \"::/0[58]\"}\n"
 	"    esp_proposals = {\"aes128gcm16-ecp256-noesn\", \"aes256-sha512\"}\n"
-	"    mode = tunnel\n start_action = start\n copy_dscp = in\n tfc_padding = mtu }\n"
+	"    mode = tunnel\n start_action = start\n copy_dscp = in\n df = copy\n tfc_padding = mtu "
+	"}\n"
 	"  child \"b\" { }\n"
 	"  path \"p1\" { uplink = wlan\n remote = 198.51.100.1\n weight = 3 }\n"
 	"}\n"
@@ -541,6 +542,7 @@ Test(conf, connection_is_read)
 	const struct ike_child_cfg *n = &h->children[0];
 	cr_assert_eq(n->start, START_START);
 	cr_assert(n->dscp_in && !n->dscp_out);
+	cr_assert_eq(n->df, CHILD_DF_COPY);
 	cr_assert_eq(n->tfc, IKE_TFC_MTU);
 	cr_assert_eq(h->children[1].tfc, 0);
 	cr_assert(n->local_ts[0].dynamic);

@@ -117,3 +117,24 @@ Test(flow, neighbouring_ports_spread)
 		cr_assert(half > 90 && half < 166, "%u", half);
 	}
 }
+
+/* RFC 4301 8.1: what the outer header may copy; routers never fragment IPv6. */
+Test(flow, df)
+{
+	uint8_t p[128];
+	size_t n = unhex(udp4, p, sizeof(p));
+	struct inner in;
+
+	cr_assert_eq(inner_parse(p, n, false, &in), 0);
+	cr_assert_not(in.df);
+	p[6] = 0x40;
+	cr_assert_eq(inner_parse(p, n, false, &in), 0);
+	cr_assert(in.df);
+	cr_assert_not(in.fragment);
+	p[6] = 0x20;
+	cr_assert_eq(inner_parse(p, n, false, &in), 0);
+	cr_assert_not(in.df);
+	n = unhex(udp6, p, sizeof(p));
+	cr_assert_eq(inner_parse(p, n, false, &in), 0);
+	cr_assert(in.df);
+}

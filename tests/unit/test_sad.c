@@ -548,3 +548,22 @@ Test(sad, an_spi_is_expected_until_its_sa_is_there_or_nobody_installs_it)
 	cr_assert_not(sad_expected(&sad, third));
 	cr_assert_eq(sad.n_expected, 0);
 }
+
+Test(sad, df_of_the_outer_header)
+{
+	uint32_t cut = STEER_MARK(STEER_MARK_KIND_CUT, 0, 0);
+	struct engine_sa r = request(1, "10.0.0.1/32", "10.0.1.1/32");
+	struct sa *sa = add(&r);
+
+	cr_assert_eq(sa->cut[false] | sa->cut[true], 0);
+	r = request(2, "10.0.0.1/32", "10.0.1.2/32");
+	r.flags |= ENGINE_SA_DF_COPY;
+	sa = add(&r);
+	cr_assert_eq(sa->cut[false], cut);
+	cr_assert_eq(sa->cut[true], 0);
+	r = request(3, "10.0.0.1/32", "10.0.1.3/32");
+	r.flags |= ENGINE_SA_DF_CLEAR;
+	sa = add(&r);
+	cr_assert_eq(sa->cut[false], cut);
+	cr_assert_eq(sa->cut[true], cut);
+}

@@ -95,6 +95,19 @@ static void copy_ts(struct engine_ts *to, const struct ike_ts *from, uint8_t n)
 					    .last = from[i].last };
 }
 
+static uint32_t df_flags(enum child_df df)
+{
+	switch (df) {
+	case CHILD_DF_SET:
+		return 0;
+	case CHILD_DF_COPY:
+		return ENGINE_SA_DF_COPY;
+	case CHILD_DF_CLEAR:
+		return ENGINE_SA_DF_CLEAR;
+	}
+	return 0;
+}
+
 static int engine_sa_add(struct agent *a, const struct child_sa_out *o, uint32_t out_index,
 			 const struct peer *p, uint8_t family)
 {
@@ -110,7 +123,7 @@ static int engine_sa_add(struct agent *a, const struct child_sa_out *o, uint32_t
 			 (o->peer_probes ? ENGINE_SA_PROBES : 0) |
 			 (o->role_i ? ENGINE_SA_ROLE_I : 0) |
 			 (o->dscp_out ? ENGINE_SA_DSCP_OUT : 0) |
-			 (o->dscp_in ? ENGINE_SA_DSCP_IN : 0),
+			 (o->dscp_in ? ENGINE_SA_DSCP_IN : 0) | df_flags(o->df),
 		.encr_id = o->encr_id,
 		.key_bits = o->encr_key_bits,
 		.integ_id = o->integ_id,

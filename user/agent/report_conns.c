@@ -132,11 +132,13 @@ static json_t *child_cfg_json(const struct ike_child_cfg *c)
 	static const char *const octets[] = { "rekey_bytes", "life_bytes", "rand_bytes" };
 	static const char *const packets[] = { "rekey_packets", "life_packets", "rand_packets" };
 	static const char *const dscp[] = { "no", "out", "in", "yes" };
+	static const char *const df[] = { "set", "copy", "clear" };
 	json_t *o = json_object();
 
 	set(o, "name", json_string(c->name));
 	set(o, "mode", json_string(c->mode == CHILD_TUNNEL ? "tunnel" : "transport"));
 	set(o, "copy_dscp", json_string(words_of(c->dscp_out, c->dscp_in, dscp)));
+	set(o, "df", json_string(df[c->df]));
 	set(o, "tfc_padding",
 	    c->tfc == IKE_TFC_MTU ? json_string("mtu") : json_integer((json_int_t)c->tfc));
 	set(o, "start_action", json_string(c->start == START_START ? "start" : "none"));

@@ -116,7 +116,8 @@ static int build_child(struct parse *p, const struct sec *s, const struct ike_co
 	static const char *const actions[] = { "none", "start", NULL };
 	/* bit 0: out, bit 1: in */
 	static const char *const dscps[] = { "no", "out", "in", "yes", NULL };
-	unsigned mode = 0, start = 0, dscp = 1;
+	static const char *const dfs[] = { "set", "copy", "clear", NULL };
+	unsigned mode = 0, start = 0, dscp = 1, df = CHILD_DF_SET;
 	int r = build_title(p, s, c->name);
 
 	if (r == 0)
@@ -132,6 +133,8 @@ static int build_child(struct parse *p, const struct sec *s, const struct ike_co
 	if (r == 0)
 		r = val_word(p, sec_get(s, "copy_dscp"), dscps, &dscp);
 	if (r == 0)
+		r = val_word(p, sec_get(s, "df"), dfs, &df);
+	if (r == 0)
 		r = build_tfc(p, sec_get(s, "tfc_padding"), &c->tfc);
 	if (r == 0)
 		r = conf_build_child_life(p, s, c);
@@ -145,6 +148,7 @@ static int build_child(struct parse *p, const struct sec *s, const struct ike_co
 	c->start = start ? START_START : START_NONE;
 	c->dscp_out = dscp & 1;
 	c->dscp_in = dscp & 2;
+	c->df = (enum child_df)df;
 	return 0;
 }
 

@@ -132,9 +132,9 @@ static void show_child_cfg(FILE *out, const json_t *c)
 
 	snprintf(octets_text, sizeof(octets_text), "%llu",
 		 (unsigned long long)num(c, "tfc_padding"));
-	fprintf(out, "  child %s: %s, start_action %s, copy_dscp %s, tfc_padding %s\n",
+	fprintf(out, "  child %s: %s, start_action %s, copy_dscp %s, df %s, tfc_padding %s\n",
 		str(c, "name"), str(c, "mode"), str(c, "start_action"), str(c, "copy_dscp"),
-		json_is_string(tfc) ? json_string_value(tfc) : octets_text);
+		str(c, "df"), json_is_string(tfc) ? json_string_value(tfc) : octets_text);
 	fprintf(out, "    %s === %s\n", list(c, "local_ts", local, sizeof(local)),
 		list(c, "remote_ts", remote, sizeof(remote)));
 	show_lines(out, c, "esp_proposals", "    ", "ESP");

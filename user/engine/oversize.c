@@ -47,10 +47,10 @@ static void tell(struct worker *w, const uint8_t *pkt, const struct inner *in, s
 		w->c.drop_tun++;
 }
 
-static bool send_fragment(struct worker *w, struct sa *sa, struct ipfrag *f, size_t max,
+static bool send_fragment(struct worker *w, struct sa *sa, struct ipfrag *f, uint32_t max,
 			  const struct inner *in)
 {
-	uint32_t mark = sa->mark | STEER_MARK(0, flow_slot(in, w->e->flow_seed), 0);
+	uint32_t mark = worker_mark(w, sa, in);
 	uint8_t *p = udp_txq_room(&w->tx, esp_len(&sa->out, max));
 	size_t n = ipfrag_next(f, p + sa->out.hdr), padded, len;
 	struct sa_counters *c = &sa->counters[w->index];
@@ -63,7 +63,7 @@ static bool send_fragment(struct worker *w, struct sa *sa, struct ipfrag *f, siz
 
 	if (n == 0)
 		return false;
-	padded = esp_tfc(p + sa->out.hdr, n, sa->tfc < max ? sa->tfc : max);
+	padded = esp_tfc(p + sa->out.hdr, n, sa_pad_to(sa, max));
 	ok = sa_take_seq(sa, 1, padded, &seq, &reached);
 	if (reached)
 		engine_tell_limits(w->e, sa, reached);
@@ -86,9 +86,9 @@ static bool send_fragment(struct worker *w, struct sa *sa, struct ipfrag *f, siz
 }
 
 /* One packet, in->len octets at pkt. */
-static void datagram(struct worker *w, struct sa *sa, const uint8_t *pkt, const struct inner *in)
+static void datagram(struct worker *w, struct sa *sa, const uint8_t *pkt, const struct inner *in,
+		     uint32_t max)
 {
-	size_t max = sa_inner_max(sa);
 	struct ipfrag f;
 
 	if (!ipfrag_allowed(pkt, in->family, in->len) ||
@@ -104,9 +104,8 @@ static void datagram(struct worker *w, struct sa *sa, const uint8_t *pkt, const 
 
 /* A super-packet of TCP has no borders: it is cut anew. Its sender is told all the same, since his
  * next single segment would be dropped. */
-static void stream(struct worker *w, struct sa *sa, struct segment *s)
+static void stream(struct worker *w, struct sa *sa, struct segment *s, uint32_t max)
 {
-	size_t max = sa_inner_max(sa);
 	struct segment first = *s;
 
 	first.in.len = (uint32_t)segment_next(&first, w->scratch);
@@ -116,21 +115,21 @@ static void stream(struct worker *w, struct sa *sa, struct segment *s)
 		return;
 	}
 	w->c.tun_rx_packets += s->count - first.count;
-	worker_send(w, sa, s);
+	worker_send(w, sa, s, max);
 }
 
-void worker_oversize(struct worker *w, struct sa *sa, struct segment *s)
+void worker_oversize(struct worker *w, struct sa *sa, struct segment *s, uint32_t max)
 {
 	struct inner in = s->in;
 
 	if (s->hdr_len == 0) {
-		datagram(w, sa, s->pkt, &in);
+		datagram(w, sa, s->pkt, &in, max);
 		return;
 	}
 	if (s->proto == IPPROTO_TCP) {
-		stream(w, sa, s);
+		stream(w, sa, s, max);
 		return;
 	}
 	while ((in.len = (uint32_t)segment_next(s, w->scratch)))
-		datagram(w, sa, w->scratch, &in);
+		datagram(w, sa, w->scratch, &in, max);
 }

@@ -102,14 +102,15 @@ static uint32_t burst_size(const struct sa *sa, size_t esp_max)
 	return n > UDP_GSO_SEGS ? UDP_GSO_SEGS : n;
 }
 
-void worker_send(struct worker *w, struct sa *sa, struct segment *s)
+void worker_send(struct worker *w, struct sa *sa, struct segment *s, uint32_t max_inner)
 {
 	struct sa_counters *c = &sa->counters[w->index];
 	struct aead *enc = sa_enc(sa, w->index);
 	const struct esp_format *f = &sa->out;
 	uint8_t nh = s->in.family == 4 ? ESP_NH_IPV4 : ESP_NH_IPV6;
-	uint32_t mark = sa->mark | STEER_MARK(0, flow_slot(&s->in, w->e->flow_seed), 0);
-	size_t pad_to = sa_pad_to(sa), max = segment_max(s) < pad_to ? pad_to : segment_max(s);
+	uint32_t mark = worker_mark(w, sa, &s->in);
+	size_t pad_to = sa_pad_to(sa, max_inner),
+	       max = segment_max(s) < pad_to ? pad_to : segment_max(s);
 	size_t esp_max = esp_len(f, max);
 	uint32_t left = s->count, burst;
 	const struct udp_dest *dest;
@@ -161,6 +162,7 @@ static void outbound(struct worker *w, uint8_t *buf, size_t len)
 	const struct virtio_net_hdr *vh = (const void *)buf;
 	struct segment s;
 	struct sa *sa;
+	uint32_t max;
 
 	if (len < sizeof(*vh) || segment_init(&s, vh, buf + sizeof(*vh), len - sizeof(*vh)) < 0) {
 		w->c.drop_malformed++;
@@ -174,12 +176,13 @@ static void outbound(struct worker *w, uint8_t *buf, size_t len)
 		w->c.drop_no_policy++;
 		return;
 	}
+	max = sa_inner_max(sa);
 	if (mss_carried(s.pkt, &s.in))
-		mss_clamp(buf + sizeof(*vh), &s.in, sa_inner_max(sa));
-	if (segment_max(&s) > sa_inner_max(sa))
-		worker_oversize(w, sa, &s);
+		mss_clamp(buf + sizeof(*vh), &s.in, max);
+	if (segment_max(&s) > max)
+		worker_oversize(w, sa, &s, max);
 	else
-		worker_send(w, sa, &s);
+		worker_send(w, sa, &s, max);
 }
 
 /* The library's read is a cancellation point, which costs two atomic operations a packet. */

@@ -3,10 +3,13 @@
 #ifndef BRAID_ENGINE_WORKER_IMPL_H
 #define BRAID_ENGINE_WORKER_IMPL_H
 
+#include <linux/types.h>
 #include <pthread.h>
 
+#include "abi/steer.h"
 #include "engine/engine.h"
 #include "esp/coalesce.h"
+#include "esp/flow.h"
 #include "esp/hold.h"
 
 struct segment;
@@ -33,9 +36,16 @@ struct worker {
 	usec_t errors_since; /* when that was counted */
 };
 
-/* Cut, encrypt and queue what fits. */
-void worker_send(struct worker *w, struct sa *sa, struct segment *s);
+/* What the steering is to do with a packet of the SA (abi/steer.h). */
+static inline uint32_t worker_mark(const struct worker *w, const struct sa *sa,
+				   const struct inner *in)
+{
+	return sa->mark | sa->cut[in->df] | STEER_MARK(0, flow_slot(in, w->e->flow_seed), 0);
+}
+
+/* Cut, encrypt and queue what fits; max: sa_inner_max as it was when that was looked at. */
+void worker_send(struct worker *w, struct sa *sa, struct segment *s, uint32_t max);
 /* The same for packets that do not fit the path. */
-void worker_oversize(struct worker *w, struct sa *sa, struct segment *s);
+void worker_oversize(struct worker *w, struct sa *sa, struct segment *s, uint32_t max);
 
 #endif

@@ -53,6 +53,7 @@ static int parse4(const uint8_t *p, size_t len, bool super, struct inner *in)
 	in->family = 4;
 	in->proto = p[9];
 	in->tos = p[1];
+	in->df = (frag & 0x4000) != 0;
 	in->fragment = (frag & 0x3fff) != 0;
 	in->l4_off = (uint16_t)ihl;
 	in->len = (uint32_t)total;
@@ -96,6 +97,7 @@ static int parse6(const uint8_t *p, size_t len, bool super, struct inner *in)
 		off += n;
 	}
 	in->family = 6;
+	in->df = true;
 	in->proto = next;
 	in->tos = (uint8_t)(p[0] << 4 | p[1] >> 4);
 	in->l4_off = (uint16_t)off;

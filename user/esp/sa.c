@@ -222,6 +222,10 @@ int sa_new(const struct engine_sa *req, int driver, int threads, struct sa **ret
 	sa->integ_id = req->integ_id;
 	sa->family = req->family;
 	sa->tos_mask = TOS_ECN | (req->flags & ENGINE_SA_DSCP_OUT ? TOS_DSCP : 0);
+	sa->cut[false] = req->flags & (ENGINE_SA_DF_COPY | ENGINE_SA_DF_CLEAR)
+				 ? STEER_MARK(STEER_MARK_KIND_CUT, 0, 0)
+				 : 0;
+	sa->cut[true] = req->flags & ENGINE_SA_DF_CLEAR ? sa->cut[false] : 0;
 	sa->deferred = req->replaces && req->flags & ENGINE_SA_DEFER_OUT;
 	memcpy(sa->name, req->name, sizeof(sa->name) - 1);
 	limits(sa, req);

@@ -513,6 +513,7 @@ static void describe(const struct ike_sa *sa, const struct child_sa *c, const st
 	out->hard_packets = c->hard_packets;
 	out->dscp_out = d->cfg->dscp_out;
 	out->dscp_in = d->cfg->dscp_in;
+	out->df = d->cfg->df;
 	out->tfc = d->no_tfc ? 0 : d->cfg->tfc;
 	if (d->no_tfc && d->cfg->tfc)
 		log_ike(sa, LOG_INFO_, "the peer takes no TFC padding: Child SA %s goes without",
