@@ -493,6 +493,30 @@ Test(bad_answer, unusable_ike_rekeys_end_in_a_new_ike_sa)
 	}
 }
 
+/* A peer that takes no rekey at all: the same, before the lifetime is over. [REK-17] [REK-16] */
+Test(bad_answer, refused_ike_rekeys_end_in_a_new_ike_sa)
+{
+	teardown();
+	d = new_duo();
+	d->side[DUO_I].conn.rekey_time = 100 * USEC_PER_SEC;
+	d->side[DUO_I].conn.over_time = 30 * USEC_PER_SEC;
+	cr_assert_eq(duo_start(d), 0);
+	cr_assert(duo_establish(d));
+	duo_wait(d, 100 * USEC_PER_SEC);
+	for (unsigned i = 0; i < 3; i++) {
+		take_request(CREATE_CHILD_SA);
+		answer_notify(N_NO_ADDITIONAL_SAS);
+		cr_assert_eq(d->e[DUO_I].failures, 1 + i);
+		assert_up();
+		duo_wait(d, (UINT64_C(3) << i) * USEC_PER_SEC / 2);
+	}
+	cr_assert_eq(d->n, 1);
+	cr_assert_eq(d->wire[0].buf[18], IKE_SA_INIT);
+	cr_assert(duo_settle(d));
+	cr_assert_eq(d->e[DUO_I].child_adds, 2);
+	cr_assert_eq(duo_count(d, DUO_I, "ESTABLISHED"), 1);
+}
+
 /* Anybody's INVALID_IKE_SPI to the request, and to each time it is repeated. */
 static void disown(void)
 {

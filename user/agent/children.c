@@ -156,6 +156,14 @@ static int engine_sa_add(struct agent *a, const struct child_sa_out *o, uint32_t
 	return err;
 }
 
+static void sa_gone(struct agent *a, uint32_t id)
+{
+	struct engine_id del = { .id = id };
+
+	engine_request(a, &del.h, ENGINE_SA_DEL, sizeof(del));
+	dp_sa_del(a->dp, id);
+}
+
 static struct child *agent_child_new(struct agent *a, struct peer *p, const struct child_sa_out *o,
 				     uint32_t out_index)
 {
@@ -199,12 +207,14 @@ void agent_child_add(struct agent *a, const struct ike_output *out)
 		goto fail;
 	peer_room(a, p);
 	err = engine_sa_add(a, o, index, p, main->local.ip.family);
-	if (!err) {
-		c = agent_child_new(a, p, o, index);
-		err = c ? 0 : -ENOMEM;
-	}
 	if (err) {
 		dp_sa_del(a->dp, o->id);
+		goto fail;
+	}
+	c = agent_child_new(a, p, o, index);
+	if (!c) {
+		err = -ENOMEM;
+		sa_gone(a, o->id);
 		goto fail;
 	}
 	inner_add(a, c, o->ts_local, o->n_ts_local);
@@ -239,14 +249,6 @@ static void last_child_gone(struct agent *a, struct peer *p)
 	group_sync(a, p);
 }
 
-static void child_gone(struct agent *a, struct child *c)
-{
-	struct engine_id del = { .id = c->id };
-
-	engine_request(a, &del.h, ENGINE_SA_DEL, sizeof(del));
-	dp_sa_del(a->dp, c->id);
-}
-
 void agent_child_del(struct agent *a, uint32_t id)
 {
 	struct peer *p;
@@ -258,7 +260,7 @@ void agent_child_del(struct agent *a, uint32_t id)
 	hash_remove(&a->children, &c->by_id);
 	if (!list_empty(&p->children))
 		probes_move(a, p, id);
-	child_gone(a, c);
+	sa_gone(a, c->id);
 	inner_del(a, c);
 	free(c);
 	if (list_empty(&p->children))
@@ -302,7 +304,7 @@ void agent_retired_run(struct agent *a, bool all)
 			return;
 		}
 		list_remove(&c->node);
-		child_gone(a, c);
+		sa_gone(a, c->id);
 		free(c);
 	}
 }

@@ -69,10 +69,10 @@ static void skf_get(struct chain *c, struct rd *body, uint8_t next, struct ike_m
 		sk_get(c, body, next, m);
 }
 
-/* False: not a type we know. */
-static bool payload_get(struct chain *c, struct rd *body, uint8_t next, struct ike_msg *m)
+/* Those that a message has once. False: another one. */
+static bool single_get(uint8_t type, struct rd *body, struct ike_msg *m)
 {
-	switch (c->type) {
+	switch (type) {
 	case PLD_SA:
 		if (first_of(&m->has_sa, body))
 			sa_get(body, &m->sa);
@@ -109,6 +109,14 @@ static bool payload_get(struct chain *c, struct rd *body, uint8_t next, struct i
 		if (first_of(&m->has_cp, body))
 			cp_get(body, &m->cp);
 		return true;
+	}
+	return false;
+}
+
+/* False: not a type we know. */
+static bool payload_get(struct chain *c, struct rd *body, uint8_t next, struct ike_msg *m)
+{
+	switch (c->type) {
 	case PLD_NOTIFY:
 		notify_get(body, m);
 		return true;
@@ -140,7 +148,7 @@ static bool payload_get(struct chain *c, struct rd *body, uint8_t next, struct i
 		skf_get(c, body, next, m);
 		return true;
 	}
-	return false;
+	return single_get(c->type, body, m);
 }
 
 static enum msg_verdict chain_get(struct chain *c, struct ike_msg *m, uint8_t *ret_critical)
