@@ -83,3 +83,22 @@ chmod 600 "$T/pki/gw.key"
 braid gw reload || fail "reload"
 braid user up home >"$T/up" 2>&1 || fail "up again: $(cat "$T/up")"
 echo "ok - mistakes leave the old configuration, a new list is taken"
+
+# one that has two weeks left a few seconds from now; the program makes days of validity but for "ca"
+d=$T/pki
+: >"$d/soon.index"
+printf '[ca]\ndefault_ca=d\n[d]\ndatabase=%s/soon.index\nserial=%s/soon.serial\nnew_certs_dir=%s\ndefault_md=sha256
+policy=p\nx509_extensions=e\n[p]\ncommonName=supplied\n[e]\nbasicConstraints=critical,CA:TRUE\n' "$d" "$d" "$d" >"$d/soon.conf"
+pki_key ecdsa "$d/soon.key"
+{
+	openssl req -new -key "$d/soon.key" -subj "/CN=soon" -out "$d/soon.csr" &&
+		openssl ca -config "$d/soon.conf" -create_serial -batch -notext -selfsign -keyfile "$d/soon.key" -in "$d/soon.csr" \
+			-out "$d/soon.pem" -enddate "$(date -u -d '+14 days +7 seconds' +%y%m%d%H%M%SZ)"
+} >>"$d/openssl.log" 2>&1 || fail "$(cat "$d/openssl.log")"
+sed -i 's|cacerts = {|& "../pki/soon.pem",|' "$T/gw/braid.conf"
+: >"$T/gw/log"
+braid gw reload || fail "reload"
+told() { [ "$(grep -c 'certificate "CN=soon" (ca, connection rw) expires on' "$T/gw/log")" = 1 ]; }
+told && fail "told too early"
+wait_for 40 told || fail "not told while running: $(cat "$T/gw/log")"
+echo "ok - told when two weeks are left, while running"

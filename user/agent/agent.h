@@ -173,7 +173,7 @@ struct agent {
 	struct event *signals[3];
 	bool stopping;
 	struct log_limit hints, unsent;
-	int64_t certs_looked; /* seconds since 1970 */
+	int64_t certs_looked, ends_next; /* seconds since 1970 */
 
 	/* report_stats.c: what counters stood at when the operator let them begin anew */
 	usec_t reset_at; /* 0: never */
@@ -455,7 +455,7 @@ json_t *report_certs(struct agent *a);
 /* A log line for each that has expired or will within two weeks, and for each OCSP response of ours
  * that peers will not take: at start and on reload. */
 void certs_warn(struct agent *a);
-/* The same for a response whose time has run out since the last look: now and then. */
+/* The same for what has come to that since the last look: now and then. */
 void certs_look(struct agent *a);
 
 /* ---- long_list.c: answers in pieces; they end the request ---- */

@@ -9,35 +9,31 @@
 #include "agent.h"
 #include "report_impl.h"
 
-static bool same(const json_t *o, const char *key, const char *text)
-{
-	const char *s = json_string_value(json_object_get(o, key));
-
-	return s && !strcmp(s, text);
-}
+/* Entries in the order in which they come, and by their names. */
+struct certs {
+	json_t *list, *by_name;
+};
 
 /* The entry of that certificate in that use; made if absent. */
-static json_t *entry(json_t *list, const struct cert_info *i, const char *use)
+static json_t *entry(struct certs *l, const struct cert_info *i, const char *use)
 {
+	char name[2 * CERT_DN_STR + 128], key[32];
 	json_t *o;
-	size_t k;
-	char key[32];
 
-	json_array_foreach(list, k, o)
-	{
-		if (same(o, "subject", i->subject) && same(o, "issuer", i->issuer) &&
-		    same(o, "serial", i->serial) && same(o, "use", use))
-			return o;
-	}
+	snprintf(name, sizeof(name), "%s\n%s\n%s\n%s", use, i->subject, i->issuer, i->serial);
+	o = json_object_get(l->by_name, name);
+	if (o)
+		return o;
 	o = json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:s, s:[]}", "subject", i->subject, "issuer",
 		      i->issuer, "serial", i->serial, "use", use, "not_before",
 		      (json_int_t)i->not_before, "not_after", (json_int_t)i->not_after, "key",
 		      i->key_known ? key_info_format(&i->key, key) : "not supported", "conns");
-	json_array_append_new(list, o);
+	json_array_append_new(l->list, o);
+	json_object_set(l->by_name, name, o);
 	return o;
 }
 
-static json_t *add(json_t *list, const struct cert *c, const char *use, const char *conn,
+static json_t *add(struct certs *list, const struct cert *c, const char *use, const char *conn,
 		   int64_t now)
 {
 	struct cert_info i;
@@ -75,7 +71,7 @@ static void set_ocsp(json_t *o, const struct cred_ocsp_info *info)
 		      info->until ? json_integer((json_int_t)info->until) : json_null()));
 }
 
-static void add_ours(json_t *list, const struct ike_conn_cfg *c, int64_t now)
+static void add_ours(struct certs *list, const struct ike_conn_cfg *c, int64_t now)
 {
 	struct cred_ocsp_info info;
 
@@ -91,8 +87,9 @@ static void add_ours(json_t *list, const struct ike_conn_cfg *c, int64_t now)
 
 json_t *report_certs(struct agent *a)
 {
-	json_t *o = json_object(), *list = json_array();
+	struct certs certs = { json_array(), json_object() }, *list = &certs;
 	int64_t now = (int64_t)time(NULL);
+	json_t *o = json_object();
 
 	for (size_t i = 0; i < a->conf->ike.n_conns; i++) {
 		const struct ike_conn_cfg *c = &a->conf->ike.conns[i];
@@ -104,13 +101,15 @@ json_t *report_certs(struct agent *a)
 			add(list, trust_pin(c->trust, k), "peer", c->name, now);
 	}
 	json_object_set_new(o, "now_sec", json_integer((json_int_t)now));
-	json_object_set_new(o, "certs", list);
+	json_object_set_new(o, "certs", certs.list);
+	json_decref(certs.by_name);
 	return o;
 }
 
 /* ---- warnings ---- */
 
 enum { SOON_SEC = 14 * 86400, MOMENT_STR = 32 };
+#define ALWAYS INT64_MIN
 
 static const char *moment(int64_t at, const char *format, char buf[MOMENT_STR])
 {
@@ -122,20 +121,29 @@ static const char *moment(int64_t at, const char *format, char buf[MOMENT_STR])
 	return buf;
 }
 
-/* What has ended, and what will soon. */
-static void ends_warn(struct agent *a)
+static int64_t least(int64_t x, int64_t y)
+{
+	return x < y ? x : y;
+}
+
+/* What has ended, and what will soon; since: only what has come to that since then. */
+static void ends_warn(struct agent *a, int64_t since)
 {
 	json_t *o = report_certs(a), *c;
-	json_int_t now = json_integer_value(json_object_get(o, "now_sec"));
+	int64_t now = json_integer_value(json_object_get(o, "now_sec"));
 	size_t i;
 
+	a->ends_next = INT64_MAX;
 	json_array_foreach(json_object_get(o, "certs"), i, c)
 	{
-		json_int_t end = json_integer_value(json_object_get(c, "not_after"));
+		int64_t end = json_integer_value(json_object_get(c, "not_after"));
+		int64_t soon = end - SOON_SEC, last = end < now ? end : soon;
 		const json_t *conns = json_object_get(c, "conns");
 		char day[MOMENT_STR];
 
-		if (end > now + SOON_SEC)
+		if (end >= now)
+			a->ends_next = least(a->ends_next, soon >= now ? soon : end);
+		if (last >= now || last < since)
 			continue;
 		log_warning("certificate \"%s\" (%s, connection %s%s) %s on %s: renew it, then "
 			    "braid reload",
@@ -196,14 +204,12 @@ static bool seen_before(const struct ike_cfg *cfg, size_t n, const struct cred *
 	return false;
 }
 
-/* fresh: what is wrong for any reason; else what became outdated since the last look. */
-static void ocsp_warn(struct agent *a, bool fresh)
+/* What is wrong for any reason; since: only what became outdated since then. */
+static void ocsp_warn(const struct agent *a, int64_t since, int64_t now)
 {
 	const struct ike_cfg *cfg = &a->conf->ike;
-	int64_t now = (int64_t)time(NULL), last = a->certs_looked;
 	struct cred_ocsp_info info;
 
-	a->certs_looked = now;
 	for (size_t i = 0; i < cfg->n_conns; i++) {
 		const struct ike_conn_cfg *c = &cfg->conns[i];
 
@@ -211,7 +217,7 @@ static void ocsp_warn(struct agent *a, bool fresh)
 			for (size_t n = 0; n < cred_count(c->creds[k]); n++) {
 				int64_t until = cred_ocsp_until(c->creds[k], n);
 
-				if ((!fresh && (until < last || until >= now)) ||
+				if ((since != ALWAYS && (until < since || until >= now)) ||
 				    seen_before(cfg, i, c->creds[k]))
 					continue;
 				cred_ocsp_look(c->creds[k], n, c->trust, now, &info);
@@ -222,11 +228,17 @@ static void ocsp_warn(struct agent *a, bool fresh)
 
 void certs_warn(struct agent *a)
 {
-	ends_warn(a);
-	ocsp_warn(a, true);
+	a->certs_looked = (int64_t)time(NULL);
+	ends_warn(a, ALWAYS);
+	ocsp_warn(a, ALWAYS, a->certs_looked);
 }
 
 void certs_look(struct agent *a)
 {
-	ocsp_warn(a, false);
+	int64_t last = a->certs_looked, now = (int64_t)time(NULL);
+
+	a->certs_looked = now;
+	ocsp_warn(a, last, now);
+	if (now > a->ends_next)
+		ends_warn(a, last);
 }

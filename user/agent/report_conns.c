@@ -206,6 +206,8 @@ json_t *report_conn(struct agent *a, const struct ike_conn_cfg *c)
 	set_pools(o, a, c);
 	set(o, "multipath", json_boolean(c->multipath));
 	set(o, "mobike", json_boolean(c->mobike));
+	set_or_null(o, "mobike_patience_usec", c->mobike ? c->mobike_patience : 0);
+	set(o, "nat", json_string(c->nat == IKE_NAT_ACCEPT ? "accept" : "refuse"));
 	set(o, "encap", json_boolean(c->encap));
 	set_int(o, "window", c->window ? c->window : 1);
 	set(o, "ocsp", json_string(words_of(c->ocsp_request, c->ocsp_reply, ocsp)));

@@ -8,6 +8,7 @@
 #include <openssl/evp.h>
 #include <openssl/params.h>
 
+#include "base/secret.h"
 #include "crypto/alg.h"
 #include "aead_ops.h"
 
@@ -138,29 +139,42 @@ static void brief_release(struct aead *a)
 	(void)a; /* nothing of its own on the heap; aead_free wipes */
 }
 
+/* A context for one message, with the salt. */
+static int brief_begin(const struct aead *a, struct aead_evp *e)
+{
+	const struct aead_brief *b = (const struct aead_brief *)a;
+
+	*e = (struct aead_evp){ .a = *a };
+	return init(&e->a, &b->spec, b->encrypt, b->key, NULL);
+}
+
+static void brief_end(struct aead_evp *e)
+{
+	release(&e->a);
+	secret_wipe(e, sizeof(*e));
+}
+
 static int brief_seal(struct aead *a, const uint8_t *aad, size_t aad_len, uint8_t *iv,
 		      uint8_t *text, size_t text_len, const uint8_t *tail, size_t tail_len)
 {
-	struct aead_brief *b = (struct aead_brief *)a;
-	struct aead_evp e = { .a = *a };
-	int r = init(&e.a, &b->spec, b->encrypt, b->key, NULL);
+	struct aead_evp e;
+	int r = brief_begin(a, &e);
 
 	if (!r)
 		r = evp_seal(&e.a, aad, aad_len, iv, text, text_len, tail, tail_len);
-	release(&e.a);
+	brief_end(&e);
 	return r;
 }
 
 static int brief_open(struct aead *a, const uint8_t *aad, size_t aad_len, const uint8_t *iv,
 		      uint8_t *text, size_t text_len, const uint8_t *tail, size_t tail_len)
 {
-	struct aead_brief *b = (struct aead_brief *)a;
-	struct aead_evp e = { .a = *a };
-	int r = init(&e.a, &b->spec, b->encrypt, b->key, NULL);
+	struct aead_evp e;
+	int r = brief_begin(a, &e);
 
 	if (!r)
 		r = evp_open(&e.a, aad, aad_len, iv, text, text_len, tail, tail_len);
-	release(&e.a);
+	brief_end(&e);
 	return r;
 }
 

@@ -153,10 +153,13 @@ static void show_times(FILE *out, const json_t *c)
 		span(c, "over_time_usec", b));
 	fprintf(out, "  %-10s liveness check %s, NAT keepalive %s\n", "silence",
 		span(c, "dpd_delay_usec", a), span(c, "keep_alive_usec", b));
-	fprintf(out, "  %-10s first after %s, then x %.1f, %llu times\n", "repeat",
+	fprintf(out, "  %-10s first after %s, then x %.1f, %llu times", "repeat",
 		unit_usec(num(c, "retransmit_timeout_usec"), a),
 		json_real_value(json_object_get(c, "retransmit_base")),
 		(unsigned long long)num(c, "retransmit_tries"));
+	if (num(c, "mobike_patience_usec"))
+		fprintf(out, ", with MOBIKE for %s at least", span(c, "mobike_patience_usec", a));
+	fputc('\n', out);
 }
 
 static void show_conn(FILE *out, const json_t *c)
@@ -172,10 +175,11 @@ static void show_conn(FILE *out, const json_t *c)
 	show_list(out, c, "vips", "  ", "vips");
 	show_pools(out, c);
 	fprintf(out,
-		"  %-10s multipath %s, mobike %s, encap %s, ocsp %s, unique %s, window %llu, "
+		"  %-10s multipath %s, mobike %s, nat %s, encap %s, ocsp %s, unique %s, window "
+		"%llu, "
 		"fragmentation %s",
 		"switches", yes(c, "multipath") ? "yes" : "no", yes(c, "mobike") ? "yes" : "no",
-		yes(c, "encap") ? "yes" : "no", str(c, "ocsp"), str(c, "unique"),
+		str(c, "nat"), yes(c, "encap") ? "yes" : "no", str(c, "ocsp"), str(c, "unique"),
 		(unsigned long long)num(c, "window"), str(c, "fragmentation"));
 	if (size)
 		fprintf(out, " of %llu octets", (unsigned long long)size);
