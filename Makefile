@@ -323,13 +323,14 @@ interop:
 	@$(MAKE) --no-print-directory deps GROUPS='build test'
 	@$(MAKE) --no-print-directory -j$(JOBS) all
 	@tests/interop/run $(B) strongswan
-# Peers whose ESP is the kernel's, on Debian's stock one: five minutes without KVM.
+# Peers whose ESP is the kernel's, on Debian's stock one, which is slow without KVM.
+VM_INTEROP ?= libreswan openiked
 .PHONY: interop-vm
 interop-vm:
 	@$(MAKE) --no-print-directory deps GROUPS='build test vm'
 	@$(MAKE) --no-print-directory -j$(JOBS) all
 	@tests/interop/peers $(B)
-	@VM_RUN=tests/interop/vm tests/vm/run.sh $(B) tests/interop/libreswan_vm.sh
+	@VM_RUN=tests/interop/vm tests/vm/run.sh $(B) $(VM_INTEROP:%=tests/interop/%_vm.sh)
 
 # ---- installation -----------------------------------------------------------------------------------
 
@@ -362,7 +363,7 @@ help:
 	@echo 'make asan         tests under the sanitizers'
 	@echo 'make fuzz         every decoder, the configuration and both sockets for FUZZ_SECONDS'
 	@echo 'make interop      the whole matrix with strongSwan, as a table'
-	@echo 'make interop-vm   cells with Libreswan on the stock kernel, in qemu'
+	@echo 'make interop-vm   cells with the ESP of the stock kernel, in qemu (VM_INTEROP= peers)'
 	@echo 'make bench        bench-crypto, -bpf, -throughput, -ike and -paths; results also in build/bench/*.jsonl'
 	@echo 'make install      PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)'
 	@echo 'make deps         install the Debian packages all this needs'
