@@ -30,6 +30,7 @@ enum {
 	AGENT_EPS_MAX = 8,    /* endpoints per uplink */
 	AGENT_OPS_MAX = 64,
 	CONN_ERROR_MAX = 256,
+	CONN_PAIRS_MAX = 32, /* of addresses that are tried for a connection */
 	RANGE_PREFIXES_MAX = 64,
 	PORT_IKE = 500,
 	PORT_NATT = 4500,
@@ -231,7 +232,11 @@ void conns_state(const struct agent *a, const char *conn, struct conn_state *ret
 bool conns_held(const struct agent *a, const char *conn, const char *child);
 /* Is its traffic kept from leaving in clear text by the operator's word? */
 bool conns_guarded(const struct agent *a, const char *conn, const char *child);
-/* The pair to begin a connection with: best uplink first, then the next one after each failure. */
+/* The pairs that there are now, of uplinks that are up and have a way there: best uplink first,
+ * another uplink before another address. The pair to begin with: the first, then the next one after
+ * each failure. */
+size_t conns_pairs(struct agent *a, const struct ike_conn_cfg *c,
+		   struct ike_path ret_pairs[CONN_PAIRS_MAX]);
 bool conns_first_path(struct agent *a, const struct ike_conn_cfg *c, struct ike_path *ret_path);
 /* The next one, as nobody answers there; after the last the first. */
 bool conns_other_path(struct agent *a, const char *conn, struct ike_path *ret_path);
@@ -396,6 +401,11 @@ void mtu_forget(struct path *p);
 void mtu_recheck(struct agent *a, struct path *p);
 void mtu_run(struct agent *a);
 void mtu_on_size(struct agent *a, const struct ike_output *o);
+
+/* ---- move.c: relations with one path (MOBIKE) ---- */
+
+/* Its pair cannot be used any more: another one. Costs nothing otherwise. */
+void move_run(struct agent *a, struct peer *p);
 
 /* ---- uplinks.c ---- */
 

@@ -20,7 +20,6 @@ enum {
 	RETRY_SEC = 1,	    /* before the first new attempt; doubled by each one that fails */
 	RETRY_MAX_SEC = 60, /* and no longer than this */
 	STABLE_SEC = 10,    /* up for so long: the next failure is a first one again */
-	FIRST_PATHS_MAX = 32,
 };
 
 enum word { WORD_NONE, WORD_UP, WORD_DOWN };
@@ -224,20 +223,28 @@ static void by_preference(const struct agent *a, const struct uplink *order[CONF
 	}
 }
 
-bool conns_first_path(struct agent *a, const struct ike_conn_cfg *c, struct ike_path *ret_path)
+size_t conns_pairs(struct agent *a, const struct ike_conn_cfg *c,
+		   struct ike_path ret_pairs[CONN_PAIRS_MAX])
 {
-	const struct conn *n = conn_find(a, c->name);
 	const struct uplink *order[CONF_UPLINKS_MAX];
-	struct ike_path all[FIRST_PATHS_MAX];
 	size_t have = 0, before = 0;
 
 	by_preference(a, order);
 	/* another uplink before another address of the same */
 	for (unsigned nth = 0; nth == 0 || have > before; nth++) {
 		before = have;
-		for (size_t i = 0; i < a->n_uplinks && have < FIRST_PATHS_MAX; i++)
-			have += uplink_pair(a, c, order[i], nth, &all[have]);
+		for (size_t i = 0; i < a->n_uplinks && have < CONN_PAIRS_MAX; i++)
+			have += uplink_pair(a, c, order[i], nth, &ret_pairs[have]);
 	}
+	return have;
+}
+
+bool conns_first_path(struct agent *a, const struct ike_conn_cfg *c, struct ike_path *ret_path)
+{
+	const struct conn *n = conn_find(a, c->name);
+	struct ike_path all[CONN_PAIRS_MAX];
+	size_t have = conns_pairs(a, c, all);
+
 	if (!have)
 		return false;
 	*ret_path = all[n ? n->pair % have : 0];

@@ -360,6 +360,18 @@ struct path *path_main(struct agent *a, struct peer *p, const struct ike_path *i
 	return p->group ? path : NULL;
 }
 
+static bool path_has_address(struct agent *a, const struct path *p)
+{
+	const struct uplink *u = p->uplink >= 0 ? &a->uplinks[p->uplink] : NULL;
+
+	if (!u)
+		return true; /* not one of ours to judge */
+	for (size_t i = 0; i < u->n_eps; i++)
+		if (addr_equal(&u->eps[i].addr, &p->local.ip))
+			return u->up;
+	return false;
+}
+
 /* All SAs go with the record, by one store. */
 void path_follow(struct agent *a, struct peer *p, const struct ike_path *to)
 {
@@ -378,9 +390,11 @@ void path_follow(struct agent *a, struct peer *p, const struct ike_path *to)
 			path->ifindex = to->ifindex;
 			path->uplink = u ? uplink_index(a, u) : -1;
 		}
+		path->gone = !path_has_address(a, path);
 		path_label(a, path);
 		path_publish(a, path, -1);
 		mtu_recheck(a, path);
+		path_set(a, path, state_wanted(path), "the IKE SA moved here");
 		return;
 	}
 }
@@ -545,18 +559,6 @@ static void pairs_add(struct agent *a, struct peer *p, const struct ike_conn_cfg
 	}
 }
 
-static bool path_has_address(struct agent *a, const struct path *p)
-{
-	const struct uplink *u = p->uplink >= 0 ? &a->uplinks[p->uplink] : NULL;
-
-	if (!u)
-		return true; /* not one of ours to judge */
-	for (size_t i = 0; i < u->n_eps; i++)
-		if (addr_equal(&u->eps[i].addr, &p->local.ip))
-			return u->up;
-	return false;
-}
-
 void paths_sync(struct agent *a, struct peer *p)
 {
 	const struct ike_conn_cfg *c = agent_conn(a, p->conn);
@@ -591,6 +593,7 @@ void paths_sync(struct agent *a, struct peer *p)
 	}
 	peer_room(a, p);
 	ike_follow(a, p);
+	move_run(a, p);
 }
 
 void paths_sync_all(struct agent *a)

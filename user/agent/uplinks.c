@@ -171,6 +171,8 @@ void uplinks_on_change(void *ctx, enum rtnl_change what, uint32_t ifindex)
 				uplink_sync(a, u);
 		}
 		lost_addresses(a);
+		list_for_each (it, &a->peers)
+			move_run(a, list_entry(it, struct peer, node));
 		break;
 	case RTNL_CHANGE_ROUTE:
 		break;

@@ -261,6 +261,13 @@ void path_complete(struct ike_path *p, const struct ike_path *old)
 		p->remote.port = old->remote.port;
 }
 
+bool ike_can_move(const struct ike *ike, uint64_t family)
+{
+	const struct ike_sa *sa = owner(ike, family);
+
+	return sa && sa->mobike && sa->role_i;
+}
+
 int ike_path_change(struct ike *ike, uint64_t family, const struct ike_path *path, usec_t now)
 {
 	struct ike_path to = *path;

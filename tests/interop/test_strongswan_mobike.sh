@@ -1,0 +1,184 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
+# MOBIKE with strongSwan 5.9 in both roles: links and addresses that go and come, with 1, 10 and 100 Child
+# SAs, behind a NAT and not; its moves are followed, ours are followed by it. MM-6-2, DES-3.1-1, DES-3.3-1,
+# DES-5.3-1. Its userspace ESP cannot change an SA's addresses: it rekeys each Child SA after a move,
+# and until then sends to the old address.
+. "$(dirname "$0")/../lib/netns.sh"
+. "$(dirname "$0")/../lib/strongswan.sh"
+topo_multihomed
+children=${CHILDREN:-1}
+
+names() { seq -f 'c%g' 0 $(($1 - 1)); }
+# a prefix of its own for each Child SA; the first is the LAN's
+ts() { [ "$1" = c0 ] && echo "203.0.113.0/26" || echo "10.77.${1#c}.0/24"; }
+
+braid_user_conf() { # number of children
+	{
+		cat <<-CONF
+			uplink "wlan" { interface = wlan0 preference = 0 }
+			uplink "ran" { interface = ran0 preference = 1 }
+			connection "home" {
+				remote_addrs = { "192.0.2.66" }
+				vips = { "0.0.0.0" }
+				dpd_delay = 1s
+				retransmit_timeout = 1s
+				local { id = "user@example.org" }
+				remote { id = "gw.example.org" }
+		CONF
+		for c in $(names "$1"); do echo "child \"$c\" { remote_ts = { \"$(ts "$c")\" } }"; done
+		echo '} secret "s" { id = { "user@example.org", "gw.example.org" } secret = "'"$psk"'" }'
+	} >"$T/user/braid.conf"
+}
+
+braid_gw_conf() {
+	{
+		cat <<-CONF
+			uplink "a" { interface = eth0 }
+			pool "p" { addrs = "203.0.113.128/26" }
+			connection "rw" {
+				pools = { "p" }
+				local { id = "gw.example.org" }
+				remote { id = "user@example.org" }
+		CONF
+		for c in $(names "$1"); do echo "child \"$c\" { local_ts = { \"$(ts "$c")\" } }"; done
+		echo '} secret "s" { id = { "user@example.org", "gw.example.org" } secret = "'"$psk"'" }'
+	} >"$T/gw/braid.conf"
+}
+
+swan_conf() { # host role number of children
+	local conn pool='' c
+	if [ "$2" = responder ]; then
+		conn='pools = p
+			local { auth = psk
+				id = gw.example.org }
+			remote { auth = psk
+				id = user@example.org }'
+		pool='pools { p { addrs = 203.0.113.128/26 } }'
+	else
+		conn='remote_addrs = 192.0.2.66
+			vips = 0.0.0.0
+			local { auth = psk
+				id = user@example.org }
+			remote { auth = psk
+				id = gw.example.org }'
+	fi
+	{
+		echo "connections { c { version = 2
+			mobike = yes
+			dpd_delay = 1s
+			$conn
+			children {"
+		for c in $(names "$3"); do
+			# a value ends with its line
+			printf '%s { %s = %s\n}\n' "$c" "$([ "$2" = responder ] && echo local_ts || echo remote_ts)" "$(ts "$c")"
+		done
+		echo "} } }
+		secrets { ike { secret = \"$psk\" } }
+		$pool"
+	} >"$T/$1/swanctl.conf"
+}
+
+link() { ip -n "$(ns user)" link set "$1" "$2"; }
+routes_back() {
+	ip -n "$(ns user)" route replace default via 192.0.2.1 dev wlan0 metric 100
+	ip -n "$(ns user)" route replace default via 198.51.100.1 dev ran0 metric 200
+}
+reach() { in_ns user ping -c 1 -W 1 -q -I "$vip" 203.0.113.10; }
+reaches() { wait_for "$1" reach || fail "$2: the LAN is not reached"; }
+local_is() { braid user --json sas | jq -e --arg a "$1" '.ike_sas[0].local | startswith($a + ":")'; }
+remote_is() { braid gw --json sas | jq -e --arg a "$1" '.ike_sas[0].remote | startswith($a + ":")'; }
+child_sas() { braid "$1" --json sas | jq '[.ike_sas[].children[] | select(.state == "INSTALLED")] | length'; }
+all_children() { [ "$(child_sas "$1")" = "$2" ]; }
+
+# strongSwan's userspace ESP asks for a local address in what it protects
+for i in {1..99}; do echo "addr add 10.77.$i.1/32 dev lo"; done | ip -n "$(ns gw)" -batch -
+
+# the gateway has one uplink, and both of the user lead there
+wire r1 r2 198.51.100.129/30 r2 r1 198.51.100.130/30
+ip -n "$(ns r1)" route add 198.51.100.0/26 via 198.51.100.130
+ip -n "$(ns r2)" route add 192.0.2.64/26 via 198.51.100.129
+ip -n "$(ns gw)" link set eth1 down
+ip -n "$(ns gw)" route add default via 192.0.2.65
+
+# where the gateway sees the user: by wlan, by ran
+seen=(192.0.2.2 198.51.100.2)
+
+braid_moves() { # number of children, what
+	braid_user_conf "$1"
+	swan_conf gw responder "$1"
+	strongswan_start gw
+	braidd_start user "$T/user/braid.conf"
+	for c in $(names "$1"); do braid user up "home/$c" >"$T/up" 2>&1 || fail "$2: up: $(cat "$T/up")"; done
+	vip=$(braid user --json sas | jq -r '.ike_sas[0].vips[0]')
+	reaches 3 "$2, before the move"
+	local_is 192.0.2.2 >/dev/null || fail "$2: not by the better uplink: $(braid user sas)"
+	braid user sas >"$T/before"
+	link wlan0 down
+	wait_for 5 local_is 198.51.100.2 || fail "$2: it does not move: $(braid user sas)"
+	reaches 10 "$2, link down"
+	wait_for $((20 + $1)) all_children user "$1" || fail "$2: Child SAs are lost: $(braid user sas)"
+	link wlan0 up
+	routes_back
+	link ran0 down
+	wait_for 5 local_is 192.0.2.2 || fail "$2: it does not move back: $(braid user sas)"
+	reaches 10 "$2, back"
+	wait_for $((20 + $1)) all_children user "$1" || fail "$2: Child SAs are lost: $(braid user sas)"
+	grep -q 'IKE SA down' "$T/user/log" && fail "$2: it was set up anew"
+	link ran0 up
+	routes_back
+	# an address that goes, with the link up
+	ip -n "$(ns user)" addr del 192.0.2.2/26 dev wlan0
+	wait_for 5 local_is 198.51.100.2 || fail "$2: address removed: $(braid user sas)"
+	reaches 10 "$2, address removed"
+	ip -n "$(ns user)" addr add 192.0.2.2/26 dev wlan0
+	routes_back
+	grep -q 'IKE SA down' "$T/user/log" && fail "$2: it was set up anew"
+	braid user down home >/dev/null || fail "$2: down"
+	stop_all
+	cell "$2: braid moves"
+}
+
+swan_moves() { # number of children, what
+	braid_gw_conf "$1"
+	swan_conf user initiator "$1"
+	braidd_start gw "$T/gw/braid.conf"
+	strongswan_start user
+	for c in $(names "$1"); do swan user --initiate --child "$c" >"$T/up" 2>&1 || fail "$2: initiate: $(tail -n 3 "$T/up")"; done
+	vip=$(braid gw --json sas | jq -r '.ike_sas[0].children[0].remote_ts[0]' | sed 's/[^0-9.].*//')
+	reaches 3 "$2, before the move"
+	link wlan0 down
+	wait_for $((10 + $1)) remote_is "${seen[1]}" || fail "$2: its move is not followed: $(braid gw sas)"
+	reaches 15 "$2, link down"
+	wait_for $((20 + $1)) all_children gw "$1" || fail "$2: Child SAs are lost: $(braid gw sas)"
+	link wlan0 up
+	routes_back
+	link ran0 down
+	wait_for $((10 + $1)) remote_is "${seen[0]}" || fail "$2: its way back is not followed: $(braid gw sas)"
+	reaches 15 "$2, back"
+	link ran0 up
+	routes_back
+	grep -q 'IKE SA down' "$T/gw/log" && fail "$2: it was set up anew"
+	stop_all
+	cell "$2: strongSwan moves"
+}
+
+# for the matrix
+cell() {
+	row "$1"
+	[ -z "${CELLS:-}" ] || jq -nc --arg table MOBIKE --arg cell "$1" --arg result ok '$ARGS.named' >>"$CELLS"
+}
+
+for n in $children; do
+	braid_moves "$n" "$n Child SAs"
+	swan_moves "$n" "$n Child SAs"
+done
+for r in r1 r2; do
+	in_ns $r nft add table ip nat
+	in_ns $r nft 'add chain ip nat post { type nat hook postrouting priority 100; }'
+	in_ns $r nft add rule ip nat post iifname user masquerade
+done
+seen=(192.0.2.65 198.51.100.130)
+braid_moves 1 "behind NATs"
+swan_moves 1 "behind NATs"
+printf '%s\n' "$(strongswan_version)" "${rows[@]}"
