@@ -26,18 +26,18 @@ mend_path r1
 wait_for 3 two_up user || fail "a mended path does not come back"
 ok "cut and mended"
 
-refused() { # text options...
-	local text=$1 rc
-	shift
+refused() { # exit code, text, options...
+	local code=$1 text=$2 rc
+	shift 2
 	in_ns user timeout 10 "$B/braidd" "$@" >"$T/out" 2>&1
 	rc=$?
-	[ $rc -eq 1 ] || fail "expected a refusal ($text), got exit code $rc: $(cat "$T/out")"
+	[ $rc -eq "$code" ] || fail "expected a refusal ($text), got exit code $rc: $(cat "$T/out")"
 	grep -q "$text" "$T/out" || fail "expected \"$text\": $(cat "$T/out")"
 	reach "$text"
 	ok "refused: $text"
 }
 mkdir "$T/other"
-refused 'another braidd answers at .*ctl.sock' -c "$T/user/braid.conf" -d "$T/user/run" --pin-dir "$T/user/bpf/braid"
-refused 'port 500 .*is another IKE daemon running' -c "$T/user/braid.conf" -d "$T/other" --pin-dir "$T/user/bpf/other"
-refused 'cannot be read: No such file' -c "$T/none" -d "$T/other" --pin-dir "$T/user/bpf/other"
+refused 1 'another braidd answers at .*ctl.sock' -c "$T/user/braid.conf" -d "$T/user/run" --pin-dir "$T/user/bpf/braid"
+refused 1 'port 500 .*is another IKE daemon running' -c "$T/user/braid.conf" -d "$T/other" --pin-dir "$T/user/bpf/other"
+refused 78 'cannot be read: No such file' -c "$T/none" -d "$T/other" --pin-dir "$T/user/bpf/other"
 [ ! -e "$T/other/engine.sock" ] || fail "a refused start left an engine"
