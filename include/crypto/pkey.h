@@ -34,7 +34,7 @@ int pkey_load(const uint8_t *file, size_t len, const struct secret *pass, struct
 int pkey_token(const char *module, const char *key, const struct secret *pin, struct pkey **ret_key,
 	       char why[KEY_WHY_MAX]);
 /* Wipes; NULL is fine. */
-void pkey_free(struct pkey *k);
+void pkey_drop(struct pkey *k);
 struct key_info pkey_info(const struct pkey *k);
 /* "RSA 3072", "ECDSA P-256", "Ed25519" */
 const char *key_info_format(const struct key_info *i, char buf[32]);

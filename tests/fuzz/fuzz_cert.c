@@ -145,7 +145,7 @@ static void ours(const uint8_t *p, size_t n)
 	if (!memmem(p, n, "\x2a\x86\x48\x86\xf7\x0d\x01\x05", 8) && !cred_load(p, n, &pass, &c))
 		cred_unref(c);
 	if (!memmem(p, n, "ENCRYPTED", 9) && !pkey_load(p, n, &pass, &k))
-		pkey_free(k);
+		pkey_drop(k);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

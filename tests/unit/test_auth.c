@@ -86,8 +86,8 @@ Test(auth, both_ways)
 			cr_expect_eq(auth_verify(k, method, out, n, other, 2, &seen), -EBADMSG);
 			cr_expect_eq(auth_verify(wrong, method, out, n, text, 3, &seen), -EBADMSG);
 		}
-		pkey_free(k);
-		pkey_free(wrong);
+		pkey_drop(k);
+		pkey_drop(wrong);
 	}
 }
 
@@ -165,7 +165,7 @@ Test(auth, rules)
 			cr_expect(auth_allowed(method, out, n, 0));
 			cr_expect_eq(auth_verify(k, method, out, n, text, 3, &how), 0);
 		}
-		pkey_free(k);
+		pkey_drop(k);
 	}
 	cr_expect_eq(checked, (1u << sizeof(seen) / sizeof(*seen)) - 1);
 }
@@ -197,7 +197,7 @@ Test(auth, algorithm_identifiers)
 
 		cr_assert_eq(auth_sign(k, cases[i].hashes, text, 3, &method, out, &n, &how), 0);
 		cr_expect_arr_eq(out, want, len, "case %zu", i);
-		pkey_free(k);
+		pkey_drop(k);
 	}
 }
 
@@ -286,7 +286,7 @@ Test(auth, pss_parameters)
 	cr_expect_eq(with_alg(k, PSS_256, sig, n), -EBADMSG);
 	n = raw_sign(rsa, "SHA256", RSA_PKCS1_PADDING, 0, NULL, sig);
 	cr_expect_eq(with_alg(k, PSS_256, sig, n), -EBADMSG);
-	pkey_free(k);
+	pkey_drop(k);
 	EVP_PKEY_free(rsa);
 }
 
@@ -334,7 +334,7 @@ Test(auth, pkcs1_forms)
 		cr_expect_eq(with_alg(k, algs[0], sig, len), i ? -EBADMSG : 0, "case %u", i);
 		cr_expect_eq(with_alg(k, algs[1], sig, len), -ENOTSUP);
 	}
-	pkey_free(k);
+	pkey_drop(k);
 	EVP_PKEY_free(rsa);
 }
 
@@ -351,8 +351,8 @@ Test(auth, sha1_is_refused)
 	cr_expect_eq(with_alg(k, "300d06092a864886f70d0101050500", sig, n), -ENOTSUP);
 	n = raw_sign(ec, "SHA1", 0, 0, NULL, sig);
 	cr_expect_eq(with_alg(e, "300906072a8648ce3d0401", sig, n), -ENOTSUP);
-	pkey_free(k);
-	pkey_free(e);
+	pkey_drop(k);
+	pkey_drop(e);
 	EVP_PKEY_free(rsa);
 	EVP_PKEY_free(ec);
 }
@@ -419,7 +419,7 @@ Test(auth, ecdsa_values)
 		     -EBADMSG);
 	cr_expect_eq(with_alg(k, ECDSA_256, (const uint8_t *)"\x30\x06\x02\x01\x81\x02\x01\x81", 8),
 		     -EBADMSG);
-	pkey_free(k);
+	pkey_drop(k);
 	EVP_PKEY_free(ec);
 }
 
@@ -445,7 +445,7 @@ Test(auth, wrong_kind_of_key)
 			cr_expect_eq(with_alg(k, ECDSA_256, sig, 132), -EKEYREJECTED);
 		if (i != 4)
 			cr_expect_eq(with_alg(k, "300506032b6570", sig, 64), -EKEYREJECTED);
-		pkey_free(k);
+		pkey_drop(k);
 	}
 }
 
@@ -473,7 +473,7 @@ Test(auth, malformed)
 	cr_expect_eq(auth_verify(k, 0, out, n, text, 3, &how), -ENOTSUP);
 	/* parameters where none belong */
 	cr_expect_eq(with_alg(k, "300706032b65700500", out + 8, 64), -ENOTSUP);
-	pkey_free(k);
+	pkey_drop(k);
 }
 
 /* ---- the openssl program ---- */
@@ -546,7 +546,7 @@ Test(auth, openssl_program, .timeout = 60)
 			fclose(f);
 			cr_expect(sh(cases[i].verify), "case %zu", i);
 		}
-		pkey_free(k);
+		pkey_drop(k);
 	}
 	cr_assert(sh("rm -f key sig text out") && chdir("/") == 0 && rmdir(dir) == 0);
 }

@@ -81,7 +81,7 @@ static void teardown(void)
 {
 	free((void *)end_der.p);
 	free((void *)sub_der.p);
-	pkey_free(key);
+	pkey_drop(key);
 	trust_unref(t);
 	cert_free(c);
 	pki_free(&end);

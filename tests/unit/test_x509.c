@@ -216,9 +216,9 @@ Test(x509, private_keys)
 	struct pkey *p;
 
 	cr_assert_eq(load_key(k, NULL, NULL, NULL, &p), 0);
-	pkey_free(p);
+	pkey_drop(p);
 	cr_assert_eq(load_key(k, EVP_aes_256_cbc(), "open sesame", &right, &p), 0);
-	pkey_free(p);
+	pkey_drop(p);
 	cr_expect_eq(load_key(k, EVP_aes_256_cbc(), "open sesame", &wrong, &p), -EKEYREJECTED);
 	cr_expect_eq(load_key(k, EVP_aes_256_cbc(), "open sesame", NULL, &p), -EKEYREJECTED);
 	cr_expect_eq(pkey_load((const uint8_t *)"", 0, NULL, &p), -EBADMSG);
@@ -299,7 +299,7 @@ Test(x509, key_of_another_certificate)
 	cr_assert_eq(load_key(other.key, NULL, NULL, NULL, &k), 0);
 	cr_expect(!cred_take_key(c, k));
 	cr_expect(!cred_has_key(c));
-	pkey_free(k);
+	pkey_drop(k);
 	cred_unref(c);
 	cr_expect_eq(cred_load((uint8_t *)pem, len - 30, NULL, &c), -EBADMSG);
 	free(pem);

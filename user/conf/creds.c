@@ -85,7 +85,7 @@ static int private_check(struct parse *p, const struct sec *s, void *ctx)
 	if (r == 0)
 		r = private_load(p, s, &k);
 	if (r == 0)
-		pkey_free(k);
+		pkey_drop(k);
 	return r;
 }
 
@@ -96,7 +96,7 @@ static int offer(struct cred *cred, struct pkey *k)
 		return 0;
 	if (cred_take_key(cred, k))
 		return 1;
-	pkey_free(k);
+	pkey_drop(k);
 	return 0;
 }
 
@@ -217,7 +217,7 @@ static int token_check(struct parse *p, const struct sec *s, void *ctx)
 
 	(void)ctx;
 	if (r == 0)
-		pkey_free(k);
+		pkey_drop(k);
 	return r;
 }
 

@@ -47,7 +47,7 @@ void cert_free(struct cert *c)
 	if (!c)
 		return;
 	X509_free(c->x);
-	pkey_free(c->key);
+	pkey_drop(c->key);
 	free(c);
 }
 

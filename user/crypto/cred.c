@@ -71,7 +71,7 @@ static int bag_take(struct cred *c, EVP_PKEY *key, X509 *x, STACK_OF(X509) * mor
 	else
 		ret = pkey_wrap(key, true, &k);
 	if (!ret && !cred_take_key(c, k)) {
-		pkey_free(k);
+		pkey_drop(k);
 		ret = -EBADMSG;
 	}
 	sk_X509_pop_free(more, X509_free);
@@ -135,7 +135,7 @@ void cred_unref(struct cred *c)
 		OCSP_BASICRESP_free(c->ocsp[i].b);
 		free(c->ocsp[i].der);
 	}
-	pkey_free(c->key);
+	pkey_drop(c->key);
 	free(c);
 }
 
@@ -152,7 +152,7 @@ bool cred_take_key(struct cred *c, struct pkey *k)
 	ERR_clear_error();
 	if (!same)
 		return false;
-	pkey_free(c->key);
+	pkey_drop(c->key);
 	c->key = k;
 	return true;
 }

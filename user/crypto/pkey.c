@@ -138,7 +138,7 @@ int pkey_load(const uint8_t *file, size_t len, const struct secret *pass, struct
 	return k ? pkey_wrap(k, true, ret_key) : ret;
 }
 
-void pkey_free(struct pkey *k)
+void pkey_drop(struct pkey *k)
 {
 	if (!k)
 		return;

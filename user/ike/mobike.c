@@ -263,7 +263,7 @@ void path_complete(struct ike_path *p, const struct ike_path *old)
 
 bool ike_can_move(const struct ike *ike, uint64_t family)
 {
-	const struct ike_sa *sa = owner(ike, family);
+	const struct ike_sa *sa = mobike_owner(ike, family);
 
 	return sa && sa->mobike && sa->role_i;
 }
