@@ -54,6 +54,19 @@ Test(hints, invalid_spi_as_it_is_sent)
 	sim_free(s);
 }
 
+/* Plain ESP may be for an SA of somebody else on this host. */
+Test(hints, plain_esp_is_not_answered)
+{
+	struct sim *s = up(2);
+	struct ike_path p = sim_path(s, B);
+
+	p.remote.port = 0;
+	ike_esp_unknown(s->side[B].ike, &p, 0xcafe0123, s->now);
+	sim_drain(s, B);
+	cr_assert_eq(s->exchanges[B][INFORMATIONAL & 63], 0);
+	sim_free(s);
+}
+
 /* [INF-11] the peer has begun anew: asked, it says so, again and again, and nothing else. That is
  * believed after three seconds. */
 Test(hints, a_restarted_peer_is_noticed_in_seconds)
@@ -229,8 +242,9 @@ Test(hints, are_not_answered)
  * time, and the peer is not told that we do not know it. */
 Test(hints, esp_before_the_answer)
 {
-	for (unsigned lost = 0; lost < 2; lost++) {
-		struct sim *s = up(40 + lost);
+	for (unsigned i = 0; i < 4; i++) {
+		bool lost = i & 1, plain = i & 2;
+		struct sim *s = up(40 + i);
 		usec_t begin = s->now;
 		uint32_t spi;
 
@@ -240,10 +254,10 @@ Test(hints, esp_before_the_answer)
 		sim_run(s, 50 * USEC_PER_MSEC);
 		cr_assert_eq(s->side[B].n_children, 2);
 		spi = s->side[B].children[1].spi_out;
-		for (unsigned i = 0; i < 3; i++) {
+		for (unsigned k = 0; k < 3; k++) {
 			struct ike_path p = sim_path(s, A);
 
-			p.remote.port = 4500;
+			p.remote.port = plain ? 0 : 4500;
 			ike_esp_unknown(s->side[A].ike, &p, spi, s->now);
 		}
 		sim_run(s, 200 * USEC_PER_MSEC);

@@ -49,8 +49,7 @@ static void on_hint(void *ctx, const struct steer_event *ev)
 	const char *what = hint_text(ev, &kind);
 	uint32_t suppressed = 0;
 
-	/* without UDP it may be another daemon's, or the kernel's own */
-	if (what && kind == CTL_EV_UNKNOWN_SPI && from.port)
+	if (what && kind == CTL_EV_UNKNOWN_SPI)
 		tell_sender(a, ev, &from);
 	if (!what || !log_limit_ok(&a->hints, agent_now(), HINTS_BURST, HINTS_SEC * USEC_PER_SEC,
 				   &suppressed))

@@ -153,8 +153,9 @@ void ike_esp_unknown(struct ike *ike, const struct ike_path *path, uint32_t spi,
 	struct msg_wr m = msg_begin(buf, sizeof(buf), &hdr);
 
 	ike->now = now;
-	if (window_hurry(ike, spi) || !limits_ok(&ike->told_spis, source_key(&path->remote.ip), now,
-						 TOLD_SPIS_SEC, USEC_PER_SEC))
+	if (window_hurry(ike, spi) || !path->remote.port ||
+	    !limits_ok(&ike->told_spis, source_key(&path->remote.ip), now, TOLD_SPIS_SEC,
+		       USEC_PER_SEC))
 		return;
 	to.local.port = PORT_NATT;
 	wr_u32(&w, spi);
