@@ -324,7 +324,7 @@ interop:
 	@$(MAKE) --no-print-directory -j$(JOBS) all
 	@tests/interop/run $(B) strongswan
 # Peers whose ESP is the kernel's, on Debian's stock one, which is slow without KVM.
-VM_INTEROP ?= libreswan openiked
+VM_INTEROP ?= strongswan libreswan openiked
 .PHONY: interop-vm
 interop-vm:
 	@$(MAKE) --no-print-directory deps GROUPS='build test vm'

@@ -133,11 +133,6 @@ is() { [ "$($1)" = "$2" ]; }
 isnt() { local v; v=$($1); [ "$v" != "$2" ] && [ "$v" != null ]; }
 at_least() { [ "$("${@:2}")" -ge "$1" ]; }
 
-no() { # what is wrong
-	why=$1
-	return 1
-}
-
 vip() {
 	if [ "$us" = user ]; then
 		sas | jq -r '.ike_sas[0].vips[0]'
@@ -162,22 +157,6 @@ down() { # connection
 	fi
 }
 
-# under_pings COUNT COMMAND...: pings both ways, every 10 ms, from before until after it; each is answered
-under_pings() {
-	local p pids=() rc=0
-	in_ns lan ping -i 0.01 -c "$1" -W 1 -q "$address" >"$T/ping-lan" 2>&1 &
-	pids+=($!)
-	in_ns user ping -i 0.01 -c "$1" -W 1 -q -I "$address" 203.0.113.10 >"$T/ping-user" 2>&1 &
-	pids+=($!)
-	shift
-	"$@" || rc=1
-	wait "${pids[@]}"
-	[ $rc = 0 ] || return 1
-	for p in lan user; do
-		awk '/transmitted/ { n++; lost = $1 - $4 } END { exit !n || lost > 0 }' "$T/ping-$p" ||
-			no "pings from $p: $(grep -E 'transmitted|ping:' "$T/ping-$p")" || return 1
-	done
-}
 # ---- the cells ----------------------------------------------------------------------------------
 
 set_up() {

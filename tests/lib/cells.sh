@@ -56,3 +56,27 @@ say() {
 		return 1
 	}
 }
+
+no() { # what is wrong
+	why=$1
+	return 1
+}
+
+# under_pings COUNT COMMAND...: pings between $address of the user and the LAN both ways, every 10 ms (ping_gap),
+# from before until after it; each is answered, or all but may_lose
+# shellcheck disable=SC2154  # for those who source this
+under_pings() {
+	local p pids=() rc=0
+	in_ns lan ping -i "${ping_gap:-0.01}" -c "$1" -W "${ping_wait:-1}" -q "$address" >"$T/ping-lan" 2>&1 &
+	pids+=($!)
+	in_ns user ping -i "${ping_gap:-0.01}" -c "$1" -W "${ping_wait:-1}" -q -I "$address" 203.0.113.10 >"$T/ping-user" 2>&1 &
+	pids+=($!)
+	shift
+	"$@" || rc=1
+	wait "${pids[@]}"
+	[ $rc = 0 ] || return 1
+	for p in lan user; do
+		awk -v may="${may_lose:-0}" '/transmitted/ { n++; lost = $1 - $4 } END { exit !n || lost > may }' "$T/ping-$p" ||
+			no "pings from $p: $(grep -E 'transmitted|ping:' "$T/ping-$p")" || return 1
+	done
+}

@@ -9,14 +9,14 @@ charon=/usr/sbin/charon-systemd
 psk='correct horse battery staple'
 
 # strongswan_start HOST: a daemon of its own, with the connections of $T/HOST/swanctl.conf; swan_options
-# are lines for strongswan.conf
+# are lines for strongswan.conf; swan_esp is empty where ESP is to be the kernel's
 strongswan_start() {
 	local h=$1 d=$T/$1
 	# The first provider of an algorithm is taken: aesni is the fastest.
 	cat >"$d/strongswan.conf" <<-CONF
 		charon-systemd {
 			load_modular = no
-			load = random nonce pem pkcs1 pkcs8 pubkey x509 constraints revocation aesni aes sha1 sha2 hmac kdf gcm drbg openssl curve25519 chapoly kernel-libipsec kernel-netlink socket-default vici
+			load = random nonce pem pkcs1 pkcs8 pubkey x509 constraints revocation aesni aes sha1 sha2 hmac kdf gcm drbg openssl curve25519 chapoly ${swan_esp-kernel-libipsec} kernel-netlink socket-default vici
 			plugins { vici { socket = unix://$d/vici } }
 			filelog { x { path = $d/log
 				default = 1
@@ -37,7 +37,7 @@ strongswan_start() {
 	# its pid file and resolv.conf stay private
 	STRONGSWAN_CONF="$d/strongswan.conf" ip netns exec "$(ns "$h")" unshare -m sh -c \
 		"mount -t tmpfs run /run; exec $charon" >>"$d/out" 2>&1 </dev/null &
-	wait_for 10 test -S "$d/vici" || fail "charon on $h does not start: $(tail -n 3 "$d/out")"
+	wait_for 30 test -S "$d/vici" || fail "charon on $h does not start: $(tail -n 3 "$d/out")"
 	swan "$h" --load-all --file "$d/swanctl.conf" >"$d/load" 2>&1 || fail "swanctl: $(cat "$d/load")"
 }
 

@@ -1,0 +1,142 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Cells with strongSwan whose ESP is the kernel's: for a kernel that has it, such as that of tests/vm/run.sh.
+# Without a NAT and without MOBIKE it stays on port 500 where it is the initiator, and ESP is plain.
+. "$(dirname "$0")/../lib/netns.sh"
+. "$(dirname "$0")/../lib/strongswan.sh"
+. "$(dirname "$0")/../lib/pki.sh"
+. "$(dirname "$0")/../lib/cells.sh"
+. "$(dirname "$0")/../lib/stock.sh"
+modprobe -q xfrm_user 2>/dev/null || skip "needs a kernel with ESP"
+topo_multihomed
+
+auths=(psk ecdsa)
+ike=aes128gcm16-prfsha256-x25519 esp=aes128gcm16-x25519
+stock_protect "${auths[@]}"
+pki_make "$T/pki/ecdsa" ecdsa email:ecdsa@example.org DNS:ecdsa.example.org || fail "$(cat "$T/pki/ecdsa/openssl.log")"
+
+braid_conf() { # host
+	local a
+	{
+		stock_uplink "$1"
+		for a in "${auths[@]}"; do
+			stock_conn "$1" "$a" "$a" "$a" 4 "$a" $ike $esp 'dpd_delay = 0'
+		done
+		stock_secrets "$1" ecdsa
+	} >"$T/$1/braid.conf"
+}
+
+swan_conf() { # host
+	local a d=$T/$1 at=${gw_at[4]} me peer mine_key=local lan_key=remote
+	[ "$1" = user ] || at=${user_at[4]} mine_key=remote lan_key=local
+	rm -rf "$d"/{x509,x509ca,private}
+	mkdir -p "$d"/{x509,x509ca,private}
+	cp "$T/pki/ecdsa/$1.pem" "$d/x509/"
+	cp "$T/pki/ecdsa/ca.pem" "$T/pki/ecdsa/$1-ca.pem" "$d/x509ca/"
+	cp "$T/pki/ecdsa/$1.key" "$d/private/"
+	{
+		echo 'connections {'
+		for a in "${auths[@]}"; do
+			me=$a@example.org peer=$a.example.org
+			[ "$1" = user ] || me=$a.example.org peer=$a@example.org
+			printf '%s { version = 2\n remote_addrs = %s\n proposals = %s\n mobike = no\n rekey_time = 0\n' "$a" "$at" $ike
+			if [ "$a" = psk ]; then
+				printf 'local { auth = psk\n id = %s }\n remote { auth = psk\n id = %s }\n' "$me" "$peer"
+			else
+				printf 'local { auth = pubkey\n certs = %s.pem\n id = %s }\n' "$1" "$me"
+				printf 'remote { auth = pubkey\n cacerts = ca.pem\n id = %s }\n' "$peer"
+			fi
+			printf 'children { net { %s_ts = %s/32\n %s_ts = %s\n' $mine_key "${mine[$a,4]}" $lan_key "${lan[4]}"
+			printf 'esp_proposals = %s\n rekey_time = 0 } } }\n' $esp
+		done
+		echo "} secrets { ike-1 { secret = \"$psk\" } }"
+	} >"$d/swanctl.conf"
+}
+
+sas() { braid "$us" --json sas; }
+ike_count() { sas | jq '[.ike_sas[] | select(.state == "ESTABLISHED")] | length'; }
+ike_spi() { sas | jq -r '[.ike_sas[] | select(.state == "ESTABLISHED")][0].spi_i'; }
+child_spi() { sas | jq -r '[.ike_sas[].children[] | select(.state == "INSTALLED")][0].spi_in'; }
+child_count() { sas | jq '[.ike_sas[].children[] | select(.state == "INSTALLED")] | length'; }
+swan_children() { swan "$them" --list-sas | grep -c INSTALLED; }
+is() { [ "$($1)" = "$2" ]; }
+isnt() { local v; v=$($1); [ "$v" != "$2" ] && [ "$v" != null ]; }
+
+set_up() {
+	if [ "$us" = user ]; then
+		say up braid user -t 60 up "$auth" || return 1
+	else
+		say up swan user --initiate --ike "$auth" --child net --timeout 60 || return 1
+	fi
+	stock_reach $us "$auth" "$auth" 4 && on_its_port
+}
+# Where strongSwan began it stays on port 500; we go to 4500 as soon as we know that it has it.
+on_its_port() {
+	local port=500
+	[ "$us" = gw ] || port=4500
+	why="not port $port and plain ESP: $(sas | jq -c '.ike_sas[0] | [.local, .remote, .children[0].encap]')"
+	sas | jq -e --arg p ":$port" '.ike_sas[0] | (.local | endswith($p)) and (.remote | endswith($p)) and
+		(.children[0].encap | not)' >/dev/null
+}
+
+renewed() { # question command...
+	local was question=$1
+	shift
+	was=$($question)
+	say rekey "$@" && say "another SPI" wait_for 4 isnt "$question" "$was" && say "$(ike_count) IKE SAs" wait_for 4 is ike_count 1 &&
+		say "$(child_count) Child SAs" wait_for 4 is child_count 1 &&
+		say "$(swan_children) Child SAs of strongSwan" wait_for 4 is swan_children 1 && on_its_port
+}
+rekeyed() { under_pings 60 renewed "$@"; }
+
+end_by() { # who
+	if [ "$1" = us ]; then
+		say Delete braid $us -t 30 down "$auth"
+	else
+		say Delete swan $them --terminate --ike "$auth" --timeout 30
+	fi && say "a Child SA of strongSwan is left" wait_for 4 is swan_children 0 || return 1
+	# a connection that is wanted is set up again
+	[ "$1$us" = themuser ] || say "an IKE SA is left" wait_for 4 is ike_count 0
+}
+
+attempt() { # column COMMAND...
+	local column=$1
+	shift
+	why=
+	if "$@"; then
+		cell "braid $role, $auth" "$column" ok
+		echo "ok $role $auth ${column//\// } ($SECONDS s)"
+	else
+		cell "braid $role, $auth" "$column" FAIL "$why"
+	fi
+}
+
+# the emulated processor is slow
+# shellcheck disable=SC2034  # for under_pings
+ping_gap=0.1 ping_wait=5
+# shellcheck disable=SC2034  # for strongswan.sh
+swan_esp='' swan_options='retransmit_timeout = 4.0'
+cells_begin "$(strongswan_version) with the kernel's ESP, which is plain: no NAT, IPv4"
+for role in ${ROLES:-initiator responder}; do
+	us=user them=gw
+	[ $role = initiator ] || us=gw them=user
+	braid_conf $us
+	swan_conf $them
+	strongswan_start $them
+	braidd_start $us "$T/$us/braid.conf"
+	for auth in ${AUTHS:-"${auths[@]}"}; do
+		# shellcheck disable=SC2034  # for under_pings
+		address=${mine[$auth,4]}
+		attempt set-up set_up
+		attempt 'Child/rekey/by braid' rekeyed child_spi braid $us rekey "$auth/net"
+		attempt 'Child/rekey/by swan' rekeyed child_spi swan $them --rekey --child net
+		attempt 'IKE/rekey/by braid' rekeyed ike_spi braid $us rekey "$auth"
+		attempt 'IKE/rekey/by swan' rekeyed ike_spi swan $them --rekey --ike "$auth"
+		attempt 'IKE/Delete/by braid' end_by us
+		set_up || echo "not set up again: $why"
+		attempt 'IKE/Delete/by swan' end_by them
+		braid $us -t 30 down "$auth" >/dev/null 2>&1
+	done
+	stop_all
+done
+cells_end
