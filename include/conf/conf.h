@@ -10,7 +10,6 @@
 #include <stdint.h>
 
 #include "base/addr.h"
-#include "crypto/x509.h"
 #include "ike/ike.h"
 
 enum { CONF_UPLINKS_MAX = 16, CONF_ERROR_MAX = 512, CONF_PATHS_MAX = 64 };
@@ -71,8 +70,8 @@ void conf_free(struct conf *c); /* wipes secrets; NULL is fine */
 enum { CONF_PROPOSAL_STR = 512 };
 /* The line of the configuration that is this proposal; returns buf. */
 const char *conf_proposal_text(const struct ike_proposal *p, char buf[CONF_PROPOSAL_STR]);
-/* Words of the configuration; a hash is an enum sig_hash, NULL: one that has no word. */
-const char *conf_revocation_word(enum crl_policy policy);
+/* Words of the configuration for an enum crl_policy and an enum sig_hash; NULL: it has no word. */
+const char *conf_revocation_word(unsigned policy);
 const char *conf_hash_word(unsigned hash);
 
 #endif

@@ -75,7 +75,7 @@ static const char *const policies[] = { [CRL_OFF] = "off",
 					[CRL_STRICT] = "strict",
 					NULL };
 
-const char *conf_revocation_word(enum crl_policy policy)
+const char *conf_revocation_word(unsigned policy)
 {
 	return policies[policy];
 }
