@@ -24,7 +24,16 @@ struct conf_uplink {
 	uint16_t preference; /* 0 best; default 0 */
 	struct addr gateway; /* next hop if routing does not tell; family 0 = ask routing */
 	uint32_t mtu;	     /* octets of IP packets, less than the link's; 0 = the link's */
+	uint32_t probe_interval_usec; /* 0: the connection's */
+	uint32_t fail_back_usec;      /* CONF_UNSET: that of paths { } */
+	/* sla { }: beyond these for hold its paths are degraded, better by hysteresis for clear
+	 * they are not any more; 0: no limit */
+	uint32_t sla_delay_usec, sla_jitter_usec, sla_loss_permille;
+	uint32_t sla_hold_usec, sla_clear_usec;
+	uint8_t sla_hysteresis; /* percent */
 };
+
+#define CONF_UNSET UINT32_MAX
 
 /* One explicit path of a connection. Without any, all uplink x remote_addrs pairs of one family. */
 struct conf_path {
@@ -45,6 +54,7 @@ struct conf {
 	uint32_t probe_interval_usec; /* 10 ms .. 10 s; default 1 s */
 	uint8_t probe_down_after;     /* default 3 */
 	uint8_t probe_up_after;	      /* default 2 */
+	uint32_t fail_back_usec;      /* default 1 s */
 	uint32_t mtu_raise_sec;	      /* default 600; 0 = never */
 	/* dataplane { } */
 	char tun[16];	  /* default braidtun0 */

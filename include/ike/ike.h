@@ -153,6 +153,7 @@ struct ike_conn_cfg {
 	uint8_t window;		     /* requests in flight, each way: 1 (or 0) to IKE_WINDOW_MAX */
 	bool encap;		     /* UDP encapsulation also without NAT (default true) */
 	bool multipath;		     /* announce and accept the private ESP path probes */
+	usec_t probe_interval;	     /* of those; 0: the general one */
 	bool mobike;		     /* announce and accept RFC 4555 */
 	usec_t mobike_patience;	     /* R, with MOBIKE: a request is not given up before */
 	enum ike_nat nat;

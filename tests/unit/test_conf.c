@@ -59,7 +59,7 @@ static const struct bad syntax[] = {
 	  "5: found \"wieght\", expected a key of uplink \"wlan\" (did you mean \"weight\"?)" },
 	{ "uplink \"wlan\" {\n  frobnicate = 3\n}\n",
 	  "2: found \"frobnicate\", expected a key of uplink \"wlan\": interface, kind, weight, "
-	  "preference, gateway, mtu" },
+	  "preference, gateway, mtu, probe_interval, fail_back, sla" },
 	{ "paths {\n probe_intervall = 1s\n}\n",
 	  "2: found \"probe_intervall\", expected a key of paths (did you mean "
 	  "\"probe_interval\"?)" },
@@ -96,7 +96,7 @@ static const struct bad syntax[] = {
 	  "dataplane" },
 	{ "uplink \"a\" {\n \"{start}\" = {x}\n}\n",
 	  "2: found \"{start}\", expected a key of uplink \"a\": interface, kind, weight, "
-	  "preference, gateway, mtu" },
+	  "preference, gateway, mtu, probe_interval, fail_back, sla" },
 	{ "",
 	  "1: found the end of the file, expected a section uplink \"NAME\" { interface = ... }" },
 	{ "# only a comment\n\n",
@@ -132,6 +132,18 @@ static const struct bad values[] = {
 	  "3: found \"wlan0\", which is uplink \"wlan\" already" },
 	{ "paths {\n probe_interval = 1ms\n}\n",
 	  "2: found \"1ms\", expected a time from 10ms to 10s (as 10ms, 2s, 5m, 1h)" },
+	{ "uplink \"a\" {\n interface = a0\n probe_interval = 9ms\n}\n",
+	  "3: found \"9ms\", expected a time from 10ms to 10s (as 10ms, 2s, 5m, 1h)" },
+	{ "uplink \"a\" {\n interface = a0\n fail_back = 2h\n}\n",
+	  "3: found \"2h\", expected a time from 0s to 3600s (as 10ms, 2s, 5m, 1h)" },
+	{ "uplink \"a\" {\n interface = a0\n sla {\n hold = 2s\n }\n}\n",
+	  "3: found sla without a limit, expected delay, jitter or loss" },
+	{ "uplink \"a\" {\n interface = a0\n sla { delay = 1s }\n sla { loss = 1 }\n}\n",
+	  "4: found a second section \"sla\", expected it once" },
+	{ "uplink \"a\" {\n interface = a0\n sla {\n loss = 100\n }\n}\n",
+	  "4: found \"100\", expected a number from 1 to 99" },
+	{ "uplink \"a\" {\n interface = a0\n sla {\n delay = 2s\n hysteresis = 91\n }\n}\n",
+	  "5: found \"91\", expected a number from 0 to 90" },
 	{ "paths {\n probe_interval = 5 \n down_after = 0\n}\n",
 	  "3: found \"0\", expected a number from 1 to 100" },
 	{ "paths {\n probe_interval = 1fortnight\n}\n",
@@ -397,8 +409,12 @@ static const char full_text[] =
 	"cookie_threshold = 5\n"
 	"uplink \"wlan\" { interface = wlan0\n kind = wlan\n weight = 2\n gateway = 192.0.2.1\n "
 	"mtu = 1280 }\n"
-	"uplink \"ran\" { interface = ran0\n kind = ran\n preference = 1 }\n"
-	"paths { probe_interval = 100ms\n down_after = 4\n up_after = 1\n mtu_raise = 1m }\n"
+	"uplink \"ran\" { interface = ran0\n kind = ran\n preference = 1\n"
+	"  probe_interval = 50ms\n fail_back = 0s\n"
+	"  sla { delay = 80ms\n jitter = 20ms\n loss = 5\n hold = 2s\n clear = 1m\n "
+	"hysteresis = 30 } }\n"
+	"paths { fail_back = 7s\n probe_interval = 100ms\n down_after = 4\n up_after = 1\n "
+	"mtu_raise = 1m }\n"
 	"dataplane { tun = t0\n steer = s0\n mtu = 1300\n sa_max = 1024\n"
 	"  stable_v4 = {\"198.18.1.1\", \"198.18.1.2\"}\n attach = xdp\n crypto = openssl\n"
 	"  workers = 2\n busy_poll = yes }\n"
@@ -410,7 +426,8 @@ static const char full_text[] =
 	"  version = 2\n"
 	"  proposals = {\"aes256gcm16-aes128-sha256-prfsha384-ecp384-x25519\", \"default\"}\n"
 	"  vips = {\"0.0.0.0\", \"::\"}\n pools = {rw, six}\n"
-	"  dpd_delay = 5s\n encap = no\n multipath = yes\n mobike = no\n mobike_patience = 1m\n "
+	"  dpd_delay = 5s\n encap = no\n multipath = yes\n probe_interval = 200ms\n mobike = no\n "
+	"mobike_patience = 1m\n "
 	"nat = refuse\n keep_alive = 0s\n"
 	"  retransmit_timeout = 500ms\n retransmit_base = 1.5\n retransmit_tries = 4\n"
 	"  window = 8\n unique = replace\n fragmentation = force\n fragment_size = 300\n"
@@ -446,6 +463,21 @@ Test(conf, everything_is_read)
 	cr_assert_eq(c->uplinks[0].gateway.family, 4);
 	cr_assert_eq(c->uplinks[0].mtu, 1280);
 	cr_assert_eq(c->uplinks[1].mtu, 0);
+	cr_assert_eq(c->uplinks[0].probe_interval_usec, 0);
+	cr_assert_eq(c->uplinks[0].fail_back_usec, CONF_UNSET);
+	cr_assert_eq(c->uplinks[0].sla_delay_usec, 0);
+	cr_assert_eq(c->uplinks[0].sla_loss_permille, 0);
+	cr_assert_eq(c->uplinks[1].probe_interval_usec, 50000);
+	cr_assert_eq(c->uplinks[1].fail_back_usec, 0);
+	cr_assert_eq(c->uplinks[1].sla_delay_usec, 80000);
+	cr_assert_eq(c->uplinks[1].sla_jitter_usec, 20000);
+	cr_assert_eq(c->uplinks[1].sla_loss_permille, 50);
+	cr_assert_eq(c->uplinks[1].sla_hold_usec, 2000000);
+	cr_assert_eq(c->uplinks[1].sla_clear_usec, 60000000);
+	cr_assert_eq(c->uplinks[1].sla_hysteresis, 30);
+	cr_assert_eq(c->fail_back_usec, 7000000);
+	cr_assert_eq(c->ike.conns[0].probe_interval, 200000);
+	cr_assert_eq(c->ike.conns[1].probe_interval, 0);
 	cr_assert_eq(c->mtu_raise_sec, 60);
 	cr_assert_eq(c->uplinks[1].weight, 1);
 	cr_assert_eq(c->uplinks[1].preference, 1);

@@ -38,7 +38,9 @@ static const char two_paths[] =
 	"{\"now_usec\":62000000,\"paths\":[{\"id\":1,\"conn\":\"home\",\"name\":\"wlan-1\","
 	"\"uplink\":\"wlan\",\"state\":\"up\",\"why\":\"probes are "
 	"answered\",\"since_usec\":2000000,"
-	"\"verified\":true,\"rtt_usec\":812,\"loss_permille\":5,\"weight\":1,\"mtu\":1280,"
+	"\"verified\":true,\"rtt_usec\":812,\"rtt_min_usec\":700,\"jitter_usec\":90,"
+	"\"loss_permille\":5,\"loss_out_permille\":4,\"loss_in_permille\":1,"
+	"\"last_rx_usec\":59000000,\"weight\":1,\"mtu\":1280,"
 	"\"mtu_from\":\"ike\",\"tx_octets\":3000000,"
 	"\"rx_octets\":1000000,\"tx_packets\":10,\"rx_packets\":5,\"local\":\"192.0.2.2:4500\","
 	"\"remote\":\"198.51.100.1:4500\",\"attach\":\"tc\"},"
@@ -49,20 +51,15 @@ static const char two_paths[] =
 Test(show, paths)
 {
 	shows(show_paths, two_paths,
-	      "CONNECTION  PATH    UPLINK  STATE                   RTT   LOSS   MTU  MTU FROM      "
-	      " SENT   "
-	      "RECEIVED  "
-	      "WEIGHT  LOCAL           REMOTE             INGRESS    SINCE  WHY\n"
-	      "home        wlan-1  wlan    up                   0.8 ms  0.5 %  1280  ike         "
-	      "2.9 MiB  "
-	      "976.6 "
-	      "KiB  "
-	      "     1  192.0.2.2:4500  198.51.100.1:4500  tc       1 m 0 s  probes are answered\n"
-	      "home        r       -       unknown, unverified       -      -     -  -         "
-	      "976.6 KiB  "
-	      "976.6 "
-	      "KiB  "
-	      "    10  -               -                  -              -  -\n");
+	      "CONNECTION  PATH    UPLINK  STATE                   RTT   LEAST  JITTER   LOSS    "
+	      "OUT     IN   MTU  MTU FROM       SENT   RECEIVED  HEARD  WEIGHT  LOCAL           "
+	      "REMOTE             INGRESS    SINCE  WHY\n"
+	      "home        wlan-1  wlan    up                   0.8 ms  0.7 ms  0.1 ms  0.5 %  "
+	      "0.4 %  0.1 %  1280  ike         2.9 MiB  976.6 KiB    3 s       1  192.0.2.2:4500  "
+	      "198.51.100.1:4500  tc       1 m 0 s  probes are answered\n"
+	      "home        r       -       unknown, unverified       -       -       -      -      "
+	      "-      -     -  -         976.6 KiB  976.6 KiB      -      10  -               "
+	      "-                  -              -  -\n");
 	shows(show_paths, "{\"paths\":[]}", "no paths\n");
 }
 

@@ -303,6 +303,7 @@ int agent_reload(struct agent *a, char err[CONF_ERROR_MAX])
 	guards_load(a, &old->ike);
 	conf_free(old);
 	paths_sync_all(a);
+	paths_quality_again(a);
 	conns_run(a);
 	certs_warn(a);
 	log_info("configuration %s read again: %u connections, %u uplinks", a->opt.conf_file,

@@ -383,6 +383,23 @@ void path_rename(struct agent *a, struct path *p);
 void group_sync(struct agent *a, struct peer *p);
 const char *path_state_name(enum steer_path_state s);
 
+/* Packets may go there, well or badly. */
+static inline bool path_works(const struct path *p)
+{
+	return p->state == STEER_PATH_UP || p->state == STEER_PATH_DEGRADED;
+}
+
+/* ---- quality.c ---- */
+
+/* What the configuration says of its probes and of what is good enough. */
+void path_quality(const struct agent *a, const struct path *p, struct engine_path *m);
+/* After other settings were read: tell the engine. */
+void paths_quality_again(struct agent *a);
+/* When a packet of the peer last came on it, data or probe; 0: none. */
+uint64_t path_heard(const struct agent *a, const struct path *p);
+void path_why(const struct agent *a, const struct path *p, enum steer_path_state want, char *why,
+	      size_t len);
+
 /* ---- mtu.c ---- */
 
 /* Octets of the IP packets it carries, as far as it is known; 0: not at all. */

@@ -336,7 +336,7 @@ static void cmd_path(struct agent *a, struct ctl_req *req, const json_t *args, b
 	list_for_each (it, &p->peer->paths) {
 		struct path *o = list_entry(it, struct path, node);
 
-		others += o != p && o->in_group && o->state == STEER_PATH_UP;
+		others += o != p && o->in_group && path_works(o);
 	}
 	if (disable && !others) {
 		ctl_reply_done(req, CTL_REFUSED, "%s is the only path of %s that is up", name,

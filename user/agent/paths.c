@@ -194,9 +194,6 @@ void path_probe(struct agent *a, struct path *p)
 	struct engine_path m = {
 		.id = p->id,
 		.epids = (uint32_t)p->epid_i << 16 | p->epid_r,
-		.interval_usec = a->conf->probe_interval_usec,
-		.down_after = a->conf->probe_down_after,
-		.up_after = a->conf->probe_up_after,
 		.join = 1,
 		.manage = 1,
 		.group = p->peer->group,
@@ -210,6 +207,7 @@ void path_probe(struct agent *a, struct path *p)
 
 	if (list_empty(&p->peer->children))
 		return;
+	path_quality(a, p, &m);
 	/* the youngest Child SA lives longest */
 	m.sa_id = list_entry(p->peer->children.prev, struct child, node)->id;
 	p->info.sa_id = m.sa_id;
@@ -449,6 +447,12 @@ void group_sync(struct agent *a, struct peer *p)
 
 /* ---- what the IKE SA itself uses ---- */
 
+static bool is_ike_pair(const struct peer *p, const struct path *path)
+{
+	return addr_equal(&path->local.ip, &p->ike_path.local.ip) &&
+	       addr_equal(&path->remote.ip, &p->ike_path.remote.ip);
+}
+
 /* When its pair does not work any more the IKE SA goes on over a path that does. Each side moves
  * its own requests; responses go where the request came from. A path that is UP answers probes
  * inside the same relation, so nobody is lured to another address. */
@@ -459,15 +463,12 @@ static void ike_follow(struct agent *a, struct peer *p)
 	list_for_each (it, &p->paths) {
 		struct path *path = list_entry(it, struct path, node);
 
-		if (path->state != STEER_PATH_UP)
-			continue;
-		if (addr_equal(&path->local.ip, &p->ike_path.local.ip) &&
-		    addr_equal(&path->remote.ip, &p->ike_path.remote.ip))
-			return;
-		if (!best)
+		/* one that is up is better than one that is degraded */
+		if (path_works(path) && (!best || path->state < best->state ||
+					 (path->state == best->state && is_ike_pair(p, path))))
 			best = path;
 	}
-	if (!best)
+	if (!best || is_ike_pair(p, best))
 		return;
 	struct ike_path to = { best->local, best->remote, best->ifindex };
 
@@ -616,11 +617,11 @@ void paths_prune(struct agent *a)
 		if (p->role_i)
 			continue;
 		list_for_each (pi, &p->paths)
-			up += list_entry(pi, struct path, node)->state == STEER_PATH_UP;
+			up += path_works(list_entry(pi, struct path, node));
 		list_for_each_safe (pi, tmp2, &p->paths) {
 			struct path *path = list_entry(pi, struct path, node);
 
-			if (!up || path->state != STEER_PATH_DOWN ||
+			if (!up || path->state != STEER_PATH_DOWN || path->info.returning ||
 			    now - path->since < LEFT_SEC * USEC_PER_SEC)
 				continue;
 			snprintf(path->why, sizeof(path->why), "silent for a minute");
@@ -675,20 +676,9 @@ void path_on_engine(struct agent *a, const struct engine_path_info *info)
 		replace_older(a, p);
 	}
 	want = state_wanted(p);
-	if (!p->peer_use)
-		snprintf(why, sizeof(why), "the peer took it out of use");
-	else if (p->disabled)
-		snprintf(why, sizeof(why), "disabled by the operator");
-	else if (p->gone)
-		snprintf(why, sizeof(why), "link or address is gone");
-	else if (want == STEER_PATH_UP)
-		snprintf(why, sizeof(why), "probes are answered");
-	else if (want == STEER_PATH_DOWN)
-		snprintf(why, sizeof(why), "%u probes unanswered", a->conf->probe_down_after);
-	else
-		snprintf(why, sizeof(why), "no answer yet");
+	path_why(a, p, want, why, sizeof(why));
 	path_set(a, p, want, why);
-	if (p->verified && !p->in_group && want == STEER_PATH_UP) {
+	if (p->verified && !p->in_group && path_works(p)) {
 		p->in_group = true;
 		group_sync(a, p->peer);
 	}
@@ -707,7 +697,7 @@ static void make_room(struct agent *a, struct peer *p)
 	list_for_each (it, &p->paths) {
 		struct path *path = list_entry(it, struct path, node);
 
-		if (path->state != STEER_PATH_UP && path->state != STEER_PATH_DISABLED &&
+		if (!path_works(path) && path->state != STEER_PATH_DISABLED &&
 		    (!oldest || path->since < oldest->since))
 			oldest = path;
 	}

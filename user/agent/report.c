@@ -174,7 +174,7 @@ static json_t *conn_json(struct agent *a, const struct ike_conn_cfg *c)
 			struct path *path = list_entry(pi, struct path, node);
 
 			n += !strcmp(p->conn, c->name);
-			up += !strcmp(p->conn, c->name) && path->state == STEER_PATH_UP;
+			up += !strcmp(p->conn, c->name) && path_works(path);
 		}
 	}
 	set_str(o, "name", c->name);
@@ -340,7 +340,14 @@ static json_t *path_json(struct agent *a, const struct path *p)
 		set_int(o, "rtt_min_usec", p->info.rtt_min_usec);
 		set_int(o, "jitter_usec", p->info.rtt_jitter_usec);
 		set_int(o, "loss_permille", p->info.loss_permille);
+		if (p->info.loss_there_permille != ENGINE_LOSS_UNKNOWN) {
+			set_int(o, "loss_out_permille", p->info.loss_there_permille);
+			set_int(o, "loss_in_permille", p->info.loss_back_permille);
+		}
+		set_int(o, "probes_tx", p->info.probes_tx);
+		set_int(o, "probes_rx", p->info.probes_rx);
 	}
+	set_usec(o, "last_rx_usec", path_heard(a, p));
 	set_int(o, "weight", p->weight);
 	set_int(o, "mtu", path_mtu(p));
 	set_str(o, "mtu_from", path_mtu_from(a, p));

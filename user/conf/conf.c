@@ -125,6 +125,8 @@ static int build_uplink(struct parse *p, const struct sec *s, size_t i)
 		r = val_addr(p, sec_get(s, "gateway"), 0, &u->gateway);
 	if (r == 0)
 		r = val_uint(p, sec_get(s, "mtu"), 576, 9216, &mtu);
+	if (r == 0)
+		r = conf_build_quality(p, s, u);
 	for (size_t k = 0; k < i && r == 0; k++)
 		if (!strcmp(c->uplinks[k].interface, u->interface))
 			r = val_fail(p, device, "found \"%s\", which is uplink \"%s\" already",
@@ -259,8 +261,9 @@ static int build_top(struct parse *p)
 
 static int build_paths(struct parse *p)
 {
-	uint64_t interval = USEC_PER_SEC, down = 3, up = 2, raise = 600 * USEC_PER_SEC;
-	int r = get_duration(p, "paths", "probe_interval", 10 * USEC_PER_MSEC, 10 * USEC_PER_SEC,
+	uint64_t interval = USEC_PER_SEC, down = 3, up = 2, raise = 600 * USEC_PER_SEC,
+		 back = USEC_PER_SEC;
+	int r = get_duration(p, "paths", "probe_interval", CONF_PROBE_MIN, CONF_PROBE_MAX,
 			     &interval);
 
 	if (r == 0)
@@ -268,11 +271,14 @@ static int build_paths(struct parse *p)
 	if (r == 0)
 		r = get_uint(p, "paths", "up_after", 1, 100, &up);
 	if (r == 0)
+		r = get_duration(p, "paths", "fail_back", 0, 3600 * USEC_PER_SEC, &back);
+	if (r == 0)
 		r = get_duration(p, "paths", "mtu_raise", 0, 86400 * USEC_PER_SEC, &raise);
 	p->conf->mtu_raise_sec = (uint32_t)(raise / USEC_PER_SEC);
 	p->conf->probe_interval_usec = (uint32_t)interval;
 	p->conf->probe_down_after = (uint8_t)down;
 	p->conf->probe_up_after = (uint8_t)up;
+	p->conf->fail_back_usec = (uint32_t)back;
 	return r;
 }
 

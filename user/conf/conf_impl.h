@@ -99,6 +99,13 @@ int val_proposal(struct parse *p, const struct val *v, bool esp, struct ike_prop
 		 uint8_t max, uint8_t *n);
 void conf_default_proposals(bool esp, struct ike_proposal *out, uint8_t *n);
 
+/* Between two probes of a path. */
+#define CONF_PROBE_MIN (10 * USEC_PER_MSEC)
+#define CONF_PROBE_MAX (10 * USEC_PER_SEC)
+
+/* quality.c: how an uplink is watched and how good it must be. */
+int conf_build_quality(struct parse *p, const struct sec *s, struct conf_uplink *u);
+
 /* life.c */
 int conf_build_ike_life(struct parse *p, const struct sec *s, struct ike_conn_cfg *c);
 int conf_build_child_life(struct parse *p, const struct sec *s, struct ike_child_cfg *c);

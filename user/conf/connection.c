@@ -371,6 +371,9 @@ static int build_switches(struct parse *p, const struct sec *s, struct ike_conn_
 	if (r == 0)
 		r = val_bool(p, sec_get(s, "multipath"), &c->multipath);
 	if (r == 0)
+		r = val_duration(p, sec_get(s, "probe_interval"), CONF_PROBE_MIN, CONF_PROBE_MAX,
+				 &c->probe_interval);
+	if (r == 0)
 		r = val_bool(p, sec_get(s, "mobike"), &c->mobike);
 	if (r == 0)
 		r = val_duration(p, sec_get(s, "mobike_patience"), 0, 3600 * USEC_PER_SEC,

@@ -37,9 +37,19 @@ static void val_free(void *v);
 /* A list whose default is parsed when the section opens: it notes the line of the "{". */
 #define START CFG_PTR_LIST_CB(START_KEY, (void *)"{x}", CFGF_NONE, on_start, val_free)
 
-static cfg_opt_t uplink_opts[] = { START,	  ONE("interface"),  ONE("kind"),
-				   ONE("weight"), ONE("preference"), ONE("gateway"),
-				   ONE("mtu"),	  CFG_END() };
+static cfg_opt_t sla_opts[] = { START,	     ONE("delay"), ONE("jitter"),     ONE("loss"),
+				ONE("hold"), ONE("clear"), ONE("hysteresis"), CFG_END() };
+static cfg_opt_t uplink_opts[] = { START,
+				   ONE("interface"),
+				   ONE("kind"),
+				   ONE("weight"),
+				   ONE("preference"),
+				   ONE("gateway"),
+				   ONE("mtu"),
+				   ONE("probe_interval"),
+				   ONE("fail_back"),
+				   CFG_SEC("sla", sla_opts, CFGF_MULTI),
+				   CFG_END() };
 static cfg_opt_t local_opts[] = { START,	 ONE("id"),    ONE("auth"),
 				  LIST("certs"), LIST("ocsp"), CFG_END() };
 static cfg_opt_t remote_opts[] = { START,	    ONE("id"),	       ONE("auth"),
@@ -78,6 +88,7 @@ static cfg_opt_t connection_opts[] = {
 	ONE("keep_alive"),
 	ONE("encap"),
 	ONE("multipath"),
+	ONE("probe_interval"),
 	ONE("mobike"),
 	ONE("mobike_patience"),
 	ONE("nat"),
@@ -105,7 +116,8 @@ static cfg_opt_t private_opts[] = { START, ONE("file"), ONE("secret"), CFG_END()
 static cfg_opt_t token_opts[] = { START,	 ONE("module"), ONE("slot"),
 				  ONE("handle"), ONE("pin"),	CFG_END() };
 static cfg_opt_t paths_opts[] = { START,	   ONE("probe_interval"), ONE("down_after"),
-				  ONE("up_after"), ONE("mtu_raise"),	  CFG_END() };
+				  ONE("up_after"), ONE("fail_back"),	  ONE("mtu_raise"),
+				  CFG_END() };
 static cfg_opt_t dataplane_opts[] = {
 	START,	       ONE("tun"),	  ONE("steer"),	     ONE("mtu"),
 	ONE("sa_max"), LIST("stable_v4"), LIST("stable_v6"), ONE("attach"),

@@ -245,13 +245,22 @@ static const char *or_dash(const json_t *o, const char *key, char buf[UNIT_STR])
 	return buf;
 }
 
+static void loss_cell(struct table *t, const json_t *o, const char *key)
+{
+	if (json_is_integer(json_object_get(o, key)))
+		table_cell(t, "%.1f %%", (double)num(o, key) / 10);
+	else
+		table_cell(t, "-");
+}
+
 void show_paths(FILE *out, const json_t *data)
 {
 	static const char *const heads[] = { "CONNECTION", "PATH",	"UPLINK",  "STATE",
-					     ">RTT",	   ">LOSS",	">MTU",	   "MTU FROM",
-					     ">SENT",	   ">RECEIVED", ">WEIGHT", "LOCAL",
-					     "REMOTE",	   "INGRESS",	">SINCE",  "WHY",
-					     NULL };
+					     ">RTT",	   ">LEAST",	">JITTER", ">LOSS",
+					     ">OUT",	   ">IN",	">MTU",	   "MTU FROM",
+					     ">SENT",	   ">RECEIVED", ">HEARD",  ">WEIGHT",
+					     "LOCAL",	   "REMOTE",	"INGRESS", ">SINCE",
+					     "WHY",	   NULL };
 	const json_t *paths = json_object_get(data, "paths"), *p;
 	struct table *t = table_new(heads);
 	char buf[UNIT_STR];
@@ -266,10 +275,11 @@ void show_paths(FILE *out, const json_t *data)
 		table_cell(t, "%s", str(p, "uplink"));
 		table_cell(t, "%s%s", str(p, "state"), yes(p, "verified") ? "" : ", unverified");
 		table_cell(t, "%s", or_dash(p, "rtt_usec", buf));
-		if (json_is_integer(json_object_get(p, "loss_permille")))
-			table_cell(t, "%.1f %%", (double)num(p, "loss_permille") / 10);
-		else
-			table_cell(t, "-");
+		table_cell(t, "%s", or_dash(p, "rtt_min_usec", buf));
+		table_cell(t, "%s", or_dash(p, "jitter_usec", buf));
+		loss_cell(t, p, "loss_permille");
+		loss_cell(t, p, "loss_out_permille");
+		loss_cell(t, p, "loss_in_permille");
 		if (num(p, "mtu"))
 			table_cell(t, "%llu", (unsigned long long)num(p, "mtu"));
 		else
@@ -277,6 +287,7 @@ void show_paths(FILE *out, const json_t *data)
 		table_cell(t, "%s", str(p, "mtu_from"));
 		table_cell(t, "%s", unit_octets(num(p, "tx_octets"), buf));
 		table_cell(t, "%s", unit_octets(num(p, "rx_octets"), buf));
+		table_cell(t, "%s", age(data, p, "last_rx_usec", buf));
 		table_cell(t, "%llu", (unsigned long long)num(p, "weight"));
 		table_cell(t, "%s", str(p, "local"));
 		table_cell(t, "%s", str(p, "remote"));

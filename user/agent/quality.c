@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* How paths are watched, what is good enough, and what is said of one that is not. */
+#include <stdio.h>
+#include <string.h>
+
+#include "agent.h"
+#include "esp/sla.h"
+
+void path_quality(const struct agent *a, const struct path *p, struct engine_path *m)
+{
+	const struct ike_conn_cfg *c = agent_conn(a, p->peer->conn);
+	const struct conf_uplink *u = p->uplink >= 0 ? &a->uplinks[p->uplink].cfg : NULL;
+
+	m->down_after = a->conf->probe_down_after;
+	m->up_after = a->conf->probe_up_after;
+	m->interval_usec = a->conf->probe_interval_usec;
+	m->back_usec = a->conf->fail_back_usec;
+	if (c && c->probe_interval)
+		m->interval_usec = (uint32_t)c->probe_interval;
+	if (!u)
+		return;
+	if (u->probe_interval_usec)
+		m->interval_usec = u->probe_interval_usec;
+	if (u->fail_back_usec != CONF_UNSET)
+		m->back_usec = u->fail_back_usec;
+	m->sla_delay_usec = u->sla_delay_usec;
+	m->sla_jitter_usec = u->sla_jitter_usec;
+	m->sla_loss_permille = u->sla_loss_permille;
+	m->sla_hold_usec = u->sla_hold_usec;
+	m->sla_clear_usec = u->sla_clear_usec;
+	m->sla_ease = u->sla_hysteresis;
+}
+
+void paths_quality_again(struct agent *a)
+{
+	list_for_each (it, &a->peers) {
+		struct peer *p = list_entry(it, struct peer, node);
+
+		list_for_each (pi, &p->paths) {
+			struct path *path = list_entry(pi, struct path, node);
+
+			if (path->probed)
+				path_probe(a, path);
+		}
+	}
+}
+
+uint64_t path_heard(const struct agent *a, const struct path *p)
+{
+	struct steer_path_stat st = { 0 };
+	uint64_t packet = dp_path_stat(a->dp, p->id, &st) ? 0 : st.rx_last_nsec / 1000;
+
+	return packet > p->info.heard_usec ? packet : p->info.heard_usec;
+}
+
+static double msec(uint32_t usec)
+{
+	return (double)usec / 1000;
+}
+
+/* Each value that is beyond its limit. */
+static void why_degraded(const struct path *p, const struct engine_path *m, char *why, size_t len)
+{
+	const struct engine_path_info *i = &p->info;
+	uint32_t loss = i->loss_there_permille != ENGINE_LOSS_UNKNOWN ? i->loss_there_permille
+								      : i->loss_permille;
+	size_t n = 0;
+
+	*why = '\0';
+	if (i->worse & SLA_DELAY)
+		n += (size_t)snprintf(why + n, len - n, "round trip %.1f ms, limit %.1f",
+				      msec(i->rtt_usec), msec(m->sla_delay_usec));
+	if (i->worse & SLA_JITTER && n < len)
+		n += (size_t)snprintf(why + n, len - n, "%sjitter %.1f ms, limit %.1f",
+				      n ? "; " : "", msec(i->rtt_jitter_usec),
+				      msec(m->sla_jitter_usec));
+	if (i->worse & SLA_LOSS && n < len)
+		snprintf(why + n, len - n, "%sloss %.1f %%, limit %.1f", n ? "; " : "",
+			 (double)loss / 10, (double)m->sla_loss_permille / 10);
+}
+
+void path_why(const struct agent *a, const struct path *p, enum steer_path_state want, char *why,
+	      size_t len)
+{
+	struct engine_path m = { 0 };
+
+	path_quality(a, p, &m);
+	if (!p->peer_use)
+		snprintf(why, len, "the peer took it out of use");
+	else if (p->disabled)
+		snprintf(why, len, "disabled by the operator");
+	else if (p->gone)
+		snprintf(why, len, "link or address is gone");
+	else if (want == STEER_PATH_UP)
+		snprintf(why, len, "probes are answered");
+	else if (want == STEER_PATH_DEGRADED)
+		why_degraded(p, &m, why, len);
+	else if (want == STEER_PATH_DOWN && p->info.returning)
+		snprintf(why, len, "answers again; used when it has for %.1f s",
+			 (double)m.back_usec / USEC_PER_SEC);
+	else if (want == STEER_PATH_DOWN)
+		snprintf(why, len, "%u probes unanswered%s", m.down_after,
+			 agent_now() - path_heard(a, p) < 3ull * m.interval_usec / 2
+				 ? "; packets of the peer arrive"
+				 : "");
+	else
+		snprintf(why, len, "no answer yet");
+}
