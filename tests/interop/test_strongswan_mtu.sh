@@ -105,11 +105,11 @@ down() {
 
 narrow 1280
 up v4
-wait_for 20 found user 1280 || fail "1280: $(braid user --json paths)"
+wait_for 60 found user 1280 || fail "1280: $(braid user --json paths)"
 passes "1280, IPv4" user lan 203.0.113.10 "$vip"
 narrow 1400
 ip -n "$(ns user)" link set wlan0 mtu 1490 # looked at again
-wait_for 30 found user 1400 || fail "1400: $(braid user --json paths)"
+wait_for 60 found user 1400 || fail "1400: $(braid user --json paths)"
 ip -n "$(ns user)" link set wlan0 mtu 1500
 passes "1400, IPv4" user lan 203.0.113.10 "$vip"
 braid user rekey v4 >/dev/null || fail "rekey of the IKE SA"
@@ -119,30 +119,30 @@ kill -9 "$(agent_pid user)"
 braidd_start user "$T/user/braid.conf"
 used() { [ "$(braid user --json paths | jq '.paths[0].mtu')" = "$1" ]; }
 wait_for 3 used 1400 || fail "a new agent forgets it: $(braid user --json paths)"
-wait_for 30 found user 1400 || fail "and does not find it again: $(braid user --json paths)"
+wait_for 60 found user 1400 || fail "and does not find it again: $(braid user --json paths)"
 passes "after a restart of the agent" user lan 203.0.113.10 "$vip"
 down v4
 
 narrow 1280
 up v6
-wait_for 20 found user 1280 || fail "1280 over IPv6: $(braid user --json paths)"
+wait_for 60 found user 1280 || fail "1280 over IPv6: $(braid user --json paths)"
 passes "1280, IPv6" user lan 203.0.113.10 "$vip"
 down v6
 narrow 1400
 up v6
-wait_for 30 found user 1400 || fail "1400 over IPv6: $(braid user --json paths)"
+wait_for 60 found user 1400 || fail "1400 over IPv6: $(braid user --json paths)"
 passes "1400, IPv6" user lan 203.0.113.10 "$vip"
 down v6
 
 # messages of this cipher come in multiples of 16 octets
 up cbc
-wait_for 30 found user 1392 || fail "1392 with CBC: $(braid user --json paths)"
+wait_for 60 found user 1392 || fail "1392 with CBC: $(braid user --json paths)"
 passes "1400, IPv4, IKE with CBC" user lan 203.0.113.10 "$vip"
 down cbc
 
 narrow 1500
 up v4
-wait_for 20 found user 1500 || fail "1500: $(braid user --json paths)"
+wait_for 60 found user 1500 || fail "1500: $(braid user --json paths)"
 braid user --json stats | jq -e '.ike.retransmits == 0' >/dev/null || fail "retransmissions: $(braid user --json stats | jq -c .ike)"
 row "1500, IPv4"
 down v4
@@ -188,7 +188,7 @@ braidd_start gw "$T/gw/braid.conf"
 strongswan_start user
 swan user --initiate --child net >"$T/up" || fail "strongSwan: $(cat "$T/up")"
 vip=$(swan user --list-sas | sed -n 's/.*\[\(203\.0\.113\.[0-9]*\)\].*/\1/p' | head -n 1)
-wait_for 30 found gw 1400 || fail "1400 at the responder: $(braid gw --json paths)"
+wait_for 60 found gw 1400 || fail "1400 at the responder: $(braid gw --json paths)"
 passes "1400, strongSwan begins" lan user "$vip" 203.0.113.10
 
 echo "${#rows[@]} cells passed"

@@ -269,7 +269,7 @@ Test(ask, others_wait_for_a_moment)
 		while (!sim_op_ends(&s->side[A], 5) && s->now < since + 60 * USEC_PER_SEC)
 			sim_run(s, 10 * USEC_PER_MSEC);
 		cr_assert_eq(sim_op_ends(&s->side[A], 5), 1);
-		cr_assert_lt(s->now - since, USEC_PER_SEC / 2, "%u: after %llu ms", what,
+		cr_assert_lt(s->now - since, USEC_PER_SEC, "%u: after %llu ms", what,
 			     (unsigned long long)(s->now - since) / 1000);
 		cr_assert_eq(s->side[A].n_sizes, 1);
 		cr_assert_eq(s->side[A].size, IKE_SIZE_UNKNOWN, "it was not tried for long");

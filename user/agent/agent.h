@@ -93,6 +93,7 @@ struct path {
 	usec_t mtu_at;
 	uint64_t mtu_octets; /* sent when it was last found busy */
 	uint32_t mtu_said, mtu_before;
+	uint8_t mtu_family; /* of the search */
 };
 
 struct child {
@@ -166,6 +167,7 @@ struct agent {
 	struct op ops[AGENT_OPS_MAX];
 	uint32_t next_op;
 	struct list mtu_soon, mtu_rest; /* mtu.c */
+	usec_t mtu_next;		/* no question before */
 	struct event *ike_timer, *engine_timer, *settle_timer, *prune_timer, *conns_timer,
 		*retired_timer, *mtu_timer;
 	usec_t esp_asked;  /* when the engine was last asked for the times of its SAs */

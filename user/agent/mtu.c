@@ -100,7 +100,7 @@ static bool wanted(const struct agent *a, const struct path *p)
 	       addr_equal(&p->remote.ip, &p->peer->ike_path.remote.ip);
 }
 
-static void arm(struct agent *a, usec_t now, usec_t not_before)
+static void arm(struct agent *a, usec_t now)
 {
 	usec_t next = USEC_NEVER;
 	struct list *const queues[] = { &a->mtu_soon, &a->mtu_rest };
@@ -113,7 +113,7 @@ static void arm(struct agent *a, usec_t now, usec_t not_before)
 		}
 	if (next == USEC_NEVER)
 		return;
-	next = next < not_before ? not_before : next;
+	next = next < a->mtu_next ? a->mtu_next : next;
 	agent_timer(a->mtu_timer, next > now ? next - now : 0);
 }
 
@@ -131,7 +131,7 @@ static void queue_first(struct agent *a, struct path *p, usec_t now)
 	list_remove(&p->mtu_node);
 	p->mtu_at = now;
 	list_append(a->mtu_soon.next, &p->mtu_node);
-	arm(a, now, now + MTU_PAUSE);
+	arm(a, now);
 }
 
 void mtu_forget(struct path *p)
@@ -151,20 +151,21 @@ void mtu_sync(struct agent *a, struct path *p)
 		mtu_forget(p);
 		return;
 	}
-	if (p->searched && same)
+	if (p->searched && same && p->mtu_family == p->remote.ip.family)
 		return;
 	limit = limit < PMTU_CEILING ? limit : PMTU_CEILING;
-	if (p->searched)
+	if (p->searched && p->mtu_family == p->remote.ip.family)
 		pmtu_limit(&p->search, (uint16_t)limit, now);
 	else
 		pmtu_init(&p->search, (uint16_t)limit, p->remote.ip.family, now);
+	p->mtu_family = p->remote.ip.family;
 	/* what an earlier agent knew */
 	if (!p->searched && p->mtu_before)
 		pmtu_assume(&p->search, (uint16_t)p->mtu_before, now);
 	p->mtu_before = 0;
 	p->searched = true;
 	queue(a, p, true, now);
-	arm(a, now, now);
+	arm(a, now);
 }
 
 void mtu_recheck(struct agent *a, struct path *p)
@@ -174,8 +175,7 @@ void mtu_recheck(struct agent *a, struct path *p)
 	if (!p->searched)
 		return;
 	pmtu_recheck(&p->search, now);
-	queue(a, p, true, now);
-	arm(a, now, now);
+	queue_first(a, p, now);
 }
 
 /* Has it carried next to nothing since it was last looked at with a result? */
@@ -253,7 +253,9 @@ void mtu_run(struct agent *a)
 
 	for (unsigned i = 0; i < LOOKS_AT_ONCE && !asked && (p = first_due(a, now)); i++)
 		asked = look(a, p, now);
-	arm(a, now, asked ? now + MTU_PAUSE : now);
+	if (asked)
+		a->mtu_next = now + MTU_PAUSE;
+	arm(a, now);
 	if (asked)
 		agent_drain(a);
 }
@@ -276,7 +278,6 @@ static struct path *searched_of(struct agent *a, uint64_t family)
 void mtu_on_size(struct agent *a, const struct ike_output *o)
 {
 	struct path *p = searched_of(a, o->family);
-	uint32_t before = p ? path_mtu(p) : 0;
 	usec_t now = agent_now();
 	struct pmtu_view v;
 
@@ -286,7 +287,7 @@ void mtu_on_size(struct agent *a, const struct ike_output *o)
 	case IKE_SIZE_UNKNOWN:
 		pmtu_void(&p->search);
 		queue(a, p, true, now);
-		arm(a, now, now);
+		arm(a, now);
 		return;
 	case IKE_SIZE_PASSES:
 		pmtu_answered(&p->search, &v, now);
@@ -295,8 +296,7 @@ void mtu_on_size(struct agent *a, const struct ike_output *o)
 		pmtu_lost(&p->search, &v, now);
 		break;
 	}
-	if (path_mtu(p) != before)
-		peer_room(a, p->peer);
+	peer_room(a, p->peer);
 	if (p->search.phase != PMTU_REST) {
 		queue_first(a, p, now);
 		return;
@@ -307,7 +307,7 @@ void mtu_on_size(struct agent *a, const struct ike_output *o)
 		queue_first(a, p, now); /* is there more? */
 	} else {
 		queue(a, p, false, now);
-		arm(a, now, now);
+		arm(a, now);
 	}
 	if (path_mtu(p) != p->mtu_said)
 		path_mtu_told(a, p);

@@ -7,8 +7,8 @@
  *
  * What is not answered after SIZE_TRIES of them, or one if other requests wait for their turn, is
  * followed by an empty request with the same Message ID, which gets through if anything does: a
- * size that is too large holds the window up for less than a second on most paths, and the IKE SA
- * does not end by it. The same request in fragments would be what 7383 foresees; but strongSwan
+ * size that is too large makes others wait for half a second on most paths, and the IKE SA does not
+ * end by it. The same request in fragments would be what 7383 foresees; but strongSwan
  * with its mediation extension, as distributions build it, takes every INFORMATIONAL without SK for
  * something else and never answers. Two requests with one Message ID are against the letter of 7296
  * 2.1; both ask for nothing, and when the short one is not answered either both are sent again, so
@@ -29,7 +29,7 @@ enum {
 	NOTIFY_HEADER = IKE_PAYLOAD_HEADER_OCTETS + 4,
 	N_SIZE = 61443, /* of the private ones; its data is zeros */
 	/* when it counts as unanswered, beyond two round trips; without knowledge of these */
-	LATE_USEC = 250 * 1000,
+	LATE_USEC = 400 * 1000,
 	LATE_UNKNOWN_USEC = 1000 * 1000,
 };
 
