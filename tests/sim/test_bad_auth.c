@@ -198,6 +198,25 @@ Test(bad_auth, response_with_an_algorithm_not_offered)
 	cr_assert_eq(d->e[DUO_I].failures, 1);
 }
 
+/* [INI-5] [INI-7]: a value for another group than the one asked with is no answer; the true one is.
+ */
+Test(bad_auth, init_response_of_another_group)
+{
+	struct duo_msg right;
+	struct ike_msg in;
+	uint8_t critical;
+
+	advance(1);
+	right = m;
+	cr_assert_eq(msg_decode(right.buf, right.len, &in, &critical), MSG_OK);
+	m.buf[in.ke.p - right.buf - 3] ^= 1; /* RFC 7296 3.4: group, two reserved octets, data */
+	cr_assert_eq(duo_deliver(d, &m), 0);
+	cr_assert_eq(duo_count(d, DUO_I, "ESTABLISHED"), 0);
+	cr_assert_eq(duo_deliver(d, &right), 1);
+	cr_assert(duo_settle(d));
+	cr_assert_eq(duo_count(d, DUO_I, "ESTABLISHED"), 1);
+}
+
 /* [MID-4] [MID-5]: what has the Message ID of the last request but not its octets is no
  * retransmission, and gets no answer. */
 Test(bad_auth, changed_copy_of_the_last_request)
