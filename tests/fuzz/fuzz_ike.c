@@ -27,7 +27,11 @@ static void prepare(void)
 
 	log_set_level(LOG_ERR_);
 	d = duo_new();
-	if (!d || duo_start(d) || !duo_establish(d) || !ike_sa_at(d->e[DUO_R].ike, 0, &info))
+	if (!d)
+		abort();
+	d->side[DUO_I].conn.mobike = d->side[DUO_R].conn.mobike = true;
+	d->side[DUO_R].conn.n_remote_addrs = 0;
+	if (duo_start(d) || !duo_establish(d) || !ike_sa_at(d->e[DUO_R].ike, 0, &info))
 		abort();
 	spi_i = info.spi_i;
 	spi_r = info.spi_r;
@@ -35,16 +39,19 @@ static void prepare(void)
 	image_len = duo_image(d, DUO_R, image, sizeof(image));
 }
 
-/* With the keys of the core's own IKE SA number n, of which there are more after a rekey. */
+/* With the keys of the core's own IKE SA number n, of which there are more after a rekey; 128 + n:
+ * from another address. */
 static void sealed(struct rd *r, bool response)
 {
 	struct ike_path path = duo_path(DUO_R, 4500);
 	struct ike_hdr h = { .version = IKE_VERSION_2_0 };
-	uint8_t n = rd_u8(r) % 3, first, buf[DUO_MSG_MAX];
+	uint8_t from = rd_u8(r), n = from % 128 % 3, first, buf[DUO_MSG_MAX];
 	struct ike_sa_info info;
 	const uint8_t *inner;
 	size_t len;
 
+	if (from & 128)
+		path.remote.ip = addr_v4(0xcb007142);
 	h.exchange = (uint8_t)(IKE_SA_INIT + rd_u8(r) % 5);
 	h.msg_id = rd_u8(r);
 	first = rd_u8(r);
@@ -63,8 +70,12 @@ static void sealed(struct rd *r, bool response)
 static void command(uint8_t what)
 {
 	struct ike *ike = d->e[DUO_R].ike;
+	struct ike_path path = duo_path(DUO_R, 4500);
+	struct ike_sa_info info = { .family = 0 };
 
-	switch (what % 5) {
+	ike_sa_at(ike, 0, &info);
+	path.local.ip = addr_v4(0xc6336407);
+	switch (what % 9) {
 	case 0:
 		ike_rekey(ike, "duo", "net", 1, d->now);
 		break;
@@ -79,6 +90,18 @@ static void command(uint8_t what)
 		break;
 	case 4:
 		ike_shutdown(ike, d->now);
+		break;
+	case 5:
+		ike_path_change(ike, info.family, &path, d->now);
+		break;
+	case 6:
+		ike_addrs_set(ike, "duo", &path.local.ip, 1, d->now);
+		break;
+	case 7:
+		ike_path_test(ike, info.family, &path, 5, d->now);
+		break;
+	case 8:
+		ike_try_path(ike, info.family, &path, d->now);
 		break;
 	}
 	duo_wait(d, 0);

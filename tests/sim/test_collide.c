@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Two peers that rekey, delete and create at the same time: every interleaving of both peers'
+/* Two peers that rekey, delete, create and move at the same time: every interleaving of both peers'
  * actions and of the datagrams they cause, each with every single loss or duplicate of a datagram
- * (RFC 7296 2.8.1, 2.8.2, 2.25.1, 2.25.2).
+ * (RFC 7296 2.8.1, 2.8.2, 2.25.1, 2.25.2; RFC 4555 3.5).
  *
  * A run is a row of choices: which side acts, which datagram arrives next (they may overtake each
  * other), what the network does to one that is sent, whether a lost one's sender repeats it early.
@@ -10,9 +10,10 @@
  * tables of both sides are the engine's own: after each step a packet from either side must find an
  * SA that the other has.
  *
- * COLLIDE=full tries more ties of the nonces.
+ * COLLIDE=full tries more ties of the nonces, and more faults while somebody moves.
  */
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,15 +26,28 @@
 #include "esp/sad.h"
 #include "sim_assert.h"
 
-enum { STEPS_MAX = 400, FAULTS_IN_FIRST = 14, IMAGE_MAX = 60000, OP = 50, QUIET_SEC = 400 };
+enum {
+	STEPS_MAX = 400,
+	FAULTS_IN_FIRST = 14,
+	FAULTS_OF_MOVES = 8,
+	ORDER_OF_MOVES = 7,
+	IMAGE_MAX = 60000,
+	OP = 50,
+	QUIET_SEC = 400
+};
 
-enum act { REKEY_CHILD, REKEY_IKE, DELETE_CHILD, DELETE_IKE, CREATE_CHILD };
+enum act { REKEY_CHILD, REKEY_IKE, DELETE_CHILD, DELETE_IKE, CREATE_CHILD, MOVE, NOTHING };
 enum fault { FINE, LOST, TWICE };
 
 struct scenario {
 	enum act act[SIM_SIDES];
 	unsigned ike, children; /* left at the end */
+	bool moves, move_on;	/* who moves does so twice */
 };
+
+/* Where they move: A is I, and what it does last is how it ends. */
+static const char *const places[SIM_SIDES][2] = { { "203.0.113.44", "203.0.113.45" },
+						  { "198.51.100.7", "198.51.100.8" } };
 
 /* ---- choices ---- */
 
@@ -144,10 +158,15 @@ static struct {
 	usec_t now;
 } base;
 
-static void set_up(void)
+static void set_up(bool mobike, unsigned window)
 {
-	struct sim *s = base.sim = up(7);
+	struct sim *s = base.sim = sim_new(7, false);
 
+	for (unsigned i = 0; i < SIM_SIDES; i++) {
+		s->side[i].conn[0].mobike = mobike;
+		s->side[i].conn[0].window = (uint8_t)window;
+	}
+	up_with(s);
 	for (unsigned i = 0; i < SIM_SIDES; i++) {
 		base.len[i] = ike_export(s->side[i].ike, 0, base.image[i], IMAGE_MAX, s->now);
 		cr_assert(base.len[i]);
@@ -182,13 +201,30 @@ static void reset(struct sim *s, uint64_t seed)
 	}
 }
 
-static bool talking; /* packets flow after every step, else they only could */
+static unsigned faults; /* datagrams that may be lost or doubled, the first ones */
+static unsigned order;	/* and those that may overtake each other */
+static bool talking;	/* packets flow after every step, else they only could */
 static struct {
-	bool acted[SIM_SIDES];
-	uint64_t seen; /* datagrams the network has judged */
+	unsigned acted[SIM_SIDES]; /* how often */
+	uint64_t seen;		   /* datagrams the network has judged */
 	bool faulty;
 	unsigned repeater; /* side that may repeat a lost datagram early; SIM_SIDES: none */
 } now;
+
+/* No operation of which the end is told; so that there is one all the same. */
+static int move(struct sim *s, unsigned side, const char *to)
+{
+	struct sim_side *d = &s->side[side];
+	struct ike_path p = { .local = { .ip = sim_addr(to) } };
+	struct ike_sa_info i;
+
+	if (now.acted[side] == 1)
+		d->events[d->n_events++] =
+			(struct sim_event){ .kind = IKE_EV_IKE_UP, .op = OP + side };
+	if (ike_sa_at(d->ike, 0, &i))
+		ike_path_change(d->ike, i.family, &p, s->now);
+	return 0;
+}
 
 static void act(struct sim *s, unsigned side, enum act what)
 {
@@ -196,8 +232,13 @@ static void act(struct sim *s, unsigned side, enum act what)
 	uint32_t op = OP + side;
 	int r = -1;
 
-	now.acted[side] = true;
+	now.acted[side]++;
 	switch (what) {
+	case MOVE:
+		r = move(s, side, places[side][now.acted[side] - 1]);
+		break;
+	case NOTHING:
+		return;
 	case REKEY_CHILD:
 		r = ike_rekey(ike, "c", "net", op, s->now);
 		break;
@@ -225,7 +266,7 @@ static void judge(struct sim *s)
 	for (unsigned i = 0; i < SIM_WIRE; i++) {
 		struct sim_packet *p = &s->wire[i];
 
-		if (!p->used || p->number < now.seen || p->number >= FAULTS_IN_FIRST || now.faulty)
+		if (!p->used || p->number < now.seen || p->number >= faults || now.faulty)
 			continue;
 		switch ((enum fault)choose(3)) {
 		case FINE:
@@ -295,6 +336,15 @@ static void tick(struct sim *s, unsigned side)
 	now.repeater = SIM_SIDES;
 }
 
+/* Some other one was sent before it and is still under way. */
+static bool overtaken(const struct sim *s, unsigned i)
+{
+	for (unsigned k = 0; k < SIM_WIRE; k++)
+		if (s->wire[k].used && s->wire[k].number < s->wire[i].number)
+			return true;
+	return false;
+}
+
 /* False: nothing can happen any more. */
 static bool one_step(struct sim *s, const struct scenario *sc)
 {
@@ -303,12 +353,13 @@ static bool one_step(struct sim *s, const struct scenario *sc)
 	int what;
 
 	for (int i = 0; i < SIM_SIDES; i++)
-		if (!now.acted[i])
+		if (sc->act[i] != NOTHING &&
+		    now.acted[i] < (sc->act[i] == MOVE && sc->move_on ? 2u : 1u))
 			can[n++] = i;
 	if (now.repeater < SIM_SIDES)
 		can[n++] = 10 + (int)now.repeater;
 	for (unsigned i = 0; i < SIM_WIRE; i++)
-		if (s->wire[i].used && !copy_before(s, i))
+		if (s->wire[i].used && !copy_before(s, i) && (s->sent <= order || !overtaken(s, i)))
 			can[n++] = 20 + (int)i;
 	if (!n)
 		return tick_first(s);
@@ -334,6 +385,35 @@ static char wrong[256];
 
 #define WRONG(...) snprintf(wrong, sizeof(wrong), __VA_ARGS__)
 
+static bool is_at(const struct udp_addr *a, const char *where)
+{
+	struct addr b = sim_addr(where);
+
+	return addr_equal(&a->ip, &b);
+}
+
+static const struct sim_event *last_move(const struct sim_side *d)
+{
+	for (unsigned i = d->n_events; i-- > 0;)
+		if (d->events[i].kind == IKE_EV_MOVED || d->events[i].kind == IKE_EV_PEER_MOVED)
+			return &d->events[i];
+	return NULL;
+}
+
+/* Whoever rekeyed: both ends use the pair that A chose, for IKE and for ESP. */
+static void check_pair(struct sim *s, const struct scenario *sc, const struct ike_sa_info *sa)
+{
+	const struct sim_event *a = last_move(&s->side[A]), *b = last_move(&s->side[B]);
+	const char *at = places[A][sc->move_on];
+
+	if (sc->act[A] != MOVE || !sc->ike)
+		return;
+	if (!is_at(&sa[A].path.local, at) || !is_at(&sa[B].path.remote, at))
+		WRONG("the IKE SA did not move");
+	if (!a || !is_at(&a->path.local, at) || !b || !is_at(&b->path.remote, at))
+		WRONG("the Child SAs did not move");
+}
+
 /* One SA at each end, of the same SPIs, and the same Child SAs in core and packet table. */
 static void check_end(struct sim *s, const struct scenario *sc)
 {
@@ -342,7 +422,7 @@ static void check_end(struct sim *s, const struct scenario *sc)
 	for (unsigned i = 0; i < SIM_SIDES; i++) {
 		struct sim_side *d = &s->side[i];
 
-		if (sim_op_ends(d, OP + i) != 1)
+		if (sim_op_ends(d, OP + i) != (sc->act[i] != NOTHING))
 			WRONG("%c: its operation ended %u times", "AB"[i], sim_op_ends(d, OP + i));
 		if (!deletes(sc) &&
 		    sim_count(d, IKE_EV_CHILD_DOWN, 0) + sim_count(d, IKE_EV_IKE_DOWN, 0))
@@ -362,6 +442,8 @@ static void check_end(struct sim *s, const struct scenario *sc)
 		WRONG("two different IKE SAs");
 	if (!wrong[0] && !sim_mirrored(s, sc->children))
 		WRONG("the Child SAs do not match");
+	if (!wrong[0])
+		check_pair(s, sc, sa);
 }
 
 static void check_traffic(struct sim *s, const struct scenario *sc)
@@ -395,11 +477,19 @@ static void run(const struct scenario *sc, uint64_t seed)
 
 static void every_row(const struct scenario *sc)
 {
-	static const char *const names[] = { "Child SA rekey", "IKE SA rekey", "Child SA delete",
-					     "IKE SA delete", "Child SA creation" };
+	static const char *const names[] = {
+		"Child SA rekey",    "IKE SA rekey", "Child SA delete", "IKE SA delete",
+		"Child SA creation", "move",	     "nothing"
+	};
 	unsigned long runs = 0;
 
-	for (unsigned variant = 0; variant < (getenv("COLLIDE") ? 8u : 4u); variant++) {
+	unsigned variants = getenv("COLLIDE") ? 8 : sc->moves ? 1 : 4;
+
+	order = sc->moves && !getenv("COLLIDE") ? ORDER_OF_MOVES : UINT_MAX;
+	faults = sc->moves && !getenv("COLLIDE") ? FAULTS_OF_MOVES : FAULTS_IN_FIRST;
+	if (sc->moves && sc->move_on && sc->act[B] != NOTHING)
+		order = faults = ORDER_OF_MOVES - 2;
+	for (unsigned variant = 0; variant < variants; variant++) {
 		row.n = 0;
 		talking = variant & 1;
 		do {
@@ -420,20 +510,45 @@ static void every_row(const struct scenario *sc)
 	fprintf(stderr, "%s x %s: %lu interleavings\n", names[sc->act[A]], names[sc->act[B]], runs);
 }
 
+static void tear_down(void)
+{
+	for (unsigned i = 0; i < SIM_SIDES; i++)
+		sad_clear(&sads[i]);
+	sim_free(base.sim);
+}
+
 static void collide(enum act a, enum act b, unsigned ike, unsigned children)
 {
-	struct scenario sc = { { a, b }, ike, children };
+	struct scenario sc = { { a, b }, ike, children, false, false };
 
-	set_up();
+	set_up(false, 1);
 	every_row(&sc);
 	if (a != b) {
 		sc.act[A] = b;
 		sc.act[B] = a;
 		every_row(&sc);
 	}
-	for (unsigned i = 0; i < SIM_SIDES; i++)
-		sad_clear(&sads[i]);
-	sim_free(base.sim);
+	tear_down();
+}
+
+/* A moves while B does something, and B, which is R, while A does; one request at a time, and
+ * several. */
+static void collide_move(enum act what, unsigned ike, unsigned children)
+{
+	struct scenario sc = { { MOVE, what }, ike, children, true, false };
+
+	for (unsigned window = 1; window <= 4; window += 3) {
+		set_up(true, window);
+		sc.act[A] = MOVE;
+		sc.act[B] = what;
+		every_row(&sc);
+		if (what != MOVE && what != NOTHING) {
+			sc.act[A] = what;
+			sc.act[B] = MOVE;
+			every_row(&sc);
+		}
+		tear_down();
+	}
 }
 
 TestSuite(collide, .timeout = 600);
@@ -492,4 +607,55 @@ Test(collide, deletes)
 	collide(DELETE_CHILD, DELETE_CHILD, 1, 0);
 	collide(DELETE_IKE, DELETE_IKE, 0, 0);
 	collide(DELETE_CHILD, DELETE_IKE, 0, 0);
+}
+
+/* [MOB-8] [MOB-16] [MOB-22] */
+Test(collide, moves)
+{
+	struct scenario sc = { { MOVE, NOTHING }, 1, 1, true, true };
+
+	collide_move(MOVE, 1, 1);
+	for (unsigned window = 1; window <= 4; window += 3) {
+		set_up(true, window);
+		every_row(&sc);
+		tear_down();
+	}
+}
+
+/* [MOB-18] [MOB-5] */
+Test(collide, move_and_ike_rekey)
+{
+	collide_move(REKEY_IKE, 1, 1);
+}
+
+/* [MOB-18] [MOB-8] */
+Test(collide, two_moves_and_ike_rekey)
+{
+	struct scenario sc = { { MOVE, REKEY_IKE }, 1, 1, true, true };
+
+	set_up(true, 1);
+	every_row(&sc);
+	tear_down();
+}
+
+/* [MOB-13] */
+Test(collide, move_and_child_rekey)
+{
+	collide_move(REKEY_CHILD, 1, 1);
+}
+
+/* [MOB-4] [MOB-12] */
+Test(collide, move_and_child_creation)
+{
+	collide_move(CREATE_CHILD, 1, 2);
+}
+
+Test(collide, move_and_child_delete)
+{
+	collide_move(DELETE_CHILD, 1, 0);
+}
+
+Test(collide, move_and_ike_delete)
+{
+	collide_move(DELETE_IKE, 0, 0);
 }
