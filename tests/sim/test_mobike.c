@@ -378,6 +378,31 @@ Test(mobike, behind_a_nat_and_back)
 	sim_free(s);
 }
 
+/* [MOB-44]: a NAT comes, and an SA in transport mode stays as it is. */
+Test(mobike, transport_mode_stays)
+{
+	struct sim *s = mobile(415);
+	struct ike_child_info c;
+
+	for (unsigned side = 0; side < SIM_SIDES; side++) {
+		s->side[side].conn[0].encap = false;
+		s->side[side].child[0][0].mode = CHILD_TRANSPORT;
+	}
+	up_with(s);
+	cr_assert_eq(sim_up(s, A, "more", 2), 0);
+	sim_settle(s, 5 * USEC_PER_SEC);
+	s->nat = true;
+	moves(s, HOME);
+	cr_assert(sim_last_event(&s->side[B], IKE_EV_PEER_MOVED)->encap);
+	for (unsigned side = 0; side < SIM_SIDES; side++) {
+		for (unsigned i = 0; i < 2; i++) {
+			cr_assert(ike_child_at(s->side[side].ike, 0, i, &c));
+			cr_assert_eq(c.encap, c.mode == CHILD_TUNNEL);
+		}
+	}
+	sim_free(s);
+}
+
 /* [MOB-23]: a request from a new mapping is answered there, and moves nothing; ESP from there does,
  * when B has got an answer from it. */
 Test(mobike, a_new_mapping)

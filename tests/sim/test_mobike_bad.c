@@ -384,3 +384,22 @@ Test(mobike_bad, an_answer_from_elsewhere)
 	cr_assert_eq(d->e[DUO_I].path_events, 0);
 	duo_free(d);
 }
+
+/* [MOB-3]: IKE_SA_INIT came from one address, IKE_AUTH from another. */
+Test(mobike_bad, addresses_of_ike_auth)
+{
+	d = new_duo();
+	for (int who = 0; who < 2; who++)
+		d->side[who].conn.mobike = true;
+	cr_assert_eq(duo_start(d), 0);
+	cr_assert_eq(duo_up(d), 0);
+	for (unsigned i = 0; i < 3; i++) {
+		cr_assert(duo_take(d, &octets));
+		if (i == 2)
+			octets.path.remote.ip = addr_v4(FAR);
+		duo_deliver(d, &octets);
+	}
+	cr_assert_eq(duo_count(d, DUO_R, "ESTABLISHED"), 1);
+	cr_assert(peer_at(DUO_R, FAR));
+	duo_free(d);
+}
