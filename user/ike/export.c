@@ -501,7 +501,7 @@ static void get_task(struct rd *r, struct ike *ike, struct ike_sa *sa)
 	t->octets = rd_u16(r);
 	t->shorter = rd_u8(r);
 	t->large = get_copy(r, &t->large_len);
-	if (t->kind <= TASK_IKE_AUTH || t->kind >= TASK_KINDS)
+	if (t->kind <= TASK_IKE_AUTH || t->kind >= TASK_KINDS || (t->large && !t->shorter))
 		r->err = -EBADMSG;
 	if (r->err || !t->packet) {
 		t->had_ke = false;
