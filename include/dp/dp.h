@@ -70,6 +70,8 @@ int dp_spi_reserve(struct dp *dp, uint32_t spi);
 int dp_sa_add(struct dp *dp, uint32_t sa_id, uint32_t spi_in, uint32_t spi_out, uint32_t group,
 	      uint8_t sa_flags, uint32_t *ret_out_index);
 void dp_sa_del(struct dp *dp, uint32_t sa_id);
+/* Has an SA in the maps this inbound SPI? Any SPI, a stranger's too. */
+bool dp_spi_installed(const struct dp *dp, uint32_t spi);
 /* Same SA after adoption: find its outbound index. -ENOENT. */
 int dp_sa_find(struct dp *dp, uint32_t sa_id, uint32_t *ret_out_index);
 

@@ -371,8 +371,9 @@ void ike_esp_sent(struct ike *ike, uint32_t child_id, usec_t when);
 /* ESP came for an SPI that no Child SA has: tell its sender, some times a second (7296 1.5), or ask
  * again for the answer that would bring it (2.8). path: the packet's addresses. Remote port 0,
  * plain ESP: nothing is told, which 1.5 leaves to us. Unlike UDP port 4500, protocol 50 is not ours
- * alone: the SA may be the kernel's own or another daemon's, whose peer would doubt it. */
-void ike_esp_unknown(struct ike *ike, const struct ike_path *path, uint32_t spi, usec_t now);
+ * alone: the SA may be the kernel's own or another daemon's, whose peer would doubt it.
+ * True: the SA is being made. */
+bool ike_esp_unknown(struct ike *ike, const struct ike_path *path, uint32_t spi, usec_t now);
 /* The data plane could not install it: the core tells the peer with a Delete (ROB-6). */
 void ike_child_install_failed(struct ike *ike, uint32_t child_id, usec_t now);
 

@@ -490,7 +490,12 @@ Test(dp, sa_errors)
 
 	open_dp();
 	cr_assert_eq(dp_spi_alloc(dp, &spi), 0);
+	cr_assert_not(dp_spi_installed(dp, spi));
 	cr_assert_eq(dp_sa_add(dp, 1, spi, 2, 1, 0, &out), 0);
+	cr_assert(dp_spi_installed(dp, spi));
+	cr_assert_not(dp_spi_installed(dp, spi ^ 0x00100000));
+	cr_assert_not(dp_spi_installed(dp, 0));
+	cr_assert_not(dp_spi_installed(dp, UINT32_MAX));
 	cr_assert_eq(dp_sa_add(dp, 1, spi, 2, 1, 0, &out), -EEXIST);
 	cr_assert_eq(dp_sa_add(dp, 2, spi, 2, 1, 0, &out), -EEXIST);
 	cr_assert_eq(dp_sa_add(dp, 2, spi ^ 0x00100000, 2, 1, 0, &out), -EEXIST);

@@ -29,14 +29,19 @@ static const char *hint_text(const struct steer_event *ev, enum ctl_event *ret_k
 	return NULL;
 }
 
-static void tell_sender(struct agent *a, const struct steer_event *ev, const struct udp_addr *from)
+/* True: the packet is ahead of its SA, which is being made or was since; nothing to tell. */
+static bool tell_sender(struct agent *a, const struct steer_event *ev, const struct udp_addr *from)
 {
 	struct ike_path path = { .local.ip = addr_from_bytes(ev->family, ev->dst.b),
 				 .remote = *from,
 				 .ifindex = ev->ifindex };
+	bool early;
 
-	ike_esp_unknown(a->ike, &path, ev->spi, agent_now());
+	if (dp_spi_installed(a->dp, ev->spi))
+		return true;
+	early = ike_esp_unknown(a->ike, &path, ev->spi, agent_now());
 	agent_drain(a);
+	return early;
 }
 
 static void on_hint(void *ctx, const struct steer_event *ev)
@@ -49,8 +54,8 @@ static void on_hint(void *ctx, const struct steer_event *ev)
 	const char *what = hint_text(ev, &kind);
 	uint32_t suppressed = 0;
 
-	if (what && kind == CTL_EV_UNKNOWN_SPI)
-		tell_sender(a, ev, &from);
+	if (what && kind == CTL_EV_UNKNOWN_SPI && tell_sender(a, ev, &from))
+		return;
 	if (!what || !log_limit_ok(&a->hints, agent_now(), HINTS_BURST, HINTS_SEC * USEC_PER_SEC,
 				   &suppressed))
 		return;

@@ -175,6 +175,13 @@ int dp_sa_add(struct dp *dp, uint32_t sa_id, uint32_t spi_in, uint32_t spi_out, 
 	return 0;
 }
 
+bool dp_spi_installed(const struct dp *dp, uint32_t spi)
+{
+	uint32_t i = STEER_SPI_INDEX(spi);
+
+	return spi && i < dp->opt.sa_max && sa_in(dp, i)->spi == spi;
+}
+
 int dp_sa_find(struct dp *dp, uint32_t sa_id, uint32_t *ret_out_index)
 {
 	for (uint32_t i = *sa_head(dp, sa_id); i; i = dp->sa_next[i]) {

@@ -142,7 +142,7 @@ bool hint_receive(struct ike *ike, struct ike_sa *sa, const struct ike_path *pat
 }
 
 /* The SPIs of the header mean nothing to its receiver (1.5). */
-void ike_esp_unknown(struct ike *ike, const struct ike_path *path, uint32_t spi, usec_t now)
+bool ike_esp_unknown(struct ike *ike, const struct ike_path *path, uint32_t spi, usec_t now)
 {
 	struct ike_hdr hdr = { .version = IKE_VERSION_2_0,
 			       .exchange = INFORMATIONAL,
@@ -153,13 +153,15 @@ void ike_esp_unknown(struct ike *ike, const struct ike_path *path, uint32_t spi,
 	struct msg_wr m = msg_begin(buf, sizeof(buf), &hdr);
 
 	ike->now = now;
-	if (window_hurry(ike, spi) || !path->remote.port ||
-	    !limits_ok(&ike->told_spis, source_key(&path->remote.ip), now, TOLD_SPIS_SEC,
-		       USEC_PER_SEC))
-		return;
+	if (window_hurry(ike, spi))
+		return true;
+	if (!path->remote.port || !limits_ok(&ike->told_spis, source_key(&path->remote.ip), now,
+					     TOLD_SPIS_SEC, USEC_PER_SEC))
+		return false;
 	to.local.port = PORT_NATT;
 	wr_u32(&w, spi);
 	msg_put_notify(&m, PROTO_NONE, NULL, 0, N_INVALID_SPI, data, sizeof(data));
 	out_send(ike, NULL, &to, buf, msg_end(&m));
 	count_error(ike, NULL, N_INVALID_SPI, true);
+	return false;
 }
