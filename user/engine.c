@@ -19,6 +19,7 @@
 #include "base/version.h"
 #include "engine/engine.h"
 #include "esp/client.h"
+#include "net/linkwatch.h"
 
 enum { EXIT_USAGE = 2 };
 
@@ -99,6 +100,10 @@ static int engine_init(struct engine *e)
 	e->note_tx = pair[1];
 	if (setsockopt(e->note_tx, SOL_SOCKET, SO_SNDBUFFORCE, &buf, sizeof(buf)) < 0)
 		setsockopt(e->note_tx, SOL_SOCKET, SO_SNDBUF, &buf, sizeof(buf));
+	/* without it silence tells, a few probes later */
+	e->link_fd = linkwatch_open();
+	if (e->link_fd < 0)
+		e->link_fd = 0;
 	e->paths = paths_new();
 	if (!e->paths)
 		return -ENOMEM;

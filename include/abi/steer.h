@@ -215,8 +215,8 @@ enum steer_event_kind {
 
 /* events: ring buffer; at most one of a kind in 10 ms and CPU. Hints for people: what they say is
  * not authenticated. An egress device that is gone makes none: a redirection does not report it,
- * asking before each burst (bpf_check_mtu) takes 5 ns, and rtnetlink tells the agent at
- * once. */
+ * asking before each burst (bpf_check_mtu) takes 5 ns, and rtnetlink tells agent and engine
+ * at once. */
 struct steer_event {
 	__u32 kind; /* enum steer_event_kind */
 	__u32 ifindex;

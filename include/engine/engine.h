@@ -50,6 +50,8 @@ struct engine {
 	_Atomic uint32_t *path_cur; /* mapped; NULL before ENGINE_MAPS */
 	uint32_t path_cur_entries;
 	struct paths *paths;
+	int link_fd;	       /* linkwatch; 0: none */
+	uint64_t no_link;      /* paths taken out because their link or address was lost */
 	const char *sock_path; /* borrowed; removed at the end */
 	void (*event)(struct engine *e, struct engine_hdr *msg, size_t len);
 	uint8_t probe_buf[PMTU_CEILING];
@@ -110,6 +112,8 @@ int paths_want(struct engine *e, uint32_t id, bool use, usec_t now);
 /* An SA goes away: its paths follow the successor. Call before sad_del. */
 void paths_sa_gone(struct engine *e, uint32_t sa_id);
 void paths_probe(struct engine *e, const struct note_probe *n);
+/* Take out the paths of an interface, or only those from one address of it. */
+void paths_link_lost(struct engine *e, uint32_t ifindex, const struct addr *local, usec_t now);
 /* Send what is due, judge what is late. Returns when to be called again. */
 usec_t paths_run(struct engine *e, usec_t now);
 /* One ENGINE_PATH_INFO or ENGINE_EV_PATH for each path. */

@@ -112,6 +112,8 @@ bool probe_path_answer(struct probe_path *p, const uint8_t nonce[8], uint16_t co
 /* Tell it that nothing else carries traffic, or that something does. Returns true if the state
  * changed. */
 bool probe_path_need(struct probe_path *p, bool needed, usec_t now);
+/* Its link or address is lost: down at once. Returns true if the state changed. */
+bool probe_path_fail(struct probe_path *p, usec_t now);
 /* When to call tick or send next. */
 usec_t probe_path_deadline(const struct probe_path *p);
 /* Of the last PROBE_HISTORY requests since the path is up. */

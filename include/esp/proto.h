@@ -294,7 +294,7 @@ struct engine_counters {
 	uint64_t udp_rx_datagrams, udp_tx_datagrams;
 	uint64_t drop_no_policy, drop_unknown_spi, drop_short, drop_replay, drop_integrity,
 		drop_malformed, drop_ts, drop_ecn, drop_send, drop_tun, drop_no_buffer, drop_limit,
-		drop_too_big, fragmented, keepalives, crypto_errors, held, drop_hold_full,
+		drop_too_big, fragmented, keepalives, crypto_errors, no_link, held, drop_hold_full,
 		drop_hold_late;
 };
 

@@ -81,6 +81,7 @@ static json_t *engine_stats_json(struct agent *a)
 	N(fragmented);
 	N(keepalives);
 	N(crypto_errors);
+	N(no_link);
 	N(held);
 	N(drop_hold_full);
 	N(drop_hold_late);

@@ -506,6 +506,21 @@ usec_t paths_run(struct engine *e, usec_t now)
 	return n ? n->due : USEC_NEVER;
 }
 
+void paths_link_lost(struct engine *e, uint32_t ifindex, const struct addr *local, usec_t now)
+{
+	list_for_each (it, &e->paths->all) {
+		struct path *p = list_entry(it, struct path, node);
+
+		if (p->cfg.ifindex != ifindex || (local && !addr_equal(local, &p->cfg.local.ip)) ||
+		    !probe_path_fail(&p->st, now))
+			continue;
+		e->no_link++;
+		p->sla = (struct sla){ 0 };
+		changed(e, p, now);
+		arm(e, p);
+	}
+}
+
 int paths_want(struct engine *e, uint32_t id, bool use, usec_t now)
 {
 	struct path *p = find(e, id);

@@ -22,6 +22,7 @@
 #include "engine/engine.h"
 #include "esp/blobs.h"
 #include "esp/client.h"
+#include "net/linkwatch.h"
 
 enum {
 	BLOBS_MAX = 65536,
@@ -290,6 +291,7 @@ static void counters(struct server *s, uint32_t seq)
 		k.drop_hold_full += c.drop_hold_full;
 		k.drop_hold_late += c.drop_hold_late;
 	}
+	k.no_link = s->e->no_link;
 	put(s, &k.h, sizeof(k), true);
 }
 
@@ -568,6 +570,11 @@ static void on_notes(struct server *s)
 	}
 }
 
+static void on_link_lost(void *ctx, uint32_t ifindex, const struct addr *local)
+{
+	paths_link_lost(ctx, ifindex, local, engine_now());
+}
+
 static int wait_for(struct server *s, usec_t deadline, struct pollfd *p)
 {
 	usec_t now = engine_now(), d = deadline > now ? deadline - now : 0;
@@ -577,7 +584,8 @@ static int wait_for(struct server *s, usec_t deadline, struct pollfd *p)
 	p[1] = (struct pollfd){ .fd = s->e->note_rx, .events = POLLIN };
 	p[2] = (struct pollfd){ .fd = s->agent_fd, .events = POLLIN };
 	p[3] = (struct pollfd){ .fd = s->listen_fd, .events = POLLIN };
-	return ppoll(p, 4, deadline == USEC_NEVER ? NULL : &ts, NULL);
+	p[4] = (struct pollfd){ .fd = s->e->link_fd ? s->e->link_fd : -1, .events = POLLIN };
+	return ppoll(p, 5, deadline == USEC_NEVER ? NULL : &ts, NULL);
 }
 
 static void clear(struct server *s)
@@ -634,7 +642,7 @@ int server_run(struct engine *e, int listen_fd)
 	e->event = on_event;
 	while (!s->stop) {
 		usec_t now, deadline;
-		struct pollfd p[4];
+		struct pollfd p[5];
 
 		/* Answers that have arrived count before silence is judged. */
 		on_notes(s);
@@ -653,6 +661,8 @@ int server_run(struct engine *e, int listen_fd)
 			on_agent(s);
 		if (p[3].revents)
 			on_connect(s);
+		if (p[4].revents)
+			linkwatch_read(e->link_fd, on_link_lost, e);
 	}
 	/* Before the socket is closed: afterwards the name may be a new engine's. */
 	unlink(e->sock_path);

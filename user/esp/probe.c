@@ -160,15 +160,18 @@ static void count_lost(struct probe_path *p, usec_t now)
 	}
 }
 
+bool probe_path_fail(struct probe_path *p, usec_t now)
+{
+	p->answered = 0;
+	p->back = 0;
+	return set_state(p, STEER_PATH_DOWN, now);
+}
+
 bool probe_path_tick(struct probe_path *p, usec_t now)
 {
 	if (p->rtt)
 		count_lost(p, now);
-	if (now < p->verdict)
-		return false;
-	p->answered = 0;
-	p->back = 0;
-	return set_state(p, STEER_PATH_DOWN, now);
+	return now >= p->verdict && probe_path_fail(p, now);
 }
 
 bool probe_path_due(const struct probe_path *p, usec_t now)
