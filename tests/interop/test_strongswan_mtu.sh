@@ -115,7 +115,9 @@ passes "1400, IPv4" user lan 203.0.113.10 "$vip"
 braid user rekey v4 >/dev/null || fail "rekey of the IKE SA"
 found user 1400 || fail "a rekey forgets what was found"
 # an agent that starts anew keeps to it
-kill -9 "$(agent_pid user)"
+pid=$(agent_pid user)
+kill -9 "$pid"
+wait "$pid" 2>/dev/null
 braidd_start user "$T/user/braid.conf"
 used() { [ "$(braid user --json paths | jq '.paths[0].mtu')" = "$1" ]; }
 wait_for 3 used 1400 || fail "a new agent forgets it: $(braid user --json paths)"

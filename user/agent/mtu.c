@@ -163,6 +163,8 @@ void mtu_sync(struct agent *a, struct path *p)
 	if (!p->searched && p->mtu_before)
 		pmtu_assume(&p->search, (uint16_t)p->mtu_before, now);
 	p->mtu_before = 0;
+	if (!p->searched)
+		p->mtu_said = p->search.mtu; /* what is so is no news */
 	p->searched = true;
 	queue(a, p, true, now);
 	arm(a, now);
