@@ -32,12 +32,14 @@ stock_uplink() { # host
 	[ "$1" = user ] && echo 'uplink "wlan" { interface = wlan0 }' || echo 'uplink "a" { interface = eth0 }'
 }
 
-# A connection of braid on HOST: the user is WHO@example.org, the gateway AUTH.example.org
+# A connection of braid on HOST, for one or more of the names protected: the user is WHO@example.org, the
+# gateway AUTH.example.org
 stock_conn() { # host name auth who family protected ike esp [line]
-	local h=$1 a=$3 me=$3.example.org peer=$4@example.org remote=${user_at[$5]} user_ts=remote gw_ts=local
+	local h=$1 a=$3 p user_nets='' me=$3.example.org peer=$4@example.org remote=${user_at[$5]} user_ts=remote gw_ts=local
 	if [ "$h" = user ]; then
 		me=$4@example.org peer=$3.example.org remote=${gw_at[$5]} user_ts=local gw_ts=remote
 	fi
+	for p in $6; do user_nets+=", \"${mine[$p,$5]}\""; done
 	echo "connection \"$2\" { remote_addrs = { \"${stock_remote:-$remote}\" } proposals = { \"$7\" }"
 	echo "retransmit_timeout = 4s ${9:-}"
 	if [ "$a" = psk ]; then
@@ -46,7 +48,7 @@ stock_conn() { # host name auth who family protected ike esp [line]
 		echo "local { id = \"$me\" auth = pubkey certs = { \"../pki/$a/$h-chain.pem\" } }"
 		echo "remote { id = \"$peer\" auth = $a cacerts = { \"../pki/$a/ca.pem\" } }"
 	fi
-	echo "child \"net\" { ${user_ts}_ts = { \"${mine[$6,$5]}\" } ${gw_ts}_ts = { \"${lan[$5]}\" } esp_proposals = { \"$8\" } } }"
+	echo "child \"net\" { ${user_ts}_ts = { ${user_nets#, } } ${gw_ts}_ts = { \"${lan[$5]}\" } esp_proposals = { \"$8\" } } }"
 }
 
 stock_secrets() { # host auth...
@@ -56,9 +58,9 @@ stock_secrets() { # host auth...
 	for a; do [ "$a" = psk ] || echo "private \"$a\" { file = \"../pki/$a/$h.key\" }"; done
 }
 
-# sa_of HOST CONNECTION
-sa_of() { braid "$1" --json sas | jq -c --arg c "$2" '[.ike_sas[] | select(.conn == $c)][0] // empty'; }
-no_sas() { [ -z "$(sa_of "$1" "$2")" ]; }
+# sa_of HOST [CONNECTION]
+sa_of() { braid "$1" --json sas | jq -c --arg c "${2:-}" '[.ike_sas[] | select($c == "" or .conn == $c)][0] // empty'; }
+no_sas() { [ -z "$(sa_of "$1" "${2:-}")" ]; }
 installed() { sa_of "$1" "$2" | jq -e '.children[0].state == "INSTALLED"'; }
 
 # Pings both ways, through ESP of that connection on HOST. A responder may answer before it has the SAs.
