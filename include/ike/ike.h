@@ -351,7 +351,7 @@ int ike_path_test(struct ike *ike, uint64_t family, const struct ike_path *path,
  * Good after IKE_EV_UNANSWERED; IKE_EV_PATH_ANSWERED may follow. 0, -ENOENT (no MOBIKE), -EINVAL.
  */
 int ike_try_path(struct ike *ike, uint64_t family, const struct ike_path *path, usec_t now);
-/* Would its Child SAs follow? I and R know MOBIKE, and we are I. */
+/* Does it know MOBIKE: would the Child SAs follow? */
 bool ike_can_move(const struct ike *ike, uint64_t family);
 /* Valid ESP arrived on that Child SA: evidence of liveness (2.4), and permission to send on a
  * deferred SA. */

@@ -49,14 +49,17 @@ braid_gw_conf() {
 swan_conf() { # host role number of children
 	local conn pool='' c
 	if [ "$2" = responder ]; then
-		conn='pools = p
+		# not before we do: it gives up on what it has sent to the old address, also after our move
+		conn='dpd_delay = 60s
+			pools = p
 			local { auth = psk
 				id = gw.example.org }
 			remote { auth = psk
 				id = user@example.org }'
 		pool='pools { p { addrs = 203.0.113.128/26 } }'
 	else
-		conn='remote_addrs = 192.0.2.66
+		conn='dpd_delay = 1s
+			remote_addrs = 192.0.2.66
 			vips = 0.0.0.0
 			local { auth = psk
 				id = user@example.org }
@@ -66,7 +69,6 @@ swan_conf() { # host role number of children
 	{
 		echo "connections { c { version = 2
 			mobike = yes
-			dpd_delay = 1s
 			$conn
 			children {"
 		for c in $(names "$3"); do
@@ -98,7 +100,6 @@ for i in {1..99}; do echo "addr add 10.77.$i.1/32 dev lo"; done | ip -n "$(ns gw
 wire r1 r2 198.51.100.129/30 r2 r1 198.51.100.130/30
 ip -n "$(ns r1)" route add 198.51.100.0/26 via 198.51.100.130
 ip -n "$(ns r2)" route add 192.0.2.64/26 via 198.51.100.129
-ip -n "$(ns gw)" link set eth1 down
 ip -n "$(ns gw)" route add default via 192.0.2.65
 
 # where the gateway sees the user: by wlan, by ran
@@ -133,6 +134,20 @@ braid_moves() { # number of children, what
 	reaches 10 "$2, address removed"
 	ip -n "$(ns user)" addr add 192.0.2.2/26 dev wlan0
 	routes_back
+	grep -q 'IKE SA down' "$T/user/log" && fail "$2: it was set up anew"
+	wait_for 20 local_is 192.0.2.2 || fail "$2: not back to the better uplink: $(braid user sas)"
+	reaches 10 "$2, back to the better uplink"
+	# the middle of the way goes, and every link stays up
+	cut_path r1
+	ip -n "$(ns r2)" route replace 192.0.2.64/26 via 198.51.100.66
+	ip -n "$(ns gw)" route replace 198.51.100.0/26 via 198.51.100.65
+	wait_for 20 local_is 198.51.100.2 || fail "$2: silence is not noticed: $(braid user sas)"
+	reaches 15 "$2, the middle of the way"
+	mend_path r1
+	ip -n "$(ns r2)" route replace 192.0.2.64/26 via 198.51.100.129
+	ip -n "$(ns gw)" route del 198.51.100.0/26 via 198.51.100.65
+	wait_for 30 local_is 192.0.2.2 || fail "$2: not back once it is mended: $(braid user sas)"
+	reaches 10 "$2, mended"
 	grep -q 'IKE SA down' "$T/user/log" && fail "$2: it was set up anew"
 	braid user down home >/dev/null || fail "$2: down"
 	stop_all

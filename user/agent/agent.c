@@ -95,6 +95,30 @@ static void sa_moved(struct agent *a, const struct ike_output *o)
 	path_follow(a, p, &o->path);
 }
 
+/* May enter the core, so the output is of the past afterwards. */
+static void on_pair(struct agent *a, const struct ike_output *o)
+{
+	struct peer *p = peer_find(a, o->family);
+	struct ike_path pair = o->path;
+
+	if (!p)
+		return;
+	switch (o->event) {
+	case IKE_EV_UNANSWERED:
+		move_on_unanswered(a, p);
+		break;
+	case IKE_EV_PATH_ANSWERED:
+		move_on_answered(a, p, &pair);
+		break;
+	case IKE_EV_PATH_TESTED:
+		if (!o->op)
+			move_on_tested(a, p, &pair, o->rtt);
+		break;
+	default:
+		break;
+	}
+}
+
 static void on_event(struct agent *a, const struct ike_output *o)
 {
 	struct peer *p = NULL;
@@ -126,6 +150,8 @@ static void on_event(struct agent *a, const struct ike_output *o)
 	case IKE_EV_UNANSWERED:
 	case IKE_EV_PATH_ANSWERED:
 	case IKE_EV_PATH_TESTED:
+		on_pair(a, o);
+		break;
 	case IKE_EV_STEP:
 		break;
 	}
@@ -268,6 +294,16 @@ static void on_prune(evutil_socket_t fd, short what, void *ctx)
 	agent_timer(a->prune_timer, PRUNE_SEC * USEC_PER_SEC);
 }
 
+static void on_back(evutil_socket_t fd, short what, void *ctx)
+{
+	struct agent *a = ctx;
+
+	(void)fd;
+	(void)what;
+	moves_run(a);
+	agent_drain(a);
+}
+
 static void on_settle(evutil_socket_t fd, short what, void *ctx)
 {
 	struct agent *a = ctx;
@@ -275,7 +311,11 @@ static void on_settle(evutil_socket_t fd, short what, void *ctx)
 	(void)fd;
 	(void)what;
 	sources_load(a);
+	conns_addrs(a);
 	paths_sync_all(a);
+	list_for_each (it, &a->peers)
+		move_plan(a, list_entry(it, struct peer, node));
+	agent_drain(a);
 	if (!a->sources_sifted)
 		sources_sift(a);
 	a->sources_sifted = true;
@@ -300,6 +340,7 @@ int agent_reload(struct agent *a, char err[CONF_ERROR_MAX])
 	a->conf = fresh;
 	conns_load(a);
 	uplinks_load(a);
+	conns_addrs(a);
 	guards_load(a, &old->ike);
 	conf_free(old);
 	paths_sync_all(a);
@@ -458,10 +499,11 @@ static int events_new(struct agent *a)
 	a->settle_timer = evtimer_new(a->base, on_settle, a);
 	a->prune_timer = evtimer_new(a->base, on_prune, a);
 	a->retired_timer = evtimer_new(a->base, on_retired, a);
+	a->back_timer = evtimer_new(a->base, on_back, a);
 	a->mtu_timer = evtimer_new(a->base, on_mtu, a);
 	if (!rtnl_ev || event_add(rtnl_ev, NULL) || !a->ike_timer || !a->engine_timer ||
-	    !a->settle_timer || !a->prune_timer || !a->retired_timer || !a->mtu_timer ||
-	    conns_open(a))
+	    !a->settle_timer || !a->prune_timer || !a->retired_timer || !a->back_timer ||
+	    !a->mtu_timer || conns_open(a))
 		return -ENOMEM;
 	for (size_t i = 0; i < 3; i++) {
 		a->signals[i] = evsignal_new(a->base, sigs[i], on_signal, a);
@@ -527,6 +569,7 @@ static int agent_open(struct agent *a)
 	qcd_secret_load(a);
 	uplinks_load(a);
 	conns_load(a);
+	conns_addrs(a);
 	err = adopt(a);
 	if (err)
 		return err;

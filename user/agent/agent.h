@@ -118,6 +118,11 @@ struct peer {
 	uint32_t n_epid_r; /* remote addresses numbered so far */
 	uint32_t room;	   /* octets behind the outer IP header, as far as we know; 0: unknown */
 	struct ike_path ike_path;
+	/* move.c: pairs tried; when a better uplink is asked (0: there is none), the wait after
+	 * silence, answers in a row */
+	unsigned tries;
+	usec_t back_at, back_wait;
+	uint8_t back_answers;
 	struct list paths, children;
 };
 
@@ -169,9 +174,10 @@ struct agent {
 	struct list mtu_soon, mtu_rest; /* mtu.c */
 	usec_t mtu_next;		/* no question before */
 	struct event *ike_timer, *engine_timer, *settle_timer, *prune_timer, *conns_timer,
-		*retired_timer, *mtu_timer;
+		*retired_timer, *mtu_timer, *back_timer;
 	usec_t esp_asked;  /* when the engine was last asked for the times of its SAs */
 	usec_t conns_wake; /* when conns_timer fires; 0: not armed */
+	usec_t back_wake;  /* when back_timer fires; 0: not armed */
 	struct list conns;
 	struct event *signals[3];
 	bool stopping;
@@ -239,6 +245,8 @@ bool conns_guarded(const struct agent *a, const char *conn, const char *child);
  * each failure. */
 size_t conns_pairs(struct agent *a, const struct ike_conn_cfg *c,
 		   struct ike_path ret_pairs[CONN_PAIRS_MAX]);
+/* Tell the core which addresses its peers may be told of. */
+void conns_addrs(struct agent *a);
 bool conns_first_path(struct agent *a, const struct ike_conn_cfg *c, struct ike_path *ret_path);
 /* The next one, as nobody answers there; after the last the first. */
 bool conns_other_path(struct agent *a, const char *conn, struct ike_path *ret_path);
@@ -425,6 +433,14 @@ void mtu_on_size(struct agent *a, const struct ike_output *o);
 
 /* Its pair cannot be used any more: another one. Costs nothing otherwise. */
 void move_run(struct agent *a, struct peer *p);
+/* What the core says: nobody answers; somebody does on that pair; what a test of a pair brought. */
+void move_on_unanswered(struct agent *a, struct peer *p);
+void move_on_answered(struct agent *a, struct peer *p, const struct ike_path *pair);
+void move_on_tested(struct agent *a, struct peer *p, const struct ike_path *pair, usec_t rtt);
+/* Uplinks have changed: is there a better one to go back to? */
+void move_plan(struct agent *a, struct peer *p);
+/* Tests that are due. */
+void moves_run(struct agent *a);
 
 /* ---- uplinks.c ---- */
 

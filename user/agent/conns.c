@@ -239,6 +239,24 @@ size_t conns_pairs(struct agent *a, const struct ike_conn_cfg *c,
 	return have;
 }
 
+void conns_addrs(struct agent *a)
+{
+	const struct uplink *order[CONF_UPLINKS_MAX];
+
+	by_preference(a, order);
+	for (uint16_t i = 0; i < a->conf->ike.n_conns; i++) {
+		const struct ike_conn_cfg *c = &a->conf->ike.conns[i];
+		struct addr addrs[IKE_ADDRS_MAX];
+		unsigned n = 0;
+
+		for (size_t k = 0; k < a->n_uplinks; k++)
+			for (size_t e = 0; order[k]->up && e < order[k]->n_eps; e++)
+				if (n < IKE_ADDRS_MAX && local_allowed(c, &order[k]->eps[e].addr))
+					addrs[n++] = order[k]->eps[e].addr;
+		ike_addrs_set(a->ike, c->name, addrs, n, agent_now());
+	}
+}
+
 bool conns_first_path(struct agent *a, const struct ike_conn_cfg *c, struct ike_path *ret_path)
 {
 	const struct conn *n = conn_find(a, c->name);

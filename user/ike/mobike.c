@@ -265,7 +265,7 @@ bool ike_can_move(const struct ike *ike, uint64_t family)
 {
 	const struct ike_sa *sa = mobike_owner(ike, family);
 
-	return sa && sa->mobike && sa->role_i;
+	return sa && sa->mobike;
 }
 
 int ike_path_change(struct ike *ike, uint64_t family, const struct ike_path *path, usec_t now)
