@@ -401,6 +401,8 @@ static inline bool path_works(const struct path *p)
 
 /* ---- quality.c ---- */
 
+/* How long a path of it must have worked before it is used again, usec. NULL: of no uplink. */
+uint32_t uplink_fail_back(const struct agent *a, const struct uplink *u_or_null);
 /* What the configuration says of its probes and of what is good enough. */
 void path_quality(const struct agent *a, const struct path *p, struct engine_path *m);
 /* After other settings were read: tell the engine. */

@@ -7,9 +7,9 @@
 #include "base/log.h"
 #include "agent.h"
 
-/* A better uplink is there again: wait, then ask it so often in a row. After silence wait longer.
- */
-#define BACK_FIRST (2 * USEC_PER_SEC)
+/* A better uplink is there again: wait as its fail_back says, then ask it so often in a row. After
+ * silence wait longer. */
+#define BACK_LEAST (100 * USEC_PER_MSEC)
 #define BACK_LAST  (60 * USEC_PER_SEC)
 #define BACK_NEXT  (500 * USEC_PER_MSEC)
 enum { BACK_ANSWERS = 3 };
@@ -136,6 +136,13 @@ static void plan(struct agent *a, struct peer *p, usec_t at)
 	agent_timer(a->back_timer, at > agent_now() ? at - agent_now() : 0);
 }
 
+static usec_t fail_back(struct agent *a, const struct ike_path *pair)
+{
+	usec_t wait = uplink_fail_back(a, uplink_of(a, pair->ifindex));
+
+	return wait > BACK_LEAST ? wait : BACK_LEAST;
+}
+
 void move_plan(struct agent *a, struct peer *p)
 {
 	struct ike_path pairs[CONN_PAIRS_MAX];
@@ -144,7 +151,7 @@ void move_plan(struct agent *a, struct peer *p)
 	if (!n || !better(a, p, &pairs[0])) {
 		p->back_at = 0;
 	} else if (!p->back_at) {
-		p->back_wait = BACK_FIRST;
+		p->back_wait = fail_back(a, &pairs[0]);
 		p->back_answers = 0;
 		plan(a, p, agent_now() + p->back_wait);
 	}

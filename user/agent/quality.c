@@ -6,23 +6,29 @@
 #include "agent.h"
 #include "esp/sla.h"
 
+uint32_t uplink_fail_back(const struct agent *a, const struct uplink *u_or_null)
+{
+	if (u_or_null && u_or_null->cfg.fail_back_usec != CONF_UNSET)
+		return u_or_null->cfg.fail_back_usec;
+	return a->conf->fail_back_usec;
+}
+
 void path_quality(const struct agent *a, const struct path *p, struct engine_path *m)
 {
 	const struct ike_conn_cfg *c = agent_conn(a, p->peer->conn);
-	const struct conf_uplink *u = p->uplink >= 0 ? &a->uplinks[p->uplink].cfg : NULL;
+	const struct uplink *uplink = p->uplink >= 0 ? &a->uplinks[p->uplink] : NULL;
+	const struct conf_uplink *u = uplink ? &uplink->cfg : NULL;
 
 	m->down_after = a->conf->probe_down_after;
 	m->up_after = a->conf->probe_up_after;
 	m->interval_usec = a->conf->probe_interval_usec;
-	m->back_usec = a->conf->fail_back_usec;
+	m->back_usec = uplink_fail_back(a, uplink);
 	if (c && c->probe_interval)
 		m->interval_usec = (uint32_t)c->probe_interval;
 	if (!u)
 		return;
 	if (u->probe_interval_usec)
 		m->interval_usec = u->probe_interval_usec;
-	if (u->fail_back_usec != CONF_UNSET)
-		m->back_usec = u->fail_back_usec;
 	m->sla_delay_usec = u->sla_delay_usec;
 	m->sla_jitter_usec = u->sla_jitter_usec;
 	m->sla_loss_permille = u->sla_loss_permille;
