@@ -55,7 +55,7 @@ def conf_keys():
             depth.append(section)
         elif line.startswith(".El"):
             section = depth.pop() if depth else section
-        elif m := re.match(r"\.It Ic (local|remote) \{", line):
+        elif m := re.match(r"\.It Ic (local|remote|sla) \{", line):
             section = m[1]
         elif section and (m := re.match(r"\.It Ic (.*)", line)):
             doc.setdefault(section, set()).update(re.findall(r"[\w]+", m[1]))

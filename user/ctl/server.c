@@ -353,13 +353,14 @@ void ctl_server_free(struct ctl_server *s)
 	while (!list_empty(&s->clients)) {
 		struct ctl_client_conn *c =
 			list_entry(s->clients.next, struct ctl_client_conn, node);
-		struct evbuffer *out = bufferevent_get_output(c->bev);
+		/* Each leaves the list before it is freed, which the analyser does not see. */
+		struct evbuffer *out = /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc) */
+			bufferevent_get_output(c->bev);
 
 		/* The loop that would have sent what was said last is over. */
 		evbuffer_unfreeze(out, 1);
 		evbuffer_write(out, bufferevent_getfd(c->bev));
-		/* Each leaves the list before it is freed, which the analyser does not see. */
-		ctl_client_drop(c); /* NOLINT(clang-analyzer-unix.Malloc) */
+		ctl_client_drop(c);
 	}
 	if (s->listener)
 		evconnlistener_free(s->listener);

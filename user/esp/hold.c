@@ -43,7 +43,7 @@ bool hold_put(struct hold *h, const struct held *m, const uint8_t *pkt)
 void hold_sift(struct hold *h, bool (*judge)(void *ctx, const struct held *m, uint8_t *pkt),
 	       void *ctx)
 {
-	uint16_t left[HOLD_PACKETS];
+	uint16_t left[HOLD_PACKETS] = { 0 };
 	unsigned stay = 0, leave = 0;
 
 	for (unsigned k = 0; k < h->n; k++) {

@@ -245,13 +245,12 @@ static void on_route_change(struct rtnl *r, const struct nlmsghdr *nlh)
 
 static void on_rule_change(struct rtnl *r, const struct nlmsghdr *nlh)
 {
-	const struct fib_rule_hdr *h = mnl_nlmsg_get_payload(nlh);
 	const struct nlattr *a;
 	bool ours = false;
 
 	if (by_us(r, nlh))
 		return;
-	mnl_attr_for_each(a, nlh, sizeof(*h))
+	mnl_attr_for_each(a, nlh, sizeof(struct fib_rule_hdr))
 	{
 		if (mnl_attr_get_type(a) == FRA_PROTOCOL && mnl_attr_get_payload_len(a) == 1)
 			ours = mnl_attr_get_u8(a) == RTNL_PROTO;
