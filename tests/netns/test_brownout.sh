@@ -90,7 +90,8 @@ braid user up home >"$T/up" 2>&1 || fail "up: $(cat "$T/up")"
 wait_for 5 two_up user || fail "two paths: $(braid user paths)"
 wait_for 5 two_up gw || fail "two paths at the gateway: $(braid gw paths)"
 used w && used r || fail "not both paths are used"
-[ "$(field w loss_out_permille)" -lt 100 ] && [ "$(field r rtt_min_usec)" -gt 0 ] || fail "$(braid user --json paths)"
+# known after some probes
+wait_for 5 eval '[ "$(field w loss_out_permille)" -lt 100 ] && [ "$(field r rtt_min_usec)" -gt 0 ]' || fail "$(braid user --json paths)"
 a=$(field w probes_tx) b=$(field r probes_tx)
 sleep 1
 [ $((4 * ($(field w probes_tx) - a))) -gt $((5 * ($(field r probes_tx) - b))) ] || fail "one uplink is not probed more often"
