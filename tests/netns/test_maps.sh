@@ -44,7 +44,8 @@ fields rx_path ifindex family local remote
 fields rx_hint path key
 fields drops key value
 fields uplink mode own_clsact
-[ "$(find "$pins" -type f | wc -l)" = 15 ] || fail "pins that this test does not know: $(ls "$pins")"
+fields frag_id key value
+[ "$(find "$pins" -type f | wc -l)" = 16 ] || fail "pins that this test does not know: $(ls "$pins")"
 ok "every map is dumped with the names of its fields"
 
 [ "$(value abi '.[0].value.version')" -ge 1 ] || fail "no ABI version"
