@@ -97,11 +97,22 @@ ok "nothing stays"
 sed -i 's/child "net" {.*/child "net" { remote_ts = { "0.0.0.0\/0" } start_action = start }/' "$T/user/braid.conf"
 sed -i 's/child "net" {.*/child "net" { local_ts = { "0.0.0.0\/0" } }/' "$T/gw/braid.conf"
 braidd_start gw "$T/gw/braid.conf"
+cat >>"$T/user/braid.conf" <<-CONF
+	connection "side" {
+		remote_addrs = { "203.0.113.250" }
+		local { id = "side@example.org" }
+		remote { id = "other.example.org" }
+		child "net" { remote_ts = { "10.77.0.0/16" } }
+	}
+	secret "side" { id = { "side@example.org", "other.example.org" } secret = "another long secret" }
+CONF
 cut_path r1
 cut_path r2
 braidd_start user "$T/user/braid.conf"
 wait_for 5 eval '[ -n "$(ip -n "$(ns user)" route show type unreachable 0.0.0.0/1)" ]' || fail "no guard over all addresses"
 in_ns user ping -c 1 -W 1 -q 203.0.113.10 >"$T/ping" 2>&1 && fail "in clear past the guard"
+ip -n "$(ns user)" route get 203.0.113.250 from 192.0.2.2 ipproto udp sport 500 | grep -q 'dev wlan0' ||
+	fail "the guard stops another connection"
 mend_path r1
 mend_path r2
 wait_for 15 eval '[ "$(paths_in_state user up)" = 2 ]' || fail "everything through the tunnel: $(braid user status; braid user paths)"

@@ -181,7 +181,7 @@ struct agent {
 	struct list conns;
 	struct event *signals[3];
 	bool stopping;
-	struct log_limit hints, unsent;
+	struct log_limit hints, unsent, unrouted;
 	int64_t certs_looked, ends_next; /* seconds since 1970 */
 
 	/* report_stats.c: what counters stood at when the operator let them begin anew */
@@ -245,6 +245,10 @@ bool conns_guarded(const struct agent *a, const char *conn, const char *child);
  * each failure. */
 size_t conns_pairs(struct agent *a, const struct ike_conn_cfg *c,
 		   struct ike_path ret_pairs[CONN_PAIRS_MAX]);
+/* May its peers see that address of an uplink: its local_addrs, and the uplinks of its paths, if
+ * any are named. */
+bool conns_local_allowed(const struct agent *a, const struct ike_conn_cfg *c,
+			 const struct uplink *u, const struct addr *local);
 /* Tell the core which addresses its peers may be told of. */
 void conns_addrs(struct agent *a);
 bool conns_first_path(struct agent *a, const struct ike_conn_cfg *c, struct ike_path *ret_path);
@@ -341,7 +345,7 @@ void guards_load(struct agent *a, const struct ike_cfg *old_or_null);
 /* After a change of what is wanted of that connection. */
 void guards_conn(struct agent *a, const char *conn);
 
-/* Do selectors of it cover addresses of the peer itself? */
+/* Does it ask for guards over all addresses, the peers' among them? */
 bool guards_cover_peer(const struct ike_conn_cfg *c);
 
 /* ---- sources.c: source routes ---- */
@@ -349,9 +353,9 @@ bool guards_cover_peer(const struct ike_conn_cfg *c);
 /* The host's routes lead a path elsewhere: see to it that they do not. Again after every change. */
 void source_use(struct agent *a, struct path *p);
 void source_leave(struct agent *a, struct path *p);
-/* Before there are paths: for connections whose guards cover their peer, and for peers that may
- * come over any of several uplinks. 0, or -errno: such guards would stop IKE itself. */
-int sources_load(struct agent *a);
+/* Before there are paths: for the pairs of all connections, and for peers that may come over any of
+ * several uplinks. */
+void sources_load(struct agent *a);
 /* The rule of an address that goes. */
 void source_rule_leave(struct agent *a, uint32_t ifindex, const struct endpoint *ep);
 /* Once all that is needed stands: what an earlier agent left goes. */

@@ -176,8 +176,19 @@ bool conns_guarded(const struct agent *a, const char *conn, const char *child)
 
 /* ---- where to begin ---- */
 
-static bool local_allowed(const struct ike_conn_cfg *c, const struct addr *local)
+bool conns_local_allowed(const struct agent *a, const struct ike_conn_cfg *c,
+			 const struct uplink *u, const struct addr *local)
 {
+	bool named = false, here = false;
+
+	for (size_t i = 0; i < a->conf->n_paths; i++) {
+		if (strcmp(a->conf->paths[i].conn, c->name))
+			continue;
+		named = true;
+		here |= !strcmp(a->conf->paths[i].uplink, u->cfg.name);
+	}
+	if (named && !here)
+		return false;
 	for (size_t i = 0; i < c->n_local_addrs; i++)
 		if (addr_equal(&c->local_addrs[i], local))
 			return true;
@@ -196,8 +207,8 @@ static bool uplink_pair(struct agent *a, const struct ike_conn_cfg *c, const str
 			struct addr hop;
 			bool elsewhere;
 
-			if (!local_allowed(c, local) || remote->family != local->family ||
-			    !path_pair_wanted(a, c, u, remote) ||
+			if (!conns_local_allowed(a, c, u, local) ||
+			    remote->family != local->family || !path_pair_wanted(a, c, u, remote) ||
 			    rtnl_next_hop(a->rtnl, remote, local, u->ifindex, &hop, &elsewhere) ||
 			    nth--)
 				continue;
@@ -251,7 +262,8 @@ void conns_addrs(struct agent *a)
 
 		for (size_t k = 0; k < a->n_uplinks; k++)
 			for (size_t e = 0; order[k]->up && e < order[k]->n_eps; e++)
-				if (n < IKE_ADDRS_MAX && local_allowed(c, &order[k]->eps[e].addr))
+				if (n < IKE_ADDRS_MAX &&
+				    conns_local_allowed(a, c, order[k], &order[k]->eps[e].addr))
 					addrs[n++] = order[k]->eps[e].addr;
 		ike_addrs_set(a->ike, c->name, addrs, n, agent_now());
 	}

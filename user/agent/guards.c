@@ -47,23 +47,19 @@ static bool range_covers(const struct addr *first, const struct addr *last, cons
 	return a->family == first->family && addr_cmp(a, first) >= 0 && addr_cmp(a, last) <= 0;
 }
 
-/* Does one of its selectors cover that address of the peer? */
-static bool covers(const struct ike_child_cfg *child, const struct addr *peer)
+static bool is_all(const struct ike_ts *ts)
 {
-	for (uint8_t i = 0; i < child->n_remote_ts; i++) {
-		const struct ike_ts *ts = &child->remote_ts[i];
+	struct addr none = { .family = ts->first.family }, first, last;
 
-		if (ts->dynamic || range_covers(&ts->first, &ts->last, peer))
-			return true;
-	}
-	return false;
+	addr_prefix_range(&none, 0, &first, &last);
+	return !ts->dynamic && addr_equal(&ts->first, &first) && addr_equal(&ts->last, &last);
 }
 
 bool guards_cover_peer(const struct ike_conn_cfg *c)
 {
 	for (uint8_t i = 0; i < c->n_children; i++)
-		for (uint8_t k = 0; k < c->n_remote_addrs; k++)
-			if (covers(&c->children[i], &c->remote_addrs[k]))
+		for (uint8_t k = 0; k < c->children[i].n_remote_ts; k++)
+			if (is_all(&c->children[i].remote_ts[k]))
 				return true;
 	return false;
 }
@@ -73,12 +69,15 @@ static void put_child(struct guards *g, const struct ike_conn_cfg *c,
 {
 	for (uint8_t i = 0; i < child->n_remote_ts; i++) {
 		const struct ike_ts *ts = &child->remote_ts[i];
+		bool peer = ts->dynamic;
 
-		if (!ts->dynamic)
+		for (uint8_t k = 0; k < c->n_remote_addrs; k++)
+			peer |= range_covers(&ts->first, &ts->last, &c->remote_addrs[k]);
+		/* One that is about the peer's own addresses would keep the kernel from answering
+		 * its ARP, where the peer is a neighbour and reverse paths are filtered; all
+		 * addresses are less than a neighbour's route. */
+		if (!peer || is_all(ts))
 			put_range(g, &ts->first, &ts->last);
-		else
-			for (uint8_t k = 0; k < c->n_remote_addrs; k++)
-				put_range(g, &c->remote_addrs[k], &c->remote_addrs[k]);
 	}
 }
 
@@ -102,29 +101,18 @@ static void put_all(struct guards *g, const struct ike_cfg *cfg)
 		put_conn(g, &cfg->conns[i]);
 }
 
-/* Without source routes a guard over the peer's own address would stop IKE itself. */
-static bool can_guard(const struct ike_conn_cfg *c, int sources_err)
-{
-	if (!sources_err || !guards_cover_peer(c))
-		return true;
-	log_warning("%s: no guard, as it would cover the peer's own address: %s; without a tunnel "
-		    "its traffic may leave in clear text",
-		    c->name, strerror(-sources_err));
-	return false;
-}
-
 /* What shall stand now; once we stop, what the configuration itself protects: between two lives of
  * the agent nothing may leave in clear text. */
 static void put_due(struct guards *g, struct agent *a)
 {
 	const struct ike_cfg *cfg = &a->conf->ike;
-	int err = sources_load(a);
 
+	sources_load(a); /* or IKE would not get past those over all addresses */
 	put_pools(g, cfg);
 	for (uint16_t i = 0; i < cfg->n_conns; i++) {
 		const struct ike_conn_cfg *c = &cfg->conns[i];
 
-		for (uint8_t k = 0; can_guard(c, err) && k < c->n_children; k++)
+		for (uint8_t k = 0; k < c->n_children; k++)
 			if (c->children[k].start == START_START ||
 			    (!a->stopping && conns_guarded(a, c->name, c->children[k].name)))
 				put_child(g, c, &c->children[k]);

@@ -41,17 +41,23 @@ static struct ike_path with_ports(const struct peer *p, const struct ike_path *p
 	return to;
 }
 
-/* The responder's: its own addresses, the peer where it is. */
-static size_t own_pairs(struct agent *a, const struct peer *p,
+/* The responder's: its own addresses, the peer where it is. One that is on no uplink of ours and is
+ * still there serves on. */
+static size_t own_pairs(struct agent *a, const struct peer *p, const struct ike_conn_cfg *c,
 			struct ike_path pairs[CONN_PAIRS_MAX])
 {
+	const struct addr *local = &p->ike_path.local.ip;
+	struct addr found;
 	size_t n = 0;
 
+	if (rtnl_addr_in_range(a->rtnl, local, local, p->ike_path.ifindex, &found))
+		return 0;
 	for (size_t i = 0; i < a->n_uplinks; i++) {
 		const struct uplink *u = &a->uplinks[i];
 
 		for (size_t e = 0; u->up && e < u->n_eps && n < CONN_PAIRS_MAX; e++)
-			if (u->eps[e].addr.family == p->ike_path.remote.ip.family)
+			if (u->eps[e].addr.family == p->ike_path.remote.ip.family &&
+			    conns_local_allowed(a, c, u, &u->eps[e].addr))
 				pairs[n++] = (struct ike_path){
 					.local.ip = u->eps[e].addr,
 					.remote = p->ike_path.remote,
@@ -68,7 +74,7 @@ static size_t pairs_of(struct agent *a, const struct peer *p, struct ike_path pa
 
 	if (!c || !ike_can_move(a->ike, p->family))
 		return 0;
-	return p->role_i ? conns_pairs(a, c, pairs) : own_pairs(a, p, pairs);
+	return p->role_i ? conns_pairs(a, c, pairs) : own_pairs(a, p, c, pairs);
 }
 
 static void move(struct agent *a, struct peer *p, const struct ike_path *pair, const char *why)
@@ -90,11 +96,11 @@ void move_run(struct agent *a, struct peer *p)
 	size_t n = path && path->gone ? pairs_of(a, p, pairs) : 0;
 
 	for (size_t i = 0; i < n; i++) {
-		if (same_pair(&pairs[i], &p->ike_path))
-			continue;
-		move(a, p, &pairs[i], path->why);
-		return;
+		if (same_pair(&pairs[i], &p->ike_path) && pairs[i].ifindex == p->ike_path.ifindex)
+			return; /* on its way there */
 	}
+	if (n)
+		move(a, p, &pairs[0], path->why);
 }
 
 /* ---- requests without an answer ---- */
@@ -113,7 +119,9 @@ void move_on_unanswered(struct agent *a, struct peer *p)
 
 void move_on_answered(struct agent *a, struct peer *p, const struct ike_path *pair)
 {
-	if (main_path(p) && p->role_i && !same_pair(pair, &p->ike_path))
+	const struct path *path = main_path(p);
+
+	if (path && (p->role_i || path->gone) && !same_pair(pair, &p->ike_path))
 		move(a, p, pair, "nobody answered on the old addresses");
 }
 

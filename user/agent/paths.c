@@ -123,8 +123,13 @@ static void next_hop(struct agent *a, struct path *p)
 {
 	const struct uplink *u = p->uplink >= 0 ? &a->uplinks[p->uplink] : NULL;
 	bool elsewhere = true;
-	int err = rtnl_next_hop(a->rtnl, &p->remote.ip, &p->local.ip, p->ifindex, &p->hop,
-				&elsewhere);
+	int err;
+
+	if (u && !u->up) { /* nothing leaves there; asked again when it is back */
+		p->hop.family = 0;
+		return;
+	}
+	err = rtnl_next_hop(a->rtnl, &p->remote.ip, &p->local.ip, p->ifindex, &p->hop, &elsewhere);
 
 	if (u && u->cfg.gateway.family == p->remote.ip.family)
 		p->hop = u->cfg.gateway;

@@ -2,12 +2,13 @@
 /* Source routes: what we send from an uplink's address takes that uplink, and what comes back is
  * let in, where the host's own routes lead elsewhere: two default routes, routes into the tunnel
  * that cover the peer, guards, strict reverse path filters. Nothing of it where they do not. */
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
 #include "agent.h"
+
+enum { WARN_BURST = 4, WARN_SEC = 60 };
 
 struct source {
 	struct hash_node node;	/* agent.sources */
@@ -57,10 +58,11 @@ static int rule_set(struct agent *a, uint32_t ifindex, const struct addr *local)
 	return err;
 }
 
-static int set(struct agent *a, struct source *s, const struct addr *local, const struct addr *hop)
+static void set(struct agent *a, struct source *s, const struct addr *local, const struct addr *hop)
 {
 	char from[ADDR_STR], to[ADDR_STR];
 	int err = rule_set(a, s->ifindex, local);
+	uint32_t suppressed;
 
 	if (!err && (s->round != a->sources_round || !addr_equal(&s->hop, hop))) {
 		err = rtnl_source_route_add(a->rtnl, &s->remote, hop, s->ifindex);
@@ -69,11 +71,11 @@ static int set(struct agent *a, struct source *s, const struct addr *local, cons
 			s->round = a->sources_round;
 		}
 	}
-	if (err)
+	if (err && log_limit_ok(&a->unrouted, agent_now(), WARN_BURST, WARN_SEC * USEC_PER_SEC,
+				&suppressed))
 		log_warning("no source route from %s to %s: %s; with strict reverse path filtering "
 			    "nothing arrives there",
 			    addr_format(local, from), addr_format(&s->remote, to), strerror(-err));
-	return err;
 }
 
 static struct source *get(struct agent *a, uint32_t ifindex, const struct addr *remote)
@@ -128,54 +130,54 @@ void source_use(struct agent *a, struct path *p)
 
 /* ---- before there is a path ---- */
 
-static int ask_by(struct agent *a, const struct uplink *u, const struct addr *local,
-		  const struct addr *remote, const struct addr *hop)
+static void ask_by(struct agent *a, const struct uplink *u, const struct addr *local,
+		   const struct addr *remote, const struct addr *hop)
 {
 	struct source *s = get(a, u->ifindex, remote);
 
 	if (!s)
-		return -ENOMEM;
+		return;
 	s->asked = true;
 	if (!s->listed)
 		list_append(&a->sources_asked, &s->asked_node);
 	s->listed = true;
-	return set(a, s, local, hop);
+	set(a, s, local, hop);
 }
 
-static int ask(struct agent *a, const struct uplink *u, const struct addr *local,
-	       const struct addr *remote)
+/* always: guards over all addresses stand, or will. */
+static void ask(struct agent *a, const struct uplink *u, const struct addr *local,
+		const struct addr *remote, bool always)
 {
-	struct addr hop = u->cfg.gateway;
-	bool elsewhere;
+	struct addr hop = { 0 };
+	bool elsewhere = true;
+	int err = rtnl_next_hop(a->rtnl, remote, local, u->ifindex, &hop, &elsewhere);
 
-	if (hop.family != remote->family &&
-	    rtnl_next_hop(a->rtnl, remote, local, u->ifindex, &hop, &elsewhere))
-		return 0; /* no way there, now */
-	return ask_by(a, u, local, remote, &hop);
+	if (u->cfg.gateway.family == remote->family)
+		hop = u->cfg.gateway;
+	else if (err)
+		return; /* no way there, now */
+	if (always || elsewhere)
+		ask_by(a, u, local, remote, &hop);
 }
 
-static int ask_conn(struct agent *a, const struct ike_conn_cfg *c)
+static void ask_conn(struct agent *a, const struct ike_conn_cfg *c, bool always)
 {
-	int err = 0;
-
 	for (size_t i = 0; i < a->n_uplinks; i++) {
 		const struct uplink *u = &a->uplinks[i];
 
 		for (size_t e = 0; u->up && e < u->n_eps; e++)
-			for (size_t r = 0; !err && r < c->n_remote_addrs; r++)
+			for (size_t r = 0; r < c->n_remote_addrs; r++)
 				if (c->remote_addrs[r].family == u->eps[e].addr.family &&
 				    path_pair_wanted(a, c, u, &c->remote_addrs[r]))
-					err = ask(a, u, &u->eps[e].addr, &c->remote_addrs[r]);
+					ask(a, u, &u->eps[e].addr, &c->remote_addrs[r], always);
 	}
-	return err;
 }
 
 /* Of those who may come from anywhere nothing is known before they do. */
-static int ask_any(struct agent *a, uint8_t family)
+static void ask_any(struct agent *a, uint8_t family, bool always)
 {
 	struct addr hops[CONF_UPLINKS_MAX] = { 0 }, any = { .family = family };
-	size_t n = 0;
-	int err = 0;
+	size_t n = always;
 
 	for (size_t i = 0; i < a->n_uplinks; i++) {
 		const struct uplink *u = &a->uplinks[i];
@@ -189,11 +191,10 @@ static int ask_any(struct agent *a, uint8_t family)
 	for (size_t i = 0; n > 1 && i < a->n_uplinks; i++) {
 		const struct uplink *u = &a->uplinks[i];
 
-		for (size_t e = 0; !err && hops[i].family && e < u->n_eps; e++)
+		for (size_t e = 0; hops[i].family && e < u->n_eps; e++)
 			if (u->eps[e].addr.family == family)
-				err = ask_by(a, u, &u->eps[e].addr, &any, &hops[i]);
+				ask_by(a, u, &u->eps[e].addr, &any, &hops[i]);
 	}
-	return err;
 }
 
 static void unask(struct agent *a)
@@ -215,23 +216,21 @@ static void forget_asked(struct agent *a)
 		list_entry(it, struct source, asked_node)->asked = false;
 }
 
-int sources_load(struct agent *a)
+void sources_load(struct agent *a)
 {
-	bool anybody = false;
-	int err = 0;
+	const struct ike_cfg *cfg = &a->conf->ike;
+	bool anybody = false, always = false;
 
 	forget_asked(a);
-	for (uint16_t i = 0; !err && i < a->conf->ike.n_conns; i++) {
-		const struct ike_conn_cfg *c = &a->conf->ike.conns[i];
-
-		anybody |= c->n_remote_addrs == 0;
-		if (guards_cover_peer(c))
-			err = ask_conn(a, c);
+	for (uint16_t i = 0; i < cfg->n_conns; i++) {
+		anybody |= cfg->conns[i].n_remote_addrs == 0;
+		always |= guards_cover_peer(&cfg->conns[i]);
 	}
-	for (uint8_t family = 4; anybody && !err && family <= 6; family += 2)
-		err = ask_any(a, family);
+	for (uint16_t i = 0; i < cfg->n_conns; i++)
+		ask_conn(a, &cfg->conns[i], always);
+	for (uint8_t family = 4; anybody && family <= 6; family += 2)
+		ask_any(a, family, always);
 	unask(a);
-	return err;
 }
 
 /* ---- the rest ---- */

@@ -122,6 +122,11 @@ static void uplink_sync(struct agent *a, struct uplink *u)
 	}
 	if (found && (link.ifindex != u->ifindex || xdp_asked(a)))
 		ingress_sync(a, u, link.ifindex);
+	for (size_t i = 0; u->ifindex && (!found || link.ifindex != u->ifindex) && i < u->n_eps;
+	     i++) {
+		source_rule_leave(a, u->ifindex, &u->eps[i]);
+		u->eps[i].ruled = 0;
+	}
 	u->ifindex = found ? link.ifindex : 0;
 	u->mtu = found ? link.mtu : 0;
 	endpoints_sync(a, u);
@@ -178,6 +183,7 @@ void uplinks_on_change(void *ctx, enum rtnl_change what, uint32_t ifindex)
 		break;
 	case RTNL_CHANGE_SOURCE:
 		a->sources_round++;
+		soon = (struct timeval){ 1, 0 }; /* no fight over them */
 		break;
 	case RTNL_CHANGE_NEIGH:
 		if (!uplink_of(a, ifindex))
