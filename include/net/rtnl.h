@@ -82,8 +82,7 @@ int rtnl_guard_del(struct rtnl *r, const struct addr *dst, uint8_t prefix_len);
 /* Source routes: IKE and ESP (by protocol, and by the ports that RFC 7296 gives it) from that
  * address find their way to dst by that link, whatever else the host's routes say, and so strict
  * reverse path filters let in what comes from there. Nothing else is touched. A rule of each kind
- * for a source address, a table for a link. Both survive us. -EINVAL, -EOPNOTSUPP: a kernel
- * before 4.17. */
+ * for a source address, a table for a link. Both survive us. */
 int rtnl_source_rule_add(struct rtnl *r, const struct addr *src, uint32_t ifindex);
 int rtnl_source_rule_del(struct rtnl *r, const struct addr *src, uint32_t ifindex);
 /* dst all zero: to anybody. hop: dst itself or family 0 if it is on the link. In place of one by

@@ -70,4 +70,20 @@ static inline void alive(struct sim *s, unsigned n)
 	sound(s, n);
 }
 
+static inline bool addr_is(struct addr a, const char *text)
+{
+	struct addr b = sim_addr(text);
+
+	return addr_equal(&a, &b);
+}
+
+/* Both sides with MOBIKE. */
+static inline struct sim *sim_mobile(uint64_t seed)
+{
+	struct sim *s = sim_new(seed, false);
+
+	s->side[A].conn[0].mobike = s->side[B].conn[0].mobike = true;
+	return s;
+}
+
 #endif

@@ -12,24 +12,9 @@
 #define AWAY  "203.0.113.45"
 #define FAR_6 "2001:db8:f::44"
 
-static bool is(struct addr a, const char *text)
-{
-	struct addr b = sim_addr(text);
-
-	return addr_equal(&a, &b);
-}
-
-static struct sim *mobile(uint64_t seed)
-{
-	struct sim *s = sim_new(seed, false);
-
-	s->side[A].conn[0].mobike = s->side[B].conn[0].mobike = true;
-	return s;
-}
-
 static struct sim *mobile_up(uint64_t seed)
 {
-	return up_with(mobile(seed));
+	return up_with(sim_mobile(seed));
 }
 
 static int move(struct sim *s, unsigned side, const char *local)
@@ -58,10 +43,10 @@ static void all_at(struct sim *s, const char *local)
 	const struct sim_event *a = sim_last_event(&s->side[A], IKE_EV_MOVED),
 			       *b = sim_last_event(&s->side[B], IKE_EV_PEER_MOVED);
 
-	cr_assert(is(info(s, A).path.local.ip, local));
-	cr_assert(is(info(s, B).path.remote.ip, local));
-	cr_assert(a && is(a->path.local.ip, local));
-	cr_assert(b && is(b->path.remote.ip, local));
+	cr_assert(addr_is(info(s, A).path.local.ip, local));
+	cr_assert(addr_is(info(s, B).path.remote.ip, local));
+	cr_assert(a && addr_is(a->path.local.ip, local));
+	cr_assert(b && addr_is(b->path.remote.ip, local));
 }
 
 /* ---- set-up ---- */
@@ -112,7 +97,7 @@ Test(mobike, move)
 	sim_drain(s, A);
 	cr_assert_eq(sim_count(&s->side[A], IKE_EV_MOVED, 0), 1, "R is where it was: at once");
 	sim_steps(s, 1);
-	cr_assert(is(info(s, B).path.remote.ip, FAR));
+	cr_assert(addr_is(info(s, B).path.remote.ip, FAR));
 	cr_assert_eq(sim_count(&s->side[B], IKE_EV_PEER_MOVED, 0), 0, "it is not checked yet");
 	/* what is made meanwhile does not go there either */
 	sim_settle(s, 10 * USEC_PER_SEC);
@@ -150,7 +135,7 @@ static void note_add(struct sim *s, unsigned side, const struct ike_output *o)
 
 Test(mobike, nothing_goes_to_an_unchecked_address)
 {
-	struct sim *s = mobile(330);
+	struct sim *s = sim_mobile(330);
 
 	s->side[A].conn[0].window = s->side[B].conn[0].window = 4;
 	up_with(s);
@@ -162,12 +147,12 @@ Test(mobike, nothing_goes_to_an_unchecked_address)
 	cr_assert_eq(sim_up(s, A, "more", 9), 0);
 	sim_run(s, 5 * USEC_PER_SEC);
 	cr_assert_eq(s->side[B].n_children, 2);
-	cr_assert(is(added_at, HOME), "its packets go to the address that was checked");
+	cr_assert(addr_is(added_at, HOME), "its packets go to the address that was checked");
 	cr_assert_eq(sim_count(&s->side[B], IKE_EV_PEER_MOVED, 0), 0);
 	mute = false;
 	sim_settle(s, 20 * USEC_PER_SEC);
 	all_at(s, FAR);
-	cr_assert(is(info(s, B).path.remote.ip, FAR));
+	cr_assert(addr_is(info(s, B).path.remote.ip, FAR));
 	sound(s, 2);
 	sim_free(s);
 }
@@ -224,7 +209,7 @@ Test(mobike, an_outstanding_request_goes_along)
 	sim_drain(s, A);
 	cr_assert_eq(s->last_len[A], len, "the window is full: no update yet");
 	cr_assert(!memcmp(first, s->last[A], len));
-	cr_assert(is(s->last_path[A].local.ip, FAR));
+	cr_assert(addr_is(s->last_path[A].local.ip, FAR));
 	sim_settle(s, 10 * USEC_PER_SEC);
 	cr_assert_eq(sim_count(&s->side[A], IKE_EV_CHILD_REKEYED, 5), 1);
 	all_at(s, FAR);
@@ -237,7 +222,7 @@ Test(mobike, moves_twice)
 {
 	for (unsigned window = 1; window <= 4; window += 3) {
 		for (unsigned steps = 0; steps < 5; steps++) {
-			struct sim *s = mobile(360 + steps);
+			struct sim *s = sim_mobile(360 + steps);
 
 			s->side[A].conn[0].window = s->side[B].conn[0].window = (uint8_t)window;
 			up_with(s);
@@ -261,10 +246,10 @@ Test(mobike, there_and_back)
 		cr_assert_eq(move(s, A, FAR), 0);
 		sim_steps(s, steps);
 		moves(s, HOME);
-		cr_assert(is(info(s, B).path.remote.ip, HOME));
+		cr_assert(addr_is(info(s, B).path.remote.ip, HOME));
 		const struct sim_event *e = sim_last_event(&s->side[B], IKE_EV_PEER_MOVED);
 
-		cr_assert(!e || is(e->path.remote.ip, HOME));
+		cr_assert(!e || addr_is(e->path.remote.ip, HOME));
 		alive(s, 1);
 		sim_free(s);
 	}
@@ -301,7 +286,7 @@ Test(mobike, another_family_and_back)
 	cr_assert_eq(sim_count(&s->side[A], IKE_EV_MOVED, 0), 0, "R is not known to be there");
 	sim_settle(s, 10 * USEC_PER_SEC);
 	all_at(s, FAR_6);
-	cr_assert(is(info(s, B).path.local.ip, "2001:db8:b::1"));
+	cr_assert(addr_is(info(s, B).path.local.ip, "2001:db8:b::1"));
 	alive(s, 1);
 	p.remote.ip = sim_addr("198.51.100.1");
 	cr_assert_eq(ike_path_change(s->side[A].ike, family, &p, s->now), -EINVAL);
@@ -316,7 +301,7 @@ Test(mobike, another_family_and_back)
 /* [MOB-10] [MOB-11]: where B's connection says at which addresses A may be. */
 Test(mobike, refused)
 {
-	struct sim *s = mobile(400);
+	struct sim *s = sim_mobile(400);
 	struct ike_conn_cfg *b = &s->side[B].conn[0];
 	const struct sim_event *e;
 
@@ -328,9 +313,9 @@ Test(mobike, refused)
 	e = sim_last_event(&s->side[A], IKE_EV_MOVE_REFUSED);
 	cr_assert(e);
 	cr_assert_eq(e->notify, N_UNACCEPTABLE_ADDRESSES);
-	cr_assert(is(e->path.local.ip, HOME));
-	cr_assert(is(info(s, A).path.local.ip, HOME));
-	cr_assert(is(info(s, B).path.remote.ip, HOME));
+	cr_assert(addr_is(e->path.local.ip, HOME));
+	cr_assert(addr_is(info(s, A).path.local.ip, HOME));
+	cr_assert(addr_is(info(s, B).path.remote.ip, HOME));
 	cr_assert_eq(sim_count(&s->side[B], IKE_EV_PEER_MOVED, 0), 0);
 	moves(s, AWAY);
 	all_at(s, AWAY);
@@ -343,7 +328,7 @@ Test(mobike, refused)
 /* [MOB-14] [MOB-24] [MOB-25]: behind a NAT, and away from it again. */
 Test(mobike, behind_a_nat_and_back)
 {
-	struct sim *s = mobile(410);
+	struct sim *s = sim_mobile(410);
 	const struct sim_event *a, *b;
 	unsigned kept;
 
@@ -381,7 +366,7 @@ Test(mobike, behind_a_nat_and_back)
 /* [MOB-44]: a NAT comes, and an SA in transport mode stays as it is. */
 Test(mobike, transport_mode_stays)
 {
-	struct sim *s = mobile(415);
+	struct sim *s = sim_mobile(415);
 	struct ike_child_info c;
 
 	for (unsigned side = 0; side < SIM_SIDES; side++) {
@@ -407,7 +392,7 @@ Test(mobike, transport_mode_stays)
  * when B has got an answer from it. */
 Test(mobike, a_new_mapping)
 {
-	struct sim *s = mobile(420);
+	struct sim *s = sim_mobile(420);
 	struct sim_side *b = &s->side[B];
 	struct ike_path p;
 
@@ -450,7 +435,7 @@ Test(mobike, who_decides_stays)
 	cr_assert_eq(sim_count(&s->side[A], IKE_EV_PEER_MOVED, 0) +
 			     sim_count(&s->side[A], IKE_EV_MOVED, 0),
 		     0);
-	cr_assert(is(info(s, A).path.remote.ip, "198.51.100.1"));
+	cr_assert(addr_is(info(s, A).path.remote.ip, "198.51.100.1"));
 	alive(s, 1);
 	sim_free(s);
 }

@@ -12,21 +12,6 @@
 #define GATE   "198.51.100.1"
 #define GATE_2 "198.51.100.7"
 
-static bool is(struct addr a, const char *text)
-{
-	struct addr b = sim_addr(text);
-
-	return addr_equal(&a, &b);
-}
-
-static struct sim *mobile(uint64_t seed)
-{
-	struct sim *s = sim_new(seed, false);
-
-	s->side[A].conn[0].mobike = s->side[B].conn[0].mobike = true;
-	return s;
-}
-
 static struct ike_path pair(const char *local, const char *remote)
 {
 	struct ike_path p = { 0 };
@@ -59,7 +44,7 @@ static const char *dead;
 static void lose_at_dead(struct sim *s, struct sim_packet *p)
 {
 	(void)s;
-	if (dead && (is(p->dst.ip, dead) || is(p->src.ip, dead)))
+	if (dead && (addr_is(p->dst.ip, dead) || addr_is(p->src.ip, dead)))
 		p->used = false;
 }
 
@@ -79,7 +64,7 @@ static void tell(struct sim *s, unsigned side, const char *const *list, unsigned
 Test(pairs, lists)
 {
 	static const char *const ours[] = { FAR, HOME, "2001:db8:a::1" };
-	struct sim *s = mobile(500);
+	struct sim *s = sim_mobile(500);
 	struct ike_sa_info b;
 
 	sim_start(s);
@@ -88,15 +73,15 @@ Test(pairs, lists)
 	sim_settle(s, 5 * USEC_PER_SEC);
 	b = info(s, B);
 	cr_assert_eq(b.n_peer_addrs, 3);
-	cr_assert(is(b.peer_addrs[0], HOME) && is(b.peer_addrs[1], FAR) &&
-		  is(b.peer_addrs[2], "2001:db8:a::1"));
+	cr_assert(addr_is(b.peer_addrs[0], HOME) && addr_is(b.peer_addrs[1], FAR) &&
+		  addr_is(b.peer_addrs[2], "2001:db8:a::1"));
 	cr_assert_eq(info(s, A).n_peer_addrs, 1);
-	cr_assert(is(info(s, A).peer_addrs[0], GATE));
+	cr_assert(addr_is(info(s, A).peer_addrs[0], GATE));
 	tell(s, A, ours + 2, 1);
 	sim_settle(s, 5 * USEC_PER_SEC);
 	b = info(s, B);
 	cr_assert_eq(b.n_peer_addrs, 2);
-	cr_assert(is(b.peer_addrs[0], HOME) && is(b.peer_addrs[1], "2001:db8:a::1"));
+	cr_assert(addr_is(b.peer_addrs[0], HOME) && addr_is(b.peer_addrs[1], "2001:db8:a::1"));
 	cr_assert_eq(sim_count(&s->side[B], IKE_EV_PEER_ADDRS, 0), 1);
 	tell(s, A, NULL, 0);
 	sim_settle(s, 5 * USEC_PER_SEC);
@@ -112,7 +97,7 @@ Test(pairs, lists)
 	sim_settle(s, 5 * USEC_PER_SEC);
 	sim_restart(s, B);
 	cr_assert_eq(info(s, B).n_peer_addrs, 2);
-	cr_assert(is(info(s, B).peer_addrs[1], FAR));
+	cr_assert(addr_is(info(s, B).peer_addrs[1], FAR));
 	alive(s, 1);
 	sim_free(s);
 }
@@ -121,7 +106,7 @@ Test(pairs, lists)
 Test(pairs, lists_in_a_row)
 {
 	static const char *const ours[] = { FAR, "203.0.113.45", "203.0.113.46" };
-	struct sim *s = mobile(505);
+	struct sim *s = sim_mobile(505);
 
 	s->side[A].conn[0].window = s->side[B].conn[0].window = 4;
 	up_with(s);
@@ -132,7 +117,7 @@ Test(pairs, lists_in_a_row)
 	s->lose = UINT64_C(1) << s->sent;
 	sim_settle(s, 10 * USEC_PER_SEC);
 	cr_assert_eq(info(s, B).n_peer_addrs, 2);
-	cr_assert(is(info(s, B).peer_addrs[1], ours[2]));
+	cr_assert(addr_is(info(s, B).peer_addrs[1], ours[2]));
 	sim_free(s);
 }
 
@@ -141,7 +126,7 @@ Test(pairs, lists_in_a_row)
 Test(pairs, the_gateway_moves)
 {
 	static const char *const gates[] = { GATE_2 };
-	struct sim *s = mobile(510);
+	struct sim *s = sim_mobile(510);
 	const struct sim_event *e;
 
 	up_with(s);
@@ -152,19 +137,19 @@ Test(pairs, the_gateway_moves)
 	cr_assert_eq(sim_count(&s->side[B], IKE_EV_MOVED, 0), 0);
 	sim_run(s, 5 * USEC_PER_SEC);
 	e = sim_last_event(&s->side[B], IKE_EV_MOVED);
-	cr_assert(e && is(e->path.local.ip, GATE_2));
+	cr_assert(e && addr_is(e->path.local.ip, GATE_2));
 	cr_assert_eq(sim_count(&s->side[A], IKE_EV_PEER_ADDRS, 0), 1);
 	cr_assert(strstr(sim_text(&s->side[A], IKE_EV_PEER_ADDRS), "not the one in use"));
 	cr_assert_eq(info(s, A).n_peer_addrs, 1);
-	cr_assert(is(info(s, A).peer_addrs[0], GATE_2));
-	cr_assert(is(info(s, A).path.remote.ip, GATE), "A decides, and has not yet");
+	cr_assert(addr_is(info(s, A).peer_addrs[0], GATE_2));
+	cr_assert(addr_is(info(s, A).path.remote.ip, GATE), "A decides, and has not yet");
 	cr_assert_eq(go(s, A, NULL, GATE_2), 0);
 	sim_drain(s, A);
 	cr_assert_eq(sim_count(&s->side[A], IKE_EV_MOVED, 0), 0, "R has not answered from there");
 	sim_run(s, 5 * USEC_PER_SEC);
 	e = sim_last_event(&s->side[A], IKE_EV_MOVED);
-	cr_assert(e && is(e->path.remote.ip, GATE_2));
-	cr_assert(is(info(s, B).path.local.ip, GATE_2));
+	cr_assert(e && addr_is(e->path.remote.ip, GATE_2));
+	cr_assert(addr_is(info(s, B).path.local.ip, GATE_2));
 	alive(s, 1);
 	dead = NULL;
 	sim_free(s);
@@ -175,7 +160,7 @@ Test(pairs, the_gateway_moves)
 Test(pairs, both_move)
 {
 	static const char *const ours[] = { FAR }, *const gates[] = { GATE_2 };
-	struct sim *s = mobile(515);
+	struct sim *s = sim_mobile(515);
 	static uint8_t first[4096];
 	size_t len;
 
@@ -202,14 +187,15 @@ Test(pairs, both_move)
 	}
 	sim_run(s, USEC_PER_SEC / 2);
 	cr_assert_eq(sim_count(&s->side[B], IKE_EV_PATH_ANSWERED, 0), 1);
-	cr_assert(is(sim_last_event(&s->side[B], IKE_EV_PATH_ANSWERED)->path.remote.ip, FAR));
+	cr_assert(addr_is(sim_last_event(&s->side[B], IKE_EV_PATH_ANSWERED)->path.remote.ip, FAR));
 	cr_assert_eq(sim_count(&s->side[B], IKE_EV_MOVED, 0), 0);
 	cr_assert_eq(go(s, B, NULL, FAR), 0);
 	sim_run(s, 5 * USEC_PER_SEC);
-	cr_assert(is(sim_last_event(&s->side[B], IKE_EV_MOVED)->path.remote.ip, FAR));
+	cr_assert(addr_is(sim_last_event(&s->side[B], IKE_EV_MOVED)->path.remote.ip, FAR));
 	cr_assert_eq(go(s, A, FAR, GATE_2), 0);
 	sim_run(s, 5 * USEC_PER_SEC);
-	cr_assert(is(info(s, B).path.remote.ip, FAR) && is(info(s, A).path.remote.ip, GATE_2));
+	cr_assert(addr_is(info(s, B).path.remote.ip, FAR) &&
+		  addr_is(info(s, A).path.remote.ip, GATE_2));
 	alive(s, 1);
 	dead = NULL;
 	sim_free(s);
@@ -220,7 +206,7 @@ Test(pairs, both_move)
 /* [MOB-32]: a pair that works and one that does not; nothing moves, and the IKE SA goes on. */
 Test(pairs, tested)
 {
-	struct sim *s = mobile(520);
+	struct sim *s = sim_mobile(520);
 	const struct sim_event *e;
 
 	up_with(s);
@@ -230,7 +216,7 @@ Test(pairs, tested)
 	cr_assert_eq(test_path(s, A, FAR, NULL, 8), -EALREADY);
 	sim_settle(s, 5 * USEC_PER_SEC);
 	e = sim_last_event(&s->side[A], IKE_EV_PATH_TESTED);
-	cr_assert(e && e->op == 7 && is(e->path.local.ip, FAR));
+	cr_assert(e && e->op == 7 && addr_is(e->path.local.ip, FAR));
 	cr_assert_eq(e->rtt, 2 * s->delay);
 	cr_assert_eq(test_path(s, A, dead, NULL, 9), 0);
 	cr_assert_eq(test_path(s, A, "2001:db8::1", NULL, 10), -EALREADY);
@@ -245,7 +231,8 @@ Test(pairs, tested)
 		cr_assert_eq(sim_count(&s->side[side], IKE_EV_MOVED, 0) +
 				     sim_count(&s->side[side], IKE_EV_PEER_MOVED, 0),
 			     0);
-	cr_assert(is(info(s, B).path.remote.ip, HOME) && is(info(s, A).path.local.ip, HOME));
+	cr_assert(addr_is(info(s, B).path.remote.ip, HOME) &&
+		  addr_is(info(s, A).path.local.ip, HOME));
 	alive(s, 1);
 	dead = NULL;
 	sim_free(s);
@@ -254,7 +241,7 @@ Test(pairs, tested)
 /* [MOB-32]: a move in the middle of a test of a pair that does not answer. */
 Test(pairs, a_move_during_a_test)
 {
-	struct sim *s = mobile(525);
+	struct sim *s = sim_mobile(525);
 
 	up_with(s);
 	s->on_wire = lose_at_dead;
@@ -265,7 +252,7 @@ Test(pairs, a_move_during_a_test)
 	sim_run(s, 20 * USEC_PER_SEC);
 	cr_assert_eq(sim_op_ends(&s->side[A], 7), 1);
 	cr_assert_eq(sim_last_event(&s->side[A], IKE_EV_PATH_TESTED)->rtt, 0);
-	cr_assert(is(info(s, B).path.remote.ip, FAR));
+	cr_assert(addr_is(info(s, B).path.remote.ip, FAR));
 	alive(s, 1);
 	dead = NULL;
 	sim_free(s);
@@ -284,7 +271,7 @@ Test(pairs, no_tests_without)
  * fresh one follows. */
 Test(pairs, an_update_over_two_pairs)
 {
-	struct sim *s = mobile(535);
+	struct sim *s = sim_mobile(535);
 	struct ike_path p = pair(FAR, NULL);
 
 	up_with(s);
@@ -296,11 +283,11 @@ Test(pairs, an_update_over_two_pairs)
 	cr_assert_eq(ike_try_path(s->side[A].ike, info(s, A).family, &p, s->now), 0);
 	sim_run(s, USEC_PER_SEC / 2);
 	cr_assert_eq(sim_count(&s->side[A], IKE_EV_PATH_ANSWERED, 0), 1);
-	cr_assert(is(info(s, B).path.remote.ip, FAR), "from that header");
-	cr_assert(is(info(s, A).path.local.ip, dead));
+	cr_assert(addr_is(info(s, B).path.remote.ip, FAR), "from that header");
+	cr_assert(addr_is(info(s, A).path.local.ip, dead));
 	cr_assert_eq(go(s, A, FAR, NULL), 0);
 	sim_run(s, 5 * USEC_PER_SEC);
-	cr_assert(is(sim_last_event(&s->side[B], IKE_EV_PEER_MOVED)->path.remote.ip, FAR));
+	cr_assert(addr_is(sim_last_event(&s->side[B], IKE_EV_PEER_MOVED)->path.remote.ip, FAR));
 	alive(s, 1);
 	dead = NULL;
 	sim_free(s);
@@ -310,7 +297,7 @@ Test(pairs, an_update_over_two_pairs)
 Test(pairs, patience)
 {
 	for (unsigned side = 0; side < SIM_SIDES; side++) {
-		struct sim *s = mobile(540);
+		struct sim *s = sim_mobile(540);
 
 		s->side[A].conn[0].mobike_patience = s->side[B].conn[0].mobike_patience =
 			300 * USEC_PER_SEC;
@@ -328,7 +315,7 @@ Test(pairs, patience)
 /* [MOB-34]: what comes from another pair is no sign of life of the one in use. */
 Test(pairs, liveness_is_of_the_pair)
 {
-	struct sim *s = mobile(545);
+	struct sim *s = sim_mobile(545);
 	struct ike_path p;
 	uint32_t id;
 
@@ -360,7 +347,7 @@ Test(pairs, liveness_is_of_the_pair)
  * update. Not without a change, and not over a rekey. */
 Test(pairs, a_new_mapping_is_noticed)
 {
-	struct sim *s = mobile(550);
+	struct sim *s = sim_mobile(550);
 	unsigned before;
 
 	s->nat = true;
@@ -386,7 +373,7 @@ Test(pairs, a_new_mapping_is_noticed)
  * goes back, and the IKE SA lives. */
 Test(pairs, a_kept_packet)
 {
-	struct sim *s = mobile(555);
+	struct sim *s = sim_mobile(555);
 	struct ike_path p;
 
 	s->nat = true;
@@ -403,7 +390,7 @@ Test(pairs, a_kept_packet)
 
 static struct sim *refusing(uint64_t seed)
 {
-	struct sim *s = mobile(seed);
+	struct sim *s = sim_mobile(seed);
 
 	s->side[A].conn[0].nat = s->side[B].conn[0].nat = IKE_NAT_REFUSE;
 	s->side[A].conn[0].retransmit_tries = s->side[B].conn[0].retransmit_tries = 2;
@@ -420,7 +407,7 @@ Test(pairs, no_nat_wanted)
 	cr_assert_not(s->side[A].children[0].encap);
 	cr_assert_eq(go(s, A, FAR, NULL), 0);
 	sim_settle(s, 5 * USEC_PER_SEC);
-	cr_assert(is(sim_last_event(&s->side[B], IKE_EV_PEER_MOVED)->path.remote.ip, FAR));
+	cr_assert(addr_is(sim_last_event(&s->side[B], IKE_EV_PEER_MOVED)->path.remote.ip, FAR));
 	cr_assert_eq(sim_count(&s->side[A], IKE_EV_MOVE_REFUSED, 0), 0);
 	alive(s, 1);
 	sim_free(s);
@@ -458,7 +445,8 @@ Test(pairs, no_nat_after_a_move)
 	cr_assert_eq(sim_count(&s->side[A], IKE_EV_MOVE_REFUSED, 0), 1);
 	cr_assert_eq(sim_last_event(&s->side[A], IKE_EV_MOVE_REFUSED)->notify,
 		     N_UNEXPECTED_NAT_DETECTED);
-	cr_assert(is(info(s, A).path.local.ip, HOME) && is(info(s, B).path.remote.ip, HOME));
+	cr_assert(addr_is(info(s, A).path.local.ip, HOME) &&
+		  addr_is(info(s, B).path.remote.ip, HOME));
 	cr_assert_eq(sim_count(&s->side[B], IKE_EV_PEER_MOVED, 0), 0);
 	s->nat = false;
 	alive(s, 1);
@@ -479,7 +467,7 @@ Test(pairs, no_nat_but_two_pairs)
 	cr_assert_eq(go(s, A, FAR, NULL), 0);
 	sim_run(s, 5 * USEC_PER_SEC);
 	cr_assert_eq(sim_count(&s->side[A], IKE_EV_MOVE_REFUSED, 0), 0);
-	cr_assert(is(sim_last_event(&s->side[B], IKE_EV_PEER_MOVED)->path.remote.ip, FAR));
+	cr_assert(addr_is(sim_last_event(&s->side[B], IKE_EV_PEER_MOVED)->path.remote.ip, FAR));
 	alive(s, 1);
 	sim_free(s);
 }

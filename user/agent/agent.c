@@ -147,12 +147,12 @@ static void on_event(struct agent *a, const struct ike_output *o)
 	case IKE_EV_CHILD_REKEYED:
 	case IKE_EV_FAILED:
 	case IKE_EV_PEER_ADDRS:
+	case IKE_EV_STEP:
+		break;
 	case IKE_EV_UNANSWERED:
 	case IKE_EV_PATH_ANSWERED:
 	case IKE_EV_PATH_TESTED:
 		on_pair(a, o);
-		break;
-	case IKE_EV_STEP:
 		break;
 	}
 }

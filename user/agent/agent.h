@@ -168,6 +168,7 @@ struct agent {
 	struct list sources_asked;
 	uint32_t sources_round; /* older ones are to be set again */
 	bool sources_sifted;
+	bool settle_slow;    /* settle_timer waits for a second, for source routes alone */
 	struct list retired; /* Child SAs whose last packets may be under way, oldest first */
 	struct op ops[AGENT_OPS_MAX];
 	uint32_t next_op;
@@ -345,8 +346,8 @@ void guards_load(struct agent *a, const struct ike_cfg *old_or_null);
 /* After a change of what is wanted of that connection. */
 void guards_conn(struct agent *a, const char *conn);
 
-/* Does it ask for guards over all addresses, the peers' among them? */
-bool guards_cover_peer(const struct ike_conn_cfg *c);
+/* Does it ask for guards over all addresses, those of peers among them? */
+bool guards_cover_all(const struct ike_conn_cfg *c);
 
 /* ---- sources.c: source routes ---- */
 

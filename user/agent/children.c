@@ -219,6 +219,7 @@ void agent_child_add(struct agent *a, const struct ike_output *out)
 	}
 	inner_add(a, c, o->ts_local, o->n_ts_local);
 	paths_sync(a, p);
+	move_plan(a, p);
 	return;
 fail:
 	log_error("%s: Child SA %s (SPIs %08x, %08x) cannot be installed: %s; telling the peer to "

@@ -55,7 +55,7 @@ static bool is_all(const struct ike_ts *ts)
 	return !ts->dynamic && addr_equal(&ts->first, &first) && addr_equal(&ts->last, &last);
 }
 
-bool guards_cover_peer(const struct ike_conn_cfg *c)
+bool guards_cover_all(const struct ike_conn_cfg *c)
 {
 	for (uint8_t i = 0; i < c->n_children; i++)
 		for (uint8_t k = 0; k < c->children[i].n_remote_ts; k++)

@@ -224,7 +224,7 @@ void sources_load(struct agent *a)
 	forget_asked(a);
 	for (uint16_t i = 0; i < cfg->n_conns; i++) {
 		anybody |= cfg->conns[i].n_remote_addrs == 0;
-		always |= guards_cover_peer(&cfg->conns[i]);
+		always |= guards_cover_all(&cfg->conns[i]);
 	}
 	for (uint16_t i = 0; i < cfg->n_conns; i++)
 		ask_conn(a, &cfg->conns[i], always);

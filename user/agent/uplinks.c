@@ -160,7 +160,7 @@ static void lost_addresses(struct agent *a)
 
 void uplinks_on_change(void *ctx, enum rtnl_change what, uint32_t ifindex)
 {
-	struct timeval soon = { 0, 20 * 1000 };
+	const struct timeval soon = { 0, 20 * 1000 }, later = { 1, 0 };
 	struct agent *a = ctx;
 
 	switch (what) {
@@ -175,6 +175,7 @@ void uplinks_on_change(void *ctx, enum rtnl_change what, uint32_t ifindex)
 			     !strcmp(link.name, u->cfg.interface)))
 				uplink_sync(a, u);
 		}
+		a->sources_round += !ifindex; /* some words were lost */
 		lost_addresses(a);
 		list_for_each (it, &a->peers)
 			move_run(a, list_entry(it, struct peer, node));
@@ -183,16 +184,20 @@ void uplinks_on_change(void *ctx, enum rtnl_change what, uint32_t ifindex)
 		break;
 	case RTNL_CHANGE_SOURCE:
 		a->sources_round++;
-		soon = (struct timeval){ 1, 0 }; /* no fight over them */
-		break;
+		if (event_pending(a->settle_timer, EV_TIMEOUT, NULL))
+			return;
+		a->settle_slow = true; /* no fight over them */
+		event_add(a->settle_timer, &later);
+		return;
 	case RTNL_CHANGE_NEIGH:
 		if (!uplink_of(a, ifindex))
 			return;
 		break;
 	}
 	/* New paths, next hops and MACs once the burst of events is over. */
-	if (a->settle_timer && !event_pending(a->settle_timer, EV_TIMEOUT, NULL))
+	if (a->settle_slow || !event_pending(a->settle_timer, EV_TIMEOUT, NULL))
 		event_add(a->settle_timer, &soon);
+	a->settle_slow = false;
 }
 
 static void uplink_leave(struct agent *a, const struct uplink *u)

@@ -44,14 +44,7 @@ unsigned addrs_put(const struct ike_sa *sa, struct msg_wr *m)
 
 void addrs_queue(struct ike_sa *sa)
 {
-	struct task *t;
-
-	list_for_each (it, &sa->pending)
-		if (list_entry(it, struct task, node)->kind == TASK_ADDRS)
-			return;
-	t = task_new(sa, TASK_ADDRS, 0); /* no memory: the peer knows what it knew */
-	if (t)
-		task_first(sa, t);
+	task_want(sa, TASK_ADDRS); /* no memory: the peer knows what it knew */
 }
 
 int ike_addrs_set(struct ike *ike, const char *conn, const struct addr *addrs, unsigned n,

@@ -99,6 +99,8 @@ static inline bool task_in_flight(const struct task *t)
 struct task *task_in_flight_as(const struct ike_sa *sa, uint32_t msg_id, uint8_t exchange);
 /* Before everything that still waits. */
 void task_first(struct ike_sa *sa, struct task *t);
+/* A new one of that kind, first, unless one is in line already. Without memory nothing. */
+void task_want(struct ike_sa *sa, enum task_kind kind);
 /* Take t off its list, end its operation with an event, and free it. */
 void task_end(struct ike *ike, struct ike_sa *sa, struct task *t, enum ike_event_kind kind,
 	      uint32_t child_id, const char *text);

@@ -151,14 +151,7 @@ struct ike_sa *mobike_owner(const struct ike *ike, uint64_t family)
 
 void update_queue(struct ike_sa *sa)
 {
-	struct task *t = NULL;
-
-	list_for_each (it, &sa->pending)
-		if (list_entry(it, struct task, node)->kind == TASK_UPDATE)
-			return;
-	t = task_new(sa, TASK_UPDATE, 0); /* no memory: R is not told, and ESP tells it */
-	if (t)
-		task_first(sa, t);
+	task_want(sa, TASK_UPDATE); /* no memory: R is not told, and ESP tells it */
 }
 
 int update_build(struct ike *ike, struct ike_sa *sa, struct task *t, struct msg_wr *m)

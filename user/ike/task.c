@@ -117,6 +117,18 @@ void task_first(struct ike_sa *sa, struct task *t)
 	list_append(sa->pending.next, &t->node);
 }
 
+void task_want(struct ike_sa *sa, enum task_kind kind)
+{
+	struct task *t;
+
+	list_for_each (it, &sa->pending)
+		if (list_entry(it, struct task, node)->kind == kind)
+			return;
+	t = task_new(sa, kind, 0);
+	if (t)
+		task_first(sa, t);
+}
+
 void task_end(struct ike *ike, struct ike_sa *sa, struct task *t, enum ike_event_kind kind,
 	      uint32_t child_id, const char *text)
 {

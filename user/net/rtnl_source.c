@@ -118,7 +118,7 @@ int rtnl_source_route_del(struct rtnl *r, const struct addr *dst, uint32_t ifind
 /* ---- what stands ---- */
 
 /* Deleting while a table is read out would disturb the reading: so many are noted at a time. */
-enum { SIFT_MAX = 64 };
+enum { SIFT_MAX = 64, ROUNDS_MAX = 4096 };
 
 struct sift {
 	bool (*fn)(void *ctx, const struct addr *src, const struct addr *dst, uint32_t ifindex);
@@ -215,7 +215,7 @@ int rtnl_source_sift(struct rtnl *r,
 	struct sift s = { .fn = fn, .ctx = ctx, .n = SIFT_MAX };
 	int err = 0;
 
-	while (!err && s.n == SIFT_MAX) {
+	for (int round = 0; !err && s.n == SIFT_MAX && round < ROUNDS_MAX; round++) {
 		s.n = 0;
 		for (size_t i = 0; !err && i < 2; i++) {
 			err = read_out(r, RTM_GETRULE, families[i], on_source_rule, &s);
