@@ -101,9 +101,7 @@ static int engine_init(struct engine *e)
 	if (setsockopt(e->note_tx, SOL_SOCKET, SO_SNDBUFFORCE, &buf, sizeof(buf)) < 0)
 		setsockopt(e->note_tx, SOL_SOCKET, SO_SNDBUF, &buf, sizeof(buf));
 	/* without it silence tells, a few probes later */
-	e->link_fd = linkwatch_open();
-	if (e->link_fd < 0)
-		e->link_fd = 0;
+	e->watching = linkwatch_open(&e->links) == 0;
 	e->paths = paths_new();
 	if (!e->paths)
 		return -ENOMEM;

@@ -16,6 +16,7 @@
 #include "esp/probe.h"
 #include "esp/proto.h"
 #include "esp/sad.h"
+#include "net/linkwatch.h"
 #include "net/tun.h"
 #include "net/udp_gso.h"
 
@@ -50,7 +51,9 @@ struct engine {
 	_Atomic uint32_t *path_cur; /* mapped; NULL before ENGINE_MAPS */
 	uint32_t path_cur_entries;
 	struct paths *paths;
-	int link_fd;	       /* linkwatch; 0: none */
+	struct linkwatch links;
+	bool watching;	       /* there are links */
+	bool links_unsure;     /* something may have been missed */
 	uint64_t no_link;      /* paths taken out because their link or address was lost */
 	const char *sock_path; /* borrowed; removed at the end */
 	void (*event)(struct engine *e, struct engine_hdr *msg, size_t len);
@@ -114,6 +117,8 @@ void paths_sa_gone(struct engine *e, uint32_t sa_id);
 void paths_probe(struct engine *e, const struct note_probe *n);
 /* Take out the paths of an interface, or only those from one address of it. */
 void paths_link_lost(struct engine *e, uint32_t ifindex, const struct addr *local, usec_t now);
+/* Take out those whose link or address is not there. */
+void paths_check_links(struct engine *e, const struct linkwatch_here *here, usec_t now);
 /* Send what is due, judge what is late. Returns when to be called again. */
 usec_t paths_run(struct engine *e, usec_t now);
 /* One ENGINE_PATH_INFO or ENGINE_EV_PATH for each path. */

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* What the kernel says of an interface, in a namespace of its own. */
+#include <errno.h>
 #include <net/if.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "../lib/ns.h"
@@ -27,75 +29,163 @@ static void lost(void *ctx, uint32_t ifindex, const struct addr *local)
 }
 
 /* The messages are there when ip(8) has ended. */
-static void look(int fd)
+static void look(struct linkwatch *w)
 {
 	memset(&seen, 0, sizeof(seen));
-	linkwatch_read(fd, lost, NULL);
+	cr_assert_eq(linkwatch_read(w, lost, NULL), 0);
 }
 
 Test(linkwatch, what_is_lost_and_nothing_else)
 {
 	struct addr v4 = addr_v4(0xc0000202), v6;
-	int fd;
+	struct linkwatch w;
 
 	ns_enter();
-	fd = linkwatch_open();
-	cr_assert_geq(fd, 0);
+	cr_assert_eq(linkwatch_open(&w), 0);
 	ip("link add d0 type veth peer name p0");
 	ip("link set p0 up");
 	index_of = if_nametoindex("d0");
 	ip("link set d0 up");
-	look(fd); /* it was not up before */
+	look(&w); /* it was not up before */
 	ip("addr add 192.0.2.2/24 dev d0");
 	ip("addr add 2001:db8::2/64 dev d0 nodad");
-	look(fd);
+	look(&w);
 	cr_assert_eq(seen.links + seen.addrs, 0);
 	ip("addr del 192.0.2.2/24 dev d0");
-	look(fd);
+	look(&w);
 	cr_assert_eq(seen.addrs, 1);
 	cr_assert_eq(seen.links, 0);
 	cr_assert(addr_equal(&seen.addr, &v4));
 	cr_assert_eq(addr_parse("2001:db8::2", &v6), 0);
 	ip("addr del 2001:db8::2/64 dev d0");
-	look(fd);
+	look(&w);
 	cr_assert_eq(seen.addrs, 1);
 	cr_assert(addr_equal(&seen.addr, &v6));
 	ip("link set d0 mtu 1400");
-	look(fd);
+	look(&w);
 	cr_assert_eq(seen.links + seen.addrs, 0);
 	ip("link set d0 down");
-	look(fd);
+	look(&w);
 	cr_assert_geq(seen.links, 1);
 	ip("link set d0 up");
-	look(fd);
+	look(&w);
 	ip("link set p0 down"); /* the carrier */
-	look(fd);
+	look(&w);
 	cr_assert_geq(seen.links, 1);
 	ip("link set p0 up");
-	look(fd);
+	look(&w);
 	ip("link del d0");
-	look(fd);
+	look(&w);
 	cr_assert_geq(seen.links, 1);
-	look(fd);
+	look(&w);
 	cr_assert_eq(seen.links + seen.addrs, 0);
-	close(fd);
+	linkwatch_close(&w);
 }
 
 /* A bridge that loses a port says RTM_DELLINK of the port, too. */
 Test(linkwatch, a_port_that_leaves_its_bridge_is_still_there)
 {
-	int fd;
+	struct linkwatch w;
 
 	ns_enter();
 	ip("link add b0 type bridge");
 	ip("link add d0 type veth peer name p0");
 	ip("link set p0 up");
 	ip("link set d0 up master b0");
-	fd = linkwatch_open();
-	cr_assert_geq(fd, 0);
+	cr_assert_eq(linkwatch_open(&w), 0);
 	index_of = if_nametoindex("d0");
 	ip("link set d0 nomaster");
-	look(fd);
+	look(&w);
 	cr_assert_eq(seen.links, 0);
-	close(fd);
+	linkwatch_close(&w);
+}
+
+/* ---- messages that the kernel could not queue ---- */
+
+/* More of them than it has room for: what follows is not told. */
+static void overrun(struct linkwatch *w)
+{
+	int room = 32768;
+	FILE *f;
+
+	cr_assert_eq(setsockopt(w->fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof(room)), 0);
+	f = popen("PATH=$PATH:/usr/sbin:/sbin ip -batch -", "w");
+	cr_assert(f);
+	for (int i = 0; i < 500; i++)
+		fprintf(f, "link set noise mtu %d\n", 1400 + i % 2);
+	cr_assert_eq(pclose(f), 0);
+}
+
+static bool is_here(const struct linkwatch_here *here, const char *link, const char *local)
+{
+	struct addr a;
+
+	cr_assert_eq(addr_parse(local, &a), 0);
+	return linkwatch_is_here(here, if_nametoindex(link), &a);
+}
+
+Test(linkwatch, what_is_lost_in_an_overrun_is_found)
+{
+	struct linkwatch_here here;
+	struct linkwatch w;
+	uint32_t gone;
+
+	ns_enter();
+	ip("link add noise type veth peer name silence");
+	for (int i = 0; i < 3; i++) {
+		ip("link add d%d type veth peer name p%d", i, i);
+		ip("link set p%d up", i);
+		ip("link set d%d up", i);
+		ip("addr add 192.0.2.%d/32 dev d%d", i + 1, i);
+	}
+	ip("addr add 2001:db8::2/64 dev d0 nodad");
+	cr_assert_eq(linkwatch_open(&w), 0);
+	index_of = if_nametoindex("d0");
+	gone = if_nametoindex("d2");
+	overrun(&w);
+	ip("addr del 192.0.2.1/32 dev d0");
+	ip("link set d1 down");
+	ip("link del d2");
+	memset(&seen, 0, sizeof(seen));
+	cr_assert_eq(linkwatch_read(&w, lost, NULL), -ENOBUFS);
+	cr_assert_eq(seen.links + seen.addrs, 0, "there was room for it");
+	cr_assert_eq(linkwatch_look(&w, &here), 0);
+	cr_assert(is_here(&here, "d0", "2001:db8::2"));
+	cr_assert(is_here(&here, "d0", "192.0.2.2"), "d1's, which is received for");
+	cr_assert_not(is_here(&here, "d0", "192.0.2.1"));
+	cr_assert_not(is_here(&here, "d1", "192.0.2.2"));
+	cr_assert_not(linkwatch_is_here(&here, gone, &(struct addr){ 0 }));
+	linkwatch_here_clear(&here);
+	cr_assert_null(here.item);
+	/* said once, and what comes now is told again */
+	ip("addr del 2001:db8::2/64 dev d0");
+	look(&w);
+	cr_assert_eq(seen.addrs, 1);
+	linkwatch_close(&w);
+}
+
+/* More than one part of an answer, and more than one array's worth. */
+Test(linkwatch, all_addresses_are_looked_at)
+{
+	struct linkwatch_here here;
+	struct linkwatch w;
+	FILE *f;
+
+	ns_enter();
+	ip("link add d0 type veth peer name p0");
+	ip("link set p0 up");
+	ip("link set d0 up");
+	f = popen("PATH=$PATH:/usr/sbin:/sbin ip -batch -", "w");
+	cr_assert(f);
+	for (int i = 1; i <= 1000; i++)
+		fprintf(f, "addr add 198.51.%d.%d/32 dev d0\n", 100 + i / 250, i % 250);
+	cr_assert_eq(pclose(f), 0);
+	cr_assert_eq(linkwatch_open(&w), 0);
+	cr_assert_eq(linkwatch_look(&w, &here), 0);
+	cr_assert_geq(here.n, 1001);
+	cr_assert(is_here(&here, "d0", "198.51.100.1"));
+	cr_assert(is_here(&here, "d0", "198.51.103.249"));
+	cr_assert_not(is_here(&here, "d0", "198.51.104.1"));
+	linkwatch_here_clear(&here);
+	linkwatch_close(&w);
 }

@@ -506,18 +506,33 @@ usec_t paths_run(struct engine *e, usec_t now)
 	return n ? n->due : USEC_NEVER;
 }
 
+static void lose(struct engine *e, struct path *p, usec_t now)
+{
+	if (!probe_path_fail(&p->st, now))
+		return;
+	e->no_link++;
+	p->sla = (struct sla){ 0 };
+	changed(e, p, now);
+	arm(e, p);
+}
+
 void paths_link_lost(struct engine *e, uint32_t ifindex, const struct addr *local, usec_t now)
 {
 	list_for_each (it, &e->paths->all) {
 		struct path *p = list_entry(it, struct path, node);
 
-		if (p->cfg.ifindex != ifindex || (local && !addr_equal(local, &p->cfg.local.ip)) ||
-		    !probe_path_fail(&p->st, now))
-			continue;
-		e->no_link++;
-		p->sla = (struct sla){ 0 };
-		changed(e, p, now);
-		arm(e, p);
+		if (p->cfg.ifindex == ifindex && (!local || addr_equal(local, &p->cfg.local.ip)))
+			lose(e, p, now);
+	}
+}
+
+void paths_check_links(struct engine *e, const struct linkwatch_here *here, usec_t now)
+{
+	list_for_each (it, &e->paths->all) {
+		struct path *p = list_entry(it, struct path, node);
+
+		if (p->cfg.ifindex && !linkwatch_is_here(here, p->cfg.ifindex, &p->cfg.local.ip))
+			lose(e, p, now);
 	}
 }
 

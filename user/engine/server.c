@@ -27,7 +27,7 @@
 enum {
 	BLOBS_MAX = 65536,
 	RESULT_WAIT_MSEC = 5000,
-	RECLAIM_USEC = 10000,
+	AGAIN_USEC = 10000,
 	IKE_UNFRAGMENTED = 1200,
 	TRIM_SAS = 256
 };
@@ -575,6 +575,19 @@ static void on_link_lost(void *ctx, uint32_t ifindex, const struct addr *local)
 	paths_link_lost(ctx, ifindex, local, engine_now());
 }
 
+static void on_links(struct engine *e)
+{
+	struct linkwatch_here here;
+
+	if (linkwatch_read(&e->links, on_link_lost, e) == -ENOBUFS)
+		e->links_unsure = true;
+	if (!e->links_unsure || linkwatch_look(&e->links, &here) < 0)
+		return;
+	e->links_unsure = false;
+	paths_check_links(e, &here, engine_now());
+	linkwatch_here_clear(&here);
+}
+
 static int wait_for(struct server *s, usec_t deadline, struct pollfd *p)
 {
 	usec_t now = engine_now(), d = deadline > now ? deadline - now : 0;
@@ -584,7 +597,7 @@ static int wait_for(struct server *s, usec_t deadline, struct pollfd *p)
 	p[1] = (struct pollfd){ .fd = s->e->note_rx, .events = POLLIN };
 	p[2] = (struct pollfd){ .fd = s->agent_fd, .events = POLLIN };
 	p[3] = (struct pollfd){ .fd = s->listen_fd, .events = POLLIN };
-	p[4] = (struct pollfd){ .fd = s->e->link_fd ? s->e->link_fd : -1, .events = POLLIN };
+	p[4] = (struct pollfd){ .fd = s->e->watching ? s->e->links.fd : -1, .events = POLLIN };
 	return ppoll(p, 5, deadline == USEC_NEVER ? NULL : &ts, NULL);
 }
 
@@ -649,8 +662,8 @@ int server_run(struct engine *e, int listen_fd)
 		now = engine_now();
 		deadline = paths_run(e, now);
 
-		if (sad_reclaim(&e->sad) && now + RECLAIM_USEC < deadline)
-			deadline = now + RECLAIM_USEC;
+		if ((sad_reclaim(&e->sad) || e->links_unsure) && now + AGAIN_USEC < deadline)
+			deadline = now + AGAIN_USEC;
 		trim(s);
 		if (wait_for(s, deadline, p) < 0)
 			continue;
@@ -661,8 +674,8 @@ int server_run(struct engine *e, int listen_fd)
 			on_agent(s);
 		if (p[3].revents)
 			on_connect(s);
-		if (p[4].revents)
-			linkwatch_read(e->link_fd, on_link_lost, e);
+		if (p[4].revents || e->links_unsure)
+			on_links(e);
 	}
 	/* Before the socket is closed: afterwards the name may be a new engine's. */
 	unlink(e->sock_path);

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #include <errno.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -10,14 +12,13 @@
 
 #include "net/linkwatch.h"
 
-enum { READS = 16, LINKWATCH_BUF = 16384 };
+enum { READS = 16, LINKWATCH_BUF = 16384, DUMPS = 3 };
 
-int linkwatch_open(void)
+static _Alignas(struct nlmsghdr) char buf[LINKWATCH_BUF]; /* one datagram */
+
+static int open_socket(uint32_t groups, int *ret_fd)
 {
-	struct sockaddr_nl sa = {
-		.nl_family = AF_NETLINK,
-		.nl_groups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR,
-	};
+	struct sockaddr_nl sa = { .nl_family = AF_NETLINK, .nl_groups = groups };
 	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE), r;
 
 	if (fd < 0)
@@ -27,7 +28,30 @@ int linkwatch_open(void)
 		close(fd);
 		return r;
 	}
-	return fd;
+	*ret_fd = fd;
+	return 0;
+}
+
+int linkwatch_open(struct linkwatch *ret_watch)
+{
+	struct linkwatch w;
+	int r = open_socket(RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR, &w.fd);
+
+	if (r < 0)
+		return r;
+	r = open_socket(0, &w.ask_fd);
+	if (r < 0) {
+		close(w.fd);
+		return r;
+	}
+	*ret_watch = w;
+	return 0;
+}
+
+void linkwatch_close(struct linkwatch *w)
+{
+	close(w->fd);
+	close(w->ask_fd);
 }
 
 static bool link_lost(const struct nlmsghdr *h, uint32_t *ret_ifindex)
@@ -42,7 +66,7 @@ static bool link_lost(const struct nlmsghdr *h, uint32_t *ret_ifindex)
 	       !(i->ifi_flags & IFF_LOWER_UP);
 }
 
-static bool addr_lost(const struct nlmsghdr *h, uint32_t *ret_ifindex, struct addr *ret_addr)
+static bool addr_of(const struct nlmsghdr *h, uint32_t *ret_ifindex, struct addr *ret_addr)
 {
 	const struct ifaddrmsg *i = mnl_nlmsg_get_payload(h);
 	const struct nlattr *attr, *found = NULL;
@@ -65,23 +89,31 @@ static bool addr_lost(const struct nlmsghdr *h, uint32_t *ret_ifindex, struct ad
 	return true;
 }
 
-void linkwatch_read(int fd, void (*lost)(void *ctx, uint32_t ifindex, const struct addr *local),
-		    void *ctx)
+/* One datagram of the kernel's; its length, 0: of somebody else, or -errno. */
+static int receive(int fd)
 {
-	static _Alignas(struct nlmsghdr) char buf[LINKWATCH_BUF];
+	struct sockaddr_nl from = { 0 };
+	socklen_t from_len = sizeof(from);
+	ssize_t r = recvfrom(fd, buf, sizeof(buf), 0, (struct sockaddr *)&from, &from_len);
 
-	for (int n = 0; n < READS; n++) {
-		struct sockaddr_nl from = { 0 };
-		socklen_t from_len = sizeof(from);
-		ssize_t r = recvfrom(fd, buf, sizeof(buf), 0, (struct sockaddr *)&from, &from_len);
-		int len = (int)r;
+	if (r < 0)
+		return -errno;
+	return from.nl_pid == 0 ? (int)r : 0;
+}
 
-		if (r < 0 && errno == ENOBUFS)
-			continue; /* silence will tell */
-		if (r <= 0)
-			return;
-		if (from.nl_pid != 0)
-			continue; /* not the kernel */
+int linkwatch_read(struct linkwatch *w,
+		   void (*lost)(void *ctx, uint32_t ifindex, const struct addr *local), void *ctx)
+{
+	bool overrun = false;
+
+	/* After an overrun the kernel queues nothing, and does not say so again, before the queue
+	 * is empty: it has to be emptied, which has therefore an end. */
+	for (int n = 0; n < READS || overrun; n++) {
+		int len = receive(w->fd);
+
+		if (len < 0 && len != -ENOBUFS)
+			break;
+		overrun |= len == -ENOBUFS;
 		for (const struct nlmsghdr *h = (const void *)buf; mnl_nlmsg_ok(h, len);
 		     h = mnl_nlmsg_next(h, &len)) {
 			uint32_t ifindex;
@@ -90,8 +122,130 @@ void linkwatch_read(int fd, void (*lost)(void *ctx, uint32_t ifindex, const stru
 			if ((h->nlmsg_type == RTM_DELLINK || h->nlmsg_type == RTM_NEWLINK) &&
 			    link_lost(h, &ifindex))
 				lost(ctx, ifindex, NULL);
-			else if (h->nlmsg_type == RTM_DELADDR && addr_lost(h, &ifindex, &a))
+			else if (h->nlmsg_type == RTM_DELADDR && addr_of(h, &ifindex, &a))
 				lost(ctx, ifindex, &a);
 		}
 	}
+	return overrun ? -ENOBUFS : 0;
+}
+
+/* ---- what is there ---- */
+
+static int cmp(const void *a, const void *b)
+{
+	const struct linkwatch_item *x = a, *y = b;
+
+	if (x->ifindex != y->ifindex)
+		return x->ifindex < y->ifindex ? -1 : 1;
+	return addr_cmp(&x->local, &y->local);
+}
+
+static int add(struct linkwatch_here *here, size_t *room, uint32_t ifindex, const struct addr *a)
+{
+	if (here->n == *room) {
+		size_t more = *room ? *room * 2 : 64;
+		struct linkwatch_item *p = reallocarray(here->item, more, sizeof(*p));
+
+		if (!p)
+			return -ENOMEM;
+		here->item = p;
+		*room = more;
+	}
+	here->item[here->n++] = (struct linkwatch_item){ ifindex, *a };
+	return 0;
+}
+
+/* Add what one message of a dump says. */
+static int on_dumped(struct linkwatch_here *here, size_t *room, const struct nlmsghdr *h)
+{
+	struct addr a = { 0 };
+	uint32_t ifindex;
+
+	if (h->nlmsg_flags & NLM_F_DUMP_INTR)
+		return -EAGAIN;
+	if (h->nlmsg_type == NLMSG_ERROR)
+		return -EIO;
+	if (h->nlmsg_type == RTM_NEWLINK && !link_lost(h, &ifindex))
+		return add(here, room, ifindex, &a);
+	if (h->nlmsg_type == RTM_NEWADDR && addr_of(h, &ifindex, &a))
+		return add(here, room, 0, &a);
+	return 0;
+}
+
+/* To its end even if it failed: before, there is no other one. */
+static int dump(struct linkwatch *w, uint16_t type, struct linkwatch_here *here, size_t *room)
+{
+	struct {
+		struct nlmsghdr h;
+		struct ifinfomsg i; /* longer than ifaddrmsg, and the family comes first in both */
+	} req = {
+		.h = { .nlmsg_len = sizeof(req),
+		       .nlmsg_type = type,
+		       .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP },
+	};
+	struct sockaddr_nl to = { .nl_family = AF_NETLINK };
+	bool end = false;
+	int ret = 0;
+
+	if (sendto(w->ask_fd, &req, sizeof(req), 0, (struct sockaddr *)&to, sizeof(to)) < 0)
+		return -errno;
+	/* the kernel has the next part ready when one was read */
+	while (!end) {
+		int len = receive(w->ask_fd);
+
+		if (len < 0)
+			return len;
+		for (const struct nlmsghdr *h = (const void *)buf; mnl_nlmsg_ok(h, len);
+		     h = mnl_nlmsg_next(h, &len)) {
+			int r = on_dumped(here, room, h);
+
+			ret = ret ? ret : r;
+			end |= h->nlmsg_type == NLMSG_DONE || h->nlmsg_type == NLMSG_ERROR;
+		}
+	}
+	return ret;
+}
+
+int linkwatch_look(struct linkwatch *w, struct linkwatch_here *ret_here)
+{
+	struct linkwatch_here here;
+	int r = -EAGAIN;
+
+	for (int n = 0; n < DUMPS && r == -EAGAIN; n++) {
+		size_t room = 0;
+
+		here = (struct linkwatch_here){ 0 };
+		r = dump(w, RTM_GETLINK, &here, &room);
+		if (r == 0)
+			r = dump(w, RTM_GETADDR, &here, &room);
+		if (r < 0)
+			free(here.item);
+	}
+	if (r < 0)
+		return r;
+	if (here.n)
+		qsort(here.item, here.n, sizeof(*here.item), cmp);
+	*ret_here = here;
+	return 0;
+}
+
+void linkwatch_here_clear(struct linkwatch_here *here)
+{
+	free(here->item);
+	*here = (struct linkwatch_here){ 0 };
+}
+
+static bool listed(const struct linkwatch_here *here, uint32_t ifindex, const struct addr *a)
+{
+	struct linkwatch_item key = { ifindex, *a };
+
+	return here->n && bsearch(&key, here->item, here->n, sizeof(key), cmp);
+}
+
+bool linkwatch_is_here(const struct linkwatch_here *here, uint32_t ifindex,
+		       const struct addr *local)
+{
+	static const struct addr none;
+
+	return listed(here, ifindex, &none) && listed(here, 0, local);
 }
