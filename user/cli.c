@@ -20,7 +20,7 @@ enum { ANSWER_MSEC = 10000 };
 
 struct cli {
 	const char *state_dir;
-	bool json, watch, force, ike, child, reset;
+	bool json, watch, force, ike, child, reset, clear;
 	unsigned watch_msec;
 	unsigned timeout_sec;
 	const char *wireshark_dir;
@@ -40,6 +40,8 @@ static void usage(FILE *to)
 	      "  paths [NAME]               every path, or those of a connection\n"
 	      "    -w, --watch[=SECONDS]    a live table with rates and shares\n"
 	      "  path disable|enable NAME   take a path out of use, bring it back\n"
+	      "  path prefer NAME           all traffic of its relation goes there while it is up\n"
+	      "    --clear                  no path of that relation is preferred any more\n"
 	      "  conns [NAME]               connections as they are configured\n"
 	      "  counters [NAME]            what IKE counted, of all and of each connection\n"
 	      "    --reset                  these and those of stats begin at 0 again\n"
@@ -350,12 +352,19 @@ static int cmd_paths(struct cli *c, char **argv)
 
 static int cmd_path(struct cli *c, char **argv)
 {
-	bool disable = !strcmp(argv[0], "disable");
+	static const char *const words[] = { "disable", "enable", "prefer" };
+	char cmd[32];
 
-	if (!disable && strcmp(argv[0], "enable"))
-		return bad_usage("path disable NAME, or path enable NAME");
-	return run(c, disable ? "path-disable" : "path-enable", json_pack("{s:s}", "name", argv[1]),
-		   ANSWER_MSEC, NULL);
+	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++) {
+		if (strcmp(argv[0], words[i]))
+			continue;
+		if (c->clear && strcmp(argv[0], "prefer"))
+			return bad_usage("only path prefer takes --clear");
+		snprintf(cmd, sizeof(cmd), "path-%s", words[i]);
+		return run(c, cmd, json_pack("{s:s, s:b}", "name", argv[1], "clear", c->clear),
+			   ANSWER_MSEC, NULL);
+	}
+	return bad_usage("path disable, enable or prefer NAME");
 }
 
 /* The agent keeps the time; we wait a little longer for its word. */
@@ -521,6 +530,7 @@ static int check_options(const struct cli *c, const char *cmd)
 		{ c->watch, "watch", "paths" },	   { c->force, "force", "flush" },
 		{ c->ike, "ike", "rekey" },	   { c->child, "child", "rekey" },
 		{ c->reset, "reset", "counters" }, { c->wireshark_dir, "wireshark", "keys" },
+		{ c->clear, "clear", "path" },
 	};
 	char text[128];
 
@@ -581,7 +591,7 @@ static bool seconds(const char *text, double min, double max, double *ret)
 	return true;
 }
 
-enum { OPT_WIRESHARK = 256, OPT_FORCE, OPT_IKE, OPT_CHILD, OPT_RESET };
+enum { OPT_WIRESHARK = 256, OPT_FORCE, OPT_IKE, OPT_CHILD, OPT_RESET, OPT_CLEAR };
 
 static const struct option options[] = {
 	{ "state-dir", required_argument, NULL, 'd' },
@@ -593,6 +603,7 @@ static const struct option options[] = {
 	{ "ike", no_argument, NULL, OPT_IKE },
 	{ "child", no_argument, NULL, OPT_CHILD },
 	{ "reset", no_argument, NULL, OPT_RESET },
+	{ "clear", no_argument, NULL, OPT_CLEAR },
 	{ "version", no_argument, NULL, 'V' },
 	{ "help", no_argument, NULL, 'h' },
 	{ 0 },
@@ -662,6 +673,9 @@ int main(int argc, char **argv)
 			break;
 		case OPT_RESET:
 			c.reset = true;
+			break;
+		case OPT_CLEAR:
+			c.clear = true;
 			break;
 		case 'V':
 			printf("braid %s\n", BRAID_VERSION);

@@ -16,6 +16,7 @@
  * up, down, rekey   "name", "child" optional; "timeout_usec" optional (up: default 60 s).
  *                   Events of kind "progress" until done.
  * path-disable, path-enable   "name": a path's name; "conn" optional.
+ * path-prefer       the same, and "clear" optional: true, no path of its relation is preferred.
  * reload            done with "failed" and the file:line text on a mistake; nothing changed then.
  * flush             removes pins, device, programs; "refused" while SAs exist unless "force":true.
  * events            endless events (see below) until the client leaves.
@@ -57,7 +58,7 @@
  *   "uplink":"wlan","interface":"wlan0","ifindex":3,"epid_i":1,"epid_r":1,
  *   "local":"192.0.2.2:4500","remote":"198.51.100.1:4500","observed":"192.0.2.2:4500",
  *   "state":"unknown"|"up"|"degraded"|"down"|"disabled","why":"probes are answered",
- *   "since_usec","verified":true,"peer_use":true,"in_group":true,
+ *   "since_usec","verified":true,"peer_use":true,"peer_standby":false,"preferred":false,"in_group":true,
  *   "rtt_usec","rtt_min_usec","jitter_usec","loss_permille","weight":1,"mtu":1500,
  *   "tx_packets","tx_octets","rx_packets","rx_octets","attach":"tc","attach_why":"..."}]}
  *
@@ -152,6 +153,7 @@ enum ctl_code {
 	X(PATH_TESTED, "path-tested")                                                              \
 	X(PATH_ADDED, "path-added")                                                                \
 	X(PATH_STATE, "path-state")                                                                \
+	X(PATH_PREFERRED, "path-preferred")                                                        \
 	X(PATH_REMOVED, "path-removed")                                                            \
 	X(UPLINK_UP, "uplink-up")                                                                  \
 	X(UPLINK_DOWN, "uplink-down")                                                              \

@@ -111,7 +111,7 @@ struct paths *paths_new(void);
 void paths_free(struct paths *p);
 int paths_add(struct engine *e, const struct engine_path *req, usec_t now);
 int paths_del(struct engine *e, uint32_t id);
-int paths_want(struct engine *e, uint32_t id, bool use, usec_t now);
+int paths_want(struct engine *e, uint32_t id, enum engine_want want, usec_t now);
 /* An SA goes away: its paths follow the successor. Call before sad_del. */
 void paths_sa_gone(struct engine *e, uint32_t sa_id);
 void paths_probe(struct engine *e, const struct note_probe *n);

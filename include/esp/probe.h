@@ -24,9 +24,10 @@ enum { PROBE_LEN = 48 };
 
 enum probe_kind { PROBE_REQUEST = 1, PROBE_ANSWER = 2 };
 enum probe_flags {
-	PROBE_JOIN = 1 << 0,  /* please use this path */
-	PROBE_LEAVE = 1 << 1, /* stop sending on it */
-	PROBE_SIZED = 1 << 2, /* it looks for the path's MTU and may be lost for its size */
+	PROBE_JOIN = 1 << 0,	/* please use this path */
+	PROBE_LEAVE = 1 << 1,	/* stop sending on it */
+	PROBE_SIZED = 1 << 2,	/* it looks for the path's MTU and may be lost for its size */
+	PROBE_STANDBY = 1 << 3, /* with JOIN: but only while no other path works */
 };
 
 struct probe {

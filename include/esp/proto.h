@@ -33,7 +33,7 @@ enum engine_msg_type {
 	ENGINE_SA_OUT_ON, /* engine_id: stop deferring outbound */
 	ENGINE_PATH_ADD,  /* engine_path: start probing */
 	ENGINE_PATH_DEL,  /* engine_id: path id */
-	ENGINE_PATH_WANT, /* engine_path_want: tell the peer whether to use this path */
+	ENGINE_PATH_WANT, /* engine_path_want: tell the peer how to use this path */
 	ENGINE_IKE_SEND,  /* engine_dgram: send from port 4500; no result (seq 0). Without data:
 			   * a NAT keepalive (RFC 3948 2.3) */
 	ENGINE_BLOB_PUT,  /* engine_blob: keep an opaque image under a key, in memory only */
@@ -231,22 +231,27 @@ struct engine_path {
 
 #define ENGINE_LOSS_UNKNOWN UINT32_MAX
 
+/* What we ask of the peer: to send nothing there, to send there, to send there while it has nothing
+ * better. */
+enum engine_want { ENGINE_WANT_NOT = 0, ENGINE_WANT_USE = 1, ENGINE_WANT_STANDBY = 2 };
+
 struct engine_path_want {
 	struct engine_hdr h;
 	uint32_t id;
-	uint32_t use; /* 1: peer may send on it; 0: peer shall take it out of its group */
+	uint32_t want; /* enum engine_want */
 };
 
 struct engine_path_info {
 	struct engine_hdr h;
 	uint32_t id, epids, sa_id;
 	uint8_t state;	   /* enum steer_path_state */
-	uint8_t peer_use;  /* peer's wish: 1 use, 0 do not send on it */
+	uint8_t peer_want; /* enum engine_want: what the peer asks of us */
 	uint8_t verified;  /* return routability: our nonce came back on it */
 	uint8_t worse;	   /* enum sla_what: why it is degraded */
 	uint32_t mtu;	   /* octets of IP packets it carries; 0: not looked for */
 	uint8_t returning; /* 1: down, but it answers again */
-	uint8_t pad[3];
+	uint8_t want;	   /* enum engine_want: what we ask of the peer */
+	uint8_t pad[2];
 	uint32_t rtt_usec, rtt_min_usec, rtt_jitter_usec; /* smoothed; 0 = not known */
 	uint32_t loss_permille;				  /* of the last 100 probes */
 	uint32_t loss_there_permille, loss_back_permille; /* by direction; ENGINE_LOSS_UNKNOWN */

@@ -37,3 +37,32 @@ agent_confs() { # probe interval
 	CONF
 	chmod 600 "$T"/*/braid.conf
 }
+
+# Six flows of pings into the LAN, which needs 203.0.113.11 to .16, for about SECONDS; load_end COUNT fails if one lost more than COUNT.
+load() {
+	local i
+	loads=()
+	for i in 1 2 3 4 5 6; do
+		in_ns user ping -i 0.005 -c $(($1 * 200)) -W 1 -q 203.0.113.1$i >"$T/ping$i" 2>&1 &
+		loads+=($!)
+	done
+}
+
+# Of all 1,200 a second one may be lost to the machine: what is wrong here loses more.
+load_end() {
+	local i lost sent spare=1
+	wait "${loads[@]}"
+	for i in 1 2 3 4 5 6; do
+		read -r sent got < <(sed -n 's/\([0-9]*\) packets transmitted, \([0-9]*\) received.*/\1 \2/p' "$T/ping$i")
+		lost=$((sent - got))
+		if [ "$lost" -gt "$1" ] && [ "$lost" -le $(($1 + spare)) ]; then
+			spare=$((spare + $1 - lost))
+			continue
+		fi
+		[ "$lost" -le "$1" ] || fail "$2: flow $i lost $lost of $sent packets, more than $1"
+	done
+	echo "ok - $2"
+}
+
+# Packets sent on a path.
+tx() { braid "$1" --json paths | jq --arg n "$2" '.paths[] | select(.name == $n).tx_packets'; }

@@ -88,7 +88,7 @@ static void print_msg(void *ctx, const struct engine_hdr *h, size_t len)
 		printf("path %u state %u verified %u use %u rtt %u loss %u there %d back %d tx "
 		       "%llu "
 		       "rx %llu %s observed %s\n",
-		       i->id, i->state, i->verified, i->peer_use, i->rtt_usec, i->loss_permille,
+		       i->id, i->state, i->verified, i->peer_want, i->rtt_usec, i->loss_permille,
 		       (int)i->loss_there_permille, (int)i->loss_back_permille,
 		       (unsigned long long)i->probes_tx, (unsigned long long)i->probes_rx,
 		       udp_addr_format(&i->remote, a), udp_addr_format(&i->observed, b));
@@ -414,7 +414,7 @@ int main(int argc, char **argv)
 	} else if (strcmp(cmd, "want") == 0 && argc == 2) {
 		m.h.type = ENGINE_PATH_WANT;
 		m.want.id = (uint32_t)atoi(argv[0]);
-		m.want.use = (uint32_t)atoi(argv[1]);
+		m.want.want = (uint32_t)atoi(argv[1]);
 		len = sizeof(m.want);
 	} else if (argc == 1 &&
 		   (!strcmp(cmd, "del") || !strcmp(cmd, "on") || !strcmp(cmd, "pathdel"))) {

@@ -8,37 +8,10 @@
 
 ok() { echo "ok - $*"; }
 
-# Six flows of pings for about SECONDS; load_end COUNT fails if one lost more than COUNT.
-load() {
-	local i
-	loads=()
-	for i in 1 2 3 4 5 6; do
-		in_ns user ping -i 0.005 -c $(($1 * 200)) -W 1 -q 203.0.113.1$i >"$T/ping$i" 2>&1 &
-		loads+=($!)
-	done
-}
-
-# Of all 1,200 a second one may be lost to the machine: what is wrong here loses more.
-load_end() {
-	local i lost sent spare=1
-	wait "${loads[@]}"
-	for i in 1 2 3 4 5 6; do
-		read -r sent got < <(sed -n 's/\([0-9]*\) packets transmitted, \([0-9]*\) received.*/\1 \2/p' "$T/ping$i")
-		lost=$((sent - got))
-		if [ "$lost" -gt "$1" ] && [ "$lost" -le $(($1 + spare)) ]; then
-			spare=$((spare + $1 - lost))
-			continue
-		fi
-		[ "$lost" -le "$1" ] || fail "$2: flow $i lost $lost of $sent packets, more than $1"
-	done
-	ok "$2"
-}
-
 reach() { in_ns user ping -c 2 -i 0.1 -W 1 -q 203.0.113.10 >"$T/ping" || fail "$1: the LAN is not reached"; }
 spis() { braid "$1" --json sas | jq -c '[.ike_sas[] | .spi_i, (.children[] | .spi_in, .spi_out)]'; }
 no_path() { [ "$(braid "$1" --json paths | jq --arg a "$2" '[.paths[] | select(.local | startswith($a))] | length')" = 0 ]; }
 both_up() { two_up user && two_up gw; }
-tx() { braid "$1" --json paths | jq --arg n "$2" '.paths[] | select(.name == $n).tx_packets'; }
 events_have() { grep -q "$1" "$T/events"; }
 
 topo_multihomed

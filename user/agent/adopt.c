@@ -123,6 +123,7 @@ static void adopt_path(struct agent *a, struct harvest *v, struct peer *p, uint3
 		     addr_equal(&path->remote.ip, &p->ike_path.remote.ip);
 	path->learned = !p->role_i && !path->main;
 	path->peer_use = true;
+	path->want = ENGINE_WANT_USE;
 	path->state = state;
 	path->disabled = state == STEER_PATH_DISABLED;
 	path->since = agent_now();
@@ -134,8 +135,10 @@ static void adopt_path(struct agent *a, struct harvest *v, struct peer *p, uint3
 			path->info = v->paths[i];
 			path->probed = true;
 			path->verified = v->paths[i].verified;
-			path->peer_use = v->paths[i].peer_use;
-			path->disabled &= path->peer_use;
+			path->peer_use = v->paths[i].peer_want != ENGINE_WANT_NOT;
+			path->peer_standby = v->paths[i].peer_want == ENGINE_WANT_STANDBY;
+			path->want = v->paths[i].want;
+			path->disabled = path->want == ENGINE_WANT_NOT;
 			p->probes = true;
 		}
 	}
@@ -227,6 +230,23 @@ static void adopt_limits(struct agent *a, const struct harvest *v)
 	}
 }
 
+/* The operator's choice, as the peer was told of it. */
+static void adopt_preference(struct peer *p)
+{
+	const struct path *first = NULL;
+	bool others = false;
+
+	list_for_each (it, &p->paths) {
+		const struct path *path = list_entry(it, struct path, node);
+
+		others |= path->want == ENGINE_WANT_STANDBY;
+		if (path->in_group && path->want == ENGINE_WANT_USE)
+			first = path;
+	}
+	if (first && others)
+		snprintf(p->prefer, sizeof(p->prefer), "%s", first->name);
+}
+
 static void adopt_ike(struct agent *a, struct harvest *v)
 {
 	adopt_children(a, v);
@@ -238,6 +258,8 @@ static void adopt_ike(struct agent *a, struct harvest *v)
 		if (agent_child_find(a, v->paths[i].sa_id, &p))
 			adopt_path(a, v, p, v->paths[i].id);
 	}
+	list_for_each (it, &a->peers)
+		adopt_preference(list_entry(it, struct peer, node));
 }
 
 /* What nobody claims has no IKE SA any more: it could never be rekeyed or deleted. */

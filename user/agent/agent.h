@@ -79,7 +79,9 @@ struct path {
 	bool verified;	/* return routability shown */
 	bool in_group;
 	bool disabled;		     /* by the operator */
-	bool peer_use;		     /* the peer wants traffic on it */
+	bool peer_use;		     /* the peer wants traffic on it, */
+	bool peer_standby;	     /* but only while it has nothing better */
+	enum engine_want want;	     /* what it was asked for */
 	bool gone;		     /* its address or interface is gone */
 	enum steer_path_state state; /* as published */
 	usec_t since;
@@ -114,9 +116,10 @@ struct peer {
 	uint64_t family;
 	char conn[IKE_NAME_MAX];
 	bool role_i, probes;
-	uint32_t group;	   /* 0: none yet */
-	uint32_t n_epid_r; /* remote addresses numbered so far */
-	uint32_t room;	   /* octets behind the outer IP header, as far as we know; 0: unknown */
+	uint32_t group;		       /* 0: none yet */
+	uint32_t n_epid_r;	       /* remote addresses numbered so far */
+	char prefer[2 * IKE_NAME_MAX]; /* a path's name: the operator's choice; "": none */
+	uint32_t room; /* octets behind the outer IP header, as far as we know; 0: unknown */
 	struct ike_path ike_path;
 	/* move.c: pairs tried; when a better uplink is asked (0: there is none), the wait after
 	 * silence, answers in a row */
@@ -395,7 +398,8 @@ void path_publish(struct agent *a, struct path *p, int state);
 void path_probe(struct agent *a, struct path *p);
 /* Its name, from configuration or uplink and ids. */
 void path_rename(struct agent *a, struct path *p);
-void group_sync(struct agent *a, struct peer *p);
+/* A line for log and events: the path's name, what. */
+void path_said(struct agent *a, const struct path *p, enum ctl_event kind, const char *what);
 const char *path_state_name(enum steer_path_state s);
 
 /* Packets may go there, well or badly. */
@@ -403,6 +407,20 @@ static inline bool path_works(const struct path *p)
 {
 	return p->state == STEER_PATH_UP || p->state == STEER_PATH_DEGRADED;
 }
+
+/* ---- group.c ---- */
+
+/* Write down which paths carry the peer's traffic: one store. */
+void group_sync(struct agent *a, struct peer *p);
+/* When its pair does not work any more the IKE SA goes on over a path that does. */
+void ike_follow(struct agent *a, struct peer *p);
+/* All traffic goes there while it is up, ours at once, the peer's by our word in the probes. Until
+ * path_prefer_none or the end of the relation. */
+void path_prefer(struct agent *a, struct path *p);
+void path_prefer_none(struct agent *a, struct peer *p);
+bool path_is_preferred(const struct path *p);
+/* Tell the peer how to use it, if that has changed. */
+void path_tell_want(struct agent *a, struct path *p);
 
 /* ---- quality.c ---- */
 

@@ -322,24 +322,31 @@ static void cmd_reload(struct agent *a, struct ctl_req *req, const json_t *args)
 	ctl_reply_done(req, CTL_OK, NULL);
 }
 
-static void cmd_path(struct agent *a, struct ctl_req *req, const json_t *args, bool disable)
+static struct path *path_wanted(struct agent *a, struct ctl_req *req, const json_t *args)
 {
 	const char *name = arg(args, "name");
 	struct path *p = name ? path_by_name(a, arg(args, "conn"), name) : NULL;
+
+	if (!p)
+		ctl_reply_done(req, CTL_NOT_FOUND, "no path \"%.150s\"; see braid paths",
+			       name ? name : "");
+	return p;
+}
+
+static void cmd_path(struct agent *a, struct ctl_req *req, const json_t *args, bool disable)
+{
+	struct path *p = path_wanted(a, req, args);
 	unsigned others = 0;
 
-	if (!p) {
-		ctl_reply_done(req, CTL_NOT_FOUND, "no path \"%s\"; see braid paths",
-			       name ? name : "");
+	if (!p)
 		return;
-	}
 	list_for_each (it, &p->peer->paths) {
 		struct path *o = list_entry(it, struct path, node);
 
 		others += o != p && o->in_group && path_works(o);
 	}
 	if (disable && !others) {
-		ctl_reply_done(req, CTL_REFUSED, "%s is the only path of %s that is up", name,
+		ctl_reply_done(req, CTL_REFUSED, "%s is the only path of %s that is up", p->name,
 			       p->peer->conn);
 		return;
 	}
@@ -356,6 +363,25 @@ static void cmd_path_disable(struct agent *a, struct ctl_req *req, const json_t 
 static void cmd_path_enable(struct agent *a, struct ctl_req *req, const json_t *args)
 {
 	cmd_path(a, req, args, false);
+}
+
+static void cmd_path_prefer(struct agent *a, struct ctl_req *req, const json_t *args)
+{
+	struct path *p = path_wanted(a, req, args);
+
+	if (!p)
+		return;
+	if (json_is_true(json_object_get(args, "clear"))) {
+		path_prefer_none(a, p->peer);
+	} else if (p->state != STEER_PATH_UP) {
+		ctl_reply_done(req, CTL_REFUSED, "%s is %s: %s", p->name, path_state_name(p->state),
+			       p->why);
+		return;
+	} else {
+		path_prefer(a, p);
+	}
+	agent_drain(a);
+	ctl_reply_done(req, CTL_OK, NULL);
 }
 
 static void cmd_flush(struct agent *a, struct ctl_req *req, const json_t *args)
@@ -396,6 +422,7 @@ static const struct {
 	{ "paths", cmd_paths },
 	{ "path-disable", cmd_path_disable },
 	{ "path-enable", cmd_path_enable },
+	{ "path-prefer", cmd_path_prefer },
 	{ "conns", cmd_conns },
 	{ "counters", cmd_counters },
 	{ "counters-reset", cmd_counters_reset },

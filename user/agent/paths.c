@@ -73,6 +73,17 @@ static void path_event(struct agent *a, const struct path *p, enum ctl_event kin
 		      path_state_name(p->state), p->why, text);
 }
 
+void path_said(struct agent *a, const struct path *p, enum ctl_event kind, const char *what)
+{
+	char text[320];
+
+	snprintf(text, sizeof(text), "path %s %s", p->name, what);
+	log_info("%s: %s", p->peer->conn, text);
+	control_event(a, kind, p->peer->conn, NULL, p->name,
+		      p->uplink >= 0 ? a->uplinks[p->uplink].cfg.name : NULL,
+		      path_state_name(p->state), what, text);
+}
+
 /* The engine left the last path of a group that fell silent in the maps as unknown, to be used for
  * want of a better one: that stays. */
 static bool last_resort(const struct agent *a, const struct path *p)
@@ -220,6 +231,7 @@ void path_probe(struct agent *a, struct path *p)
 	if (err)
 		log_error("path %s cannot be probed: %s", p->name, strerror(-err));
 	p->probed = !err;
+	path_tell_want(a, p);
 }
 
 /* ---- making and ending ---- */
@@ -251,6 +263,7 @@ static struct path *path_new(struct agent *a, struct peer *p, const struct udp_a
 	path->uplink = u ? uplink_index(a, u) : -1;
 	path->weight = u && u->cfg.weight ? u->cfg.weight : 1;
 	path->peer_use = true;
+	path->want = ENGINE_WANT_USE;
 	path->since = agent_now();
 	list_init(&path->mtu_node);
 	list_append(&p->paths, &path->node);
@@ -419,68 +432,6 @@ void path_free(struct agent *a, struct path *p)
 	group_sync(a, p->peer);
 	dp_path_del(a->dp, p->id);
 	free(p);
-}
-
-/* ---- the group ---- */
-
-void group_sync(struct agent *a, struct peer *p)
-{
-	uint32_t ids[STEER_MEMBERS_MAX];
-	uint16_t weights[STEER_MEMBERS_MAX];
-	size_t n = 0;
-	int err;
-
-	list_for_each (it, &p->paths) {
-		struct path *path = list_entry(it, struct path, node);
-
-		if (!path->in_group || n == STEER_MEMBERS_MAX)
-			continue;
-		ids[n] = path->id;
-		weights[n++] = path->weight;
-	}
-	if (!n) {
-		if (p->group && list_empty(&p->children)) {
-			dp_group_del(a->dp, p->group);
-			p->group = 0;
-		}
-		return; /* with SAs left the old members stay: all of them are down */
-	}
-	err = dp_group_put(a->dp, p->group, STEER_MODE_FLOW_HASH, ids, weights, n, &p->group);
-	if (err)
-		log_error("%s: paths cannot be grouped: %s", p->conn, strerror(-err));
-}
-
-/* ---- what the IKE SA itself uses ---- */
-
-static bool is_ike_pair(const struct peer *p, const struct path *path)
-{
-	return addr_equal(&path->local.ip, &p->ike_path.local.ip) &&
-	       addr_equal(&path->remote.ip, &p->ike_path.remote.ip);
-}
-
-/* When its pair does not work any more the IKE SA goes on over a path that does. Each side moves
- * its own requests; responses go where the request came from. A path that is UP answers probes
- * inside the same relation, so nobody is lured to another address. */
-static void ike_follow(struct agent *a, struct peer *p)
-{
-	struct path *best = NULL;
-
-	list_for_each (it, &p->paths) {
-		struct path *path = list_entry(it, struct path, node);
-
-		/* one that is up is better than one that is degraded */
-		if (path_works(path) && (!best || path->state < best->state ||
-					 (path->state == best->state && is_ike_pair(p, path))))
-			best = path;
-	}
-	if (!best || is_ike_pair(p, best))
-		return;
-	struct ike_path to = { best->local, best->remote, best->ifindex };
-
-	if (ike_path_change(a->ike, p->family, &to, agent_now()) == 0) {
-		p->ike_path = to;
-		log_info("%s: IKE goes on over path %s", p->conn, best->name);
-	}
 }
 
 /* ---- what there should be ---- */
@@ -664,6 +615,17 @@ void path_info(struct agent *a, const struct engine_path_info *info)
 	p->info.mtu = mtu; /* a change is for path_on_engine to see */
 }
 
+static void peer_standby(struct agent *a, struct path *p, bool standby)
+{
+	if (standby == p->peer_standby)
+		return;
+	p->peer_standby = standby;
+	group_sync(a, p->peer);
+	path_said(a, p, CTL_EV_PATH_PREFERRED,
+		  standby ? "stands by: the peer prefers another one"
+			  : "stands by no more: the peer prefers no other one");
+}
+
 void path_on_engine(struct agent *a, const struct engine_path_info *info)
 {
 	struct path *p = path_find(a, info->id);
@@ -675,7 +637,8 @@ void path_on_engine(struct agent *a, const struct engine_path_info *info)
 		return;
 	mtu = path_mtu(p);
 	p->info = *info;
-	p->peer_use = info->peer_use;
+	p->peer_use = info->peer_want != ENGINE_WANT_NOT;
+	peer_standby(a, p, info->peer_want == ENGINE_WANT_STANDBY);
 	if (info->verified && !p->verified) {
 		p->verified = true;
 		replace_older(a, p);
@@ -748,13 +711,10 @@ void path_on_join(struct agent *a, const struct engine_join *j)
 
 void path_disable(struct agent *a, struct path *p, bool disable)
 {
-	struct engine_path_want want = { .id = p->id, .use = !disable };
-
 	p->disabled = disable;
 	/* Packets on their way still arrive: both ends only choose another path for new ones. */
 	path_set(a, p, state_wanted(p), disable ? "disabled by the operator" : "enabled again");
-	if (p->probed)
-		engine_request(a, &want.h, ENGINE_PATH_WANT, sizeof(want));
+	path_tell_want(a, p);
 	peer_room(a, p->peer);
 	ike_follow(a, p->peer);
 }

@@ -334,6 +334,8 @@ static json_t *path_json(struct agent *a, const struct path *p)
 	set_int(o, "since_usec", p->since);
 	set(o, "verified", json_boolean(p->verified || p->main));
 	set(o, "peer_use", json_boolean(p->peer_use));
+	set(o, "peer_standby", json_boolean(p->peer_standby));
+	set(o, "preferred", json_boolean(path_is_preferred(p)));
 	set(o, "in_group", json_boolean(p->in_group));
 	if (p->probed && p->info.rtt_usec) {
 		set_int(o, "rtt_usec", p->info.rtt_usec);

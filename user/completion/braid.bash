@@ -39,6 +39,7 @@ _braid() {
 		flush) words+=' --force' ;;
 		rekey) words+=' --ike --child' ;;
 		counters) words+=' --reset' ;;
+		path) words+=' --clear' ;;
 		esac
 	else
 		case $cmd in
@@ -50,7 +51,7 @@ _braid() {
 		paths | conns | counters) [ -n "$sub" ] || words=$(_braid_names "$dir" status '.conns[].name') ;;
 		path)
 			if [ -z "$sub" ]; then
-				words='disable enable'
+				words='disable enable prefer'
 			else
 				words=$(_braid_names "$dir" paths '.paths[].name')
 			fi

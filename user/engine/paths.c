@@ -33,8 +33,8 @@ struct path {
 	uint64_t sent;	   /* by its group, at the last confirmation */
 	usec_t heard;	   /* the peer's last probe on it, or answer */
 	uint16_t count;	   /* requests of the peer on it (probe.h) */
-	uint8_t peer_use;
-	uint8_t wish; /* enum probe_flags we send */
+	uint8_t peer_want; /* enum engine_want */
+	uint8_t wish;	   /* enum probe_flags we send */
 	struct udp_addr observed;
 };
 
@@ -131,7 +131,7 @@ static bool in_use(const struct engine *e, const struct path *p)
 	union steer_path_word w = { .word = word ? atomic_load(word) : 0 };
 
 	/* nothing is known yet of the path an SA begins with */
-	return p->peer_use && p->cfg.mtu &&
+	return p->peer_want != ENGINE_WANT_NOT && p->cfg.mtu &&
 	       (p->st.state == STEER_PATH_UP || p->st.state == STEER_PATH_UNKNOWN) &&
 	       w.cur.state != STEER_PATH_DISABLED;
 }
@@ -221,7 +221,7 @@ int paths_add(struct engine *e, const struct engine_path *req, usec_t now)
 	if (!p)
 		return -ENOMEM;
 	p->cfg = *req;
-	p->peer_use = 1;
+	p->peer_want = ENGINE_WANT_USE;
 	p->wish = req->join ? PROBE_JOIN : 0;
 	probe_path_init(&p->st, &pc, now);
 	pmtu_init(&p->mtu, link_mtu(req), req->remote.ip.family, now);
@@ -264,6 +264,16 @@ void paths_sa_gone(struct engine *e, uint32_t sa_id)
 	}
 }
 
+/* Flags without a word on it change nothing. */
+static uint8_t want_of(uint8_t flags, uint8_t was)
+{
+	if (flags & PROBE_LEAVE)
+		return ENGINE_WANT_NOT;
+	if (flags & PROBE_JOIN)
+		return flags & PROBE_STANDBY ? ENGINE_WANT_STANDBY : ENGINE_WANT_USE;
+	return was;
+}
+
 static void fill_info(const struct path *p, struct engine_path_info *i)
 {
 	memset(i, 0, sizeof(*i));
@@ -273,7 +283,8 @@ static void fill_info(const struct path *p, struct engine_path_info *i)
 	i->state = state_of(p);
 	i->worse = p->sla.worse;
 	i->returning = p->st.state == STEER_PATH_DOWN && p->st.back;
-	i->peer_use = p->peer_use;
+	i->peer_want = p->peer_want;
+	i->want = want_of(p->wish, ENGINE_WANT_USE);
 	i->verified = p->st.verified;
 	i->rtt_usec = p->st.rtt;
 	i->rtt_min_usec = p->st.rtt_min;
@@ -536,13 +547,20 @@ void paths_check_links(struct engine *e, const struct linkwatch_here *here, usec
 	}
 }
 
-int paths_want(struct engine *e, uint32_t id, bool use, usec_t now)
+int paths_want(struct engine *e, uint32_t id, enum engine_want want, usec_t now)
 {
+	static const uint8_t wish[] = {
+		[ENGINE_WANT_NOT] = PROBE_LEAVE,
+		[ENGINE_WANT_USE] = PROBE_JOIN,
+		[ENGINE_WANT_STANDBY] = PROBE_JOIN | PROBE_STANDBY,
+	};
 	struct path *p = find(e, id);
 
 	if (!p)
 		return -ENOENT;
-	p->wish = use ? PROBE_JOIN : PROBE_LEAVE;
+	if (want >= sizeof(wish))
+		return -EINVAL;
+	p->wish = wish[want];
 	fit_group(e, p->cfg.group);
 	request(e, p, now);
 	arm(e, p);
@@ -551,15 +569,11 @@ int paths_want(struct engine *e, uint32_t id, bool use, usec_t now)
 
 static void wish_of_peer(struct engine *e, struct path *p, const struct probe *probe)
 {
-	uint8_t use = p->peer_use;
+	uint8_t want = want_of(probe->flags, p->peer_want);
 
-	if (probe->flags & PROBE_LEAVE)
-		use = 0;
-	else if (probe->flags & PROBE_JOIN)
-		use = 1;
-	if (use == p->peer_use)
+	if (want == p->peer_want)
 		return;
-	p->peer_use = use;
+	p->peer_want = want;
 	fit_group(e, p->cfg.group);
 	tell(e, p);
 }

@@ -413,7 +413,7 @@ static int serve(struct server *s, const struct engine_hdr *h, size_t len)
 	case ENGINE_PATH_DEL:
 		return paths_del(e, id->id);
 	case ENGINE_PATH_WANT:
-		return paths_want(e, want->id, want->use, engine_now());
+		return paths_want(e, want->id, want->want, engine_now());
 	case ENGINE_BLOB_PUT:
 		return blob_put(s, (const void *)h, len);
 	case ENGINE_BLOB_DEL:

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Which paths of a peer carry its traffic: the group's record in the maps, which of them the
+ * operator prefers, and where the IKE SA itself goes. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "agent.h"
+
+/* ---- preference ---- */
+
+bool path_is_preferred(const struct path *p)
+{
+	return p->peer->prefer[0] && !strcmp(p->name, p->peer->prefer);
+}
+
+/* By name: a path that goes and returns is the same one to the operator. NULL: none is, or it is
+ * not in the group now. */
+static struct path *preferred(const struct peer *p)
+{
+	list_for_each (it, &p->paths) {
+		struct path *path = list_entry(it, struct path, node);
+
+		if (path->in_group && path_is_preferred(path))
+			return path;
+	}
+	return NULL;
+}
+
+/* All but the one the operator prefers stand by (0); without his word the peer's counts. */
+static uint16_t weight_in_group(const struct path *path, const struct path *first)
+{
+	if (first)
+		return path == first ? path->weight : 0;
+	return path->peer_standby ? 0 : path->weight;
+}
+
+void path_tell_want(struct agent *a, struct path *p)
+{
+	const struct path *first = preferred(p->peer);
+	struct engine_path_want m = { .id = p->id, .want = ENGINE_WANT_USE };
+
+	if (p->disabled)
+		m.want = ENGINE_WANT_NOT;
+	else if (first && first != p)
+		m.want = ENGINE_WANT_STANDBY;
+	if (!p->probed || m.want == p->want)
+		return;
+	if (!engine_request(a, &m.h, ENGINE_PATH_WANT, sizeof(m)))
+		p->want = (enum engine_want)m.want;
+}
+
+static void tell_wants(struct agent *a, struct peer *p)
+{
+	list_for_each (it, &p->paths)
+		path_tell_want(a, list_entry(it, struct path, node));
+}
+
+/* ---- the record ---- */
+
+void group_sync(struct agent *a, struct peer *p)
+{
+	const struct path *first = preferred(p);
+	uint32_t ids[STEER_MEMBERS_MAX];
+	uint16_t weights[STEER_MEMBERS_MAX];
+	size_t n = 0;
+	int err;
+
+	list_for_each (it, &p->paths) {
+		struct path *path = list_entry(it, struct path, node);
+
+		if (!path->in_group || n == STEER_MEMBERS_MAX)
+			continue;
+		ids[n] = path->id;
+		weights[n++] = weight_in_group(path, first);
+	}
+	if (!n) {
+		if (p->group && list_empty(&p->children)) {
+			dp_group_del(a->dp, p->group);
+			p->group = 0;
+		}
+		return; /* with SAs left the old members stay: all of them are down */
+	}
+	err = dp_group_put(a->dp, p->group, STEER_MODE_FLOW_HASH, ids, weights, n, &p->group);
+	if (err)
+		log_error("%s: paths cannot be grouped: %s", p->conn, strerror(-err));
+	tell_wants(a, p);
+}
+
+/* ---- what the IKE SA itself uses ---- */
+
+static bool is_ike_pair(const struct peer *p, const struct path *path)
+{
+	return addr_equal(&path->local.ip, &p->ike_path.local.ip) &&
+	       addr_equal(&path->remote.ip, &p->ike_path.remote.ip);
+}
+
+/* One that is up before one that is degraded, then the one the operator prefers, then the one in
+ * use. Two operators may prefer different ones: the initiator's word counts, as in RFC 4555. */
+static bool better_for_ike(const struct peer *p, const struct path *path, const struct path *than)
+{
+	if (!than || path->state != than->state)
+		return !than || path->state < than->state;
+	if (p->role_i && path_is_preferred(path) != path_is_preferred(than))
+		return path_is_preferred(path);
+	return is_ike_pair(p, path);
+}
+
+/* Each side moves its own requests; responses go where the request came from. A path that is UP
+ * answers probes inside the same relation, so nobody is lured to another address. */
+void ike_follow(struct agent *a, struct peer *p)
+{
+	struct path *best = NULL;
+
+	list_for_each (it, &p->paths) {
+		struct path *path = list_entry(it, struct path, node);
+
+		if (path_works(path) && better_for_ike(p, path, best))
+			best = path;
+	}
+	if (!best || is_ike_pair(p, best))
+		return;
+	struct ike_path to = { best->local, best->remote, best->ifindex };
+
+	if (ike_path_change(a->ike, p->family, &to, agent_now()) == 0) {
+		p->ike_path = to;
+		log_info("%s: IKE goes on over path %s", p->conn, best->name);
+	}
+}
+
+/* ---- the operator's word ---- */
+
+void path_prefer(struct agent *a, struct path *p)
+{
+	struct peer *peer = p->peer;
+
+	if (path_is_preferred(p))
+		return;
+	snprintf(peer->prefer, sizeof(peer->prefer), "%s", p->name);
+	group_sync(a, peer);
+	path_said(a, p, CTL_EV_PATH_PREFERRED,
+		  "preferred by the operator: all traffic goes there while it is up");
+	ike_follow(a, peer);
+}
+
+void path_prefer_none(struct agent *a, struct peer *p)
+{
+	struct path *was = preferred(p);
+
+	if (!p->prefer[0])
+		return;
+	p->prefer[0] = '\0';
+	group_sync(a, p);
+	if (was)
+		path_said(a, was, CTL_EV_PATH_PREFERRED,
+			  "preferred no more, by the operator: flows are spread again");
+	ike_follow(a, p);
+}
