@@ -40,6 +40,8 @@ bool udp_addr_equal(const struct udp_addr *a, const struct udp_addr *b);
 /* Unicast, not unspecified, not loopback, not multicast, not limited broadcast. Link-local is
  * usable only if link_local_ok. */
 bool addr_usable(const struct addr *a, bool link_local_ok);
+/* Of a network's own, which others reach by a translator only: RFC 1918, 6598, 4193. */
+bool addr_private(const struct addr *a);
 /* "192.0.2.1" or "2001:db8::1"; 0 or -EINVAL. */
 int addr_parse(const char *text, struct addr *ret_addr);
 /* "a/len" or plain address (full length); 0 or -EINVAL. Host bits are kept as given. */

@@ -102,8 +102,8 @@ void worker_counters(const struct worker *w, struct worker_counters *c, uint64_t
 void worker_kick(struct worker *w);
 /* The agent is told of limits reached (enum sa_reached). Any thread. */
 void engine_tell_limits(const struct engine *e, struct sa *sa, unsigned reached);
-/* Outer socket and destination for packets of this SA. */
-int engine_route(struct engine *e, const struct sa *sa, int index,
+/* Outer socket, and destination on the stable pair, for ESP in UDP or not. */
+int engine_route(struct engine *e, uint8_t family, bool encap, int index,
 		 const struct udp_dest **ret_dest);
 
 /* paths.c: the table of probed paths. */

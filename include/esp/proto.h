@@ -49,6 +49,7 @@ enum engine_msg_type {
 			 */
 	ENGINE_SPI,	/* engine_spi: packets with it wait for SA_ADD, or no longer; no result (seq
 			 * 0). Lasts until then, or as long as the agent's connection */
+	ENGINE_GROUP_ENCAP, /* engine_group_encap: a NAT came or went */
 	/* data messages and results */
 	ENGINE_RESULT = 64, /* engine_result */
 	ENGINE_HELLO_INFO,  /* engine_hello */
@@ -141,7 +142,9 @@ struct engine_limit {
 
 enum engine_sa_flags {
 	ENGINE_SA_ESN = 1 << 0,
-	ENGINE_SA_ENCAP = 1 << 1, /* UDP encapsulation; else plain ESP, protocol 50 */
+	/* UDP encapsulation; else plain ESP, protocol 50. For all SAs of its group: the last word
+	 * counts, this one or that of engine_group_encap */
+	ENGINE_SA_ENCAP = 1 << 1,
 	ENGINE_SA_TRANSPORT = 1 << 2,
 	ENGINE_SA_DEFER_OUT = 1 << 3, /* send on the SA it replaces until the first valid packet */
 	ENGINE_SA_PROBES = 1 << 4,    /* the peer answers path probes */
@@ -186,6 +189,12 @@ struct engine_sa_room {
 	struct engine_hdr h;
 	uint32_t id;   /* Child SA */
 	uint32_t room; /* octets behind the outer IP header; 0: not known */
+};
+
+struct engine_group_encap {
+	struct engine_hdr h;
+	uint32_t group; /* of the maps */
+	uint32_t encap; /* 1: UDP encapsulation; 0: plain ESP */
 };
 
 struct engine_sa_info {

@@ -83,7 +83,9 @@ struct sa {
 	uint64_t order;	   /* place among the policies; a successor inherits it */
 	size_t at;	   /* control thread: in sad.all */
 	struct hash_node by_id, by_replaces, by_group;
-	uint32_t group;			 /* of paths; 0: none */
+	uint32_t group;		   /* of paths; 0: none */
+	const _Atomic bool *encap; /* of its group, or its own */
+	_Atomic bool own_encap;
 	uint32_t room_agent, room_paths; /* control thread: the lesser counts; SA_ROOM_ANY */
 	_Atomic uint32_t inner_max;	 /* octets of the largest inner packet that fits */
 	struct esp_format in, out;
@@ -173,6 +175,12 @@ static inline uint32_t sa_inner_max(const struct sa *sa)
 	return atomic_load_explicit(&sa->inner_max, memory_order_relaxed);
 }
 
+/* Is ESP sent in UDP? One word for all SAs of a group, whose pair of addresses is the same. */
+static inline bool sa_encap(const struct sa *sa)
+{
+	return atomic_load_explicit(sa->encap, memory_order_relaxed);
+}
+
 /* Octets that inner packets are padded to (RFC 4303 2.7), of max (sa_inner_max) at most; 0: they
  * are not. */
 static inline uint32_t sa_pad_to(const struct sa *sa, uint32_t max)
@@ -196,6 +204,7 @@ struct sad {
 	_Atomic(struct sa_exact *) *head; /* by hash of an exact remote address */
 	_Atomic(struct sad_ranges *) ranges;
 	_Atomic uint64_t generation; /* of the policies */
+	_Atomic bool *encap;	     /* by group: ESP in UDP */
 	/* the control thread's */
 	struct sa **all; /* in no order */
 	size_t n, cap;
@@ -250,6 +259,8 @@ int sad_del(struct sad *sad, uint32_t id);
 int sad_room(struct sad *sad, uint32_t id, uint32_t room);
 /* What was found out about the paths of a group; SA_ROOM_ANY. An SA that joins it takes it over. */
 void sad_group_room(struct sad *sad, uint32_t group, uint32_t room);
+/* Whether the SAs of a group send ESP in UDP. 0 or -EINVAL. */
+int sad_group_encap(struct sad *sad, uint32_t group, bool encap);
 /* Packets that the SAs of a group have sent. */
 uint64_t sad_group_sent(const struct sad *sad, uint32_t group);
 /* No outbound traffic any more; its successors need not wait for word of the peer. */

@@ -363,6 +363,55 @@ Test(mobike, behind_a_nat_and_back)
 	sim_free(s);
 }
 
+/* Which of A's events of a kind says what. */
+static unsigned moved_in_udp(const struct sim *s, bool encap)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < s->side[A].n_events; i++)
+		n += s->side[A].events[i].kind == IKE_EV_MOVED &&
+		     s->side[A].events[i].encap == encap;
+	return n;
+}
+
+/* [MOB-24]: "either suspects or knows that a NAT is likely to be present": in UDP before B says
+ * whether there is one, if the address is a private one, or if B takes what comes. */
+Test(mobike, a_nat_is_suspected)
+{
+	static const struct {
+		const char *to;
+		bool probes, nat, guess;
+	} rows[] = {
+		{ FAR, false, false, false },	    { FAR, false, true, false },
+		{ "10.1.1.1", false, false, true }, { "10.1.1.1", false, true, true },
+		{ FAR, true, false, true },	    { FAR, true, true, true },
+	};
+
+	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct sim *s = sim_mobile(412 + i);
+
+		for (unsigned side = 0; side < SIM_SIDES; side++) {
+			s->side[side].conn[0].encap = false;
+			s->side[side].conn[0].multipath = rows[i].probes;
+			s->side[side].conn[0].n_remote_addrs = 0;
+		}
+		s->side[A].conn[0].n_remote_addrs = 1;
+		up_with(s);
+		s->nat = rows[i].nat;
+		forget_events(s);
+		cr_assert_eq(move(s, A, rows[i].to), 0);
+		sim_drain(s, A);
+		cr_assert_eq(moved_in_udp(s, rows[i].guess), 1, "%u", i);
+		cr_assert_eq(moved_in_udp(s, !rows[i].guess), 0, "%u", i);
+		sim_settle(s, 5 * USEC_PER_SEC);
+		cr_assert_eq(sim_last_event(&s->side[A], IKE_EV_MOVED)->encap, rows[i].nat, "%u",
+			     i);
+		cr_assert_eq(sim_last_event(&s->side[B], IKE_EV_PEER_MOVED)->encap, rows[i].nat,
+			     "%u", i);
+		sim_free(s);
+	}
+}
+
 /* [MOB-44]: a NAT comes, and an SA in transport mode stays as it is. */
 Test(mobike, transport_mode_stays)
 {

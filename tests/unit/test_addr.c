@@ -150,6 +150,28 @@ Test(addr, usable)
 	cr_assert_not(addr_usable(&(struct addr){ 0 }, true));
 }
 
+Test(addr, private)
+{
+	static const char *const ours[] = { "10.0.0.0",	     "10.255.255.255", "172.16.0.1",
+					    "172.31.255.1",  "192.168.7.1",    "100.64.0.1",
+					    "100.127.255.1", "fc00::1",	       "fdff::1" };
+	static const char *const theirs[] = { "9.255.255.255", "11.0.0.1",    "172.15.255.1",
+					      "172.32.0.1",    "192.167.1.1", "100.63.255.1",
+					      "100.128.0.1",   "192.0.2.1",   "2001:db8::1",
+					      "fe80::1",       "fbff::1" };
+	struct addr a;
+
+	for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++) {
+		cr_assert_eq(addr_parse(ours[i], &a), 0);
+		cr_expect(addr_private(&a), "%s", ours[i]);
+	}
+	for (size_t i = 0; i < sizeof(theirs) / sizeof(theirs[0]); i++) {
+		cr_assert_eq(addr_parse(theirs[i], &a), 0);
+		cr_expect_not(addr_private(&a), "%s", theirs[i]);
+	}
+	cr_assert_not(addr_private(&(struct addr){ 0 }));
+}
+
 Test(addr, prefixes)
 {
 	static const struct {

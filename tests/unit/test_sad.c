@@ -464,9 +464,8 @@ Test(sad, room_on_the_paths)
 	cr_assert_eq(sa_inner_max(a), 1218);
 	r = request(3, "10.1.0.0/24", "10.4.0.0/24");
 	r.group = 7;
-	r.flags = 0;
 	b = add(&r);
-	cr_assert_eq(sa_inner_max(b), 1226, "plain ESP has no UDP header");
+	cr_assert_eq(sa_inner_max(b), 1218);
 	cr_assert_eq(sa_inner_max(other), SA_ROOM_ANY);
 	cr_assert_eq(sad_room(&sad, 2, 1000), 0);
 	cr_assert_eq(sa_inner_max(a), 958);
@@ -480,6 +479,46 @@ Test(sad, room_on_the_paths)
 	cr_assert_eq(sad_group_sent(&sad, 7), 11);
 	cr_assert_eq(sad_del(&sad, 3), 0);
 	cr_assert_eq(sad_group_sent(&sad, 7), 5);
+}
+
+/* A NAT came or went: one word for the SAs of a group, and what fits changes with it. */
+Test(sad, encapsulation_of_a_group)
+{
+	struct engine_sa r = request(1, "10.1.0.0/24", "10.2.0.0/24");
+	struct sa *a, *b, *other;
+
+	r.group = 7;
+	r.room = 1480;
+	r.flags = 0;
+	a = add(&r);
+	cr_assert_not(sa_encap(a));
+	cr_assert_eq(sa_inner_max(a), 1446, "plain ESP has no UDP header");
+	r = request(2, "10.1.0.0/24", "10.3.0.0/24");
+	r.group = 8;
+	other = add(&r);
+	cr_assert(sa_encap(other));
+	cr_assert_eq(sad_group_encap(&sad, 7, true), 0);
+	cr_assert(sa_encap(a));
+	cr_assert_eq(sa_inner_max(a), 1438);
+	cr_assert_eq(sad_group_encap(&sad, 8, false), 0);
+	cr_assert_not(sa_encap(other));
+	cr_assert(sa_encap(a));
+	/* the last word counts, also that of an SA that is added */
+	r = request(3, "10.1.0.0/24", "10.4.0.0/24");
+	r.group = 7;
+	r.flags = 0;
+	b = add(&r);
+	cr_assert_not(sa_encap(a));
+	cr_assert_not(sa_encap(b));
+	cr_assert_eq(sa_inner_max(a), 1446);
+	cr_assert_eq(sad_group_encap(&sad, 0, true), -EINVAL);
+	cr_assert_eq(sad_group_encap(&sad, STEER_GROUPS_MAX, true), -EINVAL);
+	/* an SA that is alone speaks for itself */
+	r = request(4, "10.1.0.0/24", "10.5.0.0/24");
+	cr_assert(sa_encap(add(&r)));
+	r = request(5, "10.1.0.0/24", "10.6.0.0/24");
+	r.flags = 0;
+	cr_assert_not(sa_encap(add(&r)));
 }
 
 Test(sad, requests_that_do_not_fit)

@@ -161,6 +161,7 @@ static bool adopt_child(struct agent *a, struct harvest *v, const struct ike_sa_
 		return false;
 	si->h.type = 0; /* claimed */
 	p->role_i = sa->role_i;
+	p->encap = ci->encap;
 	p->ike_path = sa->path;
 	c = calloc(1, sizeof(*c) + ci->n_ts_remote * sizeof(c->ts_remote[0]));
 	if (!c)

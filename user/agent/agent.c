@@ -88,11 +88,18 @@ static const enum ctl_event event_kinds[] = {
 static void sa_moved(struct agent *a, const struct ike_output *o)
 {
 	struct peer *p = peer_find(a, o->family);
+	struct ike_path to = o->path;
+	bool encap = o->encap;
 
 	if (!p)
 		return;
-	p->ike_path = o->path;
-	path_follow(a, p, &o->path);
+	p->ike_path = to;
+	/* in UDP before they meet a NAT, and as long as they do */
+	if (encap)
+		peer_encap(a, p, true);
+	path_follow(a, p, &to);
+	if (!encap)
+		peer_encap(a, p, false);
 }
 
 /* May enter the core, so the output is of the past afterwards. */

@@ -116,6 +116,7 @@ struct peer {
 	uint64_t family;
 	char conn[IKE_NAME_MAX];
 	bool role_i, probes;
+	bool encap;		       /* ESP goes in UDP */
 	uint32_t group;		       /* 0: none yet */
 	uint32_t n_epid_r;	       /* remote addresses numbered so far */
 	char prefer[2 * IKE_NAME_MAX]; /* a path's name: the operator's choice; "": none */
@@ -317,6 +318,8 @@ struct child *agent_child_find(struct agent *a, uint32_t id, struct peer **ret_p
 bool agent_child_up(const struct agent *a, const char *conn, const char *child);
 struct peer *peer_get(struct agent *a, uint64_t family, const char *conn);
 struct peer *peer_find(struct agent *a, uint64_t family);
+/* Its ESP goes in UDP, or not, whatever the number of its SAs. */
+void peer_encap(struct agent *a, struct peer *p, bool encap);
 void peer_free(struct agent *a, struct peer *p);
 
 /* ---- inner.c: routes and addresses of the inner side ---- */

@@ -164,6 +164,22 @@ static void sa_gone(struct agent *a, uint32_t id)
 	dp_sa_del(a->dp, id);
 }
 
+void peer_encap(struct agent *a, struct peer *p, bool encap)
+{
+	struct engine_group_encap m = { .group = p->group, .encap = encap };
+	int err;
+
+	if (!p->group || p->encap == encap)
+		return;
+	err = engine_request(a, &m.h, ENGINE_GROUP_ENCAP, sizeof(m));
+	if (err) {
+		log_error("%s: ESP stays %s UDP: %s", p->conn, encap ? "without" : "in",
+			  strerror(-err));
+		return;
+	}
+	p->encap = encap;
+}
+
 static struct child *agent_child_new(struct agent *a, struct peer *p, const struct child_sa_out *o,
 				     uint32_t out_index)
 {
@@ -197,12 +213,13 @@ void agent_child_add(struct agent *a, const struct ike_output *out)
 		goto fail;
 	p->role_i = o->role_i;
 	p->probes |= o->peer_probes;
+	p->encap = o->encap;
 	p->ike_path = out->path;
 	main = path_main(a, p, &out->path);
 	if (!main)
 		goto fail;
-	err = dp_sa_add(a->dp, o->id, o->spi_in, o->spi_out, p->group,
-			o->encap ? STEER_SA_ENCAP : 0, &index);
+	/* the engine takes ESP as it comes, and knows by group what goes in UDP: no flags */
+	err = dp_sa_add(a->dp, o->id, o->spi_in, o->spi_out, p->group, 0, &index);
 	if (err)
 		goto fail;
 	peer_room(a, p);

@@ -69,6 +69,17 @@ bool addr_usable(const struct addr *a, bool link_local_ok)
 	return link_local_ok || !(b[0] == 0xfe && (b[1] & 0xc0) == 0x80);
 }
 
+bool addr_private(const struct addr *a)
+{
+	const uint8_t *b = a->b;
+
+	if (a->family == 6)
+		return (b[0] & 0xfe) == 0xfc;
+	return a->family == 4 &&
+	       (b[0] == 10 || (b[0] == 172 && (b[1] & 0xf0) == 16) ||
+		(b[0] == 192 && b[1] == 168) || (b[0] == 100 && (b[1] & 0xc0) == 64));
+}
+
 int addr_parse(const char *text, struct addr *ret_addr)
 {
 	struct addr a = { .family = 4 };

@@ -56,7 +56,8 @@ static bool send_fragment(struct worker *w, struct sa *sa, struct ipfrag *f, uin
 	struct sa_counters *c = &sa->counters[w->index];
 	struct aead *enc = sa_enc(sa, w->index);
 	const struct udp_dest *dest;
-	int fd = engine_route(w->e, sa, w->index, &dest);
+	bool encap = sa_encap(sa);
+	int fd = engine_route(w->e, sa->family, encap, w->index, &dest);
 	unsigned reached;
 	uint64_t seq;
 	bool ok;
@@ -80,8 +81,7 @@ static bool send_fragment(struct worker *w, struct sa *sa, struct ipfrag *f, uin
 	c->out_packets++;
 	c->out_octets += n;
 	c->last_out = w->now;
-	udp_txq_add(&w->tx, fd, dest, mark, in->tos & sa->tos_mask, len,
-		    sa->flags & ENGINE_SA_ENCAP ? len : 0, 1);
+	udp_txq_add(&w->tx, fd, dest, mark, in->tos & sa->tos_mask, len, encap ? len : 0, 1);
 	return true;
 }
 

@@ -170,7 +170,7 @@ static bool mtu_view(const struct engine *e, const struct path *p, struct pmtu_v
 		.usable = p->st.state == STEER_PATH_UP && p->st.verified,
 		.idle = sad_group_sent(&e->sad, p->cfg.group) == p->sent,
 		.grid = { .offset = (uint16_t)(ip_header(p) + sa->out.hdr + sa->out.icv +
-					       (sa->flags & ENGINE_SA_ENCAP ? UDP_HEADER : 0)),
+					       (sa_encap(sa) ? UDP_HEADER : 0)),
 			  .unit = sa->out.align },
 	};
 	return true;
@@ -400,15 +400,23 @@ static void changed(struct engine *e, struct path *p, usec_t now)
 	tell(e, p);
 }
 
+static bool has_port(const struct udp_dest *d)
+{
+	return d->to.ss_family == AF_INET ? ((const struct sockaddr_in *)&d->to)->sin_port
+					  : ((const struct sockaddr_in6 *)&d->to)->sin6_port;
+}
+
 /* Encapsulate one probe, padded to len octets, as a dummy packet (RFC 4303 2.6) and send it: along
- * a path of the maps, or, with path 0, straight to an address. */
+ * a path of the maps, or, with path 0, straight to an address: in UDP if that has a port. */
 static int send_probe(struct engine *e, struct sa *sa, const struct probe *probe, size_t len,
 		      uint32_t path, const struct udp_dest *straight, unsigned ifindex)
 {
 	uint32_t mark = STEER_MARK(STEER_MARK_KIND_PATH, 0, path);
 	const struct udp_dest *dest;
 	struct iovec iov = { .iov_base = e->probe_buf };
-	int self = e->n_workers, fd = engine_route(e, sa, 0, &dest);
+	uint8_t family = path ? sa->family : straight->from.family;
+	bool encap = path ? sa_encap(sa) : has_port(straight);
+	int self = e->n_workers, fd = engine_route(e, family, encap, 0, &dest);
 	struct aead *enc = sa_enc(sa, self);
 	unsigned reached;
 	uint64_t seq;
@@ -629,6 +637,13 @@ static bool answered_sized(struct engine *e, struct path *p, const struct probe 
 	return true;
 }
 
+/* ESP without UDP has no port to tell. */
+static bool same_remote(const struct path *p, const struct udp_addr *remote)
+{
+	return addr_equal(&p->cfg.remote.ip, &remote->ip) &&
+	       (!remote->port || remote->port == p->cfg.remote.port);
+}
+
 static void on_request(struct engine *e, const struct note_probe *n, const struct probe *probe,
 		       uint32_t group)
 {
@@ -637,7 +652,7 @@ static void on_request(struct engine *e, const struct note_probe *n, const struc
 	hash_for_each (it, tmp, &e->paths->by_group, group) {
 		struct path *o = hash_entry(it, struct path, by_group);
 
-		if (o->cfg.epids == probe->epids && udp_addr_equal(&o->cfg.remote, &n->remote) &&
+		if (o->cfg.epids == probe->epids && same_remote(o, &n->remote) &&
 		    addr_equal(&o->cfg.local.ip, &n->local.ip))
 			p = o;
 	}

@@ -188,7 +188,9 @@ static void sa_info(struct server *s, const struct sa *sa, uint32_t seq)
 		.spi_in = sa->spi_in,
 		.spi_out = sa->spi_out,
 		.mark = sa->mark,
-		.flags = sa->flags | (sa->reached & SA_SOFT ? ENGINE_SA_SOFT_HIT : 0) |
+		.flags = (sa->flags & ~(uint32_t)ENGINE_SA_ENCAP) |
+			 (sa_encap(sa) ? ENGINE_SA_ENCAP : 0) |
+			 (sa->reached & SA_SOFT ? ENGINE_SA_SOFT_HIT : 0) |
 			 (sa->reached & SA_HARD ? ENGINE_SA_HARD_HIT : 0),
 		.encr_id = sa->encr_id,
 		.key_bits = sa->key_bits,
@@ -384,6 +386,14 @@ static void ike_send(struct server *s, const struct engine_dgram *d, size_t len)
 		udp_allow_fragments(fd, d->remote.ip.family, false);
 }
 
+/* Without raw sockets (the start said so) it stays in UDP. */
+static int group_encap(struct engine *e, const struct engine_group_encap *m)
+{
+	if (!m->encap && e->raw4 < 0 && e->raw6 < 0)
+		return -EPROTONOSUPPORT;
+	return sad_group_encap(&e->sad, m->group, m->encap);
+}
+
 static int serve(struct server *s, const struct engine_hdr *h, size_t len)
 {
 	struct engine *e = s->e;
@@ -433,6 +443,8 @@ static int serve(struct server *s, const struct engine_hdr *h, size_t len)
 		return 0;
 	case ENGINE_SA_ROOM:
 		return sad_room(&e->sad, room->id, room->room);
+	case ENGINE_GROUP_ENCAP:
+		return group_encap(e, (const void *)h);
 	case ENGINE_SHUTDOWN:
 		s->stop = true;
 		return 0;

@@ -77,11 +77,10 @@ void engine_tell_limits(const struct engine *e, struct sa *sa, unsigned reached)
 	}
 }
 
-int engine_route(struct engine *e, const struct sa *sa, int index, const struct udp_dest **ret_dest)
+int engine_route(struct engine *e, uint8_t family, bool encap, int index,
+		 const struct udp_dest **ret_dest)
 {
-	bool encap = sa->flags & ENGINE_SA_ENCAP;
-
-	if (sa->family == 4) {
+	if (family == 4) {
 		*ret_dest = encap ? &e->dest4 : &e->raw_dest4;
 		return encap ? e->sock[index].udp4 : e->raw4;
 	}
@@ -92,12 +91,12 @@ int engine_route(struct engine *e, const struct sa *sa, int index, const struct 
 /* Outbound */
 
 /* Segments that fit one message of this packet size. */
-static uint32_t burst_size(const struct sa *sa, size_t esp_max)
+static uint32_t burst_size(bool encap, size_t esp_max)
 {
 	uint32_t n = (uint32_t)(UDP_MSG_MAX / esp_max);
 
 	/* Protocol 50 has no segmentation offload. */
-	if (!(sa->flags & ENGINE_SA_ENCAP))
+	if (!encap)
 		return 1;
 	return n > UDP_GSO_SEGS ? UDP_GSO_SEGS : n;
 }
@@ -114,7 +113,8 @@ void worker_send(struct worker *w, struct sa *sa, struct segment *s, uint32_t ma
 	size_t esp_max = esp_len(f, max);
 	uint32_t left = s->count, burst;
 	const struct udp_dest *dest;
-	int fd = engine_route(w->e, sa, w->index, &dest);
+	bool encap = sa_encap(sa);
+	int fd = engine_route(w->e, sa->family, encap, w->index, &dest);
 
 	if (!enc) {
 		w->c.crypto_errors++;
@@ -124,7 +124,7 @@ void worker_send(struct worker *w, struct sa *sa, struct segment *s, uint32_t ma
 		w->c.drop_malformed++;
 		return;
 	}
-	for (burst = burst_size(sa, esp_max); left > 0; left -= burst) {
+	for (burst = burst_size(encap, esp_max); left > 0; left -= burst) {
 		uint8_t *room, *p;
 		unsigned reached;
 		uint64_t seq;
@@ -152,7 +152,7 @@ void worker_send(struct worker *w, struct sa *sa, struct segment *s, uint32_t ma
 			p += esp_len(f, m);
 		}
 		udp_txq_add(&w->tx, fd, dest, mark, s->in.tos & sa->tos_mask, (size_t)(p - room),
-			    sa->flags & ENGINE_SA_ENCAP ? esp_max : 0, burst);
+			    encap ? esp_max : 0, burst);
 	}
 	c->last_out = w->now;
 }

@@ -217,6 +217,8 @@ int sa_new(const struct engine_sa *req, int driver, int threads, struct sa **ret
 	sa->room_agent = req->room;
 	sa->tfc = req->tfc;
 	sa->flags = req->flags;
+	sa->own_encap = req->flags & ENGINE_SA_ENCAP;
+	sa->encap = &sa->own_encap;
 	sa->encr_id = req->encr_id;
 	sa->key_bits = req->key_bits;
 	sa->integ_id = req->integ_id;

@@ -44,7 +44,8 @@ int sad_init(struct sad *sad)
 	sad->in = reserve(STEER_SA_MAX * sizeof(*sad->in));
 	sad->head = reserve(HEADS * sizeof(*sad->head));
 	sad->expected = reserve(STEER_SA_MAX * sizeof(*sad->expected));
-	if (sad->in && sad->head && sad->expected)
+	sad->encap = reserve(STEER_GROUPS_MAX * sizeof(*sad->encap));
+	if (sad->in && sad->head && sad->expected && sad->encap)
 		return 0;
 	sad_clear(sad);
 	return -ENOMEM;
@@ -290,8 +291,7 @@ static void fit(struct sa *sa)
 	size_t max;
 
 	if (room != SA_ROOM_ANY) {
-		max = esp_inner_max(&sa->out,
-				    room - (sa->flags & ENGINE_SA_ENCAP ? UDP_HEADER : 0));
+		max = esp_inner_max(&sa->out, room - (sa_encap(sa) ? UDP_HEADER : 0));
 		room = max < INNER_LEAST ? INNER_LEAST : (uint32_t)max;
 	}
 	atomic_store_explicit(&sa->inner_max, room, memory_order_relaxed);
@@ -302,6 +302,18 @@ static uint32_t room_or_any(uint32_t room)
 	return room < ROOM_LEAST ? SA_ROOM_ANY : room;
 }
 
+/* One store for all of them; that their largest packets are others comes after it. */
+int sad_group_encap(struct sad *sad, uint32_t group, bool encap)
+{
+	if (!group || group >= STEER_GROUPS_MAX)
+		return -EINVAL;
+	if (atomic_exchange(&sad->encap[group], encap) == encap)
+		return 0;
+	hash_for_each (it, tmp, &sad->by_group, group)
+		fit(hash_entry(it, struct sa, by_group));
+	return 0;
+}
+
 static void join_group(struct sad *sad, struct sa *sa)
 {
 	struct hash_node *other = sa->group ? hash_find(&sad->by_group, sa->group) : NULL;
@@ -310,6 +322,10 @@ static void join_group(struct sad *sad, struct sa *sa)
 	sa->room_paths = other ? hash_entry(other, struct sa, by_group)->room_paths : SA_ROOM_ANY;
 	if (sa->group)
 		hash_add(&sad->by_group, &sa->by_group, sa->group);
+	if (sa->group && sa->group < STEER_GROUPS_MAX) {
+		sad_group_encap(sad, sa->group, sa->own_encap);
+		sa->encap = &sad->encap[sa->group];
+	}
 	fit(sa);
 }
 
@@ -604,6 +620,8 @@ void sad_clear(struct sad *sad)
 		munmap((void *)sad->head, HEADS * sizeof(*sad->head));
 	if (sad->expected)
 		munmap((void *)sad->expected, STEER_SA_MAX * sizeof(*sad->expected));
+	if (sad->encap)
+		munmap((void *)sad->encap, STEER_GROUPS_MAX * sizeof(*sad->encap));
 	hash_clear(&sad->by_id);
 	hash_clear(&sad->by_replaces);
 	hash_clear(&sad->by_group);

@@ -8,6 +8,7 @@
 #include "child_sa.h"
 #include "exchange.h"
 #include "ike_private.h"
+#include "mobike.h"
 #include "parts.h"
 
 static const char *const state_names[] = {
@@ -525,7 +526,8 @@ static void describe(const struct ike_sa *sa, const struct child_sa *c, const st
 bool child_encap(const struct ike_sa *sa)
 {
 	return sa->natt_peer && path_marker(&sa->path) &&
-	       (sa->nat_local || sa->nat_remote || (sa->conn->c.encap && sa->peer_udp));
+	       (sa->nat_local || sa->nat_remote || (sa->mobike && sa->mobike->nat_guess) ||
+		(sa->conn->c.encap && sa->peer_udp));
 }
 
 static struct child_sa *child_new(struct ike *ike, const struct ike_sa *sa,

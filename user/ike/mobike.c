@@ -176,6 +176,8 @@ static void refused(struct ike *ike, struct ike_sa *sa, uint16_t type)
 
 	mobike_pair(ike, sa->family, &back);
 	mob->esp = back;
+	mob->nat_guess = false;
+	encap_follows(sa);
 	out_move_refused(ike, sa, type, "the peer does not take the addresses %s, %s: %s",
 			 udp_addr_format(&refused.local, from),
 			 udp_addr_format(&refused.remote, to), notify_name(type));
@@ -205,6 +207,7 @@ enum task_end update_done(struct ike *ike, struct ike_sa *sa, struct task *t,
 		refused(ike, sa, N_UNACCEPTABLE_ADDRESSES);
 		return TASK_FREE;
 	}
+	sa->mobike->nat_guess = false;
 	natd_process(&c);
 	natd_mapping_changed(sa, in);
 	sa->mobike->agreed = sa->path;
@@ -227,10 +230,21 @@ static bool remote_known(const struct ike_sa *sa)
 	return false;
 }
 
+/* "If ... the initiator either suspects or knows that a NAT is likely to be present, enables NAT
+ * Traversal" (3.5): from a private address to a public one there is one. Where braid listens it
+ * takes ESP both ways, so nothing is lost by the guess. */
+static bool nat_likely(const struct ike_sa *sa)
+{
+	return sa->natt_peer && !path_same(&sa->path, &sa->mobike->agreed) &&
+	       (sa->peer_probes ||
+		(addr_private(&sa->path.local.ip) && !addr_private(&sa->path.remote.ip)));
+}
+
 static void tell_peer(struct ike *ike, struct ike_sa *sa)
 {
 	sa->mobike->by_peer = false;
 	if (sa->role_i) {
+		sa->mobike->nat_guess = nat_likely(sa);
 		if (remote_known(sa))
 			mobike_arrived(ike, sa);
 		update_queue(sa);

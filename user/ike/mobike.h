@@ -27,8 +27,9 @@ struct mobike {
 	/* R: the newest update processed, which goes by the Message ID */
 	bool updated, listed;
 	uint32_t update_id, list_id;
-	bool by_peer; /* the pair is what the peer made it, not our owner */
-	bool by_esp;  /* R: the IKE SA's pair is that of an ESP packet, not checked yet */
+	bool by_peer;	/* the pair is what the peer made it, not our owner */
+	bool nat_guess; /* I: there may be a NAT, R will say */
+	bool by_esp;	/* R: the IKE SA's pair is that of an ESP packet, not checked yet */
 	bool dest_known;
 	uint8_t dest[SHA1_OCTETS]; /* I: as which it saw us last, NAT_DETECTION_DESTINATION_IP */
 	uint8_t n_peer;
