@@ -289,7 +289,7 @@ san-tests: $(UNIT) $(SIM)
 
 # ---- benchmarks ---------------------------------------------------------------------------------
 
-.PHONY: bench bench-throughput bench-ike bench-paths interop
+.PHONY: bench bench-throughput bench-ike bench-paths bench-handover interop
 bench:
 	@$(MAKE) --no-print-directory deps GROUPS='build test bench'
 	@$(MAKE) --no-print-directory bench-crypto
@@ -297,6 +297,7 @@ bench:
 	@$(MAKE) --no-print-directory bench-throughput
 	@$(MAKE) --no-print-directory bench-ike
 	@$(MAKE) --no-print-directory bench-paths
+	@$(MAKE) --no-print-directory bench-handover
 bench-throughput:
 	@$(MAKE) --no-print-directory deps GROUPS='build test bench'
 	@$(MAKE) --no-print-directory -j$(JOBS) all $(B)/tests/bench/udp_load
@@ -310,6 +311,10 @@ bench-paths:
 	@$(MAKE) --no-print-directory deps GROUPS='build test bench'
 	@$(MAKE) --no-print-directory -j$(JOBS) all $(B)/tests/netns/engine_drive $(B)/tests/bench/path_load
 	@BRAID_BUILD=$(B) unshare -m --propagation private tests/bench/bench_paths.sh
+bench-handover:
+	@$(MAKE) --no-print-directory deps GROUPS='build test bench'
+	@$(MAKE) --no-print-directory -j$(JOBS) all $(B)/tests/netns/stream_watch
+	@BRAID_BUILD=$(B) unshare -m --propagation private tests/bench/bench_handover.sh
 $(B)/tests/bench/path_load: $(B)/tests/bench/path_load.o $(B)/libbraid.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) -pthread -lm
@@ -364,7 +369,7 @@ help:
 	@echo 'make fuzz         every decoder, the configuration and both sockets for FUZZ_SECONDS'
 	@echo 'make interop      the whole matrix with strongSwan, as a table'
 	@echo 'make interop-vm   cells with the ESP of the stock kernel, in qemu (VM_INTEROP= peers)'
-	@echo 'make bench        bench-crypto, -bpf, -throughput, -ike and -paths; results also in build/bench/*.jsonl'
+	@echo 'make bench        bench-crypto, -bpf, -throughput, -ike, -paths, -handover; results also in build/bench'
 	@echo 'make install      PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)'
 	@echo 'make deps         install the Debian packages all this needs'
 
