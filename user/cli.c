@@ -23,6 +23,7 @@ struct cli {
 	bool json, watch, force, ike, child, reset, clear;
 	unsigned watch_msec;
 	unsigned timeout_sec;
+	unsigned count, interval_usec, octets; /* of a test; 0: as usual */
 	const char *wireshark_dir;
 	char sock[256];
 	struct ctl_client *client;
@@ -42,6 +43,10 @@ static void usage(FILE *to)
 	      "  path disable|enable NAME   take a path out of use, bring it back\n"
 	      "  path prefer NAME           all traffic of its relation goes there while it is up\n"
 	      "    --clear                  no path of that relation is preferred any more\n"
+	      "  path test NAME             some probes at once: answers, loss, round trip\n"
+	      "    -c, --count N            so many (10)\n"
+	      "    -i, --interval SECONDS   so long apart (0.1)\n"
+	      "    -s, --size OCTETS        of IP packets, about\n"
 	      "  conns [NAME]               connections as they are configured\n"
 	      "  counters [NAME]            what IKE counted, of all and of each connection\n"
 	      "    --reset                  these and those of stats begin at 0 again\n"
@@ -350,11 +355,36 @@ static int cmd_paths(struct cli *c, char **argv)
 	return c->watch ? watch(c, argv) : show(c, "paths", conn_arg(argv), show_paths);
 }
 
+static int path_test(struct cli *c, const char *name)
+{
+	json_t *args = json_pack("{s:s}", "name", name), *data = NULL;
+	int r;
+
+	if (c->count)
+		json_object_set_new(args, "count", json_integer(c->count));
+	if (c->interval_usec)
+		json_object_set_new(args, "interval_usec", json_integer(c->interval_usec));
+	if (c->octets)
+		json_object_set_new(args, "octets", json_integer(c->octets));
+	r = run(c, "path-test", args, (int)(c->interval_usec / 1000) + 2 * ANSWER_MSEC, &data);
+	if (data && c->json)
+		print_json(data);
+	else if (data)
+		show_path_test(stdout, data);
+	json_decref(data);
+	return r;
+}
+
 static int cmd_path(struct cli *c, char **argv)
 {
 	static const char *const words[] = { "disable", "enable", "prefer" };
+	bool test = !strcmp(argv[0], "test");
 	char cmd[32];
 
+	if (!test && (c->count || c->interval_usec || c->octets))
+		return bad_usage("only path test takes --count, --interval and --size");
+	if (test && !c->clear)
+		return path_test(c, argv[1]);
 	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++) {
 		if (strcmp(argv[0], words[i]))
 			continue;
@@ -364,7 +394,7 @@ static int cmd_path(struct cli *c, char **argv)
 		return run(c, cmd, json_pack("{s:s, s:b}", "name", argv[1], "clear", c->clear),
 			   ANSWER_MSEC, NULL);
 	}
-	return bad_usage("path disable, enable or prefer NAME");
+	return bad_usage("path disable, enable, prefer or test NAME");
 }
 
 /* The agent keeps the time; we wait a little longer for its word. */
@@ -530,7 +560,8 @@ static int check_options(const struct cli *c, const char *cmd)
 		{ c->watch, "watch", "paths" },	   { c->force, "force", "flush" },
 		{ c->ike, "ike", "rekey" },	   { c->child, "child", "rekey" },
 		{ c->reset, "reset", "counters" }, { c->wireshark_dir, "wireshark", "keys" },
-		{ c->clear, "clear", "path" },
+		{ c->clear, "clear", "path" },	   { c->count, "count", "path" },
+		{ c->octets, "size", "path" },	   { c->interval_usec, "interval", "path" },
 	};
 	char text[128];
 
@@ -579,8 +610,8 @@ static int dispatch(struct cli *c, int argc, char **argv)
 	return r == EXIT_OK ? cmd->fn(c, argv + 1) : r;
 }
 
-/* Seconds, with a fraction for --watch; false: not a number in that range. */
-static bool seconds(const char *text, double min, double max, double *ret)
+/* False: not a number in that range. */
+static bool number(const char *text, double min, double max, double *ret)
 {
 	char *end;
 	double d = strtod(text, &end);
@@ -604,6 +635,9 @@ static const struct option options[] = {
 	{ "child", no_argument, NULL, OPT_CHILD },
 	{ "reset", no_argument, NULL, OPT_RESET },
 	{ "clear", no_argument, NULL, OPT_CLEAR },
+	{ "count", required_argument, NULL, 'c' },
+	{ "interval", required_argument, NULL, 'i' },
+	{ "size", required_argument, NULL, 's' },
 	{ "version", no_argument, NULL, 'V' },
 	{ "help", no_argument, NULL, 'h' },
 	{ 0 },
@@ -639,7 +673,7 @@ int main(int argc, char **argv)
 
 	if (fill_descriptors() < 0)
 		return EXIT_FAILED;
-	while ((opt = getopt_long(argc, argv, "d:jt:w::Vh", options, NULL)) != -1) {
+	while ((opt = getopt_long(argc, argv, "d:jt:w::c:i:s:Vh", options, NULL)) != -1) {
 		switch (opt) {
 		case 'd':
 			c.state_dir = optarg;
@@ -648,16 +682,31 @@ int main(int argc, char **argv)
 			c.json = true;
 			break;
 		case 't':
-			if (!seconds(optarg, 1, 3600, &d))
+			if (!number(optarg, 1, 3600, &d))
 				return bad_usage("--timeout takes 1 to 3600 seconds");
 			c.timeout_sec = (unsigned)d;
 			break;
 		case 'w':
 			c.watch = true;
-			if (optarg && !seconds(optarg, 0.1, 3600, &d))
+			if (optarg && !number(optarg, 0.1, 3600, &d))
 				return bad_usage("--watch takes 0.1 to 3600 seconds");
 			if (optarg)
 				c.watch_msec = (unsigned)(d * 1000);
+			break;
+		case 'c':
+			if (!number(optarg, 1, 1000, &d))
+				return bad_usage("--count takes 1 to 1000");
+			c.count = (unsigned)d;
+			break;
+		case 'i':
+			if (!number(optarg, 0.01, 60, &d))
+				return bad_usage("--interval takes 0.01 to 60 seconds");
+			c.interval_usec = (unsigned)(d * 1e6);
+			break;
+		case 's':
+			if (!number(optarg, 1, 9216, &d))
+				return bad_usage("--size takes 1 to 9216 octets");
+			c.octets = (unsigned)d;
 			break;
 		case OPT_WIRESHARK:
 			c.wireshark_dir = optarg;

@@ -17,6 +17,10 @@
  *                   Events of kind "progress" until done.
  * path-disable, path-enable   "name": a path's name; "conn" optional.
  * path-prefer       the same, and "clear" optional: true, no path of its relation is preferred.
+ * path-test         the same, without "clear"; "count" (10), "interval_usec" (100000), "octets" (of
+ *   IP packets) optional. Events of kind "progress" with "path","seq","rtt_usec","octets", then
+ *   {"path","by":"probes"|"ike","sent","answered","loss_permille","rtt_min_usec","rtt_avg_usec",
+ *   "rtt_max_usec","rtt_mdev_usec","mtu","mtu_from"}; "no-answer" if there was none.
  * reload            done with "failed" and the file:line text on a mistake; nothing changed then.
  * flush             removes pins, device, programs; "refused" while SAs exist unless "force":true.
  * events            endless events (see below) until the client leaves.

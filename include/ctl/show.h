@@ -13,6 +13,7 @@ void show_sas(FILE *out, const json_t *data);
 void show_paths(FILE *out, const json_t *data);
 /* The live table: rates and shares between two replies; before may be NULL. */
 void show_paths_live(FILE *out, const json_t *data, const json_t *before);
+void show_path_test(FILE *out, const json_t *data);
 void show_stats(FILE *out, const json_t *data);
 void show_certs(FILE *out, const json_t *data);
 void show_conns(FILE *out, const json_t *data);

@@ -112,6 +112,8 @@ void paths_free(struct paths *p);
 int paths_add(struct engine *e, const struct engine_path *req, usec_t now);
 int paths_del(struct engine *e, uint32_t id);
 int paths_want(struct engine *e, uint32_t id, enum engine_want want, usec_t now);
+/* Send a probe that counts for nothing but its answer (ENGINE_EV_PONG). */
+int paths_ping(struct engine *e, const struct engine_ping *req);
 /* An SA goes away: its paths follow the successor. Call before sad_del. */
 void paths_sa_gone(struct engine *e, uint32_t sa_id);
 void paths_probe(struct engine *e, const struct note_probe *n);

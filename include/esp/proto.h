@@ -50,6 +50,7 @@ enum engine_msg_type {
 	ENGINE_SPI,	/* engine_spi: packets with it wait for SA_ADD, or no longer; no result (seq
 			 * 0). Lasts until then, or as long as the agent's connection */
 	ENGINE_GROUP_ENCAP, /* engine_group_encap: a NAT came or went */
+	ENGINE_PATH_PING, /* engine_ping: send one probe now; ENGINE_EV_PONG when it is answered */
 	/* data messages and results */
 	ENGINE_RESULT = 64, /* engine_result */
 	ENGINE_HELLO_INFO,  /* engine_hello */
@@ -66,6 +67,7 @@ enum engine_msg_type {
 	ENGINE_EV_PATH,	    /* engine_path_info: state changed */
 	ENGINE_EV_JOIN,	    /* engine_join: authenticated probe from an address no path has */
 	ENGINE_EV_SA_LIMIT, /* engine_limit: once for each limit of an SA */
+	ENGINE_EV_PONG,	    /* engine_pong */
 };
 
 struct engine_hdr {
@@ -267,6 +269,21 @@ struct engine_path_info {
 	uint64_t probes_tx, probes_rx, since_usec;
 	uint64_t heard_usec; /* last probe or answer of the peer on it; 0: none */
 	struct udp_addr local, remote, observed; /* observed: us, as the peer sees us */
+};
+
+struct engine_ping {
+	struct engine_hdr h;
+	uint32_t id;	 /* path */
+	uint32_t seq;	 /* the agent's, comes back */
+	uint32_t octets; /* of the IP packet, at most; 0: no longer than it must be */
+	uint32_t pad;
+};
+
+struct engine_pong {
+	struct engine_hdr h;
+	uint32_t id, seq;
+	uint32_t octets; /* as it was sent */
+	uint32_t rtt_usec;
 };
 
 struct engine_join {

@@ -120,6 +120,8 @@ static void on_pair(struct agent *a, const struct ike_output *o)
 	case IKE_EV_PATH_TESTED:
 		if (!o->op)
 			move_on_tested(a, p, &pair, o->rtt);
+		else
+			path_test_on_tested(a, o->op, o->rtt);
 		break;
 	default:
 		break;
@@ -626,6 +628,7 @@ static void agent_close(struct agent *a)
 {
 	ctl_server_free(a->ctl);
 	long_lists_close(a);
+	path_tests_close(a);
 	ike_free(a->ike);
 	engine_link_close(a);
 	dp_close(a->dp);
@@ -659,6 +662,7 @@ int agent_run(const struct agent_options *opt, struct conf *conf)
 	list_init(&a->mtu_rest);
 	list_init(&a->conns);
 	list_init(&a->long_lists);
+	list_init(&a->path_tests);
 	hash_init(&a->families);
 	hash_init(&a->peers_of);
 	hash_init(&a->children);

@@ -167,8 +167,9 @@ struct agent {
 	struct hash children;		/* by id */
 	struct hash paths, path_names;	/* by id, by name */
 	struct list long_lists;		/* answers under way */
-	struct hash inner;		/* inner.c: what is routed to the TUN device */
-	struct hash sources;		/* sources.c */
+	struct list path_tests;
+	struct hash inner;   /* inner.c: what is routed to the TUN device */
+	struct hash sources; /* sources.c */
 	struct list sources_asked;
 	uint32_t sources_round; /* older ones are to be set again */
 	bool sources_sifted;
@@ -539,6 +540,14 @@ void long_list_paths(struct agent *a, struct ctl_req *req, const char *conn_or_n
 void long_list_conns(struct agent *a, struct ctl_req *req, const char *conn_or_null);
 void long_list_counters(struct agent *a, struct ctl_req *req, const char *conn_or_null);
 void long_lists_close(struct agent *a);
+
+/* ---- path_test.c ---- */
+
+/* Begin what the operator asks for; it ends the request. */
+void path_test(struct agent *a, struct ctl_req *req, const struct path *p, const json_t *args);
+void path_test_on_pong(struct agent *a, const struct engine_pong *m);
+void path_test_on_tested(struct agent *a, uint32_t op, usec_t rtt);
+void path_tests_close(struct agent *a);
 
 /* ---- starter.c: a process that starts and ends the engine ---- */
 

@@ -384,6 +384,14 @@ static void cmd_path_prefer(struct agent *a, struct ctl_req *req, const json_t *
 	ctl_reply_done(req, CTL_OK, NULL);
 }
 
+static void cmd_path_test(struct agent *a, struct ctl_req *req, const json_t *args)
+{
+	struct path *p = path_wanted(a, req, args);
+
+	if (p)
+		path_test(a, req, p, args);
+}
+
 static void cmd_flush(struct agent *a, struct ctl_req *req, const json_t *args)
 {
 	size_t n = ike_sa_count(a->ike);
@@ -423,6 +431,7 @@ static const struct {
 	{ "path-disable", cmd_path_disable },
 	{ "path-enable", cmd_path_enable },
 	{ "path-prefer", cmd_path_prefer },
+	{ "path-test", cmd_path_test },
 	{ "conns", cmd_conns },
 	{ "counters", cmd_counters },
 	{ "counters-reset", cmd_counters_reset },

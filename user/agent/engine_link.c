@@ -101,6 +101,9 @@ static void dispatch(struct agent *a, struct engine_hdr *h, size_t len, struct w
 	case ENGINE_EV_JOIN:
 		path_on_join(a, (struct engine_join *)h);
 		break;
+	case ENGINE_EV_PONG:
+		path_test_on_pong(a, (struct engine_pong *)h);
+		break;
 	case ENGINE_EV_IKE_RECV:
 		on_dgram(a, (struct engine_dgram *)h, len);
 		break;

@@ -18,7 +18,7 @@ _braid() {
 			dir=${COMP_WORDS[i + 1]:-$dir}
 			((i++))
 			;;
-		-t | --timeout | --wireshark) ((i++)) ;;
+		-t | --timeout | --wireshark | -c | --count | -i | --interval | -s | --size) ((i++)) ;;
 		-*) ;;
 		*) if [ -z "$cmd" ]; then cmd=$word; else sub=${sub:-$word}; fi ;;
 		esac
@@ -29,7 +29,7 @@ _braid() {
 		mapfile -t COMPREPLY < <(compgen -d -- "$cur")
 		return
 		;;
-	-t | --timeout) return ;;
+	-t | --timeout | -c | --count | -i | --interval | -s | --size) return ;;
 	esac
 	if [[ $cur == -* ]]; then
 		words='--state-dir --json --timeout --help --version'
@@ -39,7 +39,7 @@ _braid() {
 		flush) words+=' --force' ;;
 		rekey) words+=' --ike --child' ;;
 		counters) words+=' --reset' ;;
-		path) words+=' --clear' ;;
+		path) words+=' --clear --count --interval --size' ;;
 		esac
 	else
 		case $cmd in
@@ -51,7 +51,7 @@ _braid() {
 		paths | conns | counters) [ -n "$sub" ] || words=$(_braid_names "$dir" status '.conns[].name') ;;
 		path)
 			if [ -z "$sub" ]; then
-				words='disable enable prefer'
+				words='disable enable prefer test'
 			else
 				words=$(_braid_names "$dir" paths '.paths[].name')
 			fi

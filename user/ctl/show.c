@@ -350,6 +350,19 @@ void show_paths_live(FILE *out, const json_t *data, const json_t *before)
 	table_end(t, out);
 }
 
+void show_path_test(FILE *out, const json_t *data)
+{
+	fprintf(out, "%s: %llu sent, %llu answered, %.1f %% lost; MTU %llu\n", str(data, "path"),
+		(unsigned long long)num(data, "sent"), (unsigned long long)num(data, "answered"),
+		(double)num(data, "loss_permille") / 10, (unsigned long long)num(data, "mtu"));
+	if (num(data, "answered"))
+		fprintf(out, "round trip min/avg/max/mdev %.2f/%.2f/%.2f/%.2f ms\n",
+			(double)num(data, "rtt_min_usec") / 1000,
+			(double)num(data, "rtt_avg_usec") / 1000,
+			(double)num(data, "rtt_max_usec") / 1000,
+			(double)num(data, "rtt_mdev_usec") / 1000);
+}
+
 /* ---- certs ---- */
 
 static const char *day(const json_t *o, const char *key, char buf[32])

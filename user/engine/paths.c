@@ -13,6 +13,7 @@
 #include "crypto/rng.h"
 #include "engine/engine.h"
 #include "esp/joins.h"
+#include "esp/pings.h"
 #include "esp/sla.h"
 
 /* Size probes: how much later than usual an answer may come, in how many probe intervals the size
@@ -43,6 +44,7 @@ struct paths {
 	struct hash by_id, by_group;
 	struct heap timers;
 	struct joins joins;
+	struct pings pings;
 };
 
 struct paths *paths_new(void)
@@ -153,6 +155,14 @@ static void fit_group(struct engine *e, uint32_t group)
 		sad_group_room(&e->sad, group, least);
 }
 
+static struct pmtu_grid grid_of(const struct path *p, const struct sa *sa)
+{
+	return (struct pmtu_grid){ .offset = (uint16_t)(ip_header(p) + sa->out.hdr + sa->out.icv +
+							(sa->flags & ENGINE_SA_ENCAP ? UDP_HEADER
+										     : 0)),
+				   .unit = sa->out.align };
+}
+
 /* False: not looked for, or there is nothing to ask with. */
 static bool mtu_view(const struct engine *e, const struct path *p, struct pmtu_view *v)
 {
@@ -169,9 +179,7 @@ static bool mtu_view(const struct engine *e, const struct path *p, struct pmtu_v
 								      : PMTU_TRIES_MAX),
 		.usable = p->st.state == STEER_PATH_UP && p->st.verified,
 		.idle = sad_group_sent(&e->sad, p->cfg.group) == p->sent,
-		.grid = { .offset = (uint16_t)(ip_header(p) + sa->out.hdr + sa->out.icv +
-					       (sa_encap(sa) ? UDP_HEADER : 0)),
-			  .unit = sa->out.align },
+		.grid = grid_of(p, sa),
 	};
 	return true;
 }
@@ -575,6 +583,68 @@ int paths_want(struct engine *e, uint32_t id, enum engine_want want, usec_t now)
 	return 0;
 }
 
+/* ---- probes that an operator asks for ---- */
+
+int paths_ping(struct engine *e, const struct engine_ping *req)
+{
+	const struct path *p = find(e, req->id);
+	struct sa *sa = p ? sad_sender(&e->sad, p->cfg.sa_id) : NULL;
+	struct probe probe = { .kind = PROBE_REQUEST };
+	struct pmtu_grid grid;
+	size_t len = PROBE_LEN, inner;
+	struct ping ping;
+	int err;
+
+	if (!sa || !e->configured)
+		return p ? -EAGAIN : -ENOENT;
+	grid = grid_of(p, sa);
+	if (req->octets > PMTU_CEILING)
+		return -EINVAL;
+	/* Pad Length and Next Header are the last two octets of what is encrypted */
+	if (req->octets > grid.offset + PROBE_LEN + 2u)
+		len = req->octets - grid.offset - (req->octets - grid.offset) % grid.unit - 2u;
+	if (len < PROBE_LEN)
+		len = PROBE_LEN;
+	inner = (len + 2 + grid.unit - 1) / grid.unit * grid.unit;
+	err = rng_bytes(probe.nonce, sizeof(probe.nonce));
+	if (err)
+		return err;
+	/* not one of those that the peer counts */
+	probe.flags = p->wish | PROBE_SIZED;
+	probe.epids = p->cfg.epids;
+	probe.t_sent = engine_now();
+	ping = (struct ping){
+		.path = p->cfg.id,
+		.seq = req->seq,
+		.octets = (uint16_t)(grid.offset + inner),
+		.sent = probe.t_sent,
+	};
+	memcpy(ping.nonce, probe.nonce, sizeof(ping.nonce));
+	pings_sent(&e->paths->pings, &ping);
+	/* A send that fails is a probe that is not answered. */
+	send_probe(e, sa, &probe, len, p->cfg.id, NULL, 0);
+	return 0;
+}
+
+static bool answered_ping(struct engine *e, const struct note_probe *n, const struct probe *probe)
+{
+	struct engine_pong m = { .h.type = ENGINE_EV_PONG };
+	struct ping ping;
+	struct path *p;
+
+	if (!pings_take(&e->paths->pings, probe->nonce, n->received, &ping))
+		return false;
+	p = find(e, ping.path);
+	if (p)
+		p->heard = n->received;
+	m.id = ping.path;
+	m.seq = ping.seq;
+	m.octets = ping.octets;
+	m.rtt_usec = n->received > ping.sent ? (uint32_t)(n->received - ping.sent) : 1;
+	e->event(e, &m.h, sizeof(m));
+	return true;
+}
+
 static void wish_of_peer(struct engine *e, struct path *p, const struct probe *probe)
 {
 	uint8_t want = want_of(probe->flags, p->peer_want);
@@ -707,6 +777,8 @@ void paths_probe(struct engine *e, const struct note_probe *n)
 		on_request(e, n, &probe, sa->group);
 		return;
 	}
+	if (answered_ping(e, n, &probe))
+		return;
 	hash_for_each (it, tmp, &e->paths->by_group, sa->group)
 		if (on_answer(e, n, &probe, hash_entry(it, struct path, by_group)))
 			return;

@@ -424,6 +424,8 @@ static int serve(struct server *s, const struct engine_hdr *h, size_t len)
 		return paths_del(e, id->id);
 	case ENGINE_PATH_WANT:
 		return paths_want(e, want->id, want->want, engine_now());
+	case ENGINE_PATH_PING:
+		return paths_ping(e, (const void *)h);
 	case ENGINE_BLOB_PUT:
 		return blob_put(s, (const void *)h, len);
 	case ENGINE_BLOB_DEL:
@@ -462,6 +464,7 @@ static int serve(struct server *s, const struct engine_hdr *h, size_t len)
 	case ENGINE_EV_PATH:
 	case ENGINE_EV_JOIN:
 	case ENGINE_EV_SA_LIMIT:
+	case ENGINE_EV_PONG:
 		break;
 	}
 	return -EOPNOTSUPP;

@@ -119,6 +119,10 @@ size_t engine_msg_min(uint16_t type)
 		return sizeof(struct engine_group_encap);
 	case ENGINE_PATH_ADD:
 		return sizeof(struct engine_path);
+	case ENGINE_PATH_PING:
+		return sizeof(struct engine_ping);
+	case ENGINE_EV_PONG:
+		return sizeof(struct engine_pong);
 	case ENGINE_PATH_WANT:
 		return sizeof(struct engine_path_want);
 	case ENGINE_IKE_SEND:

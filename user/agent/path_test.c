@@ -1,0 +1,342 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* braid path test: some probes at once over one path, whatever its state, and what became of each.
+ * Where the engine probes, it sends them and takes the time; with other peers IKE asks (RFC 4555
+ * 3.10), one request after the other. Nothing that is measured here changes what is known of the
+ * path. */
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <event2/event.h>
+
+#include "agent.h"
+
+enum {
+	TESTS_MAX = 16,
+	COUNT_MAX = 1000,
+	COUNT_USUAL = 10,
+	INTERVAL_USUAL = 100 * 1000,
+	INTERVAL_LEAST = 10 * 1000,
+	INTERVAL_MOST = 60 * 1000 * 1000,
+	WAIT_USEC = 1000 * 1000,      /* and two round trips */
+	IKE_WAIT_USEC = 10000 * 1000, /* the core says so sooner */
+	BUSY_USEC = 50 * 1000,
+};
+
+struct path_test {
+	struct list node; /* agent.path_tests */
+	struct agent *a;
+	struct ctl_req *req;
+	struct event *ev;
+	uint32_t path;
+	char name[2 * IKE_NAME_MAX];
+	bool by_ike;
+	uint32_t op; /* by IKE: of the request under way; 0: none */
+	uint32_t octets;
+	usec_t interval, next, wait;
+	unsigned count, sent, told, answered;
+	uint32_t rtt_min, rtt_max;
+	double sum, squares;
+	struct {
+		usec_t sent;
+		bool done; /* answered, or given up */
+	} tries[];	   /* count of them */
+};
+
+static void test_free(struct path_test *t)
+{
+	list_remove(&t->node);
+	if (t->ev)
+		event_free(t->ev);
+	free(t);
+}
+
+static void test_end(struct path_test *t, enum ctl_code code, const char *why)
+{
+	struct ctl_req *req = t->req;
+
+	test_free(t);
+	ctl_req_on_gone(req, NULL, NULL);
+	if (code == CTL_OK)
+		ctl_reply_done(req, CTL_OK, NULL);
+	else
+		ctl_reply_done(req, code, "%s", why);
+}
+
+static void summary(struct path_test *t, const struct path *p)
+{
+	double mean = t->answered ? t->sum / t->answered : 0;
+	double spread = t->answered ? t->squares / t->answered - mean * mean : 0;
+	json_t *o = json_pack("{s:s, s:s, s:i, s:i, s:i, s:I, s:s}", "path", t->name, "by",
+			      t->by_ike ? "ike" : "probes", "sent", (int)t->sent, "answered",
+			      (int)t->answered, "loss_permille",
+			      (int)(t->sent ? 1000 * (t->sent - t->answered) / t->sent : 0), "mtu",
+			      (json_int_t)path_mtu(p), "mtu_from", path_mtu_from(t->a, p));
+	char text[96];
+
+	if (o && t->answered) {
+		json_object_set_new(o, "rtt_min_usec", json_integer(t->rtt_min));
+		json_object_set_new(o, "rtt_avg_usec", json_integer((json_int_t)mean));
+		json_object_set_new(o, "rtt_max_usec", json_integer(t->rtt_max));
+		json_object_set_new(o, "rtt_mdev_usec",
+				    json_integer((json_int_t)(spread > 0 ? sqrt(spread) : 0)));
+	}
+	ctl_reply_data(t->req, o);
+	snprintf(text, sizeof(text), "%s: no answer to %u", t->name, t->sent);
+	test_end(t, t->answered ? CTL_OK : CTL_NO_ANSWER, text);
+}
+
+static void arm(struct path_test *t, usec_t at)
+{
+	usec_t now = agent_now();
+
+	agent_timer(t->ev, at > now ? at - now : 0);
+}
+
+/* One line of progress for each, in the order in which it is known. */
+static void tell(struct path_test *t, uint32_t seq, uint32_t octets, uint32_t rtt)
+{
+	json_t *o = json_pack("{s:s, s:s, s:i}", "kind", ctl_event_word(CTL_EV_PROGRESS), "path",
+			      t->name, "seq", (int)seq);
+
+	if (!o)
+		return;
+	if (rtt) {
+		json_object_set_new(o, "rtt_usec", json_integer(rtt));
+		if (octets)
+			json_object_set_new(o, "octets", json_integer(octets));
+		json_object_set_new(o, "text",
+				    json_sprintf("%s %u: answered in %.2f ms", t->name, seq,
+						 (double)rtt / 1000));
+	} else {
+		json_object_set_new(o, "text", json_sprintf("%s %u: no answer", t->name, seq));
+	}
+	ctl_reply_event(t->req, o);
+	t->tries[seq - 1].done = true;
+	t->told++;
+}
+
+static void take_answer(struct path_test *t, uint32_t seq, uint32_t octets, uint32_t rtt)
+{
+	if (!seq || seq > t->sent || t->tries[seq - 1].done)
+		return;
+	t->answered++;
+	if (!t->rtt_min || rtt < t->rtt_min)
+		t->rtt_min = rtt;
+	if (rtt > t->rtt_max)
+		t->rtt_max = rtt;
+	t->sum += rtt;
+	t->squares += (double)rtt * rtt;
+	tell(t, seq, octets, rtt);
+	arm(t, agent_now());
+}
+
+void path_test_on_pong(struct agent *a, const struct engine_pong *m)
+{
+	uint32_t seq = m->seq % (COUNT_MAX + 1);
+
+	/* several tests of one path: the number says whose it is */
+	list_for_each (it, &a->path_tests) {
+		struct path_test *t = list_entry(it, struct path_test, node);
+
+		if (!t->by_ike && t->path == m->id && t->op == m->seq - seq) {
+			take_answer(t, seq, m->octets, m->rtt_usec);
+			return;
+		}
+	}
+}
+
+void path_test_on_tested(struct agent *a, uint32_t op, usec_t rtt)
+{
+	list_for_each (it, &a->path_tests) {
+		struct path_test *t = list_entry(it, struct path_test, node);
+
+		if (!t->by_ike || t->op != op)
+			continue;
+		t->op = 0;
+		if (rtt)
+			take_answer(t, t->sent, 0, (uint32_t)rtt);
+		else if (!t->tries[t->sent - 1].done)
+			tell(t, t->sent, 0, 0);
+		arm(t, agent_now());
+		return;
+	}
+}
+
+/* ---- sending ---- */
+
+static int send_ping(struct path_test *t)
+{
+	struct engine_ping m = { .id = t->path, .seq = t->op + t->sent + 1, .octets = t->octets };
+
+	return engine_request(t->a, &m.h, ENGINE_PATH_PING, sizeof(m));
+}
+
+/* One after the other: while an earlier one is not answered, nothing can be asked. */
+static int send_by_ike(struct path_test *t, const struct path *p)
+{
+	struct ike_path pair = { p->local, p->remote, p->ifindex };
+	uint32_t op = ++t->a->next_op;
+	int err = ike_path_test(t->a->ike, p->peer->family, &pair, op, agent_now());
+
+	if (!err)
+		t->op = op;
+	return err;
+}
+
+/* False: it has ended. */
+static bool send_next(struct path_test *t, const struct path *p, usec_t now)
+{
+	int err = t->by_ike ? send_by_ike(t, p) : send_ping(t);
+
+	if (err == -EALREADY && now < t->next + IKE_WAIT_USEC)
+		return true;
+	if (err == -EOPNOTSUPP) {
+		test_end(t, CTL_REFUSED, "the peer answers neither probes nor MOBIKE's tests");
+		return false;
+	}
+	if (err && err != -EALREADY) {
+		test_end(t, CTL_FAILED, strerror(-err));
+		return false;
+	}
+	t->tries[t->sent++].sent = now;
+	t->next = now + t->interval;
+	if (err) /* it could not even be asked */
+		tell(t, t->sent, 0, 0);
+	return true;
+}
+
+static void on_time(evutil_socket_t fd, short what, void *ctx)
+{
+	struct path_test *t = ctx;
+	struct agent *a = t->a;
+	const struct path *p = path_find(a, t->path);
+	usec_t now = agent_now(), at = USEC_NEVER;
+	bool waiting;
+
+	(void)fd;
+	(void)what;
+	if (!p) {
+		test_end(t, CTL_FAILED, "the path has gone");
+		return;
+	}
+	for (unsigned i = 0; i < t->sent; i++) {
+		usec_t late = t->tries[i].sent + t->wait;
+
+		if (!t->tries[i].done && late <= now)
+			tell(t, i + 1, 0, 0);
+		else if (!t->tries[i].done && late < at)
+			at = late;
+	}
+	waiting = t->by_ike && t->told < t->sent;
+	if (t->sent < t->count && t->next <= now && !waiting && !send_next(t, p, now)) {
+		agent_drain(a);
+		return;
+	}
+	if (t->told == t->count) {
+		summary(t, p);
+		return;
+	}
+	waiting = t->by_ike && t->told < t->sent;
+	if (t->sent < t->count && !waiting)
+		at = t->next > now ? t->next : now + BUSY_USEC;
+	else if (at == USEC_NEVER)
+		at = now + t->wait;
+	arm(t, at);
+	agent_drain(a);
+}
+
+/* ---- the command ---- */
+
+static void on_gone(void *ctx, struct ctl_req *req)
+{
+	struct agent *a = ctx;
+
+	list_for_each (it, &a->path_tests) {
+		struct path_test *t = list_entry(it, struct path_test, node);
+
+		if (t->req == req) {
+			test_free(t);
+			break;
+		}
+	}
+	ctl_reply_done(req, CTL_FAILED, "the client left");
+}
+
+/* A number of the request, or the usual one; false: out of bounds. */
+static bool number(const json_t *args, const char *key, json_int_t min, json_int_t max,
+		   json_int_t usual, json_int_t *ret)
+{
+	const json_t *v = json_object_get(args, key);
+
+	*ret = v ? json_integer_value(v) : usual;
+	return !v || (json_is_integer(v) && *ret >= min && *ret <= max);
+}
+
+static void begin(struct agent *a, struct ctl_req *req, const struct path *p, json_int_t count,
+		  json_int_t interval, json_int_t octets)
+{
+	struct path_test *t = calloc(1, sizeof(*t) + (size_t)count * sizeof(t->tries[0]));
+	char from[ADDR_PORT_STR], to[ADDR_PORT_STR];
+
+	if (t)
+		t->ev = event_new(a->base, -1, 0, on_time, t);
+	if (!t || !t->ev) {
+		free(t);
+		ctl_reply_done(req, CTL_FAILED, "out of memory");
+		return;
+	}
+	t->a = a;
+	t->req = req;
+	t->path = p->id;
+	memcpy(t->name, p->name, sizeof(t->name));
+	t->by_ike = !p->probed;
+	t->count = (unsigned)count;
+	t->interval = (usec_t)interval;
+	t->octets = (uint32_t)octets;
+	t->wait = t->by_ike ? IKE_WAIT_USEC : WAIT_USEC + 2ull * p->info.rtt_usec;
+	/* numbers of probes that no other test has */
+	t->op = t->by_ike ? 0 : ++a->next_op * (COUNT_MAX + 1);
+	list_append(&a->path_tests, &t->node);
+	ctl_req_on_gone(req, on_gone, a);
+	ctl_reply_progress(req, "%s: %s to %s, %s", p->name, udp_addr_format(&p->local, from),
+			   udp_addr_format(&p->remote, to),
+			   t->by_ike ? "INFORMATIONAL requests" : "probes");
+	t->next = agent_now();
+	arm(t, t->next);
+}
+
+void path_test(struct agent *a, struct ctl_req *req, const struct path *p, const json_t *args)
+{
+	json_int_t count, interval, octets;
+	size_t n = 0;
+
+	list_for_each (it, &a->path_tests)
+		n++;
+	if (!number(args, "count", 1, COUNT_MAX, COUNT_USUAL, &count) ||
+	    !number(args, "interval_usec", INTERVAL_LEAST, INTERVAL_MOST, INTERVAL_USUAL,
+		    &interval) ||
+	    !number(args, "octets", 1, PMTU_CEILING, 0, &octets))
+		ctl_reply_done(req, CTL_USAGE,
+			       "a test has 1 to %d probes, 10 ms to 60 s apart, of at most %d "
+			       "octets",
+			       COUNT_MAX, PMTU_CEILING);
+	else if (n >= TESTS_MAX)
+		ctl_reply_done(req, CTL_FAILED, "too many tests are running");
+	else if (octets && !p->probed)
+		ctl_reply_done(req, CTL_REFUSED,
+			       "the peer answers no probes, and requests of IKE have their size");
+	else if (p->limit && octets > p->limit)
+		ctl_reply_done(req, CTL_REFUSED, "the uplink of %s carries %u octets", p->name,
+			       p->limit);
+	else
+		begin(a, req, p, count, interval, octets);
+}
+
+void path_tests_close(struct agent *a)
+{
+	list_for_each_safe (it, tmp, &a->path_tests)
+		test_end(list_entry(it, struct path_test, node), CTL_FAILED, "the agent stops");
+}
