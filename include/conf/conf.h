@@ -12,16 +12,20 @@
 #include "base/addr.h"
 #include "ike/ike.h"
 
-enum { CONF_UPLINKS_MAX = 16, CONF_ERROR_MAX = 512, CONF_PATHS_MAX = 64 };
+enum { CONF_UPLINKS_MAX = 16, CONF_ERROR_MAX = 512, CONF_PATHS_MAX = 64, CONF_EXCLUDE_MAX = 16 };
 
 enum uplink_kind { UPLINK_ANY, UPLINK_WLAN, UPLINK_RAN, UPLINK_WIRED, UPLINK_SATELLITE };
 
 struct conf_uplink {
 	char name[IKE_NAME_MAX];
-	char interface[16]; /* device name */
+	char interface[16]; /* device name or pattern; empty: every device of that kind */
 	enum uplink_kind kind;
-	uint16_t weight;     /* share in flow hashing; default 1 */
-	uint16_t preference; /* 0 best; default 0 */
+	uint8_t n_exclude;
+	char exclude[CONF_EXCLUDE_MAX][16]; /* patterns: not these */
+	uint16_t weight;		    /* share in flow hashing; default 1 */
+	uint16_t preference;		    /* 0 best; default 0 */
+	uint16_t cost;			    /* among equal preferences the least first; default 0 */
+	bool metered;			    /* stands by while one that is not metered works */
 	struct addr gateway; /* next hop if routing does not tell; family 0 = ask routing */
 	uint32_t mtu;	     /* octets of IP packets, less than the link's; 0 = the link's */
 	uint32_t probe_interval_usec; /* 0: the connection's */
@@ -76,6 +80,13 @@ struct conf {
  * *ret_conf is owned by the caller: conf_free. */
 int conf_load(const char *file, struct conf **ret_conf, char ret_error[CONF_ERROR_MAX]);
 void conf_free(struct conf *c); /* wipes secrets; NULL is fine */
+
+/* Is it for any number of interfaces, by a pattern or by kind? */
+bool conf_uplink_many(const struct conf_uplink *u);
+/* The uplink an interface is: the one that names it, else the first whose pattern or kind fits and
+ * that does not exclude it. kind: what it was found to be, UPLINK_ANY: none of them. NULL: none. */
+const struct conf_uplink *conf_uplink_of(const struct conf *c, const char *interface,
+					 enum uplink_kind kind);
 
 enum { CONF_PROPOSAL_STR = 512 };
 /* The line of the configuration that is this proposal; returns buf. */

@@ -33,7 +33,11 @@ struct rtnl_link {
 	bool up;      /* administratively up with carrier */
 	bool has_mac; /* an Ethernet address, and neighbours need one */
 	uint8_t mac[6];
-	uint32_t mtu; /* octets */
+	uint32_t mtu;	/* octets */
+	uint16_t type;	/* ARPHRD_... */
+	char kind[16];	/* as which it was made: "veth", "bridge"; empty: hardware */
+	uint32_t lower; /* interface it sits upon, of this host; 0: none */
+	bool port;	/* of a bridge, a bond or the like */
 };
 
 /* Opens both sockets and reads everything. 0 or -errno. */
@@ -44,6 +48,8 @@ int rtnl_fd(const struct rtnl *r);
 int rtnl_process(struct rtnl *r);
 
 bool rtnl_link_by_name(const struct rtnl *r, const char *name, struct rtnl_link *ret_link);
+/* One after the other, in no order, from 0 on. */
+bool rtnl_link_at(const struct rtnl *r, size_t i, struct rtnl_link *ret_link);
 bool rtnl_link_by_index(const struct rtnl *r, uint32_t ifindex, struct rtnl_link *ret_link);
 /* Usable unicast addresses of a link: not link-local, tentative, failed or deprecated.
  * Returns how many were written. */

@@ -58,8 +58,8 @@ static const struct bad syntax[] = {
 	{ "\n\nuplink \"wlan\" {\n  interface = wlan0\n  wieght = 3\n}\n",
 	  "5: found \"wieght\", expected a key of uplink \"wlan\" (did you mean \"weight\"?)" },
 	{ "uplink \"wlan\" {\n  frobnicate = 3\n}\n",
-	  "2: found \"frobnicate\", expected a key of uplink \"wlan\": interface, kind, weight, "
-	  "preference, gateway, mtu, probe_interval, fail_back, sla" },
+	  "2: found \"frobnicate\", expected a key of uplink \"wlan\": interface, kind, exclude, "
+	  "weight, preference, cost, metered, gateway, mtu, probe_interval, fail_back, sla" },
 	{ "paths {\n probe_intervall = 1s\n}\n",
 	  "2: found \"probe_intervall\", expected a key of paths (did you mean "
 	  "\"probe_interval\"?)" },
@@ -95,8 +95,8 @@ static const struct bad syntax[] = {
 	  "half_open_timeout, include, uplink, connection, pool, secret, private, token, paths, "
 	  "dataplane" },
 	{ "uplink \"a\" {\n \"{start}\" = {x}\n}\n",
-	  "2: found \"{start}\", expected a key of uplink \"a\": interface, kind, weight, "
-	  "preference, gateway, mtu, probe_interval, fail_back, sla" },
+	  "2: found \"{start}\", expected a key of uplink \"a\": interface, kind, exclude, "
+	  "weight, preference, cost, metered, gateway, mtu, probe_interval, fail_back, sla" },
 	{ "",
 	  "1: found the end of the file, expected a section uplink \"NAME\" { interface = ... }" },
 	{ "# only a comment\n\n",
@@ -109,9 +109,24 @@ static const struct bad values[] = {
 	  "1: found \"inof\", expected error, warning, info or debug (did you "
 	  "mean \"info\"?)" },
 	{ "allow_key_export = maybe\n", "1: found \"maybe\", expected true or false" },
-	{ "uplink \"w\" {\n}\n", "1: found uplink \"w\" without interface, expected it" },
-	{ "\nuplink \"w\"\n{\n kind = wlan\n}\n",
-	  "3: found uplink \"w\" without interface, expected it" },
+	{ "uplink \"w\" {\n}\n",
+	  "1: found uplink \"w\" without interface, expected it, or kind = wlan, ran or wired" },
+	{ "\nuplink \"w\"\n{\n kind = satellite\n}\n",
+	  "3: found uplink \"w\" without interface, expected it, or kind = wlan, ran or wired" },
+	{ "uplink \"w\" {\n interface = wlan0\n exclude = { \"wlan1\" }\n}\n",
+	  "3: found exclude beside interface \"wlan0\", expected a pattern or a kind alone" },
+	{ "uplink \"w\" {\n kind = wlan\n exclude = { \"a b\" }\n}\n",
+	  "3: found \"a b\", expected a device name of 1 to 15 octets" },
+	{ "uplink \"w\" {\n interface = braid0\n}\n",
+	  "2: found \"braid0\", a device of braid's own, expected another one" },
+	{ "uplink \"w\" {\n interface = w0\n cost = 70000\n}\n",
+	  "3: found \"70000\", expected a number from 0 to 65535" },
+	{ "uplink \"w\" {\n interface = w0\n metered = often\n}\n",
+	  "3: found \"often\", expected true or false" },
+	{ "uplink \"w\" {\n kind = wlan\n}\nuplink \"x\" {\n kind = wlan\n}\n",
+	  "5: found \"wlan\", all of which is uplink \"w\" already" },
+	{ "uplink \"w\" {\n interface = \"w*\"\n}\nuplink \"x\" {\n interface = \"w*\"\n}\n",
+	  "5: found \"w*\", which is uplink \"w\" already" },
 	{ "uplink \"w\" {\n interface = wlan0\n weight = 0\n}\n",
 	  "3: found \"0\", expected a number from 1 to 65535" },
 	{ "uplink \"w\" {\n interface = wlan0\n weight = -1\n}\n",
@@ -447,6 +462,42 @@ static const char full_text[] =
 	"secret \"gw\" { id = {gw.example.org}\n secret = 0x00ff10 }\n"
 	"secret \"both\" { id = {\"user@example.org\", \"gw.example.org\"}\n secret = "
 	"\"0sAAEC/w==\" }\n";
+
+static const char *owner(const struct conf *c, const char *interface, enum uplink_kind kind)
+{
+	const struct conf_uplink *u = conf_uplink_of(c, interface, kind);
+
+	return u ? u->name : "none";
+}
+
+/* Which uplink an interface is: named ones first, then the first that fits. */
+Test(conf, interfaces_by_name_pattern_and_kind)
+{
+	struct conf *c =
+		load("uplink \"w\" {\n interface = \"wl*\"\n exclude = { wlan7, \"wlx*\" }\n"
+		     " cost = 9\n}\n"
+		     "uplink \"any\" {\n kind = wlan\n metered = true\n}\n"
+		     "uplink \"cable\" {\n kind = wired\n exclude = { \"veth*\" }\n}\n"
+		     "uplink \"one\" {\n interface = wlan5\n}\n"
+		     "uplink \"modem\" {\n interface = \"ww?n[0-3]\"\n kind = ran\n}\n");
+
+	cr_assert(c, "%s", error);
+	cr_assert(conf_uplink_many(&c->uplinks[0]) && conf_uplink_many(&c->uplinks[2]));
+	cr_assert_not(conf_uplink_many(&c->uplinks[3]));
+	cr_assert_eq(c->uplinks[0].cost, 9);
+	cr_assert(c->uplinks[1].metered && !c->uplinks[0].metered);
+	cr_assert_str_eq(owner(c, "wlan0", UPLINK_WLAN), "w");
+	cr_assert_str_eq(owner(c, "wlan0", UPLINK_ANY), "w", "the name alone decides");
+	cr_assert_str_eq(owner(c, "wlan5", UPLINK_WLAN), "one", "the one that names it");
+	cr_assert_str_eq(owner(c, "wlan7", UPLINK_WLAN), "any", "excluded by the first");
+	cr_assert_str_eq(owner(c, "wlx00", UPLINK_ANY), "none");
+	cr_assert_str_eq(owner(c, "eth0", UPLINK_WIRED), "cable");
+	cr_assert_str_eq(owner(c, "eth0", UPLINK_ANY), "none");
+	cr_assert_str_eq(owner(c, "veth0", UPLINK_WIRED), "none");
+	cr_assert_str_eq(owner(c, "wwan3", UPLINK_ANY), "modem");
+	cr_assert_str_eq(owner(c, "wwan4", UPLINK_RAN), "none", "with a pattern kind is a word");
+	conf_free(c);
+}
 
 Test(conf, everything_is_read)
 {

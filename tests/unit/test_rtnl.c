@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* net/rtnl and its commands against the kernel: every change is told and the tables follow it. */
 #include <errno.h>
+#include <net/if_arp.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
@@ -175,6 +176,31 @@ Test(rtnl, longest_name_and_a_shorter_one)
 	ip("link set abcdefghijklmno name x");
 	until(RTNL_CHANGE_LINK, l.ifindex);
 	cr_assert_str_eq(link_of("x").name, "x");
+}
+
+/* What tells of its kind, and what it belongs to. */
+Test(rtnl, links_upon_links)
+{
+	struct rtnl_link l;
+	size_t n = 0;
+
+	ip("link add wlan0 type veth peer name far");
+	ip("link add v7 link wlan0 type macvlan");
+	ip("link add br0 type bridge");
+	ip("link set far master br0");
+	forget();
+	cr_assert_str_eq(link_of("v7").kind, "macvlan");
+	cr_assert_eq(link_of("v7").lower, link_of("wlan0").ifindex);
+	cr_assert_str_eq(link_of("br0").kind, "bridge");
+	cr_assert(link_of("far").port && !link_of("wlan0").port && !link_of("br0").port);
+	cr_assert_eq(link_of("lo").type, ARPHRD_LOOPBACK);
+	cr_assert_eq(link_of("wlan0").type, ARPHRD_ETHER);
+	ip("link set far nomaster");
+	forget();
+	cr_assert_not(link_of("far").port);
+	while (rtnl_link_at(r, n, &l))
+		n++;
+	cr_assert_eq(n, 5);
 }
 
 /* The carrier counts, not only the administrator's word. */

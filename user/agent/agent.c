@@ -322,6 +322,7 @@ static void on_settle(evutil_socket_t fd, short what, void *ctx)
 	sources_load(a);
 	conns_addrs(a);
 	paths_sync_all(a);
+	uplinks_forget(a);
 	list_for_each (it, &a->peers)
 		move_plan(a, list_entry(it, struct peer, node));
 	agent_drain(a);

@@ -51,8 +51,10 @@ struct endpoint {
 };
 
 struct uplink {
-	struct conf_uplink cfg;
-	uint32_t ifindex; /* 0: no such interface now */
+	struct conf_uplink cfg;	 /* cfg.interface: the device, also where that was a pattern */
+	char name[IKE_NAME_MAX]; /* of a found one that of its interface, else cfg.name */
+	bool found;		 /* by pattern or kind: it goes with its interface */
+	uint32_t ifindex;	 /* 0: no such interface now */
 	bool up;
 	uint32_t mtu;
 	uint8_t n_eps;
@@ -78,6 +80,7 @@ struct path {
 	bool probed;	/* known to the engine */
 	bool verified;	/* return routability shown */
 	bool in_group;
+	bool standby;		     /* of its group: metered, and another one is not */
 	bool disabled;		     /* by the operator */
 	bool peer_use;		     /* the peer wants traffic on it, */
 	bool peer_standby;	     /* but only while it has nothing better */
@@ -159,6 +162,7 @@ struct agent {
 	uint32_t tun_ifindex;
 	uint8_t n_uplinks;
 	struct uplink uplinks[CONF_UPLINKS_MAX];
+	bool uplinks_full; /* an interface found no place */
 	uint16_t next_epid;
 	struct list peers;
 	struct hash families, peers_of; /* peers by family, by connection */
@@ -477,6 +481,10 @@ void uplinks_load(struct agent *a);
 void uplinks_on_change(void *ctx, enum rtnl_change what, uint32_t ifindex);
 struct uplink *uplink_of(struct agent *a, uint32_t ifindex);
 int uplink_index(const struct agent *a, const struct uplink *u);
+/* Less than 0: a is used before b. By preference, then what is not metered, then by cost. */
+int uplink_cmp(const struct uplink *a, const struct uplink *b);
+/* Those found by pattern or kind whose interface is gone, once no path needs them any more. */
+void uplinks_forget(struct agent *a);
 
 /* ---- hints.c ---- */
 

@@ -228,7 +228,7 @@ static void by_preference(const struct agent *a, const struct uplink *order[CONF
 	for (size_t i = 0; i < a->n_uplinks; i++) {
 		size_t k = i;
 
-		for (; k && order[k - 1]->cfg.preference > a->uplinks[i].cfg.preference; k--)
+		for (; k && uplink_cmp(order[k - 1], &a->uplinks[i]) > 0; k--)
 			order[k] = order[k - 1];
 		order[k] = &a->uplinks[i];
 	}

@@ -28,12 +28,29 @@ static struct path *preferred(const struct peer *p)
 	return NULL;
 }
 
-/* All but the one the operator prefers stand by (0); without his word the peer's counts. */
+/* All but the one the operator prefers stand by (0); without his word what is metered, and what the
+ * peer says. */
 static uint16_t weight_in_group(const struct path *path, const struct path *first)
 {
 	if (first)
 		return path == first ? path->weight : 0;
-	return path->peer_standby ? 0 : path->weight;
+	return path->standby || path->peer_standby ? 0 : path->weight;
+}
+
+/* Metered paths stand by while the group has others. */
+static void standbys(const struct agent *a, struct peer *p)
+{
+	bool others = false;
+
+	for (int pass = 0; pass < 2; pass++) {
+		list_for_each (it, &p->paths) {
+			struct path *path = list_entry(it, struct path, node);
+			bool metered = path->uplink >= 0 && a->uplinks[path->uplink].cfg.metered;
+
+			path->standby = others && metered;
+			others |= path->in_group && !metered;
+		}
+	}
 }
 
 void path_tell_want(struct agent *a, struct path *p)
@@ -43,7 +60,7 @@ void path_tell_want(struct agent *a, struct path *p)
 
 	if (p->disabled)
 		m.want = ENGINE_WANT_NOT;
-	else if (first && first != p)
+	else if (first ? first != p : p->standby)
 		m.want = ENGINE_WANT_STANDBY;
 	if (!p->probed || m.want == p->want)
 		return;
@@ -67,6 +84,7 @@ void group_sync(struct agent *a, struct peer *p)
 	size_t n = 0;
 	int err;
 
+	standbys(a, p);
 	list_for_each (it, &p->paths) {
 		struct path *path = list_entry(it, struct path, node);
 

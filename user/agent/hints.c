@@ -66,7 +66,7 @@ static void on_hint(void *ctx, const struct steer_event *ev)
 		 more);
 	/* a peer that joins a path or moves is heard before its path is made */
 	log_msg(kind == CTL_EV_NEW_SOURCE ? LOG_DEBUG_ : LOG_INFO_, "%s", text);
-	control_event(a, kind, NULL, NULL, NULL, u ? u->cfg.name : NULL, NULL, what, text);
+	control_event(a, kind, NULL, NULL, NULL, u ? u->name : NULL, NULL, what, text);
 }
 
 static void on_ring(evutil_socket_t fd, short what, void *ctx)

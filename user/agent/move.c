@@ -132,7 +132,7 @@ static bool better(struct agent *a, const struct peer *p, const struct ike_path 
 	const struct uplink *now = uplink_of(a, p->ike_path.ifindex);
 	const struct uplink *then = uplink_of(a, pair->ifindex);
 
-	return now && then && then->cfg.preference < now->cfg.preference;
+	return now && then && uplink_cmp(then, now) < 0;
 }
 
 static void plan(struct agent *a, struct peer *p, usec_t at)

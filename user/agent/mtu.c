@@ -83,8 +83,8 @@ void path_mtu_told(struct agent *a, struct path *p)
 		 path_mtu(p));
 	log_info("%s: %s", p->peer->conn, text);
 	control_event(a, CTL_EV_PATH_STATE, p->peer->conn, NULL, p->name,
-		      p->uplink >= 0 ? a->uplinks[p->uplink].cfg.name : NULL,
-		      path_state_name(p->state), p->why, text);
+		      p->uplink >= 0 ? a->uplinks[p->uplink].name : NULL, path_state_name(p->state),
+		      p->why, text);
 }
 
 /* ---- the search by IKE ---- */

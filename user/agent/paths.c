@@ -69,8 +69,8 @@ static void path_event(struct agent *a, const struct path *p, enum ctl_event kin
 		 kind == CTL_EV_PATH_REMOVED ? "removed" : path_state_name(p->state), p->why);
 	log_info("%s: %s", p->peer->conn, text);
 	control_event(a, kind, p->peer->conn, NULL, p->name,
-		      p->uplink >= 0 ? a->uplinks[p->uplink].cfg.name : NULL,
-		      path_state_name(p->state), p->why, text);
+		      p->uplink >= 0 ? a->uplinks[p->uplink].name : NULL, path_state_name(p->state),
+		      p->why, text);
 }
 
 void path_said(struct agent *a, const struct path *p, enum ctl_event kind, const char *what)
@@ -80,8 +80,8 @@ void path_said(struct agent *a, const struct path *p, enum ctl_event kind, const
 	snprintf(text, sizeof(text), "path %s %s", p->name, what);
 	log_info("%s: %s", p->peer->conn, text);
 	control_event(a, kind, p->peer->conn, NULL, p->name,
-		      p->uplink >= 0 ? a->uplinks[p->uplink].cfg.name : NULL,
-		      path_state_name(p->state), what, text);
+		      p->uplink >= 0 ? a->uplinks[p->uplink].name : NULL, path_state_name(p->state),
+		      what, text);
 }
 
 /* The engine left the last path of a group that fell silent in the maps as unknown, to be used for
@@ -318,7 +318,8 @@ static void name_find(struct agent *a, struct path *p)
 
 		if (u && !strcmp(cp->conn, p->peer->conn) && !strcmp(cp->uplink, u->cfg.name) &&
 		    addr_equal(&cp->remote, &p->remote.ip)) {
-			snprintf(p->name, sizeof(p->name), "%s", cp->name);
+			snprintf(p->name, sizeof(p->name), "%s%s%s", cp->name, u->found ? "-" : "",
+				 u->found ? u->name : "");
 			if (cp->weight)
 				p->weight = cp->weight;
 			return;
@@ -326,22 +327,26 @@ static void name_find(struct agent *a, struct path *p)
 	}
 	if (!u)
 		rtnl_link_by_index(a->rtnl, p->ifindex, &link);
-	snprintf(p->name, sizeof(p->name), "%s-%u", u ? u->cfg.name : link.name, label_id(p));
+	snprintf(p->name, sizeof(p->name), "%s-%u", u ? u->name : link.name, label_id(p));
 	for (unsigned k = 2; k < 10; k++) { /* two addresses of one uplink, say */
 		if (!path_by_name(a, p->peer->conn, p->name))
 			return;
-		snprintf(p->name, sizeof(p->name), "%s-%u.%u", u ? u->cfg.name : link.name,
-			 label_id(p), k);
+		snprintf(p->name, sizeof(p->name), "%s-%u.%u", u ? u->name : link.name, label_id(p),
+			 k);
 	}
 	/* many peers of one connection: each has a family, and rarely two such paths */
-	snprintf(p->name, sizeof(p->name), "%s-%u.f%" PRIu64, u ? u->cfg.name : link.name,
-		 label_id(p), p->peer->family);
+	snprintf(p->name, sizeof(p->name), "%s-%u.f%" PRIu64, u ? u->name : link.name, label_id(p),
+		 p->peer->family);
 }
 
 void path_rename(struct agent *a, struct path *p)
 {
+	bool preferred = path_is_preferred(p);
+
 	hash_remove(&a->path_names, &p->by_name);
 	name_find(a, p);
+	if (preferred)
+		memcpy(p->peer->prefer, p->name, sizeof(p->name));
 	hash_add(&a->path_names, &p->by_name, name_key(p->name));
 }
 
@@ -533,8 +538,9 @@ void paths_sync(struct agent *a, struct peer *p)
 		path->gone = !path_has_address(a, path);
 		if (was_gone && !path->gone)
 			snprintf(path->why, sizeof(path->why), "link and address are back");
-		if (path->gone && u && u->up && path_count(p) > 1) {
-			snprintf(path->why, sizeof(path->why), "its address is gone");
+		if (path->gone && u && (u->up || (u->found && !u->ifindex)) && path_count(p) > 1) {
+			snprintf(path->why, sizeof(path->why), "its %s is gone",
+				 u->up ? "address" : "interface");
 			path_free(a, path);
 			continue;
 		}

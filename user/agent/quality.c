@@ -48,6 +48,7 @@ void paths_quality_again(struct agent *a)
 			if (path->probed)
 				path_probe(a, path);
 		}
+		group_sync(a, p); /* what is metered */
 	}
 }
 

@@ -125,7 +125,8 @@ static json_t *uplinks_json(struct agent *a)
 
 		for (size_t k = 0; k < u->n_eps; k++)
 			addrs[k] = u->eps[k].addr;
-		set_str(o, "name", u->cfg.name);
+		set_str(o, "name", u->name);
+		set_str(o, "section", u->cfg.name);
 		set_str(o, "kind", kinds[u->cfg.kind]);
 		set_str(o, "interface", u->cfg.interface);
 		set_int(o, "ifindex", u->ifindex);
@@ -133,6 +134,8 @@ static json_t *uplinks_json(struct agent *a)
 		set(o, "addresses", report_addrs(addrs, u->n_eps));
 		set_int(o, "weight", u->cfg.weight);
 		set_int(o, "preference", u->cfg.preference);
+		set_int(o, "cost", u->cfg.cost);
+		set(o, "metered", json_boolean(u->cfg.metered));
 		set_str(o, "attach", u->ifindex ? dp_uplink_mode(a->dp, u->ifindex) : "none");
 		set_str(o, "attach_why", u->attach_why);
 		json_array_append_new(l, o);
@@ -321,7 +324,7 @@ static json_t *path_json(struct agent *a, const struct path *p)
 	set_int(o, "id", p->id);
 	set_str(o, "conn", p->peer->conn);
 	set_str(o, "name", p->name);
-	set_str(o, "uplink", u ? u->cfg.name : NULL);
+	set_str(o, "uplink", u ? u->name : NULL);
 	set_str(o, "interface", link.name);
 	set_int(o, "ifindex", p->ifindex);
 	set_int(o, "epid_i", p->epid_i);
@@ -351,6 +354,7 @@ static json_t *path_json(struct agent *a, const struct path *p)
 	}
 	set_usec(o, "last_rx_usec", path_heard(a, p));
 	set_int(o, "weight", p->weight);
+	set(o, "standby", json_boolean(p->standby));
 	set_int(o, "mtu", path_mtu(p));
 	set_str(o, "mtu_from", path_mtu_from(a, p));
 	set_int(o, "tx_packets", st.tx_packets);

@@ -89,7 +89,7 @@ static size_t count(const struct parse *p, const char *kind)
 	return n;
 }
 
-static int title(struct parse *p, const struct sec *s, char ret[IKE_NAME_MAX])
+int conf_title(struct parse *p, const struct sec *s, char ret[IKE_NAME_MAX])
 {
 	if (!s->name[0] || strlen(s->name) >= IKE_NAME_MAX)
 		return conf_fail(p, s->file, s->line,
@@ -97,46 +97,6 @@ static int title(struct parse *p, const struct sec *s, char ret[IKE_NAME_MAX])
 				 s->name, IKE_NAME_MAX - 1);
 	strcpy(ret, s->name);
 	return 0;
-}
-
-static int build_uplink(struct parse *p, const struct sec *s, size_t i)
-{
-	static const char *const kinds[] = { "any", "wlan", "ran", "wired", "satellite", NULL };
-	struct conf *c = p->conf;
-	struct conf_uplink *u = &c->uplinks[i];
-	const struct val *device = sec_get(s, "interface");
-	uint64_t weight = 1, preference = 0, mtu = 0;
-	unsigned kind = UPLINK_ANY;
-	int r = title(p, s, u->name);
-
-	if (r < 0)
-		return r;
-	if (!device)
-		return conf_fail(p, s->file, s->line,
-				 "found uplink \"%s\" without interface, expected it", s->name);
-	r = val_device(p, device, u->interface);
-	if (r == 0)
-		r = val_word(p, sec_get(s, "kind"), kinds, &kind);
-	if (r == 0)
-		r = val_uint(p, sec_get(s, "weight"), 1, 65535, &weight);
-	if (r == 0)
-		r = val_uint(p, sec_get(s, "preference"), 0, 65535, &preference);
-	if (r == 0)
-		r = val_addr(p, sec_get(s, "gateway"), 0, &u->gateway);
-	if (r == 0)
-		r = val_uint(p, sec_get(s, "mtu"), 576, 9216, &mtu);
-	if (r == 0)
-		r = conf_build_quality(p, s, u);
-	for (size_t k = 0; k < i && r == 0; k++)
-		if (!strcmp(c->uplinks[k].interface, u->interface))
-			r = val_fail(p, device, "found \"%s\", which is uplink \"%s\" already",
-				     u->interface, c->uplinks[k].name);
-	u->kind = (enum uplink_kind)kind;
-	u->weight = (uint16_t)weight;
-	u->preference = (uint16_t)preference;
-	u->mtu = (uint32_t)mtu;
-	c->n_uplinks = (uint8_t)(i + 1);
-	return r;
 }
 
 /* Host addresses of an IPv4 network: neither its own nor the broadcast address. */
@@ -158,7 +118,7 @@ static int build_pool(struct parse *p, const struct sec *s, size_t i)
 	const struct val *addrs = sec_get(s, "addrs");
 	const size_t max = sizeof(pool->dns) / sizeof(*pool->dns);
 	size_t n = sec_count(s, "dns");
-	int r = title(p, s, pool->name);
+	int r = conf_title(p, s, pool->name);
 
 	if (r < 0)
 		return r;
@@ -380,7 +340,7 @@ static int build(struct parse *p)
 	if (r == 0)
 		r = build_dataplane(p);
 	if (r == 0)
-		r = each(p, "uplink", CONF_UPLINKS_MAX, build_uplink);
+		r = each(p, "uplink", CONF_UPLINKS_MAX, conf_build_uplink);
 	if (r == 0 && c->n_uplinks == 0)
 		r = conf_fail(
 			p, &p->files[0], p->files[0].root->line,

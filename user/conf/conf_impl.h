@@ -103,6 +103,10 @@ void conf_default_proposals(bool esp, struct ike_proposal *out, uint8_t *n);
 #define CONF_PROBE_MIN (10 * USEC_PER_MSEC)
 #define CONF_PROBE_MAX (10 * USEC_PER_SEC)
 
+/* conf.c: the name of a section. uplink.c: section number i. */
+int conf_title(struct parse *p, const struct sec *s, char ret[IKE_NAME_MAX]);
+int conf_build_uplink(struct parse *p, const struct sec *s, size_t i);
+
 /* quality.c: how an uplink is watched and how good it must be. */
 int conf_build_quality(struct parse *p, const struct sec *s, struct conf_uplink *u);
 

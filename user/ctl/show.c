@@ -36,8 +36,9 @@ static const char *ago(const json_t *data, const json_t *o, const char *key, cha
 
 static void show_uplinks(FILE *out, const json_t *data)
 {
-	static const char *const heads[] = { "UPLINK", "KIND",	    "INTERFACE", "STATE", ">WEIGHT",
-					     ">PREF",  "ADDRESSES", "INGRESS",	 "WHY",	  NULL };
+	static const char *const heads[] = { "UPLINK",	  "KIND",    "INTERFACE", "STATE",
+					     ">WEIGHT",	  ">PREF",   ">COST",	  "METERED",
+					     "ADDRESSES", "INGRESS", "WHY",	  NULL };
 	struct table *t = table_new(heads);
 	char text[256];
 	const json_t *u;
@@ -51,6 +52,8 @@ static void show_uplinks(FILE *out, const json_t *data)
 		table_cell(t, "%s", yes(u, "up") ? "up" : num(u, "ifindex") ? "down" : "absent");
 		table_cell(t, "%llu", (unsigned long long)num(u, "weight"));
 		table_cell(t, "%llu", (unsigned long long)num(u, "preference"));
+		table_cell(t, "%llu", (unsigned long long)num(u, "cost"));
+		table_cell(t, "%s", yes(u, "metered") ? "yes" : "no");
 		table_cell(t, "%s", list(u, "addresses", text, sizeof(text)));
 		table_cell(t, "%s", str(u, "attach"));
 		table_cell(t, "%s", str(u, "attach_why"));
@@ -288,7 +291,10 @@ void show_paths(FILE *out, const json_t *data)
 		table_cell(t, "%s", unit_octets(num(p, "tx_octets"), buf));
 		table_cell(t, "%s", unit_octets(num(p, "rx_octets"), buf));
 		table_cell(t, "%s", age(data, p, "last_rx_usec", buf));
-		table_cell(t, "%llu", (unsigned long long)num(p, "weight"));
+		if (yes(p, "standby"))
+			table_cell(t, "standby");
+		else
+			table_cell(t, "%llu", (unsigned long long)num(p, "weight"));
 		table_cell(t, "%s", str(p, "local"));
 		table_cell(t, "%s", str(p, "remote"));
 		table_cell(t, "%s", str(p, "attach"));

@@ -95,13 +95,78 @@ static bool attr_addr(const struct nlattr *a, uint8_t af, struct addr *ret)
 	return true;
 }
 
+static void link_text(char *to, size_t len, const struct nlattr *a)
+{
+	strncpy(to, mnl_attr_get_str(a), len - 1); /* and zeros behind it */
+}
+
+static void link_kind(struct rtnl_link *l, const struct nlattr *info)
+{
+	const struct nlattr *a;
+
+	mnl_attr_for_each_nested(a, info) if (mnl_attr_get_type(a) == IFLA_INFO_KIND)
+		link_text(l->kind, sizeof(l->kind), a);
+}
+
+static void link_fill(struct rtnl_link *l, const struct nlmsghdr *nlh)
+{
+	const struct ifinfomsg *ifi = mnl_nlmsg_get_payload(nlh);
+	bool elsewhere = false; /* what is below it */
+	const struct nlattr *a;
+
+	l->has_mac = l->port = false;
+	l->lower = 0;
+	l->type = ifi->ifi_type;
+	mnl_attr_for_each(a, nlh, sizeof(*ifi))
+	{
+		switch (mnl_attr_get_type(a)) {
+		case IFLA_IFNAME:
+			link_text(l->name, sizeof(l->name), a);
+			break;
+		case IFLA_MTU:
+			l->mtu = mnl_attr_get_u32(a);
+			break;
+		case IFLA_ADDRESS:
+			if (ifi->ifi_type == ARPHRD_ETHER && mnl_attr_get_payload_len(a) == 6) {
+				memcpy(l->mac, mnl_attr_get_payload(a), 6);
+				l->has_mac = !(ifi->ifi_flags & IFF_NOARP);
+			}
+			break;
+		case IFLA_MASTER:
+			l->port = mnl_attr_get_u32(a) != 0;
+			break;
+		case IFLA_LINK:
+			l->lower = mnl_attr_get_u32(a);
+			break;
+		case IFLA_LINK_NETNSID:
+			elsewhere = true;
+			break;
+		case IFLA_LINKINFO:
+			link_kind(l, a);
+			break;
+		}
+	}
+	if (elsewhere || l->lower == l->ifindex)
+		l->lower = 0;
+}
+
+static bool has_attr(const struct nlmsghdr *nlh, size_t header, uint16_t type)
+{
+	const struct nlattr *a;
+
+	mnl_attr_for_each(a, nlh, header) if (mnl_attr_get_type(a) == type) return true;
+	return false;
+}
+
 static void on_link(struct rtnl *r, const struct nlmsghdr *nlh)
 {
 	const struct ifinfomsg *ifi = mnl_nlmsg_get_payload(nlh);
 	struct rtnl_link *l = link_find(r, (uint32_t)ifi->ifi_index);
-	const struct nlattr *a;
 
 	if (ifi->ifi_family == AF_BRIDGE)
+		return;
+	/* wireless extensions tell their own news in a message with a name and nothing else */
+	if (nlh->nlmsg_type == RTM_NEWLINK && !has_attr(nlh, sizeof(*ifi), IFLA_MTU))
 		return;
 	if (nlh->nlmsg_type == RTM_DELLINK) {
 		if (l)
@@ -115,24 +180,7 @@ static void on_link(struct rtnl *r, const struct nlmsghdr *nlh)
 		return;
 	l->ifindex = (uint32_t)ifi->ifi_index;
 	l->up = (ifi->ifi_flags & IFF_UP) && (ifi->ifi_flags & IFF_LOWER_UP);
-	l->has_mac = false;
-	mnl_attr_for_each(a, nlh, sizeof(*ifi))
-	{
-		switch (mnl_attr_get_type(a)) {
-		case IFLA_IFNAME:
-			strncpy(l->name, mnl_attr_get_str(a), sizeof(l->name) - 1);
-			break;
-		case IFLA_MTU:
-			l->mtu = mnl_attr_get_u32(a);
-			break;
-		case IFLA_ADDRESS:
-			if (ifi->ifi_type == ARPHRD_ETHER && mnl_attr_get_payload_len(a) == 6) {
-				memcpy(l->mac, mnl_attr_get_payload(a), 6);
-				l->has_mac = !(ifi->ifi_flags & IFF_NOARP);
-			}
-			break;
-		}
-	}
+	link_fill(l, nlh);
 	r->fn(r->ctx, RTNL_CHANGE_LINK, l->ifindex);
 }
 
@@ -499,6 +547,14 @@ bool rtnl_link_by_index(const struct rtnl *r, uint32_t ifindex, struct rtnl_link
 	if (l)
 		*ret_link = *l;
 	return l != NULL;
+}
+
+bool rtnl_link_at(const struct rtnl *r, size_t i, struct rtnl_link *ret_link)
+{
+	if (i >= r->links.n)
+		return false;
+	*ret_link = *(const struct rtnl_link *)row_at(&r->links, i);
+	return true;
 }
 
 size_t rtnl_addrs(const struct rtnl *r, uint32_t ifindex, struct addr *ret_addrs, size_t max)
