@@ -40,6 +40,21 @@ struct rtnl_link {
 	bool port;	/* of a bridge, a bond or the like */
 };
 
+/* For new use the first of what there is. Temporary ones (RFC 8981) change every day: what is to
+ * last begins with a stable one. Deprecated ones (RFC 4862 5.5.4) serve what uses them. */
+enum rtnl_addr_rank {
+	RTNL_ADDR_STABLE,
+	RTNL_ADDR_TEMPORARY,
+	RTNL_ADDR_DEPRECATED,
+	RTNL_ADDR_DEPRECATED_TEMPORARY,
+	RTNL_ADDR_RANKS
+};
+
+struct rtnl_addr {
+	struct addr addr;
+	enum rtnl_addr_rank rank;
+};
+
 /* Opens both sockets and reads everything. 0 or -errno. */
 int rtnl_new(rtnl_change_fn *fn, void *ctx, struct rtnl **ret_rtnl);
 void rtnl_free(struct rtnl *r); /* NULL is fine */
@@ -51,11 +66,11 @@ bool rtnl_link_by_name(const struct rtnl *r, const char *name, struct rtnl_link 
 /* One after the other, in no order, from 0 on. */
 bool rtnl_link_at(const struct rtnl *r, size_t i, struct rtnl_link *ret_link);
 bool rtnl_link_by_index(const struct rtnl *r, uint32_t ifindex, struct rtnl_link *ret_link);
-/* Usable unicast addresses of a link: not link-local, tentative, failed or deprecated.
- * Returns how many were written. */
-size_t rtnl_addrs(const struct rtnl *r, uint32_t ifindex, struct addr *ret_addrs, size_t max);
-/* Any usable address of this host within a range, on any link but except_ifindex; for choosing the
- * source of traffic into a tunnel. */
+/* Usable unicast addresses of a link, those of the best rank first: not link-local, tentative or
+ * failed. Returns how many were written. */
+size_t rtnl_addrs(const struct rtnl *r, uint32_t ifindex, struct rtnl_addr *ret_addrs, size_t max);
+/* A usable address of this host within a range, of the best rank, on any link but except_ifindex;
+ * for choosing the source of traffic into a tunnel. */
 bool rtnl_addr_in_range(const struct rtnl *r, const struct addr *first, const struct addr *last,
 			uint32_t except_ifindex, struct addr *ret_addr);
 /* First hop towards dst out of that link, from src; dst itself if it is on the link. elsewhere: the

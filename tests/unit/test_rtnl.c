@@ -96,12 +96,12 @@ static uint32_t cable(const char *name)
 	return link_of(name).ifindex;
 }
 
-static bool is_among(const struct addr *got, size_t n, const char *text)
+static bool is_among(const struct rtnl_addr *got, size_t n, const char *text)
 {
 	struct addr a = of(text);
 
 	for (size_t i = 0; i < n; i++)
-		if (addr_equal(&got[i], &a))
+		if (addr_equal(&got[i].addr, &a))
 			return true;
 	return false;
 }
@@ -112,7 +112,7 @@ static void has(uint32_t ifindex, const char *a, const char *b)
 {
 	struct pollfd p = { .fd = rtnl_fd(r), .events = POLLIN };
 	size_t want = (a != NULL) + (b != NULL), n;
-	struct addr got[8];
+	struct rtnl_addr got[8];
 
 	for (int i = 0; i < 50; i++) {
 		n = rtnl_addrs(r, ifindex, got, 8);
@@ -267,22 +267,88 @@ Test(rtnl, address_with_a_peer)
 	has(i, "192.0.2.2", NULL);
 }
 
-/* A renewed lease moves nothing and is not told; a deprecated address is no longer for use. */
+/* A renewed lease moves nothing and is not told; a deprecated address is for what uses it. */
 Test(rtnl, lifetimes)
 {
 	uint32_t i = cable("wlan0");
+	struct rtnl_addr got[3];
 
 	ip("addr add 2001:db8::2/64 dev wlan0 nodad valid_lft 1000 preferred_lft 900");
-	has(i, "2001:db8::2", NULL);
+	ip("addr add 192.0.2.2/24 dev wlan0 valid_lft 1000 preferred_lft 900");
+	has(i, "192.0.2.2", "2001:db8::2");
 	forget();
 	ip("addr change 2001:db8::2/64 dev wlan0 valid_lft 2000 preferred_lft 1900");
+	ip("addr change 192.0.2.2/24 dev wlan0 valid_lft 2000 preferred_lft 1900");
 	ip("link set wlan0 mtu 1400"); /* what is told next */
 	until(RTNL_CHANGE_LINK, i);
 	cr_assert_eq(told[RTNL_CHANGE_ADDR][i], 0, "a renewal was told");
-	has(i, "2001:db8::2", NULL);
+	has(i, "192.0.2.2", "2001:db8::2");
+	ip("addr add 192.0.2.3/24 dev wlan0"); /* a secondary one, which is no temporary one */
+	until(RTNL_CHANGE_ADDR, i);
+	cr_assert_eq(rtnl_addrs(r, i, got, 3), 3);
+	cr_assert(got[0].rank == RTNL_ADDR_STABLE && got[2].rank == RTNL_ADDR_STABLE);
+	ip("addr del 192.0.2.3/24 dev wlan0");
+	forget();
 	ip("addr change 2001:db8::2/64 dev wlan0 valid_lft 1000 preferred_lft 0");
 	until(RTNL_CHANGE_ADDR, i);
+	cr_assert_eq(rtnl_addrs(r, i, got, 2), 2);
+	cr_assert_eq(got[0].rank, RTNL_ADDR_STABLE);
+	cr_assert_eq(got[1].rank, RTNL_ADDR_DEPRECATED);
+	forget();
+	ip("addr change 2001:db8::2/64 dev wlan0 valid_lft 1000 preferred_lft 500");
+	until(RTNL_CHANGE_ADDR, i);
+	cr_assert_eq(rtnl_addrs(r, i, got, 2), 2);
+	cr_assert_eq(got[1].rank, RTNL_ADDR_STABLE, "a router announces the prefix again");
+}
+
+/* Until nobody else claims an address it is not for use, and if somebody does it never is. */
+Test(rtnl, duplicate_detection)
+{
+	uint32_t i = cable("wlan0");
+
+	ip("link set wlan0 down");
+	ip("addr add 2001:db8::5/64 dev wlan0");
+	ip("addr show dev wlan0 tentative | grep -q 2001:db8::5");
+	forget();
 	has(i, NULL, NULL);
+	ip("link set wlan0 up");
+	has(i, "2001:db8::5", NULL);
+	/* the other end of the cable has that one */
+	ip("addr add 2001:db8::6/64 dev far-wlan0 nodad");
+	ip("addr add 2001:db8::6/64 dev wlan0");
+	ip("addr add 2001:db8::7/64 dev wlan0");
+	has(i, "2001:db8::5", "2001:db8::7");
+	ip("addr show dev wlan0 dadfailed | grep -q 2001:db8::6");
+	has(i, "2001:db8::5", "2001:db8::7");
+}
+
+/* Temporary addresses come after stable ones, deprecated ones last, whatever came first. */
+Test(rtnl, best_addresses_first)
+{
+	struct addr first = of("2001:db8::"), last = of("2001:db8::ffff:ffff:ffff:ffff"), one;
+	uint32_t i = cable("wlan0");
+	struct pollfd p = { .fd = rtnl_fd(r), .events = POLLIN };
+	struct rtnl_addr got[4];
+	size_t n = 0;
+
+	cr_assert_eq(system("echo 2 >/proc/sys/net/ipv6/conf/wlan0/use_tempaddr"), 0);
+	ip("addr add 2001:db8::1/64 dev wlan0 nodad valid_lft 1000 preferred_lft 0");
+	/* as from a router's announcement: the kernel makes a temporary one beside it */
+	ip("addr add 2001:db8::a:1/64 dev wlan0 nodad mngtmpaddr valid_lft 9000 preferred_lft "
+	   "8000");
+	for (int k = 0; k < 50 && n < 3; k++) {
+		n = rtnl_addrs(r, i, got, 4);
+		poll(&p, 1, 100);
+		cr_assert_eq(rtnl_process(r), 0);
+	}
+	cr_assert_eq(n, 3);
+	cr_assert(got[0].rank == RTNL_ADDR_STABLE && is_among(got, 1, "2001:db8::a:1"));
+	cr_assert_eq(got[1].rank, RTNL_ADDR_TEMPORARY);
+	cr_assert(got[2].rank == RTNL_ADDR_DEPRECATED && is_among(&got[2], 1, "2001:db8::1"));
+	cr_assert_eq(rtnl_addrs(r, i, got, 1), 1);
+	cr_assert_eq(got[0].rank, RTNL_ADDR_STABLE, "what does not fit is the worst");
+	cr_assert(rtnl_addr_in_range(r, &first, &last, 0, &one));
+	cr_assert(addr_equal(&one, &(struct addr[]){ of("2001:db8::a:1") }[0]));
 }
 
 Test(rtnl, address_in_a_range)
@@ -461,7 +527,7 @@ Test(rtnl, begins_with_everything)
 	struct addr n = of("192.0.2.1");
 	struct rtnl *second;
 	struct rtnl_link l;
-	struct addr got[4];
+	struct rtnl_addr got[4];
 	uint8_t mac[6];
 
 	ip("link add wlan0 type veth peer name far");
@@ -498,7 +564,7 @@ static char *batch_open(FILE **ret_file)
 Test(rtnl, changes_while_reading)
 {
 	uint32_t i = cable("lan0");
-	static struct addr got[700];
+	static struct rtnl_addr got[700];
 	struct rtnl *second;
 	pid_t child;
 	char *file;
@@ -536,7 +602,7 @@ Test(rtnl, changes_while_reading)
 Test(rtnl, overrun)
 {
 	uint32_t i = cable("lan0");
-	struct addr got[2];
+	struct rtnl_addr got[2];
 	struct rtnl_link l;
 	char *file;
 	FILE *f;
@@ -553,7 +619,7 @@ Test(rtnl, overrun)
 	cr_assert_eq(rtnl_process(r), 0);
 	cr_assert_gt(told[RTNL_CHANGE_LINK][0], 0, "the loss was not noticed");
 	cr_assert_eq(rtnl_addrs(r, i, got, 2), 1);
-	cr_assert(addr_equal(&got[0], &(struct addr){ 4, { 10, 1, 0, 1 } }));
+	cr_assert(addr_equal(&got[0].addr, &(struct addr){ 4, { 10, 1, 0, 1 } }));
 	cr_assert(rtnl_link_by_name(r, "last", &l));
 	/* and it goes on */
 	forget();

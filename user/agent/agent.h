@@ -46,6 +46,7 @@ struct agent_options {
 
 struct endpoint {
 	struct addr addr;
+	enum rtnl_addr_rank rank;
 	uint16_t epid;	/* unique, never reused in the agent's life */
 	uint32_t ruled; /* agent.sources_round when its source rule was set; 0: it has none */
 };
@@ -259,6 +260,9 @@ size_t conns_pairs(struct agent *a, const struct ike_conn_cfg *c,
  * any are named. */
 bool conns_local_allowed(const struct agent *a, const struct ike_conn_cfg *c,
 			 const struct uplink *u, const struct addr *local);
+/* And is it for new pairs: of its family the uplink has none of a better rank. */
+bool conns_local_new(const struct agent *a, const struct ike_conn_cfg *c, const struct uplink *u,
+		     const struct endpoint *ep);
 /* Tell the core which addresses its peers may be told of. */
 void conns_addrs(struct agent *a);
 bool conns_first_path(struct agent *a, const struct ike_conn_cfg *c, struct ike_path *ret_path);

@@ -195,6 +195,16 @@ bool conns_local_allowed(const struct agent *a, const struct ike_conn_cfg *c,
 	return c->n_local_addrs == 0;
 }
 
+bool conns_local_new(const struct agent *a, const struct ike_conn_cfg *c, const struct uplink *u,
+		     const struct endpoint *ep)
+{
+	for (size_t i = 0; i < u->n_eps; i++)
+		if (u->eps[i].rank < ep->rank && u->eps[i].addr.family == ep->addr.family &&
+		    conns_local_allowed(a, c, u, &u->eps[i].addr))
+			return false;
+	return conns_local_allowed(a, c, u, &ep->addr);
+}
+
 /* The pair number nth that an uplink can begin with, best remote address first. */
 static bool uplink_pair(struct agent *a, const struct ike_conn_cfg *c, const struct uplink *u,
 			unsigned nth, struct ike_path *ret_path)
@@ -207,7 +217,7 @@ static bool uplink_pair(struct agent *a, const struct ike_conn_cfg *c, const str
 			struct addr hop;
 			bool elsewhere;
 
-			if (!conns_local_allowed(a, c, u, local) ||
+			if (!conns_local_new(a, c, u, &u->eps[e]) ||
 			    remote->family != local->family || !path_pair_wanted(a, c, u, remote) ||
 			    rtnl_next_hop(a->rtnl, remote, local, u->ifindex, &hop, &elsewhere) ||
 			    nth--)
@@ -263,7 +273,7 @@ void conns_addrs(struct agent *a)
 		for (size_t k = 0; k < a->n_uplinks; k++)
 			for (size_t e = 0; order[k]->up && e < order[k]->n_eps; e++)
 				if (n < IKE_ADDRS_MAX &&
-				    conns_local_allowed(a, c, order[k], &order[k]->eps[e].addr))
+				    conns_local_new(a, c, order[k], &order[k]->eps[e]))
 					addrs[n++] = order[k]->eps[e].addr;
 		ike_addrs_set(a->ike, c->name, addrs, n, agent_now());
 	}

@@ -57,7 +57,7 @@ static size_t own_pairs(struct agent *a, const struct peer *p, const struct ike_
 
 		for (size_t e = 0; u->up && e < u->n_eps && n < CONN_PAIRS_MAX; e++)
 			if (u->eps[e].addr.family == p->ike_path.remote.ip.family &&
-			    conns_local_allowed(a, c, u, &u->eps[e].addr))
+			    conns_local_new(a, c, u, &u->eps[e]))
 				pairs[n++] = (struct ike_path){
 					.local.ip = u->eps[e].addr,
 					.remote = p->ike_path.remote,

@@ -482,6 +482,7 @@ static bool pair_at(struct agent *a, const struct ike_conn_cfg *c, const struct 
 	for (size_t e = 0; u->up && e < u->n_eps; e++) {
 		for (size_t r = 0; r < c->n_remote_addrs; r++) {
 			if (c->remote_addrs[r].family != u->eps[e].addr.family ||
+			    !conns_local_new(a, c, u, &u->eps[e]) ||
 			    !path_pair_wanted(a, c, u, &c->remote_addrs[r]) || nth--)
 				continue;
 			*ret_local = &u->eps[e].addr;

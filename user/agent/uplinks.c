@@ -60,24 +60,34 @@ static void paths_down(struct agent *a, const struct uplink *u, const char *why)
 	}
 }
 
+static const char *const rank_texts[RTNL_ADDR_RANKS] = {
+	[RTNL_ADDR_STABLE] = "",
+	[RTNL_ADDR_TEMPORARY] = ", temporary",
+	[RTNL_ADDR_DEPRECATED] = ", deprecated",
+	[RTNL_ADDR_DEPRECATED_TEMPORARY] = ", temporary and deprecated",
+};
+
 static void endpoints_sync(struct agent *a, struct uplink *u)
 {
-	struct addr now[AGENT_EPS_MAX];
+	struct rtnl_addr now[AGENT_EPS_MAX];
 	struct endpoint eps[AGENT_EPS_MAX] = { 0 };
 	size_t n = u->ifindex ? rtnl_addrs(a->rtnl, u->ifindex, now, AGENT_EPS_MAX) : 0;
 	char text[ADDR_STR], what[96];
 
 	for (size_t i = 0; i < n; i++) {
-		eps[i] = (struct endpoint){ .addr = now[i] };
+		eps[i] = (struct endpoint){ .addr = now[i].addr, .rank = now[i].rank };
 		for (size_t k = 0; k < u->n_eps; k++)
-			if (addr_equal(&u->eps[k].addr, &now[i]))
+			if (addr_equal(&u->eps[k].addr, &now[i].addr))
 				eps[i] = u->eps[k];
-		if (!eps[i].epid) {
+		if (eps[i].epid && eps[i].rank == now[i].rank)
+			continue;
+		snprintf(what, sizeof(what), "has address %s%s", addr_format(&now[i].addr, text),
+			 rank_texts[now[i].rank]);
+		eps[i].rank = now[i].rank;
+		if (!eps[i].epid)
 			eps[i].epid = a->next_epid++;
-			snprintf(what, sizeof(what), "has address %s", addr_format(&now[i], text));
-			uplink_event(a, u, CTL_EV_UPLINK_CHANGED, what);
-			conns_uplink_changed(a);
-		}
+		uplink_event(a, u, CTL_EV_UPLINK_CHANGED, what);
+		conns_uplink_changed(a);
 	}
 	for (size_t k = 0; k < u->n_eps; k++) {
 		bool kept = false;

@@ -184,6 +184,15 @@ static void on_link(struct rtnl *r, const struct nlmsghdr *nlh)
 	r->fn(r->ctx, RTNL_CHANGE_LINK, l->ifindex);
 }
 
+static enum rtnl_addr_rank addr_rank(uint8_t af, uint32_t flags)
+{
+	bool temporary = af == AF_INET6 && flags & IFA_F_TEMPORARY; /* IPv4: secondary */
+
+	if (flags & IFA_F_DEPRECATED)
+		return temporary ? RTNL_ADDR_DEPRECATED_TEMPORARY : RTNL_ADDR_DEPRECATED;
+	return temporary ? RTNL_ADDR_TEMPORARY : RTNL_ADDR_STABLE;
+}
+
 static void on_addr(struct rtnl *r, const struct nlmsghdr *nlh)
 {
 	const struct ifaddrmsg *ifa = mnl_nlmsg_get_payload(nlh);
@@ -216,15 +225,16 @@ static void on_addr(struct rtnl *r, const struct nlmsghdr *nlh)
 		row_del(&r->addrs, row);
 	} else {
 		bool usable = addr_usable(&addr, false) && ifa->ifa_scope != RT_SCOPE_HOST &&
-			      !(flags & (IFA_F_TENTATIVE | IFA_F_DADFAILED | IFA_F_DEPRECATED));
+			      !(flags & (IFA_F_TENTATIVE | IFA_F_DADFAILED));
+		enum rtnl_addr_rank rank = addr_rank(ifa->ifa_family, flags);
 
-		if (row && row->usable == usable)
+		if (row && row->usable == usable && row->rank == rank)
 			return; /* lifetimes only, as after a DHCP renewal: nothing moves */
 		if (!row)
 			row = row_add(&r->addrs);
 		if (!row)
 			return;
-		*row = (struct rtnl_addr_row){ ifa->ifa_index, usable, addr };
+		*row = (struct rtnl_addr_row){ ifa->ifa_index, usable, rank, addr };
 	}
 	r->fn(r->ctx, RTNL_CHANGE_ADDR, ifa->ifa_index);
 }
@@ -557,15 +567,17 @@ bool rtnl_link_at(const struct rtnl *r, size_t i, struct rtnl_link *ret_link)
 	return true;
 }
 
-size_t rtnl_addrs(const struct rtnl *r, uint32_t ifindex, struct addr *ret_addrs, size_t max)
+size_t rtnl_addrs(const struct rtnl *r, uint32_t ifindex, struct rtnl_addr *ret_addrs, size_t max)
 {
 	size_t n = 0;
 
-	for (size_t i = 0; i < r->addrs.n && n < max; i++) {
-		const struct rtnl_addr_row *row = row_at(&r->addrs, i);
+	for (unsigned rank = 0; rank < RTNL_ADDR_RANKS; rank++) {
+		for (size_t i = 0; i < r->addrs.n && n < max; i++) {
+			const struct rtnl_addr_row *row = row_at(&r->addrs, i);
 
-		if (row->ifindex == ifindex && row->usable)
-			ret_addrs[n++] = row->addr;
+			if (row->ifindex == ifindex && row->usable && row->rank == rank)
+				ret_addrs[n++] = (struct rtnl_addr){ row->addr, row->rank };
+		}
 	}
 	return n;
 }
@@ -573,17 +585,19 @@ size_t rtnl_addrs(const struct rtnl *r, uint32_t ifindex, struct addr *ret_addrs
 bool rtnl_addr_in_range(const struct rtnl *r, const struct addr *first, const struct addr *last,
 			uint32_t except_ifindex, struct addr *ret_addr)
 {
+	const struct rtnl_addr_row *best = NULL;
+
 	for (size_t i = 0; i < r->addrs.n; i++) {
 		const struct rtnl_addr_row *row = row_at(&r->addrs, i);
 
 		if (row->usable && row->ifindex != except_ifindex &&
 		    row->addr.family == first->family && addr_cmp(&row->addr, first) >= 0 &&
-		    addr_cmp(&row->addr, last) <= 0) {
-			*ret_addr = row->addr;
-			return true;
-		}
+		    addr_cmp(&row->addr, last) <= 0 && (!best || row->rank < best->rank))
+			best = row;
 	}
-	return false;
+	if (best)
+		*ret_addr = best->addr;
+	return best != NULL;
 }
 
 bool rtnl_neigh(const struct rtnl *r, uint32_t ifindex, const struct addr *a, uint8_t ret_mac[6])

@@ -11,6 +11,7 @@
 struct rtnl_addr_row {
 	uint32_t ifindex;
 	bool usable;
+	enum rtnl_addr_rank rank;
 	struct addr addr;
 };
 
