@@ -22,7 +22,9 @@
 
 enum { PROBE_LEN = 48 };
 
-enum probe_kind { PROBE_REQUEST = 1, PROBE_ANSWER = 2 };
+/* LOST, without an answer: the path whose EPIDs these are has lost its link or address at the
+ * sender's end; it comes on another one. */
+enum probe_kind { PROBE_REQUEST = 1, PROBE_ANSWER = 2, PROBE_LOST = 3 };
 enum probe_flags {
 	PROBE_JOIN = 1 << 0,	/* please use this path */
 	PROBE_LEAVE = 1 << 1,	/* stop sending on it */
@@ -113,7 +115,8 @@ bool probe_path_answer(struct probe_path *p, const uint8_t nonce[8], uint16_t co
 /* Tell it that nothing else carries traffic, or that something does. Returns true if the state
  * changed. */
 bool probe_path_need(struct probe_path *p, bool needed, usec_t now);
-/* Its link or address is lost: down at once. Returns true if the state changed. */
+/* Its link or address is lost, here or at the peer: down at once. Returns true if the state
+ * changed. */
 bool probe_path_fail(struct probe_path *p, usec_t now);
 /* When to call tick or send next. */
 usec_t probe_path_deadline(const struct probe_path *p);

@@ -252,6 +252,9 @@ struct engine_path_want {
 	uint32_t want; /* enum engine_want */
 };
 
+/* Why a path is down: silence, or a link or address that is lost at one of the ends. */
+enum engine_lost { ENGINE_LOST_NOT = 0, ENGINE_LOST_HERE = 1, ENGINE_LOST_PEER = 2 };
+
 struct engine_path_info {
 	struct engine_hdr h;
 	uint32_t id, epids, sa_id;
@@ -262,7 +265,8 @@ struct engine_path_info {
 	uint32_t mtu;	   /* octets of IP packets it carries; 0: not looked for */
 	uint8_t returning; /* 1: down, but it answers again */
 	uint8_t want;	   /* enum engine_want: what we ask of the peer */
-	uint8_t pad[2];
+	uint8_t lost;	   /* enum engine_lost */
+	uint8_t pad;
 	uint32_t rtt_usec, rtt_min_usec, rtt_jitter_usec; /* smoothed; 0 = not known */
 	uint32_t loss_permille;				  /* of the last 100 probes */
 	uint32_t loss_there_permille, loss_back_permille; /* by direction; ENGINE_LOSS_UNKNOWN */

@@ -49,14 +49,14 @@ measure() { # candidate case
 	handover_watch "$c" -d $last -m "$limit"
 	printf '%-11s %-10s' "$n" "$c"
 	for way in there back; do
-		for what in gap lost quiet pause; do record "$n" "$c-$way-$what" "$(watched "$way.$what")"; done
-		[ "$(watched "$way.arrives")" = true ] || record "$n" "$c-$way-silent" 1
-		printf ' %s: silent for %8.1f ms, %5d lost;' "$way" "$(watched "$way.gap / 1000")" \
-			"$(watched "$way.lost")"
+		for what in gap lost quiet pause; do record "$n" "$c-$way-$what" "$(watched ".$way.$what")"; done
+		[ "$(watched ".$way.arrives")" = true ] || record "$n" "$c-$way-silent" 1
+		printf ' %s: silent for %8.1f ms, %5d lost;' "$way" "$(watched ".$way.gap / 1000")" \
+			"$(watched ".$way.lost")"
 	done
-	for what in in_clear missed; do record "$n" "$c-$what" "$(watched $what)"; done
-	record "$n" "$c-captured" "$(watched 'captured | add')"
-	printf ' %d in clear\n' "$(watched in_clear)"
+	for what in in_clear missed; do record "$n" "$c-$what" "$(watched ".$what")"; done
+	record "$n" "$c-captured" "$(watched '.captured | add')"
+	printf ' %d in clear\n' "$(watched .in_clear)"
 	[ "$n" = charon ] && at=$(noticed) && [ -n "$at" ] && record "$n" "$c-noticed" "$at"
 	return 0
 }

@@ -40,6 +40,7 @@ user_ip() { ip -n "$(ns user)" "$@"; }
 wlan_route() { user_ip route replace default via 192.0.2.1 dev wlan0 metric "${1:-100}"; }
 
 # Each case: what is done before, what happens, and how it is mended. Done by bash, which needs these.
+happens_nothing() { :; }
 happens_link() { user_ip link set wlan0 down; }
 mend_link() { user_ip link set wlan0 up && wlan_route; }
 happens_carrier() { ip -n "$(ns r1)" link set user down; }
@@ -104,7 +105,7 @@ handover_watch() {
 		"$(ns user):wlan0" "$(ns gw):eth0" "$(ns user):ran0" "$(ns gw):eth1" >"$T/watch" 2>"$T/watch.err" ||
 		fail "$c: $(cat "$T/watch.err")"
 }
-watched() { jq -r ".$1" "$T/watch"; }
+watched() { jq -r "$1" "$T/watch"; } # a filter of jq's
 
 # ---- strongSwan at both ends, as quick as it can be ----
 

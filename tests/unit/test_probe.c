@@ -39,7 +39,12 @@ Test(probe, codec)
 	b[0] ^= 1;
 	cr_assert_eq(probe_decode(b, PROBE_LEN, &q), -EBADMSG);
 	b[0] ^= 1;
-	b[4] = 3;
+	b[4] = PROBE_LOST;
+	cr_assert_eq(probe_decode(b, PROBE_LEN, &q), 0);
+	cr_assert_eq(q.kind, PROBE_LOST);
+	b[4] = PROBE_LOST + 1;
+	cr_assert_eq(probe_decode(b, PROBE_LEN, &q), -EBADMSG);
+	b[4] = 0;
 	cr_assert_eq(probe_decode(b, PROBE_LEN, &q), -EBADMSG);
 }
 

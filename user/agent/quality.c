@@ -105,6 +105,10 @@ void path_why(const struct agent *a, const struct path *p, enum steer_path_state
 	else if (want == STEER_PATH_DOWN && p->info.returning)
 		snprintf(why, len, "answers again; used when it has for %.1f s",
 			 (double)m.back_usec / USEC_PER_SEC);
+	else if (want == STEER_PATH_DOWN && p->info.lost == ENGINE_LOST_PEER)
+		snprintf(why, len, "the peer lost its link or address");
+	else if (want == STEER_PATH_DOWN && p->info.lost == ENGINE_LOST_HERE)
+		snprintf(why, len, "link or address is gone");
 	else if (want == STEER_PATH_DOWN)
 		snprintf(why, len, "%u probes unanswered%s", m.down_after,
 			 agent_now() - path_heard(a, p) < 3ull * m.interval_usec / 2

@@ -20,6 +20,9 @@
  * in use is confirmed. */
 enum { LATE_USEC = 100 * 1000, CONFIRM_INTERVALS = 5, LOSS_PER_TRY = 50 };
 
+/* How often the peer is told that a link or address is lost, and how long after one another. */
+enum { LOST_TELLS = 3, LOST_AGAIN = 20 * 1000 };
+
 struct path {
 	struct list node;	/* paths.all */
 	struct list due_node;	/* of paths_run */
@@ -36,6 +39,9 @@ struct path {
 	uint16_t count;	   /* requests of the peer on it (probe.h) */
 	uint8_t peer_want; /* enum engine_want */
 	uint8_t wish;	   /* enum probe_flags we send */
+	uint8_t lost;	   /* enum engine_lost */
+	uint8_t tells;	   /* so often more the peer is told */
+	usec_t tell_at;
 	struct udp_addr observed;
 };
 
@@ -88,6 +94,8 @@ static usec_t deadline(const struct path *p)
 {
 	usec_t d = probe_path_deadline(&p->st);
 
+	if (p->tells && p->tell_at < d)
+		d = p->tell_at;
 	return d < p->mtu_at ? d : p->mtu_at;
 }
 
@@ -293,6 +301,7 @@ static void fill_info(const struct path *p, struct engine_path_info *i)
 	i->returning = p->st.state == STEER_PATH_DOWN && p->st.back;
 	i->peer_want = p->peer_want;
 	i->want = want_of(p->wish, ENGINE_WANT_USE);
+	i->lost = p->lost;
 	i->verified = p->st.verified;
 	i->rtt_usec = p->st.rtt;
 	i->rtt_min_usec = p->st.rtt_min;
@@ -389,6 +398,8 @@ static bool grade(struct path *p, usec_t now)
 /* Another state: other packets may go there, and the way there may be another one. */
 static void changed(struct engine *e, struct path *p, usec_t now)
 {
+	if (p->st.state != STEER_PATH_DOWN)
+		p->lost = p->tells = 0;
 	publish(e, p);
 	hash_for_each (it, tmp, &e->paths->by_group, p->cfg.group) {
 		struct path *o = hash_entry(it, struct path, by_group);
@@ -498,6 +509,25 @@ static void mtu_run(struct engine *e, struct path *p, usec_t now)
 	p->mtu_at = pmtu_deadline(&p->mtu, &v);
 }
 
+/* Of what is lost here the peer would learn from silence only: say so on the paths that are left.
+ * Not once only, as this may be lost, too. */
+static void tell_lost(struct engine *e, struct path *p, usec_t now)
+{
+	struct sa *sa = sad_sender(&e->sad, p->cfg.sa_id);
+	struct probe probe = { .kind = PROBE_LOST, .epids = p->cfg.epids };
+
+	p->tells--;
+	p->tell_at = now + LOST_AGAIN;
+	if (!sa || !e->configured || !p->cfg.group)
+		return;
+	hash_for_each (it, tmp, &e->paths->by_group, p->cfg.group) {
+		const struct path *o = hash_entry(it, struct path, by_group);
+
+		if (o->st.state != STEER_PATH_DOWN)
+			send_probe(e, sa, &probe, PROBE_LEN, o->cfg.id, NULL, 0);
+	}
+}
+
 static void run(struct engine *e, struct path *p, usec_t now)
 {
 	bool change = probe_path_tick(&p->st, now);
@@ -506,6 +536,8 @@ static void run(struct engine *e, struct path *p, usec_t now)
 		changed(e, p, now);
 	if (probe_path_due(&p->st, now))
 		request(e, p, now);
+	if (p->tells && now >= p->tell_at)
+		tell_lost(e, p, now);
 	if (now >= p->mtu_at)
 		mtu_run(e, p, now);
 	arm(e, p);
@@ -533,14 +565,28 @@ usec_t paths_run(struct engine *e, usec_t now)
 	return n ? n->due : USEC_NEVER;
 }
 
-static void lose(struct engine *e, struct path *p, usec_t now)
+static void lose(struct engine *e, struct path *p, enum engine_lost how, usec_t now)
 {
 	if (!probe_path_fail(&p->st, now))
 		return;
 	e->no_link++;
 	p->sla = (struct sla){ 0 };
+	p->lost = how;
+	p->tells = how == ENGINE_LOST_HERE ? LOST_TELLS : 0;
+	p->tell_at = now;
 	changed(e, p, now);
 	arm(e, p);
+}
+
+/* When all that are lost are known to be: nothing is told on those. */
+static void tell_losses(struct engine *e, usec_t now)
+{
+	list_for_each (it, &e->paths->all) {
+		struct path *p = list_entry(it, struct path, node);
+
+		if (p->tells && now >= p->tell_at)
+			tell_lost(e, p, now);
+	}
 }
 
 void paths_link_lost(struct engine *e, uint32_t ifindex, const struct addr *local, usec_t now)
@@ -549,8 +595,9 @@ void paths_link_lost(struct engine *e, uint32_t ifindex, const struct addr *loca
 		struct path *p = list_entry(it, struct path, node);
 
 		if (p->cfg.ifindex == ifindex && (!local || addr_equal(local, &p->cfg.local.ip)))
-			lose(e, p, now);
+			lose(e, p, ENGINE_LOST_HERE, now);
 	}
+	tell_losses(e, now);
 }
 
 void paths_check_links(struct engine *e, const struct linkwatch_here *here, usec_t now)
@@ -559,8 +606,9 @@ void paths_check_links(struct engine *e, const struct linkwatch_here *here, usec
 		struct path *p = list_entry(it, struct path, node);
 
 		if (p->cfg.ifindex && !linkwatch_is_here(here, p->cfg.ifindex, &p->cfg.local.ip))
-			lose(e, p, now);
+			lose(e, p, ENGINE_LOST_HERE, now);
 	}
+	tell_losses(e, now);
 }
 
 int paths_want(struct engine *e, uint32_t id, enum engine_want want, usec_t now)
@@ -737,6 +785,18 @@ static void on_request(struct engine *e, const struct note_probe *n, const struc
 		stranger(e, n, probe, group);
 }
 
+static void on_lost(struct engine *e, const struct note_probe *n, const struct probe *probe,
+		    uint32_t group)
+{
+	hash_for_each (it, tmp, &e->paths->by_group, group) {
+		struct path *p = hash_entry(it, struct path, by_group);
+
+		/* what came on it has not lost it */
+		if (p->cfg.epids == probe->epids && !udp_addr_equal(&p->cfg.remote, &n->remote))
+			lose(e, p, ENGINE_LOST_PEER, n->received);
+	}
+}
+
 /* True: it was the answer to a request on this path. */
 static bool on_answer(struct engine *e, const struct note_probe *n, const struct probe *probe,
 		      struct path *p)
@@ -779,6 +839,10 @@ void paths_probe(struct engine *e, const struct note_probe *n)
 	}
 	if (answered_ping(e, n, &probe))
 		return;
+	if (probe.kind == PROBE_LOST) {
+		on_lost(e, n, &probe, sa->group);
+		return;
+	}
 	hash_for_each (it, tmp, &e->paths->by_group, sa->group)
 		if (on_answer(e, n, &probe, hash_entry(it, struct path, by_group)))
 			return;

@@ -685,12 +685,13 @@ int server_run(struct engine *e, int listen_fd)
 		/* p[1], the notes, are read above. */
 		if (p[0].revents)
 			s->stop = true;
+		/* before the agent, who may remove a path for the same reason: the peer is told */
+		if (p[4].revents || e->links_unsure)
+			on_links(e);
 		if (p[2].revents && s->agent_fd == p[2].fd)
 			on_agent(s);
 		if (p[3].revents)
 			on_connect(s);
-		if (p[4].revents || e->links_unsure)
-			on_links(e);
 	}
 	/* Before the socket is closed: afterwards the name may be a new engine's. */
 	unlink(e->sock_path);

@@ -45,7 +45,7 @@ int probe_decode(const uint8_t *buf, size_t len, struct probe *ret_probe)
 	rd_copy(&r, p.observed.ip.b, 16);
 	if (r.err || memcmp(m, magic, sizeof(m)) != 0)
 		return -EBADMSG;
-	if (p.kind != PROBE_REQUEST && p.kind != PROBE_ANSWER)
+	if (p.kind < PROBE_REQUEST || p.kind > PROBE_LOST)
 		return -EBADMSG;
 	if (p.observed.ip.family != 4 && p.observed.ip.family != 6)
 		memset(&p.observed, 0, sizeof(p.observed));
