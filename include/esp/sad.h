@@ -64,6 +64,19 @@ struct sa_limits {
 
 enum sa_reached { SA_SOFT = 1, SA_HARD = 2 };
 
+/* What the SAs of a group of paths have in common, so that what happens to a path costs the same
+ * however many they are. Freed with the last of them. */
+struct sa_group {
+	struct hash_node by_id; /* this and all but the last: the control thread's */
+	struct list sas;
+	size_t users; /* those that are about to be freed, too */
+	uint32_t room;
+	_Alignas(64) _Atomic usec_t sent; /* when a packet left, about */
+};
+
+/* As exact as sa_group.sent is. */
+enum { SA_SENT_USEC = 10 * 1000 };
+
 enum { UDP_HEADER = 8 };
 
 /* No limit is known. */
@@ -82,12 +95,14 @@ struct sa {
 	bool inbound_only; /* control thread: about to go */
 	uint64_t order;	   /* place among the policies; a successor inherits it */
 	size_t at;	   /* control thread: in sad.all */
-	struct hash_node by_id, by_replaces, by_group;
-	uint32_t group;		   /* of paths; 0: none */
+	struct hash_node by_id, by_replaces;
+	uint32_t group; /* of paths; 0: none */
+	struct sa_group *shared;
+	struct list group_node;
 	const _Atomic bool *encap; /* of its group, or its own */
 	_Atomic bool own_encap;
-	uint32_t room_agent, room_paths; /* control thread: the lesser counts; SA_ROOM_ANY */
-	_Atomic uint32_t inner_max;	 /* octets of the largest inner packet that fits */
+	uint32_t room_agent;	    /* control thread: it and the paths' room, the lesser counts */
+	_Atomic uint32_t inner_max; /* octets of the largest inner packet that fits */
 	struct esp_format in, out;
 	struct aead **enc, **dec; /* of each thread; NULL before its first packet: sa_enc, sa_dec */
 	int threads, aead_driver;
@@ -127,6 +142,16 @@ static inline struct aead *sa_enc(struct sa *sa, int thread)
 static inline struct aead *sa_dec(struct sa *sa, int thread)
 {
 	return sa->dec[thread] ? sa->dec[thread] : sa_context(sa, thread, false);
+}
+
+/* It sends packets now. */
+static inline void sa_sends(const struct sa *sa, usec_t now)
+{
+	_Atomic usec_t *sent = sa->shared ? &sa->shared->sent : NULL;
+
+	/* rarely written: packet threads share it */
+	if (sent && now > atomic_load_explicit(sent, memory_order_relaxed) + SA_SENT_USEC)
+		atomic_store_explicit(sent, now, memory_order_relaxed);
 }
 
 /* The selectors as they came. */
@@ -209,7 +234,7 @@ struct sad {
 	struct sa **all; /* in no order */
 	size_t n, cap;
 	size_t n_expected;
-	struct hash by_id, by_replaces, by_group;
+	struct hash by_id, by_replaces, groups;
 	uint64_t next_order;
 	struct sa *retired;
 	struct sad_ranges *retired_ranges;
@@ -261,8 +286,8 @@ int sad_room(struct sad *sad, uint32_t id, uint32_t room);
 void sad_group_room(struct sad *sad, uint32_t group, uint32_t room);
 /* Whether the SAs of a group send ESP in UDP. 0 or -EINVAL. */
 int sad_group_encap(struct sad *sad, uint32_t group, bool encap);
-/* Packets that the SAs of a group have sent. */
-uint64_t sad_group_sent(const struct sad *sad, uint32_t group);
+/* When one of its SAs last sent a packet, about; 0: never. */
+usec_t sad_group_sent(const struct sad *sad, uint32_t group);
 /* No outbound traffic any more; its successors need not wait for word of the peer. */
 int sad_retire(struct sad *sad, uint32_t id);
 /* End of deferral; nothing happens if it ended already. */

@@ -474,11 +474,36 @@ Test(sad, room_on_the_paths)
 	sad_group_room(&sad, 7, SA_ROOM_ANY);
 	cr_assert_eq(sa_inner_max(a), SA_ROOM_ANY);
 	cr_assert_eq(sad_room(&sad, 4, 1000), -ENOENT);
-	a->counters[0].out_packets = 5;
-	b->counters[1].out_packets = 6;
-	cr_assert_eq(sad_group_sent(&sad, 7), 11);
 	cr_assert_eq(sad_del(&sad, 3), 0);
-	cr_assert_eq(sad_group_sent(&sad, 7), 5);
+}
+
+/* Of an idle group no path is asked whether its size is still right. */
+Test(sad, when_a_group_last_sent)
+{
+	struct engine_sa r = request(1, "10.1.0.0/24", "10.2.0.0/24");
+	const usec_t t = 5 * USEC_PER_SEC;
+	struct sa *a, *b;
+
+	sa_sends(add(&r), t); /* in no group */
+	r = request(2, "10.1.0.0/24", "10.3.0.0/24");
+	r.group = 7;
+	a = add(&r);
+	cr_assert_eq(sad_group_sent(&sad, 7), 0);
+	sa_sends(a, t);
+	cr_assert_eq(sad_group_sent(&sad, 7), t);
+	r = request(3, "10.1.0.0/24", "10.4.0.0/24");
+	r.group = 7;
+	b = add(&r);
+	sa_sends(b, t + SA_SENT_USEC);
+	cr_assert_eq(sad_group_sent(&sad, 7), t, "it is told seldom");
+	sa_sends(b, t + SA_SENT_USEC + 1);
+	cr_assert_eq(sad_group_sent(&sad, 7), t + SA_SENT_USEC + 1);
+	sa_sends(a, t);
+	cr_assert_eq(sad_group_sent(&sad, 7), t + SA_SENT_USEC + 1, "another thread's clock");
+	cr_assert_eq(sad_del(&sad, 2), 0);
+	cr_assert_eq(sad_group_sent(&sad, 7), t + SA_SENT_USEC + 1);
+	cr_assert_eq(sad_del(&sad, 3), 0);
+	cr_assert_eq(sad_group_sent(&sad, 7), 0, "a new one of that number begins afresh");
 }
 
 /* A NAT came or went: one word for the SAs of a group, and what fits changes with it. */

@@ -81,6 +81,7 @@ static bool send_fragment(struct worker *w, struct sa *sa, struct ipfrag *f, uin
 	c->out_packets++;
 	c->out_octets += n;
 	c->last_out = w->now;
+	sa_sends(sa, w->now);
 	udp_txq_add(&w->tx, fd, dest, mark, in->tos & sa->tos_mask, len, encap ? len : 0, 1);
 	return true;
 }

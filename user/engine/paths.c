@@ -34,7 +34,7 @@ struct path {
 	struct pmtu mtu;
 	usec_t mtu_at;	   /* when to look at it next */
 	uint32_t mtu_told; /* to the agent */
-	uint64_t sent;	   /* by its group, at the last confirmation */
+	usec_t sent;	   /* its group last, at the last confirmation */
 	usec_t heard;	   /* the peer's last probe on it, or answer */
 	uint16_t count;	   /* requests of the peer on it (probe.h) */
 	uint8_t peer_want; /* enum engine_want */

@@ -155,6 +155,7 @@ void worker_send(struct worker *w, struct sa *sa, struct segment *s, uint32_t ma
 			    encap ? esp_max : 0, burst);
 	}
 	c->last_out = w->now;
+	sa_sends(sa, w->now);
 }
 
 static void outbound(struct worker *w, uint8_t *buf, size_t len)

@@ -256,6 +256,8 @@ void sa_free(struct sa *sa)
 		aead_free(sa->dec[i]);
 	}
 	replay_clear(&sa->replay);
+	if (sa->shared && --sa->shared->users == 0)
+		free(sa->shared);
 	secret_wipe(sa, sizeof(*sa));
 	free(sa);
 }

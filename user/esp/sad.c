@@ -39,7 +39,7 @@ int sad_init(struct sad *sad)
 	epoch_init(&sad->epoch);
 	hash_init(&sad->by_id);
 	hash_init(&sad->by_replaces);
-	hash_init(&sad->by_group);
+	hash_init(&sad->groups);
 	atomic_init(&sad->generation, 1);
 	sad->in = reserve(STEER_SA_MAX * sizeof(*sad->in));
 	sad->head = reserve(HEADS * sizeof(*sad->head));
@@ -287,9 +287,11 @@ struct sa *sad_heir(const struct sad *sad, uint32_t id)
 
 static void fit(struct sa *sa)
 {
-	uint32_t room = sa->room_agent < sa->room_paths ? sa->room_agent : sa->room_paths;
+	uint32_t room = sa->shared ? sa->shared->room : SA_ROOM_ANY;
 	size_t max;
 
+	if (sa->room_agent < room)
+		room = sa->room_agent;
 	if (room != SA_ROOM_ANY) {
 		max = esp_inner_max(&sa->out, room - (sa_encap(sa) ? UDP_HEADER : 0));
 		room = max < INNER_LEAST ? INNER_LEAST : (uint32_t)max;
@@ -302,31 +304,62 @@ static uint32_t room_or_any(uint32_t room)
 	return room < ROOM_LEAST ? SA_ROOM_ANY : room;
 }
 
+static struct sa_group *group_find(const struct sad *sad, uint32_t id)
+{
+	struct hash_node *n = id ? hash_find(&sad->groups, id) : NULL;
+
+	return n ? hash_entry(n, struct sa_group, by_id) : NULL;
+}
+
 /* One store for all of them; that their largest packets are others comes after it. */
 int sad_group_encap(struct sad *sad, uint32_t group, bool encap)
 {
+	struct sa_group *g = group_find(sad, group);
+
 	if (!group || group >= STEER_GROUPS_MAX)
 		return -EINVAL;
-	if (atomic_exchange(&sad->encap[group], encap) == encap)
+	if (atomic_exchange(&sad->encap[group], encap) == encap || !g)
 		return 0;
-	hash_for_each (it, tmp, &sad->by_group, group)
-		fit(hash_entry(it, struct sa, by_group));
+	list_for_each (it, &g->sas)
+		fit(list_entry(it, struct sa, group_node));
 	return 0;
 }
 
-static void join_group(struct sad *sad, struct sa *sa)
+static int join_group(struct sad *sad, struct sa *sa)
 {
-	struct hash_node *other = sa->group ? hash_find(&sad->by_group, sa->group) : NULL;
+	struct sa_group *g = group_find(sad, sa->group);
 
+	if (sa->group && !g) {
+		g = aligned_alloc(_Alignof(struct sa_group), sizeof(*g));
+		if (!g)
+			return -ENOMEM;
+		*g = (struct sa_group){ .room = SA_ROOM_ANY };
+		list_init(&g->sas);
+		hash_add(&sad->groups, &g->by_id, sa->group);
+	}
+	if (g) {
+		list_append(&g->sas, &sa->group_node);
+		g->users++;
+	}
+	sa->shared = g;
 	sa->room_agent = room_or_any(sa->room_agent);
-	sa->room_paths = other ? hash_entry(other, struct sa, by_group)->room_paths : SA_ROOM_ANY;
-	if (sa->group)
-		hash_add(&sad->by_group, &sa->by_group, sa->group);
 	if (sa->group && sa->group < STEER_GROUPS_MAX) {
 		sad_group_encap(sad, sa->group, sa->own_encap);
 		sa->encap = &sad->encap[sa->group];
 	}
 	fit(sa);
+	return 0;
+}
+
+static void leave_group(struct sad *sad, struct sa *sa)
+{
+	struct sa_group *g = sa->shared;
+
+	if (!g)
+		return;
+	list_remove(&sa->group_node);
+	if (list_empty(&g->sas))
+		hash_remove(&sad->groups, &g->by_id);
 }
 
 int sad_room(struct sad *sad, uint32_t id, uint32_t room)
@@ -342,25 +375,22 @@ int sad_room(struct sad *sad, uint32_t id, uint32_t room)
 
 void sad_group_room(struct sad *sad, uint32_t group, uint32_t room)
 {
-	hash_for_each (it, tmp, &sad->by_group, group) {
-		struct sa *sa = hash_entry(it, struct sa, by_group);
+	struct sa_group *g = group_find(sad, group);
 
-		sa->room_paths = room_or_any(room);
-		fit(sa);
-	}
+	room = room_or_any(room);
+	/* paths come and go more often than they differ */
+	if (!g || g->room == room)
+		return;
+	g->room = room;
+	list_for_each (it, &g->sas)
+		fit(list_entry(it, struct sa, group_node));
 }
 
-uint64_t sad_group_sent(const struct sad *sad, uint32_t group)
+usec_t sad_group_sent(const struct sad *sad, uint32_t group)
 {
-	uint64_t sum = 0;
+	const struct sa_group *g = group_find(sad, group);
 
-	hash_for_each (it, tmp, &sad->by_group, group) {
-		struct sa_counters c;
-
-		sa_sum(hash_entry(it, struct sa, by_group), &c);
-		sum += c.out_packets;
-	}
-	return sum;
+	return g ? atomic_load_explicit(&g->sent, memory_order_relaxed) : 0;
 }
 
 /* ---- SAs to come: the control thread ---- */
@@ -404,12 +434,13 @@ static int insert(struct sad *sad, struct sa *sa)
 		sad->all = all;
 		sad->cap = cap;
 	}
+	if (join_group(sad, sa) < 0)
+		return -ENOMEM;
 	sa->at = sad->n;
 	sad->all[sad->n++] = sa;
 	hash_add(&sad->by_id, &sa->by_id, sa->id);
 	if (sa->replaces)
 		hash_add(&sad->by_replaces, &sa->by_replaces, sa->replaces);
-	join_group(sad, sa);
 	return 0;
 }
 
@@ -421,7 +452,7 @@ static void remove_sa(struct sad *sad, struct sa *sa)
 	last->at = sa->at;
 	hash_remove(&sad->by_id, &sa->by_id);
 	hash_remove(&sad->by_replaces, &sa->by_replaces);
-	hash_remove(&sad->by_group, &sa->by_group);
+	leave_group(sad, sa);
 }
 
 /* Nothing of it can be reached any more: free it when nobody looks at it. */
@@ -624,6 +655,6 @@ void sad_clear(struct sad *sad)
 		munmap((void *)sad->encap, STEER_GROUPS_MAX * sizeof(*sad->encap));
 	hash_clear(&sad->by_id);
 	hash_clear(&sad->by_replaces);
-	hash_clear(&sad->by_group);
+	hash_clear(&sad->groups);
 	memset(sad, 0, sizeof(*sad));
 }
