@@ -166,8 +166,7 @@ static void fit_group(struct engine *e, uint32_t group)
 static struct pmtu_grid grid_of(const struct path *p, const struct sa *sa)
 {
 	return (struct pmtu_grid){ .offset = (uint16_t)(ip_header(p) + sa->out.hdr + sa->out.icv +
-							(sa->flags & ENGINE_SA_ENCAP ? UDP_HEADER
-										     : 0)),
+							(sa_encap(sa) ? UDP_HEADER : 0)),
 				   .unit = sa->out.align };
 }
 
