@@ -60,6 +60,7 @@ struct conf {
 	uint8_t probe_up_after;	      /* default 2 */
 	uint32_t fail_back_usec;      /* default 1 s */
 	uint32_t mtu_raise_sec;	      /* default 600; 0 = never */
+	uint32_t standby_sec;	      /* between tests by IKE; default 60; 0 = never */
 	/* dataplane { } */
 	char tun[16];	  /* default braidtun0 */
 	char steer[16];	  /* default braid0 */

@@ -64,7 +64,9 @@
  *   "state":"unknown"|"up"|"degraded"|"down"|"disabled","why":"probes are answered",
  *   "since_usec","verified":true,"peer_use":true,"peer_standby":false,"preferred":false,"in_group":true,
  *   "rtt_usec","rtt_min_usec","jitter_usec","loss_permille","weight":1,"mtu":1500,
- *   "tx_packets","tx_octets","rx_packets","rx_octets","attach":"tc","attach_why":"..."}]}
+ *   "tx_packets","tx_octets","rx_packets","rx_octets","attach":"tc","attach_why":"..."}],
+ *   "pairs":[{"conn","name","uplink","local","remote","state":"standby","why","preferred",
+ *   "rtt_usec","rtt_min_usec","jitter_usec","tested_usec"|null,"answered_usec"|null}]}
  *
  * conns  "conn" optional. {"now_usec","conns":[{"name":"home","local_addrs":[],"remote_addrs":[],
  *   "remote_port":500,"local":{"id","id_type":"FQDN","auth":"psk"|"pubkey","hashes":["sha256"],

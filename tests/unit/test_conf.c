@@ -429,7 +429,7 @@ static const char full_text[] =
 	"  sla { delay = 80ms\n jitter = 20ms\n loss = 5\n hold = 2s\n clear = 1m\n "
 	"hysteresis = 30 } }\n"
 	"paths { fail_back = 7s\n probe_interval = 100ms\n down_after = 4\n up_after = 1\n "
-	"mtu_raise = 1m }\n"
+	"mtu_raise = 1m\n standby_interval = 1500ms }\n"
 	"dataplane { tun = t0\n steer = s0\n mtu = 1300\n sa_max = 1024\n"
 	"  stable_v4 = {\"198.18.1.1\", \"198.18.1.2\"}\n attach = xdp\n crypto = openssl\n"
 	"  workers = 2\n busy_poll = yes }\n"
@@ -530,6 +530,7 @@ Test(conf, everything_is_read)
 	cr_assert_eq(c->ike.conns[0].probe_interval, 200000);
 	cr_assert_eq(c->ike.conns[1].probe_interval, 0);
 	cr_assert_eq(c->mtu_raise_sec, 60);
+	cr_assert_eq(c->standby_sec, 2);
 	cr_assert_eq(c->uplinks[1].weight, 1);
 	cr_assert_eq(c->uplinks[1].preference, 1);
 	cr_assert_eq(c->probe_interval_usec, 100000);

@@ -63,6 +63,34 @@ Test(show, paths)
 	shows(show_paths, "{\"paths\":[]}", "no paths\n");
 }
 
+Test(show, pairs_in_standby)
+{
+	char *text = text_of(show_paths,
+			     "{\"now_usec\":62000000,\"paths\":[{\"conn\":\"home\",\"name\":\"w\","
+			     "\"state\":\"up\",\"preferred\":true}],\"pairs\":[{\"conn\":\"home\","
+			     "\"name\":\"r\",\"state\":\"standby\",\"rtt_usec\":812,"
+			     "\"answered_usec\":60000000,\"why\":\"answered the last test\"}]}");
+
+	cr_assert(strstr(text, "  up, preferred  "), "%s", text);
+	cr_assert(strstr(text, "  standby        "), "%s", text);
+	cr_assert(strstr(text, "  0.8 ms  "), "%s", text);
+	cr_assert(strstr(text, "    2 s  "), "%s", text);
+	cr_assert(strstr(text, "  answered the last test\n"), "%s", text);
+	free(text);
+}
+
+Test(show, path_test)
+{
+	shows(show_path_test,
+	      "{\"path\":\"r\",\"sent\":10,\"answered\":9,\"loss_permille\":100,\"mtu\":1500,"
+	      "\"rtt_min_usec\":1000,\"rtt_avg_usec\":2500,\"rtt_max_usec\":9000,"
+	      "\"rtt_mdev_usec\":120}",
+	      "r: 10 sent, 9 answered, 10.0 % lost; MTU 1500\n"
+	      "round trip min/avg/max/mdev 1.00/2.50/9.00/0.12 ms\n");
+	shows(show_path_test, "{\"path\":\"r\",\"sent\":3,\"answered\":0,\"loss_permille\":1000}",
+	      "r: 3 sent, 0 answered, 100.0 % lost\n");
+}
+
 static void live(FILE *out, const json_t *data)
 {
 	json_t *before = json_deep_copy(data);

@@ -232,7 +232,7 @@ static void adopt_limits(struct agent *a, const struct harvest *v)
 }
 
 /* The operator's choice, as the peer was told of it. */
-static void adopt_preference(struct peer *p)
+static void adopt_preference(const struct agent *a, struct peer *p)
 {
 	const struct path *first = NULL;
 	bool others = false;
@@ -240,7 +240,10 @@ static void adopt_preference(struct peer *p)
 	list_for_each (it, &p->paths) {
 		const struct path *path = list_entry(it, struct path, node);
 
-		others |= path->want == ENGINE_WANT_STANDBY;
+		bool metered = path->uplink >= 0 && a->uplinks[path->uplink].cfg.metered;
+
+		/* metered ones stand by anyway */
+		others |= path->want == ENGINE_WANT_STANDBY && !metered;
 		if (path->in_group && path->want == ENGINE_WANT_USE)
 			first = path;
 	}
@@ -260,7 +263,7 @@ static void adopt_ike(struct agent *a, struct harvest *v)
 			adopt_path(a, v, p, v->paths[i].id);
 	}
 	list_for_each (it, &a->peers)
-		adopt_preference(list_entry(it, struct peer, node));
+		adopt_preference(a, list_entry(it, struct peer, node));
 }
 
 /* What nobody claims has no IKE SA any more: it could never be rekeyed or deleted. */

@@ -122,6 +122,7 @@ static void on_pair(struct agent *a, const struct ike_output *o)
 			move_on_tested(a, p, &pair, o->rtt);
 		else
 			path_test_on_tested(a, o->op, o->rtt);
+		standby_on_tested(a, p, o->op, &pair, o->rtt);
 		break;
 	default:
 		break;
@@ -303,6 +304,16 @@ static void on_prune(evutil_socket_t fd, short what, void *ctx)
 	agent_timer(a->prune_timer, PRUNE_SEC * USEC_PER_SEC);
 }
 
+static void on_standby(evutil_socket_t fd, short what, void *ctx)
+{
+	struct agent *a = ctx;
+
+	(void)fd;
+	(void)what;
+	standbys_run(a);
+	agent_drain(a);
+}
+
 static void on_back(evutil_socket_t fd, short what, void *ctx)
 {
 	struct agent *a = ctx;
@@ -355,6 +366,8 @@ int agent_reload(struct agent *a, char err[CONF_ERROR_MAX])
 	conf_free(old);
 	paths_sync_all(a);
 	paths_quality_again(a);
+	list_for_each (it, &a->peers)
+		move_plan(a, list_entry(it, struct peer, node));
 	conns_run(a);
 	certs_warn(a);
 	log_info("configuration %s read again: %u connections, %u uplinks", a->opt.conf_file,
@@ -510,10 +523,11 @@ static int events_new(struct agent *a)
 	a->prune_timer = evtimer_new(a->base, on_prune, a);
 	a->retired_timer = evtimer_new(a->base, on_retired, a);
 	a->back_timer = evtimer_new(a->base, on_back, a);
+	a->standby_timer = evtimer_new(a->base, on_standby, a);
 	a->mtu_timer = evtimer_new(a->base, on_mtu, a);
 	if (!rtnl_ev || event_add(rtnl_ev, NULL) || !a->ike_timer || !a->engine_timer ||
 	    !a->settle_timer || !a->prune_timer || !a->retired_timer || !a->back_timer ||
-	    !a->mtu_timer || conns_open(a))
+	    !a->standby_timer || !a->mtu_timer || conns_open(a))
 		return -ENOMEM;
 	for (size_t i = 0; i < 3; i++) {
 		a->signals[i] = evsignal_new(a->base, sigs[i], on_signal, a);

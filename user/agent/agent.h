@@ -131,7 +131,25 @@ struct peer {
 	unsigned tries;
 	usec_t back_at, back_wait;
 	uint8_t back_answers;
+	struct standbys *standbys; /* NULL: none; standby.c */
 	struct list paths, children;
+};
+
+/* A pair of addresses that IKE may move to, or that it uses. */
+struct standby {
+	struct ike_path pair; /* ports as configured */
+	char name[2 * IKE_NAME_MAX];
+	uint32_t rtt, rtt_min, jitter; /* usec; 0: not known */
+	usec_t tested, answered;       /* last; 0: never */
+	usec_t next;		       /* when it is tested again */
+	unsigned silent;	       /* tests in a row without an answer */
+};
+
+struct standbys {
+	usec_t pause;	    /* no test before */
+	uint32_t prefer_op; /* of the test that decides whether to move there; 0: none */
+	size_t n;
+	struct standby list[]; /* best first */
 };
 
 /* A command that waits for the core's word. */
@@ -185,10 +203,11 @@ struct agent {
 	struct list mtu_soon, mtu_rest; /* mtu.c */
 	usec_t mtu_next;		/* no question before */
 	struct event *ike_timer, *engine_timer, *settle_timer, *prune_timer, *conns_timer,
-		*retired_timer, *mtu_timer, *back_timer;
-	usec_t esp_asked;  /* when the engine was last asked for the times of its SAs */
-	usec_t conns_wake; /* when conns_timer fires; 0: not armed */
-	usec_t back_wake;  /* when back_timer fires; 0: not armed */
+		*retired_timer, *mtu_timer, *back_timer, *standby_timer;
+	usec_t esp_asked;    /* when the engine was last asked for the times of its SAs */
+	usec_t conns_wake;   /* when conns_timer fires; 0: not armed */
+	usec_t standby_wake; /* when standby_timer fires; 0: not armed */
+	usec_t back_wake;    /* when back_timer fires; 0: not armed */
 	struct list conns;
 	struct event *signals[3];
 	bool stopping;
@@ -410,6 +429,9 @@ void path_publish(struct agent *a, struct path *p, int state);
 void path_probe(struct agent *a, struct path *p);
 /* Its name, from configuration or uplink and ids. */
 void path_rename(struct agent *a, struct path *p);
+/* The name a path of ours would have. */
+void path_pair_name(struct agent *a, struct peer *p, const struct ike_path *pair,
+		    char ret_name[2 * IKE_NAME_MAX]);
 /* A line for log and events: the path's name, what. */
 void path_said(struct agent *a, const struct path *p, enum ctl_event kind, const char *what);
 const char *path_state_name(enum steer_path_state s);
@@ -478,6 +500,31 @@ void move_on_tested(struct agent *a, struct peer *p, const struct ike_path *pair
 void move_plan(struct agent *a, struct peer *p);
 /* Tests that are due. */
 void moves_run(struct agent *a);
+/* The pairs it may have, best first; 0: it cannot move. */
+size_t move_pairs(struct agent *a, const struct peer *p, struct ike_path pairs[CONN_PAIRS_MAX]);
+/* With the ports that the IKE SA uses. */
+struct ike_path move_with_ports(const struct peer *p, const struct ike_path *pair);
+void move_now(struct agent *a, struct peer *p, const struct ike_path *pair, const char *why);
+
+/* ---- standby.c: what such a relation may move to ---- */
+
+/* Uplinks or addresses have changed: which pairs are there? */
+void standby_plan(struct agent *a, struct peer *p);
+void standby_free(struct peer *p);
+/* Tests that are due. */
+void standbys_run(struct agent *a);
+void standby_on_tested(struct agent *a, struct peer *p, uint32_t op, const struct ike_path *pair,
+		       usec_t rtt);
+/* NULL: there is none of that name, of those pairs. */
+const struct standby *standby_by_name(struct agent *a, const char *conn_or_null, const char *name,
+				      struct peer **ret_peer);
+const struct standby *standby_measured(const struct peer *p, const struct ike_path *pair);
+bool standby_in_use(const struct peer *p, const struct standby *s);
+/* Is that pair the operator's choice? */
+bool standby_preferred(const struct peer *p, const struct ike_path *pair);
+/* Test it; if it answers it is preferred, and the relation moves there. op ends with the test. */
+int standby_prefer(struct agent *a, struct peer *p, const struct standby *s, uint32_t op);
+void standby_prefer_none(struct agent *a, struct peer *p);
 
 /* ---- uplinks.c ---- */
 
@@ -511,6 +558,8 @@ void control_event(struct agent *a, enum ctl_event kind, const char *conn, const
 void control_op_event(struct agent *a, const struct ike_output *o);
 json_t *report_status(struct agent *a);
 json_t *report_sa(struct agent *a, const struct ike_sa *sa);
+/* What relations with one path may move to; of one connection, or all. */
+json_t *report_standbys(struct agent *a, const char *conn_or_null);
 void report_peer_paths(struct agent *a, const struct peer *p, json_t *out);
 json_t *report_keys(struct agent *a);
 /* Parts of answers. */
@@ -557,6 +606,8 @@ void long_lists_close(struct agent *a);
 
 /* Begin what the operator asks for; it ends the request. */
 void path_test(struct agent *a, struct ctl_req *req, const struct path *p, const json_t *args);
+void path_test_standby(struct agent *a, struct ctl_req *req, const struct peer *p,
+		       const struct standby *s, const json_t *args);
 void path_test_on_pong(struct agent *a, const struct engine_pong *m);
 void path_test_on_tested(struct agent *a, uint32_t op, usec_t rtt);
 void path_tests_close(struct agent *a);

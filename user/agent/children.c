@@ -48,6 +48,7 @@ void peer_free(struct agent *a, struct peer *p)
 		path_free(a, list_entry(it, struct path, node));
 	if (p->group)
 		dp_group_del(a->dp, p->group);
+	standby_free(p);
 	list_remove(&p->node);
 	hash_remove(&a->families, &p->by_family);
 	hash_remove(&a->peers_of, &p->by_conn);

@@ -78,7 +78,10 @@ void control_op_event(struct agent *a, const struct ike_output *o)
 		ctl_reply_progress(op->req, "%s", o->text);
 	if (o->event == IKE_EV_STEP)
 		return;
-	op_end(op, o->event == IKE_EV_FAILED ? codes[o->failure] : CTL_OK, o->text);
+	if (o->event == IKE_EV_PATH_TESTED && !o->rtt)
+		op_end(op, CTL_NO_ANSWER, o->text);
+	else
+		op_end(op, o->event == IKE_EV_FAILED ? codes[o->failure] : CTL_OK, o->text);
 }
 
 struct op_limit {
@@ -365,13 +368,49 @@ static void cmd_path_enable(struct agent *a, struct ctl_req *req, const json_t *
 	cmd_path(a, req, args, false);
 }
 
+/* One that the engine does not probe: IKE asks there before anything moves. */
+static void prefer_standby(struct agent *a, struct ctl_req *req, struct peer *p,
+			   const struct standby *s, const json_t *args)
+{
+	struct op *op = op_new(a, req);
+	int err;
+
+	if (!op) {
+		ctl_reply_done(req, CTL_FAILED, "too many operations are running");
+		return;
+	}
+	err = standby_prefer(a, p, s, op->id);
+	if (err)
+		op_end(op, CTL_FAILED,
+		       err == -EALREADY ? "another test of its relation is under way; try again"
+					: strerror(-err));
+	else
+		op_limit(a, op, args);
+	agent_drain(a);
+}
+
 static void cmd_path_prefer(struct agent *a, struct ctl_req *req, const json_t *args)
 {
-	struct path *p = path_wanted(a, req, args);
+	bool clear = json_is_true(json_object_get(args, "clear"));
+	const char *name = arg(args, "name");
+	const struct standby *s;
+	struct peer *peer;
+	struct path *p;
 
+	s = name ? standby_by_name(a, arg(args, "conn"), name, &peer) : NULL;
+	if (s && clear) {
+		standby_prefer_none(a, peer);
+		ctl_reply_done(req, CTL_OK, NULL);
+		return;
+	}
+	if (s) {
+		prefer_standby(a, req, peer, s, args);
+		return;
+	}
+	p = path_wanted(a, req, args);
 	if (!p)
 		return;
-	if (json_is_true(json_object_get(args, "clear"))) {
+	if (clear) {
 		path_prefer_none(a, p->peer);
 	} else if (p->state != STEER_PATH_UP) {
 		ctl_reply_done(req, CTL_REFUSED, "%s is %s: %s", p->name, path_state_name(p->state),
@@ -386,8 +425,17 @@ static void cmd_path_prefer(struct agent *a, struct ctl_req *req, const json_t *
 
 static void cmd_path_test(struct agent *a, struct ctl_req *req, const json_t *args)
 {
-	struct path *p = path_wanted(a, req, args);
+	const char *name = arg(args, "name");
+	const struct standby *s;
+	struct peer *peer;
+	struct path *p;
 
+	s = name ? standby_by_name(a, arg(args, "conn"), name, &peer) : NULL;
+	if (s && !standby_in_use(peer, s)) {
+		path_test_standby(a, req, peer, s, args);
+		return;
+	}
+	p = path_wanted(a, req, args);
 	if (p)
 		path_test(a, req, p, args);
 }

@@ -144,6 +144,7 @@ void long_list_paths(struct agent *a, struct ctl_req *req, const char *conn)
 		if (!conn || !strcmp(conn, p->conn))
 			l->families[l->n_families++] = p->family;
 	}
+	ctl_reply_data(req, json_pack("{s:o}", "pairs", report_standbys(a, conn)));
 	engine_paths(a); /* what it knows of those it probes */
 	on_turn(-1, 0, l);
 }

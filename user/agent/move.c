@@ -4,6 +4,8 @@
  * requests stay unanswered on it and are answered on another, and when a better uplink is back and
  * has answered tests for a while. The Child SAs go with the path's record, by one store; the peer
  * hears of it afterwards. Between braid peers with several paths the probes decide instead. */
+#include <string.h>
+
 #include "base/log.h"
 #include "agent.h"
 
@@ -32,7 +34,7 @@ static bool same_pair(const struct ike_path *a, const struct ike_path *b)
 }
 
 /* Ports as they are: 4500, but for peers without NAT traversal. */
-static struct ike_path with_ports(const struct peer *p, const struct ike_path *pair)
+struct ike_path move_with_ports(const struct peer *p, const struct ike_path *pair)
 {
 	struct ike_path to = *pair;
 
@@ -67,20 +69,36 @@ static size_t own_pairs(struct agent *a, const struct peer *p, const struct ike_
 	return n;
 }
 
-/* Those that it may have, best first; 0: it cannot move. */
-static size_t pairs_of(struct agent *a, const struct peer *p, struct ike_path pairs[CONN_PAIRS_MAX])
+/* The operator's choice comes first, if it is there. */
+static void prefer_first(const struct peer *p, struct ike_path *pairs, size_t n)
+{
+	for (size_t i = 1; i < n; i++) {
+		struct ike_path pair = pairs[i];
+
+		if (!standby_preferred(p, &pair))
+			continue;
+		memmove(pairs + 1, pairs, i * sizeof(*pairs));
+		pairs[0] = pair;
+		return;
+	}
+}
+
+size_t move_pairs(struct agent *a, const struct peer *p, struct ike_path pairs[CONN_PAIRS_MAX])
 {
 	const struct ike_conn_cfg *c = agent_conn(a, p->conn);
+	size_t n;
 
 	if (!c || !ike_can_move(a->ike, p->family))
 		return 0;
-	return p->role_i ? conns_pairs(a, c, pairs) : own_pairs(a, p, c, pairs);
+	n = p->role_i ? conns_pairs(a, c, pairs) : own_pairs(a, p, c, pairs);
+	prefer_first(p, pairs, n);
+	return n;
 }
 
-static void move(struct agent *a, struct peer *p, const struct ike_path *pair, const char *why)
+void move_now(struct agent *a, struct peer *p, const struct ike_path *pair, const char *why)
 {
 	char from[ADDR_STR], to[ADDR_STR];
-	struct ike_path now = with_ports(p, pair);
+	struct ike_path now = move_with_ports(p, pair);
 
 	log_info("%s: %s; it moves to %s, %s", p->conn, why, addr_format(&now.local.ip, from),
 		 addr_format(&now.remote.ip, to));
@@ -93,14 +111,14 @@ void move_run(struct agent *a, struct peer *p)
 {
 	const struct path *path = main_path(p);
 	struct ike_path pairs[CONN_PAIRS_MAX];
-	size_t n = path && path->gone ? pairs_of(a, p, pairs) : 0;
+	size_t n = path && path->gone ? move_pairs(a, p, pairs) : 0;
 
 	for (size_t i = 0; i < n; i++) {
 		if (same_pair(&pairs[i], &p->ike_path) && pairs[i].ifindex == p->ike_path.ifindex)
 			return; /* on its way there */
 	}
 	if (n)
-		move(a, p, &pairs[0], path->why);
+		move_now(a, p, &pairs[0], path->why);
 }
 
 /* ---- requests without an answer ---- */
@@ -108,12 +126,12 @@ void move_run(struct agent *a, struct peer *p)
 void move_on_unanswered(struct agent *a, struct peer *p)
 {
 	struct ike_path pairs[CONN_PAIRS_MAX], to;
-	size_t n = main_path(p) ? pairs_of(a, p, pairs) : 0;
+	size_t n = main_path(p) ? move_pairs(a, p, pairs) : 0;
 
 	/* each in turn, the present one too: it may only have been slow */
 	if (n < 2)
 		return;
-	to = with_ports(p, &pairs[p->tries++ % n]);
+	to = move_with_ports(p, &pairs[p->tries++ % n]);
 	ike_try_path(a->ike, p->family, &to, agent_now());
 }
 
@@ -122,7 +140,7 @@ void move_on_answered(struct agent *a, struct peer *p, const struct ike_path *pa
 	const struct path *path = main_path(p);
 
 	if (path && (p->role_i || path->gone) && !same_pair(pair, &p->ike_path))
-		move(a, p, pair, "nobody answered on the old addresses");
+		move_now(a, p, pair, "nobody answered on the old addresses");
 }
 
 /* ---- back to a better uplink ---- */
@@ -132,6 +150,8 @@ static bool better(struct agent *a, const struct peer *p, const struct ike_path 
 	const struct uplink *now = uplink_of(a, p->ike_path.ifindex);
 	const struct uplink *then = uplink_of(a, pair->ifindex);
 
+	if (standby_preferred(p, pair) != standby_preferred(p, &p->ike_path))
+		return standby_preferred(p, pair);
 	return now && then && uplink_cmp(then, now) < 0;
 }
 
@@ -154,7 +174,10 @@ static usec_t fail_back(struct agent *a, const struct ike_path *pair)
 void move_plan(struct agent *a, struct peer *p)
 {
 	struct ike_path pairs[CONN_PAIRS_MAX];
-	size_t n = p->role_i && main_path(p) ? pairs_of(a, p, pairs) : 0;
+	size_t n;
+
+	standby_plan(a, p);
+	n = p->role_i && main_path(p) ? move_pairs(a, p, pairs) : 0;
 
 	if (!n || !better(a, p, &pairs[0])) {
 		p->back_at = 0;
@@ -168,12 +191,12 @@ void move_plan(struct agent *a, struct peer *p)
 static void back_try(struct agent *a, struct peer *p)
 {
 	struct ike_path pairs[CONN_PAIRS_MAX], to;
-	size_t n = main_path(p) ? pairs_of(a, p, pairs) : 0;
+	size_t n = main_path(p) ? move_pairs(a, p, pairs) : 0;
 
 	p->back_at = 0;
 	if (!n || !better(a, p, &pairs[0]))
 		return;
-	to = with_ports(p, &pairs[0]);
+	to = move_with_ports(p, &pairs[0]);
 	if (ike_path_test(a->ike, p->family, &to, 0,
 			  agent_now())) /* another one is under way, say */
 		plan(a, p, agent_now() + p->back_wait);
@@ -185,7 +208,7 @@ void move_on_tested(struct agent *a, struct peer *p, const struct ike_path *pair
 		return;
 	p->back_answers = rtt ? p->back_answers + 1 : 0;
 	if (p->back_answers >= BACK_ANSWERS) {
-		move(a, p, pair, "a better uplink is back");
+		move_now(a, p, pair, "a better uplink is back");
 		return;
 	}
 	if (!rtt && p->back_wait < BACK_LAST)

@@ -30,7 +30,9 @@ struct path_test {
 	struct agent *a;
 	struct ctl_req *req;
 	struct event *ev;
-	uint32_t path;
+	uint32_t path; /* 0: of a pair in standby */
+	uint64_t family;
+	struct ike_path pair;
 	char name[2 * IKE_NAME_MAX];
 	bool by_ike;
 	uint32_t op; /* by IKE: of the request under way; 0: none */
@@ -65,17 +67,21 @@ static void test_end(struct path_test *t, enum ctl_code code, const char *why)
 		ctl_reply_done(req, code, "%s", why);
 }
 
-static void summary(struct path_test *t, const struct path *p)
+static void summary(struct path_test *t)
 {
+	const struct path *p = t->path ? path_find(t->a, t->path) : NULL;
 	double mean = t->answered ? t->sum / t->answered : 0;
 	double spread = t->answered ? t->squares / t->answered - mean * mean : 0;
-	json_t *o = json_pack("{s:s, s:s, s:i, s:i, s:i, s:I, s:s}", "path", t->name, "by",
+	json_t *o = json_pack("{s:s, s:s, s:i, s:i, s:i}", "path", t->name, "by",
 			      t->by_ike ? "ike" : "probes", "sent", (int)t->sent, "answered",
 			      (int)t->answered, "loss_permille",
-			      (int)(t->sent ? 1000 * (t->sent - t->answered) / t->sent : 0), "mtu",
-			      (json_int_t)path_mtu(p), "mtu_from", path_mtu_from(t->a, p));
-	char text[96];
+			      (int)(t->sent ? 1000 * (t->sent - t->answered) / t->sent : 0));
+	char text[2 * IKE_NAME_MAX + 32];
 
+	if (o && p) {
+		json_object_set_new(o, "mtu", json_integer(path_mtu(p)));
+		json_object_set_new(o, "mtu_from", json_string(path_mtu_from(t->a, p)));
+	}
 	if (o && t->answered) {
 		json_object_set_new(o, "rtt_min_usec", json_integer(t->rtt_min));
 		json_object_set_new(o, "rtt_avg_usec", json_integer((json_int_t)mean));
@@ -175,11 +181,10 @@ static int send_ping(struct path_test *t)
 }
 
 /* One after the other: while an earlier one is not answered, nothing can be asked. */
-static int send_by_ike(struct path_test *t, const struct path *p)
+static int send_by_ike(struct path_test *t)
 {
-	struct ike_path pair = { p->local, p->remote, p->ifindex };
 	uint32_t op = ++t->a->next_op;
-	int err = ike_path_test(t->a->ike, p->peer->family, &pair, op, agent_now());
+	int err = ike_path_test(t->a->ike, t->family, &t->pair, op, agent_now());
 
 	if (!err)
 		t->op = op;
@@ -187,9 +192,9 @@ static int send_by_ike(struct path_test *t, const struct path *p)
 }
 
 /* False: it has ended. */
-static bool send_next(struct path_test *t, const struct path *p, usec_t now)
+static bool send_next(struct path_test *t, usec_t now)
 {
-	int err = t->by_ike ? send_by_ike(t, p) : send_ping(t);
+	int err = t->by_ike ? send_by_ike(t) : send_ping(t);
 
 	if (err == -EALREADY && now < t->next + IKE_WAIT_USEC)
 		return true;
@@ -212,13 +217,12 @@ static void on_time(evutil_socket_t fd, short what, void *ctx)
 {
 	struct path_test *t = ctx;
 	struct agent *a = t->a;
-	const struct path *p = path_find(a, t->path);
 	usec_t now = agent_now(), at = USEC_NEVER;
 	bool waiting;
 
 	(void)fd;
 	(void)what;
-	if (!p) {
+	if (t->path ? !path_find(a, t->path) : !peer_find(a, t->family)) {
 		test_end(t, CTL_FAILED, "the path has gone");
 		return;
 	}
@@ -231,12 +235,12 @@ static void on_time(evutil_socket_t fd, short what, void *ctx)
 			at = late;
 	}
 	waiting = t->by_ike && t->told < t->sent;
-	if (t->sent < t->count && t->next <= now && !waiting && !send_next(t, p, now)) {
+	if (t->sent < t->count && t->next <= now && !waiting && !send_next(t, now)) {
 		agent_drain(a);
 		return;
 	}
 	if (t->told == t->count) {
-		summary(t, p);
+		summary(t);
 		return;
 	}
 	waiting = t->by_ike && t->told < t->sent;
@@ -275,14 +279,15 @@ static bool number(const json_t *args, const char *key, json_int_t min, json_int
 	return !v || (json_is_integer(v) && *ret >= min && *ret <= max);
 }
 
-static void begin(struct agent *a, struct ctl_req *req, const struct path *p, json_int_t count,
-		  json_int_t interval, json_int_t octets)
+static void begin(struct agent *a, struct ctl_req *req, const struct path_test *wanted)
 {
-	struct path_test *t = calloc(1, sizeof(*t) + (size_t)count * sizeof(t->tries[0]));
+	struct path_test *t = calloc(1, sizeof(*t) + wanted->count * sizeof(t->tries[0]));
 	char from[ADDR_PORT_STR], to[ADDR_PORT_STR];
 
-	if (t)
+	if (t) {
+		*t = *wanted;
 		t->ev = event_new(a->base, -1, 0, on_time, t);
+	}
 	if (!t || !t->ev) {
 		free(t);
 		ctl_reply_done(req, CTL_FAILED, "out of memory");
@@ -290,25 +295,20 @@ static void begin(struct agent *a, struct ctl_req *req, const struct path *p, js
 	}
 	t->a = a;
 	t->req = req;
-	t->path = p->id;
-	memcpy(t->name, p->name, sizeof(t->name));
-	t->by_ike = !p->probed;
-	t->count = (unsigned)count;
-	t->interval = (usec_t)interval;
-	t->octets = (uint32_t)octets;
-	t->wait = t->by_ike ? IKE_WAIT_USEC : WAIT_USEC + 2ull * p->info.rtt_usec;
 	/* numbers of probes that no other test has */
 	t->op = t->by_ike ? 0 : ++a->next_op * (COUNT_MAX + 1);
 	list_append(&a->path_tests, &t->node);
 	ctl_req_on_gone(req, on_gone, a);
-	ctl_reply_progress(req, "%s: %s to %s, %s", p->name, udp_addr_format(&p->local, from),
-			   udp_addr_format(&p->remote, to),
+	ctl_reply_progress(req, "%s: %s to %s, %s", t->name, udp_addr_format(&t->pair.local, from),
+			   udp_addr_format(&t->pair.remote, to),
 			   t->by_ike ? "INFORMATIONAL requests" : "probes");
 	t->next = agent_now();
 	arm(t, t->next);
 }
 
-void path_test(struct agent *a, struct ctl_req *req, const struct path *p, const json_t *args)
+/* False: the request has ended. */
+static bool read_args(struct agent *a, struct ctl_req *req, const json_t *args,
+		      struct path_test *ret_wanted)
 {
 	json_int_t count, interval, octets;
 	size_t n = 0;
@@ -318,21 +318,67 @@ void path_test(struct agent *a, struct ctl_req *req, const struct path *p, const
 	if (!number(args, "count", 1, COUNT_MAX, COUNT_USUAL, &count) ||
 	    !number(args, "interval_usec", INTERVAL_LEAST, INTERVAL_MOST, INTERVAL_USUAL,
 		    &interval) ||
-	    !number(args, "octets", 1, PMTU_CEILING, 0, &octets))
+	    !number(args, "octets", 1, PMTU_CEILING, 0, &octets)) {
 		ctl_reply_done(req, CTL_USAGE,
 			       "a test has 1 to %d probes, 10 ms to 60 s apart, of at most %d "
 			       "octets",
 			       COUNT_MAX, PMTU_CEILING);
-	else if (n >= TESTS_MAX)
+		return false;
+	}
+	if (n >= TESTS_MAX) {
 		ctl_reply_done(req, CTL_FAILED, "too many tests are running");
-	else if (octets && !p->probed)
+		return false;
+	}
+	*ret_wanted = (struct path_test){
+		.count = (unsigned)count,
+		.interval = (usec_t)interval,
+		.octets = (uint32_t)octets,
+	};
+	return true;
+}
+
+static void by_ike(struct agent *a, struct ctl_req *req, struct path_test *t)
+{
+	t->by_ike = true;
+	t->wait = IKE_WAIT_USEC;
+	if (t->octets)
 		ctl_reply_done(req, CTL_REFUSED,
 			       "the peer answers no probes, and requests of IKE have their size");
-	else if (p->limit && octets > p->limit)
+	else
+		begin(a, req, t);
+}
+
+void path_test(struct agent *a, struct ctl_req *req, const struct path *p, const json_t *args)
+{
+	struct path_test t;
+
+	if (!read_args(a, req, args, &t))
+		return;
+	t.path = p->id;
+	t.family = p->peer->family;
+	t.pair = (struct ike_path){ p->local, p->remote, p->ifindex };
+	memcpy(t.name, p->name, sizeof(t.name));
+	t.wait = WAIT_USEC + 2ull * p->info.rtt_usec;
+	if (!p->probed)
+		by_ike(a, req, &t);
+	else if (p->limit && t.octets > p->limit)
 		ctl_reply_done(req, CTL_REFUSED, "the uplink of %s carries %u octets", p->name,
 			       p->limit);
 	else
-		begin(a, req, p, count, interval, octets);
+		begin(a, req, &t);
+}
+
+void path_test_standby(struct agent *a, struct ctl_req *req, const struct peer *p,
+		       const struct standby *s, const json_t *args)
+{
+	struct path_test t;
+
+	if (!read_args(a, req, args, &t))
+		return;
+	t.family = p->family;
+	t.pair = move_with_ports(p, &s->pair);
+	memcpy(t.name, s->name, sizeof(t.name));
+	by_ike(a, req, &t);
 }
 
 void path_tests_close(struct agent *a)

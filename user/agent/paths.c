@@ -281,12 +281,12 @@ static uint16_t own_epid(struct agent *a, const struct path *p)
 }
 
 /* The initiator numbers the responder's addresses as its configuration lists them. */
-static uint16_t remote_epid(const struct agent *a, const struct path *p)
+static uint16_t remote_epid(const struct agent *a, const struct peer *p, const struct addr *remote)
 {
-	const struct ike_conn_cfg *c = agent_conn(a, p->peer->conn);
+	const struct ike_conn_cfg *c = agent_conn(a, p->conn);
 
 	for (size_t i = 0; c && i < c->n_remote_addrs; i++)
-		if (addr_equal(&c->remote_addrs[i], &p->remote.ip))
+		if (addr_equal(&c->remote_addrs[i], remote))
 			return (uint16_t)(i + 1);
 	return 0;
 }
@@ -295,7 +295,7 @@ static void path_label(struct agent *a, struct path *p)
 {
 	if (p->peer->role_i) {
 		p->epid_i = own_epid(a, p);
-		p->epid_r = remote_epid(a, p);
+		p->epid_r = remote_epid(a, p->peer, &p->remote.ip);
 	} else {
 		p->epid_r = own_epid(a, p);
 	}
@@ -308,22 +308,57 @@ static unsigned label_id(const struct path *p)
 	return p->peer->role_i ? p->epid_r : p->epid_i;
 }
 
+/* NULL: the configuration has no name for that pair. */
+static const struct conf_path *named(const struct agent *a, const struct peer *p,
+				     const struct uplink *u, const struct addr *remote)
+{
+	for (size_t i = 0; u && i < a->conf->n_paths; i++) {
+		const struct conf_path *cp = &a->conf->paths[i];
+
+		if (!strcmp(cp->conn, p->conn) && !strcmp(cp->uplink, u->cfg.name) &&
+		    addr_equal(&cp->remote, remote))
+			return cp;
+	}
+	return NULL;
+}
+
+static void conf_name(const struct conf_path *cp, const struct uplink *u,
+		      char name[2 * IKE_NAME_MAX])
+{
+	snprintf(name, 2 * IKE_NAME_MAX, "%s%s%s", cp->name, u->found ? "-" : "",
+		 u->found ? u->name : "");
+}
+
+void path_pair_name(struct agent *a, struct peer *p, const struct ike_path *pair,
+		    char ret_name[2 * IKE_NAME_MAX])
+{
+	const struct uplink *u = uplink_of(a, pair->ifindex);
+	const struct conf_path *cp = named(a, p, u, &pair->remote.ip);
+
+	if (cp)
+		conf_name(cp, u, ret_name);
+	else
+		snprintf(ret_name, 2 * IKE_NAME_MAX, "%s-%u", u ? u->name : "?",
+			 remote_epid(a, p, &pair->remote.ip));
+}
+
 static void name_find(struct agent *a, struct path *p)
 {
 	const struct uplink *u = p->uplink >= 0 ? &a->uplinks[p->uplink] : NULL;
+	const struct conf_path *cp = named(a, p->peer, u, &p->remote.ip);
+	const struct ike_path pair = { p->local, p->remote, p->ifindex };
+	const struct standby *s = standby_measured(p->peer, &pair);
 	struct rtnl_link link = { .name = "?" };
 
-	for (size_t i = 0; i < a->conf->n_paths; i++) {
-		const struct conf_path *cp = &a->conf->paths[i];
-
-		if (u && !strcmp(cp->conn, p->peer->conn) && !strcmp(cp->uplink, u->cfg.name) &&
-		    addr_equal(&cp->remote, &p->remote.ip)) {
-			snprintf(p->name, sizeof(p->name), "%s%s%s", cp->name, u->found ? "-" : "",
-				 u->found ? u->name : "");
-			if (cp->weight)
-				p->weight = cp->weight;
-			return;
-		}
+	if (cp && cp->weight)
+		p->weight = cp->weight;
+	if (s) {
+		memcpy(p->name, s->name, sizeof(p->name));
+		return;
+	}
+	if (cp) {
+		conf_name(cp, u, p->name);
+		return;
 	}
 	if (!u)
 		rtnl_link_by_index(a->rtnl, p->ifindex, &link);
@@ -341,7 +376,8 @@ static void name_find(struct agent *a, struct path *p)
 
 void path_rename(struct agent *a, struct path *p)
 {
-	bool preferred = path_is_preferred(p);
+	/* a path that IKE moves is renamed since it is another one */
+	bool preferred = path_is_preferred(p) && !p->peer->standbys;
 
 	hash_remove(&a->path_names, &p->by_name);
 	name_find(a, p);

@@ -312,9 +312,19 @@ json_t *report_sa(struct agent *a, const struct ike_sa *ike_sa)
 
 /* ---- paths ---- */
 
+static void set_rtt(json_t *o, const struct standby *s)
+{
+	if (!s || !s->rtt)
+		return;
+	set_int(o, "rtt_usec", s->rtt);
+	set_int(o, "rtt_min_usec", s->rtt_min);
+	set_int(o, "jitter_usec", s->jitter);
+}
+
 static json_t *path_json(struct agent *a, const struct path *p)
 {
 	const struct uplink *u = p->uplink >= 0 ? &a->uplinks[p->uplink] : NULL;
+	const struct ike_path pair = { p->local, p->remote, p->ifindex };
 	struct steer_path_stat st = { 0 };
 	json_t *o = json_object();
 	struct rtnl_link link = { 0 };
@@ -340,6 +350,8 @@ static json_t *path_json(struct agent *a, const struct path *p)
 	set(o, "peer_standby", json_boolean(p->peer_standby));
 	set(o, "preferred", json_boolean(path_is_preferred(p)));
 	set(o, "in_group", json_boolean(p->in_group));
+	if (!p->probed)
+		set_rtt(o, standby_measured(p->peer, &pair));
 	if (p->probed && p->info.rtt_usec) {
 		set_int(o, "rtt_usec", p->info.rtt_usec);
 		set_int(o, "rtt_min_usec", p->info.rtt_min_usec);
@@ -364,6 +376,46 @@ static json_t *path_json(struct agent *a, const struct path *p)
 	set_str(o, "attach", dp_uplink_mode(a->dp, p->ifindex));
 	set_str(o, "attach_why", u ? u->attach_why : NULL);
 	return o;
+}
+
+static json_t *standby_json(struct agent *a, const struct peer *p, const struct standby *s)
+{
+	const struct uplink *u = uplink_of(a, s->pair.ifindex);
+	const struct ike_path pair = move_with_ports(p, &s->pair);
+	json_t *o = json_object();
+
+	set_str(o, "conn", p->conn);
+	set_str(o, "name", s->name);
+	set_str(o, "uplink", u ? u->name : NULL);
+	set_udp(o, "local", &pair.local);
+	set_udp(o, "remote", &pair.remote);
+	set_str(o, "state", "standby");
+	set_str(o, "why",
+		!s->tested  ? "not tested yet"
+		: s->silent ? "did not answer the last test"
+			    : "answered the last test");
+	set(o, "preferred", json_boolean(standby_preferred(p, &s->pair)));
+	set_rtt(o, s);
+	set_usec(o, "tested_usec", s->tested);
+	set_usec(o, "answered_usec", s->answered);
+	return o;
+}
+
+json_t *report_standbys(struct agent *a, const char *conn)
+{
+	json_t *out = json_array();
+
+	list_for_each (it, &a->peers) {
+		const struct peer *p = list_entry(it, struct peer, node);
+
+		if (!p->standbys || (conn && strcmp(conn, p->conn)))
+			continue;
+		for (size_t i = 0; i < p->standbys->n; i++)
+			if (!standby_in_use(p, &p->standbys->list[i]))
+				json_array_append_new(out,
+						      standby_json(a, p, &p->standbys->list[i]));
+	}
+	return out;
 }
 
 void report_peer_paths(struct agent *a, const struct peer *p, json_t *out)

@@ -222,7 +222,7 @@ static int build_top(struct parse *p)
 static int build_paths(struct parse *p)
 {
 	uint64_t interval = USEC_PER_SEC, down = 3, up = 2, raise = 600 * USEC_PER_SEC,
-		 back = USEC_PER_SEC;
+		 back = USEC_PER_SEC, standby = 60 * USEC_PER_SEC;
 	int r = get_duration(p, "paths", "probe_interval", CONF_PROBE_MIN, CONF_PROBE_MAX,
 			     &interval);
 
@@ -234,6 +234,9 @@ static int build_paths(struct parse *p)
 		r = get_duration(p, "paths", "fail_back", 0, 3600 * USEC_PER_SEC, &back);
 	if (r == 0)
 		r = get_duration(p, "paths", "mtu_raise", 0, 86400 * USEC_PER_SEC, &raise);
+	if (r == 0)
+		r = get_duration(p, "paths", "standby_interval", 0, 86400 * USEC_PER_SEC, &standby);
+	p->conf->standby_sec = (uint32_t)((standby + USEC_PER_SEC - 1) / USEC_PER_SEC);
 	p->conf->mtu_raise_sec = (uint32_t)(raise / USEC_PER_SEC);
 	p->conf->probe_interval_usec = (uint32_t)interval;
 	p->conf->probe_down_after = (uint8_t)down;

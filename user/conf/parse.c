@@ -118,8 +118,13 @@ static cfg_opt_t secret_opts[] = { START, LIST("id"), ONE("secret"), CFG_END() }
 static cfg_opt_t private_opts[] = { START, ONE("file"), ONE("secret"), CFG_END() };
 static cfg_opt_t token_opts[] = { START,	 ONE("module"), ONE("slot"),
 				  ONE("handle"), ONE("pin"),	CFG_END() };
-static cfg_opt_t paths_opts[] = { START,	   ONE("probe_interval"), ONE("down_after"),
-				  ONE("up_after"), ONE("fail_back"),	  ONE("mtu_raise"),
+static cfg_opt_t paths_opts[] = { START,
+				  ONE("probe_interval"),
+				  ONE("down_after"),
+				  ONE("up_after"),
+				  ONE("fail_back"),
+				  ONE("mtu_raise"),
+				  ONE("standby_interval"),
 				  CFG_END() };
 static cfg_opt_t dataplane_opts[] = {
 	START,	       ONE("tun"),	  ONE("steer"),	     ONE("mtu"),

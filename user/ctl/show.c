@@ -256,6 +256,54 @@ static void loss_cell(struct table *t, const json_t *o, const char *key)
 		table_cell(t, "-");
 }
 
+/* "up, preferred" */
+static void state_cell(struct table *t, const json_t *p)
+{
+	table_cell(t, "%s%s%s%s", str(p, "state"),
+		   json_is_false(json_object_get(p, "verified")) ? ", unverified" : "",
+		   yes(p, "preferred") ? ", preferred" : "",
+		   yes(p, "peer_standby") ? ", standby of the peer" : "");
+}
+
+static void mtu_cell(struct table *t, const json_t *p)
+{
+	if (num(p, "mtu"))
+		table_cell(t, "%llu", (unsigned long long)num(p, "mtu"));
+	else
+		table_cell(t, "-");
+}
+
+/* A pair in standby carries nothing yet. */
+static void path_row(struct table *t, const json_t *data, const json_t *p, bool standby)
+{
+	char buf[UNIT_STR];
+
+	table_cell(t, "%s", str(p, "conn"));
+	table_cell(t, "%s", str(p, "name"));
+	table_cell(t, "%s", str(p, "uplink"));
+	state_cell(t, p);
+	table_cell(t, "%s", or_dash(p, "rtt_usec", buf));
+	table_cell(t, "%s", or_dash(p, "rtt_min_usec", buf));
+	table_cell(t, "%s", or_dash(p, "jitter_usec", buf));
+	loss_cell(t, p, "loss_permille");
+	loss_cell(t, p, "loss_out_permille");
+	loss_cell(t, p, "loss_in_permille");
+	mtu_cell(t, p);
+	table_cell(t, "%s", str(p, "mtu_from"));
+	table_cell(t, "%s", standby ? "-" : unit_octets(num(p, "tx_octets"), buf));
+	table_cell(t, "%s", standby ? "-" : unit_octets(num(p, "rx_octets"), buf));
+	table_cell(t, "%s", age(data, p, standby ? "answered_usec" : "last_rx_usec", buf));
+	table_cell(t, "%s",
+		   standby	       ? "-"
+		   : yes(p, "standby") ? "standby"
+				       : count(num(p, "weight"), buf));
+	table_cell(t, "%s", str(p, "local"));
+	table_cell(t, "%s", str(p, "remote"));
+	table_cell(t, "%s", str(p, "attach"));
+	table_cell(t, "%s", age(data, p, "since_usec", buf));
+	table_cell(t, "%s", str(p, "why"));
+}
+
 void show_paths(FILE *out, const json_t *data)
 {
 	static const char *const heads[] = { "CONNECTION", "PATH",	"UPLINK",  "STATE",
@@ -266,41 +314,12 @@ void show_paths(FILE *out, const json_t *data)
 					     "WHY",	   NULL };
 	const json_t *paths = json_object_get(data, "paths"), *p;
 	struct table *t = table_new(heads);
-	char buf[UNIT_STR];
 	size_t i;
 
 	if (!json_array_size(paths))
 		fputs("no paths\n", out);
-	json_array_foreach(paths, i, p)
-	{
-		table_cell(t, "%s", str(p, "conn"));
-		table_cell(t, "%s", str(p, "name"));
-		table_cell(t, "%s", str(p, "uplink"));
-		table_cell(t, "%s%s", str(p, "state"), yes(p, "verified") ? "" : ", unverified");
-		table_cell(t, "%s", or_dash(p, "rtt_usec", buf));
-		table_cell(t, "%s", or_dash(p, "rtt_min_usec", buf));
-		table_cell(t, "%s", or_dash(p, "jitter_usec", buf));
-		loss_cell(t, p, "loss_permille");
-		loss_cell(t, p, "loss_out_permille");
-		loss_cell(t, p, "loss_in_permille");
-		if (num(p, "mtu"))
-			table_cell(t, "%llu", (unsigned long long)num(p, "mtu"));
-		else
-			table_cell(t, "-");
-		table_cell(t, "%s", str(p, "mtu_from"));
-		table_cell(t, "%s", unit_octets(num(p, "tx_octets"), buf));
-		table_cell(t, "%s", unit_octets(num(p, "rx_octets"), buf));
-		table_cell(t, "%s", age(data, p, "last_rx_usec", buf));
-		if (yes(p, "standby"))
-			table_cell(t, "standby");
-		else
-			table_cell(t, "%llu", (unsigned long long)num(p, "weight"));
-		table_cell(t, "%s", str(p, "local"));
-		table_cell(t, "%s", str(p, "remote"));
-		table_cell(t, "%s", str(p, "attach"));
-		table_cell(t, "%s", age(data, p, "since_usec", buf));
-		table_cell(t, "%s", str(p, "why"));
-	}
+	json_array_foreach(paths, i, p) path_row(t, data, p, false);
+	json_array_foreach(json_object_get(data, "pairs"), i, p) path_row(t, data, p, true);
 	table_end(t, out);
 }
 
@@ -358,9 +377,12 @@ void show_paths_live(FILE *out, const json_t *data, const json_t *before)
 
 void show_path_test(FILE *out, const json_t *data)
 {
-	fprintf(out, "%s: %llu sent, %llu answered, %.1f %% lost; MTU %llu\n", str(data, "path"),
+	fprintf(out, "%s: %llu sent, %llu answered, %.1f %% lost", str(data, "path"),
 		(unsigned long long)num(data, "sent"), (unsigned long long)num(data, "answered"),
-		(double)num(data, "loss_permille") / 10, (unsigned long long)num(data, "mtu"));
+		(double)num(data, "loss_permille") / 10);
+	if (num(data, "mtu"))
+		fprintf(out, "; MTU %llu", (unsigned long long)num(data, "mtu"));
+	fputc('\n', out);
 	if (num(data, "answered"))
 		fprintf(out, "round trip min/avg/max/mdev %.2f/%.2f/%.2f/%.2f ms\n",
 			(double)num(data, "rtt_min_usec") / 1000,
