@@ -77,7 +77,10 @@ grep -q 'down: the peer lost its link or address' "$T/gw/log" || fail "the gatew
 grep -q 'down: the peer lost its link or address' "$T/user/log" || fail "the host does not say that it was told"
 handover_braid_down
 
+# The next probe proves the new mapping, and the old one is left: silence is not waited for.
 handover_nat
-handover_braid_up 100ms
+handover_braid_up 2s
 case_is rebinding
+below back.gap 3500000
+is there.lost 0
 mended

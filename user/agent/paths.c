@@ -632,17 +632,20 @@ void paths_prune(struct agent *a)
 
 /* ---- what engine and peer say ---- */
 
-/* A learned path that proved itself replaces one with the same endpoints and an older mapping. */
+/* A learned path that proved itself replaces one with the same endpoints and an older mapping, that
+ * of the IKE SA, too. */
 static void replace_older(struct agent *a, struct path *fresh)
 {
 	list_for_each_safe (it, tmp, &fresh->peer->paths) {
 		struct path *p = list_entry(it, struct path, node);
 
-		if (p != fresh && p->learned && fresh->learned && p->epid_i == fresh->epid_i &&
-		    p->epid_r == fresh->epid_r && p->ifindex == fresh->ifindex) {
-			snprintf(p->why, sizeof(p->why), "the peer's address changed");
-			path_free(a, p);
-		}
+		if (p == fresh || !(p->learned || p->main) || !fresh->learned ||
+		    p->epid_i != fresh->epid_i || p->epid_r != fresh->epid_r ||
+		    p->ifindex != fresh->ifindex)
+			continue;
+		fresh->main |= p->main;
+		snprintf(p->why, sizeof(p->why), "the peer's address changed");
+		path_free(a, p);
 	}
 }
 
@@ -674,6 +677,7 @@ void path_on_engine(struct agent *a, const struct engine_path_info *info)
 	struct path *p = path_find(a, info->id);
 	enum steer_path_state want;
 	uint32_t mtu;
+	bool proved;
 	char why[96];
 
 	if (!p)
@@ -682,10 +686,8 @@ void path_on_engine(struct agent *a, const struct engine_path_info *info)
 	p->info = *info;
 	p->peer_use = info->peer_want != ENGINE_WANT_NOT;
 	peer_standby(a, p, info->peer_want == ENGINE_WANT_STANDBY);
-	if (info->verified && !p->verified) {
-		p->verified = true;
-		replace_older(a, p);
-	}
+	proved = info->verified && !p->verified;
+	p->verified |= info->verified;
 	want = state_wanted(p);
 	path_why(a, p, want, why, sizeof(why));
 	path_set(a, p, want, why);
@@ -693,6 +695,8 @@ void path_on_engine(struct agent *a, const struct engine_path_info *info)
 		p->in_group = true;
 		group_sync(a, p->peer);
 	}
+	if (proved)
+		replace_older(a, p);
 	if (path_mtu(p) != mtu)
 		path_mtu_told(a, p);
 	ike_follow(a, p->peer);
