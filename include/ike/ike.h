@@ -318,6 +318,9 @@ void ike_qcd_secret(struct ike *ike, const uint8_t secret[IKE_QCD_SECRET_OCTETS]
 void ike_recv(struct ike *ike, const struct ike_path *path, uint8_t *buf, size_t len, usec_t now);
 void ike_tick(struct ike *ike, usec_t now);
 usec_t ike_deadline(struct ike *ike);
+/* The machine slept so long, which now does not count: lifetimes go on as if it did, every peer is
+ * asked at once whether it is there, and open requests are sent again. */
+void ike_slept(struct ike *ike, usec_t slept, usec_t now);
 
 /* Operators' commands. op is echoed in the events that end the operation.
  * -ENOENT: no such connection/child; -EALREADY; -ENOMEM; -EINVAL (no remote address). */

@@ -61,6 +61,9 @@ void rtnl_free(struct rtnl *r); /* NULL is fine */
 /* To poll for reading; then call rtnl_process, which calls fn for each change. */
 int rtnl_fd(const struct rtnl *r);
 int rtnl_process(struct rtnl *r);
+/* Read everything again, as after an overrun; fn hears that anything may have changed. 0 or -errno.
+ */
+int rtnl_resync(struct rtnl *r);
 
 bool rtnl_link_by_name(const struct rtnl *r, const char *name, struct rtnl_link *ret_link);
 /* One after the other, in no order, from 0 on. */

@@ -30,10 +30,11 @@ ok "a stable address before a temporary one"
 # Renewals, as DHCP clients and router announcements do them.
 lines=$(wc -l <"$T/user/log")
 clients() { braid user --json stats | jq .ctl.clients; }
-before=$(clients)
+others=$(clients)
+followed() { [ "$(clients)" -gt "$others" ]; }
 in_ns user "$B/braid" -d "$T/user/run" --json events >"$T/events" &
 follower=$!
-wait_for 5 eval '[ "$(clients)" -gt $before ]' || fail "nobody follows events"
+wait_for 5 followed || fail "nobody follows events"
 for i in 1 2 3 4 5; do
 	ip -n "$u" addr change 192.0.2.2/26 dev wlan0 valid_lft $((3000 + i)) preferred_lft $((2000 + i))
 	ip -n "$u" addr change 2001:db8:1::a:2/64 dev wlan0 mngtmpaddr valid_lft $((9000 + i)) preferred_lft $((8000 + i))

@@ -406,3 +406,89 @@ Test(reauth, refused)
 	cr_assert_eq(s->side[A].n_children, 0);
 	sim_free(s);
 }
+
+/* ---- after a suspend ---- */
+
+/* The peer is asked at once, and nothing else happens: nothing was due. */
+Test(life, short_sleep)
+{
+	struct sim *s = up_with(lifetimes(71, 3600, 1000));
+	unsigned asked = s->exchanges[A][INFORMATIONAL];
+	usec_t before = ike_deadline(s->side[A].ike);
+
+	ike_slept(s->side[A].ike, 60 * USEC_PER_SEC, s->now);
+	sim_drain(s, A);
+	cr_assert_eq(s->exchanges[A][INFORMATIONAL], asked + 1);
+	sim_settle(s, USEC_PER_SEC);
+	sound(s, 1);
+	cr_assert_eq(sim_count(&s->side[A], IKE_EV_IKE_DOWN, 0) + rekeys(s, IKE_EV_CHILD_REKEYED),
+		     0);
+	cr_assert_leq(ike_deadline(s->side[A].ike), before);
+	sim_free(s);
+}
+
+/* What became due meanwhile happens now. [REK-16] */
+Test(life, sleep_past_the_rekey)
+{
+	struct sim *s = up_with(lifetimes(72, 3600, 1000));
+
+	ike_slept(s->side[A].ike, 1050 * USEC_PER_SEC, s->now);
+	sim_drain(s, A);
+	sim_settle(s, USEC_PER_SEC);
+	cr_assert_eq(rekeys(s, IKE_EV_CHILD_REKEYED), 1);
+	cr_assert_eq(rekeys(s, IKE_EV_CHILD_DOWN), 0);
+	sound(s, 1);
+	sim_free(s);
+}
+
+/* Keys whose time is over are not used a moment longer. */
+Test(life, sleep_past_the_end)
+{
+	struct sim *s = up_with(lifetimes(73, 36000, 1000));
+
+	ike_slept(s->side[A].ike, 1200 * USEC_PER_SEC, s->now);
+	sim_drain(s, A);
+	cr_assert_eq(s->side[A].n_children, 0, "still installed");
+	cr_assert_eq(rekeys(s, IKE_EV_CHILD_DOWN), 1);
+	sim_settle(s, USEC_PER_SEC);
+	cr_assert_eq(s->side[B].n_children, 0, "the peer is not told");
+	sim_free(s);
+
+	s = up_with(lifetimes(74, 1000, 0));
+	ike_slept(s->side[A].ike, 8 * 3600 * USEC_PER_SEC, s->now);
+	sim_drain(s, A);
+	sim_settle(s, 10 * USEC_PER_SEC);
+	cr_assert_eq(rekeys(s, IKE_EV_IKE_DOWN), 1);
+	cr_assert_eq(s->side[A].n_children + s->side[B].n_children, 0);
+	sim_free(s);
+}
+
+/* A request that nobody answered before is sent again, and the peer is not given up for it. */
+Test(life, sleep_with_a_request_open)
+{
+	for (unsigned sec = 0; sec < 400; sec += 10) {
+		struct sim *s = sim_new(75, false);
+		uint64_t sent;
+
+		s->side[A].conn[0].dpd_delay = 30 * USEC_PER_SEC;
+		s->side[A].conn[0].retransmit_tries = 5;
+		up_with(s);
+		s->cut[B] = true;
+		sim_run(s, 30 * USEC_PER_SEC + sec * USEC_PER_SEC); /* and more */
+		if (sim_count(&s->side[A], IKE_EV_IKE_DOWN, 0)) {
+			sim_free(s);
+			cr_assert_gt(sec, 20, "given up too early for this test");
+			return;
+		}
+		s->cut[B] = false;
+		sent = s->sent;
+		ike_slept(s->side[A].ike, 3600 * USEC_PER_SEC, s->now);
+		sim_drain(s, A);
+		cr_assert_gt(s->sent, sent);
+		sim_settle(s, USEC_PER_SEC);
+		cr_assert_eq(sim_count(&s->side[A], IKE_EV_IKE_DOWN, 0), 0, "after %u s", sec);
+		sound(s, 1);
+		sim_free(s);
+	}
+	cr_assert_fail("it was never given up");
+}

@@ -13,6 +13,7 @@
 #include "base/hash.h"
 #include "base/list.h"
 #include "base/log.h"
+#include "base/slept.h"
 #include "base/usec.h"
 #include "conf/conf.h"
 #include "ctl/server.h"
@@ -210,6 +211,8 @@ struct agent {
 	usec_t back_wake;    /* when back_timer fires; 0: not armed */
 	struct list conns;
 	struct event *signals[3];
+	struct event *clock_ev;
+	struct slept slept;
 	bool stopping;
 	struct log_limit hints, unsent, unrouted;
 	int64_t certs_looked, ends_next; /* seconds since 1970 */
@@ -427,6 +430,8 @@ void path_disable(struct agent *a, struct path *p, bool disable);
 /* New next hop or MAC? Write the record again. */
 void path_publish(struct agent *a, struct path *p, int state);
 void path_probe(struct agent *a, struct path *p);
+/* One request at once, outside its interval. */
+void path_probe_now(struct agent *a, struct path *p);
 /* Its name, from configuration or uplink and ids. */
 void path_rename(struct agent *a, struct path *p);
 /* The name a path of ours would have. */
@@ -536,6 +541,13 @@ int uplink_index(const struct agent *a, const struct uplink *u);
 int uplink_cmp(const struct uplink *a, const struct uplink *b);
 /* Those found by pattern or kind whose interface is gone, once no path needs them any more. */
 void uplinks_forget(struct agent *a);
+
+/* ---- resume.c ---- */
+
+/* Notice when the machine has slept, or its calendar was set. 0 or -errno. */
+int resume_open(struct agent *a);
+/* The same by looking, for what the kernel did not tell. */
+void resume_look(struct agent *a);
 
 /* ---- hints.c ---- */
 

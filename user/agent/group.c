@@ -68,6 +68,14 @@ void path_tell_want(struct agent *a, struct path *p)
 		p->want = (enum engine_want)m.want;
 }
 
+void path_probe_now(struct agent *a, struct path *p)
+{
+	struct engine_path_want m = { .id = p->id, .want = p->want };
+
+	if (p->probed)
+		engine_request(a, &m.h, ENGINE_PATH_WANT, sizeof(m));
+}
+
 static void tell_wants(struct agent *a, struct peer *p)
 {
 	list_for_each (it, &p->paths)

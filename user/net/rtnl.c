@@ -502,16 +502,20 @@ int rtnl_fd(const struct rtnl *r)
 	return mnl_socket_get_fd(r->follow);
 }
 
-/* Some changes were lost: read everything again. What still waits is older than what is read now;
- * applied after it, it would bring back what has gone since. */
-static int overrun(struct rtnl *r)
+/* What still waits is older than what is read now; applied after it, it would bring back what has
+ * gone since. */
+int rtnl_resync(struct rtnl *r)
 {
 	char buf[32768];
+	int err;
 
 	while (mnl_socket_recvfrom(r->follow, buf, sizeof(buf)) >= 0 || errno == ENOBUFS ||
 	       errno == EINTR)
 		;
-	return errno == EAGAIN ? read_all(r) : -errno;
+	err = errno == EAGAIN ? read_all(r) : -errno;
+	if (!err)
+		r->fn(r->ctx, RTNL_CHANGE_LINK, 0);
+	return err;
 }
 
 int rtnl_process(struct rtnl *r)
@@ -521,12 +525,11 @@ int rtnl_process(struct rtnl *r)
 	for (;;) {
 		ssize_t n = mnl_socket_recvfrom(r->follow, buf, sizeof(buf));
 
-		if (n < 0 && errno == ENOBUFS) {
-			int err = overrun(r);
+		if (n < 0 && errno == ENOBUFS) { /* some changes were lost */
+			int err = rtnl_resync(r);
 
 			if (err)
 				return err;
-			r->fn(r->ctx, RTNL_CHANGE_LINK, 0);
 			continue;
 		}
 		if (n < 0)
