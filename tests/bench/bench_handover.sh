@@ -3,7 +3,8 @@
 # How long no packet arrives, and how many are lost, of a stream of 1,000 packets a second in each
 # direction between a host with two uplinks and a network behind a gateway with two addresses, while
 # the uplink it goes by is lost in one way or another: by braid with its probes 10, 100 and 1000 ms
-# apart, and by strongSwan, the host being the initiator. All uplinks are captured at both ends.
+# apart, by strongSwan, and by a braid host with one path, which MOBIKE moves, to a strongSwan gateway
+# (mobike); the host is the initiator. All uplinks are captured at both ends.
 # Topology and cases: tests/lib/handover.sh.
 #
 # ROUNDS (3) rounds of every candidate and case, in turn. CASES, CANDIDATES: some of them only. LIMIT
@@ -18,7 +19,7 @@ for tool in nft python3 tcpdump; do command -v $tool >/dev/null || skip "needs $
 rounds=${ROUNDS:-3}
 limit=$((${LIMIT:-15} * 1000))
 read -ra cases <<<"${CASES:-${handover_cases[*]}}"
-read -ra candidates <<<"${CANDIDATES:-braid-10 braid-100 braid-1000 charon}"
+read -ra candidates <<<"${CANDIDATES:-braid-10 braid-100 braid-1000 mobike charon}"
 results=$T/results
 
 record() { printf '%s\t%s\t%s\n' "$@" >>"$results"; } # candidate, measure, value
@@ -26,13 +27,14 @@ record() { printf '%s\t%s\t%s\n' "$@" >>"$results"; } # candidate, measure, valu
 up() { # candidate
 	case $1 in
 	braid-*) handover_braid_up "${1#braid-}ms" ;;
+	mobike) handover_mobike_up ;;
 	charon) handover_swan_up ;;
 	esac
 }
 down() {
 	case $1 in
 	braid-*) handover_braid_down ;;
-	charon) stop_all ;;
+	*) stop_all ;;
 	esac
 }
 
@@ -66,10 +68,11 @@ run() { # candidate
 	peer=${n%-*}
 	for c in "${cases[@]}"; do
 		# what strongSwan makes of it may not be mended by itself
-		if [ "$c" = rebinding ] || [ "$n" = charon ]; then
+		if [ "$c" = rebinding ] || [ "$peer" != braid ]; then
 			[ $fresh = yes ] || down "$n"
 			fresh=yes
 		fi
+		[ "$n" != mobike ] || [ "$c" != planned ] || continue # it has no other path
 		[ "$c" != rebinding ] || handover_nat
 		[ $fresh = no ] || up "$n"
 		fresh=no
@@ -79,7 +82,7 @@ run() { # candidate
 			down "$n"
 			handover_no_nat
 			fresh=yes
-		elif [ "$n" != charon ]; then
+		elif [ "$peer" = braid ]; then
 			wait_for 30 two_up user && wait_for 30 two_up gw || fail "$c: two paths: $(braid user paths)"
 		fi
 	done

@@ -107,10 +107,11 @@ handover_watch() {
 }
 watched() { jq -r "$1" "$T/watch"; } # a filter of jq's
 
-# ---- strongSwan at both ends, as quick as it can be ----
+# ---- strongSwan at one end or both, as quick as it can be ----
 
-# It asks whether the peer is there each second, the least it can be told, and has five requests
-# unanswered within a tenth of a second. It returns to the better route when there is one.
+# The host asks whether the peer is there each second, the least it can be told, and has five requests
+# unanswered within a tenth of a second. It returns to the better route when there is one. The gateway
+# leaves all that to it: what it asks at an address that is lost would end the IKE SA.
 # shellcheck disable=SC2034  # for strongswan_start
 handover_swan_options='retransmit_timeout = 0.02
 	retransmit_base = 1
@@ -118,18 +119,34 @@ handover_swan_options='retransmit_timeout = 0.02
 	prefer_best_path = yes
 	filelog { x { time_format = %s
 		time_add_ms = yes } }'
+swan_connection='version = 2
+	mobike = yes
+	proposals = aes128gcm16-prfsha256-curve25519
+	rekey_time = 0'
+swan_child='esp_proposals = aes128gcm16
+	rekey_time = 0'
 
-# shellcheck disable=SC2154  # of strongswan.sh
-handover_swan_confs() {
-	local connection='version = 2
-		mobike = yes
-		proposals = aes128gcm16-prfsha256-curve25519
-		rekey_time = 0
-		dpd_delay = 1s' child='esp_proposals = aes128gcm16
-		rekey_time = 0
-		dpd_action = restart'
+# shellcheck disable=SC2154  # psk is strongswan.sh's
+handover_swan_gw_conf() {
+	cat >"$T/gw/swanctl.conf" <<-CONF
+		connections { c { $swan_connection
+			dpd_delay = 60s
+			pools = p
+			local { auth = psk
+				id = gw.example.org }
+			remote { auth = psk
+				id = user@example.org }
+			children { net { local_ts = 203.0.113.0/26
+				$swan_child } } } }
+		pools { p { addrs = 203.0.113.128/26 } }
+		secrets { ike { secret = "$psk" } }
+	CONF
+}
+
+handover_swan_user_conf() {
 	cat >"$T/user/swanctl.conf" <<-CONF
-		connections { c { $connection
+		connections { c { $swan_connection
+			dpd_delay = 1s
 			remote_addrs = 192.0.2.66,198.51.100.66
 			vips = 0.0.0.0
 			keyingtries = 0
@@ -138,19 +155,8 @@ handover_swan_confs() {
 			remote { auth = psk
 				id = gw.example.org }
 			children { net { remote_ts = 203.0.113.0/26
-				$child } } } }
-		secrets { ike { secret = "$psk" } }
-	CONF
-	cat >"$T/gw/swanctl.conf" <<-CONF
-		connections { c { $connection
-			pools = p
-			local { auth = psk
-				id = gw.example.org }
-			remote { auth = psk
-				id = user@example.org }
-			children { net { local_ts = 203.0.113.0/26
-				$child } } } }
-		pools { p { addrs = 203.0.113.128/26 } }
+				$swan_child
+				dpd_action = restart } } } }
 		secrets { ike { secret = "$psk" } }
 	CONF
 }
@@ -158,10 +164,38 @@ handover_swan_confs() {
 handover_swan_up() {
 	# shellcheck disable=SC2034  # for strongswan_start
 	swan_options=$handover_swan_options
-	handover_swan_confs
+	handover_swan_gw_conf
+	handover_swan_user_conf
 	strongswan_start gw
 	strongswan_start user
 	swan user --initiate --child net >"$T/up" 2>&1 || fail "strongSwan: $(tail -n 3 "$T/up")"
 	vip=$(swan user --list-sas | sed -n 's/.*local .*\[\(203[0-9.]*\)\].*/\1/p' | head -n 1)
 	[ -n "$vip" ] || fail "no virtual address: $(swan user --list-sas)"
+}
+
+# braid as the host: one path, which MOBIKE moves.
+handover_mobike_up() {
+	# shellcheck disable=SC2034  # for strongswan_start
+	swan_options=$handover_swan_options
+	handover_swan_gw_conf
+	cat >"$T/user/braid.conf" <<-CONF
+		uplink "wlan" { interface = wlan0 preference = 0 fail_back = 300ms }
+		uplink "ran" { interface = ran0 preference = 1 }
+		connection "home" {
+			remote_addrs = { "192.0.2.66", "198.51.100.66" }
+			vips = { "0.0.0.0" }
+			dpd_delay = 1s
+			retransmit_timeout = 20ms
+			retransmit_base = 1.2
+			retransmit_tries = 20
+			local { id = "user@example.org" }
+			remote { id = "gw.example.org" }
+			child "net" { remote_ts = { "203.0.113.0/26" } }
+		}
+		secret "s" { id = { "user@example.org", "gw.example.org" } secret = "$psk" }
+	CONF
+	strongswan_start gw
+	braidd_start user "$T/user/braid.conf"
+	braid user up home >"$T/up" 2>&1 || fail "up: $(cat "$T/up")"
+	vip=$(braid user --json sas | jq -r '.ike_sas[0].vips[0]')
 }
