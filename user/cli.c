@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "base/version.h"
@@ -16,7 +17,7 @@
 /* Exit codes, also in braid(8) and FOREACH_CTL_CODE. */
 enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_NO_AGENT = 3, EXIT_TIMEOUT = 5 };
 
-enum { ANSWER_MSEC = 10000 };
+enum { ANSWER_MSEC = 10000, RATE_USEC = 300 * 1000 };
 
 struct cli {
 	const char *state_dir;
@@ -350,9 +351,45 @@ static int watch(struct cli *c, char **argv)
 	return r;
 }
 
+/* Of the terminal; 0: it is none. */
+static size_t columns(void)
+{
+	struct winsize w;
+
+	return isatty(STDOUT_FILENO) && !ioctl(STDOUT_FILENO, TIOCGWINSZ, &w) ? w.ws_col : 0;
+}
+
+/* Nobody has looked lately: rates are known after another look. */
+static bool without_rates(const json_t *data)
+{
+	const json_t *p;
+	size_t i;
+
+	json_array_foreach(json_object_get(data, "paths"), i,
+			   p) if (json_is_null(json_object_get(p, "rate_usec"))) return true;
+	return false;
+}
+
 static int cmd_paths(struct cli *c, char **argv)
 {
-	return c->watch ? watch(c, argv) : show(c, "paths", conn_arg(argv), show_paths);
+	json_t *data = NULL;
+	int r;
+
+	if (c->watch)
+		return watch(c, argv);
+	r = run(c, "paths", conn_arg(argv), ANSWER_MSEC, &data);
+	if (r == EXIT_OK && !c->json && without_rates(data)) {
+		json_decref(data);
+		data = NULL;
+		usleep(RATE_USEC);
+		r = run(c, "paths", conn_arg(argv), ANSWER_MSEC, &data);
+	}
+	if (r == EXIT_OK && c->json)
+		print_json(data);
+	else if (r == EXIT_OK)
+		show_paths_within(stdout, data, columns());
+	json_decref(data);
+	return r;
 }
 
 static int path_test(struct cli *c, const char *name)

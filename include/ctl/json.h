@@ -64,7 +64,9 @@
  *   "state":"unknown"|"up"|"degraded"|"down"|"disabled","why":"probes are answered",
  *   "since_usec","verified":true,"peer_use":true,"peer_standby":false,"preferred":false,"in_group":true,
  *   "rtt_usec","rtt_min_usec","jitter_usec","loss_permille","weight":1,"mtu":1500,
- *   "tx_packets","tx_octets","rx_packets","rx_octets","attach":"tc","attach_why":"..."}],
+ *   "tx_packets","tx_octets","rx_packets","rx_octets","rate_usec"|null,"tx_packets_sec"|null,
+ *   "tx_octets_sec","rx_packets_sec","rx_octets_sec","share_permille"|null,
+ *   "nat_local":true|false|null,"nat_remote","attach":"tc","attach_why":"..."}],
  *   "pairs":[{"conn","name","uplink","local","remote","state":"standby","why","preferred",
  *   "rtt_usec","rtt_min_usec","jitter_usec","tested_usec"|null,"answered_usec"|null}]}
  *

@@ -11,6 +11,9 @@
 void show_status(FILE *out, const json_t *data);
 void show_sas(FILE *out, const json_t *data);
 void show_paths(FILE *out, const json_t *data);
+/* The same in lines of at most so many characters, with less in them if need be; 0: of any length.
+ */
+void show_paths_within(FILE *out, const json_t *data, size_t columns);
 /* The live table: rates and shares between two replies; before may be NULL. */
 void show_paths_live(FILE *out, const json_t *data, const json_t *before);
 void show_path_test(FILE *out, const json_t *data);

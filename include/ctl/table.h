@@ -19,6 +19,9 @@ void table_cell(struct table *t, const char *fmt, ...) __attribute__((format(pri
 /* Prints the head (if there are rows) and the rows, frees. NULL is fine. */
 void table_end(struct table *t, FILE *out);
 
+/* Characters of the longest line. */
+size_t table_width(const char *text);
+
 /* Units people read; each writes into the caller's buffer and returns it. */
 const char *unit_octets(uint64_t octets, char buf[UNIT_STR]);		   /* "17.3 MiB" */
 const char *unit_rate(uint64_t octets, uint64_t usec, char buf[UNIT_STR]); /* "88.1 Mbit/s" */

@@ -356,6 +356,8 @@ int ike_path_test(struct ike *ike, uint64_t family, const struct ike_path *path,
 int ike_try_path(struct ike *ike, uint64_t family, const struct ike_path *path, usec_t now);
 /* Does it know MOBIKE: would the Child SAs follow? */
 bool ike_can_move(const struct ike *ike, uint64_t family);
+/* Where NATs are on its pair of addresses (RFC 7296 2.23). False: nobody knows. */
+bool ike_nats(const struct ike *ike, uint64_t family, bool *ret_local, bool *ret_remote);
 /* Valid ESP arrived on that Child SA: evidence of liveness (2.4), and permission to send on a
  * deferred SA. */
 void ike_esp_seen(struct ike *ike, uint32_t child_id, usec_t now);

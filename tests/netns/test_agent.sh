@@ -43,6 +43,18 @@ in_ns user bash -c 'for ((p = 2000; p < 2200; p++)); do echo x >/dev/udp/203.0.1
 	fail "flows are not spread: $(braid user paths)"
 ok "both uplinks carry flows"
 
+braid user --json paths >/dev/null
+load 2
+sleep 1.2
+braid user --json paths >"$T/paths"
+# six flows of 200 a second each way
+jq -e '[.paths[].tx_packets_sec] | add > 600 and add < 1800' "$T/paths" >/dev/null || fail "rates: $(cat "$T/paths")"
+jq -e '[.paths[].rx_octets_sec] | add > 60000' "$T/paths" >/dev/null || fail "rates: $(cat "$T/paths")"
+jq -e '[.paths[].share_permille] | add | . >= 998 and . <= 1000' "$T/paths" >/dev/null || fail "shares: $(cat "$T/paths")"
+jq -e '[.paths[] | .nat_local, .rate_usec >= 200000] == [false, true, false, true]' "$T/paths" >/dev/null || fail "$(cat "$T/paths")"
+braid user paths | grep -q '^home .* kbit/s  *[0-9]* %' || fail "no rates as text: $(braid user paths)"
+load_end 0 "rates and shares"
+
 load 2
 sleep 0.3
 braid user path disable wlan-a >/dev/null || fail "path disable"

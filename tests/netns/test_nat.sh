@@ -56,6 +56,8 @@ braidd_start user "$T/user/braid.conf"
 braid user up home >"$T/up" 2>&1 || fail "up: $(cat "$T/up")"
 braid user up home/more >"$T/up" 2>&1 || fail "up: $(cat "$T/up")"
 braid user --json sas | jq -e '.ike_sas[0] | .nat_local and (.nat_remote | not)' >/dev/null || fail "the NAT was not found"
+braid user --json paths | jq -e '.paths[0] | .nat_local and .nat_remote == false' >/dev/null || fail "braid paths does not tell of it: $(braid user --json paths)"
+braid gw --json paths | jq -e '.paths[0] | .nat_local == false and .nat_remote' >/dev/null || fail "braid paths does not tell of it: $(braid gw --json paths)"
 vip=$(braid user --json sas | jq -r '.ike_sas[0].vips[0]')
 
 ike_at() { braid gw --json sas | jq -r '.ike_sas[0].remote'; }

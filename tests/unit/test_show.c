@@ -41,7 +41,9 @@ static const char two_paths[] =
 	"\"verified\":true,\"rtt_usec\":812,\"rtt_min_usec\":700,\"jitter_usec\":90,"
 	"\"loss_permille\":5,\"loss_out_permille\":4,\"loss_in_permille\":1,"
 	"\"last_rx_usec\":59000000,\"weight\":1,\"mtu\":1280,"
-	"\"mtu_from\":\"ike\",\"tx_octets\":3000000,"
+	"\"mtu_from\":\"ike\",\"tx_octets\":3000000,\"tx_octets_sec\":1000000,"
+	"\"rx_octets_sec\":0,\"share_permille\":667,"
+	"\"nat_local\":true,\"nat_remote\":false,\"observed\":\"203.0.113.7:61000\","
 	"\"rx_octets\":1000000,\"tx_packets\":10,\"rx_packets\":5,\"local\":\"192.0.2.2:4500\","
 	"\"remote\":\"198.51.100.1:4500\",\"attach\":\"tc\"},"
 	"{\"id\":2,\"conn\":\"home\",\"name\":\"r\",\"uplink\":null,\"state\":\"unknown\","
@@ -52,15 +54,45 @@ Test(show, paths)
 {
 	shows(show_paths, two_paths,
 	      "CONNECTION  PATH    UPLINK  STATE                   RTT   LEAST  JITTER   LOSS    "
-	      "OUT     IN   MTU  MTU FROM       SENT   RECEIVED  HEARD  WEIGHT  LOCAL           "
-	      "REMOTE             INGRESS    SINCE  WHY\n"
+	      "OUT     IN   MTU  MTU FROM       OUT/S        IN/S  SHARE       SENT   RECEIVED  "
+	      "HEARD  WEIGHT  LOCAL           REMOTE             NAT                       "
+	      "INGRESS    SINCE  WHY\n"
 	      "home        wlan-1  wlan    up                   0.8 ms  0.7 ms  0.1 ms  0.5 %  "
-	      "0.4 %  0.1 %  1280  ike         2.9 MiB  976.6 KiB    3 s       1  192.0.2.2:4500  "
-	      "198.51.100.1:4500  tc       1 m 0 s  probes are answered\n"
+	      "0.4 %  0.1 %  1280  ike       8.0 Mbit/s  0.0 kbit/s   67 %    2.9 MiB  976.6 KiB  "
+	      "  3 s       1  192.0.2.2:4500  198.51.100.1:4500  us, as 203.0.113.7:61000  "
+	      "tc       1 m 0 s  probes are answered\n"
 	      "home        r       -       unknown, unverified       -       -       -      -      "
-	      "-      -     -  -         976.6 KiB  976.6 KiB      -      10  -               "
-	      "-                  -              -  -\n");
+	      "-      -     -  -                  -           -      -  976.6 KiB  976.6 KiB  "
+	      "    -      10  -               -                  -                        "
+	      " -              -  -\n");
 	shows(show_paths, "{\"paths\":[]}", "no paths\n");
+}
+
+static void narrow(FILE *out, const json_t *data)
+{
+	show_paths_within(out, data, 80);
+}
+
+static void wide(FILE *out, const json_t *data)
+{
+	show_paths_within(out, data, 1000);
+}
+
+Test(show, paths_on_a_narrow_terminal)
+{
+	char *text = text_of(wide, two_paths), *all = text_of(show_paths, two_paths);
+
+	shows(narrow, two_paths,
+	      "PATH    STATE       RTT   LOSS       OUT/S        IN/S  SHARE\n"
+	      "wlan-1  up       0.8 ms  0.5 %  8.0 Mbit/s  0.0 kbit/s   67 %\n"
+	      "r       unknown       -      -           -           -      -\n"
+	      "\n"
+	      "PATH      SINCE  WHY\n"
+	      "wlan-1  1 m 0 s  probes are answered\n"
+	      "r             -  -\n");
+	cr_expect_str_eq(text, all, "a wide one has room for all");
+	free(text);
+	free(all);
 }
 
 Test(show, pairs_in_standby)
@@ -240,8 +272,9 @@ Test(show, strange_json)
 		"{\"conns\":[7,{\"children\":[1],\"paths\":\"x\",\"proposals\":[2]}],\"total\":[]}",
 		"{\"total\":{\"exchanges\":[],\"errors_tx\":{\"a\":[]},\"rx\":\"1\"}}",
 	};
-	static show_fn *const fns[] = { show_status, show_sas,	 show_paths, live,	   first,
-					show_stats,  show_event, show_conns, show_counters };
+	static show_fn *const fns[] = { show_path_test, narrow,	    show_status,  show_sas,
+					show_paths,	live,	    first,	  show_stats,
+					show_event,	show_conns, show_counters };
 	char *big = malloc(20000);
 
 	for (size_t i = 0; i < sizeof(strange) / sizeof(*strange); i++)

@@ -56,3 +56,10 @@ Test(table, units)
 	cr_assert_str_eq(unit_rate(250000000, 1000000, buf), "2.00 Gbit/s");
 	cr_assert_str_eq(unit_rate(5, 0, buf), "0.0 kbit/s");
 }
+
+Test(table, width_is_that_of_the_longest_line)
+{
+	cr_assert_eq(table_width(""), 0);
+	cr_assert_eq(table_width("abc\nabcd\nab"), 4);
+	cr_assert_eq(table_width("\303\244\303\266\n"), 2, "characters, not octets");
+}

@@ -64,6 +64,12 @@ struct uplink {
 	char attach_why[192];
 };
 
+/* What its counters were at some time. */
+struct path_look {
+	usec_t at; /* 0: never */
+	struct steer_path_stat stat;
+};
+
 struct path {
 	struct list node;
 	struct hash_node by_id, by_name; /* in struct agent */
@@ -92,6 +98,7 @@ struct path {
 	usec_t since;
 	char why[96];
 	struct engine_path_info info; /* last word of the engine */
+	struct path_look looks[2];    /* report_paths.c: the older and the newer one */
 
 	/* mtu.c */
 	struct list mtu_node; /* agent.mtu_soon or .mtu_rest */

@@ -17,22 +17,9 @@
 
 enum { TEXT_MAX = 128 };
 
-/* null: never, none */
-static void set_usec(json_t *o, const char *key, usec_t at)
-{
-	set(o, key, at == USEC_NEVER ? NULL : json_integer((json_int_t)at));
-}
-
 static void set_limit(json_t *o, const char *key, uint64_t limit)
 {
 	set(o, key, limit ? json_integer((json_int_t)limit) : NULL);
-}
-
-static void set_udp(json_t *o, const char *key, const struct udp_addr *u)
-{
-	char text[ADDR_PORT_STR];
-
-	set_str(o, key, u->ip.family ? udp_addr_format(u, text) : NULL);
 }
 
 static void set_hex(json_t *o, const char *key, uint64_t v, int digits)
@@ -308,120 +295,6 @@ json_t *report_sa(struct agent *a, const struct ike_sa *ike_sa)
 	}
 	set(sa, "children", children);
 	return sa;
-}
-
-/* ---- paths ---- */
-
-static void set_rtt(json_t *o, const struct standby *s)
-{
-	if (!s || !s->rtt)
-		return;
-	set_int(o, "rtt_usec", s->rtt);
-	set_int(o, "rtt_min_usec", s->rtt_min);
-	set_int(o, "jitter_usec", s->jitter);
-}
-
-static json_t *path_json(struct agent *a, const struct path *p)
-{
-	const struct uplink *u = p->uplink >= 0 ? &a->uplinks[p->uplink] : NULL;
-	const struct ike_path pair = { p->local, p->remote, p->ifindex };
-	struct steer_path_stat st = { 0 };
-	json_t *o = json_object();
-	struct rtnl_link link = { 0 };
-
-	dp_path_stat(a->dp, p->id, &st);
-	rtnl_link_by_index(a->rtnl, p->ifindex, &link);
-	set_int(o, "id", p->id);
-	set_str(o, "conn", p->peer->conn);
-	set_str(o, "name", p->name);
-	set_str(o, "uplink", u ? u->name : NULL);
-	set_str(o, "interface", link.name);
-	set_int(o, "ifindex", p->ifindex);
-	set_int(o, "epid_i", p->epid_i);
-	set_int(o, "epid_r", p->epid_r);
-	set_udp(o, "local", &p->local);
-	set_udp(o, "remote", &p->remote);
-	set_udp(o, "observed", &p->info.observed);
-	set_str(o, "state", path_state_name(p->state));
-	set_str(o, "why", p->why);
-	set_int(o, "since_usec", p->since);
-	set(o, "verified", json_boolean(p->verified || p->main));
-	set(o, "peer_use", json_boolean(p->peer_use));
-	set(o, "peer_standby", json_boolean(p->peer_standby));
-	set(o, "preferred", json_boolean(path_is_preferred(p)));
-	set(o, "in_group", json_boolean(p->in_group));
-	if (!p->probed)
-		set_rtt(o, standby_measured(p->peer, &pair));
-	if (p->probed && p->info.rtt_usec) {
-		set_int(o, "rtt_usec", p->info.rtt_usec);
-		set_int(o, "rtt_min_usec", p->info.rtt_min_usec);
-		set_int(o, "jitter_usec", p->info.rtt_jitter_usec);
-		set_int(o, "loss_permille", p->info.loss_permille);
-		if (p->info.loss_there_permille != ENGINE_LOSS_UNKNOWN) {
-			set_int(o, "loss_out_permille", p->info.loss_there_permille);
-			set_int(o, "loss_in_permille", p->info.loss_back_permille);
-		}
-		set_int(o, "probes_tx", p->info.probes_tx);
-		set_int(o, "probes_rx", p->info.probes_rx);
-	}
-	set_usec(o, "last_rx_usec", path_heard(a, p));
-	set_int(o, "weight", p->weight);
-	set(o, "standby", json_boolean(p->standby));
-	set_int(o, "mtu", path_mtu(p));
-	set_str(o, "mtu_from", path_mtu_from(a, p));
-	set_int(o, "tx_packets", st.tx_packets);
-	set_int(o, "tx_octets", st.tx_octets);
-	set_int(o, "rx_packets", st.rx_packets);
-	set_int(o, "rx_octets", st.rx_octets);
-	set_str(o, "attach", dp_uplink_mode(a->dp, p->ifindex));
-	set_str(o, "attach_why", u ? u->attach_why : NULL);
-	return o;
-}
-
-static json_t *standby_json(struct agent *a, const struct peer *p, const struct standby *s)
-{
-	const struct uplink *u = uplink_of(a, s->pair.ifindex);
-	const struct ike_path pair = move_with_ports(p, &s->pair);
-	json_t *o = json_object();
-
-	set_str(o, "conn", p->conn);
-	set_str(o, "name", s->name);
-	set_str(o, "uplink", u ? u->name : NULL);
-	set_udp(o, "local", &pair.local);
-	set_udp(o, "remote", &pair.remote);
-	set_str(o, "state", "standby");
-	set_str(o, "why",
-		!s->tested  ? "not tested yet"
-		: s->silent ? "did not answer the last test"
-			    : "answered the last test");
-	set(o, "preferred", json_boolean(standby_preferred(p, &s->pair)));
-	set_rtt(o, s);
-	set_usec(o, "tested_usec", s->tested);
-	set_usec(o, "answered_usec", s->answered);
-	return o;
-}
-
-json_t *report_standbys(struct agent *a, const char *conn)
-{
-	json_t *out = json_array();
-
-	list_for_each (it, &a->peers) {
-		const struct peer *p = list_entry(it, struct peer, node);
-
-		if (!p->standbys || (conn && strcmp(conn, p->conn)))
-			continue;
-		for (size_t i = 0; i < p->standbys->n; i++)
-			if (!standby_in_use(p, &p->standbys->list[i]))
-				json_array_append_new(out,
-						      standby_json(a, p, &p->standbys->list[i]));
-	}
-	return out;
-}
-
-void report_peer_paths(struct agent *a, const struct peer *p, json_t *out)
-{
-	list_for_each (it, &p->paths)
-		json_array_append_new(out, path_json(a, list_entry(it, struct path, node)));
 }
 
 /* ---- keys ---- */

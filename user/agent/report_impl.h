@@ -7,6 +7,9 @@
 
 #include <jansson.h>
 
+#include "base/addr.h"
+#include "base/usec.h"
+
 static inline void set(json_t *o, const char *key, json_t *v)
 {
 	json_object_set_new(o, key, v ? v : json_null());
@@ -26,6 +29,19 @@ static inline void set_str(json_t *o, const char *key, const char *v)
 static inline void set_or_null(json_t *o, const char *key, uint64_t v)
 {
 	set(o, key, v ? json_integer((json_int_t)v) : NULL);
+}
+
+/* null: never, none */
+static inline void set_usec(json_t *o, const char *key, usec_t at)
+{
+	set(o, key, at == USEC_NEVER ? NULL : json_integer((json_int_t)at));
+}
+
+static inline void set_udp(json_t *o, const char *key, const struct udp_addr *u)
+{
+	char text[ADDR_PORT_STR];
+
+	set_str(o, key, u->ip.family ? udp_addr_format(u, text) : NULL);
 }
 
 #endif

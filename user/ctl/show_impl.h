@@ -5,8 +5,11 @@
 
 #include <stdbool.h>
 #include <stdio.h>
+#include <string.h>
 
 #include <jansson.h>
+
+#include "ctl/table.h"
 
 static inline const char *str(const json_t *o, const char *key)
 {
@@ -37,6 +40,19 @@ static inline const char *list(const json_t *o, const char *key, char *buf, size
 	json_array_foreach(l, i, v) if (json_is_string(v) && n < len - 1) n +=
 		(size_t)snprintf(buf + n, len - n, "%s%s", n ? ", " : "", json_string_value(v));
 	return buf;
+}
+
+/* A time that is "since" something. */
+static inline const char *age(const json_t *data, const json_t *o, const char *key,
+			      char buf[UNIT_STR])
+{
+	uint64_t now = num(data, "now_usec"), then = num(o, key);
+
+	if (!then || then > now) {
+		strcpy(buf, "-");
+		return buf;
+	}
+	return unit_age(now - then, buf);
 }
 
 #endif

@@ -6,7 +6,7 @@
 
 #include "ctl/table.h"
 
-enum { COLUMNS_MAX = 24, CELL_MAX = 512 };
+enum { COLUMNS_MAX = 32, CELL_MAX = 512 };
 
 struct table {
 	size_t n_columns, n_cells, cap;
@@ -108,6 +108,18 @@ void table_end(struct table *t, FILE *out)
 		free(t->cells[i]);
 	free(t->cells);
 	free(t);
+}
+
+size_t table_width(const char *text)
+{
+	size_t most = 0, n = 0;
+
+	for (; *text; text++) {
+		n = *text == '\n' ? 0 : n + (((unsigned char)*text & 0xc0) != 0x80);
+		if (n > most)
+			most = n;
+	}
+	return most;
 }
 
 const char *unit_octets(uint64_t octets, char buf[UNIT_STR])

@@ -275,6 +275,17 @@ bool ike_can_move(const struct ike *ike, uint64_t family)
 	return sa && sa->mobike;
 }
 
+bool ike_nats(const struct ike *ike, uint64_t family, bool *ret_local, bool *ret_remote)
+{
+	const struct ike_sa *sa = mobike_owner(ike, family);
+
+	if (!sa || !sa->natt_peer)
+		return false;
+	*ret_local = sa->nat_local;
+	*ret_remote = sa->nat_remote;
+	return true;
+}
+
 int ike_path_change(struct ike *ike, uint64_t family, const struct ike_path *path, usec_t now)
 {
 	struct ike_path to = *path;

@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* braid paths: what is known of each path, and of the pairs of addresses in standby. */
+#include <string.h>
+
+#include "agent.h"
+#include "report_impl.h"
+
+/* Rates are those since an earlier look: one that is old enough, and not too old. */
+#define RATE_LEAST (200 * USEC_PER_MSEC)
+#define RATE_STEP  USEC_PER_SEC
+#define RATE_MOST  (10 * USEC_PER_SEC)
+
+/* What a path carried since then. usec 0: there was no such look. */
+struct rate {
+	usec_t usec;
+	struct steer_path_stat total, grown;
+};
+
+static void rate_of(struct agent *a, struct path *p, usec_t now, struct rate *r)
+{
+	struct path_look *older = &p->looks[0], *newer = &p->looks[1], from;
+	bool step = !newer->at || now - newer->at >= RATE_STEP;
+
+	*r = (struct rate){ 0 };
+	dp_path_stat(a->dp, p->id, &r->total);
+	from = step || !older->at ? *newer : *older;
+	if (step) {
+		*older = *newer;
+		*newer = (struct path_look){ now, r->total };
+	}
+	if (!from.at || now - from.at < RATE_LEAST || now - from.at > RATE_MOST + RATE_STEP ||
+	    r->total.tx_packets < from.stat.tx_packets ||
+	    r->total.rx_packets < from.stat.rx_packets)
+		return;
+	r->usec = now - from.at;
+	r->grown.tx_packets = r->total.tx_packets - from.stat.tx_packets;
+	r->grown.tx_octets = r->total.tx_octets - from.stat.tx_octets;
+	r->grown.rx_packets = r->total.rx_packets - from.stat.rx_packets;
+	r->grown.rx_octets = r->total.rx_octets - from.stat.rx_octets;
+}
+
+static json_t *per_sec(const struct rate *r, uint64_t n)
+{
+	return r->usec ? json_integer((json_int_t)(n * USEC_PER_SEC / r->usec)) : NULL;
+}
+
+static void set_rate(json_t *o, const struct rate *r, uint64_t octets_of_all)
+{
+	uint64_t octets = r->grown.tx_octets + r->grown.rx_octets;
+
+	set_int(o, "tx_packets", r->total.tx_packets);
+	set_int(o, "tx_octets", r->total.tx_octets);
+	set_int(o, "rx_packets", r->total.rx_packets);
+	set_int(o, "rx_octets", r->total.rx_octets);
+	set_or_null(o, "rate_usec", r->usec);
+	set(o, "tx_packets_sec", per_sec(r, r->grown.tx_packets));
+	set(o, "tx_octets_sec", per_sec(r, r->grown.tx_octets));
+	set(o, "rx_packets_sec", per_sec(r, r->grown.rx_packets));
+	set(o, "rx_octets_sec", per_sec(r, r->grown.rx_octets));
+	set(o, "share_permille",
+	    r->usec && octets_of_all ? json_integer((json_int_t)(1000 * octets / octets_of_all))
+				     : NULL);
+}
+
+/* The peer tells us apart from what it sees; of the peer itself a port that nobody chose tells.
+ * What IKE found out counts for its own pair. */
+static void set_nat(struct agent *a, json_t *o, const struct path *p)
+{
+	const struct udp_addr *seen = &p->info.observed;
+	bool ike_pair = addr_equal(&p->local.ip, &p->peer->ike_path.local.ip) &&
+			addr_equal(&p->remote.ip, &p->peer->ike_path.remote.ip);
+	bool us = false, peer = false,
+	     known = ike_pair && ike_nats(a->ike, p->peer->family, &us, &peer);
+
+	set_udp(o, "observed", seen);
+	set(o, "nat_local",
+	    p->probed && seen->ip.family ? json_boolean(!addr_equal(&seen->ip, &p->local.ip) ||
+							(seen->port && seen->port != p->local.port))
+	    : known			 ? json_boolean(us)
+					 : NULL);
+	set(o, "nat_remote",
+	    known			  ? json_boolean(peer)
+	    : p->remote.port != PORT_NATT ? json_true()
+					  : NULL);
+}
+
+static void set_rtt(json_t *o, const struct standby *s)
+{
+	if (!s || !s->rtt)
+		return;
+	set_int(o, "rtt_usec", s->rtt);
+	set_int(o, "rtt_min_usec", s->rtt_min);
+	set_int(o, "jitter_usec", s->jitter);
+}
+
+static json_t *path_json(struct agent *a, const struct path *p, const struct rate *r,
+			 uint64_t octets_of_all)
+{
+	const struct uplink *u = p->uplink >= 0 ? &a->uplinks[p->uplink] : NULL;
+	const struct ike_path pair = { p->local, p->remote, p->ifindex };
+	json_t *o = json_object();
+	struct rtnl_link link = { 0 };
+
+	rtnl_link_by_index(a->rtnl, p->ifindex, &link);
+	set_int(o, "id", p->id);
+	set_str(o, "conn", p->peer->conn);
+	set_str(o, "name", p->name);
+	set_str(o, "uplink", u ? u->name : NULL);
+	set_str(o, "interface", link.name);
+	set_int(o, "ifindex", p->ifindex);
+	set_int(o, "epid_i", p->epid_i);
+	set_int(o, "epid_r", p->epid_r);
+	set_udp(o, "local", &p->local);
+	set_udp(o, "remote", &p->remote);
+	set_nat(a, o, p);
+	set_str(o, "state", path_state_name(p->state));
+	set_str(o, "why", p->why);
+	set_int(o, "since_usec", p->since);
+	set(o, "verified", json_boolean(p->verified || p->main));
+	set(o, "peer_use", json_boolean(p->peer_use));
+	set(o, "peer_standby", json_boolean(p->peer_standby));
+	set(o, "preferred", json_boolean(path_is_preferred(p)));
+	set(o, "in_group", json_boolean(p->in_group));
+	if (!p->probed)
+		set_rtt(o, standby_measured(p->peer, &pair));
+	if (p->probed && p->info.rtt_usec) {
+		set_int(o, "rtt_usec", p->info.rtt_usec);
+		set_int(o, "rtt_min_usec", p->info.rtt_min_usec);
+		set_int(o, "jitter_usec", p->info.rtt_jitter_usec);
+		set_int(o, "loss_permille", p->info.loss_permille);
+		if (p->info.loss_there_permille != ENGINE_LOSS_UNKNOWN) {
+			set_int(o, "loss_out_permille", p->info.loss_there_permille);
+			set_int(o, "loss_in_permille", p->info.loss_back_permille);
+		}
+		set_int(o, "probes_tx", p->info.probes_tx);
+		set_int(o, "probes_rx", p->info.probes_rx);
+	}
+	set_usec(o, "last_rx_usec", path_heard(a, p));
+	set_int(o, "weight", p->weight);
+	set(o, "standby", json_boolean(p->standby));
+	set_int(o, "mtu", path_mtu(p));
+	set_str(o, "mtu_from", path_mtu_from(a, p));
+	set_rate(o, r, octets_of_all);
+	set_str(o, "attach", dp_uplink_mode(a->dp, p->ifindex));
+	set_str(o, "attach_why", u ? u->attach_why : NULL);
+	return o;
+}
+
+static json_t *standby_json(struct agent *a, const struct peer *p, const struct standby *s)
+{
+	const struct uplink *u = uplink_of(a, s->pair.ifindex);
+	const struct ike_path pair = move_with_ports(p, &s->pair);
+	json_t *o = json_object();
+
+	set_str(o, "conn", p->conn);
+	set_str(o, "name", s->name);
+	set_str(o, "uplink", u ? u->name : NULL);
+	set_udp(o, "local", &pair.local);
+	set_udp(o, "remote", &pair.remote);
+	set_str(o, "state", "standby");
+	set_str(o, "why",
+		!s->tested  ? "not tested yet"
+		: s->silent ? "did not answer the last test"
+			    : "answered the last test");
+	set(o, "preferred", json_boolean(standby_preferred(p, &s->pair)));
+	set_rtt(o, s);
+	set_usec(o, "tested_usec", s->tested);
+	set_usec(o, "answered_usec", s->answered);
+	return o;
+}
+
+json_t *report_standbys(struct agent *a, const char *conn)
+{
+	json_t *out = json_array();
+
+	list_for_each (it, &a->peers) {
+		const struct peer *p = list_entry(it, struct peer, node);
+
+		if (!p->standbys || (conn && strcmp(conn, p->conn)))
+			continue;
+		for (size_t i = 0; i < p->standbys->n; i++)
+			if (!standby_in_use(p, &p->standbys->list[i]))
+				json_array_append_new(out,
+						      standby_json(a, p, &p->standbys->list[i]));
+	}
+	return out;
+}
+
+void report_peer_paths(struct agent *a, const struct peer *p, json_t *out)
+{
+	struct rate rates[STEER_MEMBERS_MAX];
+	uint64_t octets = 0;
+	usec_t now = agent_now();
+	size_t n = 0;
+
+	list_for_each (it, &p->paths) {
+		if (n == STEER_MEMBERS_MAX)
+			break;
+		rate_of(a, list_entry(it, struct path, node), now, &rates[n]);
+		octets += rates[n].grown.tx_octets + rates[n].grown.rx_octets;
+		n++;
+	}
+	n = 0;
+	list_for_each (it, &p->paths) {
+		if (n == STEER_MEMBERS_MAX)
+			break;
+		json_array_append_new(
+			out, path_json(a, list_entry(it, struct path, node), &rates[n++], octets));
+	}
+}
