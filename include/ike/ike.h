@@ -391,7 +391,7 @@ int ike_size_ask(struct ike *ike, uint64_t family, uint16_t octets, usec_t now);
 /* 0 or one of the first two. */
 int ike_size_grid(const struct ike *ike, uint64_t family, uint16_t *ret_offset, uint16_t *ret_unit);
 
-/* NULL when drained. Valid until the next call into the core. */
+/* NULL when drained. Valid until the next call into the core that is not ike_image_next. */
 const struct ike_output *ike_next_output(struct ike *ike);
 
 /* ---- looking in ---- */

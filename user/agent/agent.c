@@ -172,8 +172,11 @@ void agent_drain(struct agent *a)
 	const struct ike_output *o;
 	usec_t now, next;
 
-	images_keep(a);
 	while ((o = ike_next_output(a->ike))) {
+		/* Packets that have to move do not wait for an image, which is the longer the more
+		 * Child SAs there are. */
+		if (o->kind != IKE_OUT_EVENT)
+			images_keep(a);
 		switch (o->kind) {
 		case IKE_OUT_SEND:
 			send_datagram(a, o);
@@ -195,6 +198,7 @@ void agent_drain(struct agent *a)
 			break;
 		}
 	}
+	images_keep(a);
 	if (a->stopping && !ike_sa_first(a->ike))
 		event_base_loopbreak(a->base);
 	now = agent_now();

@@ -335,8 +335,8 @@ void qcd_secret_drop(struct agent *a);
 
 /* ---- images.c ---- */
 
-/* Hand changed images to the engine, take back what ended. Before the datagrams of the same call
- * into the core leave, so that message ids never go back, whenever we die. */
+/* Hand changed images to the engine, take back what ended. Before each datagram leaves, so that
+ * message ids never go back, whenever we die; costs nothing when nothing has changed. */
 void images_keep(struct agent *a);
 void images_forget(struct agent *a); /* the engine that held them is gone */
 
