@@ -11,47 +11,11 @@
 #include "base/heap.h"
 #include "base/list.h"
 #include "crypto/rng.h"
-#include "engine/engine.h"
-#include "esp/joins.h"
-#include "esp/pings.h"
-#include "esp/sla.h"
+#include "paths_impl.h"
 
 /* Size probes: how much later than usual an answer may come, in how many probe intervals the size
  * in use is confirmed. */
 enum { LATE_USEC = 100 * 1000, CONFIRM_INTERVALS = 5, LOSS_PER_TRY = 50 };
-
-/* How often the peer is told that a link or address is lost, and how long after one another. */
-enum { LOST_TELLS = 3, LOST_AGAIN = 20 * 1000 };
-
-struct path {
-	struct list node;	/* paths.all */
-	struct list due_node;	/* of paths_run */
-	struct heap_node timer; /* paths.timers: the earlier of both machines' deadlines */
-	struct hash_node by_id, by_group;
-	struct engine_path cfg;
-	struct probe_path st;
-	struct sla sla;
-	struct pmtu mtu;
-	usec_t mtu_at;	   /* when to look at it next */
-	uint32_t mtu_told; /* to the agent */
-	usec_t sent;	   /* its group last, at the last confirmation */
-	usec_t heard;	   /* the peer's last probe on it, or answer */
-	uint16_t count;	   /* requests of the peer on it (probe.h) */
-	uint8_t peer_want; /* enum engine_want */
-	uint8_t wish;	   /* enum probe_flags we send */
-	uint8_t lost;	   /* enum engine_lost */
-	uint8_t tells;	   /* so often more the peer is told */
-	usec_t tell_at;
-	struct udp_addr observed;
-};
-
-struct paths {
-	struct list all;
-	struct hash by_id, by_group;
-	struct heap timers;
-	struct joins joins;
-	struct pings pings;
-};
 
 struct paths *paths_new(void)
 {
@@ -77,7 +41,7 @@ void paths_free(struct paths *p)
 	free(p);
 }
 
-static struct path *find(const struct engine *e, uint32_t id)
+struct path *path_find(const struct engine *e, uint32_t id)
 {
 	struct hash_node *n = hash_find(&e->paths->by_id, id);
 
@@ -99,7 +63,7 @@ static usec_t deadline(const struct path *p)
 	return d < p->mtu_at ? d : p->mtu_at;
 }
 
-static void arm(struct engine *e, struct path *p)
+void path_arm(struct engine *e, struct path *p)
 {
 	heap_set(&e->paths->timers, &p->timer, deadline(p));
 }
@@ -108,7 +72,7 @@ static void arm(struct engine *e, struct path *p)
 static void arm_earlier(struct engine *e, struct path *p)
 {
 	if (deadline(p) < p->timer.due)
-		arm(e, p);
+		path_arm(e, p);
 }
 
 /* The path's word where the steering programs read it; NULL if it is not ours to write. */
@@ -123,11 +87,6 @@ static _Atomic uint32_t *word_of(const struct engine *e, const struct path *p)
 }
 
 /* ---- how large packets may be ---- */
-
-static uint8_t ip_header(const struct path *p)
-{
-	return p->cfg.remote.ip.family == 6 ? 40 : 20;
-}
 
 static uint16_t link_mtu(const struct engine_path *c)
 {
@@ -154,20 +113,13 @@ static void fit_group(struct engine *e, uint32_t group)
 
 	hash_for_each (it, tmp, &e->paths->by_group, group) {
 		const struct path *p = hash_entry(it, struct path, by_group);
-		uint32_t room = (uint32_t)p->mtu.mtu - ip_header(p);
+		uint32_t room = (uint32_t)p->mtu.mtu - path_ip_header(p);
 
 		if (in_use(e, p) && room < least)
 			least = room;
 	}
 	if (group && least != SA_ROOM_ANY)
 		sad_group_room(&e->sad, group, least);
-}
-
-static struct pmtu_grid grid_of(const struct path *p, const struct sa *sa)
-{
-	return (struct pmtu_grid){ .offset = (uint16_t)(ip_header(p) + sa->out.hdr + sa->out.icv +
-							(sa_encap(sa) ? UDP_HEADER : 0)),
-				   .unit = sa->out.align };
 }
 
 /* False: not looked for, or there is nothing to ask with. */
@@ -186,7 +138,7 @@ static bool mtu_view(const struct engine *e, const struct path *p, struct pmtu_v
 								      : PMTU_TRIES_MAX),
 		.usable = p->st.state == STEER_PATH_UP && p->st.verified,
 		.idle = sad_group_sent(&e->sad, p->cfg.group) == p->sent,
-		.grid = grid_of(p, sa),
+		.grid = path_grid(p, sa),
 	};
 	return true;
 }
@@ -212,7 +164,7 @@ int paths_add(struct engine *e, const struct engine_path *req, usec_t now)
 		.up_after = req->up_after,
 		.back_after = req->back_usec,
 	};
-	struct path *p = find(e, req->id);
+	struct path *p = path_find(e, req->id);
 
 	if (req->id == 0 || req->id >= STEER_PATHS_MAX || req->interval_usec == 0)
 		return -EINVAL;
@@ -224,7 +176,7 @@ int paths_add(struct engine *e, const struct engine_path *req, usec_t now)
 		hash_add(&e->paths->by_group, &p->by_group, req->group);
 		p->mtu_at = 0;
 		pmtu_limit(&p->mtu, link_mtu(req), now);
-		arm(e, p);
+		path_arm(e, p);
 		fit_group(e, req->group);
 		return 0;
 	}
@@ -244,14 +196,14 @@ int paths_add(struct engine *e, const struct engine_path *req, usec_t now)
 	list_append(&e->paths->all, &p->node);
 	hash_add(&e->paths->by_id, &p->by_id, req->id);
 	hash_add(&e->paths->by_group, &p->by_group, req->group);
-	arm(e, p);
+	path_arm(e, p);
 	fit_group(e, req->group);
 	return 0;
 }
 
 int paths_del(struct engine *e, uint32_t id)
 {
-	struct path *p = find(e, id);
+	struct path *p = path_find(e, id);
 
 	if (!p)
 		return -ENOENT;
@@ -394,8 +346,7 @@ static bool grade(struct path *p, usec_t now)
 	return false;
 }
 
-/* Another state: other packets may go there, and the way there may be another one. */
-static void changed(struct engine *e, struct path *p, usec_t now)
+void path_changed(struct engine *e, struct path *p, usec_t now)
 {
 	if (p->st.state != STEER_PATH_DOWN)
 		p->lost = p->tells = 0;
@@ -410,7 +361,7 @@ static void changed(struct engine *e, struct path *p, usec_t now)
 		if (p->st.state == STEER_PATH_UP)
 			publish(e, o);
 		else if (probe_path_need(&o->st, !has_company(e, o), now))
-			changed(e, o, now);
+			path_changed(e, o, now);
 	}
 	fit_group(e, p->cfg.group);
 	pmtu_recheck(&p->mtu, now);
@@ -424,10 +375,8 @@ static bool has_port(const struct udp_dest *d)
 					  : ((const struct sockaddr_in6 *)&d->to)->sin6_port;
 }
 
-/* Encapsulate one probe, padded to len octets, as a dummy packet (RFC 4303 2.6) and send it: along
- * a path of the maps, or, with path 0, straight to an address: in UDP if that has a port. */
-static int send_probe(struct engine *e, struct sa *sa, const struct probe *probe, size_t len,
-		      uint32_t path, const struct udp_dest *straight, unsigned ifindex)
+int path_send_probe(struct engine *e, struct sa *sa, const struct probe *probe, size_t len,
+		    uint32_t path, const struct udp_dest *straight, unsigned ifindex)
 {
 	uint32_t mark = STEER_MARK(STEER_MARK_KIND_PATH, 0, path);
 	const struct udp_dest *dest;
@@ -469,7 +418,7 @@ static void request(struct engine *e, struct path *p, usec_t now)
 	probe.t_sent = engine_now();
 	probe_path_sent(&p->st, probe.nonce, probe.t_sent);
 	/* A send that fails is a probe that is not answered. */
-	send_probe(e, sa, &probe, PROBE_LEN, p->cfg.id, NULL, 0);
+	path_send_probe(e, sa, &probe, PROBE_LEN, p->cfg.id, NULL, 0);
 }
 
 /* A probe as long as an IP packet of so many octets. */
@@ -487,7 +436,7 @@ static void request_sized(struct engine *e, struct path *p, const struct pmtu_vi
 	size_t len = octets - v->grid.offset - 2u;
 
 	if (rng_bytes(probe.nonce, sizeof(probe.nonce)) == 0 && octets > v->grid.offset + PROBE_LEN)
-		send_probe(e, sa, &probe, len, p->cfg.id, NULL, 0);
+		path_send_probe(e, sa, &probe, len, p->cfg.id, NULL, 0);
 	pmtu_sent(&p->mtu, v, probe.nonce, now);
 }
 
@@ -508,38 +457,19 @@ static void mtu_run(struct engine *e, struct path *p, usec_t now)
 	p->mtu_at = pmtu_deadline(&p->mtu, &v);
 }
 
-/* Of what is lost here the peer would learn from silence only: say so on the paths that are left.
- * Not once only, as this may be lost, too. */
-static void tell_lost(struct engine *e, struct path *p, usec_t now)
-{
-	struct sa *sa = sad_sender(&e->sad, p->cfg.sa_id);
-	struct probe probe = { .kind = PROBE_LOST, .epids = p->cfg.epids };
-
-	p->tells--;
-	p->tell_at = now + LOST_AGAIN;
-	if (!sa || !e->configured || !p->cfg.group)
-		return;
-	hash_for_each (it, tmp, &e->paths->by_group, p->cfg.group) {
-		const struct path *o = hash_entry(it, struct path, by_group);
-
-		if (o->st.state != STEER_PATH_DOWN)
-			send_probe(e, sa, &probe, PROBE_LEN, o->cfg.id, NULL, 0);
-	}
-}
-
 static void run(struct engine *e, struct path *p, usec_t now)
 {
 	bool change = probe_path_tick(&p->st, now);
 
 	if (grade(p, now) || change)
-		changed(e, p, now);
+		path_changed(e, p, now);
 	if (probe_path_due(&p->st, now))
 		request(e, p, now);
 	if (p->tells && now >= p->tell_at)
-		tell_lost(e, p, now);
+		path_tell_lost(e, p, now);
 	if (now >= p->mtu_at)
 		mtu_run(e, p, now);
-	arm(e, p);
+	path_arm(e, p);
 }
 
 usec_t paths_run(struct engine *e, usec_t now)
@@ -564,52 +494,6 @@ usec_t paths_run(struct engine *e, usec_t now)
 	return n ? n->due : USEC_NEVER;
 }
 
-static void lose(struct engine *e, struct path *p, enum engine_lost how, usec_t now)
-{
-	if (!probe_path_fail(&p->st, now))
-		return;
-	e->no_link++;
-	p->sla = (struct sla){ 0 };
-	p->lost = how;
-	p->tells = how == ENGINE_LOST_HERE ? LOST_TELLS : 0;
-	p->tell_at = now;
-	changed(e, p, now);
-	arm(e, p);
-}
-
-/* When all that are lost are known to be: nothing is told on those. */
-static void tell_losses(struct engine *e, usec_t now)
-{
-	list_for_each (it, &e->paths->all) {
-		struct path *p = list_entry(it, struct path, node);
-
-		if (p->tells && now >= p->tell_at)
-			tell_lost(e, p, now);
-	}
-}
-
-void paths_link_lost(struct engine *e, uint32_t ifindex, const struct addr *local, usec_t now)
-{
-	list_for_each (it, &e->paths->all) {
-		struct path *p = list_entry(it, struct path, node);
-
-		if (p->cfg.ifindex == ifindex && (!local || addr_equal(local, &p->cfg.local.ip)))
-			lose(e, p, ENGINE_LOST_HERE, now);
-	}
-	tell_losses(e, now);
-}
-
-void paths_check_links(struct engine *e, const struct linkwatch_here *here, usec_t now)
-{
-	list_for_each (it, &e->paths->all) {
-		struct path *p = list_entry(it, struct path, node);
-
-		if (p->cfg.ifindex && !linkwatch_is_here(here, p->cfg.ifindex, &p->cfg.local.ip))
-			lose(e, p, ENGINE_LOST_HERE, now);
-	}
-	tell_losses(e, now);
-}
-
 int paths_want(struct engine *e, uint32_t id, enum engine_want want, usec_t now)
 {
 	static const uint8_t wish[] = {
@@ -617,7 +501,7 @@ int paths_want(struct engine *e, uint32_t id, enum engine_want want, usec_t now)
 		[ENGINE_WANT_USE] = PROBE_JOIN,
 		[ENGINE_WANT_STANDBY] = PROBE_JOIN | PROBE_STANDBY,
 	};
-	struct path *p = find(e, id);
+	struct path *p = path_find(e, id);
 
 	if (!p)
 		return -ENOENT;
@@ -626,70 +510,8 @@ int paths_want(struct engine *e, uint32_t id, enum engine_want want, usec_t now)
 	p->wish = wish[want];
 	fit_group(e, p->cfg.group);
 	request(e, p, now);
-	arm(e, p);
+	path_arm(e, p);
 	return 0;
-}
-
-/* ---- probes that an operator asks for ---- */
-
-int paths_ping(struct engine *e, const struct engine_ping *req)
-{
-	const struct path *p = find(e, req->id);
-	struct sa *sa = p ? sad_sender(&e->sad, p->cfg.sa_id) : NULL;
-	struct probe probe = { .kind = PROBE_REQUEST };
-	struct pmtu_grid grid;
-	size_t len = PROBE_LEN, inner;
-	struct ping ping;
-	int err;
-
-	if (!sa || !e->configured)
-		return p ? -EAGAIN : -ENOENT;
-	grid = grid_of(p, sa);
-	if (req->octets > PMTU_CEILING)
-		return -EINVAL;
-	/* Pad Length and Next Header are the last two octets of what is encrypted */
-	if (req->octets > grid.offset + PROBE_LEN + 2u)
-		len = req->octets - grid.offset - (req->octets - grid.offset) % grid.unit - 2u;
-	if (len < PROBE_LEN)
-		len = PROBE_LEN;
-	inner = (len + 2 + grid.unit - 1) / grid.unit * grid.unit;
-	err = rng_bytes(probe.nonce, sizeof(probe.nonce));
-	if (err)
-		return err;
-	/* not one of those that the peer counts */
-	probe.flags = p->wish | PROBE_SIZED;
-	probe.epids = p->cfg.epids;
-	probe.t_sent = engine_now();
-	ping = (struct ping){
-		.path = p->cfg.id,
-		.seq = req->seq,
-		.octets = (uint16_t)(grid.offset + inner),
-		.sent = probe.t_sent,
-	};
-	memcpy(ping.nonce, probe.nonce, sizeof(ping.nonce));
-	pings_sent(&e->paths->pings, &ping);
-	/* A send that fails is a probe that is not answered. */
-	send_probe(e, sa, &probe, len, p->cfg.id, NULL, 0);
-	return 0;
-}
-
-static bool answered_ping(struct engine *e, const struct note_probe *n, const struct probe *probe)
-{
-	struct engine_pong m = { .h.type = ENGINE_EV_PONG };
-	struct ping ping;
-	struct path *p;
-
-	if (!pings_take(&e->paths->pings, probe->nonce, n->received, &ping))
-		return false;
-	p = find(e, ping.path);
-	if (p)
-		p->heard = n->received;
-	m.id = ping.path;
-	m.seq = ping.seq;
-	m.octets = ping.octets;
-	m.rtt_usec = n->received > ping.sent ? (uint32_t)(n->received - ping.sent) : 1;
-	e->event(e, &m.h, sizeof(m));
-	return true;
 }
 
 static void wish_of_peer(struct engine *e, struct path *p, const struct probe *probe)
@@ -738,7 +560,7 @@ static void answer(struct engine *e, const struct note_probe *n, const struct pr
 	a.count = p ? p->count : 0;
 	a.observed = n->remote;
 	to.to_len = udp_addr_to_sockaddr(&n->remote, &to.to);
-	send_probe(e, sa, &a, PROBE_LEN, p ? p->cfg.id : 0, &to, n->ifindex);
+	path_send_probe(e, sa, &a, PROBE_LEN, p ? p->cfg.id : 0, &to, n->ifindex);
 }
 
 /* True: it was an answer to one of these. */
@@ -754,13 +576,6 @@ static bool answered_sized(struct engine *e, struct path *p, const struct probe 
 	return true;
 }
 
-/* ESP without UDP has no port to tell. */
-static bool same_remote(const struct path *p, const struct udp_addr *remote)
-{
-	return addr_equal(&p->cfg.remote.ip, &remote->ip) &&
-	       (!remote->port || remote->port == p->cfg.remote.port);
-}
-
 static void on_request(struct engine *e, const struct note_probe *n, const struct probe *probe,
 		       uint32_t group)
 {
@@ -769,8 +584,7 @@ static void on_request(struct engine *e, const struct note_probe *n, const struc
 	hash_for_each (it, tmp, &e->paths->by_group, group) {
 		struct path *o = hash_entry(it, struct path, by_group);
 
-		if (o->cfg.epids == probe->epids && same_remote(o, &n->remote) &&
-		    addr_equal(&o->cfg.local.ip, &n->local.ip))
+		if (o->cfg.epids == probe->epids && path_came(o, n))
 			p = o;
 	}
 	if (p)
@@ -784,18 +598,6 @@ static void on_request(struct engine *e, const struct note_probe *n, const struc
 		stranger(e, n, probe, group);
 }
 
-static void on_lost(struct engine *e, const struct note_probe *n, const struct probe *probe,
-		    uint32_t group)
-{
-	hash_for_each (it, tmp, &e->paths->by_group, group) {
-		struct path *p = hash_entry(it, struct path, by_group);
-
-		/* what came on it has not lost it */
-		if (p->cfg.epids == probe->epids && !udp_addr_equal(&p->cfg.remote, &n->remote))
-			lose(e, p, ENGINE_LOST_PEER, n->received);
-	}
-}
-
 /* True: it was the answer to a request on this path. */
 static bool on_answer(struct engine *e, const struct note_probe *n, const struct probe *probe,
 		      struct path *p)
@@ -805,7 +607,7 @@ static bool on_answer(struct engine *e, const struct note_probe *n, const struct
 	if (p->cfg.epids != probe->epids)
 		return false;
 	if (answered_sized(e, p, probe, n->received)) {
-		arm(e, p);
+		path_arm(e, p);
 		return true;
 	}
 	if (p->st.state == STEER_PATH_DOWN)
@@ -816,7 +618,7 @@ static bool on_answer(struct engine *e, const struct note_probe *n, const struct
 	p->observed = probe->observed;
 	p->heard = n->received;
 	if (grade(p, n->received) || change)
-		changed(e, p, n->received);
+		path_changed(e, p, n->received);
 	else if (first || (p->st.back && !returned))
 		tell(e, p);
 	wish_of_peer(e, p, probe);
@@ -836,12 +638,12 @@ void paths_probe(struct engine *e, const struct note_probe *n)
 		on_request(e, n, &probe, sa->group);
 		return;
 	}
-	if (answered_ping(e, n, &probe))
-		return;
 	if (probe.kind == PROBE_LOST) {
-		on_lost(e, n, &probe, sa->group);
+		path_told_lost(e, n, &probe, sa->group);
 		return;
 	}
+	if (path_answered_ping(e, n, &probe))
+		return;
 	hash_for_each (it, tmp, &e->paths->by_group, sa->group)
 		if (on_answer(e, n, &probe, hash_entry(it, struct path, by_group)))
 			return;

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Paths whose interface, link or address is lost: taken out at once, at both ends. Control thread.
+ */
+#include <linux/types.h>
+
+#include "abi/steer.h"
+#include "paths_impl.h"
+
+/* How often the peer is told that a link or address is lost, and how long after one another. */
+enum { LOST_TELLS = 3, LOST_AGAIN = 20 * 1000 };
+
+/* Of what is lost here the peer would learn from silence only: say so on the paths that are left.
+ * Not once only, as this may be lost, too. */
+void path_tell_lost(struct engine *e, struct path *p, usec_t now)
+{
+	struct sa *sa = sad_sender(&e->sad, p->cfg.sa_id);
+	struct probe probe = { .kind = PROBE_LOST, .epids = p->cfg.epids };
+
+	p->tells--;
+	p->tell_at = now + LOST_AGAIN;
+	if (!sa || !e->configured || !p->cfg.group)
+		return;
+	hash_for_each (it, tmp, &e->paths->by_group, p->cfg.group) {
+		const struct path *o = hash_entry(it, struct path, by_group);
+
+		if (o->st.state != STEER_PATH_DOWN)
+			path_send_probe(e, sa, &probe, PROBE_LEN, o->cfg.id, NULL, 0);
+	}
+}
+
+static void lose(struct engine *e, struct path *p, enum engine_lost how, usec_t now)
+{
+	if (!probe_path_fail(&p->st, now))
+		return;
+	e->no_link++;
+	p->sla = (struct sla){ 0 };
+	p->lost = how;
+	p->tells = how == ENGINE_LOST_HERE ? LOST_TELLS : 0;
+	p->tell_at = now;
+	path_changed(e, p, now);
+	path_arm(e, p);
+}
+
+/* When all that are lost are known to be: nothing is told on those. */
+static void tell_losses(struct engine *e, usec_t now)
+{
+	list_for_each (it, &e->paths->all) {
+		struct path *p = list_entry(it, struct path, node);
+
+		if (p->tells && now >= p->tell_at)
+			path_tell_lost(e, p, now);
+	}
+}
+
+void paths_link_lost(struct engine *e, uint32_t ifindex, const struct addr *local, usec_t now)
+{
+	list_for_each (it, &e->paths->all) {
+		struct path *p = list_entry(it, struct path, node);
+
+		if (p->cfg.ifindex == ifindex && (!local || addr_equal(local, &p->cfg.local.ip)))
+			lose(e, p, ENGINE_LOST_HERE, now);
+	}
+	tell_losses(e, now);
+}
+
+void paths_check_links(struct engine *e, const struct linkwatch_here *here, usec_t now)
+{
+	list_for_each (it, &e->paths->all) {
+		struct path *p = list_entry(it, struct path, node);
+
+		if (p->cfg.ifindex && !linkwatch_is_here(here, p->cfg.ifindex, &p->cfg.local.ip))
+			lose(e, p, ENGINE_LOST_HERE, now);
+	}
+	tell_losses(e, now);
+}
+
+void path_told_lost(struct engine *e, const struct note_probe *n, const struct probe *probe,
+		    uint32_t group)
+{
+	hash_for_each (it, tmp, &e->paths->by_group, group) {
+		struct path *p = hash_entry(it, struct path, by_group);
+
+		/* what came on it has not lost it */
+		if (p->cfg.epids == probe->epids && !path_came(p, n))
+			lose(e, p, ENGINE_LOST_PEER, n->received);
+	}
+}

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Between the files of probed paths: paths.c, path_lost.c, path_ping.c. Control thread. */
+#ifndef BRAID_ENGINE_PATHS_IMPL_H
+#define BRAID_ENGINE_PATHS_IMPL_H
+
+#include "base/hash.h"
+#include "base/heap.h"
+#include "base/list.h"
+#include "engine/engine.h"
+#include "esp/joins.h"
+#include "esp/pings.h"
+#include "esp/sla.h"
+
+struct path {
+	struct list node;	/* paths.all */
+	struct list due_node;	/* of paths_run */
+	struct heap_node timer; /* paths.timers: the earlier of both machines' deadlines */
+	struct hash_node by_id, by_group;
+	struct engine_path cfg;
+	struct probe_path st;
+	struct sla sla;
+	struct pmtu mtu;
+	usec_t mtu_at;	   /* when to look at it next */
+	uint32_t mtu_told; /* to the agent */
+	usec_t sent;	   /* its group last, at the last confirmation */
+	usec_t heard;	   /* the peer's last probe on it, or answer */
+	uint16_t count;	   /* requests of the peer on it (probe.h) */
+	uint8_t peer_want; /* enum engine_want */
+	uint8_t wish;	   /* enum probe_flags we send */
+	uint8_t lost;	   /* enum engine_lost */
+	uint8_t tells;	   /* so often more the peer is told */
+	usec_t tell_at;
+	struct udp_addr observed;
+};
+
+struct paths {
+	struct list all;
+	struct hash by_id, by_group;
+	struct heap timers;
+	struct joins joins;
+	struct pings pings;
+};
+
+/* ---- paths.c ---- */
+
+struct path *path_find(const struct engine *e, uint32_t id);
+/* After its deadlines changed. */
+void path_arm(struct engine *e, struct path *p);
+/* It has another state: other packets may go there, and the way there may be another one. */
+void path_changed(struct engine *e, struct path *p, usec_t now);
+/* Encapsulate one probe, padded to len octets, as a dummy packet (RFC 4303 2.6) and send it: along
+ * a path of the maps, or, with path 0, straight to an address: in UDP if that has a port. */
+int path_send_probe(struct engine *e, struct sa *sa, const struct probe *probe, size_t len,
+		    uint32_t path, const struct udp_dest *straight, unsigned ifindex);
+
+static inline uint8_t path_ip_header(const struct path *p)
+{
+	return p->cfg.remote.ip.family == 6 ? 40 : 20;
+}
+
+static inline struct pmtu_grid path_grid(const struct path *p, const struct sa *sa)
+{
+	return (struct pmtu_grid){ .offset = (uint16_t)(path_ip_header(p) + sa->out.hdr +
+							sa->out.icv +
+							(sa_encap(sa) ? UDP_HEADER : 0)),
+				   .unit = sa->out.align };
+}
+
+/* Did this probe come on it? ESP without UDP has no port to tell. */
+static inline bool path_came(const struct path *p, const struct note_probe *n)
+{
+	return addr_equal(&p->cfg.remote.ip, &n->remote.ip) &&
+	       addr_equal(&p->cfg.local.ip, &n->local.ip) &&
+	       (!n->remote.port || n->remote.port == p->cfg.remote.port);
+}
+
+/* ---- path_lost.c ---- */
+
+/* Once, and arrange for the next time. */
+void path_tell_lost(struct engine *e, struct path *p, usec_t now);
+/* The peer tells it. */
+void path_told_lost(struct engine *e, const struct note_probe *n, const struct probe *probe,
+		    uint32_t group);
+
+/* ---- path_ping.c ---- */
+
+/* True: it was an answer to one of these. */
+bool path_answered_ping(struct engine *e, const struct note_probe *n, const struct probe *probe);
+
+#endif
