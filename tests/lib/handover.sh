@@ -43,6 +43,7 @@ wlan_route() { user_ip route replace default via 192.0.2.1 dev wlan0 metric "${1
 happens_nothing() { :; }
 happens_link() { user_ip link set wlan0 down; }
 mend_link() { user_ip link set wlan0 up && wlan_route; }
+before_carrier() { sleep 1.1; } # the kernel tells it once a second, whatever happened before
 happens_carrier() { ip -n "$(ns r1)" link set user down; }
 mend_carrier() { ip -n "$(ns r1)" link set user up; }
 happens_address() { user_ip addr del 192.0.2.2/26 dev wlan0; }

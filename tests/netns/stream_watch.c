@@ -17,8 +17,8 @@
  *
  * Commands are bash's. One JSON object is printed, for each direction: packets sent, lost, doubled,
  * out of order; the longest times in microseconds between two that arrived, since the event ("gap")
- * and before it ("quiet"), by the kernel's stamps, and between two that were sent ("pause"): what
- * this program itself was late. by: the interface that carried most of it at the end. */
+ * and before it ("quiet"), by the kernel's stamps and less what the next one was sent late, and
+ * between two that were sent ("pause"). by: the interface that carried most of it at the end. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -82,7 +82,8 @@ struct stream {
 	uint32_t next; /* to send */
 	uint32_t received, doubled, disordered, youngest;
 	usec_t due, sent_last, pause, arrived_last, gap, quiet;
-	bool arrives; /* at the end */
+	usec_t sent_at[SEQ_MAX]; /* by the clock of the stamps, less the interval */
+	bool arrives;		 /* at the end */
 	uint8_t seen[SEQ_MAX];
 };
 
@@ -278,13 +279,25 @@ static void send_due(struct stream *s, usec_t interval)
 			s->pause = t - s->sent_last;
 		s->sent_last = t;
 		s->due += interval;
+		s->sent_at[s->next] = clock_usec(CLOCK_REALTIME) - interval;
 		send_one(s->tx, s->next++, PAYLOAD);
 	}
 }
 
+/* Since the last one arrived, or since the one after it should have been sent, had it been in time.
+ */
+static usec_t silent(const struct stream *s, usec_t at)
+{
+	usec_t since = s->arrived_last;
+
+	if (s->youngest + 1 < s->next && s->sent_at[s->youngest + 1] > since)
+		since = s->sent_at[s->youngest + 1];
+	return s->arrived_last && at > since ? at - since : 0;
+}
+
 static void arrived(struct stream *s, uint32_t seq, usec_t at)
 {
-	usec_t *longest = happened ? &s->gap : &s->quiet;
+	usec_t *longest = happened ? &s->gap : &s->quiet, gap = silent(s, at);
 
 	if (seq >= s->next)
 		return;
@@ -294,8 +307,8 @@ static void arrived(struct stream *s, uint32_t seq, usec_t at)
 	s->seen[seq] = 1;
 	if (seq > s->youngest)
 		s->youngest = seq;
-	if (s->arrived_last && at > s->arrived_last && at - s->arrived_last > *longest)
-		*longest = at - s->arrived_last;
+	if (gap > *longest)
+		*longest = gap;
 	if (at > s->arrived_last)
 		s->arrived_last = at;
 }
@@ -387,8 +400,8 @@ static void drain(void)
 		struct stream *s = &streams[i];
 
 		s->arrives = arrives(s);
-		if (!s->arrives && at - s->arrived_last > s->gap)
-			s->gap = at - s->arrived_last;
+		if (!s->arrives && silent(s, at) > s->gap)
+			s->gap = silent(s, at);
 	}
 	while (now() < end &&
 	       (streams[0].received < streams[0].next || streams[1].received < streams[1].next))
