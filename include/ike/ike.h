@@ -358,6 +358,10 @@ int ike_try_path(struct ike *ike, uint64_t family, const struct ike_path *path, 
 bool ike_can_move(const struct ike *ike, uint64_t family);
 /* Where NATs are on its pair of addresses (RFC 7296 2.23). False: nobody knows. */
 bool ike_nats(const struct ike *ike, uint64_t family, bool *ret_local, bool *ret_remote);
+/* The addresses that the peer has told of (RFC 4555 3.4, 3.6), the first is where its list came
+ * from. Returns how many; 0 without MOBIKE. */
+unsigned ike_peer_addrs(const struct ike *ike, uint64_t family,
+			struct addr ret_addrs[IKE_PEER_ADDRS_MAX]);
 /* Valid ESP arrived on that Child SA: evidence of liveness (2.4), and permission to send on a
  * deferred SA. */
 void ike_esp_seen(struct ike *ike, uint32_t child_id, usec_t now);

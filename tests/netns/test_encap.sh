@@ -72,14 +72,15 @@ arrived() { # local address, where the gateway sees it, in UDP
 arrives() { wait_for 15 arrived "$@" || fail "not from $1, seen at $2, in UDP: $3: $(braid user sas; braid gw sas)"; }
 
 capture() { # what it is called: on the wire towards the gateway
+	rm -f "$T/cap.log"
 	ip netns exec "$(ns gw)" tcpdump --immediate-mode -i eth0 -n -s 128 -U -w "$T/$1.pcap" 'host 192.0.2.66' 2>"$T/cap.log" &
 	tcpdump=$!
 	wait_for 5 grep -q 'listening on' "$T/cap.log" || fail "tcpdump does not start"
 }
 captured() { # file, filter, direction: how many
-	kill -0 $tcpdump 2>/dev/null && kill $tcpdump && wait $tcpdump
 	tshark -r "$T/$1.pcap" -Y "$2 && ip.$3 == 192.0.2.66" 2>/dev/null | wc -l
 }
+enough() { [ "$(captured "$@")" -ge $((3 * children)) ]; }
 # Every Child SA carries packets both ways, in that form alone.
 form() { # what, form wanted, the other
 	local d
@@ -88,7 +89,10 @@ form() { # what, form wanted, the other
 		in_ns user ping -c 3 -i 0.05 -W 1 -q -I "$vip" "203.0.113.$i" >"$T/ping" || fail "$1: 203.0.113.$i is not reached"
 	done
 	for d in src dst; do
-		[ "$(captured "$1" "$2" $d)" -ge $((3 * children)) ] || fail "$1: no $2 with ip.$d of the gateway"
+		wait_for 5 enough "$1" "$2" $d || fail "$1: no $2 with ip.$d of the gateway"
+	done
+	kill $tcpdump && wait $tcpdump
+	for d in src dst; do
 		[ "$(captured "$1" "$3" $d)" = 0 ] || fail "$1: $3 with ip.$d of the gateway"
 	done
 	ok "$1: $2, both ways, $children Child SAs"

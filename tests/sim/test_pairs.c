@@ -258,6 +258,59 @@ Test(pairs, a_move_during_a_test)
 	sim_free(s);
 }
 
+/* What arrives at FAR waits. */
+static struct sim_packet *held;
+
+static void hold_at_far(struct sim *s, struct sim_packet *p)
+{
+	(void)s;
+	if (!addr_is(p->dst.ip, FAR))
+		return;
+	held = p;
+	p->due = USEC_NEVER - 1;
+}
+
+/* A test that failed is answered late, before the pair in use had time to answer the same request:
+ * that shows no pair that is better. */
+Test(pairs, a_late_answer)
+{
+	struct sim *s = sim_mobile(527);
+
+	up_with(s);
+	s->on_wire = hold_at_far;
+	cr_assert_eq(test_path(s, A, FAR, NULL, 7), 0);
+	for (unsigned i = 0; i < 600 && !sim_op_ends(&s->side[A], 7); i++)
+		sim_run(s, USEC_PER_SEC / 10);
+	cr_assert_eq(sim_last_event(&s->side[A], IKE_EV_PATH_TESTED)->rtt, 0);
+	cr_assert(held && held->used);
+	s->on_wire = lose_at_dead;
+	dead = HOME;
+	held->due = s->now;
+	sim_run(s, USEC_PER_SEC / 10);
+	cr_assert_not(held->used);
+	cr_assert_eq(sim_count(&s->side[A], IKE_EV_PATH_ANSWERED, 0), 0);
+	dead = NULL;
+	alive(s, 1);
+	sim_free(s);
+}
+
+/* A request is under way when A moves, and B answers it where it came from: that is not the way
+ * back. */
+Test(pairs, answered_on_the_pair_before)
+{
+	struct sim *s = sim_mobile(528);
+
+	up_with(s);
+	cr_assert_eq(ike_rekey(s->side[A].ike, "c", "net", 5, s->now), 0);
+	sim_drain(s, A);
+	cr_assert_eq(go(s, A, FAR, NULL), 0);
+	sim_settle(s, 10 * USEC_PER_SEC);
+	cr_assert_eq(sim_count(&s->side[A], IKE_EV_PATH_ANSWERED, 0), 0);
+	cr_assert(addr_is(info(s, B).path.remote.ip, FAR));
+	alive(s, 1);
+	sim_free(s);
+}
+
 /* Without MOBIKE a test would move the peer's side, if there is a NAT. */
 Test(pairs, no_tests_without)
 {

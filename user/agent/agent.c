@@ -89,17 +89,22 @@ static void sa_moved(struct agent *a, const struct ike_output *o)
 {
 	struct peer *p = peer_find(a, o->family);
 	struct ike_path to = o->path;
-	bool encap = o->encap;
+	bool encap = o->encap, refused = o->event == IKE_EV_MOVE_REFUSED;
+	struct ike_path was;
 
 	if (!p)
 		return;
+	was = p->ike_path;
 	p->ike_path = to;
+	p->moving = false;
 	/* in UDP before they meet a NAT, and as long as they do */
 	if (encap)
 		peer_encap(a, p, true);
 	path_follow(a, p, &to);
 	if (!encap)
 		peer_encap(a, p, false);
+	if (refused)
+		move_on_refused(a, p, &was);
 }
 
 /* May enter the core, so the output is of the past afterwards. */
@@ -111,6 +116,9 @@ static void on_pair(struct agent *a, const struct ike_output *o)
 	if (!p)
 		return;
 	switch (o->event) {
+	case IKE_EV_PEER_ADDRS:
+		move_on_peer_addrs(a, p);
+		break;
 	case IKE_EV_UNANSWERED:
 		move_on_unanswered(a, p);
 		break;
@@ -156,9 +164,9 @@ static void on_event(struct agent *a, const struct ike_output *o)
 	case IKE_EV_CHILD_DOWN:
 	case IKE_EV_CHILD_REKEYED:
 	case IKE_EV_FAILED:
-	case IKE_EV_PEER_ADDRS:
 	case IKE_EV_STEP:
 		break;
+	case IKE_EV_PEER_ADDRS:
 	case IKE_EV_UNANSWERED:
 	case IKE_EV_PATH_ANSWERED:
 	case IKE_EV_PATH_TESTED:

@@ -134,11 +134,16 @@ struct peer {
 	char prefer[2 * IKE_NAME_MAX]; /* a path's name: the operator's choice; "": none */
 	uint32_t room; /* octets behind the outer IP header, as far as we know; 0: unknown */
 	struct ike_path ike_path;
-	/* move.c: pairs tried; when a better uplink is asked (0: there is none), the wait after
-	 * silence, answers in a row */
+	/* move.c: pairs tried; the Child SAs are about to follow the IKE SA. When a better uplink
+	 * is asked (0: there is none), when it was (0: no answer is awaited), the wait after
+	 * silence, answers in a row; when it was taken last, how long it has to wait when that was
+	 * no good. */
 	unsigned tries;
-	usec_t back_at, back_wait;
+	bool moving, fled; /* from a pair that was gone */
+	usec_t back_at, back_asked, back_wait;
 	uint8_t back_answers;
+	usec_t back_since, back_penalty;
+	struct refusal *refusals;  /* NULL: none */
 	struct standbys *standbys; /* NULL: none; standby.c */
 	struct list paths, children;
 };
@@ -158,6 +163,12 @@ struct standbys {
 	uint32_t prefer_op; /* of the test that decides whether to move there; 0: none */
 	size_t n;
 	struct standby list[]; /* best first */
+};
+
+/* Of a peer, by its own word. */
+struct addrs {
+	unsigned n;
+	struct addr list[IKE_PEER_ADDRS_MAX];
 };
 
 /* A command that waits for the core's word. */
@@ -281,9 +292,9 @@ bool conns_held(const struct agent *a, const char *conn, const char *child);
 /* Is its traffic kept from leaving in clear text by the operator's word? */
 bool conns_guarded(const struct agent *a, const char *conn, const char *child);
 /* The pairs that there are now, of uplinks that are up and have a way there: best uplink first,
- * another uplink before another address. The pair to begin with: the first, then the next one after
- * each failure. */
-size_t conns_pairs(struct agent *a, const struct ike_conn_cfg *c,
+ * another uplink before another address; told: what the peer has besides its configured addresses.
+ * The pair to begin with: the first, then the next one after each failure. */
+size_t conns_pairs(struct agent *a, const struct ike_conn_cfg *c, const struct addrs *told,
 		   struct ike_path ret_pairs[CONN_PAIRS_MAX]);
 /* May its peers see that address of an uplink: its local_addrs, and the uplinks of its paths, if
  * any are named. */
@@ -508,11 +519,16 @@ void move_run(struct agent *a, struct peer *p);
 void move_on_unanswered(struct agent *a, struct peer *p);
 void move_on_answered(struct agent *a, struct peer *p, const struct ike_path *pair);
 void move_on_tested(struct agent *a, struct peer *p, const struct ike_path *pair, usec_t rtt);
+/* The peer does not take the pair that it was to move to: that one has to wait. */
+void move_on_refused(struct agent *a, struct peer *p, const struct ike_path *pair);
+bool move_refused(const struct peer *p, const struct ike_path *pair);
+/* The peer has told of other addresses. */
+void move_on_peer_addrs(struct agent *a, struct peer *p);
 /* Uplinks have changed: is there a better one to go back to? */
 void move_plan(struct agent *a, struct peer *p);
 /* Tests that are due. */
 void moves_run(struct agent *a);
-/* The pairs it may have, best first; 0: it cannot move. */
+/* The pairs it may have by its configuration, best first; 0: it cannot move. */
 size_t move_pairs(struct agent *a, const struct peer *p, struct ike_path pairs[CONN_PAIRS_MAX]);
 /* With the ports that the IKE SA uses. */
 struct ike_path move_with_ports(const struct peer *p, const struct ike_path *pair);

@@ -52,6 +52,7 @@ void peer_free(struct agent *a, struct peer *p)
 	list_remove(&p->node);
 	hash_remove(&a->families, &p->by_family);
 	hash_remove(&a->peers_of, &p->by_conn);
+	free(p->refusals);
 	free(p);
 }
 

@@ -205,13 +205,25 @@ bool conns_local_new(const struct agent *a, const struct ike_conn_cfg *c, const 
 	return conns_local_allowed(a, c, u, &ep->addr);
 }
 
+static bool conn_names(const struct ike_conn_cfg *c, const struct addr *remote)
+{
+	for (size_t i = 0; i < c->n_remote_addrs; i++)
+		if (addr_equal(&c->remote_addrs[i], remote))
+			return true;
+	return false;
+}
+
 /* The pair number nth that an uplink can begin with, best remote address first. */
 static bool uplink_pair(struct agent *a, const struct ike_conn_cfg *c, const struct uplink *u,
-			unsigned nth, struct ike_path *ret_path)
+			const struct addrs *told, unsigned nth, struct ike_path *ret_path)
 {
-	for (size_t r = 0; u->up && r < c->n_remote_addrs; r++) {
-		const struct addr *remote = &c->remote_addrs[r];
+	for (size_t r = 0; u->up && r < c->n_remote_addrs + told->n; r++) {
+		bool known = r < c->n_remote_addrs;
+		const struct addr *remote =
+			known ? &c->remote_addrs[r] : &told->list[r - c->n_remote_addrs];
 
+		if (!known && conn_names(c, remote))
+			continue;
 		for (size_t e = 0; e < u->n_eps; e++) {
 			const struct addr *local = &u->eps[e].addr;
 			struct addr hop;
@@ -244,7 +256,7 @@ static void by_preference(const struct agent *a, const struct uplink *order[CONF
 	}
 }
 
-size_t conns_pairs(struct agent *a, const struct ike_conn_cfg *c,
+size_t conns_pairs(struct agent *a, const struct ike_conn_cfg *c, const struct addrs *told,
 		   struct ike_path ret_pairs[CONN_PAIRS_MAX])
 {
 	const struct uplink *order[CONF_UPLINKS_MAX];
@@ -255,7 +267,7 @@ size_t conns_pairs(struct agent *a, const struct ike_conn_cfg *c,
 	for (unsigned nth = 0; nth == 0 || have > before; nth++) {
 		before = have;
 		for (size_t i = 0; i < a->n_uplinks && have < CONN_PAIRS_MAX; i++)
-			have += uplink_pair(a, c, order[i], nth, &ret_pairs[have]);
+			have += uplink_pair(a, c, order[i], told, nth, &ret_pairs[have]);
 	}
 	return have;
 }
@@ -283,7 +295,8 @@ bool conns_first_path(struct agent *a, const struct ike_conn_cfg *c, struct ike_
 {
 	const struct conn *n = conn_find(a, c->name);
 	struct ike_path all[CONN_PAIRS_MAX];
-	size_t have = conns_pairs(a, c, all);
+	const struct addrs none = { .n = 0 };
+	size_t have = conns_pairs(a, c, &none, all);
 
 	if (!have)
 		return false;

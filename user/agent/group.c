@@ -145,10 +145,12 @@ void ike_follow(struct agent *a, struct peer *p)
 		if (path_works(path) && better_for_ike(p, path, best))
 			best = path;
 	}
-	if (!best || is_ike_pair(p, best))
+	if (!best || is_ike_pair(p, best) || p->moving)
 		return;
 	struct ike_path to = { best->local, best->remote, best->ifindex };
 
+	if (move_refused(p, &to))
+		return;
 	if (ike_path_change(a->ike, p->family, &to, agent_now()) == 0) {
 		p->ike_path = to;
 		log_info("%s: IKE goes on over path %s", p->conn, best->name);

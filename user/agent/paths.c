@@ -451,7 +451,8 @@ void path_follow(struct agent *a, struct peer *p, const struct ike_path *to)
 		path_label(a, path);
 		path_publish(a, path, -1);
 		mtu_recheck(a, path);
-		path_set(a, path, state_wanted(path), "the IKE SA moved here");
+		path_set(a, path, state_wanted(path),
+			 path->gone ? "link or address is gone" : "the IKE SA moved here");
 		return;
 	}
 }

@@ -153,6 +153,17 @@ bool addrs_take(struct ike_sa *sa, const struct ike_msg *in, const struct ike_pa
 	return !same;
 }
 
+unsigned ike_peer_addrs(const struct ike *ike, uint64_t family,
+			struct addr ret_addrs[IKE_PEER_ADDRS_MAX])
+{
+	const struct ike_sa *sa = mobike_owner(ike, family);
+
+	if (!sa || !sa->mobike)
+		return 0;
+	memcpy(ret_addrs, sa->mobike->peer, sa->mobike->n_peer * sizeof(*ret_addrs));
+	return sa->mobike->n_peer;
+}
+
 void addrs_request(struct part_ctx *c, struct ike_sa *sa)
 {
 	struct mobike *m = sa->mobike;

@@ -120,10 +120,13 @@ void pair_unanswered(struct ike *ike, struct ike_sa *sa, struct task *t)
 			  task_ops[t->kind].name, t->tries);
 }
 
+/* What was not asked in vain on the pair in use says nothing against that: the answer to a request
+ * from before a move, or a late one to a test. */
 void pair_answered(struct ike *ike, struct ike_sa *sa, const struct task *t,
 		   const struct ike_path *path)
 {
-	if (!sa->mobike || sa->state != IKE_ESTABLISHED || t->testing || path_same(path, &sa->path))
+	if (!sa->mobike || sa->state != IKE_ESTABLISHED || t->testing || t->tries < ASK_AFTER ||
+	    path_same(path, &sa->path))
 		return;
 	for (unsigned i = 0; i < t->n_via; i++)
 		if (path_same(path, &t->via[i]))
