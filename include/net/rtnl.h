@@ -77,13 +77,22 @@ size_t rtnl_addrs(const struct rtnl *r, uint32_t ifindex, struct rtnl_addr *ret_
 bool rtnl_addr_in_range(const struct rtnl *r, const struct addr *first, const struct addr *last,
 			uint32_t except_ifindex, struct addr *ret_addr);
 /* First hop towards dst out of that link, from src; dst itself if it is on the link. elsewhere: the
- * host's own rules and routes, source routes of ours aside, send it by another link. Asks the
- * kernel. 0; -ENETUNREACH; -errno. */
+ * host's own rules and routes, source routes of ours aside, send it by another link. The hop may be
+ * of the other family. Asks the kernel. 0; -ENETUNREACH; -errno. */
 int rtnl_next_hop(struct rtnl *r, const struct addr *dst, const struct addr *src, uint32_t ifindex,
 		  struct addr *ret_hop, bool *ret_elsewhere);
 /* First hop of that link's own default route; all zero: it has none. -ENETUNREACH: no such route.
  */
 int rtnl_default_hop(struct rtnl *r, uint8_t family, uint32_t ifindex, struct addr *ret_hop);
+/* The link's other routes, each prefix once; hop family 0: neighbours. Returns how many there are,
+ * which may be more than max. */
+struct rtnl_route {
+	struct addr net;
+	uint8_t len;
+	struct addr hop;
+};
+size_t rtnl_link_routes(struct rtnl *r, uint8_t family, uint32_t ifindex,
+			struct rtnl_route *ret_routes, size_t max);
 /* The link-layer address of a neighbour, if it is known to be good. */
 bool rtnl_neigh(const struct rtnl *r, uint32_t ifindex, const struct addr *a, uint8_t ret_mac[6]);
 /* Have the kernel resolve a neighbour and keep it resolved. 0 or -errno. */
@@ -109,15 +118,19 @@ int rtnl_guard_del(struct rtnl *r, const struct addr *dst, uint8_t prefix_len);
  * for a source address, a table for a link. Both survive us. */
 int rtnl_source_rule_add(struct rtnl *r, const struct addr *src, uint32_t ifindex);
 int rtnl_source_rule_del(struct rtnl *r, const struct addr *src, uint32_t ifindex);
-/* dst all zero: to anybody. hop: dst itself or family 0 if it is on the link. In place of one by
- * another hop. */
-int rtnl_source_route_add(struct rtnl *r, const struct addr *dst, const struct addr *hop,
+/* To a prefix; prefix_len 0: to anybody. hop: family 0, or of the destination itself, if it is on
+ * the link. In place of one by another hop. */
+int rtnl_source_route_add(struct rtnl *r, const struct addr *dst, uint8_t prefix_len,
+			  const struct addr *hop, uint32_t ifindex);
+int rtnl_source_route_del(struct rtnl *r, const struct addr *dst, uint8_t prefix_len,
 			  uint32_t ifindex);
-int rtnl_source_route_del(struct rtnl *r, const struct addr *dst, uint32_t ifindex);
-/* All of both that stand: rules with src, routes without (NULL). fn: false: it goes. */
-int rtnl_source_sift(struct rtnl *r,
-		     bool (*fn)(void *ctx, const struct addr *src, const struct addr *dst_or_null,
-				uint32_t ifindex),
-		     void *ctx);
+/* All of both that stand. fn: false: it goes. */
+struct rtnl_source {
+	bool rule;	  /* else a route */
+	struct addr addr; /* of the rule's source, or a route's destination */
+	uint8_t prefix_len;
+	uint32_t ifindex;
+};
+int rtnl_source_sift(struct rtnl *r, bool (*fn)(void *ctx, const struct rtnl_source *s), void *ctx);
 
 #endif

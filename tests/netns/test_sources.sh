@@ -30,6 +30,15 @@ ip -n "$(ns gw)" route add default via 198.51.100.65 metric 200
 braidd_start gw "$T/gw/braid.conf"
 braidd_start user "$T/user/braid.conf"
 wait_for 5 eval 'routes gw | grep -q "^default via 198.51.100.65"' || fail "nobody could come by the second provider"
+# neighbours there, and networks behind another router there, do not go by its default route
+way() { ip -n "$(ns gw)" route get "$1" from 198.51.100.66 ipproto udp sport 4500; }
+by() { way "$1" | grep -q "$2"; }
+by 198.51.100.67 '^198.51.100.67 from 198.51.100.66 dev eth1' || fail "a neighbour goes by the router: $(way 198.51.100.67)"
+ip -n "$(ns gw)" route add 203.0.113.240/28 via 198.51.100.70 dev eth1
+wait_for 5 by 203.0.113.241 'via 198.51.100.70 dev eth1' || fail "a network behind another router: $(way 203.0.113.241; routes gw)"
+ip -n "$(ns gw)" route del 203.0.113.240/28
+wait_for 5 by 203.0.113.241 'via 198.51.100.65 dev eth1' || fail "its route stays: $(way 203.0.113.241)"
+
 braid user up home >"$T/up" || fail "up: $(cat "$T/up")"
 both || fail "not both paths with strict filters: $(braid user paths)"
 has_rule user 198.51.100.2 && has_route user 198.51.100.66 || fail "no source route by the second uplink"

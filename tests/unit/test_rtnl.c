@@ -452,6 +452,7 @@ static void hops(const char *const net[2], const char *const gw[2], const char *
 		cr_assert(addr_equal(&hop, &on_link), "a neighbour is its own next hop");
 	}
 	ip("%s route del default dev ran0", strchr(far, ':') ? "-6" : "");
+	forget();
 	cr_assert_eq(rtnl_next_hop(r, &dst, &none, i[1], &hop, &elsewhere),
 		     dst.family == 4 ? 0 : -ENETUNREACH);
 	/* IPv4 then takes the link's word for it: everything is a neighbour */
@@ -469,6 +470,69 @@ Test(rtnl, next_hops_ipv6)
 {
 	hops((const char *const[]){ "2001:db8:1::2/64", "2001:db8:2::2/64" },
 	     (const char *const[]){ "2001:db8:1::1", "2001:db8:2::1" }, "2001:db8:9::1");
+}
+
+/* What a link's own routes say, whichever the host prefers; what changes is read again. */
+Test(rtnl, routes_of_a_link)
+{
+	uint32_t wlan = cable("wlan0"), ran = cable("ran0");
+	struct addr far = of("203.0.113.9"), src = of("198.51.100.2"), hop,
+		    six = of("2001:db8:2::9");
+	struct rtnl_route got[8];
+	bool elsewhere;
+
+	ip("addr add 192.0.2.2/24 dev wlan0");
+	ip("addr add 198.51.100.2/24 dev ran0");
+	ip("addr add 2001:db8:2::2/64 dev ran0 nodad");
+	ip("route add default via 192.0.2.1 metric 10");
+	ip("route add default via 198.51.100.1 metric 20");
+	ip("route add 203.0.113.0/24 via 198.51.100.5 metric 30");
+	ip("route add 203.0.113.0/24 via 198.51.100.6 metric 40");
+	ip("route add 203.0.113.0/24 via 192.0.2.1 metric 5");
+	forget();
+	cr_assert_eq(rtnl_default_hop(r, 4, ran, &hop), 0);
+	cr_assert(addr_equal(&hop, &(struct addr[]){ of("198.51.100.1") }[0]));
+	cr_assert_eq(rtnl_next_hop(r, &far, &src, ran, &hop, &elsewhere), 0);
+	cr_assert(elsewhere && addr_equal(&hop, &(struct addr[]){ of("198.51.100.5") }[0]));
+	cr_assert_eq(rtnl_link_routes(r, 4, ran, got, 8), 2, "its network, and one by a router");
+	cr_assert(got[0].len == 24 && got[1].len == 24);
+	cr_assert_eq(rtnl_link_routes(r, 4, ran, got, 1), 2);
+	cr_assert_eq(rtnl_link_routes(r, 4, 4000, got, 8), 0);
+	cr_assert_eq(rtnl_default_hop(r, 6, ran, &hop), -ENETUNREACH);
+	cr_assert_eq(rtnl_link_routes(r, 6, ran, got, 8), 1, "a link-local network is none");
+	/* half of all addresses is not the default */
+	ip("route del default via 198.51.100.1");
+	ip("route add 0.0.0.0/1 via 198.51.100.7 metric 20");
+	forget();
+	cr_assert_eq(rtnl_default_hop(r, 4, ran, &hop), -ENETUNREACH);
+	/* several hops: each link's own */
+	ip("route add default nexthop via 192.0.2.1 dev wlan0 weight 9 nexthop via 198.51.100.8 "
+	   "dev ran0");
+	forget();
+	cr_assert_eq(rtnl_default_hop(r, 4, ran, &hop), 0);
+	cr_assert(addr_equal(&hop, &(struct addr[]){ of("198.51.100.8") }[0]));
+	ip("route flush 203.0.113.0/24");
+	ip("route del 0.0.0.0/1");
+	ip("route del default");
+	ip("route flush default");
+	/* a next hop of the other family, also as an object */
+	ip("nexthop add id 7 via inet6 2001:db8:2::9 dev ran0");
+	ip("route add default via 192.0.2.1 metric 10");
+	ip("route add default nhid 7 metric 20");
+	forget();
+	cr_assert_eq(rtnl_default_hop(r, 4, ran, &hop), 0);
+	cr_assert(addr_equal(&hop, &six), "an object");
+	cr_assert_eq(rtnl_next_hop(r, &far, &src, ran, &hop, &elsewhere), 0);
+	cr_assert(elsewhere && addr_equal(&hop, &six));
+	cr_assert_eq(rtnl_source_rule_add(r, &src, ran), 0);
+	cr_assert_eq(rtnl_source_route_add(r, &far, 32, &hop, ran), 0);
+	ip("route get 203.0.113.9 from 198.51.100.2 ipproto udp sport 500 | grep -q 'via inet6 "
+	   "2001:db8:2::9'");
+	/* routes of a link that goes down go without a word */
+	ip("link set ran0 down");
+	forget();
+	cr_assert_eq(rtnl_default_hop(r, 4, ran, &hop), -ENETUNREACH);
+	cr_assert_eq(rtnl_default_hop(r, 4, wlan, &hop), 0);
 }
 
 Test(rtnl, neighbours)
@@ -627,13 +691,14 @@ Test(rtnl, overrun)
 	until(RTNL_CHANGE_LINK, l.ifindex);
 }
 
-static bool only_far(void *ctx, const struct addr *src, const struct addr *dst, uint32_t ifindex)
+static bool only_far(void *ctx, const struct rtnl_source *s)
 {
 	unsigned *seen = ctx;
 	struct addr far = of("203.0.113.9");
 
-	seen[src ? 0 : 1]++;
-	return src || (ifindex == link_of("ran0").ifindex && addr_equal(dst, &far));
+	seen[s->rule ? 0 : 1]++;
+	return s->rule || (s->ifindex == link_of("ran0").ifindex && s->prefix_len == 32 &&
+			   addr_equal(&s->addr, &far));
 }
 
 /* IKE and ESP go where the source route says, whatever else goes elsewhere; the question for the
@@ -653,9 +718,9 @@ Test(rtnl, source_routes)
 	forget();
 	cr_assert_eq(rtnl_source_rule_add(r, &src, ran), 0);
 	cr_assert_eq(rtnl_source_rule_add(r, &src, ran), 0, "a second time");
-	cr_assert_eq(rtnl_source_route_add(r, &far, &gw, ran), 0);
-	cr_assert_eq(rtnl_source_route_add(r, &far, &gw, ran), 0, "a second time");
-	cr_assert_eq(rtnl_source_route_add(r, &any, &gw, ran), 0);
+	cr_assert_eq(rtnl_source_route_add(r, &far, 32, &gw, ran), 0);
+	cr_assert_eq(rtnl_source_route_add(r, &far, 32, &gw, ran), 0, "a second time");
+	cr_assert_eq(rtnl_source_route_add(r, &any, 0, &gw, ran), 0);
 	forget();
 	cr_assert_eq(told[RTNL_CHANGE_SOURCE][0] + told[RTNL_CHANGE_ROUTE][0], 0);
 	ip("route get 203.0.113.9 from 198.51.100.2 ipproto udp sport 4500 | grep -q ran0");
@@ -681,6 +746,6 @@ Test(rtnl, source_routes)
 	until(RTNL_CHANGE_SOURCE, 0);
 	cr_assert_eq(rtnl_source_rule_del(r, &src, ran), 0);
 	cr_assert_eq(rtnl_source_rule_del(r, &src, ran), 0, "a second time");
-	cr_assert_eq(rtnl_source_route_del(r, &far, ran), 0);
-	cr_assert_eq(rtnl_source_route_del(r, &far, ran), 0, "a second time");
+	cr_assert_eq(rtnl_source_route_del(r, &far, 32, ran), 0);
+	cr_assert_eq(rtnl_source_route_del(r, &far, 32, ran), 0, "a second time");
 }

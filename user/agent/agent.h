@@ -438,6 +438,8 @@ struct path *path_find(struct agent *a, uint32_t id);
 /* Its id is known now. */
 void path_index(struct agent *a, struct path *p);
 struct path *path_by_name(struct agent *a, const char *conn_or_null, const char *name);
+/* Is its link up and its address there? */
+bool path_has_address(const struct agent *a, const struct path *p);
 /* Link or address is gone: out of use at once. */
 void path_down(struct agent *a, struct path *p, const char *why);
 /* What the engine measured, and that alone: safe while a request to it waits. */

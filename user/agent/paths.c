@@ -417,7 +417,17 @@ struct path *path_main(struct agent *a, struct peer *p, const struct ike_path *i
 	return p->group ? path : NULL;
 }
 
-static bool path_has_address(struct agent *a, const struct path *p)
+/* A gateway may be reached by an address of a link inside of it, or of none: whatever arrives for
+ * it is for us (the weak host model), and is answered from there. */
+static bool is_elsewhere(const struct agent *a, const struct path *p)
+{
+	const struct addr *local = &p->local.ip;
+	struct addr found;
+
+	return !p->peer->role_i && rtnl_addr_in_range(a->rtnl, local, local, 0, &found);
+}
+
+bool path_has_address(const struct agent *a, const struct path *p)
 {
 	const struct uplink *u = p->uplink >= 0 ? &a->uplinks[p->uplink] : NULL;
 
@@ -426,7 +436,7 @@ static bool path_has_address(struct agent *a, const struct path *p)
 	for (size_t i = 0; i < u->n_eps; i++)
 		if (addr_equal(&u->eps[i].addr, &p->local.ip))
 			return u->up;
-	return false;
+	return u->up && is_elsewhere(a, p);
 }
 
 /* All SAs go with the record, by one store. */

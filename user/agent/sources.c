@@ -8,13 +8,14 @@
 #include "base/log.h"
 #include "agent.h"
 
-enum { WARN_BURST = 4, WARN_SEC = 60 };
+enum { WARN_BURST = 4, WARN_SEC = 60, ROUTES_MAX = 64 };
 
 struct source {
 	struct hash_node node;	/* agent.sources */
 	struct list asked_node; /* agent.sources_asked */
 	uint32_t ifindex;
 	struct addr remote, hop;
+	uint8_t len;	/* of the prefix that remote is */
 	unsigned users; /* paths */
 	bool listed;	/* in sources_asked */
 	bool asked;	/* needed before there is a path */
@@ -22,13 +23,13 @@ struct source {
 };
 
 static struct source *find(struct agent *a, uint32_t ifindex, const struct addr *remote,
-			   uint64_t *ret_key)
+			   uint8_t len, uint64_t *ret_key)
 {
-	*ret_key = hash_octets(remote->b, addr_len(remote)) + ifindex;
+	*ret_key = hash_octets(remote->b, addr_len(remote)) + ifindex + ((uint64_t)len << 32);
 	hash_for_each (it, tmp, &a->sources, *ret_key) {
 		struct source *s = hash_entry(it, struct source, node);
 
-		if (s->ifindex == ifindex && addr_equal(&s->remote, remote))
+		if (s->ifindex == ifindex && s->len == len && addr_equal(&s->remote, remote))
 			return s;
 	}
 	return NULL;
@@ -65,7 +66,7 @@ static void set(struct agent *a, struct source *s, const struct addr *local, con
 	uint32_t suppressed;
 
 	if (!err && (s->round != a->sources_round || !addr_equal(&s->hop, hop))) {
-		err = rtnl_source_route_add(a->rtnl, &s->remote, hop, s->ifindex);
+		err = rtnl_source_route_add(a->rtnl, &s->remote, s->len, hop, s->ifindex);
 		if (!err) {
 			s->hop = *hop;
 			s->round = a->sources_round;
@@ -78,10 +79,10 @@ static void set(struct agent *a, struct source *s, const struct addr *local, con
 			    addr_format(local, from), addr_format(&s->remote, to), strerror(-err));
 }
 
-static struct source *get(struct agent *a, uint32_t ifindex, const struct addr *remote)
+static struct source *get(struct agent *a, uint32_t ifindex, const struct addr *remote, uint8_t len)
 {
 	uint64_t key;
-	struct source *s = find(a, ifindex, remote, &key);
+	struct source *s = find(a, ifindex, remote, len, &key);
 
 	if (s)
 		return s;
@@ -90,6 +91,7 @@ static struct source *get(struct agent *a, uint32_t ifindex, const struct addr *
 		return NULL;
 	s->ifindex = ifindex;
 	s->remote = *remote;
+	s->len = len;
 	hash_add(&a->sources, &s->node, key);
 	return s;
 }
@@ -98,9 +100,14 @@ static void drop_unused(struct agent *a, struct source *s)
 {
 	if (s->users || s->listed)
 		return;
-	rtnl_source_route_del(a->rtnl, &s->remote, s->ifindex);
+	rtnl_source_route_del(a->rtnl, &s->remote, s->len, s->ifindex);
 	hash_remove(&a->sources, &s->node);
 	free(s);
+}
+
+static uint8_t host_len(const struct addr *a)
+{
+	return (uint8_t)(addr_len(a) * 8);
 }
 
 void source_leave(struct agent *a, struct path *p)
@@ -116,7 +123,7 @@ void source_leave(struct agent *a, struct path *p)
 
 void source_use(struct agent *a, struct path *p)
 {
-	struct source *s = get(a, p->ifindex, &p->remote.ip);
+	struct source *s = get(a, p->ifindex, &p->remote.ip, host_len(&p->remote.ip));
 
 	if (p->source != s) {
 		source_leave(a, p);
@@ -131,9 +138,9 @@ void source_use(struct agent *a, struct path *p)
 /* ---- before there is a path ---- */
 
 static void ask_by(struct agent *a, const struct uplink *u, const struct addr *local,
-		   const struct addr *remote, const struct addr *hop)
+		   const struct addr *remote, uint8_t len, const struct addr *hop)
 {
-	struct source *s = get(a, u->ifindex, remote);
+	struct source *s = get(a, u->ifindex, remote, len);
 
 	if (!s)
 		return;
@@ -157,7 +164,7 @@ static void ask(struct agent *a, const struct uplink *u, const struct addr *loca
 	else if (err)
 		return; /* no way there, now */
 	if (always || elsewhere)
-		ask_by(a, u, local, remote, &hop);
+		ask_by(a, u, local, remote, host_len(remote), &hop);
 }
 
 static void ask_conn(struct agent *a, const struct ike_conn_cfg *c, bool always)
@@ -171,6 +178,22 @@ static void ask_conn(struct agent *a, const struct ike_conn_cfg *c, bool always)
 				    path_pair_wanted(a, c, u, &c->remote_addrs[r]))
 					ask(a, u, &u->eps[e].addr, &c->remote_addrs[r], always);
 	}
+}
+
+/* Neighbours, and networks that the link has another way to, do not go by its default route. */
+static void ask_nets(struct agent *a, const struct uplink *u, const struct addr *local)
+{
+	struct rtnl_route routes[ROUTES_MAX];
+	size_t n = rtnl_link_routes(a->rtnl, local->family, u->ifindex, routes, ROUTES_MAX);
+	uint32_t suppressed;
+
+	if (n > ROUTES_MAX && log_limit_ok(&a->unrouted, agent_now(), WARN_BURST,
+					   WARN_SEC * USEC_PER_SEC, &suppressed))
+		log_warning("uplink %s has %zu routes; behind the first %d, source routes take "
+			    "its default route",
+			    u->name, n, ROUTES_MAX);
+	for (size_t i = 0; i < n && i < ROUTES_MAX; i++)
+		ask_by(a, u, local, &routes[i].net, routes[i].len, &routes[i].hop);
 }
 
 /* Of those who may come from anywhere nothing is known before they do. */
@@ -192,8 +215,10 @@ static void ask_any(struct agent *a, uint8_t family, bool always)
 		const struct uplink *u = &a->uplinks[i];
 
 		for (size_t e = 0; hops[i].family && e < u->n_eps; e++)
-			if (u->eps[e].addr.family == family)
-				ask_by(a, u, &u->eps[e].addr, &any, &hops[i]);
+			if (u->eps[e].addr.family == family) {
+				ask_by(a, u, &u->eps[e].addr, &any, 0, &hops[i]);
+				ask_nets(a, u, &u->eps[e].addr);
+			}
 	}
 }
 
@@ -242,14 +267,14 @@ void source_rule_leave(struct agent *a, uint32_t ifindex, const struct endpoint 
 }
 
 /* What an earlier agent left, and nobody needs any more. */
-static bool wanted(void *ctx, const struct addr *src, const struct addr *dst, uint32_t ifindex)
+static bool wanted(void *ctx, const struct rtnl_source *s)
 {
-	struct agent *a = ctx;
+	const struct endpoint *ep = endpoint_of(ctx, s->ifindex, &s->addr);
 	uint64_t key;
 
-	if (dst)
-		return find(a, ifindex, dst, &key);
-	return endpoint_of(a, ifindex, src) && endpoint_of(a, ifindex, src)->ruled;
+	if (s->rule)
+		return ep && ep->ruled;
+	return find(ctx, s->ifindex, &s->addr, s->prefix_len, &key) != NULL;
 }
 
 void sources_sift(struct agent *a)

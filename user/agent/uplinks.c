@@ -322,12 +322,8 @@ static void lost_addresses(struct agent *a)
 
 		list_for_each (pi, &p->paths) {
 			struct path *path = list_entry(pi, struct path, node);
-			struct uplink *u = path->uplink < 0 ? NULL : &a->uplinks[path->uplink];
-			bool have = false;
 
-			for (size_t i = 0; u && i < u->n_eps; i++)
-				have |= addr_equal(&u->eps[i].addr, &path->local.ip);
-			if (!u || have || path->gone)
+			if (path->gone || path_has_address(a, path))
 				continue;
 			path->gone = true;
 			path_down(a, path, "its address is gone");

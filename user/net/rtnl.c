@@ -28,7 +28,7 @@ static void *row_at(const struct rtnl_table *t, size_t i)
 	return (char *)t->rows + i * t->row_octets;
 }
 
-static void *row_add(struct rtnl_table *t)
+void *rtnl_row_add(struct rtnl_table *t)
 {
 	if (t->n == t->cap) {
 		size_t cap = t->cap ? 2 * t->cap : 16;
@@ -175,7 +175,7 @@ static void on_link(struct rtnl *r, const struct nlmsghdr *nlh)
 		return;
 	}
 	if (!l)
-		l = row_add(&r->links);
+		l = rtnl_row_add(&r->links);
 	if (!l)
 		return;
 	l->ifindex = (uint32_t)ifi->ifi_index;
@@ -231,7 +231,7 @@ static void on_addr(struct rtnl *r, const struct nlmsghdr *nlh)
 		if (row && row->usable == usable && row->rank == rank)
 			return; /* lifetimes only, as after a DHCP renewal: nothing moves */
 		if (!row)
-			row = row_add(&r->addrs);
+			row = rtnl_row_add(&r->addrs);
 		if (!row)
 			return;
 		*row = (struct rtnl_addr_row){ ifa->ifa_index, usable, rank, addr };
@@ -272,7 +272,7 @@ static void on_neigh(struct rtnl *r, const struct nlmsghdr *nlh)
 		if (row && !memcmp(row->mac, mac, 6))
 			return;
 		if (!row && r->neighs.n < NEIGHS_MAX)
-			row = row_add(&r->neighs);
+			row = rtnl_row_add(&r->neighs);
 		if (!row)
 			return;
 		row->ifindex = (uint32_t)nd->ndm_ifindex;
@@ -295,6 +295,7 @@ static void on_route_change(struct rtnl *r, const struct nlmsghdr *nlh)
 
 	if (rt->rtm_type != RTN_UNICAST || by_us(r, nlh))
 		return;
+	r->routes_known = false;
 	if (!ours)
 		r->fn(r->ctx, RTNL_CHANGE_ROUTE, 0);
 	else if (nlh->nlmsg_type == RTM_DELROUTE)
@@ -326,10 +327,12 @@ static int on_msg(const struct nlmsghdr *nlh, void *ctx)
 	switch (nlh->nlmsg_type) {
 	case RTM_NEWLINK:
 	case RTM_DELLINK:
+		r->routes_known = false; /* IPv4 routes go with it without a word */
 		on_link(r, nlh);
 		break;
 	case RTM_NEWADDR:
 	case RTM_DELADDR:
+		r->routes_known = false;
 		on_addr(r, nlh);
 		break;
 	case RTM_NEWNEIGH:
@@ -457,6 +460,7 @@ int rtnl_new(rtnl_change_fn *fn, void *ctx, struct rtnl **ret_rtnl)
 	r->links.row_octets = sizeof(struct rtnl_link);
 	r->addrs.row_octets = sizeof(struct rtnl_addr_row);
 	r->neighs.row_octets = sizeof(struct rtnl_neigh_row);
+	r->routes.row_octets = sizeof(struct rtnl_route_row);
 	r->follow = mnl_socket_open2(NETLINK_ROUTE, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	r->ask = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
 	if (!r->follow || !r->ask)
@@ -494,6 +498,7 @@ void rtnl_free(struct rtnl *r)
 	free(r->links.rows);
 	free(r->addrs.rows);
 	free(r->neighs.rows);
+	free(r->routes.rows);
 	free(r);
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Shared by rtnl.c (what is), rtnl_cmd.c (asking and changing) and rtnl_source.c (source routes).
- */
+/* Shared by rtnl.c (what is), rtnl_route.c (where it leads), rtnl_cmd.c (changing) and
+ * rtnl_source.c (source routes). */
 #ifndef BRAID_NET_RTNL_PRIVATE_H
 #define BRAID_NET_RTNL_PRIVATE_H
 
@@ -21,6 +21,13 @@ struct rtnl_neigh_row {
 	uint8_t mac[6];
 };
 
+/* A unicast route by one link. hop family 0: everything there is a neighbour. */
+struct rtnl_route_row {
+	uint32_t ifindex, metric;
+	uint8_t len;
+	struct addr net, hop;
+};
+
 /* Rows of one kind, grown by doubling; order is of no meaning. */
 struct rtnl_table {
 	void *rows;
@@ -32,7 +39,8 @@ struct rtnl {
 	uint32_t seq;
 	rtnl_change_fn *fn;
 	void *ctx;
-	struct rtnl_table links, addrs, neighs;
+	struct rtnl_table links, addrs, neighs, routes;
+	bool routes_known; /* routes are what the kernel had a moment ago */
 };
 
 enum {
@@ -42,6 +50,8 @@ enum {
 	RTNL_SOURCE_PRIORITY = 98,
 };
 
+/* Zeroed, or NULL without memory. */
+void *rtnl_row_add(struct rtnl_table *t);
 /* Send nlh and run cb over the answers until done or acknowledged. 0 or -errno. */
 int rtnl_ask(struct rtnl *r, struct nlmsghdr *nlh, mnl_cb_t cb, void *ctx);
 

@@ -69,13 +69,23 @@ int rtnl_source_rule_del(struct rtnl *r, const struct addr *src, uint32_t ifinde
 	return err;
 }
 
-static int route_cmd(struct rtnl *r, uint16_t type, const struct addr *dst, const struct addr *hop,
-		     uint32_t ifindex)
+/* RTA_VIA: a next hop of the other family. */
+static void put_via(struct nlmsghdr *nlh, const struct addr *hop)
+{
+	uint8_t buf[sizeof(struct rtvia) + 16] = { 0 };
+	struct rtvia *via = (struct rtvia *)buf;
+
+	via->rtvia_family = rtnl_af(hop);
+	memcpy(via->rtvia_addr, hop->b, addr_len(hop));
+	mnl_attr_put(nlh, RTA_VIA, sizeof(*via) + addr_len(hop), buf);
+}
+
+static int route_cmd(struct rtnl *r, uint16_t type, const struct addr *dst, uint8_t prefix_len,
+		     const struct addr *hop, uint32_t ifindex)
 {
 	char buf[RTNL_CMD_MAX];
 	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
-	bool via = hop && hop->family == dst->family && !addr_equal(hop, dst);
-	bool any = addr_equal(dst, &(struct addr){ .family = dst->family });
+	bool via = hop && hop->family && !addr_equal(hop, dst);
 	struct rtmsg *rt;
 
 	nlh->nlmsg_type = type;
@@ -84,7 +94,7 @@ static int route_cmd(struct rtnl *r, uint16_t type, const struct addr *dst, cons
 		nlh->nlmsg_flags |= NLM_F_CREATE | NLM_F_REPLACE;
 	rt = mnl_nlmsg_put_extra_header(nlh, sizeof(*rt));
 	rt->rtm_family = rtnl_af(dst);
-	rt->rtm_dst_len = any ? 0 : (uint8_t)(addr_len(dst) * 8);
+	rt->rtm_dst_len = prefix_len;
 	rt->rtm_table = RT_TABLE_UNSPEC;
 	rt->rtm_protocol = RTNL_PROTO;
 	rt->rtm_scope = type == RTM_DELROUTE ? RT_SCOPE_NOWHERE
@@ -92,24 +102,27 @@ static int route_cmd(struct rtnl *r, uint16_t type, const struct addr *dst, cons
 					     : RT_SCOPE_LINK;
 	rt->rtm_type = RTN_UNICAST;
 	rt->rtm_flags = via ? RTNH_F_ONLINK : 0;
-	if (!any)
+	if (prefix_len)
 		rtnl_put_addr(nlh, RTA_DST, dst);
 	mnl_attr_put_u32(nlh, RTA_TABLE, RTNL_SOURCE_TABLE + ifindex);
 	mnl_attr_put_u32(nlh, RTA_OIF, ifindex);
-	if (via)
+	if (via && hop->family == dst->family)
 		rtnl_put_addr(nlh, RTA_GATEWAY, hop);
+	else if (via)
+		put_via(nlh, hop);
 	return rtnl_ask(r, nlh, NULL, NULL);
 }
 
-int rtnl_source_route_add(struct rtnl *r, const struct addr *dst, const struct addr *hop,
-			  uint32_t ifindex)
+int rtnl_source_route_add(struct rtnl *r, const struct addr *dst, uint8_t prefix_len,
+			  const struct addr *hop, uint32_t ifindex)
 {
-	return route_cmd(r, RTM_NEWROUTE, dst, hop, ifindex);
+	return route_cmd(r, RTM_NEWROUTE, dst, prefix_len, hop, ifindex);
 }
 
-int rtnl_source_route_del(struct rtnl *r, const struct addr *dst, uint32_t ifindex)
+int rtnl_source_route_del(struct rtnl *r, const struct addr *dst, uint8_t prefix_len,
+			  uint32_t ifindex)
 {
-	int err = route_cmd(r, RTM_DELROUTE, dst, NULL, ifindex);
+	int err = route_cmd(r, RTM_DELROUTE, dst, prefix_len, NULL, ifindex);
 
 	/* they go with the link, too */
 	return err == -ESRCH || err == -ENODEV || err == -ENOENT ? 0 : err;
@@ -121,14 +134,10 @@ int rtnl_source_route_del(struct rtnl *r, const struct addr *dst, uint32_t ifind
 enum { SIFT_MAX = 64, ROUNDS_MAX = 4096 };
 
 struct sift {
-	bool (*fn)(void *ctx, const struct addr *src, const struct addr *dst, uint32_t ifindex);
+	bool (*fn)(void *ctx, const struct rtnl_source *s);
 	void *ctx;
 	size_t n;
-	struct sifted {
-		bool rule;
-		struct addr addr;
-		uint32_t ifindex;
-	} out[SIFT_MAX];
+	struct rtnl_source out[SIFT_MAX];
 };
 
 static bool of_ours(uint32_t table, uint8_t protocol)
@@ -136,10 +145,10 @@ static bool of_ours(uint32_t table, uint8_t protocol)
 	return protocol == RTNL_PROTO && table > RTNL_SOURCE_TABLE;
 }
 
-static void sift(struct sift *s, bool rule, const struct addr *a, uint32_t ifindex)
+static void sift(struct sift *s, const struct rtnl_source *one)
 {
-	if (s->n < SIFT_MAX && !s->fn(s->ctx, rule ? a : NULL, rule ? NULL : a, ifindex))
-		s->out[s->n++] = (struct sifted){ rule, *a, ifindex };
+	if (s->n < SIFT_MAX && !s->fn(s->ctx, one))
+		s->out[s->n++] = *one;
 }
 
 static int on_source_rule(const struct nlmsghdr *nlh, void *ctx)
@@ -164,7 +173,8 @@ static int on_source_rule(const struct nlmsghdr *nlh, void *ctx)
 			src = addr_from_bytes(family, mnl_attr_get_payload(a));
 	}
 	if (src.family && of_ours(table, protocol))
-		sift(ctx, true, &src, table - RTNL_SOURCE_TABLE);
+		sift(ctx,
+		     &(struct rtnl_source){ true, src, h->src_len, table - RTNL_SOURCE_TABLE });
 	return MNL_CB_OK;
 }
 
@@ -189,7 +199,8 @@ static int on_source_route(const struct nlmsghdr *nlh, void *ctx)
 			dst = addr_from_bytes(family, mnl_attr_get_payload(a));
 	}
 	if (of_ours(table, rt->rtm_protocol))
-		sift(ctx, false, &dst, table - RTNL_SOURCE_TABLE);
+		sift(ctx, &(struct rtnl_source){ false, dst, rt->rtm_dst_len,
+						 table - RTNL_SOURCE_TABLE });
 	return MNL_CB_OK;
 }
 
@@ -206,10 +217,7 @@ static int read_out(struct rtnl *r, uint16_t type, uint8_t family, mnl_cb_t cb, 
 	return rtnl_ask(r, nlh, cb, s);
 }
 
-int rtnl_source_sift(struct rtnl *r,
-		     bool (*fn)(void *ctx, const struct addr *src, const struct addr *dst_or_null,
-				uint32_t ifindex),
-		     void *ctx)
+int rtnl_source_sift(struct rtnl *r, bool (*fn)(void *ctx, const struct rtnl_source *s), void *ctx)
 {
 	static const uint8_t families[] = { AF_INET, AF_INET6 };
 	struct sift s = { .fn = fn, .ctx = ctx, .n = SIFT_MAX };
@@ -227,7 +235,9 @@ int rtnl_source_sift(struct rtnl *r,
 		for (size_t i = 0; !err && i < s.n; i++)
 			err = s.out[i].rule
 				      ? rtnl_source_rule_del(r, &s.out[i].addr, s.out[i].ifindex)
-				      : rtnl_source_route_del(r, &s.out[i].addr, s.out[i].ifindex);
+				      : rtnl_source_route_del(r, &s.out[i].addr,
+							      s.out[i].prefix_len,
+							      s.out[i].ifindex);
 	}
 	return err;
 }
