@@ -12,7 +12,8 @@ CASES = {
     "link": "link down", "carrier": "carrier lost", "address": "address removed",
     "gateway": "gateway's address lost", "blackhole": "middle of the path gone, links up",
     "brownout": "a third of the packets lost on the path", "rebinding": "NAT forgets its mappings",
-    "planned": "planned move, there and back", "failback": "a lost uplink returns",
+    "planned": "path taken out by the operator, and put back",
+    "preferred": "another path preferred by the operator, and not any more", "failback": "a lost uplink returns",
 }
 WAYS = {"there": "host to gateway", "back": "gateway to host"}
 RTT_AND_SPACING = 2  # ms: the round trip here, and the distance of the stream's packets
@@ -26,7 +27,7 @@ def targets(names):
     """(case, candidate, measure, limit)"""
     braids = [n for n in names if n.startswith("braid-")]
     for n in braids:
-        for case in ("planned", "failback"):
+        for case in ("planned", "preferred", "failback"):
             yield case, n, "lost", 0
         for case in ("link", "address"):
             yield case, n, "gap", 5

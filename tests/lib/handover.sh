@@ -75,6 +75,9 @@ happens_planned() {
 	esac
 }
 mend_planned() { :; }
+# He wants all traffic on the other one, and then again on both.
+happens_preferred() { braid user path prefer ran-b && sleep 1 && braid user path prefer --clear ran-b; }
+mend_preferred() { :; }
 # The uplink was lost, and returns.
 before_failback() { happens_link && sleep "${settle:-1}"; }
 happens_failback() { mend_link; }
@@ -86,7 +89,7 @@ export -f in_ns ns user_ip wlan_route at_r1 braid
 for f in $(compgen -A function | grep -E '^(before|happens|mend)_'); do export -f "${f?}"; done
 
 # shellcheck disable=SC2034  # for those who source it
-handover_cases=(link carrier address gateway blackhole brownout rebinding planned failback)
+handover_cases=(link carrier address gateway blackhole brownout rebinding planned preferred failback)
 
 # A NAT in the router of the first uplink, with another port for each mapping.
 handover_nat() {
@@ -192,6 +195,8 @@ handover_mobike_up() {
 			local { id = "user@example.org" }
 			remote { id = "gw.example.org" }
 			child "net" { remote_ts = { "203.0.113.0/26" } }
+			path "wlan-a" { uplink = wlan remote = "192.0.2.66" }
+			path "ran-b" { uplink = ran remote = "198.51.100.66" }
 		}
 		secret "s" { id = { "user@example.org", "gw.example.org" } secret = "$psk" }
 	CONF

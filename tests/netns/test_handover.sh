@@ -52,7 +52,7 @@ ip -n "$(ns r1)" route del $vip
 echo "ok - packets in clear are found"
 
 handover_braid_up 100ms
-for c in planned failback; do
+for c in planned preferred failback; do
 	case_is $c -d 2000
 	is there.lost 0
 	is back.lost 0
