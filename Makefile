@@ -313,11 +313,19 @@ bench-paths:
 	@BRAID_BUILD=$(B) unshare -m --propagation private tests/bench/bench_paths.sh
 bench-handover:
 	@$(MAKE) --no-print-directory deps GROUPS='build test bench'
-	@$(MAKE) --no-print-directory -j$(JOBS) all $(B)/tests/netns/stream_watch
+	@$(MAKE) --no-print-directory -j$(JOBS) all $(B)/tests/netns/stream_watch $(B)/tests/netns/engine_drive \
+		$(patsubst %,$(B)/tests/bench/%,path_load switch_load switch_watch)
 	@BRAID_BUILD=$(B) unshare -m --propagation private tests/bench/bench_handover.sh
+	@BRAID_BUILD=$(B) unshare -m --propagation private tests/bench/bench_switch.sh
 $(B)/tests/bench/path_load: $(B)/tests/bench/path_load.o $(B)/libbraid.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) -pthread -lm
+$(B)/tests/bench/switch_load: $(B)/tests/bench/switch_load.o $(B)/tests/bench/traffic.o $(B)/libbraid.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) -pthread -lm
+$(B)/tests/bench/switch_watch: $(B)/tests/bench/switch_watch.o $(B)/tests/bench/traffic.o
+	$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ -pthread
 $(B)/tests/bench/udp_load: $(B)/tests/bench/udp_load.o
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^

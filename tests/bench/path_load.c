@@ -4,17 +4,14 @@
  *     path_load SOCKET a|b LOCAL REMOTE PATHS INTERVAL-USEC     answering side: PATHS 0
  *     path_load SOCKET count                                    probes sent, answered, paths up
  */
-#include <linux/types.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "abi/steer.h"
-#include "crypto/alg.h"
 #include "esp/client.h"
-#include "esp/proto.h"
+#include "load_sa.h"
 
-enum { SAS = 1250, KEY = 20 };
+enum { SAS = 1250 };
 
 static unsigned long long tx, rx, up;
 
@@ -46,28 +43,9 @@ static void call(int fd, struct engine_hdr *h, size_t len)
 
 static void sa(int fd, uint32_t id, bool a)
 {
-	struct engine_sa s = {
-		.h = { .seq = 1, .type = ENGINE_SA_ADD },
-		.id = id,
-		.spi_in = STEER_SPI(a ? 0xa0 : 0xb0, id),
-		.spi_out = STEER_SPI(a ? 0xb0 : 0xa0, id),
-		.mark = STEER_MARK(0, 0, id),
-		.encr_id = ENCR_AES_GCM_16,
-		.key_bits = 128,
-		.key_len = KEY,
-		.family = 4,
-		.flags = ENGINE_SA_ENCAP | ENGINE_SA_PROBES,
-		.group = id,
-		.n_ts_local = 1,
-		.n_ts_remote = 1,
-		.ts_local[0] = { .first = addr_v4(0x0a000000 + id),
-				 .last = addr_v4(0x0a000000 + id),
-				 .port_last = 65535 },
-	};
+	struct engine_sa s;
 
-	s.ts_remote[0] = s.ts_local[0];
-	memset(s.key_in, a ? 1 : 2, KEY);
-	memset(s.key_out, a ? 2 : 1, KEY);
+	load_sa(&s, id, a);
 	call(fd, &s.h, sizeof(s));
 }
 
