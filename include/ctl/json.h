@@ -113,6 +113,7 @@
  *
  * Events: {"kind":one of FOREACH_CTL_EVENT,"text":"one line for people","conn","child","path",
  *   "uplink","interface","state","why","spi_i","spi_r","time_usec","realtime_usec"}: what applies;
+ *   of decisions also "by","from","to","lasted_usec","silent_usec";
  *   both times are added by the server. "lost" has "count": events this client was too slow for.
  */
 #ifndef BRAID_CTL_JSON_H
@@ -162,6 +163,7 @@ enum ctl_code {
 	X(PATH_ADDED, "path-added")                                                                \
 	X(PATH_STATE, "path-state")                                                                \
 	X(PATH_PREFERRED, "path-preferred")                                                        \
+	X(PATH_MOVED, "path-moved")                                                                \
 	X(PATH_REMOVED, "path-removed")                                                            \
 	X(UPLINK_UP, "uplink-up")                                                                  \
 	X(UPLINK_DOWN, "uplink-down")                                                              \

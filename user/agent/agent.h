@@ -70,6 +70,11 @@ struct path_look {
 	struct steer_path_stat stat;
 };
 
+/* Who saw the reason of a decision. */
+enum decided_by { BY_NETLINK, BY_ENGINE, BY_PROBES, BY_PEER, BY_OPERATOR, BY_IKE, BY_AGENT };
+
+enum { PATH_WHY_MAX = 112 };
+
 struct path {
 	struct list node;
 	struct hash_node by_id, by_name; /* in struct agent */
@@ -96,7 +101,9 @@ struct path {
 	bool gone;		     /* its address or interface is gone */
 	enum steer_path_state state; /* as published */
 	usec_t since;
-	char why[96];
+	char why[PATH_WHY_MAX];
+	enum decided_by by;	      /* of why */
+	usec_t back_since;	      /* since when it answers again */
 	struct engine_path_info info; /* last word of the engine */
 	struct path_look looks[2];    /* report_paths.c: the older and the newer one */
 
@@ -144,6 +151,7 @@ struct peer {
 	uint8_t back_answers;
 	usec_t back_since, back_penalty;
 	struct refusal *refusals;  /* NULL: none */
+	struct log_limit lines;	   /* about its paths */
 	struct standbys *standbys; /* NULL: none; standby.c */
 	struct list paths, children;
 };
@@ -441,7 +449,7 @@ struct path *path_by_name(struct agent *a, const char *conn_or_null, const char 
 /* Is its link up and its address there? */
 bool path_has_address(const struct agent *a, const struct path *p);
 /* Link or address is gone: out of use at once. */
-void path_down(struct agent *a, struct path *p, const char *why);
+void path_down(struct agent *a, struct path *p, enum decided_by by, const char *why);
 /* What the engine measured, and that alone: safe while a request to it waits. */
 void path_info(struct agent *a, const struct engine_path_info *info);
 void path_on_engine(struct agent *a, const struct engine_path_info *info);
@@ -457,8 +465,6 @@ void path_rename(struct agent *a, struct path *p);
 /* The name a path of ours would have. */
 void path_pair_name(struct agent *a, struct peer *p, const struct ike_path *pair,
 		    char ret_name[2 * IKE_NAME_MAX]);
-/* A line for log and events: the path's name, what. */
-void path_said(struct agent *a, const struct path *p, enum ctl_event kind, const char *what);
 const char *path_state_name(enum steer_path_state s);
 
 /* Packets may go there, well or badly. */
@@ -466,6 +472,28 @@ static inline bool path_works(const struct path *p)
 {
 	return p->state == STEER_PATH_UP || p->state == STEER_PATH_DEGRADED;
 }
+
+/* ---- decide.c: the event log ---- */
+
+struct decision {
+	enum decided_by by;
+	const char *from, *to; /* states, or names; NULL: does not apply */
+	usec_t lasted;	       /* how long it was as before; 0: does not apply */
+	usec_t silent;	       /* how long nothing of the peer has come; 0: does not apply */
+};
+
+/* An event with these members besides; taken. */
+void decision_publish(struct agent *a, json_t *event, const struct decision *d);
+/* Added, removed or in another state: p->why tells why. */
+void path_decided(struct agent *a, struct path *p, enum ctl_event kind, const struct decision *d);
+/* The path's name, and what. */
+void path_said(struct agent *a, struct path *p, enum ctl_event kind, enum decided_by by,
+	       const char *what);
+/* That pair of addresses is the operator's choice now, or no more. */
+void relation_preferred(struct agent *a, struct peer *p, const char *path, bool preferred);
+/* what: "the relation", "IKE". */
+void relation_moves(struct agent *a, struct peer *p, const char *what, const struct decision *d,
+		    const char *why);
 
 /* ---- group.c ---- */
 
@@ -491,8 +519,9 @@ void path_quality(const struct agent *a, const struct path *p, struct engine_pat
 void paths_quality_again(struct agent *a);
 /* When a packet of the peer last came on it, data or probe; 0: none. */
 uint64_t path_heard(const struct agent *a, const struct path *p);
-void path_why(const struct agent *a, const struct path *p, enum steer_path_state want, char *why,
-	      size_t len);
+/* Why it is to be in that state, and who saw that. */
+enum decided_by path_why(const struct agent *a, const struct path *p, enum steer_path_state want,
+			 char why[PATH_WHY_MAX]);
 
 /* ---- mtu.c ---- */
 
@@ -534,7 +563,8 @@ void moves_run(struct agent *a);
 size_t move_pairs(struct agent *a, const struct peer *p, struct ike_path pairs[CONN_PAIRS_MAX]);
 /* With the ports that the IKE SA uses. */
 struct ike_path move_with_ports(const struct peer *p, const struct ike_path *pair);
-void move_now(struct agent *a, struct peer *p, const struct ike_path *pair, const char *why);
+void move_now(struct agent *a, struct peer *p, const struct ike_path *pair, enum decided_by by,
+	      const char *why);
 
 /* ---- standby.c: what such a relation may move to ---- */
 
@@ -591,6 +621,11 @@ void control_request(void *ctx, struct ctl_req *req, const char *cmd, const json
 void control_event(struct agent *a, enum ctl_event kind, const char *conn, const char *child,
 		   const char *path, const char *uplink, const char *state, const char *why,
 		   const char *text);
+/* The same, to be added to; NULL: nobody would hear it. */
+json_t *control_event_new(struct agent *a, enum ctl_event kind, const char *conn, const char *child,
+			  const char *path, const char *uplink, const char *state, const char *why,
+			  const char *text);
+void control_publish(struct agent *a, json_t *event); /* taken */
 /* A step or the end of an operation. */
 void control_op_event(struct agent *a, const struct ike_output *o);
 json_t *report_status(struct agent *a);

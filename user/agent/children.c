@@ -264,6 +264,7 @@ static void last_child_gone(struct agent *a, struct peer *p)
 		struct path *path = list_entry(it, struct path, node);
 
 		snprintf(path->why, sizeof(path->why), "the connection is down");
+		path->by = BY_IKE;
 		path_free(a, path);
 	}
 	group_sync(a, p);

@@ -511,14 +511,14 @@ static void put(json_t *o, const char *key, const char *value)
 		json_object_set_new(o, key, json_string(value));
 }
 
-void control_event(struct agent *a, enum ctl_event kind, const char *conn, const char *child,
-		   const char *path, const char *uplink, const char *state, const char *why,
-		   const char *text)
+json_t *control_event_new(struct agent *a, enum ctl_event kind, const char *conn, const char *child,
+			  const char *path, const char *uplink, const char *state, const char *why,
+			  const char *text)
 {
 	json_t *o;
 
 	if (!a->ctl)
-		return;
+		return NULL;
 	o = json_object();
 	put(o, "kind", ctl_event_word(kind));
 	put(o, "text", text);
@@ -528,5 +528,18 @@ void control_event(struct agent *a, enum ctl_event kind, const char *conn, const
 	put(o, "uplink", uplink);
 	put(o, "state", state);
 	put(o, "why", why);
-	ctl_publish(a->ctl, o);
+	return o;
+}
+
+void control_publish(struct agent *a, json_t *event)
+{
+	if (event)
+		ctl_publish(a->ctl, event);
+}
+
+void control_event(struct agent *a, enum ctl_event kind, const char *conn, const char *child,
+		   const char *path, const char *uplink, const char *state, const char *why,
+		   const char *text)
+{
+	control_publish(a, control_event_new(a, kind, conn, child, path, uplink, state, why, text));
 }

@@ -133,6 +133,27 @@ static bool better_for_ike(const struct peer *p, const struct path *path, const 
 	return is_ike_pair(p, path);
 }
 
+static void ike_moved(struct agent *a, struct peer *p, const struct path *best)
+{
+	struct decision d = { .by = BY_AGENT, .from = "a path that has gone", .to = best->name };
+	char why[PATH_WHY_MAX + 64];
+
+	snprintf(why, sizeof(why), "%s", best->why);
+	list_for_each (it, &p->paths) {
+		const struct path *path = list_entry(it, struct path, node);
+
+		if (!is_ike_pair(p, path))
+			continue;
+		d.from = path->name;
+		if (path_works(path) && path_is_preferred(best))
+			snprintf(why, sizeof(why), "it is preferred");
+		else
+			snprintf(why, sizeof(why), "the former one is %s: %s",
+				 path_state_name(path->state), path->why);
+	}
+	relation_moves(a, p, "IKE goes on", &d, why);
+}
+
 /* Each side moves its own requests; responses go where the request came from. A path that is UP
  * answers probes inside the same relation, so nobody is lured to another address. */
 void ike_follow(struct agent *a, struct peer *p)
@@ -152,8 +173,8 @@ void ike_follow(struct agent *a, struct peer *p)
 	if (move_refused(p, &to))
 		return;
 	if (ike_path_change(a->ike, p->family, &to, agent_now()) == 0) {
+		ike_moved(a, p, best);
 		p->ike_path = to;
-		log_info("%s: IKE goes on over path %s", p->conn, best->name);
 	}
 }
 
@@ -167,7 +188,7 @@ void path_prefer(struct agent *a, struct path *p)
 		return;
 	snprintf(peer->prefer, sizeof(peer->prefer), "%s", p->name);
 	group_sync(a, peer);
-	path_said(a, p, CTL_EV_PATH_PREFERRED,
+	path_said(a, p, CTL_EV_PATH_PREFERRED, BY_OPERATOR,
 		  "preferred by the operator: all traffic goes there while it is up");
 	ike_follow(a, peer);
 }
@@ -181,7 +202,7 @@ void path_prefer_none(struct agent *a, struct peer *p)
 	p->prefer[0] = '\0';
 	group_sync(a, p);
 	if (was)
-		path_said(a, was, CTL_EV_PATH_PREFERRED,
+		path_said(a, was, CTL_EV_PATH_PREFERRED, BY_OPERATOR,
 			  "preferred no more, by the operator: flows are spread again");
 	ike_follow(a, p);
 }

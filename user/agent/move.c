@@ -5,6 +5,7 @@
  * has answered tests for a while. The Child SAs go with the path's record, by one store; the peer
  * hears of it afterwards. Between braid peers with several paths the probes decide instead. */
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,7 +17,8 @@
 #define BACK_LEAST (100 * USEC_PER_MSEC)
 #define BACK_LAST  (60 * USEC_PER_SEC)
 #define BACK_NEXT  (500 * USEC_PER_MSEC)
-enum { BACK_ANSWERS = 3 };
+enum { BACK_ANSWERS = 3, MOVE_LABEL_MAX = 2 * IKE_NAME_MAX + 2 * ADDR_PORT_STR + 8 };
+
 /* One that fails so soon after it was taken again, although it has answered, is left alone for a
  * while: what answers a short request may not carry traffic. Longer each time. */
 #define FLAP_SOON  (60 * USEC_PER_SEC)
@@ -212,14 +214,31 @@ static size_t open_pairs(struct agent *a, const struct peer *p,
 
 /* ---- the move ---- */
 
-void move_now(struct agent *a, struct peer *p, const struct ike_path *pair, const char *why)
+/* "ran-2 (198.51.100.2:4500 to 198.51.100.66:4500)" */
+static void label(const struct peer *p, const struct ike_path *pair, char buf[MOVE_LABEL_MAX])
 {
-	char from[ADDR_STR], to[ADDR_STR];
-	struct ike_path now = move_with_ports(p, pair);
-	const struct path *path = main_path(p);
+	const struct standby *s = standby_measured(p, pair);
+	char from[ADDR_PORT_STR], to[ADDR_PORT_STR];
 
-	log_info("%s: %s; it moves to %s, %s", p->conn, why, addr_format(&now.local.ip, from),
-		 addr_format(&now.remote.ip, to));
+	snprintf(buf, MOVE_LABEL_MAX, "%s%s%s to %s%s", s ? s->name : "", s ? " (" : "",
+		 udp_addr_format(&pair->local, from), udp_addr_format(&pair->remote, to),
+		 s ? ")" : "");
+}
+
+void move_now(struct agent *a, struct peer *p, const struct ike_path *pair, enum decided_by by,
+	      const char *why)
+{
+	const struct path *path = main_path(p);
+	struct ike_path now = move_with_ports(p, pair);
+	char from[MOVE_LABEL_MAX], to[MOVE_LABEL_MAX];
+	struct decision d = { .by = by, .from = from, .to = to };
+	usec_t heard = path ? path_heard(a, path) : 0;
+
+	label(p, &p->ike_path, from);
+	label(p, &now, to);
+	if (by != BY_OPERATOR && heard && heard + USEC_PER_SEC < agent_now())
+		d.silent = agent_now() - heard;
+	relation_moves(a, p, "the relation moves", &d, why);
 	if (ike_path_change(a->ike, p->family, &now, agent_now()) == 0) {
 		p->ike_path = now;
 		p->tries = 0;
@@ -247,7 +266,7 @@ static void leave(struct agent *a, struct peer *p, const struct ike_path *pair, 
 			 p->back_penalty / USEC_PER_SEC);
 	}
 	p->back_since = 0;
-	move_now(a, p, pair, why);
+	move_now(a, p, pair, BY_IKE, why);
 }
 
 /* No pair is left but those that were refused: when is the first of them tried again? */
@@ -274,7 +293,7 @@ void move_run(struct agent *a, struct peer *p)
 		struct ike_path home = { path->local, path->remote, path->ifindex };
 
 		if (p->moving && p->fled)
-			move_now(a, p, &home, path->why);
+			move_now(a, p, &home, path->by, path->why);
 		return;
 	}
 	n = open_pairs(a, p, pairs);
@@ -286,7 +305,7 @@ void move_run(struct agent *a, struct peer *p)
 		wait_for_refused(a, p);
 		return;
 	}
-	move_now(a, p, &pairs[0], path->why);
+	move_now(a, p, &pairs[0], path->by, path->why);
 	p->fled = true;
 }
 
@@ -329,7 +348,7 @@ void move_on_peer_addrs(struct agent *a, struct peer *p)
 	for (size_t k = 0; k < told.n; k++)
 		for (size_t i = 0; i < n; i++)
 			if (addr_equal(&pairs[i].remote.ip, &told.list[k])) {
-				move_now(a, p, &pairs[i], "the peer has left its address");
+				move_now(a, p, &pairs[i], BY_PEER, "the peer has left its address");
 				return;
 			}
 }
@@ -425,7 +444,7 @@ void move_on_tested(struct agent *a, struct peer *p, const struct ike_path *pair
 	p->back_answers = rtt ? p->back_answers + 1 : 0;
 	if (p->back_answers >= BACK_ANSWERS) {
 		p->back_since = agent_now();
-		move_now(a, p, pair, "a better uplink is back");
+		move_now(a, p, pair, BY_IKE, "a better uplink is back, 3 tests were answered");
 		return;
 	}
 	if (!rtt && p->back_wait < BACK_LAST)

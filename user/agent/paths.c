@@ -60,30 +60,6 @@ struct path *path_by_name(struct agent *a, const char *conn, const char *name)
 	return NULL;
 }
 
-static void path_event(struct agent *a, const struct path *p, enum ctl_event kind)
-{
-	char from[ADDR_PORT_STR], to[ADDR_PORT_STR], text[320];
-
-	snprintf(text, sizeof(text), "path %s (%s to %s) %s: %s", p->name,
-		 udp_addr_format(&p->local, from), udp_addr_format(&p->remote, to),
-		 kind == CTL_EV_PATH_REMOVED ? "removed" : path_state_name(p->state), p->why);
-	log_info("%s: %s", p->peer->conn, text);
-	control_event(a, kind, p->peer->conn, NULL, p->name,
-		      p->uplink >= 0 ? a->uplinks[p->uplink].name : NULL, path_state_name(p->state),
-		      p->why, text);
-}
-
-void path_said(struct agent *a, const struct path *p, enum ctl_event kind, const char *what)
-{
-	char text[320];
-
-	snprintf(text, sizeof(text), "path %s %s", p->name, what);
-	log_info("%s: %s", p->peer->conn, text);
-	control_event(a, kind, p->peer->conn, NULL, p->name,
-		      p->uplink >= 0 ? a->uplinks[p->uplink].name : NULL, path_state_name(p->state),
-		      what, text);
-}
-
 /* The engine left the last path of a group that fell silent in the maps as unknown, to be used for
  * want of a better one: that stays. */
 static bool last_resort(const struct agent *a, const struct path *p)
@@ -96,22 +72,44 @@ static bool last_resort(const struct agent *a, const struct path *p)
 }
 
 /* The agent's word on a state: one store. */
-static void path_set(struct agent *a, struct path *p, enum steer_path_state s, const char *why)
+static void path_set(struct agent *a, struct path *p, enum steer_path_state s, enum decided_by by,
+		     const char *why)
 {
+	struct decision d = { .by = by, .from = path_state_name(p->state) };
+	usec_t now = agent_now(), heard = path_heard(a, p);
+
 	if (why != p->why)
 		snprintf(p->why, sizeof(p->why), "%s", why);
+	p->by = by;
 	if (p->state == s)
 		return;
+	d.to = path_state_name(s);
+	d.lasted = now - p->since;
+	if (s == STEER_PATH_DOWN && heard && heard < now)
+		d.silent = now - heard;
 	if (s != STEER_PATH_DOWN || !last_resort(a, p))
 		dp_path_state(a->dp, p->id, s);
 	p->state = s;
-	p->since = agent_now();
-	path_event(a, p, CTL_EV_PATH_STATE);
+	p->since = now;
+	path_decided(a, p, CTL_EV_PATH_STATE, &d);
 }
 
-void path_down(struct agent *a, struct path *p, const char *why)
+void path_down(struct agent *a, struct path *p, enum decided_by by, const char *why)
 {
-	path_set(a, p, p->disabled ? STEER_PATH_DISABLED : STEER_PATH_DOWN, why);
+	path_set(a, p, p->disabled ? STEER_PATH_DISABLED : STEER_PATH_DOWN, by, why);
+}
+
+static void path_reason(struct path *p, enum decided_by by, const char *why)
+{
+	snprintf(p->why, sizeof(p->why), "%s", why);
+	p->by = by;
+}
+
+static void path_added(struct agent *a, struct path *p)
+{
+	const struct decision d = { .by = p->by };
+
+	path_decided(a, p, CTL_EV_PATH_ADDED, &d);
 }
 
 static enum steer_path_state state_wanted(const struct path *p)
@@ -409,9 +407,9 @@ struct path *path_main(struct agent *a, struct peer *p, const struct ike_path *i
 			return NULL;
 		path_label(a, path);
 		path->main = path->in_group = true;
-		snprintf(path->why, sizeof(path->why), "the IKE SA uses it");
+		path_reason(path, BY_IKE, "the IKE SA uses it");
 		path_publish(a, path, STEER_PATH_UP);
-		path_event(a, path, CTL_EV_PATH_ADDED);
+		path_added(a, path);
 	}
 	group_sync(a, p);
 	return p->group ? path : NULL;
@@ -461,7 +459,7 @@ void path_follow(struct agent *a, struct peer *p, const struct ike_path *to)
 		path_label(a, path);
 		path_publish(a, path, -1);
 		mtu_recheck(a, path);
-		path_set(a, path, state_wanted(path),
+		path_set(a, path, state_wanted(path), path->gone ? BY_NETLINK : BY_IKE,
 			 path->gone ? "link or address is gone" : "the IKE SA moved here");
 		return;
 	}
@@ -470,8 +468,13 @@ void path_follow(struct agent *a, struct peer *p, const struct ike_path *to)
 void path_free(struct agent *a, struct path *p)
 {
 	struct engine_id del = { .id = p->id };
+	const struct decision gone = {
+		.by = p->by,
+		.from = path_state_name(p->state),
+		.lasted = agent_now() - p->since,
+	};
 
-	path_event(a, p, CTL_EV_PATH_REMOVED);
+	path_decided(a, p, CTL_EV_PATH_REMOVED, &gone);
 	dp_path_state(a->dp, p->id, STEER_PATH_DOWN);
 	source_leave(a, p);
 	if (p->probed)
@@ -517,9 +520,9 @@ static void pair_add(struct agent *a, struct peer *p, const struct uplink *u,
 	if (!path)
 		return; /* the group is full */
 	path_label(a, path);
-	snprintf(path->why, sizeof(path->why), "not probed yet");
+	path_reason(path, BY_AGENT, "not probed yet");
 	path_publish(a, path, STEER_PATH_UNKNOWN);
-	path_event(a, path, CTL_EV_PATH_ADDED);
+	path_added(a, path);
 }
 
 /* The pair number nth of an uplink and the addresses of the peer. */
@@ -585,10 +588,10 @@ void paths_sync(struct agent *a, struct peer *p)
 			path->ifindex = u->ifindex; /* the same interface, made anew */
 		path->gone = !path_has_address(a, path);
 		if (was_gone && !path->gone)
-			snprintf(path->why, sizeof(path->why), "link and address are back");
+			path_reason(path, BY_NETLINK, "link and address are back");
 		if (path->gone && u && (u->up || (u->found && !u->ifindex)) && path_count(p) > 1) {
-			snprintf(path->why, sizeof(path->why), "its %s is gone",
-				 u->up ? "address" : "interface");
+			path_reason(path, BY_NETLINK,
+				    u->up ? "its address is gone" : "its interface is gone");
 			path_free(a, path);
 			continue;
 		}
@@ -598,9 +601,9 @@ void paths_sync(struct agent *a, struct peer *p)
 		if (path->probed ? path->limit != limit
 				 : p->role_i && p->probes && !list_empty(&p->children))
 			path_probe(a, path);
-		path_set(a, path, state_wanted(path),
-			 path->gone && path->state != STEER_PATH_DOWN ? "link or address is gone"
-								      : path->why);
+		if (path->gone && path->state != STEER_PATH_DOWN)
+			path_reason(path, BY_NETLINK, "link or address is gone");
+		path_set(a, path, state_wanted(path), path->by, path->why);
 	}
 	peer_room(a, p);
 	ike_follow(a, p);
@@ -634,7 +637,7 @@ void paths_prune(struct agent *a)
 			if (!up || path->state != STEER_PATH_DOWN || path->info.returning ||
 			    now - path->since < LEFT_SEC * USEC_PER_SEC)
 				continue;
-			snprintf(path->why, sizeof(path->why), "silent for a minute");
+			path_reason(path, BY_AGENT, "silent for a minute");
 			path_free(a, path);
 		}
 		ike_follow(a, p);
@@ -655,7 +658,7 @@ static void replace_older(struct agent *a, struct path *fresh)
 		    p->ifindex != fresh->ifindex)
 			continue;
 		fresh->main |= p->main;
-		snprintf(p->why, sizeof(p->why), "the peer's address changed");
+		path_reason(p, BY_PROBES, "the peer's address changed");
 		path_free(a, p);
 	}
 }
@@ -678,7 +681,7 @@ static void peer_standby(struct agent *a, struct path *p, bool standby)
 		return;
 	p->peer_standby = standby;
 	group_sync(a, p->peer);
-	path_said(a, p, CTL_EV_PATH_PREFERRED,
+	path_said(a, p, CTL_EV_PATH_PREFERRED, BY_PEER,
 		  standby ? "stands by: the peer prefers another one"
 			  : "stands by no more: the peer prefers no other one");
 }
@@ -689,7 +692,8 @@ void path_on_engine(struct agent *a, const struct engine_path_info *info)
 	enum steer_path_state want;
 	uint32_t mtu;
 	bool proved;
-	char why[96];
+	enum decided_by by;
+	char why[PATH_WHY_MAX];
 
 	if (!p)
 		return;
@@ -699,9 +703,13 @@ void path_on_engine(struct agent *a, const struct engine_path_info *info)
 	peer_standby(a, p, info->peer_want == ENGINE_WANT_STANDBY);
 	proved = info->verified && !p->verified;
 	p->verified |= info->verified;
+	if (!info->returning && info->state == STEER_PATH_DOWN)
+		p->back_since = 0;
+	else if (!p->back_since)
+		p->back_since = agent_now();
 	want = state_wanted(p);
-	path_why(a, p, want, why, sizeof(why));
-	path_set(a, p, want, why);
+	by = path_why(a, p, want, why);
+	path_set(a, p, want, by, why);
 	if (p->verified && !p->in_group && path_works(p)) {
 		p->in_group = true;
 		group_sync(a, p->peer);
@@ -727,8 +735,10 @@ static void make_room(struct agent *a, struct peer *p)
 		    (!oldest || path->since < oldest->since))
 			oldest = path;
 	}
-	if (oldest)
-		path_free(a, oldest);
+	if (!oldest)
+		return;
+	path_reason(oldest, BY_PEER, "the peer asked for another one");
+	path_free(a, oldest);
 }
 
 void path_on_join(struct agent *a, const struct engine_join *j)
@@ -754,9 +764,9 @@ void path_on_join(struct agent *a, const struct engine_join *j)
 		path->learned = true;
 		path->epid_i = (uint16_t)(j->epids >> 16);
 		path_label(a, path);
-		snprintf(path->why, sizeof(path->why), "asked for by the peer, not verified yet");
+		path_reason(path, BY_PEER, "asked for by the peer, not verified yet");
 		path_publish(a, path, STEER_PATH_UNKNOWN);
-		path_event(a, path, CTL_EV_PATH_ADDED);
+		path_added(a, path);
 	}
 	if (path->epid_i != j->epids >> 16 || path->epid_r != (uint16_t)j->epids) {
 		path->epid_i = (uint16_t)(j->epids >> 16);
@@ -771,7 +781,8 @@ void path_disable(struct agent *a, struct path *p, bool disable)
 {
 	p->disabled = disable;
 	/* Packets on their way still arrive: both ends only choose another path for new ones. */
-	path_set(a, p, state_wanted(p), disable ? "disabled by the operator" : "enabled again");
+	path_set(a, p, state_wanted(p), BY_OPERATOR,
+		 disable ? "disabled by the operator" : "enabled again");
 	path_tell_want(a, p);
 	peer_room(a, p->peer);
 	ike_follow(a, p->peer);

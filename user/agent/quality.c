@@ -82,38 +82,74 @@ static void why_degraded(const struct path *p, const struct engine_path *m, char
 				      n ? "; " : "", msec(i->rtt_jitter_usec),
 				      msec(m->sla_jitter_usec));
 	if (i->worse & SLA_LOSS && n < len)
-		snprintf(why + n, len - n, "%sloss %.1f %%, limit %.1f", n ? "; " : "",
-			 (double)loss / 10, (double)m->sla_loss_permille / 10);
+		n += (size_t)snprintf(why + n, len - n, "%sloss %.1f %%, limit %.1f", n ? "; " : "",
+				      (double)loss / 10, (double)m->sla_loss_permille / 10);
+	if (n < len)
+		snprintf(why + n, len - n, "; for %.1f s", (double)m->sla_hold_usec / USEC_PER_SEC);
 }
 
-void path_why(const struct agent *a, const struct path *p, enum steer_path_state want, char *why,
-	      size_t len)
+/* The engine's word on one that is down. */
+static enum decided_by why_down(const struct agent *a, const struct path *p,
+				const struct engine_path *m, char why[PATH_WHY_MAX])
+{
+	if (p->info.returning) {
+		snprintf(why, PATH_WHY_MAX, "answers again; used when it has for %.1f s",
+			 (double)m->back_usec / USEC_PER_SEC);
+		return BY_PROBES;
+	}
+	if (p->info.lost == ENGINE_LOST_PEER) {
+		snprintf(why, PATH_WHY_MAX, "the peer lost its link or address");
+		return BY_PEER;
+	}
+	if (p->info.lost == ENGINE_LOST_HERE) {
+		snprintf(why, PATH_WHY_MAX, "link or address is gone");
+		return BY_ENGINE;
+	}
+	snprintf(why, PATH_WHY_MAX, "%u probes unanswered%s", m->down_after,
+		 agent_now() - path_heard(a, p) < 3ull * m->interval_usec / 2
+			 ? "; packets of the peer arrive"
+			 : "");
+	return BY_PROBES;
+}
+
+/* What it was before tells what it has shown. */
+static void why_up(const struct path *p, const struct engine_path *m, char why[PATH_WHY_MAX])
+{
+	if (p->state == STEER_PATH_DOWN && p->back_since)
+		snprintf(why, PATH_WHY_MAX, "probes are answered again, for %.1f s",
+			 (double)(agent_now() - p->back_since) / USEC_PER_SEC);
+	else if (p->state == STEER_PATH_DEGRADED)
+		snprintf(why, PATH_WHY_MAX, "within the limits again, for %.1f s",
+			 (double)m->sla_clear_usec / USEC_PER_SEC);
+	else
+		snprintf(why, PATH_WHY_MAX, "probes are answered");
+}
+
+enum decided_by path_why(const struct agent *a, const struct path *p, enum steer_path_state want,
+			 char why[PATH_WHY_MAX])
 {
 	struct engine_path m = { 0 };
 
 	path_quality(a, p, &m);
-	if (!p->peer_use)
-		snprintf(why, len, "the peer took it out of use");
-	else if (p->disabled)
-		snprintf(why, len, "disabled by the operator");
-	else if (p->gone)
-		snprintf(why, len, "link or address is gone");
-	else if (want == STEER_PATH_UP)
-		snprintf(why, len, "probes are answered");
+	if (!p->peer_use) {
+		snprintf(why, PATH_WHY_MAX, "the peer took it out of use");
+		return BY_PEER;
+	}
+	if (p->disabled) {
+		snprintf(why, PATH_WHY_MAX, "disabled by the operator");
+		return BY_OPERATOR;
+	}
+	if (p->gone) {
+		snprintf(why, PATH_WHY_MAX, "link or address is gone");
+		return BY_NETLINK;
+	}
+	if (want == STEER_PATH_DOWN)
+		return why_down(a, p, &m, why);
+	if (want == STEER_PATH_UP)
+		why_up(p, &m, why);
 	else if (want == STEER_PATH_DEGRADED)
-		why_degraded(p, &m, why, len);
-	else if (want == STEER_PATH_DOWN && p->info.returning)
-		snprintf(why, len, "answers again; used when it has for %.1f s",
-			 (double)m.back_usec / USEC_PER_SEC);
-	else if (want == STEER_PATH_DOWN && p->info.lost == ENGINE_LOST_PEER)
-		snprintf(why, len, "the peer lost its link or address");
-	else if (want == STEER_PATH_DOWN && p->info.lost == ENGINE_LOST_HERE)
-		snprintf(why, len, "link or address is gone");
-	else if (want == STEER_PATH_DOWN)
-		snprintf(why, len, "%u probes unanswered%s", m.down_after,
-			 agent_now() - path_heard(a, p) < 3ull * m.interval_usec / 2
-				 ? "; packets of the peer arrive"
-				 : "");
+		why_degraded(p, &m, why, PATH_WHY_MAX);
 	else
-		snprintf(why, len, "no answer yet");
+		snprintf(why, PATH_WHY_MAX, "no answer yet");
+	return BY_PROBES;
 }

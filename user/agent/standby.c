@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/log.h"
 #include "agent.h"
 
 /* After silence a pair is left alone for longer and longer. */
@@ -65,15 +64,6 @@ void standby_free(struct peer *p)
 {
 	free(p->standbys);
 	p->standbys = NULL;
-}
-
-static void told(struct agent *a, const struct peer *p, const char *name, const char *what)
-{
-	char text[320];
-
-	snprintf(text, sizeof(text), "path %s %s", name, what);
-	log_info("%s: %s", p->conn, text);
-	control_event(a, CTL_EV_PATH_PREFERRED, p->conn, NULL, name, NULL, NULL, what, text);
 }
 
 /* ---- which there are ---- */
@@ -245,9 +235,9 @@ void standby_on_tested(struct agent *a, struct peer *p, uint32_t op, const struc
 	if (!rtt)
 		return;
 	snprintf(p->prefer, sizeof(p->prefer), "%s", s->name);
-	told(a, p, s->name, "preferred by the operator: it is used while it works");
+	relation_preferred(a, p, s->name, true);
 	if (!standby_in_use(p, s))
-		move_now(a, p, &s->pair, "preferred by the operator");
+		move_now(a, p, &s->pair, BY_OPERATOR, "preferred by the operator");
 }
 
 /* ---- the operator's word ---- */
@@ -256,7 +246,7 @@ void standby_prefer_none(struct agent *a, struct peer *p)
 {
 	if (!p->prefer[0])
 		return;
-	told(a, p, p->prefer, "preferred no more, by the operator: the best uplink is used");
+	relation_preferred(a, p, p->prefer, false);
 	p->prefer[0] = '\0';
 	move_plan(a, p);
 }

@@ -40,7 +40,10 @@ static void uplink_event(struct agent *a, const struct uplink *u, enum ctl_event
 
 	snprintf(text, sizeof(text), "uplink %s (%s): %s", u->name, u->cfg.interface, what);
 	log_info("%s", text);
-	control_event(a, kind, NULL, NULL, NULL, u->name, u->up ? "up" : "down", what, text);
+	decision_publish(a,
+			 control_event_new(a, kind, NULL, NULL, NULL, u->name,
+					   u->up ? "up" : "down", what, text),
+			 &(struct decision){ .by = BY_NETLINK });
 }
 
 /* Paths over a link that cannot carry them go first: one word each, before anything else. */
@@ -55,7 +58,7 @@ static void paths_down(struct agent *a, const struct uplink *u, const char *why)
 			if (path->uplink != uplink_index(a, u) || path->disabled)
 				continue;
 			path->gone = true;
-			path_down(a, path, why);
+			path_down(a, path, BY_NETLINK, why);
 		}
 	}
 }
@@ -326,7 +329,7 @@ static void lost_addresses(struct agent *a)
 			if (path->gone || path_has_address(a, path))
 				continue;
 			path->gone = true;
-			path_down(a, path, "its address is gone");
+			path_down(a, path, BY_NETLINK, "its address is gone");
 		}
 	}
 }
