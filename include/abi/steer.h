@@ -214,9 +214,11 @@ enum steer_event_kind {
 };
 
 /* events: ring buffer; at most one of a kind in 10 ms and CPU. Hints for people: what they say is
- * not authenticated. An egress device that is gone makes none: a redirection does not report it,
- * asking before each burst (bpf_check_mtu) takes 5 ns, and rtnetlink tells agent and engine
- * at once. */
+ * not authenticated. An egress device that is gone makes none: a redirection fails after the
+ * program has returned. Asking before each burst (bpf_check_mtu, 5 ns) would tell that a device is
+ * no more, and nothing tells a program that one is down or without a link. The kernel closes a
+ * device before it forgets it and says so by rtnetlink: agent and engine know before a program
+ * could. */
 struct steer_event {
 	__u32 kind; /* enum steer_event_kind */
 	__u32 ifindex;

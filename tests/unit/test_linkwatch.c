@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* What the kernel says of an interface, in a namespace of its own. */
 #include <errno.h>
+#include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <poll.h>
 #include <string.h>
@@ -79,6 +80,34 @@ Test(linkwatch, what_is_lost_and_nothing_else)
 	cr_assert_geq(seen.links, 1);
 	look(&w);
 	cr_assert_eq(seen.links + seen.addrs, 0);
+	linkwatch_close(&w);
+}
+
+/* The kernel closes an interface, and says so, before it forgets it: nobody who looks for it, and
+ * be it a steering program, can miss it sooner than those who listen. */
+Test(linkwatch, closed_before_it_is_removed)
+{
+	static const uint16_t types[] = { RTM_NEWLINK, RTM_DELLINK };
+	_Alignas(struct nlmsghdr) char buf[16384];
+	const struct nlmsghdr *h = (const void *)buf;
+	const struct ifinfomsg *info = NLMSG_DATA(h);
+	struct linkwatch w;
+
+	ns_enter();
+	ip("link add d0 type veth peer name p0");
+	ip("link set p0 up");
+	ip("link set d0 up");
+	index_of = if_nametoindex("d0");
+	cr_assert_eq(linkwatch_open(&w), 0);
+	ip("link del d0");
+	for (int i = 0; i < 2; i++) {
+		do
+			cr_assert_gt(recv(w.fd, buf, sizeof(buf), 0), 0, "message %d", i);
+		while ((uint32_t)info->ifi_index != index_of ||
+		       (h->nlmsg_type != types[i] && h->nlmsg_type != types[1]));
+		cr_assert_eq(h->nlmsg_type, types[i]);
+		cr_assert_not(info->ifi_flags & IFF_UP);
+	}
 	linkwatch_close(&w);
 }
 
