@@ -289,7 +289,7 @@ san-tests: $(UNIT) $(SIM)
 
 # ---- benchmarks ---------------------------------------------------------------------------------
 
-.PHONY: bench bench-throughput bench-ike bench-paths bench-handover interop
+.PHONY: bench bench-throughput bench-ike bench-paths bench-handover bench-xfrm interop
 bench:
 	@$(MAKE) --no-print-directory deps GROUPS='build test bench'
 	@$(MAKE) --no-print-directory bench-crypto
@@ -317,6 +317,14 @@ bench-handover:
 		$(patsubst %,$(B)/tests/bench/%,path_load switch_load switch_watch)
 	@BRAID_BUILD=$(B) unshare -m --propagation private tests/bench/bench_handover.sh
 	@BRAID_BUILD=$(B) unshare -m --propagation private tests/bench/bench_switch.sh
+# The kernel's ESP, on Debian's stock kernel in a virtual machine.
+bench-xfrm:
+	@$(MAKE) --no-print-directory deps GROUPS='build test vm'
+	@$(MAKE) --no-print-directory -j$(JOBS) $(B)/tests/bench/xfrm_load
+	@VM_RUN=tests/bench/switch_xfrm.sh tests/vm/run.sh $(B) 1 100 10000
+$(B)/tests/bench/xfrm_load: $(B)/tests/bench/xfrm_load.o
+	$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
 $(B)/tests/bench/path_load: $(B)/tests/bench/path_load.o $(B)/libbraid.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) -pthread -lm
@@ -378,6 +386,7 @@ help:
 	@echo 'make interop      the whole matrix with strongSwan, as a table'
 	@echo 'make interop-vm   cells with the ESP of the stock kernel, in qemu (VM_INTEROP= peers)'
 	@echo 'make bench        bench-crypto, -bpf, -throughput, -ike, -paths, -handover; results also in build/bench'
+	@echo 'make bench-xfrm   what a move costs per SA where ESP is the kernel, in qemu'
 	@echo 'make install      PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)'
 	@echo 'make deps         install the Debian packages all this needs'
 
