@@ -62,7 +62,7 @@
  *   "uplink":"wlan","interface":"wlan0","ifindex":3,"epid_i":1,"epid_r":1,
  *   "local":"192.0.2.2:4500","remote":"198.51.100.1:4500","observed":"192.0.2.2:4500",
  *   "state":"unknown"|"up"|"degraded"|"down"|"disabled","why":"probes are answered",
- *   "since_usec","verified":true,"peer_use":true,"peer_standby":false,"preferred":false,"in_group":true,
+ *   "since_usec","verified":true,"peer_use":true,"peer_standby":false,"preferred":false,"one_way":false,"in_group":true,
  *   "rtt_usec","rtt_min_usec","jitter_usec","loss_permille","weight":1,"mtu":1500,
  *   "tx_packets","tx_octets","rx_packets","rx_octets","rate_usec"|null,"tx_packets_sec"|null,
  *   "tx_octets_sec","rx_packets_sec","rx_octets_sec","share_permille"|null,

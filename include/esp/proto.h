@@ -266,7 +266,7 @@ struct engine_path_info {
 	uint8_t returning; /* 1: down, but it answers again */
 	uint8_t want;	   /* enum engine_want: what we ask of the peer */
 	uint8_t lost;	   /* enum engine_lost */
-	uint8_t pad;
+	uint8_t one_way;   /* 1: answers come over another path */
 	uint32_t rtt_usec, rtt_min_usec, rtt_jitter_usec; /* smoothed; 0 = not known */
 	uint32_t loss_permille;				  /* of the last 100 probes */
 	uint32_t loss_there_permille, loss_back_permille; /* by direction; ENGINE_LOSS_UNKNOWN */

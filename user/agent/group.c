@@ -122,10 +122,13 @@ static bool is_ike_pair(const struct peer *p, const struct path *path)
 	       addr_equal(&path->remote.ip, &p->ike_path.remote.ip);
 }
 
-/* One that is up before one that is degraded, then the one the operator prefers, then the one in
- * use. Two operators may prefer different ones: the initiator's word counts, as in RFC 4555. */
+/* One that works both ways first, one that is up before one that is degraded, then the one the
+ * operator prefers, then the one in use. Two operators may prefer different ones: the initiator's
+ * word counts, as in RFC 4555. */
 static bool better_for_ike(const struct peer *p, const struct path *path, const struct path *than)
 {
+	if (than && path->info.one_way != than->info.one_way)
+		return than->info.one_way; /* responses come back the same way */
 	if (!than || path->state != than->state)
 		return !than || path->state < than->state;
 	if (p->role_i && path_is_preferred(path) != path_is_preferred(than))

@@ -635,7 +635,8 @@ void paths_prune(struct agent *a)
 			struct path *path = list_entry(pi, struct path, node);
 
 			if (!up || path->state != STEER_PATH_DOWN || path->info.returning ||
-			    now - path->since < LEFT_SEC * USEC_PER_SEC)
+			    now - path->since < LEFT_SEC * USEC_PER_SEC ||
+			    now - path_heard(a, path) < LEFT_SEC * USEC_PER_SEC)
 				continue;
 			path_reason(path, BY_AGENT, "silent for a minute");
 			path_free(a, path);

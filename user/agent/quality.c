@@ -115,7 +115,11 @@ static enum decided_by why_down(const struct agent *a, const struct path *p,
 /* What it was before tells what it has shown. */
 static void why_up(const struct path *p, const struct engine_path *m, char why[PATH_WHY_MAX])
 {
-	if (p->state == STEER_PATH_DOWN && p->back_since)
+	if (p->info.one_way)
+		snprintf(why, PATH_WHY_MAX,
+			 "probes are answered over another path: nothing "
+			 "comes back on this one");
+	else if (p->state == STEER_PATH_DOWN && p->back_since)
 		snprintf(why, PATH_WHY_MAX, "probes are answered again, for %.1f s",
 			 (double)(agent_now() - p->back_since) / USEC_PER_SEC);
 	else if (p->state == STEER_PATH_DEGRADED)

@@ -120,6 +120,7 @@ static json_t *path_json(struct agent *a, const struct path *p, const struct rat
 	set(o, "peer_use", json_boolean(p->peer_use));
 	set(o, "peer_standby", json_boolean(p->peer_standby));
 	set(o, "preferred", json_boolean(path_is_preferred(p)));
+	set(o, "one_way", json_boolean(p->info.one_way));
 	set(o, "in_group", json_boolean(p->in_group));
 	if (!p->probed)
 		set_rtt(o, standby_measured(p->peer, &pair));

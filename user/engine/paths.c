@@ -253,6 +253,7 @@ static void fill_info(const struct path *p, struct engine_path_info *i)
 	i->peer_want = p->peer_want;
 	i->want = want_of(p->wish, ENGINE_WANT_USE);
 	i->lost = p->lost;
+	i->one_way = p->one_way;
 	i->verified = p->st.verified;
 	i->rtt_usec = p->st.rtt;
 	i->rtt_min_usec = p->st.rtt_min;
@@ -546,12 +547,25 @@ static void stranger(struct engine *e, const struct note_probe *n, const struct 
 		e->event(e, &j.h, sizeof(j));
 }
 
+/* Another one of its group, over which answers get to the peer. */
+static const struct path *other_way(const struct engine *e, const struct path *p)
+{
+	hash_for_each (it, tmp, &e->paths->by_group, p->cfg.group) {
+		const struct path *o = hash_entry(it, struct path, by_group);
+
+		if (o != p && p->cfg.group && o->st.state == STEER_PATH_UP)
+			return o;
+	}
+	return NULL;
+}
+
 static void answer(struct engine *e, const struct note_probe *n, const struct probe *probe,
 		   const struct path *p)
 {
 	struct sa *sa = sad_sender(&e->sad, n->sa_id);
 	struct probe a = *probe;
 	struct udp_dest to = { .from = n->local.ip };
+	const struct path *other;
 
 	if (!sa || !e->configured)
 		return;
@@ -561,6 +575,11 @@ static void answer(struct engine *e, const struct note_probe *n, const struct pr
 	a.observed = n->remote;
 	to.to_len = udp_addr_to_sockaddr(&n->remote, &to.to);
 	path_send_probe(e, sa, &a, PROBE_LEN, p ? p->cfg.id : 0, &to, n->ifindex);
+	/* What comes on it says nothing about what goes: where nothing of ours gets through the
+	 * peer is to know that its own packets do. */
+	other = p && p->st.state == STEER_PATH_DOWN ? other_way(e, p) : NULL;
+	if (other)
+		path_send_probe(e, sa, &a, PROBE_LEN, other->cfg.id, NULL, 0);
 }
 
 /* True: it was an answer to one of these. */
@@ -603,6 +622,7 @@ static bool on_answer(struct engine *e, const struct note_probe *n, const struct
 		      struct path *p)
 {
 	bool change, ours, first = !p->st.verified, returned = p->st.back;
+	bool way = p->one_way;
 
 	if (p->cfg.epids != probe->epids)
 		return false;
@@ -616,10 +636,13 @@ static bool on_answer(struct engine *e, const struct note_probe *n, const struct
 	if (!ours)
 		return false;
 	p->observed = probe->observed;
-	p->heard = n->received;
+	p->one_way = !udp_addr_equal(&p->cfg.remote, &n->remote) ||
+		     !addr_equal(&p->cfg.local.ip, &n->local.ip);
+	if (!p->one_way)
+		p->heard = n->received;
 	if (grade(p, n->received) || change)
 		path_changed(e, p, n->received);
-	else if (first || (p->st.back && !returned))
+	else if (first || (p->st.back && !returned) || p->one_way != way)
 		tell(e, p);
 	wish_of_peer(e, p, probe);
 	arm_earlier(e, p);

@@ -28,6 +28,7 @@ struct path {
 	uint8_t peer_want; /* enum engine_want */
 	uint8_t wish;	   /* enum probe_flags we send */
 	uint8_t lost;	   /* enum engine_lost */
+	bool one_way;	   /* the youngest answer came over another path */
 	uint8_t tells;	   /* so often more the peer is told */
 	usec_t tell_at;
 	struct udp_addr observed;
