@@ -363,7 +363,8 @@ install: all
 		$(DESTDIR)$(PREFIX)/share/man/man7 $(DESTDIR)$(PREFIX)/share/man/man8 \
 		$(DESTDIR)$(PREFIX)/share/doc/braid/examples \
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions \
-		$(DESTDIR)$(PREFIX)/lib/systemd/system $(DESTDIR)/etc/braid
+		$(DESTDIR)$(PREFIX)/lib/systemd/system $(DESTDIR)$(PREFIX)/lib/systemd/network \
+		$(DESTDIR)/etc/braid
 	install -m 755 $(B)/braidd $(B)/braid-esp $(B)/braid $(DESTDIR)$(PREFIX)/sbin
 	for m in user/man/*.[578]; do sed -e 's,/usr/local,$(PREFIX),g' -e 's/^\.Os$$/.Os braid $(VERSION)/' \
 		$$m >$(DESTDIR)$(PREFIX)/share/man/man$${m##*.}/$${m##*/}; done
@@ -371,6 +372,7 @@ install: all
 	install -m 644 user/completion/braid.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/braid
 	for u in user/systemd/*.service; do sed 's,/usr/local,$(PREFIX),g' $$u > \
 		$(DESTDIR)$(PREFIX)/lib/systemd/system/$${u##*/}; done
+	install -m 644 user/systemd/10-braid.network $(DESTDIR)$(PREFIX)/lib/systemd/network
 
 .PHONY: help
 help:

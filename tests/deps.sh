@@ -11,7 +11,7 @@ build='gcc libc6-dev make pkg-config clang llvm bpftool libbpf-dev libxdp-dev li
 test='libcriterion-dev iproute2 iputils-ping procps python3 tcpdump tshark nftables curl aria2 busybox
 	iperf3 ethtool openssl python3-scapy jq xdp-tools strongswan-swanctl charon-systemd libcharon-extra-plugins
 	libstrongswan-extra-plugins libstrongswan-standard-plugins softhsm2 libengine-pkcs11-openssl p11-kit-modules
-	libclang-rt-14-dev'
+	libclang-rt-14-dev systemd'
 bench='wireguard-go wireguard-tools'
 vm='qemu-system-x86 cpio kmod busybox'
 check='clang-format clang-tidy cppcheck shellcheck mandoc'

@@ -21,7 +21,8 @@ enum rtnl_change {
 	RTNL_CHANGE_ADDR,
 	RTNL_CHANGE_ROUTE, /* or a rule */
 	RTNL_CHANGE_NEIGH,
-	RTNL_CHANGE_SOURCE, /* somebody took away a source route or a rule of ours */
+	RTNL_CHANGE_SOURCE, /* a source route of ours went with what it needs */
+	RTNL_CHANGE_TAKEN,  /* another program took away a route or a rule of ours */
 };
 
 /* ifindex 0: anything may have changed. */

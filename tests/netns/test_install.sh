@@ -19,6 +19,7 @@ for m in man8/braid.8 man8/braidd.8 man8/braid-esp.8 man5/braid.conf.5 man7/brai
 done
 grep -rl /usr/local "$i/share/man" "$i/lib" && fail "another prefix than the one installed to"
 [ -x "$T/root$(sed -n 's/^ExecStart=\([^ ]*\).*/\1/p' "$i/lib/systemd/system/braidd.service")" ] || fail "the unit starts what is not there"
+grep -q '^Unmanaged=yes$' "$i/lib/systemd/network/10-braid.network" || fail "networkd is not told"
 grep -q '^RestartPreventExitStatus=78$' "$i/lib/systemd/system/braidd.service" || fail "the unit tries a wrong PIN again"
 ok "installed, one version everywhere"
 

@@ -17,7 +17,7 @@ static struct rtnl *r;
 
 /* What was told, by kind and of which interface; [0] is "anything". */
 enum { IFS = 64 };
-static unsigned told[5][IFS];
+static unsigned told[6][IFS];
 
 static void on_change(void *ctx, enum rtnl_change what, uint32_t ifindex)
 {
@@ -722,7 +722,9 @@ Test(rtnl, source_routes)
 	cr_assert_eq(rtnl_source_route_add(r, &far, 32, &gw, ran), 0, "a second time");
 	cr_assert_eq(rtnl_source_route_add(r, &any, 0, &gw, ran), 0);
 	forget();
-	cr_assert_eq(told[RTNL_CHANGE_SOURCE][0] + told[RTNL_CHANGE_ROUTE][0], 0);
+	cr_assert_eq(told[RTNL_CHANGE_SOURCE][0] + told[RTNL_CHANGE_TAKEN][0] +
+			     told[RTNL_CHANGE_ROUTE][0],
+		     0);
 	ip("route get 203.0.113.9 from 198.51.100.2 ipproto udp sport 4500 | grep -q ran0");
 	ip("route get 203.0.113.9 from 198.51.100.2 ipproto udp sport 500 | grep -q ran0");
 	ip("route get 203.0.113.10 from 198.51.100.2 ipproto udp sport 500 | grep -q ran0");
@@ -742,8 +744,16 @@ Test(rtnl, source_routes)
 	memset(seen, 0, sizeof(seen));
 	cr_assert_eq(rtnl_source_sift(r, only_far, seen), 0);
 	cr_assert_eq(seen[1], 1, "it did not go");
+	forget();
+	ip("route del 203.0.113.9 table %u", 0x62720000u + ran);
+	until(RTNL_CHANGE_TAKEN, 0);
+	forget();
+	cr_assert_eq(rtnl_guard_add(r, &far, 32), 0);
+	ip("route del unreachable 203.0.113.9");
+	until(RTNL_CHANGE_TAKEN, 0);
+	forget();
 	ip("rule del priority 98");
-	until(RTNL_CHANGE_SOURCE, 0);
+	until(RTNL_CHANGE_TAKEN, 0);
 	cr_assert_eq(rtnl_source_rule_del(r, &src, ran), 0);
 	cr_assert_eq(rtnl_source_rule_del(r, &src, ran), 0, "a second time");
 	cr_assert_eq(rtnl_source_route_del(r, &far, 32, ran), 0);

@@ -540,7 +540,8 @@ static int events_new(struct agent *a)
 	a->mtu_timer = evtimer_new(a->base, on_mtu, a);
 	if (!rtnl_ev || event_add(rtnl_ev, NULL) || !a->ike_timer || !a->engine_timer ||
 	    !a->settle_timer || !a->prune_timer || !a->retired_timer || !a->back_timer ||
-	    !a->standby_timer || !a->mtu_timer || conns_open(a) || resume_open(a))
+	    !a->standby_timer || !a->mtu_timer || conns_open(a) || resume_open(a) ||
+	    restore_open(a))
 		return -ENOMEM;
 	for (size_t i = 0; i < 3; i++) {
 		a->signals[i] = evsignal_new(a->base, sigs[i], on_signal, a);

@@ -223,7 +223,9 @@ struct agent {
 	struct list sources_asked;
 	uint32_t sources_round; /* older ones are to be set again */
 	bool sources_sifted;
-	bool settle_slow;    /* settle_timer waits for a second, for source routes alone */
+	struct event *restore_timer; /* restore.c */
+	bool restore_due;
+	usec_t restored_at, restore_wait;
 	struct list retired; /* Child SAs whose last packets may be under way, oldest first */
 	struct op ops[AGENT_OPS_MAX];
 	uint32_t next_op;
@@ -240,7 +242,7 @@ struct agent {
 	struct event *clock_ev;
 	struct slept slept;
 	bool stopping;
-	struct log_limit hints, unsent, unrouted;
+	struct log_limit hints, unsent, unrouted, taken;
 	int64_t certs_looked, ends_next; /* seconds since 1970 */
 
 	/* report_stats.c: what counters stood at when the operator let them begin anew */
@@ -385,6 +387,8 @@ void inner_add(struct agent *a, const struct child *c, const struct ike_ts *loca
 /* The same for what an earlier agent added. */
 void inner_adopt(struct agent *a, const struct child *c);
 void inner_del(struct agent *a, const struct child *c);
+/* All routes once more: somebody may have taken them away. */
+void inner_again(struct agent *a);
 void inner_close(struct agent *a); /* forget, change nothing */
 struct prefix {
 	struct addr addr;
@@ -596,6 +600,12 @@ int uplink_index(const struct agent *a, const struct uplink *u);
 int uplink_cmp(const struct uplink *a, const struct uplink *b);
 /* Those found by pattern or kind whose interface is gone, once no path needs them any more. */
 void uplinks_forget(struct agent *a);
+
+/* ---- restore.c ---- */
+
+/* Another program took away rules or routes of ours: set all of them again. */
+void restore_soon(struct agent *a);
+int restore_open(struct agent *a); /* 0 or -ENOMEM */
 
 /* ---- resume.c ---- */
 

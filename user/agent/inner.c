@@ -145,6 +145,38 @@ static bool source_for(struct agent *a, const struct child *c, const struct ike_
 	return false;
 }
 
+static void routes(struct agent *a, const struct child *c, const struct ike_ts *local,
+		   uint8_t n_local)
+{
+	for (uint8_t i = 0; i < c->n_ts_remote; i++) {
+		struct addr src;
+		bool have = source_for(a, c, local, n_local, c->ts_remote[i].first.family, &src);
+
+		route(a, &c->ts_remote[i], true, have ? &src : NULL);
+	}
+}
+
+void inner_again(struct agent *a)
+{
+	const struct child_sa *child;
+	struct ike_child_info info;
+	struct rtnl_link tun;
+	struct peer *p;
+
+	if (!rtnl_link_by_index(a->rtnl, a->tun_ifindex, &tun))
+		return; /* they come with it */
+	for (const struct ike_sa *sa = ike_sa_first(a->ike); sa; sa = ike_sa_next(a->ike, sa)) {
+		for (child = ike_child_next(sa, NULL); child; child = ike_child_next(sa, child)) {
+			const struct child *c;
+
+			ike_child_look(child, &info);
+			c = agent_child_find(a, info.id, &p);
+			if (c)
+				routes(a, c, info.ts_local, info.n_ts_local);
+		}
+	}
+}
+
 void inner_add(struct agent *a, const struct child *c, const struct ike_ts *local, uint8_t n_local)
 {
 	char text[ADDR_STR];
@@ -158,12 +190,7 @@ void inner_add(struct agent *a, const struct child *c, const struct ike_ts *loca
 			log_warning("virtual address %s: %s", addr_format(&c->vips[i], text),
 				    strerror(-err));
 	}
-	for (uint8_t i = 0; i < c->n_ts_remote; i++) {
-		struct addr src;
-		bool have = source_for(a, c, local, n_local, c->ts_remote[i].first.family, &src);
-
-		route(a, &c->ts_remote[i], true, have ? &src : NULL);
-	}
+	routes(a, c, local, n_local);
 }
 
 void inner_del(struct agent *a, const struct child *c)

@@ -353,7 +353,7 @@ static void links_changed(struct agent *a, uint32_t ifindex)
 
 void uplinks_on_change(void *ctx, enum rtnl_change what, uint32_t ifindex)
 {
-	const struct timeval soon = { 0, 20 * 1000 }, later = { 1, 0 };
+	const struct timeval soon = { 0, 20 * 1000 };
 	struct agent *a = ctx;
 
 	switch (what) {
@@ -369,10 +369,9 @@ void uplinks_on_change(void *ctx, enum rtnl_change what, uint32_t ifindex)
 		break;
 	case RTNL_CHANGE_SOURCE:
 		a->sources_round++;
-		if (event_pending(a->settle_timer, EV_TIMEOUT, NULL))
-			return;
-		a->settle_slow = true; /* no fight over them */
-		event_add(a->settle_timer, &later);
+		break;
+	case RTNL_CHANGE_TAKEN:
+		restore_soon(a);
 		return;
 	case RTNL_CHANGE_NEIGH:
 		if (!uplink_of(a, ifindex))
@@ -380,9 +379,8 @@ void uplinks_on_change(void *ctx, enum rtnl_change what, uint32_t ifindex)
 		break;
 	}
 	/* New paths, next hops and MACs once the burst of events is over. */
-	if (a->settle_slow || !event_pending(a->settle_timer, EV_TIMEOUT, NULL))
+	if (!event_pending(a->settle_timer, EV_TIMEOUT, NULL))
 		event_add(a->settle_timer, &soon);
-	a->settle_slow = false;
 }
 
 static void uplink_leave(struct agent *a, const struct uplink *u)

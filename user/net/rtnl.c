@@ -288,18 +288,28 @@ static bool by_us(const struct rtnl *r, const struct nlmsghdr *nlh)
 	return nlh->nlmsg_pid && nlh->nlmsg_pid == mnl_socket_get_portid(r->ask);
 }
 
+/* Who takes away what is ours: another program is named as the one who asked, the kernel is not.
+ * What the kernel takes from the main table goes with the TUN device, and comes with the next. */
+static void ours_gone(struct rtnl *r, const struct nlmsghdr *nlh, bool source)
+{
+	if (nlh->nlmsg_pid)
+		r->fn(r->ctx, RTNL_CHANGE_TAKEN, 0);
+	else if (source)
+		r->fn(r->ctx, RTNL_CHANGE_SOURCE, 0);
+}
+
 static void on_route_change(struct rtnl *r, const struct nlmsghdr *nlh)
 {
 	const struct rtmsg *rt = mnl_nlmsg_get_payload(nlh);
 	bool ours = rt->rtm_protocol == RTNL_PROTO;
 
-	if (rt->rtm_type != RTN_UNICAST || by_us(r, nlh))
+	if (by_us(r, nlh) || (!ours && rt->rtm_type != RTN_UNICAST))
 		return;
 	r->routes_known = false;
 	if (!ours)
 		r->fn(r->ctx, RTNL_CHANGE_ROUTE, 0);
 	else if (nlh->nlmsg_type == RTM_DELROUTE)
-		r->fn(r->ctx, RTNL_CHANGE_SOURCE, 0);
+		ours_gone(r, nlh, rt->rtm_table != RT_TABLE_MAIN);
 }
 
 static void on_rule_change(struct rtnl *r, const struct nlmsghdr *nlh)
@@ -317,7 +327,7 @@ static void on_rule_change(struct rtnl *r, const struct nlmsghdr *nlh)
 	if (!ours)
 		r->fn(r->ctx, RTNL_CHANGE_ROUTE, 0);
 	else if (nlh->nlmsg_type == RTM_DELRULE)
-		r->fn(r->ctx, RTNL_CHANGE_SOURCE, 0);
+		ours_gone(r, nlh, true);
 }
 
 static int on_msg(const struct nlmsghdr *nlh, void *ctx)
