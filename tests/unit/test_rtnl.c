@@ -267,6 +267,32 @@ Test(rtnl, address_with_a_peer)
 	has(i, "192.0.2.2", NULL);
 }
 
+/* Its prefix changes, or its peer: the new one comes, then the old one goes, and it was there all
+ * the time. */
+Test(rtnl, address_with_another_prefix)
+{
+	static const char *const old[] = { "192.0.2.2/26", "192.0.2.2/32",
+					   "192.0.2.2 peer 192.0.2.9/32" };
+	static const char *const new[] = { "192.0.2.2/32", "192.0.2.2 peer 192.0.2.9/32",
+					   "192.0.2.2/26" };
+	uint32_t i = cable("wlan0");
+
+	ip("addr add %s dev wlan0", old[0]);
+	has(i, "192.0.2.2", NULL);
+	for (int k = 0; k < 3; k++) {
+		ip("addr add %s dev wlan0", new[k]);
+		forget();
+		has(i, "192.0.2.2", NULL);
+		ip("addr del %s dev wlan0", old[k]);
+		until(RTNL_CHANGE_ADDR, i);
+		has(i, "192.0.2.2", NULL);
+		forget();
+	}
+	ip("addr del %s dev wlan0", new[2]);
+	until(RTNL_CHANGE_ADDR, i);
+	has(i, NULL, NULL);
+}
+
 /* A renewed lease moves nothing and is not told; a deprecated address is for what uses it. */
 Test(rtnl, lifetimes)
 {

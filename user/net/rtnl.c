@@ -60,12 +60,13 @@ static struct rtnl_link *link_find(const struct rtnl *r, uint32_t ifindex)
 	return NULL;
 }
 
-static struct rtnl_addr_row *addr_find(const struct rtnl *r, uint32_t ifindex, const struct addr *a)
+static struct rtnl_addr_row *addr_find(const struct rtnl *r, const struct rtnl_addr_row *like)
 {
 	for (size_t i = 0; i < r->addrs.n; i++) {
 		struct rtnl_addr_row *row = row_at(&r->addrs, i);
 
-		if (row->ifindex == ifindex && addr_equal(&row->addr, a))
+		if (row->ifindex == like->ifindex && addr_equal(&row->addr, &like->addr) &&
+		    addr_equal(&row->net, &like->net) && row->len == like->len)
 			return row;
 	}
 	return NULL;
@@ -198,8 +199,7 @@ static void on_addr(struct rtnl *r, const struct nlmsghdr *nlh)
 	const struct ifaddrmsg *ifa = mnl_nlmsg_get_payload(nlh);
 	const struct nlattr *a, *local = NULL, *address = NULL;
 	uint32_t flags = ifa->ifa_flags;
-	struct rtnl_addr_row *row;
-	struct addr addr;
+	struct rtnl_addr_row *row, now = { .ifindex = ifa->ifa_index };
 
 	mnl_attr_for_each(a, nlh, sizeof(*ifa))
 	{
@@ -216,25 +216,26 @@ static void on_addr(struct rtnl *r, const struct nlmsghdr *nlh)
 		}
 	}
 	/* On point-to-point links IFA_ADDRESS is the other end. */
-	if (!attr_addr(local ? local : address, ifa->ifa_family, &addr))
+	if (!attr_addr(local ? local : address, ifa->ifa_family, &now.addr))
 		return;
-	row = addr_find(r, ifa->ifa_index, &addr);
+	if (ifa->ifa_family == AF_INET && attr_addr(address, ifa->ifa_family, &now.net))
+		now.len = ifa->ifa_prefixlen;
+	row = addr_find(r, &now);
 	if (nlh->nlmsg_type == RTM_DELADDR) {
 		if (!row)
 			return;
 		row_del(&r->addrs, row);
 	} else {
-		bool usable = addr_usable(&addr, false) && ifa->ifa_scope != RT_SCOPE_HOST &&
-			      !(flags & (IFA_F_TENTATIVE | IFA_F_DADFAILED));
-		enum rtnl_addr_rank rank = addr_rank(ifa->ifa_family, flags);
-
-		if (row && row->usable == usable && row->rank == rank)
+		now.usable = addr_usable(&now.addr, false) && ifa->ifa_scope != RT_SCOPE_HOST &&
+			     !(flags & (IFA_F_TENTATIVE | IFA_F_DADFAILED));
+		now.rank = addr_rank(ifa->ifa_family, flags);
+		if (row && row->usable == now.usable && row->rank == now.rank)
 			return; /* lifetimes only, as after a DHCP renewal: nothing moves */
 		if (!row)
 			row = rtnl_row_add(&r->addrs);
 		if (!row)
 			return;
-		*row = (struct rtnl_addr_row){ ifa->ifa_index, usable, rank, addr };
+		*row = now;
 	}
 	r->fn(r->ctx, RTNL_CHANGE_ADDR, ifa->ifa_index);
 }
@@ -585,6 +586,14 @@ bool rtnl_link_at(const struct rtnl *r, size_t i, struct rtnl_link *ret_link)
 	return true;
 }
 
+static bool is_among(const struct rtnl_addr *addrs, size_t n, const struct addr *a)
+{
+	for (size_t i = 0; i < n; i++)
+		if (addr_equal(&addrs[i].addr, a))
+			return true;
+	return false;
+}
+
 size_t rtnl_addrs(const struct rtnl *r, uint32_t ifindex, struct rtnl_addr *ret_addrs, size_t max)
 {
 	size_t n = 0;
@@ -593,7 +602,8 @@ size_t rtnl_addrs(const struct rtnl *r, uint32_t ifindex, struct rtnl_addr *ret_
 		for (size_t i = 0; i < r->addrs.n && n < max; i++) {
 			const struct rtnl_addr_row *row = row_at(&r->addrs, i);
 
-			if (row->ifindex == ifindex && row->usable && row->rank == rank)
+			if (row->ifindex == ifindex && row->usable && row->rank == rank &&
+			    !is_among(ret_addrs, n, &row->addr))
 				ret_addrs[n++] = (struct rtnl_addr){ row->addr, row->rank };
 		}
 	}

@@ -13,6 +13,9 @@ struct rtnl_addr_row {
 	bool usable;
 	enum rtnl_addr_rank rank;
 	struct addr addr;
+	/* IPv4 may have one address several times, each with another prefix or peer */
+	struct addr net;
+	uint8_t len;
 };
 
 struct rtnl_neigh_row {
