@@ -60,6 +60,9 @@ bool dp_uses_xdp(const struct dp *dp);
 /* "tc", "xdp", "xdp-generic" or "none"; static. */
 const char *dp_uplink_mode(const struct dp *dp, uint32_t ifindex);
 
+/* Of the steering device, whatever it is called. */
+uint32_t dp_steer_ifindex(const struct dp *dp);
+
 /* SPIs are allocated here, since they are indices. 0 or -ENOSPC. */
 int dp_spi_alloc(struct dp *dp, uint32_t *ret_spi);
 void dp_spi_free(struct dp *dp, uint32_t spi);

@@ -133,3 +133,18 @@ ip -n "$(ns user)" -batch "$T/batch"
 wait_for 10 eval '[ "$(braid user --json status | jq ".uplinks | length")" = 2 ]' || fail "they stay: $(uplinks)"
 up_by work && up_by ran0 || fail "the others suffered: $(braid user paths)"
 ok "more interfaces than places"
+
+# Whatever they are called, there and in the configuration.
+ip -n "$(ns user)" link set braidtun0 down
+ip -n "$(ns user)" link set braidtun0 name plain0
+ip -n "$(ns user)" link set plain0 up
+conf all 'uplink "all" { interface = "*" exclude = { wlan9 } }
+uplink "mobile" { kind = ran }
+dataplane { tun = other steer = another }'
+braid user reload >"$T/reload" || fail "reload: $(cat "$T/reload")"
+ip -n "$(ns user)" link set plain0 mtu 1390 # an event of its own
+uplinks_are '["ran0","wlan1"]' || fail "devices of ours are uplinks: $(uplinks)"
+ip -n "$(ns user)" addr add 192.0.2.4/32 dev wlan1
+wait_for 5 eval 'braid user --json status | grep -q 192.0.2.4' || fail "a new address: $(braid user --json status)"
+uplinks_are '["ran0","wlan1"]' || fail "devices of ours are uplinks after an event: $(uplinks)"
+ok "devices of ours are none by whatever name"

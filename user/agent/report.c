@@ -5,8 +5,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <net/if.h>
-
 #include "base/secret.h"
 #include "base/version.h"
 #include "crypto/alg.h"
@@ -187,6 +185,7 @@ static json_t *conn_json(struct agent *a, const struct ike_conn_cfg *c)
 json_t *report_status(struct agent *a)
 {
 	json_t *o = json_object(), *e = json_object(), *conns = json_array();
+	struct rtnl_link steer = { 0 };
 
 	set_str(o, "version", BRAID_VERSION);
 	set_int(o, "pid", (uint64_t)getpid());
@@ -202,9 +201,9 @@ json_t *report_status(struct agent *a)
 	set_str(e, "tun", a->engine_hello.tun);
 	set_int(e, "started_usec", a->engine_hello.started_usec);
 	set(o, "engine", e);
+	rtnl_link_by_index(a->rtnl, dp_steer_ifindex(a->dp), &steer);
 	set(o, "steer",
-	    json_pack("{s:s, s:i}", "device", a->conf->steer, "ifindex",
-		      (int)if_nametoindex(a->conf->steer)));
+	    json_pack("{s:s, s:i}", "device", steer.name, "ifindex", (int)steer.ifindex));
 	set(o, "uplinks", uplinks_json(a));
 	for (size_t i = 0; i < a->conf->ike.n_conns; i++)
 		json_array_append_new(conns, conn_json(a, &a->conf->ike.conns[i]));

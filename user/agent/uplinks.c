@@ -149,10 +149,11 @@ static enum uplink_kind kind_of(const struct rtnl_link *link)
 	return UPLINK_ANY;
 }
 
-/* What we send would come back to us. */
+/* What we send would come back to us. They may have other names than the configuration says now. */
 static bool is_ours(const struct agent *a, const struct rtnl_link *link)
 {
-	return !strcmp(link->name, a->conf->tun) || !strcmp(link->name, a->conf->steer);
+	return link->ifindex == a->tun_ifindex || link->ifindex == dp_steer_ifindex(a->dp) ||
+	       !strcmp(link->name, a->conf->tun) || !strcmp(link->name, a->conf->steer);
 }
 
 /* Ports of a bridge have no addresses; the bridge has. */

@@ -308,6 +308,11 @@ static void unmap_array(struct dp_array *a)
 		munmap(a->base, a->len);
 }
 
+uint32_t dp_steer_ifindex(const struct dp *dp)
+{
+	return dp->steer_ifindex;
+}
+
 void dp_close(struct dp *dp)
 {
 	if (!dp)
