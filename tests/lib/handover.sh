@@ -105,7 +105,7 @@ handover_watch() {
 	local c=$1 before=()
 	shift
 	[ "$(type -t "before_$c")" != function ] || before=(-b "before_$c")
-	"$B/tests/netns/stream_watch" ${before[@]+"${before[@]}"} -e 'date +%s.%3N >"$T/at"; '"happens_$c"  "$@" "$(ns user)" "$vip" "$(ns lan)" 203.0.113.10 \
+	"$B/tests/netns/stream_watch" ${before[@]+"${before[@]}"} -e 'echo "$EPOCHREALTIME" >"$T/at"; '"happens_$c"  "$@" "$(ns user)" "$vip" "$(ns lan)" 203.0.113.10 \
 		"$(ns user):wlan0" "$(ns gw):eth0" "$(ns user):ran0" "$(ns gw):eth1" >"$T/watch" 2>"$T/watch.err" ||
 		fail "$c: $(cat "$T/watch.err")"
 }

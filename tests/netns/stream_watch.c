@@ -454,20 +454,32 @@ static void choose(void)
 
 /* ---- all of it ---- */
 
-static pid_t start(const char *command)
+/* A shell that waits for a line before it does that: to start one takes long enough to be seen in
+ * the streams. ret_go: where the line is to be written. */
+static pid_t prepare(const char *command, int *ret_go)
 {
-	struct sched_param none = { 0 };
-	pid_t pid = fork();
+	char line[1024];
+	int go[2];
+	pid_t pid;
 
-	if (pid < 0)
+	snprintf(line, sizeof(line), "read -r && { %s; }", command);
+	if (pipe2(go, O_CLOEXEC) < 0 || (pid = fork()) < 0)
 		die("fork");
 	if (pid == 0) {
-		sched_setscheduler(0, SCHED_OTHER, &none);
+		dup2(go[0], STDIN_FILENO);
 		dup2(STDERR_FILENO, STDOUT_FILENO);
-		execlp("bash", "bash", "-c", command, (char *)NULL);
+		execlp("bash", "bash", "-c", line, (char *)NULL);
 		_exit(127);
 	}
+	close(go[0]);
+	*ret_go = go[1];
 	return pid;
+}
+
+static void go(int fd)
+{
+	if (write(fd, "\n", 1) != 1)
+		die("write");
 }
 
 static void ended(pid_t pid, const char *command)
@@ -513,16 +525,16 @@ static void usage(void)
 	exit(2);
 }
 
-static void watch(const char *event, usec_t least, usec_t most, usec_t interval)
+/* event: where the word for it is written, or -1. */
+static void watch(int event, usec_t least, usec_t most, usec_t interval)
 {
 	usec_t began = now();
-	pid_t pid = -1;
 
 	streams[0].due = streams[1].due = began;
 	run_until(began + QUIET, interval);
 	happened = true;
-	if (event)
-		pid = start(event);
+	if (event >= 0)
+		go(event);
 	began = now();
 	run_until(began + least, interval);
 	while (now() < began + most && !(arrives(&streams[0]) && arrives(&streams[1])))
@@ -530,8 +542,6 @@ static void watch(const char *event, usec_t least, usec_t most, usec_t interval)
 	count_anew();
 	run_until(now() + SILENCE, interval);
 	drain();
-	if (event)
-		ended(pid, event);
 }
 
 int main(int argc, char **argv)
@@ -539,7 +549,8 @@ int main(int argc, char **argv)
 	struct sched_param priority = { .sched_priority = PRIORITY };
 	const char *before = NULL, *event = NULL;
 	usec_t least = 2000, most = 0, interval = 1000;
-	int c;
+	int c, fd = -1;
+	pid_t pid = -1;
 
 	while ((c = getopt(argc, argv, "b:e:d:m:i:")) != -1)
 		switch (c) {
@@ -572,12 +583,21 @@ int main(int argc, char **argv)
 	for (int i = 4; i < argc; i++)
 		capture(&uplinks[n_uplinks++], argv[i]);
 	choose();
-	if (before)
-		ended(start(before), before);
+	if (before) {
+		pid = prepare(before, &fd);
+		go(fd);
+		ended(pid, before);
+		close(fd);
+		fd = -1;
+	}
+	if (event)
+		pid = prepare(event, &fd);
 	/* where that is not allowed the figures say more of this program */
 	sched_setscheduler(0, SCHED_FIFO, &priority);
 	mlockall(MCL_CURRENT);
-	watch(event, least * USEC_PER_MSEC, most * USEC_PER_MSEC, interval);
+	watch(fd, least * USEC_PER_MSEC, most * USEC_PER_MSEC, interval);
+	if (event)
+		ended(pid, event);
 	print();
 	return 0;
 }
