@@ -78,7 +78,7 @@
  *     "ocsp_responses":0},
  *   "proposals":["aes256gcm16-prfsha256-ecp256"],"vips":[],"pools":["p"],
  *   "pool_addrs":["10.3.0.1-10.3.0.254"],"multipath":true,
- *   "mobike":true,"mobike_patience_usec"|null,"nat":"accept"|"refuse","encap":true,"ocsp":"reply","unique":"no","window":1,"fragmentation":"yes"|"no"|"force","fragment_size"|null,
+ *   "mobike":true,"mobike_patience_usec"|null,"return_check":"before"|"after"|"skip"|null,"nat":"accept"|"refuse","encap":true,"ocsp":"reply","unique":"no","window":1,"fragmentation":"yes"|"no"|"force","fragment_size"|null,
  *   "rekey_time_usec"|null,"reauth_time_usec"|null,"over_time_usec"|null,"rand_time_usec"|null,
  *   "dpd_delay_usec"|null,"keep_alive_usec"|null,"retransmit_timeout_usec","retransmit_base":1.8,
  *   "retransmit_tries","paths":[{"name","uplink","remote","weight"}],

@@ -100,6 +100,9 @@ enum start_action { START_NONE, START_START, START_TRAP };
 enum ike_unique { IKE_UNIQUE_NO, IKE_UNIQUE_NEVER, IKE_UNIQUE_KEEP, IKE_UNIQUE_REPLACE };
 /* REFUSE: NAT traversal is off, and with MOBIKE a NAT on the way is an error (4555 3.9). */
 enum ike_nat { IKE_NAT_ACCEPT, IKE_NAT_REFUSE };
+/* MOBIKE: does the peer have to answer at a new address of its before the Child SAs go there, after
+ * it, or never (RFC 4555 3.7)? */
+enum ike_return_check { IKE_RETURN_BEFORE, IKE_RETURN_AFTER, IKE_RETURN_SKIP };
 /* RFC 7383. force: every protected message with a payload goes in two fragments at least, to see
  * whether they get through. */
 enum ike_fragment { IKE_FRAGMENT_YES, IKE_FRAGMENT_NO, IKE_FRAGMENT_FORCE };
@@ -155,7 +158,8 @@ struct ike_conn_cfg {
 	bool multipath;		     /* announce and accept the private ESP path probes */
 	usec_t probe_interval;	     /* of those; 0: the general one */
 	bool mobike;		     /* announce and accept RFC 4555 */
-	usec_t mobike_patience;	     /* R, with MOBIKE: a request is not given up before */
+	enum ike_return_check return_check;
+	usec_t mobike_patience; /* R, with MOBIKE: a request is not given up before */
 	enum ike_nat nat;
 	usec_t rekey_time;  /* of the IKE SA, less up to rand_time; 0: never */
 	usec_t reauth_time; /* its I authenticates anew, less up to rand_time; 0: never */

@@ -323,6 +323,101 @@ Test(mobike, refused)
 	sim_free(s);
 }
 
+/* ---- other policies about the check ---- */
+
+static struct sim *up_checked(uint64_t seed, enum ike_return_check when)
+{
+	struct sim *s = sim_mobile(seed);
+
+	s->side[B].conn[0].return_check = when;
+	up_with(s);
+	forget_events(s);
+	return s;
+}
+
+/* Requests of B: besides, it answers one for each move. */
+static unsigned asked(const struct sim *s, unsigned moves)
+{
+	return s->exchanges[B][INFORMATIONAL] - moves;
+}
+
+/* [MOB-45]: the Child SAs do not wait, and A is asked nevertheless. */
+Test(mobike, checked_afterwards)
+{
+	struct sim *s = up_checked(480, IKE_RETURN_AFTER);
+
+	cr_assert_eq(move(s, A, FAR), 0);
+	sim_steps(s, 1);
+	cr_assert_eq(sim_count(&s->side[B], IKE_EV_PEER_MOVED, 0), 1);
+	cr_assert(addr_is(sim_last_event(&s->side[B], IKE_EV_PEER_MOVED)->path.remote.ip, FAR));
+	sim_settle(s, 10 * USEC_PER_SEC);
+	all_at(s, FAR);
+	cr_assert_eq(sim_count(&s->side[B], IKE_EV_PEER_MOVED, 0), 1);
+	cr_assert_eq(asked(s, 1), 1);
+	moves(s, AWAY);
+	all_at(s, AWAY);
+	cr_assert_eq(asked(s, 2), 2);
+	alive(s, 1);
+	sim_free(s);
+}
+
+/* [MOB-45]: nobody answers there. */
+Test(mobike, checked_afterwards_in_vain)
+{
+	struct sim *s = up_checked(485, IKE_RETURN_AFTER);
+
+	s->on_wire = lose_at_far;
+	mute = true;
+	cr_assert_eq(move(s, A, FAR), 0);
+	sim_steps(s, 1);
+	cr_assert(addr_is(sim_last_event(&s->side[B], IKE_EV_PEER_MOVED)->path.remote.ip, FAR));
+	sim_run(s, 30 * USEC_PER_SEC);
+	cr_assert_eq(sim_count(&s->side[B], IKE_EV_PEER_MOVED, 0), 2);
+	cr_assert(addr_is(sim_last_event(&s->side[B], IKE_EV_PEER_MOVED)->path.remote.ip, HOME));
+	/* and there it is, late */
+	mute = false;
+	sim_settle(s, 60 * USEC_PER_SEC);
+	all_at(s, FAR);
+	cr_assert_eq(sim_count(&s->side[B], IKE_EV_PEER_MOVED, 0), 3);
+	alive(s, 1);
+	sim_free(s);
+}
+
+/* [MOB-45]: the check goes on after a rekey and a restart of B. */
+Test(mobike, checked_afterwards_by_another)
+{
+	for (unsigned how = 0; how < 2; how++) {
+		struct sim *s = up_checked(487, IKE_RETURN_AFTER);
+
+		s->on_wire = lose_at_far;
+		mute = true;
+		cr_assert_eq(move(s, A, FAR), 0);
+		sim_steps(s, 1);
+		sim_run(s, USEC_PER_SEC);
+		if (how)
+			sim_restart(s, B);
+		else
+			cr_assert_eq(ike_rekey(s->side[A].ike, "c", NULL, 5, s->now), 0);
+		mute = false;
+		sim_settle(s, 60 * USEC_PER_SEC);
+		all_at(s, FAR);
+		alive(s, 1);
+		sim_free(s);
+	}
+}
+
+/* [MOB-45] */
+Test(mobike, never_checked)
+{
+	struct sim *s = up_checked(490, IKE_RETURN_SKIP);
+
+	moves(s, FAR);
+	all_at(s, FAR);
+	cr_assert_eq(asked(s, 1), 0);
+	alive(s, 1);
+	sim_free(s);
+}
+
 /* ---- NATs ---- */
 
 /* [MOB-14] [MOB-24] [MOB-25]: behind a NAT, and away from it again. */

@@ -102,7 +102,39 @@ Test(pairs, lists)
 	sim_free(s);
 }
 
-/* A second one is sent while the first is under way: the last counts. */
+/* [MOB-46]: a move takes the list along; refused with it, that is sent again. */
+Test(pairs, a_list_with_an_update)
+{
+	static const char *const ours[] = { FAR, HOME, "203.0.113.46" };
+	struct sim *s = sim_mobile(507);
+	struct ike_conn_cfg *c = &s->side[B].conn[0];
+	struct ike_sa_info b;
+
+	c->n_remote_addrs = 2;
+	c->remote_addrs[0] = sim_addr(HOME);
+	c->remote_addrs[1] = sim_addr(FAR);
+	up_with(s);
+	tell(s, A, ours, 2);
+	cr_assert_eq(go(s, A, FAR, NULL), 0);
+	sim_settle(s, 10 * USEC_PER_SEC);
+	b = info(s, B);
+	cr_assert(addr_is(b.path.remote.ip, FAR));
+	cr_assert_eq(b.n_peer_addrs, 2);
+	cr_assert(addr_is(b.peer_addrs[0], FAR) && addr_is(b.peer_addrs[1], HOME));
+	cr_assert_eq(s->exchanges[A][INFORMATIONAL], 2, "an update, and an answer to the check");
+	tell(s, A, ours, 3);
+	cr_assert_eq(go(s, A, "203.0.113.46", NULL), 0);
+	sim_settle(s, 10 * USEC_PER_SEC);
+	cr_assert_eq(sim_count(&s->side[A], IKE_EV_MOVE_REFUSED, 0), 1);
+	b = info(s, B);
+	cr_assert(addr_is(b.path.remote.ip, FAR));
+	cr_assert_eq(b.n_peer_addrs, 3);
+	cr_assert_eq(s->exchanges[A][INFORMATIONAL], 4);
+	alive(s, 1);
+	sim_free(s);
+}
+
+/* A second one is sent while the first is under way: the last counts. B's, which do not wait. */
 Test(pairs, lists_in_a_row)
 {
 	static const char *const ours[] = { FAR, "203.0.113.45", "203.0.113.46" };
@@ -111,13 +143,13 @@ Test(pairs, lists_in_a_row)
 	s->side[A].conn[0].window = s->side[B].conn[0].window = 4;
 	up_with(s);
 	for (unsigned i = 0; i < 3; i++) {
-		tell(s, A, ours + i, 1);
-		sim_drain(s, A);
+		tell(s, B, ours + i, 1);
+		sim_drain(s, B);
 	}
 	s->lose = UINT64_C(1) << s->sent;
 	sim_settle(s, 10 * USEC_PER_SEC);
-	cr_assert_eq(info(s, B).n_peer_addrs, 2);
-	cr_assert(addr_is(info(s, B).peer_addrs[1], ours[2]));
+	cr_assert_eq(info(s, A).n_peer_addrs, 2);
+	cr_assert(addr_is(info(s, A).peer_addrs[1], ours[2]));
 	sim_free(s);
 }
 

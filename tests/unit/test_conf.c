@@ -442,7 +442,7 @@ static const char full_text[] =
 	"  proposals = {\"aes256gcm16-aes128-sha256-prfsha384-ecp384-x25519\", \"default\"}\n"
 	"  vips = {\"0.0.0.0\", \"::\"}\n pools = {rw, six}\n"
 	"  dpd_delay = 5s\n encap = no\n multipath = yes\n probe_interval = 200ms\n mobike = no\n "
-	"mobike_patience = 1m\n "
+	"mobike_patience = 1m\n return_check = after\n "
 	"nat = refuse\n keep_alive = 0s\n"
 	"  retransmit_timeout = 500ms\n retransmit_base = 1.5\n retransmit_tries = 4\n"
 	"  window = 8\n unique = replace\n fragmentation = force\n fragment_size = 300\n"
@@ -606,6 +606,8 @@ Test(conf, connection_is_read)
 	cr_assert(c->ike.conns[1].mobike);
 	cr_assert_eq(h->mobike_patience, 60000000);
 	cr_assert_eq(c->ike.conns[1].mobike_patience, 300000000);
+	cr_assert_eq(h->return_check, IKE_RETURN_AFTER);
+	cr_assert_eq(c->ike.conns[1].return_check, IKE_RETURN_BEFORE);
 	cr_assert_eq(h->nat, IKE_NAT_REFUSE);
 	cr_assert_eq(c->ike.conns[1].nat, IKE_NAT_ACCEPT);
 	cr_assert_eq(h->retransmit_timeout, 500000);

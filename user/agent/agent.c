@@ -344,7 +344,7 @@ static void on_settle(evutil_socket_t fd, short what, void *ctx)
 	(void)fd;
 	(void)what;
 	sources_load(a);
-	conns_addrs(a);
+	conns_addrs(a, NULL);
 	paths_sync_all(a);
 	uplinks_forget(a);
 	list_for_each (it, &a->peers)
@@ -374,7 +374,7 @@ int agent_reload(struct agent *a, char err[CONF_ERROR_MAX])
 	a->conf = fresh;
 	conns_load(a);
 	uplinks_load(a);
-	conns_addrs(a);
+	conns_addrs(a, NULL);
 	guards_load(a, &old->ike);
 	conf_free(old);
 	paths_sync_all(a);
@@ -607,7 +607,7 @@ static int agent_open(struct agent *a)
 	qcd_secret_load(a);
 	uplinks_load(a);
 	conns_load(a);
-	conns_addrs(a);
+	conns_addrs(a, NULL);
 	err = adopt(a);
 	if (err)
 		return err;

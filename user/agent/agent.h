@@ -313,8 +313,8 @@ bool conns_local_allowed(const struct agent *a, const struct ike_conn_cfg *c,
 /* And is it for new pairs: of its family the uplink has none of a better rank. */
 bool conns_local_new(const struct agent *a, const struct ike_conn_cfg *c, const struct uplink *u,
 		     const struct endpoint *ep);
-/* Tell the core which addresses its peers may be told of. */
-void conns_addrs(struct agent *a);
+/* Tell the core which addresses the peers of a connection, or of all, may be told of. */
+void conns_addrs(struct agent *a, const char *conn_or_null);
 bool conns_first_path(struct agent *a, const struct ike_conn_cfg *c, struct ike_path *ret_path);
 /* The next one, as nobody answers there; after the last the first. */
 bool conns_other_path(struct agent *a, const char *conn, struct ike_path *ret_path);

@@ -272,7 +272,7 @@ size_t conns_pairs(struct agent *a, const struct ike_conn_cfg *c, const struct a
 	return have;
 }
 
-void conns_addrs(struct agent *a)
+void conns_addrs(struct agent *a, const char *conn_or_null)
 {
 	const struct uplink *order[CONF_UPLINKS_MAX];
 
@@ -281,6 +281,9 @@ void conns_addrs(struct agent *a)
 		const struct ike_conn_cfg *c = &a->conf->ike.conns[i];
 		struct addr addrs[IKE_ADDRS_MAX];
 		unsigned n = 0;
+
+		if (conn_or_null && strcmp(conn_or_null, c->name))
+			continue;
 
 		for (size_t k = 0; k < a->n_uplinks; k++)
 			for (size_t e = 0; order[k]->up && e < order[k]->n_eps; e++)

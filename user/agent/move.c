@@ -239,6 +239,9 @@ void move_now(struct agent *a, struct peer *p, const struct ike_path *pair, enum
 	if (by != BY_OPERATOR && heard && heard + USEC_PER_SEC < agent_now())
 		d.silent = agent_now() - heard;
 	relation_moves(a, p, "the relation moves", &d, why);
+	/* the peer hears of it in the same request */
+	if (p->role_i)
+		conns_addrs(a, p->conn);
 	if (ike_path_change(a->ike, p->family, &now, agent_now()) == 0) {
 		p->ike_path = now;
 		p->tries = 0;

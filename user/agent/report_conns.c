@@ -187,6 +187,7 @@ json_t *report_conn(struct agent *a, const struct ike_conn_cfg *c)
 		[IKE_FRAGMENT_YES] = "yes", [IKE_FRAGMENT_NO] = "no", [IKE_FRAGMENT_FORCE] = "force"
 	};
 	static const char *const ocsp[] = { "never", "request", "reply", "both" };
+	static const char *const return_check[] = { "before", "after", "skip" };
 	static const char *const unique[] = { [IKE_UNIQUE_NO] = "no",
 					      [IKE_UNIQUE_NEVER] = "never",
 					      [IKE_UNIQUE_KEEP] = "keep",
@@ -207,6 +208,8 @@ json_t *report_conn(struct agent *a, const struct ike_conn_cfg *c)
 	set(o, "multipath", json_boolean(c->multipath));
 	set(o, "mobike", json_boolean(c->mobike));
 	set_or_null(o, "mobike_patience_usec", c->mobike ? c->mobike_patience : 0);
+	set(o, "return_check",
+	    c->mobike ? json_string(return_check[c->return_check]) : json_null());
 	set(o, "nat", json_string(c->nat == IKE_NAT_ACCEPT ? "accept" : "refuse"));
 	set(o, "encap", json_boolean(c->encap));
 	set_int(o, "window", c->window ? c->window : 1);

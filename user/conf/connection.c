@@ -356,7 +356,9 @@ static int build_switches(struct parse *p, const struct sec *s, struct ike_conn_
 {
 	static const char *const nat_words[] = { "accept", "refuse", NULL };
 	uint64_t version = 2, port = 0, window = 1;
+	static const char *const return_words[] = { "before", "after", "skip", NULL };
 	unsigned nat = IKE_NAT_ACCEPT; /* in the order of enum ike_nat */
+	unsigned ret = IKE_RETURN_BEFORE;
 	int r;
 
 	c->encap = true;
@@ -379,7 +381,10 @@ static int build_switches(struct parse *p, const struct sec *s, struct ike_conn_
 		r = val_duration(p, sec_get(s, "mobike_patience"), 0, 3600 * USEC_PER_SEC,
 				 &c->mobike_patience);
 	if (r == 0)
+		r = val_word(p, sec_get(s, "return_check"), return_words, &ret);
+	if (r == 0)
 		r = val_word(p, sec_get(s, "nat"), nat_words, &nat);
+	c->return_check = ret;
 	c->nat = nat;
 	if (r == 0)
 		r = val_uint(p, sec_get(s, "window"), 1, IKE_WINDOW_MAX, &window);

@@ -94,6 +94,7 @@ static cfg_opt_t connection_opts[] = {
 	ONE("probe_interval"),
 	ONE("mobike"),
 	ONE("mobike_patience"),
+	ONE("return_check"),
 	ONE("nat"),
 	ONE("retransmit_timeout"),
 	ONE("retransmit_base"),

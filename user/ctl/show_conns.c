@@ -159,6 +159,10 @@ static void show_times(FILE *out, const json_t *c)
 		(unsigned long long)num(c, "retransmit_tries"));
 	if (num(c, "mobike_patience_usec"))
 		fprintf(out, ", with MOBIKE for %s at least", span(c, "mobike_patience_usec", a));
+	if (!strcmp(str(c, "return_check"), "after") || !strcmp(str(c, "return_check"), "skip"))
+		fprintf(out, "; packets go to a new address %s",
+			strcmp(str(c, "return_check"), "skip") ? "before it has answered"
+							       : "that is not asked");
 	fputc('\n', out);
 }
 

@@ -14,6 +14,9 @@
 
 #include "mobike.h"
 
+/* Of I: so long a list waits for a move, which takes it along. */
+#define ALONG_WAIT (50 * USEC_PER_MSEC)
+
 static bool listed(const struct addr *list, unsigned n, const struct addr *a)
 {
 	for (unsigned i = 0; i < n; i++)
@@ -23,6 +26,12 @@ static bool listed(const struct addr *list, unsigned n, const struct addr *a)
 }
 
 /* ---- ours ---- */
+
+static void addrs_list(const struct ike_sa *sa, struct msg_wr *m)
+{
+	if (!addrs_put(sa, m))
+		msg_put_notify(m, PROTO_NONE, NULL, 0, N_NO_ADDITIONAL_ADDRESSES, NULL, 0);
+}
 
 unsigned addrs_put(const struct ike_sa *sa, struct msg_wr *m)
 {
@@ -42,9 +51,32 @@ unsigned addrs_put(const struct ike_sa *sa, struct msg_wr *m)
 	return n;
 }
 
+static void addrs_want(struct ike_sa *sa, usec_t at)
+{
+	struct task *t;
+
+	task_want(sa, TASK_ADDRS); /* no memory: the peer knows what it knew */
+	t = task_pending(sa, TASK_ADDRS);
+	if (t)
+		t->not_before = at;
+	ike_sa_touch(sa);
+}
+
 void addrs_queue(struct ike_sa *sa)
 {
-	task_want(sa, TASK_ADDRS); /* no memory: the peer knows what it knew */
+	addrs_want(sa, 0);
+}
+
+/* One exchange instead of two: I's list may come in the request that has its update (3.5, 3.6). */
+void addrs_along(struct ike *ike, struct ike_sa *sa, struct task *t, struct msg_wr *m)
+{
+	struct task *waits = task_pending(sa, TASK_ADDRS);
+
+	if (waits)
+		task_free(ike, waits);
+	t->with_list |= waits != NULL;
+	if (t->with_list)
+		addrs_list(sa, m);
 }
 
 int ike_addrs_set(struct ike *ike, const char *conn, const struct addr *addrs, unsigned n,
@@ -68,7 +100,7 @@ int ike_addrs_set(struct ike *ike, const char *conn, const struct addr *addrs, u
 		if (strcmp(sa->conn->c.name, conn) || !conn_mobike(sa) ||
 		    (sa->state != IKE_ESTABLISHED && sa->state != IKE_AUTH_SENT))
 			continue;
-		addrs_queue(sa);
+		addrs_want(sa, sa->role_i ? now + ALONG_WAIT : 0);
 		window_run(ike, sa);
 	}
 	ike_reap(ike);
@@ -82,8 +114,7 @@ int addrs_build(struct ike *ike, struct ike_sa *sa, struct task *t, struct msg_w
 		return -ECANCELED;
 	}
 	t->changes = sa->mobike->changes;
-	if (!addrs_put(sa, m))
-		msg_put_notify(m, PROTO_NONE, NULL, 0, N_NO_ADDITIONAL_ADDRESSES, NULL, 0);
+	addrs_list(sa, m);
 	nonat_put(sa, m);
 	return cookie2_put(t, m);
 }
@@ -110,9 +141,11 @@ enum task_end addrs_done(struct ike *ike, struct ike_sa *sa, struct task *t,
 	if (path_same(&sa->path, &sa->mobike->esp))
 		return TASK_FREE;
 	/* R went to another address of its own: this was the check as well */
-	if (task_proves_pair(sa, t))
+	if (task_proves_pair(sa, t)) {
+		if (!sa->role_i)
+			sa->mobike->agreed = sa->path;
 		mobike_arrived(ike, sa);
-	else if (!sa->role_i)
+	} else if (!sa->role_i)
 		routability_check(sa);
 	return TASK_FREE;
 }

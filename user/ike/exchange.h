@@ -51,6 +51,7 @@ struct task {
 	struct ike_path via[VIAS_MAX]; /* the pairs of addresses it was sent on, the first ones */
 	uint8_t n_via;
 	bool has_cookie2;
+	bool with_list; /* TASK_UPDATE: our addresses are in it */
 	uint8_t cookie2[COOKIE2_OCTETS];
 	uint32_t changes; /* mobike.changes when it was built */
 	bool testing;	  /* TASK_PATH_TEST: it goes over tested, and nowhere else yet */
@@ -90,6 +91,8 @@ enum task_end { TASK_FREE, TASK_AGAIN };
 
 struct task *task_new(struct ike_sa *sa, enum task_kind kind, uint32_t op);
 void task_free(struct ike *ike, struct task *t);
+/* The first of that kind that was not sent yet, or NULL. */
+struct task *task_pending(const struct ike_sa *sa, enum task_kind kind);
 struct task *task_find(const struct ike_sa *sa, enum task_kind kind, uint32_t child_id);
 static inline bool task_in_flight(const struct task *t)
 {

@@ -163,6 +163,7 @@ int update_build(struct ike *ike, struct ike_sa *sa, struct task *t, struct msg_
 	if (sa->natt_peer)
 		natd_put(&(struct part_ctx){ .ike = ike, .sa = sa, .path = &sa->path, .m = m });
 	nonat_put(sa, m);
+	addrs_along(ike, sa, t, m);
 	return cookie2_put(t, m);
 }
 
@@ -191,6 +192,8 @@ enum task_end update_done(struct ike *ike, struct ike_sa *sa, struct task *t,
 	if (!cookie2_returned(ike, sa, t, in) || sa->state != IKE_ESTABLISHED || !sa->mobike)
 		return TASK_FREE; /* after a rekey the new IKE SA has sent one of its own */
 	if (t->changes != sa->mobike->changes) {
+		if (t->with_list)
+			addrs_queue(sa);
 		update_queue(sa);
 		return TASK_FREE;
 	}
@@ -205,6 +208,8 @@ enum task_end update_done(struct ike *ike, struct ike_sa *sa, struct task *t,
 	}
 	if (msg_notify(in, N_UNACCEPTABLE_ADDRESSES)) {
 		refused(ike, sa, N_UNACCEPTABLE_ADDRESSES);
+		if (t->with_list)
+			addrs_queue(sa); /* it was not read */
 		return TASK_FREE;
 	}
 	sa->mobike->nat_guess = false;
@@ -222,7 +227,8 @@ static bool remote_known(const struct ike_sa *sa)
 {
 	const struct ike_conn_cfg *c = &sa->conn->c;
 
-	if (addr_equal(&sa->path.remote.ip, &sa->mobike->esp.remote.ip))
+	if (addr_equal(&sa->path.remote.ip, &sa->mobike->esp.remote.ip) ||
+	    c->return_check != IKE_RETURN_BEFORE)
 		return true;
 	for (unsigned i = 0; i < c->n_remote_addrs; i++)
 		if (addr_equal(&sa->path.remote.ip, &c->remote_addrs[i]))
@@ -355,10 +361,7 @@ static void update_request(struct part_ctx *c, struct ike_sa *sa)
 	mobike_pair(c->ike, sa->family, c->path);
 	sa->mobike->by_peer = true;
 	natd_process(&natd);
-	if (path_same(&sa->path, &sa->mobike->esp))
-		mobike_arrived(c->ike, sa); /* at most a NAT came or went */
-	else
-		routability_check(sa);
+	routability_moved(c->ike, sa);
 	if (sa != c->sa)
 		window_run(c->ike, sa);
 }
@@ -394,13 +397,16 @@ void mobike_process(struct part_ctx *c)
 
 void mobike_resume(const struct ike_sa *old, struct ike_sa *sa)
 {
+	const struct task *update;
+
 	if (!sa->mobike)
 		return;
 	/* R may have had it on the old one when that was no more the one that counts */
-	if (task_find(old, TASK_UPDATE, 0))
-		update_queue(sa);
-	if (task_find(old, TASK_ADDRS, 0))
+	update = task_find(old, TASK_UPDATE, 0);
+	if (task_find(old, TASK_ADDRS, 0) || (update && update->with_list))
 		addrs_queue(sa);
-	if (!path_same(&sa->path, &sa->mobike->esp) && !sa->role_i)
+	if (update)
+		update_queue(sa);
+	if (!sa->role_i && (!path_same(&sa->path, &sa->mobike->esp) || mobike_unchecked(sa)))
 		routability_check(sa);
 }

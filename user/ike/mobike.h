@@ -19,11 +19,12 @@
 
 /* Of an IKE SA whose two sides both announced MOBIKE. Rekeys copy it. */
 struct mobike {
-	struct ike_path esp;	/* the pair that the Child SAs use */
-	struct ike_path agreed; /* I: of the last update that R took: what a refusal falls back to
-				 */
-	uint32_t changes;	/* of the IKE SA's pair: an answer to what was built before the last
-				 * one says nothing any more */
+	struct ike_path esp; /* the pair that the Child SAs use */
+	/* I: of the last update that R took, what a refusal falls back to. R: where I has answered
+	 * last, or need not. */
+	struct ike_path agreed;
+	uint32_t changes; /* of the IKE SA's pair: an answer to what was built before the last
+			   * one says nothing any more */
 	/* R: the newest update processed, which goes by the Message ID */
 	bool updated, listed;
 	uint32_t update_id, list_id;
@@ -82,6 +83,8 @@ enum task_end update_done(struct ike *ike, struct ike_sa *sa, struct task *t,
 /* Our other addresses. Returns how many. */
 unsigned addrs_put(const struct ike_sa *sa, struct msg_wr *m);
 void addrs_queue(struct ike_sa *sa);
+/* A list that waits goes with the update t. */
+void addrs_along(struct ike *ike, struct ike_sa *sa, struct task *t, struct msg_wr *m);
 int addrs_build(struct ike *ike, struct ike_sa *sa, struct task *t, struct msg_wr *m);
 enum task_end addrs_done(struct ike *ike, struct ike_sa *sa, struct task *t,
 			 const struct ike_msg *in, const struct ike_path *path);
@@ -125,6 +128,15 @@ bool cookie2_returned(struct ike *ike, struct ike_sa *sa, const struct task *t,
 bool task_proves_pair(const struct ike_sa *sa, const struct task *t);
 /* Find out whether the peer receives at the IKE SA's pair; then mobike_arrived. */
 void routability_check(struct ike_sa *sa);
+/* I moved to the IKE SA's pair: the Child SAs follow, before or after that as the policy wants. */
+void routability_moved(struct ike *ike, struct ike_sa *sa);
+/* R: did they go ahead? */
+static inline bool mobike_unchecked(const struct ike_sa *sa)
+{
+	return !sa->role_i && !path_same(&sa->mobike->esp, &sa->mobike->agreed);
+}
+/* Nobody answers there: they go back. */
+void routability_failed(struct ike *ike, struct ike_sa *sa);
 int routability_build(struct ike *ike, struct ike_sa *sa, struct task *t, struct msg_wr *m);
 enum task_end routability_done(struct ike *ike, struct ike_sa *sa, struct task *t,
 			       const struct ike_msg *in, const struct ike_path *path);

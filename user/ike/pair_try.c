@@ -115,6 +115,8 @@ void pair_unanswered(struct ike *ike, struct ike_sa *sa, struct task *t)
 		mobike_pair(ike, sa->family, &back);
 		return;
 	}
+	if (t->kind == TASK_ROUTABILITY && mobike_unchecked(sa) && t->tries >= UNCHECKED_TRIES)
+		routability_failed(ike, sa);
 	if (t->tries >= ASK_AFTER)
 		out_event(ike, sa, IKE_EV_UNANSWERED, 0, 0, "%s is not answered: %u tries",
 			  task_ops[t->kind].name, t->tries);

@@ -64,7 +64,7 @@ void routability_check(struct ike_sa *sa)
 
 int routability_build(struct ike *ike, struct ike_sa *sa, struct task *t, struct msg_wr *m)
 {
-	if (!sa->mobike || path_same(&sa->path, &sa->mobike->esp)) {
+	if (!sa->mobike || (path_same(&sa->path, &sa->mobike->esp) && !mobike_unchecked(sa))) {
 		/* the peer is back where it was */
 		task_end(ike, sa, t, IKE_EV_STEP, 0, "");
 		return -ECANCELED;
@@ -78,10 +78,35 @@ enum task_end routability_done(struct ike *ike, struct ike_sa *sa, struct task *
 {
 	(void)path;
 	if (!cookie2_returned(ike, sa, t, in) || sa->state != IKE_ESTABLISHED || !sa->mobike ||
-	    path_same(&sa->path, &sa->mobike->esp))
+	    (path_same(&sa->path, &sa->mobike->esp) && !mobike_unchecked(sa)))
 		return TASK_FREE;
 	if (!task_proves_pair(sa, t))
 		return TASK_AGAIN;
+	sa->mobike->agreed = sa->path;
 	mobike_arrived(ike, sa);
 	return TASK_FREE;
+}
+
+void routability_moved(struct ike *ike, struct ike_sa *sa)
+{
+	struct mobike *mob = sa->mobike;
+	enum ike_return_check when = sa->conn->c.return_check;
+
+	if (when == IKE_RETURN_SKIP || path_same(&sa->path, &mob->agreed))
+		mob->agreed = sa->path;
+	if (when != IKE_RETURN_BEFORE || path_same(&sa->path, &mob->esp))
+		mobike_arrived(ike, sa); /* in place at most a NAT came or went */
+	if (!path_same(&sa->path, &mob->esp) || mobike_unchecked(sa))
+		routability_check(sa);
+}
+
+void routability_failed(struct ike *ike, struct ike_sa *sa)
+{
+	char to[ADDR_PORT_STR];
+
+	sa->mobike->esp = sa->mobike->agreed;
+	ike_sa_touch(sa);
+	out_event(ike, sa, IKE_EV_PEER_MOVED, 0, 0,
+		  "no answer from the peer's new address: packets go to %s again",
+		  udp_addr_format(&sa->mobike->esp.remote, to));
 }

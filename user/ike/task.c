@@ -117,13 +117,23 @@ void task_first(struct ike_sa *sa, struct task *t)
 	list_append(sa->pending.next, &t->node);
 }
 
+struct task *task_pending(const struct ike_sa *sa, enum task_kind kind)
+{
+	list_for_each (it, &sa->pending) {
+		struct task *t = list_entry(it, struct task, node);
+
+		if (t->kind == kind)
+			return t;
+	}
+	return NULL;
+}
+
 void task_want(struct ike_sa *sa, enum task_kind kind)
 {
 	struct task *t;
 
-	list_for_each (it, &sa->pending)
-		if (list_entry(it, struct task, node)->kind == kind)
-			return;
+	if (task_pending(sa, kind))
+		return;
 	t = task_new(sa, kind, 0);
 	if (t)
 		task_first(sa, t);
