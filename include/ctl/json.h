@@ -54,7 +54,7 @@
  *     "rekey_usec"|null,"ends_usec"|null,"rekey_octets"|null,"life_octets"|null,
  *     "rekey_packets"|null,"life_packets"|null,
  *     "local_ts":["10.3.0.1/32"],"remote_ts":["10.1.0.0/24"],"driver":"ipsec-mb",
- *     "rx_packets","rx_octets","tx_packets","tx_octets","seq_out","seq_in_high",
+ *     "rx_packets","rx_octets","tx_packets","tx_octets","seq_out","seq_in_high","rx_missing",
  *     "drop_replay","drop_integrity","drop_malformed","drop_ts","drop_ecn",
  *     "last_rx_usec","last_tx_usec"}]}]}
  *
@@ -65,7 +65,7 @@
  *   "since_usec","verified":true,"peer_use":true,"peer_standby":false,"preferred":false,"one_way":false,"in_group":true,
  *   "rtt_usec","rtt_min_usec","jitter_usec","loss_permille","weight":1,"mtu":1500,
  *   "tx_packets","tx_octets","rx_packets","rx_octets","rate_usec"|null,"tx_packets_sec"|null,
- *   "tx_octets_sec","rx_packets_sec","rx_octets_sec","share_permille"|null,
+ *   "tx_octets_sec","rx_packets_sec","rx_octets_sec","esp_loss_in_permille"|null,"share_permille"|null,
  *   "nat_local":true|false|null,"nat_remote","attach":"tc","attach_why":"..."}],
  *   "pairs":[{"conn","name","uplink","local","remote","state":"standby","why","preferred",
  *   "rtt_usec","rtt_min_usec","jitter_usec","tested_usec"|null,"answered_usec"|null}]}

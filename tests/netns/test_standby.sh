@@ -30,6 +30,26 @@ standby_is ran-2 why 'answered the last test' || fail "$(braid user --json paths
 on wlan-1 || fail "a test moves something"
 ok "pairs in standby are tested, and shown"
 
+# every tenth packet on the way here is lost, and IKE with it
+if nft list ruleset >/dev/null 2>&1; then
+	esp_loss() { braid user --json paths | jq -e ".paths[0].esp_loss_in_permille | $1" >/dev/null; }
+	in_ns user ping -i 0.005 -c 400 -q 203.0.113.10 >/dev/null &
+	ping=$!
+	wait_for 5 esp_loss '. == 0' || fail "nothing is lost: $(braid user --json paths)"
+	wait $ping
+	in_ns r1 nft -f - <<-'NFT'
+		table inet lossy { chain forward { type filter hook forward priority 0; policy accept;
+			iifname "gw" udp sport 4500 numgen inc mod 10 0 drop; }; }
+	NFT
+	in_ns user ping -i 0.005 -c 800 -q 203.0.113.10 >/dev/null &
+	ping=$!
+	wait_for 5 esp_loss '. >= 70 and . <= 130' || fail "loss is not seen: $(braid user --json paths)"
+	wait $ping
+	in_ns r1 nft flush ruleset
+	[ "$(braid user --json sas | jq '.ike_sas[0].children[0].rx_missing')" -ge 30 ] || fail "$(braid user --json sas)"
+	ok "what was lost on the way here, by sequence numbers"
+fi
+
 in_ns user "$B/braid" -d "$T/user/run" --json events >"$T/events" 2>&1 &
 load 2
 sleep 0.3

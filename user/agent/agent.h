@@ -68,6 +68,8 @@ struct uplink {
 struct path_look {
 	usec_t at; /* 0: never */
 	struct steer_path_stat stat;
+	uint64_t seqs, authentic; /* of its relation's SAs: report_paths.c */
+	uint32_t sas;		  /* which these are; 0: not looked at */
 };
 
 /* Who saw the reason of a decision. */
@@ -642,6 +644,8 @@ json_t *report_status(struct agent *a);
 json_t *report_sa(struct agent *a, const struct ike_sa *sa);
 /* What relations with one path may move to; of one connection, or all. */
 json_t *report_standbys(struct agent *a, const char *conn_or_null);
+/* Authentic packets that came by an SA. */
+uint64_t report_authentic(const struct engine_sa_info *s);
 void report_peer_paths(struct agent *a, const struct peer *p, json_t *out);
 json_t *report_keys(struct agent *a);
 /* Parts of answers. */

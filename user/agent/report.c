@@ -213,6 +213,11 @@ json_t *report_status(struct agent *a)
 
 /* ---- sas ---- */
 
+uint64_t report_authentic(const struct engine_sa_info *s)
+{
+	return s->in_packets + s->dummies + s->drop_ts + s->drop_ecn;
+}
+
 static void on_sa(void *ctx, const struct engine_sa_info *s)
 {
 	json_t *o = ctx;
@@ -224,6 +229,8 @@ static void on_sa(void *ctx, const struct engine_sa_info *s)
 	set_int(o, "tx_octets", s->out_octets);
 	set_int(o, "seq_out", s->seq_out);
 	set_int(o, "seq_in_high", s->seq_in_high);
+	set_int(o, "rx_missing",
+		s->seq_in_high > report_authentic(s) ? s->seq_in_high - report_authentic(s) : 0);
 	set_int(o, "drop_replay", s->drop_replay);
 	set_int(o, "drop_integrity", s->drop_integrity);
 	set_int(o, "drop_malformed", s->drop_malformed);

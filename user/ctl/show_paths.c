@@ -100,7 +100,9 @@ static void path_row(struct table *t, const json_t *data, const json_t *p, bool 
 	table_cell(t, "%s", or_dash(p, "jitter_usec", buf));
 	loss_cell(t, p, "loss_permille");
 	loss_cell(t, p, "loss_out_permille");
-	loss_cell(t, p, "loss_in_permille");
+	loss_cell(t, p,
+		  json_is_integer(json_object_get(p, "loss_in_permille")) ? "loss_in_permille"
+									  : "esp_loss_in_permille");
 	mtu_cell(t, p);
 	table_cell(t, "%s", str(p, "mtu_from"));
 	rate_cell(t, p, "tx_octets_sec");
