@@ -53,7 +53,8 @@ static inline uint16_t probe_count_next(uint16_t count)
 }
 
 /* As many requests may be under way at once: an RTT of 2.5 s at an interval of 10 ms. */
-enum { PROBE_PENDING = 256, PROBE_HISTORY = 100, PROBE_WAYS_MIN = 10 };
+/* Requests remembered: so many for some seconds, with whatever interval; a power of two. */
+enum { PROBE_PENDING_MIN = 32, PROBE_PENDING = 256, PROBE_HISTORY = 100, PROBE_WAYS_MIN = 10 };
 
 struct probe_config {
 	usec_t interval;
@@ -66,6 +67,13 @@ struct probe_config {
  * that arrived, and those whose answer did. */
 struct probe_ways {
 	uint64_t sent, there, back;
+};
+
+/* A request; the first octet of its nonce is its number's. */
+struct probe_pending {
+	uint8_t nonce_rest[7];
+	bool answered;
+	usec_t sent;
 };
 
 /* One path. state is an enum steer_path_state value. */
@@ -83,19 +91,22 @@ struct probe_path {
 	usec_t since;		/* of the state */
 	uint64_t tx, rx;	/* tx is the number of the youngest request */
 	uint32_t rtt, rtt_min, jitter; /* usec, RFC 6298 smoothing; 0 = unknown */
-	struct probe_pending {
-		uint8_t nonce[8];
-		bool answered;
-		usec_t sent;
-	} pending[PROBE_PENDING];	/* by number */
+	struct probe_pending *pending; /* ring, by number; the caller's */
+	unsigned n_pending;
 	uint8_t history[PROBE_HISTORY]; /* ring: 1 lost */
 	unsigned history_n, history_lost;
 	uint16_t count;			 /* the youngest; 0: none yet */
 	struct probe_ways ways, past[2]; /* now, and half a history apart */
 };
 
-/* Zeros in cfg mean the defaults. */
-void probe_path_init(struct probe_path *p, const struct probe_config *cfg, usec_t now);
+/* How many requests to remember, most of the memory a path takes: what is under way on any path of
+ * use is under way for some seconds. */
+unsigned probe_pending_for(usec_t interval);
+/* Zeros in cfg mean the defaults. ring: room for n requests, as probe_pending_for says. */
+void probe_path_init(struct probe_path *p, const struct probe_config *cfg,
+		     struct probe_pending *ring, unsigned n, usec_t now);
+/* Another ring; the one before is not needed afterwards. */
+void probe_path_ring(struct probe_path *p, struct probe_pending *ring, unsigned n);
 /* Other settings; what was measured stays, and they count from the next request on. */
 void probe_path_config(struct probe_path *p, const struct probe_config *cfg);
 

@@ -50,6 +50,7 @@ Test(probe, codec)
 
 struct world {
 	struct probe_path p;
+	struct probe_pending ring[PROBE_PENDING];
 	usec_t now;
 	bool alive;
 	uint64_t n;
@@ -67,7 +68,7 @@ static void world_init(struct world *w)
 	memset(w, 0, sizeof(*w));
 	w->now = 1000 * MS;
 	w->alive = true;
-	probe_path_init(&w->p, &cfg, w->now);
+	probe_path_init(&w->p, &cfg, w->ring, probe_pending_for(INTERVAL), w->now);
 }
 
 /* Run until the state changes or the time is over. */
@@ -154,11 +155,12 @@ Test(probe, two_lost_probes_take_nothing_down)
 Test(probe, late_answers_are_no_loss)
 {
 	struct probe_config cfg = { .interval = INTERVAL, .down_after = 3, .up_after = 2 };
+	struct probe_pending ring[PROBE_PENDING];
 	struct probe_path p;
 	usec_t t = 1000 * MS;
 	bool ours;
 
-	probe_path_init(&p, &cfg, t);
+	probe_path_init(&p, &cfg, ring, probe_pending_for(INTERVAL), t);
 	for (uint64_t i = 1; i < 50; i++, t += INTERVAL) {
 		usec_t rtt = i % 8 ? MS / 10 : 5 * MS;
 		uint8_t n[8];
@@ -199,11 +201,12 @@ Test(probe, loss_counts_from_the_first_answer)
 Test(probe, up_again_needs_no_loss_between)
 {
 	struct probe_config cfg = { .interval = INTERVAL, .down_after = 3, .up_after = 2 };
+	struct probe_pending ring[PROBE_PENDING];
 	struct probe_path p;
 	usec_t t = 1000 * MS;
 	bool ours;
 
-	probe_path_init(&p, &cfg, t);
+	probe_path_init(&p, &cfg, ring, probe_pending_for(INTERVAL), t);
 	for (uint64_t i = 1; i < 40; i++, t += INTERVAL) {
 		bool answer = i == 1 || (i > 8 && i % 2) || i >= 30;
 		uint8_t n[8];
@@ -259,11 +262,12 @@ Test(probe, a_nonce_counts_once_and_only_if_ours)
 Test(probe, late_answers_keep_it_up)
 {
 	struct probe_config cfg = { .interval = INTERVAL, .down_after = 3, .up_after = 2 };
+	struct probe_pending ring[PROBE_PENDING];
 	struct probe_path p;
 	usec_t t = 1000 * MS;
 	bool ours;
 
-	probe_path_init(&p, &cfg, t);
+	probe_path_init(&p, &cfg, ring, probe_pending_for(INTERVAL), t);
 	for (uint64_t i = 1; i < 50; i++, t += INTERVAL) {
 		uint8_t n[8];
 
@@ -291,10 +295,11 @@ Test(probe, a_round_trip_longer_than_the_interval)
 		static uint8_t nonces[4096][8];
 		usec_t sent[4096], down = 0;
 		unsigned n = 0, back = 0, changes = 0;
+		struct probe_pending ring[PROBE_PENDING];
 		struct probe_path p;
 		bool ours;
 
-		probe_path_init(&p, &cfg, start);
+		probe_path_init(&p, &cfg, ring, probe_pending_for(cfg.interval), start);
 		for (usec_t t = start; !down && t < cut + 8 * rtts[i]; t += MS) {
 			for (; back < n && t < cut && sent[back] + rtts[i] <= t; back++) {
 				changes += probe_path_answer(&p, nonces[back], 0, t, &ours);
@@ -324,10 +329,57 @@ Test(probe, a_round_trip_longer_than_the_interval)
 	}
 }
 
+/* Some seconds of requests, more of them where they are closer. */
+Test(probe, what_is_remembered)
+{
+	cr_assert_eq(probe_pending_for(MS), PROBE_PENDING);
+	cr_assert_eq(probe_pending_for(10 * MS), PROBE_PENDING);
+	cr_assert_eq(probe_pending_for(100 * MS), 64);
+	cr_assert_eq(probe_pending_for(10000 * MS), PROBE_PENDING_MIN);
+}
+
+/* The interval becomes shorter while requests are under way: they are still answered, those too old
+ * for the ring are nobody's, and none takes another's place. */
+Test(probe, another_ring)
+{
+	const struct probe_config cfg = { .interval = INTERVAL, .down_after = 200, .up_after = 2 };
+	struct probe_pending small[PROBE_PENDING_MIN], large[PROBE_PENDING];
+	uint8_t nonces[400][8];
+	struct probe_path p;
+	usec_t t = 1000 * MS;
+	bool ours;
+
+	memset(large, 0, sizeof(large));
+	probe_path_init(&p, &cfg, small, PROBE_PENDING_MIN, t);
+	for (unsigned i = 0; i < 300; i++, t += INTERVAL) {
+		memset(nonces[i], 0x5a, 8);
+		probe_path_sent(&p, nonces[i], t);
+	}
+	probe_path_answer(&p, nonces[299 - PROBE_PENDING_MIN], 0, t, &ours);
+	cr_assert_not(ours, "forgotten");
+	probe_path_answer(&p, nonces[290], 0, t, &ours);
+	cr_assert(ours);
+	probe_path_ring(&p, large, PROBE_PENDING);
+	probe_path_answer(&p, nonces[290], 0, t, &ours);
+	cr_assert_not(ours, "answered twice");
+	probe_path_answer(&p, (const uint8_t[8]){ 200 }, 0, t, &ours);
+	cr_assert_not(ours, "made up, for one that was forgotten");
+	probe_path_answer(&p, nonces[291], 0, t, &ours);
+	cr_assert(ours, "under way when the ring became larger");
+	for (unsigned i = 300; i < 400; i++, t += INTERVAL) {
+		memset(nonces[i], 0x5a, 8);
+		probe_path_sent(&p, nonces[i], t);
+	}
+	probe_path_answer(&p, nonces[300], 0, t, &ours);
+	cr_assert(ours, "remembered for longer");
+	cr_assert_eq(p.rx, 3);
+}
+
 /* ---- directions ---- */
 
 struct link {
 	struct probe_path p;
+	struct probe_pending ring[PROBE_PENDING];
 	usec_t now;
 	uint64_t n;
 	uint16_t count; /* the other side's */
@@ -338,7 +390,7 @@ static void link_init(struct link *l)
 	struct probe_config cfg = { .interval = INTERVAL, .down_after = 100, .up_after = 2 };
 
 	*l = (struct link){ .now = 1000 * MS };
-	probe_path_init(&l->p, &cfg, l->now);
+	probe_path_init(&l->p, &cfg, l->ring, probe_pending_for(INTERVAL), l->now);
 }
 
 /* One request each; of 10 the first so many are lost. */

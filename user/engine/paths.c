@@ -29,12 +29,18 @@ struct paths *paths_new(void)
 	return p;
 }
 
+static void path_free(struct path *p)
+{
+	free(p->st.pending);
+	free(p);
+}
+
 void paths_free(struct paths *p)
 {
 	if (!p)
 		return;
 	list_for_each_safe (it, tmp, &p->all)
-		free(list_entry(it, struct path, node));
+		path_free(list_entry(it, struct path, node));
 	hash_clear(&p->by_id);
 	hash_clear(&p->by_group);
 	heap_clear(&p->timers);
@@ -156,6 +162,22 @@ static void mtu_changed(struct engine *e, struct path *p, bool changed)
 	tell(e, p);
 }
 
+/* Room for the requests under way, before the interval may become shorter. On failure the path
+ * remembers as many as it did. */
+static void ring_fit(struct path *p, usec_t interval)
+{
+	unsigned n = probe_pending_for(interval);
+	struct probe_pending *old = p->st.pending, *ring;
+
+	if (n <= p->st.n_pending)
+		return;
+	ring = calloc(n, sizeof(*ring));
+	if (!ring)
+		return;
+	probe_path_ring(&p->st, ring, n);
+	free(old);
+}
+
 int paths_add(struct engine *e, const struct engine_path *req, usec_t now)
 {
 	struct probe_config pc = {
@@ -164,13 +186,16 @@ int paths_add(struct engine *e, const struct engine_path *req, usec_t now)
 		.up_after = req->up_after,
 		.back_after = req->back_usec,
 	};
+	unsigned n = probe_pending_for(req->interval_usec);
 	struct path *p = path_find(e, req->id);
+	struct probe_pending *ring;
 
 	if (req->id == 0 || req->id >= STEER_PATHS_MAX || req->interval_usec == 0)
 		return -EINVAL;
 	if (p) {
 		/* Another SA, other addresses: what was measured stays. */
 		p->cfg = *req;
+		ring_fit(p, pc.interval);
 		probe_path_config(&p->st, &pc);
 		hash_remove(&e->paths->by_group, &p->by_group);
 		hash_add(&e->paths->by_group, &p->by_group, req->group);
@@ -185,12 +210,16 @@ int paths_add(struct engine *e, const struct engine_path *req, usec_t now)
 	if (heap_reserve(&e->paths->timers, e->paths->by_id.n + 1) < 0)
 		return -ENOMEM;
 	p = calloc(1, sizeof(*p));
-	if (!p)
+	ring = calloc(n, sizeof(*ring));
+	if (!p || !ring) {
+		free(ring);
+		free(p);
 		return -ENOMEM;
+	}
 	p->cfg = *req;
 	p->peer_want = ENGINE_WANT_USE;
 	p->wish = req->join ? PROBE_JOIN : 0;
-	probe_path_init(&p->st, &pc, now);
+	probe_path_init(&p->st, &pc, ring, n, now);
 	pmtu_init(&p->mtu, link_mtu(req), req->remote.ip.family, now);
 	p->mtu_told = p->mtu.mtu;
 	list_append(&e->paths->all, &p->node);
@@ -213,7 +242,7 @@ int paths_del(struct engine *e, uint32_t id)
 	heap_remove(&e->paths->timers, &p->timer);
 	heap_trim(&e->paths->timers, e->paths->by_id.n);
 	fit_group(e, p->cfg.group);
-	free(p);
+	path_free(p);
 	return 0;
 }
 

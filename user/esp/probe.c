@@ -7,6 +7,8 @@
 #include "base/wire.h"
 #include "esp/probe.h"
 
+#define UNDER_WAY_USEC (5 * USEC_PER_SEC)
+
 static const uint8_t magic[4] = { 'B', 'R', 'P', '1' };
 
 void probe_encode(const struct probe *p, uint8_t *buf)
@@ -66,10 +68,22 @@ void probe_path_config(struct probe_path *p, const struct probe_config *cfg)
 		p->cfg.up_after = 2;
 }
 
-void probe_path_init(struct probe_path *p, const struct probe_config *cfg, usec_t now)
+unsigned probe_pending_for(usec_t interval)
+{
+	unsigned n = PROBE_PENDING_MIN;
+
+	while (n < PROBE_PENDING && n * interval < UNDER_WAY_USEC)
+		n *= 2;
+	return n;
+}
+
+void probe_path_init(struct probe_path *p, const struct probe_config *cfg,
+		     struct probe_pending *ring, unsigned n, usec_t now)
 {
 	memset(p, 0, sizeof(*p));
 	probe_path_config(p, cfg);
+	p->pending = ring;
+	p->n_pending = n;
 	p->state = STEER_PATH_UNKNOWN;
 	p->next = p->since = now;
 	p->verdict = USEC_NEVER;
@@ -127,9 +141,25 @@ static usec_t first_wait(const struct probe_path *p)
 	return p->cfg.interval > USEC_PER_SEC ? p->cfg.interval : USEC_PER_SEC;
 }
 
-static struct probe_pending *pending(struct probe_path *p, uint64_t n)
+static struct probe_pending *pending(const struct probe_path *p, uint64_t n)
 {
-	return &p->pending[n % PROBE_PENDING];
+	return &p->pending[n & (p->n_pending - 1)];
+}
+
+void probe_path_ring(struct probe_path *p, struct probe_pending *ring, unsigned n)
+{
+	unsigned least = n < p->n_pending ? n : p->n_pending;
+	usec_t oldest = p->tx ? pending(p, p->tx < least ? 1 : p->tx - least + 1)->sent : 0;
+
+	/* Of those before nothing is known, and no answer is waited for. */
+	for (unsigned i = 0; i < n; i++)
+		ring[i] = (struct probe_pending){ .answered = true, .sent = oldest };
+	for (uint64_t k = p->tx; k && p->tx - k < least; k--)
+		ring[k & (n - 1)] = *pending(p, k);
+	p->pending = ring;
+	p->n_pending = n;
+	if (p->tx - p->open >= n)
+		p->open = p->tx - n + 1;
 }
 
 /* The verdict falls one RTT after the last of down_after silent requests, so at most that many
@@ -142,7 +172,7 @@ static void judge(struct probe_path *p)
 
 	if (p->tx < last)
 		p->verdict = USEC_NEVER;
-	else if (p->tx - last < PROBE_PENDING)
+	else if (p->tx - last < p->n_pending)
 		p->verdict = pending(p, last)->sent + (p->rtt ? p->rtt : first_wait(p));
 }
 
@@ -183,10 +213,10 @@ void probe_path_sent(struct probe_path *p, uint8_t nonce[8], usec_t now)
 {
 	struct probe_pending *q = pending(p, ++p->tx);
 
-	if (p->tx - p->open >= PROBE_PENDING) /* the path is longer than what is remembered */
+	if (p->tx - p->open >= p->n_pending) /* the path is longer than what is remembered */
 		p->open++;
-	nonce[0] = (uint8_t)(p->tx % PROBE_PENDING);
-	memcpy(q->nonce, nonce, 8);
+	nonce[0] = (uint8_t)p->tx;
+	memcpy(q->nonce_rest, nonce + 1, sizeof(q->nonce_rest));
 	q->sent = now;
 	q->answered = false;
 	judge(p);
@@ -266,10 +296,11 @@ static void count_ways(struct probe_path *p, uint64_t n, uint16_t count)
 bool probe_path_answer(struct probe_path *p, const uint8_t nonce[8], uint16_t count, usec_t now,
 		       bool *ret_ours)
 {
-	struct probe_pending *q = pending(p, nonce[0]);
-	uint64_t n = p->tx - (p->tx - nonce[0]) % PROBE_PENDING;
+	uint64_t n = p->tx - (uint8_t)(p->tx - nonce[0]);
+	struct probe_pending *q = pending(p, n);
 
-	*ret_ours = n && n <= p->tx && !q->answered && memcmp(q->nonce, nonce, 8) == 0;
+	*ret_ours = n && n <= p->tx && p->tx - n < p->n_pending && !q->answered &&
+		    memcmp(q->nonce_rest, nonce + 1, sizeof(q->nonce_rest)) == 0;
 	if (!*ret_ours)
 		return false;
 	p->rx++;
@@ -302,7 +333,7 @@ usec_t probe_path_deadline(const struct probe_path *p)
 	if (p->state != STEER_PATH_DOWN && p->verdict < d)
 		d = p->verdict;
 	for (uint64_t n = p->open; p->rtt && n <= p->tx; n++) {
-		const struct probe_pending *q = &p->pending[n % PROBE_PENDING];
+		const struct probe_pending *q = pending(p, n);
 
 		if (q->answered)
 			continue;
