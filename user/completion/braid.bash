@@ -53,7 +53,7 @@ _braid() {
 			if [ -z "$sub" ]; then
 				words='disable enable prefer test'
 			else
-				words=$(_braid_names "$dir" paths '.paths[].name')
+				words=$(_braid_names "$dir" paths '.paths[].name, .pairs[].name')
 			fi
 			;;
 		esac
