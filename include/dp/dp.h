@@ -93,6 +93,9 @@ int dp_path_stat(struct dp *dp, uint32_t id, struct steer_path_stat *ret_stat); 
 int dp_sa_stat(struct dp *dp, uint32_t out_index, struct steer_sa_stat *ret_stat);
 void dp_drops(struct dp *dp, uint64_t ret_drops[DROP_MAX]); /* summed over CPUs */
 
+/* The name of the steering device's other end, where it needs one. */
+void dp_steer_peer(const char *steer_dev, char ret_peer[16]);
+
 /* Groups: n <= STEER_MEMBERS_MAX; the flow table is computed here (dp/flowtab). id 0 allocates. */
 int dp_group_put(struct dp *dp, uint32_t id, enum steer_mode mode, const uint32_t *paths,
 		 const uint16_t *weights, size_t n, uint32_t *ret_id);

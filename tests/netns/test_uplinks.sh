@@ -134,6 +134,39 @@ wait_for 10 eval '[ "$(braid user --json status | jq ".uplinks | length")" = 2 ]
 up_by work && up_by ran0 || fail "the others suffered: $(braid user paths)"
 ok "more interfaces than places"
 
+# Everything there is, but nothing of our own.
+conf all "uplink \"all\" { interface = \"*\" exclude = { ran0 } }
+$modem"
+braid user reload >"$T/reload" || fail "reload: $(cat "$T/reload")"
+wait_for 5 uplinks_are '["ran0","wlan1","wlan9"]' || fail "by a pattern for all: $(uplinks)"
+kill "$(agent_pid user)"
+wait_for 10 no_pids user || fail "braidd does not end"
+B=$T/bin
+braidd_start user "$T/user/braid.conf"
+B=$real
+wait_for 5 uplinks_are '["ran0","wlan1","wlan9"]' || fail "by a pattern for all, from the start: $(uplinks)"
+grep -E 'uplink (lo|braid)' "$T/user/log" && fail "its own device was an uplink for a moment"
+ok "everything, but nothing of its own"
+
+# One path at a time: by preference, what is not metered, cost; and a reload moves it.
+one() { # settings of wlan1, of ran0
+	conf all "uplink \"all\" { interface = wlan1 $1 }
+uplink \"mobile\" { interface = ran0 $2 }
+paths { fail_back = 100ms }"
+	sed -i -e '/^paths { probe/d' -e 's/multipath = true/multipath = false/' "$T/user/braid.conf"
+	braid user reload >"$T/reload" || fail "reload: $(cat "$T/reload")"
+}
+goes_by() { [ "$(braid user --json paths | jq -c '[.paths[].local]')" = "[\"$1:4500\"]" ]; }
+one "cost = 5" "cost = 4"
+braid user up home >"$T/up" 2>&1 || fail "up: $(cat "$T/up")"
+wait_for 5 goes_by 198.51.100.2 || fail "the cheaper one: $(braid user paths)"
+one "cost = 5" "cost = 4 metered = yes"
+wait_for 15 goes_by 192.0.2.3 || fail "the one that is not metered: $(braid user paths)"
+one "cost = 5 preference = 2" "cost = 9 metered = yes preference = 1"
+wait_for 15 goes_by 198.51.100.2 || fail "the one that is preferred: $(braid user paths)"
+reach "one path at a time"
+ok "one path: preference, metered, cost"
+
 # Whatever they are called, there and in the configuration.
 ip -n "$(ns user)" link set braidtun0 down
 ip -n "$(ns user)" link set braidtun0 name plain0

@@ -152,8 +152,12 @@ static enum uplink_kind kind_of(const struct rtnl_link *link)
 /* What we send would come back to us. They may have other names than the configuration says now. */
 static bool is_ours(const struct agent *a, const struct rtnl_link *link)
 {
+	char peer[16];
+
+	dp_steer_peer(a->conf->steer, peer);
 	return link->ifindex == a->tun_ifindex || link->ifindex == dp_steer_ifindex(a->dp) ||
-	       !strcmp(link->name, a->conf->tun) || !strcmp(link->name, a->conf->steer);
+	       !strcmp(link->name, a->conf->tun) || !strcmp(link->name, a->conf->steer) ||
+	       !strcmp(link->name, peer);
 }
 
 /* Ports of a bridge have no addresses; the bridge has. */

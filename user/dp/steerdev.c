@@ -82,9 +82,9 @@ static int link_get(const char *name, struct link_facts *ret_facts)
 	return err;
 }
 
-static void peer_name(const char *name, char ret_peer[IF_NAMESIZE])
+void dp_steer_peer(const char *name, char ret_peer[16])
 {
-	snprintf(ret_peer, IF_NAMESIZE, "%.*sp", IF_NAMESIZE - 2, name);
+	snprintf(ret_peer, 16, "%.*sp", 16 - 2, name);
 }
 
 static int link_create(const char *name, const char *kind)
@@ -98,7 +98,7 @@ static int link_create(const char *name, const char *kind)
 	info = mnl_attr_nest_start(nlh, IFLA_LINKINFO);
 	mnl_attr_put_strz(nlh, IFLA_INFO_KIND, kind);
 	if (!strcmp(kind, "veth")) {
-		peer_name(name, pname);
+		dp_steer_peer(name, pname);
 		data = mnl_attr_nest_start(nlh, IFLA_INFO_DATA);
 		peer = mnl_attr_nest_start(nlh, VETH_INFO_PEER);
 		mnl_nlmsg_put_extra_header(nlh, sizeof(struct ifinfomsg));
@@ -200,7 +200,7 @@ static int peer_up(const char *name, uint32_t mtu)
 	char pname[IF_NAMESIZE];
 	int err;
 
-	peer_name(name, pname);
+	dp_steer_peer(name, pname);
 	err = link_get(pname, &peer);
 	if (err)
 		return err == -ENODEV ? 0 : err; /* a dummy has none */
