@@ -108,7 +108,7 @@ charon_up() {
 	done
 }
 charon_down() { stop_all; }
-charon_move() { echo "user_ip route del default via 192.0.2.1 dev wlan0"; }
+charon_move() { echo wlan_leave; }
 charon_pids() { ip netns pids "$(ns user)"; }
 charon_while() { echo $((2000 + $1 * 20)); }
 

@@ -37,7 +37,12 @@ handover_braid_down() {
 }
 
 user_ip() { ip -n "$(ns user)" "$@"; }
-wlan_route() { user_ip route replace default via 192.0.2.1 dev wlan0 metric "${1:-100}"; }
+wlan_route() { user_ip route replace default via 192.0.2.1 dev wlan0 metric 100; }
+# Another metric would be another route, beside the first; by IPv6 it would stay on the same uplink.
+wlan_leave() {
+	user_ip route del default via 192.0.2.1 dev wlan0
+	user_ip -6 route del default dev wlan0 2>/dev/null || :
+}
 
 # Each case: what is done before, what happens, and how it is mended. Done by bash, which needs these.
 happens_nothing() { :; }
@@ -71,7 +76,7 @@ mend_rebinding() { :; }
 happens_planned() {
 	case $peer in
 	braid) braid user path disable wlan-a && sleep 1 && braid user path enable wlan-a ;;
-	charon) wlan_route 300 && sleep 1 && wlan_route ;;
+	charon) wlan_leave && sleep 1 && wlan_route ;;
 	esac
 }
 mend_planned() { :; }
@@ -85,7 +90,7 @@ mend_failback() { :; }
 # a shell of its own has another pid
 export ns_tag=$$ top T B peer=braid
 ns() { echo "br$ns_tag-$1"; }
-export -f in_ns ns user_ip wlan_route at_r1 braid
+export -f in_ns ns user_ip wlan_route wlan_leave at_r1 braid
 for f in $(compgen -A function | grep -E '^(before|happens|mend)_'); do export -f "${f?}"; done
 
 # shellcheck disable=SC2034  # for those who source it
