@@ -554,6 +554,21 @@ Test(rtnl, routes_of_a_link)
 	cr_assert_eq(rtnl_source_route_add(r, &far, 32, &hop, ran), 0);
 	ip("route get 203.0.113.9 from 198.51.100.2 ipproto udp sport 500 | grep -q 'via inet6 "
 	   "2001:db8:2::9'");
+	/* objects that stand for themselves, and groups of them */
+	cr_assert_eq(system("echo 0 >/proc/sys/net/ipv4/nexthop_compat_mode"), 0);
+	ip("nexthop add id 8 via 192.0.2.1 dev wlan0");
+	ip("nexthop add id 9 group 7/8");
+	ip("route add 203.0.113.0/24 nhid 9");
+	forget();
+	cr_assert_eq(rtnl_default_hop(r, 4, ran, &hop), 0);
+	cr_assert(addr_equal(&hop, &six), "an object alone");
+	cr_assert_eq(rtnl_link_routes(r, 4, ran, got, 8), 2);
+	cr_assert(addr_equal(&got[0].hop, &six) || addr_equal(&got[1].hop, &six), "of a group");
+	ip("nexthop replace id 7 via inet6 2001:db8:2::8 dev ran0");
+	until(RTNL_CHANGE_ROUTE, 0);
+	six = of("2001:db8:2::8");
+	cr_assert_eq(rtnl_default_hop(r, 4, ran, &hop), 0);
+	cr_assert(addr_equal(&hop, &six), "another one under the same number");
 	/* routes of a link that goes down go without a word */
 	ip("link set ran0 down");
 	forget();

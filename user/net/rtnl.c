@@ -18,8 +18,11 @@ enum {
 	FOLLOW_RCVBUF = 1 << 20,
 	NEIGHS_MAX = 65536,
 	ASK_TRIES = 100,
-	IPV6_RULES = 1 << (RTNLGRP_IPV6_RULE - 1), /* has no RTMGRP_ name */
 };
+
+/* These have no RTMGRP_ name. */
+#define IPV6_RULES (1u << (RTNLGRP_IPV6_RULE - 1))
+#define NEXTHOPS   (1u << (RTNLGRP_NEXTHOP - 1))
 
 /* ---- tables ---- */
 
@@ -358,6 +361,11 @@ static int on_msg(const struct nlmsghdr *nlh, void *ctx)
 	case RTM_DELRULE:
 		on_rule_change(r, nlh);
 		break;
+	case RTM_NEWNEXTHOP:
+	case RTM_DELNEXTHOP:
+		r->routes_known = false;
+		r->fn(r->ctx, RTNL_CHANGE_ROUTE, 0);
+		break;
 	}
 	return MNL_CB_OK;
 }
@@ -481,7 +489,7 @@ int rtnl_new(rtnl_change_fn *fn, void *ctx, struct rtnl **ret_rtnl)
 	if (mnl_socket_bind(r->follow,
 			    RTMGRP_LINK | RTMGRP_NEIGH | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR |
 				    RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE | RTMGRP_IPV4_RULE |
-				    IPV6_RULES,
+				    IPV6_RULES | NEXTHOPS,
 			    MNL_SOCKET_AUTOPID) < 0 ||
 	    mnl_socket_bind(r->ask, 0, MNL_SOCKET_AUTOPID) < 0)
 		goto fail;

@@ -27,6 +27,7 @@ struct rtnl_neigh_row {
 /* A unicast route by one link. hop family 0: everything there is a neighbour. */
 struct rtnl_route_row {
 	uint32_t ifindex, metric;
+	uint32_t object; /* with ifindex 0: where it leads says that nexthop object */
 	uint8_t len;
 	struct addr net, hop;
 };

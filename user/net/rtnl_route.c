@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include <linux/nexthop.h>
 #include <linux/rtnetlink.h>
 
 #include "rtnl_private.h"
@@ -83,7 +84,7 @@ static void route_row(struct rtnl *r, const struct rtnl_route_row *route, uint32
 {
 	struct rtnl_route_row *row;
 
-	if (!route->ifindex || table == RTNL_SOURCE_TABLE + route->ifindex ||
+	if ((!route->ifindex && !route->object) || table == RTNL_SOURCE_TABLE + route->ifindex ||
 	    r->routes.n >= ROUTES_MAX)
 		return;
 	row = rtnl_row_add(&r->routes);
@@ -140,6 +141,9 @@ static int on_table_route(const struct nlmsghdr *nlh, void *ctx)
 				route.net =
 					addr_from_bytes(route.net.family, mnl_attr_get_payload(a));
 			break;
+		case RTA_NH_ID:
+			route.object = mnl_attr_get_u32(a);
+			break;
 		case RTA_MULTIPATH:
 			paths = a;
 			break;
@@ -153,6 +157,112 @@ static int on_table_route(const struct nlmsghdr *nlh, void *ctx)
 		route_row(ctx, &route, table);
 	return MNL_CB_OK;
 }
+
+/* ---- nexthop objects ---- */
+
+/* A kernel that is told to (nexthop_compat_mode = 0) names the object in a route, and no more. */
+struct object {
+	uint32_t id, ifindex;
+	uint32_t member; /* of a group: another object; a row for each */
+	struct addr hop;
+};
+
+static void object_add(struct rtnl_table *t, const struct object *object)
+{
+	struct object *row = t->n < ROUTES_MAX ? rtnl_row_add(t) : NULL;
+
+	if (row)
+		*row = *object;
+}
+
+static void group_add(struct rtnl_table *t, uint32_t id, const struct nlattr *group)
+{
+	const struct nexthop_grp *g = mnl_attr_get_payload(group);
+	size_t n = mnl_attr_get_payload_len(group) / sizeof(*g);
+
+	for (size_t i = 0; i < n; i++)
+		object_add(t, &(struct object){ .id = id, .member = g[i].id });
+}
+
+static int on_object(const struct nlmsghdr *nlh, void *ctx)
+{
+	const struct nhmsg *nh = mnl_nlmsg_get_payload(nlh);
+	uint8_t family = nh->nh_family == AF_INET ? 4 : 6;
+	const struct nlattr *a, *group = NULL;
+	struct object object = { 0 };
+
+	if (nlh->nlmsg_type != RTM_NEWNEXTHOP || nh->nh_flags & RTNH_F_DEAD)
+		return MNL_CB_OK;
+	mnl_attr_for_each(a, nlh, sizeof(*nh))
+	{
+		if (mnl_attr_get_type(a) == NHA_ID)
+			object.id = mnl_attr_get_u32(a);
+		else if (mnl_attr_get_type(a) == NHA_OIF)
+			object.ifindex = mnl_attr_get_u32(a);
+		else if (mnl_attr_get_type(a) == NHA_GROUP)
+			group = a;
+		else if (mnl_attr_get_type(a) == NHA_GATEWAY &&
+			 mnl_attr_get_payload_len(a) == (family == 4 ? 4 : 16))
+			object.hop = addr_from_bytes(family, mnl_attr_get_payload(a));
+	}
+	if (group)
+		group_add(ctx, object.id, group);
+	else
+		object_add(ctx, &object);
+	return MNL_CB_OK;
+}
+
+static void resolve(struct rtnl *r, const struct rtnl_table *t, struct rtnl_route_row route,
+		    uint32_t id, bool member)
+{
+	const struct object *objects = t->rows;
+
+	for (size_t i = 0; i < t->n; i++) {
+		if (objects[i].id != id)
+			continue;
+		route.ifindex = objects[i].ifindex;
+		route.hop = objects[i].hop;
+		if (objects[i].member && !member)
+			resolve(r, t, route, objects[i].member, true);
+		else if (route.ifindex)
+			route_row(r, &route, RT_TABLE_UNSPEC);
+	}
+}
+
+/* What objects stand for, beside the rows that name them, which are of no link. */
+static int read_objects(struct rtnl *r)
+{
+	struct rtnl_table t = { .row_octets = sizeof(struct object) };
+	char buf[RTNL_CMD_MAX];
+	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
+	size_t n = r->routes.n;
+	int err;
+
+	nlh->nlmsg_type = RTM_GETNEXTHOP;
+	nlh->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
+	mnl_nlmsg_put_extra_header(nlh, sizeof(struct nhmsg));
+	err = rtnl_ask(r, nlh, on_object, &t);
+	for (size_t i = 0; !err && i < n; i++) {
+		const struct rtnl_route_row route = ((struct rtnl_route_row *)r->routes.rows)[i];
+
+		if (!route.ifindex)
+			resolve(r, &t, route, route.object, false);
+	}
+	free(t.rows);
+	return err;
+}
+
+static bool names_objects(const struct rtnl *r)
+{
+	const struct rtnl_route_row *rows = r->routes.rows;
+
+	for (size_t i = 0; i < r->routes.n; i++)
+		if (!rows[i].ifindex)
+			return true;
+	return false;
+}
+
+/* ---- by link ---- */
 
 /* By link and family, the best first. */
 static int by_link(const void *pa, const void *pb)
@@ -186,6 +296,8 @@ static int read_tables(struct rtnl *r)
 		if (err == -EAFNOSUPPORT)
 			err = 0; /* a kernel without IPv6 */
 	}
+	if (!err && names_objects(r))
+		err = read_objects(r);
 	if (err)
 		return err;
 	qsort(r->routes.rows, r->routes.n, sizeof(struct rtnl_route_row), by_link);
