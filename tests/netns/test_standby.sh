@@ -53,9 +53,14 @@ fi
 in_ns user "$B/braid" -d "$T/user/run" --json events >"$T/events" 2>&1 &
 load 2
 sleep 0.3
-wait_for 3 braid user path prefer ran-2 || fail "prefer: $(braid user path prefer ran-2 2>&1)"
+# while another test waits for its answer in vain
+braid user path test -c 1 wlan-2 >"$T/out" 2>&1 &
+vain=$!
+wait_for 2 grep -q '^wlan-2: ' "$T/out" || fail "no test: $(cat "$T/out")"
+braid user path prefer ran-2 >"$T/up" 2>&1 || fail "prefer: $(cat "$T/up")"
 on ran-2 || fail "it does not move: $(braid user paths)"
 load_end 0 "a planned move loses nothing"
+wait $vain && fail "a pair that leads nowhere answers"
 wait_for 2 peer_at 198.51.100.2 || fail "the peer does not follow: $(braid gw paths)"
 [ "$(braid user --json paths | jq '.paths[0].preferred')" = true ] || fail "$(braid user --json paths)"
 wait_for 2 grep -q '"kind":"path-preferred"' "$T/events" || fail "no event"

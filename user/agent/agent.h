@@ -169,7 +169,9 @@ struct standby {
 };
 
 struct standbys {
-	usec_t pause;	    /* no test before */
+	usec_t pause;	       /* no test before */
+	uint32_t prefer_waits; /* the same, while another test is under way */
+	char prefer_name[2 * IKE_NAME_MAX];
 	uint32_t prefer_op; /* of the test that decides whether to move there; 0: none */
 	size_t n;
 	struct standby list[]; /* best first */

@@ -381,9 +381,7 @@ static void prefer_standby(struct agent *a, struct ctl_req *req, struct peer *p,
 	}
 	err = standby_prefer(a, p, s, op->id);
 	if (err)
-		op_end(op, CTL_FAILED,
-		       err == -EALREADY ? "another test of its relation is under way; try again"
-					: strerror(-err));
+		op_end(op, CTL_FAILED, strerror(-err));
 	else
 		op_limit(a, op, args);
 	agent_drain(a);

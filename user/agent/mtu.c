@@ -14,7 +14,6 @@
 
 #include <event2/event.h>
 
-#include "base/log.h"
 #include "agent.h"
 
 #define MTU_FIRST USEC_PER_SEC
@@ -76,15 +75,16 @@ void peer_room(struct agent *a, struct peer *p)
 
 void path_mtu_told(struct agent *a, struct path *p)
 {
-	char text[320];
+	const char *from = path_mtu_from(a, p);
+	char what[64];
 
 	path_publish(a, p, -1);
-	snprintf(text, sizeof(text), "path %s carries packets of up to %u octets", p->name,
-		 path_mtu(p));
-	log_info("%s: %s", p->peer->conn, text);
-	control_event(a, CTL_EV_PATH_STATE, p->peer->conn, NULL, p->name,
-		      p->uplink >= 0 ? a->uplinks[p->uplink].name : NULL, path_state_name(p->state),
-		      p->why, text);
+	snprintf(what, sizeof(what), "carries packets of up to %u octets", path_mtu(p));
+	path_said(a, p, CTL_EV_PATH_STATE,
+		  !strcmp(from, "probes") ? BY_PROBES
+		  : !strcmp(from, "ike")  ? BY_IKE
+					  : BY_NETLINK,
+		  what);
 }
 
 /* ---- the search by IKE ---- */

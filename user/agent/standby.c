@@ -117,9 +117,13 @@ static void plan(struct agent *a, const struct peer *p)
 	for (size_t i = 0; p->standbys && i < p->standbys->n; i++)
 		if (worth_it(a, p, &p->standbys->list[i]) && p->standbys->list[i].next < at)
 			at = p->standbys->list[i].next;
+	if (!interval(a))
+		at = USEC_NEVER;
+	if (p->standbys && p->standbys->prefer_waits)
+		at = now;
 	if (p->standbys && at < p->standbys->pause)
 		at = p->standbys->pause;
-	if (!interval(a) || at == USEC_NEVER || (a->standby_wake && a->standby_wake <= at))
+	if (at == USEC_NEVER || (a->standby_wake && a->standby_wake <= at))
 		return;
 	a->standby_wake = at;
 	agent_timer(a->standby_timer, at > now ? at - now : 0);
@@ -153,6 +157,8 @@ void standby_plan(struct agent *a, struct peer *p)
 	if (all && p->standbys) {
 		all->prefer_op = p->standbys->prefer_op;
 		all->pause = p->standbys->pause;
+		all->prefer_waits = p->standbys->prefer_waits;
+		memcpy(all->prefer_name, p->standbys->prefer_name, sizeof(all->prefer_name));
 	}
 	standby_free(p);
 	p->standbys = all;
@@ -162,6 +168,37 @@ void standby_plan(struct agent *a, struct peer *p)
 }
 
 /* ---- tests ---- */
+
+/* It is asked before anything moves there: what does not answer is not preferred. */
+int standby_prefer(struct agent *a, struct peer *p, const struct standby *s, uint32_t op)
+{
+	struct ike_path to = move_with_ports(p, &s->pair);
+	int err = ike_path_test(a->ike, p->family, &to, op, agent_now());
+
+	if (err == -EALREADY) {
+		/* one at a time: soon */
+		p->standbys->pause = agent_now() + PAUSE;
+		p->standbys->prefer_waits = op;
+		memcpy(p->standbys->prefer_name, s->name, sizeof(s->name));
+		plan(a, p);
+		return 0;
+	}
+	if (!err)
+		p->standbys->prefer_op = op;
+	return err;
+}
+
+static void prefer_again(struct agent *a, struct peer *p)
+{
+	uint32_t op = p->standbys->prefer_waits;
+
+	p->standbys->prefer_waits = 0;
+	for (size_t i = 0; i < p->standbys->n; i++)
+		if (!strcmp(p->standbys->list[i].name, p->standbys->prefer_name)) {
+			standby_prefer(a, p, &p->standbys->list[i], op);
+			return;
+		}
+}
 
 /* The one that has waited longest. */
 static void run(struct agent *a, struct peer *p, usec_t now)
@@ -194,7 +231,9 @@ void standbys_run(struct agent *a)
 
 		if (!p->standbys)
 			continue;
-		if (interval(a))
+		if (p->standbys->prefer_waits)
+			prefer_again(a, p);
+		else if (interval(a))
 			run(a, p, now);
 		plan(a, p);
 	}
@@ -214,6 +253,7 @@ static void measure(struct standby *s, uint32_t rtt)
 void standby_on_tested(struct agent *a, struct peer *p, uint32_t op, const struct ike_path *pair,
 		       usec_t rtt)
 {
+	const struct ike_conn_cfg *c = agent_conn(a, p->conn);
 	struct standby *s = standby_of(p, pair);
 	usec_t now = agent_now(), wait = interval(a);
 
@@ -221,10 +261,11 @@ void standby_on_tested(struct agent *a, struct peer *p, uint32_t op, const struc
 		return;
 	s->tested = now;
 	s->silent = rtt ? 0 : s->silent + 1;
-	if (rtt) {
+	if (rtt)
 		s->answered = now;
-		measure(s, rtt > UINT32_MAX ? UINT32_MAX : (uint32_t)rtt);
-	}
+	/* of one that was sent again nobody knows which was answered (RFC 6298 3) */
+	if (rtt && c && rtt < c->retransmit_timeout)
+		measure(s, (uint32_t)rtt);
 	for (unsigned i = 0; i < s->silent && wait < WAIT_MOST; i++)
 		wait *= 2;
 	s->next = now + wait;
@@ -249,15 +290,4 @@ void standby_prefer_none(struct agent *a, struct peer *p)
 	relation_preferred(a, p, p->prefer, false);
 	p->prefer[0] = '\0';
 	move_plan(a, p);
-}
-
-/* It is asked before anything moves there: what does not answer is not preferred. */
-int standby_prefer(struct agent *a, struct peer *p, const struct standby *s, uint32_t op)
-{
-	struct ike_path to = move_with_ports(p, &s->pair);
-	int err = ike_path_test(a->ike, p->family, &to, op, agent_now());
-
-	if (!err)
-		p->standbys->prefer_op = op;
-	return err;
 }
