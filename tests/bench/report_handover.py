@@ -92,6 +92,10 @@ class Results:
                     self.verdict(f"charon: middle gone, {title}: >= 20 times braid-10, {what}",
                                  sum(x >= 20 * statistics.median(ours) for x in theirs), len(theirs))
 
+    def reached(self):
+        ok = [line["reached"] for line in self.lines if "target" in line]
+        print(f"  {sum(ok)} of {len(ok)} targets reached")
+
     def total(self, name, measure):
         return sum(sum(by.get(name, [])) for m, by in self.values.items() if m.endswith(measure))
 
@@ -123,6 +127,7 @@ def main():
         if any(m.startswith(f"{case}-") for m in r.values):
             r.table(case)
     r.verdicts()
+    r.reached()
     ok = r.clear()
     with open(sys.argv[2], "w") as f:
         for line in r.lines:
