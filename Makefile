@@ -168,7 +168,7 @@ FUZZ_WRAP_ctl := bufferevent_socket_new evutil_make_socket_nonblocking evutil_ma
 FUZZ_WRAP_engine := ppoll accept4 getsockopt setsockopt recvmsg recv sendmsg signalfd sigprocmask \
 	unlink close malloc_trim
 # Those that fuzz the protocol have cheap cryptography in place of the real one.
-FUZZ_CHEAP := $(patsubst %,$(B)/fuzz/%,auth fragment ike image)
+FUZZ_CHEAP := $(patsubst %,$(B)/fuzz/%,auth fragment ike image mobike)
 
 $(B)/fuzz/obj/%.o: %.c
 	$(call say,FUZZCC,$<)

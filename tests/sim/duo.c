@@ -182,6 +182,9 @@ static void collect(struct duo *d, int who)
 			break;
 		case IKE_OUT_EVENT:
 			e->path_events += o->event == IKE_EV_PATH_ANSWERED;
+			if (o->event == IKE_EV_MOVED || o->event == IKE_EV_PEER_MOVED ||
+			    o->event == IKE_EV_MOVE_REFUSED)
+				e->esp = o->path;
 			if (o->event != IKE_EV_FAILED)
 				break;
 			e->failures++;

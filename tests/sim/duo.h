@@ -38,6 +38,7 @@ struct duo_end {
 	unsigned child_adds, child_dels, failures, path_events;
 	char failure[320];	   /* text of the last IKE_EV_FAILED */
 	struct child_sa_out child; /* last added */
+	struct ike_path esp;	   /* where the last move sent its packets; family 0: none */
 };
 
 struct duo {

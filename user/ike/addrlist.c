@@ -93,7 +93,8 @@ int ike_addrs_set(struct ike *ike, const char *conn, const struct addr *addrs, u
 	if (n == own->n_addrs && (!n || !memcmp(own->addrs, addrs, n * sizeof(*addrs))))
 		return 0;
 	own->n_addrs = (uint8_t)n;
-	memcpy(own->addrs, addrs, n * sizeof(*addrs));
+	if (n)
+		memcpy(own->addrs, addrs, n * sizeof(*addrs));
 	hash_for_each (it, tmp, &ike->named, conn_key(conn)) {
 		struct ike_sa *sa = hash_entry(it, struct ike_sa, by_conn);
 
