@@ -118,6 +118,18 @@ up_by work || fail "after a reload: $(braid user paths)"
 tail -n +$((lines + 1)) "$T/user/log" | grep -E 'path .*(down|removed)|uplink .*(gone|lost)' && fail "a reload moved paths"
 ok "a reload that calls the interface otherwise"
 
+# Not configured any more: nothing goes there, once another one carries traffic.
+conf mobile "$modem"
+sed -i '/path "wlan-a"/d' "$T/user/braid.conf"
+braid user reload >"$T/reload" || fail "reload: $(cat "$T/reload")"
+wait_for 15 eval '[ "$(braid user --json paths | jq -c "[.paths[].uplink] | unique")" = "[\"ran0\"]" ]' || fail "a path of an uplink that is none any more: $(braid user paths)"
+reach "after its uplink was taken away"
+conf work "uplink \"work\" { interface = wlan1 }
+$modem"
+braid user reload >"$T/reload" || fail "reload: $(cat "$T/reload")"
+wait_for 10 up_by work || fail "back in the configuration: $(braid user paths)"
+ok "an uplink that the configuration has no more"
+
 # More than there is room for; those that are there serve on.
 for i in $(seq 1 20); do echo "link add wlx$i type veth peer name peer$i"; done >"$T/batch"
 conf work "uplink \"work\" { interface = wlan1 }

@@ -312,6 +312,7 @@ static void on_prune(evutil_socket_t fd, short what, void *ctx)
 	(void)what;
 	resume_look(a);
 	paths_prune(a);
+	agent_drain(a);
 	trim(a);
 	certs_look(a);
 	agent_timer(a->prune_timer, PRUNE_SEC * USEC_PER_SEC);

@@ -572,6 +572,27 @@ static void pairs_add(struct agent *a, struct peer *p, const struct ike_conn_cfg
 	}
 }
 
+static const char not_configured[] = "its uplink is not configured any more";
+
+/* Of an uplink that the configuration has no more: it serves until another one does. */
+static bool left_behind(struct agent *a, const struct path *p)
+{
+	const struct peer *peer = p->peer;
+	struct ike_path pairs[CONN_PAIRS_MAX];
+
+	if (p->uplink >= 0 || !peer->role_i)
+		return false;
+	if (!peer->probes)
+		return move_pairs(a, peer, pairs) > 0;
+	list_for_each (it, &peer->paths) {
+		const struct path *o = list_entry(it, struct path, node);
+
+		if (o != p && o->uplink >= 0 && o->in_group && path_works(o))
+			return true;
+	}
+	return false;
+}
+
 void paths_sync(struct agent *a, struct peer *p)
 {
 	const struct ike_conn_cfg *c = agent_conn(a, p->conn);
@@ -586,12 +607,14 @@ void paths_sync(struct agent *a, struct peer *p)
 
 		if (u && u->ifindex && u->ifindex != path->ifindex)
 			path->ifindex = u->ifindex; /* the same interface, made anew */
-		path->gone = !path_has_address(a, path);
+		path->gone = !path_has_address(a, path) || left_behind(a, path);
 		if (was_gone && !path->gone)
 			path_reason(path, BY_NETLINK, "link and address are back");
-		if (path->gone && u && (u->up || (u->found && !u->ifindex)) && path_count(p) > 1) {
-			path_reason(path, BY_NETLINK,
-				    u->up ? "its address is gone" : "its interface is gone");
+		if (path->gone && (!u || u->up || (u->found && !u->ifindex)) && path_count(p) > 1) {
+			path_reason(path, u ? BY_NETLINK : BY_AGENT,
+				    !u	    ? not_configured
+				    : u->up ? "its address is gone"
+					    : "its interface is gone");
 			path_free(a, path);
 			continue;
 		}
@@ -602,7 +625,8 @@ void paths_sync(struct agent *a, struct peer *p)
 				 : p->role_i && p->probes && !list_empty(&p->children))
 			path_probe(a, path);
 		if (path->gone && path->state != STEER_PATH_DOWN)
-			path_reason(path, BY_NETLINK, "link or address is gone");
+			path_reason(path, u ? BY_NETLINK : BY_AGENT,
+				    u ? "link or address is gone" : not_configured);
 		path_set(a, path, state_wanted(path), path->by, path->why);
 	}
 	peer_room(a, p);
@@ -625,12 +649,19 @@ void paths_prune(struct agent *a)
 
 	list_for_each_safe (it, tmp, &a->peers) {
 		struct peer *p = list_entry(it, struct peer, node);
+		bool left = false;
 		size_t up = 0;
 
+		list_for_each (pi, &p->paths) {
+			const struct path *path = list_entry(pi, struct path, node);
+
+			up += path_works(path);
+			left |= left_behind(a, path);
+		}
+		if (left)
+			paths_sync(a, p);
 		if (p->role_i)
 			continue;
-		list_for_each (pi, &p->paths)
-			up += path_works(list_entry(pi, struct path, node));
 		list_for_each_safe (pi, tmp2, &p->paths) {
 			struct path *path = list_entry(pi, struct path, node);
 
