@@ -10,7 +10,7 @@
 # packets at one address only, and it rekeys after the move.
 #
 # ROUNDS (3) rounds of every candidate and case, in turn. CASES, CANDIDATES: some of them only. LIMIT
-# (15): seconds after which silence is not waited for any more. A gap that does not end is given as
+# (10): seconds after which silence is not waited for any more. A gap that does not end is given as
 # long as it was then, with a note.
 . "$(dirname "$0")/../lib/netns.sh"
 . "$(dirname "$0")/../lib/agent.sh"
@@ -19,7 +19,7 @@
 for tool in nft python3; do command -v $tool >/dev/null || skip "needs $tool"; done
 
 rounds=${ROUNDS:-3}
-limit=$((${LIMIT:-15} * 1000))
+limit=$((${LIMIT:-10} * 1000))
 read -ra cases <<<"${CASES:-${handover_cases[*]}}"
 read -ra candidates <<<"${CANDIDATES:-braid-10 braid-100 braid-1000 mobike charon}"
 results=$T/results
