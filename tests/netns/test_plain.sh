@@ -36,6 +36,10 @@ sed -i 's/vips = /encap = no vips = /' "$T/user/braid.conf"
 up
 seen 'ip proto 50' || fail "no ESP is seen"
 ! seen 'udp port 4500 and udp[8:4] != 0' || fail "ESP in UDP although one side does not want it"
+for h in user gw; do
+	[ "$(braid $h --json paths | jq -c '[.paths[] | .one_way, (.last_rx_usec | type)] | unique')" = '[false,"number"]' ] ||
+		fail "answers come on their own paths: $(braid $h --json paths)"
+done
 ok "ESP without UDP, two paths"
 cut_path r1
 wait_for 3 path_is user wlan-a down || fail "a cut path is not noticed"

@@ -665,8 +665,7 @@ static bool on_answer(struct engine *e, const struct note_probe *n, const struct
 	if (!ours)
 		return false;
 	p->observed = probe->observed;
-	p->one_way = !udp_addr_equal(&p->cfg.remote, &n->remote) ||
-		     !addr_equal(&p->cfg.local.ip, &n->local.ip);
+	p->one_way = !path_came(p, n);
 	if (!p->one_way)
 		p->heard = n->received;
 	if (grade(p, n->received) || change)
