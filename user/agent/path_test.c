@@ -295,8 +295,9 @@ static void begin(struct agent *a, struct ctl_req *req, const struct path_test *
 	}
 	t->a = a;
 	t->req = req;
-	/* numbers of probes that no other test has */
-	t->op = t->by_ike ? 0 : ++a->next_op * (COUNT_MAX + 1);
+	/* numbers of probes that no other test has, and none that is cut off at the top */
+	if (!t->by_ike)
+		t->op = ++a->next_op % (UINT32_MAX / (COUNT_MAX + 1)) * (COUNT_MAX + 1);
 	list_append(&a->path_tests, &t->node);
 	ctl_req_on_gone(req, on_gone, a);
 	ctl_reply_progress(req, "%s: %s to %s, %s", t->name, udp_addr_format(&t->pair.local, from),
