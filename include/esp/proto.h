@@ -24,31 +24,31 @@ enum { ENGINE_TS_MAX = 16, ENGINE_KEY_MAX = 64, ENGINE_BLOB_MAX = 60000, ENGINE_
 
 enum engine_msg_type {
 	/* requests */
-	ENGINE_HELLO = 1, /* engine_hello -> engine_hello in a data message, result */
-	ENGINE_CONFIG,	  /* engine_config: TUN, ports, stable pair; once, or the same again.
-			   * -> ENGINE_WHY before the result when that is an error */
-	ENGINE_MAPS,	  /* engine_maps + one descriptor: path_cur */
-	ENGINE_SA_ADD,	  /* engine_sa */
-	ENGINE_SA_DEL,	  /* engine_id: Child SA id */
-	ENGINE_SA_OUT_ON, /* engine_id: stop deferring outbound */
-	ENGINE_PATH_ADD,  /* engine_path: start probing */
-	ENGINE_PATH_DEL,  /* engine_id: path id */
-	ENGINE_PATH_WANT, /* engine_path_want: tell the peer how to use this path */
-	ENGINE_IKE_SEND,  /* engine_dgram: send from port 4500; no result (seq 0). Without data:
-			   * a NAT keepalive (RFC 3948 2.3) */
-	ENGINE_BLOB_PUT,  /* engine_blob: keep an opaque image under a key, in memory only */
-	ENGINE_BLOB_DEL,  /* engine_blob without data */
-	ENGINE_LIST,	  /* -> ENGINE_SA_INFO*, ENGINE_PATH_INFO*, ENGINE_BLOB*, result */
-	ENGINE_STATS,	  /* -> ENGINE_SA_INFO*, ENGINE_PATH_INFO*, ENGINE_COUNTERS, result */
-	ENGINE_SHUTDOWN,  /* wipe all and exit */
-	ENGINE_SA_RETIRE, /* engine_id: send on it no more, take in what is under way; SA_DEL
-			   * follows */
-	ENGINE_SA_GET,	  /* engine_id: Child SA id -> ENGINE_SA_INFO, result */
-	ENGINE_PATHS,	  /* -> ENGINE_PATH_INFO*, ENGINE_COUNTERS, result */
-	ENGINE_SA_ROOM, /* engine_sa_room: what the paths of an SA carry, as far as the agent knows
-			 */
-	ENGINE_SPI,	/* engine_spi: packets with it wait for SA_ADD, or no longer; no result (seq
-			 * 0). Lasts until then, or as long as the agent's connection */
+	ENGINE_HELLO = 1,  /* engine_hello -> engine_hello in a data message, result */
+	ENGINE_CONFIG,	   /* engine_config: TUN, ports, stable pair; once, or the same again.
+			    * -> ENGINE_WHY before the result when that is an error */
+	ENGINE_MAPS,	   /* engine_maps + one descriptor: path_cur */
+	ENGINE_SA_ADD,	   /* engine_sa */
+	ENGINE_SA_DEL,	   /* engine_id: Child SA id */
+	ENGINE_SA_OUT_ON,  /* engine_id: stop deferring outbound */
+	ENGINE_PATH_ADD,   /* engine_path: start probing */
+	ENGINE_PATH_DEL,   /* engine_id: path id */
+	ENGINE_PATH_WANT,  /* engine_path_want: tell the peer how to use this path */
+	ENGINE_IKE_SEND,   /* engine_dgram: send from port 4500; no result (seq 0). Without data:
+			    * a NAT keepalive (RFC 3948 2.3) */
+	ENGINE_BLOB_PUT,   /* engine_blob: keep an opaque image under a key, in memory only */
+	ENGINE_BLOB_DEL,   /* engine_blob without data */
+	ENGINE_LIST,	   /* -> ENGINE_SA_INFO*, ENGINE_PATH_INFO*, ENGINE_BLOB*, result */
+	ENGINE_STATS,	   /* -> ENGINE_SA_INFO*, ENGINE_PATH_INFO*, ENGINE_COUNTERS, result */
+	ENGINE_SHUTDOWN,   /* wipe all and exit */
+	ENGINE_SA_RETIRE,  /* engine_id: send on it no more, take in what is under way; SA_DEL
+			    * follows */
+	ENGINE_SA_GET,	   /* engine_id: Child SA id -> ENGINE_SA_INFO, result */
+	ENGINE_PATHS,	   /* -> ENGINE_PATH_INFO*, ENGINE_COUNTERS, result */
+	ENGINE_GROUP_ROOM, /* engine_group_room: what the paths of its SAs carry, as far as the
+			    * agent knows */
+	ENGINE_SPI, /* engine_spi: packets with it wait for SA_ADD, or no longer; no result (seq
+		     * 0). Lasts until then, or as long as the agent's connection */
 	ENGINE_GROUP_ENCAP, /* engine_group_encap: a NAT came or went */
 	ENGINE_PATH_PING, /* engine_ping: send one probe now; ENGINE_EV_PONG when it is answered */
 	/* data messages and results */
@@ -175,7 +175,7 @@ struct engine_sa {
 	uint8_t key_len, integ_len; /* octets, each direction */
 	uint8_t pad[5];
 	uint32_t replay_window; /* packets; 0 = 8192 */
-	uint32_t room;		/* as in engine_sa_room */
+	uint32_t room;		/* as in engine_group_room */
 	uint32_t group;		/* of the maps: SAs of one group share their paths; 0: none */
 	uint32_t tfc;		/* pad inner packets to so many octets, or what fits; 0: not */
 	/* In each direction; 0: none. From soft on it is time for new keys, beyond hard the SA is
@@ -187,10 +187,10 @@ struct engine_sa {
 	char name[96]; /* "conn/child", for the agent's use on read-back */
 };
 
-struct engine_sa_room {
+struct engine_group_room {
 	struct engine_hdr h;
-	uint32_t id;   /* Child SA */
-	uint32_t room; /* octets behind the outer IP header; 0: not known */
+	uint32_t group; /* of the maps */
+	uint32_t room;	/* octets behind the outer IP header; 0: not known */
 };
 
 struct engine_group_encap {

@@ -69,8 +69,8 @@ enum sa_reached { SA_SOFT = 1, SA_HARD = 2 };
 struct sa_group {
 	struct hash_node by_id; /* this and all but the last: the control thread's */
 	struct list sas;
-	size_t users; /* those that are about to be freed, too */
-	uint32_t room;
+	size_t users;		  /* those that are about to be freed, too */
+	uint32_t room, room_told; /* of probes, of the agent: the lesser counts; SA_ROOM_ANY */
 	_Alignas(64) _Atomic usec_t sent; /* when a packet left, about */
 };
 
@@ -101,7 +101,7 @@ struct sa {
 	struct list group_node;
 	const _Atomic bool *encap; /* of its group, or its own */
 	_Atomic bool own_encap;
-	uint32_t room_agent;	    /* control thread: it and the paths' room, the lesser counts */
+	uint32_t room_own;	    /* control thread: in no group */
 	_Atomic uint32_t inner_max; /* octets of the largest inner packet that fits */
 	struct esp_format in, out;
 	struct aead **enc, **dec; /* of each thread; NULL before its first packet: sa_enc, sa_dec */
@@ -280,8 +280,9 @@ struct sa *sad_heir(const struct sad *sad, uint32_t id);
 /* The SA that outbound traffic of this one's selectors uses: itself, or follow the rekeys. */
 struct sa *sad_sender(const struct sad *sad, uint32_t id);
 int sad_del(struct sad *sad, uint32_t id);
-/* What the agent knows of the room behind the outer IP header, 0: nothing. 0 or -ENOENT. */
-int sad_room(struct sad *sad, uint32_t id, uint32_t room);
+/* What the agent knows of the room behind the outer IP header of a group's packets, 0: nothing; the
+ * latest SA that joins the group says so, too. 0 or -ENOENT. */
+int sad_group_told(struct sad *sad, uint32_t group, uint32_t room);
 /* What was found out about the paths of a group; SA_ROOM_ANY. An SA that joins it takes it over. */
 void sad_group_room(struct sad *sad, uint32_t group, uint32_t room);
 /* Whether the SAs of a group send ESP in UDP. 0 or -EINVAL. */

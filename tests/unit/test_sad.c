@@ -464,16 +464,26 @@ Test(sad, room_on_the_paths)
 	cr_assert_eq(sa_inner_max(a), 1218);
 	r = request(3, "10.1.0.0/24", "10.4.0.0/24");
 	r.group = 7;
+	r.room = 1480;
 	b = add(&r);
 	cr_assert_eq(sa_inner_max(b), 1218);
 	cr_assert_eq(sa_inner_max(other), SA_ROOM_ANY);
-	cr_assert_eq(sad_room(&sad, 2, 1000), 0);
+	cr_assert_eq(sad_group_told(&sad, 7, 1000), 0);
 	cr_assert_eq(sa_inner_max(a), 958);
-	cr_assert_eq(sad_room(&sad, 2, 0), 0);
+	cr_assert_eq(sa_inner_max(b), 958);
+	cr_assert_eq(sad_group_told(&sad, 7, 0), 0);
 	cr_assert_eq(sa_inner_max(a), 1218);
 	sad_group_room(&sad, 7, SA_ROOM_ANY);
 	cr_assert_eq(sa_inner_max(a), SA_ROOM_ANY);
-	cr_assert_eq(sad_room(&sad, 4, 1000), -ENOENT);
+	r = request(4, "10.1.0.0/24", "10.5.0.0/24");
+	r.group = 7;
+	r.room = 1000;
+	add(&r);
+	cr_assert_eq(sa_inner_max(a), 958, "the latest knows best");
+	cr_assert_eq(sad_group_told(&sad, 8, 1000), -ENOENT);
+	r = request(5, "10.1.0.0/24", "10.6.0.0/24");
+	r.room = 1000;
+	cr_assert_eq(sa_inner_max(add(&r)), 958, "of its own, in no group");
 	cr_assert_eq(sad_del(&sad, 3), 0);
 }
 
@@ -531,6 +541,7 @@ Test(sad, encapsulation_of_a_group)
 	/* the last word counts, also that of an SA that is added */
 	r = request(3, "10.1.0.0/24", "10.4.0.0/24");
 	r.group = 7;
+	r.room = 1480;
 	r.flags = 0;
 	b = add(&r);
 	cr_assert_not(sa_encap(a));

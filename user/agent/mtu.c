@@ -49,6 +49,7 @@ const char *path_mtu_from(const struct agent *a, const struct path *p)
 
 void peer_room(struct agent *a, struct peer *p)
 {
+	struct engine_group_room m = { .group = p->group };
 	uint32_t room = UINT32_MAX;
 
 	list_for_each (it, &p->paths) {
@@ -64,13 +65,10 @@ void peer_room(struct agent *a, struct peer *p)
 		room = 0;
 	if (room == p->room)
 		return;
-	p->room = room;
-	list_for_each (it, &p->children) {
-		struct engine_sa_room m = { .id = list_entry(it, struct child, node)->id,
-					    .room = room };
-
-		engine_request(a, &m.h, ENGINE_SA_ROOM, sizeof(m));
-	}
+	p->room = m.room = room;
+	/* the first Child SA brings it along */
+	if (!list_empty(&p->children))
+		engine_request(a, &m.h, ENGINE_GROUP_ROOM, sizeof(m));
 }
 
 void path_mtu_told(struct agent *a, struct path *p)

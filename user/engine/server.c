@@ -399,7 +399,7 @@ static int serve(struct server *s, const struct engine_hdr *h, size_t len)
 	struct engine *e = s->e;
 	const struct engine_id *id = (const void *)h;
 	const struct engine_path_want *want = (const void *)h;
-	const struct engine_sa_room *room = (const void *)h;
+	const struct engine_group_room *room = (const void *)h;
 
 	switch ((enum engine_msg_type)h->type) {
 	case ENGINE_HELLO:
@@ -443,8 +443,8 @@ static int serve(struct server *s, const struct engine_hdr *h, size_t len)
 		list_paths(s, h->seq);
 		counters(s, h->seq);
 		return 0;
-	case ENGINE_SA_ROOM:
-		return sad_room(&e->sad, room->id, room->room);
+	case ENGINE_GROUP_ROOM:
+		return sad_group_told(&e->sad, room->group, room->room);
 	case ENGINE_GROUP_ENCAP:
 		return group_encap(e, (const void *)h);
 	case ENGINE_SHUTDOWN:

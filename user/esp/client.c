@@ -113,8 +113,8 @@ size_t engine_msg_min(uint16_t type)
 		return sizeof(struct engine_spi);
 	case ENGINE_EV_SA_LIMIT:
 		return sizeof(struct engine_limit);
-	case ENGINE_SA_ROOM:
-		return sizeof(struct engine_sa_room);
+	case ENGINE_GROUP_ROOM:
+		return sizeof(struct engine_group_room);
 	case ENGINE_GROUP_ENCAP:
 		return sizeof(struct engine_group_encap);
 	case ENGINE_PATH_ADD:

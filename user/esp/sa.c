@@ -214,7 +214,7 @@ int sa_new(const struct engine_sa *req, int driver, int threads, struct sa **ret
 	sa->spi_out = req->spi_out;
 	sa->mark = req->mark;
 	sa->group = req->group;
-	sa->room_agent = req->room;
+	sa->room_own = req->room;
 	sa->tfc = req->tfc;
 	sa->flags = req->flags;
 	sa->own_encap = req->flags & ENGINE_SA_ENCAP;

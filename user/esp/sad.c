@@ -287,11 +287,10 @@ struct sa *sad_heir(const struct sad *sad, uint32_t id)
 
 static void fit(struct sa *sa)
 {
-	uint32_t room = sa->shared ? sa->shared->room : SA_ROOM_ANY;
+	const struct sa_group *g = sa->shared;
+	uint32_t room = !g ? sa->room_own : g->room < g->room_told ? g->room : g->room_told;
 	size_t max;
 
-	if (sa->room_agent < room)
-		room = sa->room_agent;
 	if (room != SA_ROOM_ANY) {
 		max = esp_inner_max(&sa->out, room - (sa_encap(sa) ? UDP_HEADER : 0));
 		room = max < INNER_LEAST ? INNER_LEAST : (uint32_t)max;
@@ -309,6 +308,35 @@ static struct sa_group *group_find(const struct sad *sad, uint32_t id)
 	struct hash_node *n = id ? hash_find(&sad->groups, id) : NULL;
 
 	return n ? hash_entry(n, struct sa_group, by_id) : NULL;
+}
+
+static void set_room(struct sa_group *g, uint32_t *which, uint32_t room)
+{
+	room = room_or_any(room);
+	/* paths come and go more often than they differ */
+	if (*which == room)
+		return;
+	*which = room;
+	list_for_each (it, &g->sas)
+		fit(list_entry(it, struct sa, group_node));
+}
+
+int sad_group_told(struct sad *sad, uint32_t group, uint32_t room)
+{
+	struct sa_group *g = group_find(sad, group);
+
+	if (!g)
+		return -ENOENT;
+	set_room(g, &g->room_told, room);
+	return 0;
+}
+
+void sad_group_room(struct sad *sad, uint32_t group, uint32_t room)
+{
+	struct sa_group *g = group_find(sad, group);
+
+	if (g)
+		set_room(g, &g->room, room);
 }
 
 /* One store for all of them; that their largest packets are others comes after it. */
@@ -333,7 +361,7 @@ static int join_group(struct sad *sad, struct sa *sa)
 		g = aligned_alloc(_Alignof(struct sa_group), sizeof(*g));
 		if (!g)
 			return -ENOMEM;
-		*g = (struct sa_group){ .room = SA_ROOM_ANY };
+		*g = (struct sa_group){ .room = SA_ROOM_ANY, .room_told = SA_ROOM_ANY };
 		list_init(&g->sas);
 		hash_add(&sad->groups, &g->by_id, sa->group);
 	}
@@ -342,7 +370,8 @@ static int join_group(struct sad *sad, struct sa *sa)
 		g->users++;
 	}
 	sa->shared = g;
-	sa->room_agent = room_or_any(sa->room_agent);
+	sa->room_own = room_or_any(sa->room_own);
+	sad_group_told(sad, sa->group, sa->room_own);
 	if (sa->group && sa->group < STEER_GROUPS_MAX) {
 		sad_group_encap(sad, sa->group, sa->own_encap);
 		sa->encap = &sad->encap[sa->group];
@@ -360,30 +389,6 @@ static void leave_group(struct sad *sad, struct sa *sa)
 	list_remove(&sa->group_node);
 	if (list_empty(&g->sas))
 		hash_remove(&sad->groups, &g->by_id);
-}
-
-int sad_room(struct sad *sad, uint32_t id, uint32_t room)
-{
-	struct sa *sa = sad_find(sad, id);
-
-	if (!sa)
-		return -ENOENT;
-	sa->room_agent = room_or_any(room);
-	fit(sa);
-	return 0;
-}
-
-void sad_group_room(struct sad *sad, uint32_t group, uint32_t room)
-{
-	struct sa_group *g = group_find(sad, group);
-
-	room = room_or_any(room);
-	/* paths come and go more often than they differ */
-	if (!g || g->room == room)
-		return;
-	g->room = room;
-	list_for_each (it, &g->sas)
-		fit(list_entry(it, struct sa, group_node));
 }
 
 usec_t sad_group_sent(const struct sad *sad, uint32_t group)
