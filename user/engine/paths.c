@@ -411,8 +411,8 @@ int path_send_probe(struct engine *e, struct sa *sa, const struct probe *probe, 
 	uint32_t mark = STEER_MARK(STEER_MARK_KIND_PATH, 0, path);
 	const struct udp_dest *dest;
 	struct iovec iov = { .iov_base = e->probe_buf };
-	uint8_t family = path ? sa->family : straight->from.family;
-	bool encap = path ? sa_encap(sa) : has_port(straight);
+	uint8_t family = straight && !path ? straight->from.family : sa->family;
+	bool encap = straight && !path ? has_port(straight) : sa_encap(sa);
 	int self = e->n_workers, fd = engine_route(e, family, encap, 0, &dest);
 	struct aead *enc = sa_enc(sa, self);
 	unsigned reached;
@@ -608,7 +608,7 @@ static void answer(struct engine *e, const struct note_probe *n, const struct pr
 	 * peer is to know that its own packets do. */
 	other = p && p->st.state == STEER_PATH_DOWN ? other_way(e, p) : NULL;
 	if (other)
-		path_send_probe(e, sa, &a, PROBE_LEN, other->cfg.id, NULL, 0);
+		path_send_probe(e, sa, &a, PROBE_LEN, other->cfg.id, &to, 0);
 }
 
 /* True: it was an answer to one of these. */
