@@ -105,6 +105,21 @@ ip -n "$(ns gw)" route add default via 192.0.2.65
 # where the gateway sees the user: by wlan, by ran
 seen=(192.0.2.2 198.51.100.2)
 
+# The operator's moves, there and back: nothing is lost.
+planned() { # what
+	local pinger
+	in_ns user ping -i 0.01 -c 600 -W 1 -q -I "$vip" 203.0.113.10 >"$T/planned" &
+	pinger=$!
+	sleep 0.5
+	braid user path prefer ran-1 >"$T/up" 2>&1 || fail "$1: prefer: $(cat "$T/up")"
+	local_is 198.51.100.2 >/dev/null || fail "$1: it does not move where the operator wants it: $(braid user sas)"
+	sleep 1
+	braid user path prefer --clear ran-1 >"$T/up" 2>&1 || fail "$1: clear: $(cat "$T/up")"
+	wait_for 10 local_is 192.0.2.2 >/dev/null || fail "$1: not back to the better uplink: $(braid user sas)"
+	wait $pinger
+	grep -Eq ' (599|600) received' "$T/planned" || fail "$1: planned moves lose packets: $(cat "$T/planned")"
+}
+
 braid_moves() { # number of children, what
 	braid_user_conf "$1"
 	swan_conf gw responder "$1"
@@ -114,6 +129,7 @@ braid_moves() { # number of children, what
 	vip=$(braid user --json sas | jq -r '.ike_sas[0].vips[0]')
 	reaches 3 "$2, before the move"
 	local_is 192.0.2.2 >/dev/null || fail "$2: not by the better uplink: $(braid user sas)"
+	[ "$1" != 1 ] || planned "$2"
 	braid user sas >"$T/before"
 	link wlan0 down
 	wait_for 5 local_is 198.51.100.2 || fail "$2: it does not move: $(braid user sas)"
