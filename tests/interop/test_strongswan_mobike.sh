@@ -166,7 +166,7 @@ braid_moves() { # number of children, what
 	reaches 10 "$2, mended"
 	grep -q 'IKE SA down' "$T/user/log" && fail "$2: it was set up anew"
 	braid user down home >/dev/null || fail "$2: down"
-	stop_all
+	end_all
 	cell "$2: braid moves"
 }
 
@@ -190,8 +190,147 @@ swan_moves() { # number of children, what
 	link ran0 up
 	routes_back
 	grep -q 'IKE SA down' "$T/gw/log" && fail "$2: it was set up anew"
-	stop_all
+	end_all
 	cell "$2: strongSwan moves"
+}
+
+# The next ones' logs tell of them alone.
+end_all() {
+	stop_all
+	rm -f "$T"/*/log
+}
+
+# Links that were down have lost what IPv6 they had.
+six_back() {
+	ip -n "$(ns user)" addr replace 2001:db8:1::2/64 dev wlan0 nodad
+	ip -n "$(ns user)" -6 route replace default via 2001:db8:1::1 dev wlan0 metric 100
+}
+
+# The gateway's address goes, and it has another one, of which it tells.
+gw_leaves() { # which address
+	in_ns gw sysctl -qw net.ipv4.conf.eth0.promote_secondaries=1
+	ip -n "$(ns gw)" addr del "$1/26" dev eth0
+	ip -n "$(ns gw)" route replace default via 192.0.2.65
+}
+user_to() { braid user --json sas | jq -e --arg a "$1" '.ike_sas[0].remote | startswith($a + ":")'; }
+gw_at() { braid gw --json sas | jq -e --arg a "$1" '.ike_sas[0].local | startswith($a + ":")'; }
+
+swan_gateway_moves() { # number of children, what
+	braid_user_conf "$1"
+	swan_conf gw responder "$1"
+	ip -n "$(ns gw)" addr add 192.0.2.67/26 dev eth0
+	strongswan_start gw
+	braidd_start user "$T/user/braid.conf"
+	for c in $(names "$1"); do braid user up "home/$c" >"$T/up" 2>&1 || fail "$2: up: $(cat "$T/up")"; done
+	vip=$(braid user --json sas | jq -r '.ike_sas[0].vips[0]')
+	reaches 3 "$2, before the gateway moves"
+	gw_leaves 192.0.2.66
+	wait_for 30 user_to 192.0.2.67 || fail "$2: the gateway is not followed: $(braid user sas)"
+	reaches 20 "$2, the gateway has moved"
+	wait_for $((20 + $1)) all_children user "$1" || fail "$2: Child SAs are lost: $(braid user sas)"
+	grep -q 'IKE SA down' "$T/user/log" && fail "$2: it was set up anew"
+	braid user down home >/dev/null || fail "$2: down"
+	end_all
+	ip -n "$(ns gw)" addr add 192.0.2.66/26 dev eth0
+	gw_leaves 192.0.2.67
+	cell "$2: strongSwan's gateway moves"
+}
+
+braid_gateway_moves() {
+	braid_gw_conf "$1"
+	swan_conf user initiator "$1"
+	ip -n "$(ns gw)" addr add 192.0.2.67/26 dev eth0
+	braidd_start gw "$T/gw/braid.conf"
+	strongswan_start user
+	for c in $(names "$1"); do swan user --initiate --child "$c" >"$T/up" 2>&1 || fail "$2: initiate: $(tail -n 3 "$T/up")"; done
+	vip=$(braid gw --json sas | jq -r '.ike_sas[0].children[0].remote_ts[0]' | sed 's/[^0-9.].*//')
+	reaches 3 "$2, before the gateway moves"
+	gw_leaves 192.0.2.66
+	wait_for 30 gw_at 192.0.2.67 || fail "$2: it does not go on from its other address: $(braid gw sas)"
+	reaches 30 "$2, the gateway has moved"
+	wait_for $((20 + $1)) all_children gw "$1" || fail "$2: Child SAs are lost: $(braid gw sas)"
+	grep -q 'IKE SA down' "$T/gw/log" && fail "$2: it was set up anew"
+	end_all
+	ip -n "$(ns gw)" addr add 192.0.2.66/26 dev eth0
+	gw_leaves 192.0.2.67
+	cell "$2: our gateway moves"
+}
+
+# From IPv4 to IPv6, of which only the gateway's list tells, and back.
+other_family() { # number of children, how to ask for an address, what, who is asked
+	link ran0 down
+	ip -n "$(ns user)" addr del 192.0.2.2/26 dev wlan0
+	wait_for $((20 + $1)) "$2" 2001:db8:1::2 || fail "$3: not to IPv6: $(braid "$4" sas)"
+	reaches 20 "$3, IPv6"
+	wait_for $((20 + $1)) all_children "$4" "$1" || fail "$3: Child SAs are lost: $(braid "$4" sas)"
+	ip -n "$(ns user)" addr add 192.0.2.2/26 dev wlan0
+	ip -n "$(ns user)" route replace default via 192.0.2.1 dev wlan0 metric 100
+	ip -n "$(ns user)" addr del 2001:db8:1::2/64 dev wlan0
+	wait_for $((20 + $1)) "$2" 192.0.2.2 || fail "$3: not back to IPv4: $(braid "$4" sas)"
+	reaches 20 "$3, IPv4 again"
+	wait_for $((20 + $1)) all_children "$4" "$1" || fail "$3: Child SAs are lost: $(braid "$4" sas)"
+	grep -q 'IKE SA down' "$T/$4/log" && fail "$3: it was set up anew"
+	link ran0 up
+	routes_back
+}
+user_from() { braid user --json sas | jq -e --arg a "$1" '.ike_sas[0].local | ltrimstr("[") | startswith($a)'; }
+seen_from() { braid gw --json sas | jq -e --arg a "$1" '.ike_sas[0].remote | ltrimstr("[") | startswith($a)'; }
+
+braid_changes_family() { # number of children, what
+	six_back
+	braid_user_conf "$1"
+	swan_conf gw responder "$1"
+	strongswan_start gw
+	braidd_start user "$T/user/braid.conf"
+	for c in $(names "$1"); do braid user up "home/$c" >"$T/up" 2>&1 || fail "$2: up: $(cat "$T/up")"; done
+	vip=$(braid user --json sas | jq -r '.ike_sas[0].vips[0]')
+	reaches 3 "$2, before"
+	other_family "$1" user_from "$2" user
+	braid user down home >/dev/null || fail "$2: down"
+	end_all
+	cell "$2: braid goes to IPv6 and back"
+}
+
+swan_changes_family() {
+	six_back
+	braid_gw_conf "$1"
+	swan_conf user initiator "$1"
+	braidd_start gw "$T/gw/braid.conf"
+	strongswan_start user
+	for c in $(names "$1"); do swan user --initiate --child "$c" >"$T/up" 2>&1 || fail "$2: initiate: $(tail -n 3 "$T/up")"; done
+	vip=$(braid gw --json sas | jq -r '.ike_sas[0].children[0].remote_ts[0]' | sed 's/[^0-9.].*//')
+	reaches 3 "$2, before"
+	other_family "$1" seen_from "$2" gw
+	end_all
+	cell "$2: strongSwan goes to IPv6 and back"
+}
+
+# A move in the middle of a rekey, of a Child SA and of the IKE SA, from either side.
+braid_moves_rekeying() { # number of children, what
+	braid_user_conf "$1"
+	swan_conf gw responder "$1"
+	strongswan_start gw
+	braidd_start user "$T/user/braid.conf"
+	for c in $(names "$1"); do braid user up "home/$c" >"$T/up" 2>&1 || fail "$2: up: $(cat "$T/up")"; done
+	vip=$(braid user --json sas | jq -r '.ike_sas[0].vips[0]')
+	reaches 3 "$2, before"
+	for how in "braid user rekey home" "braid user rekey home/c0" "swan gw --rekey --ike c" "swan gw --rekey --child c0"; do
+		$how >"$T/rekey" 2>&1 &
+		rekey=$!
+		link wlan0 down
+		wait_for 10 local_is 198.51.100.2 || fail "$2: $how: it does not move: $(braid user sas)"
+		wait $rekey
+		reaches 20 "$2, $how"
+		wait_for $((20 + $1)) all_children user "$1" || fail "$2: $how: Child SAs: $(braid user sas)"
+		link wlan0 up
+		routes_back
+		wait_for 20 local_is 192.0.2.2 || fail "$2: $how: not back: $(braid user sas)"
+		reaches 20 "$2, back after $how"
+	done
+	grep -q 'IKE SA down' "$T/user/log" && fail "$2: it was set up anew"
+	braid user down home >/dev/null || fail "$2: down"
+	end_all
+	cell "$2: braid moves while either side rekeys"
 }
 
 # for the matrix
@@ -203,12 +342,22 @@ cell() {
 for n in $children; do
 	braid_moves "$n" "$n Child SAs"
 	swan_moves "$n" "$n Child SAs"
+	swan_gateway_moves "$n" "$n Child SAs"
+	braid_gateway_moves "$n" "$n Child SAs"
+	braid_changes_family "$n" "$n Child SAs"
+	swan_changes_family "$n" "$n Child SAs"
+	braid_moves_rekeying "$n" "$n Child SAs"
 done
-for r in r1 r2; do
-	in_ns $r nft add table ip nat
-	in_ns $r nft 'add chain ip nat post { type nat hook postrouting priority 100; }'
-	in_ns $r nft add rule ip nat post iifname user masquerade
-done
+nat_on() { # router
+	in_ns "$1" nft add table ip nat
+	in_ns "$1" nft 'add chain ip nat post { type nat hook postrouting priority 100; }'
+	in_ns "$1" nft add rule ip nat post iifname user masquerade
+}
+nat_on r2
+seen=(192.0.2.2 198.51.100.130)
+braid_moves 1 "behind a NAT and back"
+swan_moves 1 "behind a NAT and back"
+nat_on r1
 seen=(192.0.2.65 198.51.100.130)
 braid_moves 1 "behind NATs"
 swan_moves 1 "behind NATs"
