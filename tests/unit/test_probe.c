@@ -75,7 +75,7 @@ static void world_init(struct world *w)
 static bool run(struct world *w, usec_t until)
 {
 	for (; w->now < until; w->now += MS) {
-		for (unsigned i = 0; i < w->n_back; i++) {
+		for (unsigned i = 0; i < w->n_back && i < 64; i++) {
 			bool ours;
 
 			if (w->back[i].at != w->now)
