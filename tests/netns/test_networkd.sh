@@ -41,7 +41,7 @@ cat >"$T/networkd/start" <<-SH
 SH
 networkd_starts() {
 	: >"$T/networkd/log"
-	in_ns user unshare -m --propagation private bash "$T/networkd/start" >"$T/networkd/log" 2>&1 </dev/null &
+	ip netns exec "$u" unshare -m --propagation private bash "$T/networkd/start" >"$T/networkd/log" 2>&1 </dev/null &
 	echo $! >"$T/networkd/pid"
 	wait_for 10 has_routes || fail "networkd does not set up the uplinks: $(cat "$T/networkd/log")"
 	wait_for 10 grep -q 'Enumeration completed' "$T/networkd/log" || fail "networkd: $(cat "$T/networkd/log")"
