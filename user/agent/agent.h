@@ -497,6 +497,9 @@ void path_decided(struct agent *a, struct path *p, enum ctl_event kind, const st
 /* The path's name, and what. */
 void path_said(struct agent *a, struct path *p, enum ctl_event kind, enum decided_by by,
 	       const char *what);
+/* A plan for a relation, as an event of kind progress. */
+void relation_said(struct agent *a, struct peer *p, enum decided_by by, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
 /* That pair of addresses is the operator's choice now, or no more. */
 void relation_preferred(struct agent *a, struct peer *p, const char *path, bool preferred);
 /* what: "the relation", "IKE". */

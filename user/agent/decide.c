@@ -3,6 +3,7 @@
  * reason, from which state to which, how long the former one had lasted, how long nothing of the
  * peer had come. Events are always sent; of the log lines a peer has its share, however its paths
  * flap. */
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -122,6 +123,22 @@ void relation_moves(struct agent *a, struct peer *p, const char *what, const str
 			 control_event_new(a, CTL_EV_PATH_MOVED, p->conn, NULL, d->to, NULL, NULL,
 					   why, text),
 			 d);
+}
+
+void relation_said(struct agent *a, struct peer *p, enum decided_by by, const char *fmt, ...)
+{
+	const struct decision d = { .by = by };
+	char text[512];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	say(p, text);
+	decision_publish(
+		a,
+		control_event_new(a, CTL_EV_PROGRESS, p->conn, NULL, NULL, NULL, NULL, NULL, text),
+		&d);
 }
 
 void relation_preferred(struct agent *a, struct peer *p, const char *path, bool preferred)

@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/log.h"
 #include "agent.h"
 
 /* A better uplink is there again: wait as its fail_back says, then ask it so often in a row. After
@@ -263,10 +262,10 @@ static void leave(struct agent *a, struct peer *p, const struct ike_path *pair, 
 		p->back_penalty = p->back_penalty ? 2 * p->back_penalty : FLAP_FIRST;
 		if (p->back_penalty > FLAP_LAST)
 			p->back_penalty = FLAP_LAST;
-		log_info("%s: the better uplink has failed again after %" PRIu64
-			 " s; it has to wait %" PRIu64 " s this time",
-			 p->conn, (now - p->back_since) / USEC_PER_SEC,
-			 p->back_penalty / USEC_PER_SEC);
+		relation_said(a, p, BY_IKE,
+			      "the better uplink has failed again after %" PRIu64
+			      " s; it has to wait %" PRIu64 " s this time",
+			      (now - p->back_since) / USEC_PER_SEC, p->back_penalty / USEC_PER_SEC);
 	}
 	p->back_since = 0;
 	move_now(a, p, pair, BY_IKE, why);
@@ -316,6 +315,7 @@ void move_on_refused(struct agent *a, struct peer *p, const struct ike_path *pai
 {
 	struct refusal *r = refusal_of(p, pair);
 	usec_t now = agent_now();
+	char text[MOVE_LABEL_MAX];
 
 	if (same_pair(pair, &p->ike_path))
 		return; /* it has moved on since */
@@ -328,8 +328,9 @@ void move_on_refused(struct agent *a, struct peer *p, const struct ike_path *pai
 	if (!r)
 		return;
 	r->until = now + r->wait;
-	log_info("%s: that pair is not tried again for %" PRIu64 " s", p->conn,
-		 r->wait / USEC_PER_SEC);
+	label(p, pair, text);
+	relation_said(a, p, BY_PEER, "%s was refused; it is not tried again for %" PRIu64 " s",
+		      text, r->wait / USEC_PER_SEC);
 	p->back_answers = 0;
 	move_run(a, p);
 	move_plan(a, p);

@@ -76,7 +76,7 @@ static void path_set(struct agent *a, struct path *p, enum steer_path_state s, e
 		     const char *why)
 {
 	struct decision d = { .by = by, .from = path_state_name(p->state) };
-	usec_t now = agent_now(), heard = path_heard(a, p);
+	usec_t now = agent_now(), heard;
 
 	if (why != p->why)
 		snprintf(p->why, sizeof(p->why), "%s", why);
@@ -85,10 +85,11 @@ static void path_set(struct agent *a, struct path *p, enum steer_path_state s, e
 		return;
 	d.to = path_state_name(s);
 	d.lasted = now - p->since;
-	if (s == STEER_PATH_DOWN && heard && heard < now)
-		d.silent = now - heard;
 	if (s != STEER_PATH_DOWN || !last_resort(a, p))
 		dp_path_state(a->dp, p->id, s);
+	heard = s == STEER_PATH_DOWN ? path_heard(a, p) : 0;
+	if (heard && heard < now)
+		d.silent = now - heard;
 	p->state = s;
 	p->since = now;
 	path_decided(a, p, CTL_EV_PATH_STATE, &d);

@@ -162,7 +162,7 @@ void standby_plan(struct agent *a, struct peer *p)
 	}
 	standby_free(p);
 	p->standbys = all;
-	if (only)
+	if (all)
 		path_rename(a, only);
 	plan(a, p);
 }
