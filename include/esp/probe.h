@@ -23,13 +23,15 @@
 enum { PROBE_LEN = 48 };
 
 /* LOST, without an answer: the path whose EPIDs these are has lost its link or address at the
- * sender's end; it comes on another one. */
+ * sender's end, or, with SILENT, its requests, as many milliseconds apart as count says, are not
+ * answered there. It comes on another path. */
 enum probe_kind { PROBE_REQUEST = 1, PROBE_ANSWER = 2, PROBE_LOST = 3 };
 enum probe_flags {
 	PROBE_JOIN = 1 << 0,	/* please use this path */
 	PROBE_LEAVE = 1 << 1,	/* stop sending on it */
 	PROBE_SIZED = 1 << 2,	/* it looks for the path's MTU and may be lost for its size */
 	PROBE_STANDBY = 1 << 3, /* with JOIN: but only while no other path works */
+	PROBE_SILENT = 1 << 4,	/* of LOST */
 };
 
 struct probe {

@@ -253,7 +253,12 @@ struct engine_path_want {
 };
 
 /* Why a path is down: silence, or a link or address that is lost at one of the ends. */
-enum engine_lost { ENGINE_LOST_NOT = 0, ENGINE_LOST_HERE = 1, ENGINE_LOST_PEER = 2 };
+enum engine_lost {
+	ENGINE_LOST_NOT = 0,
+	ENGINE_LOST_HERE = 1,
+	ENGINE_LOST_PEER = 2,
+	ENGINE_LOST_UNHEARD = 3, /* silence, but the peer's */
+};
 
 struct engine_path_info {
 	struct engine_hdr h;

@@ -12,14 +12,15 @@ handover_topo() {
 	ip -n "$(ns r2)" route add 192.0.2.64/26 via 198.51.100.129
 }
 
-handover_braid_confs() { # probe interval
+handover_braid_confs() { # probe interval [that of the gateway]
 	agent_confs "$1"
 	sed -i -e '/interface = \(wlan0\|eth0\)/s/interface = [a-z0-9]*/& sla { loss = 10 hold = 100ms clear = 500ms }/' \
 		-e 's/^\(paths {.*\) }/\1 fail_back = 300ms }/' "$T/user/braid.conf" "$T/gw/braid.conf"
+	[ $# = 1 ] || sed -i "s/probe_interval = $1/probe_interval = $2/" "$T/gw/braid.conf"
 }
 
-handover_braid_up() { # probe interval
-	handover_braid_confs "$1"
+handover_braid_up() { # probe interval [that of the gateway]
+	handover_braid_confs "$@"
 	braidd_start gw "$T/gw/braid.conf"
 	braidd_start user "$T/user/braid.conf"
 	braid user up home >"$T/up" 2>&1 || fail "up: $(cat "$T/up")"

@@ -14,6 +14,8 @@ logged() { wait_for 2 grep -Eq -- "$1" "$T/user/log" || fail "no \"$1\" in the l
 topo_multihomed
 agent_confs 50ms
 sed -i 's/paths {.*/paths { probe_interval = 50ms fail_back = 300ms }/' "$T/user/braid.conf"
+# up again before the user's: while it is down, its answers come over the other path
+sed -i 's/paths {.*/paths { probe_interval = 50ms fail_back = 0s }/' "$T/gw/braid.conf"
 braidd_start gw "$T/gw/braid.conf"
 braidd_start user "$T/user/braid.conf"
 in_ns user "$B/braid" -d "$T/user/run" --json events >"$T/events" 2>&1 &

@@ -77,6 +77,15 @@ grep -q 'down: the peer lost its link or address' "$T/gw/log" || fail "the gatew
 grep -q 'down: the peer lost its link or address' "$T/user/log" || fail "the host does not say that it was told"
 handover_braid_down
 
+# Who probes more often knows first, and tells.
+handover_braid_up 100ms 2s
+case_is blackhole
+used_by ran0 eth1
+for way in there back; do below $way.gap 2000000; done
+grep -q 'down: the peer gets no answers to its probes' "$T/gw/log" || fail "the gateway was not told"
+mended
+handover_braid_down
+
 # The next probe proves the new mapping, and the old one is left: silence is not waited for.
 handover_nat
 handover_braid_up 2s

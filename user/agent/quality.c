@@ -101,6 +101,10 @@ static enum decided_by why_down(const struct agent *a, const struct path *p,
 		snprintf(why, PATH_WHY_MAX, "the peer lost its link or address");
 		return BY_PEER;
 	}
+	if (p->info.lost == ENGINE_LOST_UNHEARD) {
+		snprintf(why, PATH_WHY_MAX, "the peer gets no answers to its probes");
+		return BY_PEER;
+	}
 	if (p->info.lost == ENGINE_LOST_HERE) {
 		snprintf(why, PATH_WHY_MAX, "link or address is gone");
 		return BY_ENGINE;

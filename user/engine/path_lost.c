@@ -6,16 +6,28 @@
 #include "abi/steer.h"
 #include "paths_impl.h"
 
-/* How often the peer is told that a link or address is lost, and how long after one another. */
+/* How often the peer is told that a link or address is lost, as this may be lost, too; how long
+ * after one another. */
 enum { LOST_TELLS = 3, LOST_AGAIN = 20 * 1000 };
 
-/* Of what is lost here the peer would learn from silence only: say so on the paths that are left.
- * Not once only, as this may be lost, too. */
+static uint16_t interval_msec(const struct path *p)
+{
+	usec_t msec = p->st.cfg.interval / USEC_PER_MSEC;
+
+	return msec < UINT16_MAX ? (uint16_t)msec : UINT16_MAX;
+}
+
+/* Of what is lost here the peer would learn from silence only, and if it probes seldom of silence
+ * late: say so on the paths that are left. */
 void path_tell_lost(struct engine *e, struct path *p, usec_t now)
 {
 	struct sa *sa = sad_sender(&e->sad, p->cfg.sa_id);
 	struct probe probe = { .kind = PROBE_LOST, .epids = p->cfg.epids };
 
+	if (p->lost != ENGINE_LOST_HERE) {
+		probe.flags = PROBE_SILENT;
+		probe.count = interval_msec(p);
+	}
 	p->tells--;
 	p->tell_at = now + LOST_AGAIN;
 	if (!sa || !e->configured || !p->cfg.group)
@@ -32,13 +44,21 @@ static void lose(struct engine *e, struct path *p, enum engine_lost how, usec_t 
 {
 	if (!probe_path_fail(&p->st, now))
 		return;
-	e->no_link++;
+	e->no_link += how != ENGINE_LOST_UNHEARD;
 	p->sla = (struct sla){ 0 };
 	p->lost = how;
 	p->tells = how == ENGINE_LOST_HERE ? LOST_TELLS : 0;
 	p->tell_at = now;
 	path_changed(e, p, now);
 	path_arm(e, p);
+}
+
+/* Once: if that is lost, the peer's own probes tell. */
+void path_silent(struct path *p, usec_t now)
+{
+	p->lost = ENGINE_LOST_NOT;
+	p->tells = 1;
+	p->tell_at = now;
 }
 
 /* When all that are lost are known to be: nothing is told on those. */
@@ -77,11 +97,16 @@ void paths_check_links(struct engine *e, const struct linkwatch_here *here, usec
 void path_told_lost(struct engine *e, const struct note_probe *n, const struct probe *probe,
 		    uint32_t group)
 {
+	enum engine_lost how = probe->flags & PROBE_SILENT ? ENGINE_LOST_UNHEARD : ENGINE_LOST_PEER;
+
 	hash_for_each (it, tmp, &e->paths->by_group, group) {
 		struct path *p = hash_entry(it, struct path, by_group);
 
 		/* what came on it has not lost it */
-		if (p->cfg.epids == probe->epids && !path_came(p, n))
-			lose(e, p, ENGINE_LOST_PEER, n->received);
+		if (p->cfg.epids != probe->epids || path_came(p, n))
+			continue;
+		/* of silence those know best who ask most often */
+		if (how == ENGINE_LOST_PEER || probe->count < interval_msec(p))
+			lose(e, p, how, n->received);
 	}
 }

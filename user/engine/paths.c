@@ -493,6 +493,8 @@ static void run(struct engine *e, struct path *p, usec_t now)
 
 	if (grade(p, now) || change)
 		path_changed(e, p, now);
+	if (change)
+		path_silent(p, now);
 	if (probe_path_due(&p->st, now))
 		request(e, p, now);
 	if (p->tells && now >= p->tell_at)

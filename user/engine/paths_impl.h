@@ -79,6 +79,8 @@ static inline bool path_came(const struct path *p, const struct note_probe *n)
 
 /* Once, and arrange for the next time. */
 void path_tell_lost(struct engine *e, struct path *p, usec_t now);
+/* Its silence has made it down. */
+void path_silent(struct path *p, usec_t now);
 /* The peer tells it. */
 void path_told_lost(struct engine *e, const struct note_probe *n, const struct probe *probe,
 		    uint32_t group);
