@@ -82,10 +82,11 @@ nmcli device reapply ran0
 grep 'another program took' "$T/user/log" && fail "something was taken away"
 ok "restarted, it takes nothing away"
 
+gone() { [ -z "$(braid user --json paths | jq --arg n "$path" '.paths[] | select(.name == $n)')" ]; }
 for uplink in wlan0:wlan-a:ran-b ran0:ran-b:wlan-a; do
 	IFS=: read -r device path other <<<"$uplink"
 	nmcli connection down "$device"
-	wait_for 5 eval '[ -z "$(braid user --json paths | jq ".paths[] | select(.name == \"$path\")")" ]' || fail "$device is down: $(braid user paths)"
+	wait_for 5 gone || fail "$device is down: $(braid user paths)"
 	path_is user "$other" up && reach || fail "$device is down, and so is the other: $(braid user paths)"
 	nmcli connection up "$device"
 	wait_for 10 two_up user && reach || fail "$device is up again: $(braid user paths)"
