@@ -162,3 +162,16 @@ since=$(date +%s)
 arrives "mended once more" 40 192.0.2.2 192.0.2.66
 [ $(($(date +%s) - since)) -ge 7 ] || fail "at once to an uplink that has failed again"
 end "a better uplink that fails again has to wait"
+
+# ---- the peer rekeys the IKE SA while a better uplink is tested ----
+
+start '"192.0.2.66"' ''
+link wlan0 down
+arrives "without wlan0" 15 198.51.100.2 192.0.2.66
+wlan_up
+ip -n "$(ns user)" neigh replace 192.0.2.1 lladdr 02:00:00:00:00:01 dev wlan0 nud permanent
+sleep 1 # the test is sent after half a second, and given up a second later
+braid gw rekey --ike rw >"$T/rekey" || fail "rekey: $(cat "$T/rekey")"
+ip -n "$(ns user)" neigh del 192.0.2.1 dev wlan0
+arrives "after the rekey" 10 192.0.2.2 192.0.2.66
+end "a rekey during a test of a better uplink"

@@ -158,8 +158,12 @@ static void on_event(struct agent *a, const struct ike_output *o)
 		if (p && list_empty(&p->children))
 			peer_free(a, p);
 		break;
-	case IKE_EV_IKE_UP:
 	case IKE_EV_IKE_REKEYED:
+		p = peer_find(a, o->family);
+		if (p)
+			move_on_rekeyed(a, p);
+		break;
+	case IKE_EV_IKE_UP:
 	case IKE_EV_CHILD_UP:
 	case IKE_EV_CHILD_DOWN:
 	case IKE_EV_CHILD_REKEYED:

@@ -564,6 +564,8 @@ void move_on_tested(struct agent *a, struct peer *p, const struct ike_path *pair
 /* The peer does not take the pair that it was to move to: that one has to wait. */
 void move_on_refused(struct agent *a, struct peer *p, const struct ike_path *pair);
 bool move_refused(const struct peer *p, const struct ike_path *pair);
+/* A test that was under way has ended with the old IKE SA, without a word. */
+void move_on_rekeyed(struct agent *a, struct peer *p);
 /* The peer has told of other addresses. */
 void move_on_peer_addrs(struct agent *a, struct peer *p);
 /* Uplinks have changed: is there a better one to go back to? */

@@ -426,6 +426,12 @@ void move_plan(struct agent *a, struct peer *p)
 	}
 }
 
+void move_on_rekeyed(struct agent *a, struct peer *p)
+{
+	p->back_asked = 0;
+	move_plan(a, p);
+}
+
 static void back_try(struct agent *a, struct peer *p)
 {
 	struct ike_path pairs[CONN_PAIRS_MAX], to;
