@@ -91,3 +91,13 @@ sleep 0.3
 braid user path prefer --clear ran-2 || fail "clear"
 wait_for 5 on wlan-1 || fail "not back to the better uplink: $(braid user paths)"
 load_end 0 "and back to the better uplink: nothing lost"
+
+# not where the peer is never to be asked whether it lives
+sed -i 's/retransmit_timeout/dpd_delay = 0s\n&/' "$T/user/braid.conf"
+braid user down home >/dev/null || fail "down"
+braid user reload >"$T/out" 2>&1 || fail "reload: $(cat "$T/out")"
+braid user up home >"$T/up" 2>&1 || fail "up: $(cat "$T/up")"
+sleep 2.5
+braid user --json paths | jq -e '(.pairs | length == 3) and all(.pairs[]; .tested_usec == 0)' >/dev/null ||
+	fail "tested without dpd_delay: $(braid user --json paths)"
+ok "nothing is asked without dpd_delay"

@@ -97,9 +97,13 @@ static void name_pairs(struct agent *a, struct peer *p, struct standbys *all)
 	}
 }
 
-static usec_t interval(const struct agent *a)
+/* 0: never, nor where the peer is never to be asked whether it lives: a test that nobody answers on
+ * any pair ends as such a question does. */
+static usec_t interval(const struct agent *a, const struct peer *p)
 {
-	return (usec_t)a->conf->standby_sec * USEC_PER_SEC;
+	const struct ike_conn_cfg *c = agent_conn(a, p->conn);
+
+	return c && c->dpd_delay ? (usec_t)a->conf->standby_sec * USEC_PER_SEC : 0;
 }
 
 /* What costs is not asked for nothing. */
@@ -117,7 +121,7 @@ static void plan(struct agent *a, const struct peer *p)
 	for (size_t i = 0; p->standbys && i < p->standbys->n; i++)
 		if (worth_it(a, p, &p->standbys->list[i]) && p->standbys->list[i].next < at)
 			at = p->standbys->list[i].next;
-	if (!interval(a))
+	if (!interval(a, p))
 		at = USEC_NEVER;
 	if (p->standbys && p->standbys->prefer_waits)
 		at = now;
@@ -148,7 +152,7 @@ void standby_plan(struct agent *a, struct peer *p)
 		if (was)
 			*s = *was;
 		else
-			s->next = agent_now() + interval(a);
+			s->next = agent_now() + interval(a, p);
 		s->pair = pairs[i];
 		all->n++;
 	}
@@ -216,7 +220,7 @@ static void run(struct agent *a, struct peer *p, usec_t now)
 		return;
 	to = move_with_ports(p, &due->pair);
 	if (!ike_path_test(a->ike, p->family, &to, ++a->next_op, now))
-		due->next = now + interval(a);
+		due->next = now + interval(a, p);
 	/* one at a time, and not while another test is under way */
 	p->standbys->pause = now + PAUSE;
 }
@@ -233,7 +237,7 @@ void standbys_run(struct agent *a)
 			continue;
 		if (p->standbys->prefer_waits)
 			prefer_again(a, p);
-		else if (interval(a))
+		else if (interval(a, p))
 			run(a, p, now);
 		plan(a, p);
 	}
@@ -255,7 +259,7 @@ void standby_on_tested(struct agent *a, struct peer *p, uint32_t op, const struc
 {
 	const struct ike_conn_cfg *c = agent_conn(a, p->conn);
 	struct standby *s = standby_of(p, pair);
-	usec_t now = agent_now(), wait = interval(a);
+	usec_t now = agent_now(), wait = interval(a, p);
 
 	if (!s)
 		return;
