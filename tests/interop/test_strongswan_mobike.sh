@@ -120,7 +120,8 @@ planned() { # what
 	grep -Eq ' (599|600) received' "$T/planned" || fail "$1: planned moves lose packets: $(cat "$T/planned")"
 }
 
-braid_moves() { # number of children, what
+# A relation with its Child SAs, from either side.
+braid_to_swan() { # number of children, what
 	braid_user_conf "$1"
 	swan_conf gw responder "$1"
 	strongswan_start gw
@@ -128,6 +129,24 @@ braid_moves() { # number of children, what
 	for c in $(names "$1"); do braid user up "home/$c" >"$T/up" 2>&1 || fail "$2: up: $(cat "$T/up")"; done
 	vip=$(braid user --json sas | jq -r '.ike_sas[0].vips[0]')
 	reaches 3 "$2, before the move"
+}
+swan_to_braid() {
+	braid_gw_conf "$1"
+	swan_conf user initiator "$1"
+	braidd_start gw "$T/gw/braid.conf"
+	strongswan_start user
+	for c in $(names "$1"); do swan user --initiate --child "$c" >"$T/up" 2>&1 || fail "$2: initiate: $(tail -n 3 "$T/up")"; done
+	vip=$(braid gw --json sas | jq -r '.ike_sas[0].children[0].remote_ts[0]' | sed 's/[^0-9.].*//')
+	reaches 3 "$2, before the move"
+}
+end_braid() { # what
+	grep -q 'IKE SA down' "$T/user/log" && fail "$1: it was set up anew"
+	braid user down home >/dev/null || fail "$1: down"
+	end_all
+}
+
+braid_moves() { # number of children, what
+	braid_to_swan "$1" "$2"
 	local_is 192.0.2.2 >/dev/null || fail "$2: not by the better uplink: $(braid user sas)"
 	[ "$1" != 1 ] || planned "$2"
 	braid user sas >"$T/before"
@@ -164,20 +183,12 @@ braid_moves() { # number of children, what
 	ip -n "$(ns gw)" route del 198.51.100.0/26 via 198.51.100.65
 	wait_for 30 local_is 192.0.2.2 || fail "$2: not back once it is mended: $(braid user sas)"
 	reaches 10 "$2, mended"
-	grep -q 'IKE SA down' "$T/user/log" && fail "$2: it was set up anew"
-	braid user down home >/dev/null || fail "$2: down"
-	end_all
+	end_braid "$2"
 	cell "$2: braid moves"
 }
 
 swan_moves() { # number of children, what
-	braid_gw_conf "$1"
-	swan_conf user initiator "$1"
-	braidd_start gw "$T/gw/braid.conf"
-	strongswan_start user
-	for c in $(names "$1"); do swan user --initiate --child "$c" >"$T/up" 2>&1 || fail "$2: initiate: $(tail -n 3 "$T/up")"; done
-	vip=$(braid gw --json sas | jq -r '.ike_sas[0].children[0].remote_ts[0]' | sed 's/[^0-9.].*//')
-	reaches 3 "$2, before the move"
+	swan_to_braid "$1" "$2"
 	link wlan0 down
 	wait_for $((10 + $1)) remote_is "${seen[1]}" || fail "$2: its move is not followed: $(braid gw sas)"
 	reaches 15 "$2, link down"
@@ -216,35 +227,21 @@ user_to() { braid user --json sas | jq -e --arg a "$1" '.ike_sas[0].remote | sta
 gw_at() { braid gw --json sas | jq -e --arg a "$1" '.ike_sas[0].local | startswith($a + ":")'; }
 
 swan_gateway_moves() { # number of children, what
-	braid_user_conf "$1"
-	swan_conf gw responder "$1"
 	ip -n "$(ns gw)" addr add 192.0.2.67/26 dev eth0
-	strongswan_start gw
-	braidd_start user "$T/user/braid.conf"
-	for c in $(names "$1"); do braid user up "home/$c" >"$T/up" 2>&1 || fail "$2: up: $(cat "$T/up")"; done
-	vip=$(braid user --json sas | jq -r '.ike_sas[0].vips[0]')
-	reaches 3 "$2, before the gateway moves"
+	braid_to_swan "$1" "$2"
 	gw_leaves 192.0.2.66
 	wait_for 30 user_to 192.0.2.67 || fail "$2: the gateway is not followed: $(braid user sas)"
 	reaches 20 "$2, the gateway has moved"
 	wait_for $((20 + $1)) all_children user "$1" || fail "$2: Child SAs are lost: $(braid user sas)"
-	grep -q 'IKE SA down' "$T/user/log" && fail "$2: it was set up anew"
-	braid user down home >/dev/null || fail "$2: down"
-	end_all
+	end_braid "$2"
 	ip -n "$(ns gw)" addr add 192.0.2.66/26 dev eth0
 	gw_leaves 192.0.2.67
 	cell "$2: strongSwan's gateway moves"
 }
 
 braid_gateway_moves() {
-	braid_gw_conf "$1"
-	swan_conf user initiator "$1"
 	ip -n "$(ns gw)" addr add 192.0.2.67/26 dev eth0
-	braidd_start gw "$T/gw/braid.conf"
-	strongswan_start user
-	for c in $(names "$1"); do swan user --initiate --child "$c" >"$T/up" 2>&1 || fail "$2: initiate: $(tail -n 3 "$T/up")"; done
-	vip=$(braid gw --json sas | jq -r '.ike_sas[0].children[0].remote_ts[0]' | sed 's/[^0-9.].*//')
-	reaches 3 "$2, before the gateway moves"
+	swan_to_braid "$1" "$2"
 	gw_leaves 192.0.2.66
 	wait_for 30 gw_at 192.0.2.67 || fail "$2: it does not go on from its other address: $(braid gw sas)"
 	reaches 30 "$2, the gateway has moved"
@@ -278,13 +275,7 @@ seen_from() { braid gw --json sas | jq -e --arg a "$1" '.ike_sas[0].remote | ltr
 
 braid_changes_family() { # number of children, what
 	six_back
-	braid_user_conf "$1"
-	swan_conf gw responder "$1"
-	strongswan_start gw
-	braidd_start user "$T/user/braid.conf"
-	for c in $(names "$1"); do braid user up "home/$c" >"$T/up" 2>&1 || fail "$2: up: $(cat "$T/up")"; done
-	vip=$(braid user --json sas | jq -r '.ike_sas[0].vips[0]')
-	reaches 3 "$2, before"
+	braid_to_swan "$1" "$2"
 	other_family "$1" user_from "$2" user
 	braid user down home >/dev/null || fail "$2: down"
 	end_all
@@ -293,13 +284,7 @@ braid_changes_family() { # number of children, what
 
 swan_changes_family() {
 	six_back
-	braid_gw_conf "$1"
-	swan_conf user initiator "$1"
-	braidd_start gw "$T/gw/braid.conf"
-	strongswan_start user
-	for c in $(names "$1"); do swan user --initiate --child "$c" >"$T/up" 2>&1 || fail "$2: initiate: $(tail -n 3 "$T/up")"; done
-	vip=$(braid gw --json sas | jq -r '.ike_sas[0].children[0].remote_ts[0]' | sed 's/[^0-9.].*//')
-	reaches 3 "$2, before"
+	swan_to_braid "$1" "$2"
 	other_family "$1" seen_from "$2" gw
 	end_all
 	cell "$2: strongSwan goes to IPv6 and back"
@@ -307,13 +292,7 @@ swan_changes_family() {
 
 # A move in the middle of a rekey, of a Child SA and of the IKE SA, from either side.
 braid_moves_rekeying() { # number of children, what
-	braid_user_conf "$1"
-	swan_conf gw responder "$1"
-	strongswan_start gw
-	braidd_start user "$T/user/braid.conf"
-	for c in $(names "$1"); do braid user up "home/$c" >"$T/up" 2>&1 || fail "$2: up: $(cat "$T/up")"; done
-	vip=$(braid user --json sas | jq -r '.ike_sas[0].vips[0]')
-	reaches 3 "$2, before"
+	braid_to_swan "$1" "$2"
 	for how in "braid user rekey home" "braid user rekey home/c0" "swan gw --rekey --ike c" "swan gw --rekey --child c0"; do
 		$how >"$T/rekey" 2>&1 &
 		rekey=$!
@@ -327,9 +306,7 @@ braid_moves_rekeying() { # number of children, what
 		wait_for 20 local_is 192.0.2.2 || fail "$2: $how: not back: $(braid user sas)"
 		reaches 20 "$2, back after $how"
 	done
-	grep -q 'IKE SA down' "$T/user/log" && fail "$2: it was set up anew"
-	braid user down home >/dev/null || fail "$2: down"
-	end_all
+	end_braid "$2"
 	cell "$2: braid moves while either side rekeys"
 }
 
