@@ -431,8 +431,17 @@ static void paths_renamed(struct agent *a)
 	}
 }
 
-/* The configuration's, and of the interfaces those it finds. */
-static void uplinks_plan(struct agent *a)
+static bool is_planned(const struct agent *a, const char *interface)
+{
+	for (size_t i = 0; i < a->n_uplinks; i++)
+		if (!strcmp(a->uplinks[i].cfg.interface, interface))
+			return true;
+	return false;
+}
+
+/* The configuration's, and of the interfaces those it finds: those first that are uplinks already,
+ * should there not be room for all. */
+static void uplinks_plan(struct agent *a, const struct uplink *old, size_t n_old)
 {
 	struct rtnl_link link;
 
@@ -442,8 +451,12 @@ static void uplinks_plan(struct agent *a)
 	for (size_t i = 0; i < a->conf->n_uplinks; i++)
 		if (!conf_uplink_many(&a->conf->uplinks[i]))
 			uplink_init(&a->uplinks[a->n_uplinks++], &a->conf->uplinks[i]);
+	for (size_t k = 0; k < n_old; k++)
+		if (rtnl_link_by_index(a->rtnl, old[k].ifindex, &link))
+			uplink_find(a, &link);
 	for (size_t i = 0; rtnl_link_at(a->rtnl, i, &link); i++)
-		uplink_find(a, &link);
+		if (!is_planned(a, link.name))
+			uplink_find(a, &link);
 }
 
 void uplinks_load(struct agent *a)
@@ -454,7 +467,7 @@ void uplinks_load(struct agent *a)
 	bool renamed = false;
 
 	memcpy(old, a->uplinks, sizeof(old));
-	uplinks_plan(a);
+	uplinks_plan(a, old, n_old);
 	for (size_t k = 0; k < n_old; k++) {
 		moved[k] = -1;
 		for (size_t i = 0; i < a->n_uplinks; i++) {
