@@ -39,7 +39,7 @@ static void resume(struct agent *a, usec_t slept)
 	int err;
 
 	log_info("the machine slept for %llu s: interfaces, paths and peers are looked at again",
-		 (unsigned long long)(slept / USEC_PER_SEC));
+		 (unsigned long long)((slept + USEC_PER_SEC / 2) / USEC_PER_SEC));
 	err = rtnl_resync(a->rtnl);
 	if (err)
 		log_warning("interfaces cannot be read again: %s", strerror(-err));
