@@ -40,17 +40,31 @@ void path_tell_lost(struct engine *e, struct path *p, usec_t now)
 	}
 }
 
-static void lose(struct engine *e, struct path *p, enum engine_lost how, usec_t now)
+/* The store. */
+static void lose(struct engine *e, struct path *p, enum engine_lost how, struct list *lost,
+		 usec_t now)
 {
 	if (!probe_path_fail(&p->st, now))
 		return;
+	path_publish(e, p);
+	list_append(lost, &p->due_node);
 	e->no_link += how != ENGINE_LOST_UNHEARD;
 	p->sla = (struct sla){ 0 };
 	p->lost = how;
 	p->tells = how == ENGINE_LOST_HERE ? LOST_TELLS : 0;
 	p->tell_at = now;
-	path_changed(e, p, now);
-	path_arm(e, p);
+}
+
+/* And what follows from it, when all that are lost have been taken out. */
+static void after(struct engine *e, struct list *lost, usec_t now)
+{
+	list_for_each_safe (it, tmp, lost) {
+		struct path *p = list_entry(it, struct path, due_node);
+
+		list_remove(&p->due_node);
+		path_changed(e, p, now);
+		path_arm(e, p);
+	}
 }
 
 /* Once: if that is lost, the peer's own probes tell. */
@@ -74,23 +88,31 @@ static void tell_losses(struct engine *e, usec_t now)
 
 void paths_link_lost(struct engine *e, uint32_t ifindex, const struct addr *local, usec_t now)
 {
+	struct list lost;
+
+	list_init(&lost);
 	list_for_each (it, &e->paths->all) {
 		struct path *p = list_entry(it, struct path, node);
 
 		if (p->cfg.ifindex == ifindex && (!local || addr_equal(local, &p->cfg.local.ip)))
-			lose(e, p, ENGINE_LOST_HERE, now);
+			lose(e, p, ENGINE_LOST_HERE, &lost, now);
 	}
+	after(e, &lost, now);
 	tell_losses(e, now);
 }
 
 void paths_check_links(struct engine *e, const struct linkwatch_here *here, usec_t now)
 {
+	struct list lost;
+
+	list_init(&lost);
 	list_for_each (it, &e->paths->all) {
 		struct path *p = list_entry(it, struct path, node);
 
 		if (p->cfg.ifindex && !linkwatch_is_here(here, p->cfg.ifindex, &p->cfg.local.ip))
-			lose(e, p, ENGINE_LOST_HERE, now);
+			lose(e, p, ENGINE_LOST_HERE, &lost, now);
 	}
+	after(e, &lost, now);
 	tell_losses(e, now);
 }
 
@@ -98,7 +120,9 @@ void path_told_lost(struct engine *e, const struct note_probe *n, const struct p
 		    uint32_t group)
 {
 	enum engine_lost how = probe->flags & PROBE_SILENT ? ENGINE_LOST_UNHEARD : ENGINE_LOST_PEER;
+	struct list lost;
 
+	list_init(&lost);
 	hash_for_each (it, tmp, &e->paths->by_group, group) {
 		struct path *p = hash_entry(it, struct path, by_group);
 
@@ -107,6 +131,7 @@ void path_told_lost(struct engine *e, const struct note_probe *n, const struct p
 			continue;
 		/* of silence those know best who ask most often */
 		if (how == ENGINE_LOST_PEER || probe->count < interval_msec(p))
-			lose(e, p, how, n->received);
+			lose(e, p, how, &lost, n->received);
 	}
+	after(e, &lost, n->received);
 }

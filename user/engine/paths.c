@@ -325,10 +325,9 @@ static bool has_company(const struct engine *e, const struct path *p)
 	return false;
 }
 
-/* Write the state where the steering programs read it, unless an operator has disabled the path.
- * The last path of a group that falls silent stays the last resort, "unknown": silence is no proof,
+/* The last path of a group that falls silent stays the last resort, "unknown": silence is no proof,
  * and nothing can be lost that sending nothing at all would have saved. */
-static void publish(struct engine *e, const struct path *p)
+void path_publish(struct engine *e, const struct path *p)
 {
 	_Atomic uint32_t *word = word_of(e, p);
 	bool last = p->st.state == STEER_PATH_DOWN && !has_company(e, p);
@@ -380,7 +379,7 @@ void path_changed(struct engine *e, struct path *p, usec_t now)
 {
 	if (p->st.state != STEER_PATH_DOWN)
 		p->lost = p->tells = 0;
-	publish(e, p);
+	path_publish(e, p);
 	hash_for_each (it, tmp, &e->paths->by_group, p->cfg.group) {
 		struct path *o = hash_entry(it, struct path, by_group);
 
@@ -389,7 +388,7 @@ void path_changed(struct engine *e, struct path *p, usec_t now)
 		/* One that works: those that were the last resort are no more. One that does not:
 		 * another one that returns is not waited for. */
 		if (p->st.state == STEER_PATH_UP)
-			publish(e, o);
+			path_publish(e, o);
 		else if (probe_path_need(&o->st, !has_company(e, o), now))
 			path_changed(e, o, now);
 	}

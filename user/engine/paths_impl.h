@@ -13,7 +13,7 @@
 
 struct path {
 	struct list node;	/* paths.all */
-	struct list due_node;	/* of paths_run */
+	struct list due_node;	/* of paths_run, or of those just lost */
 	struct heap_node timer; /* paths.timers: the earlier of both machines' deadlines */
 	struct hash_node by_id, by_group;
 	struct engine_path cfg;
@@ -49,6 +49,8 @@ struct path *path_find(const struct engine *e, uint32_t id);
 void path_arm(struct engine *e, struct path *p);
 /* It has another state: other packets may go there, and the way there may be another one. */
 void path_changed(struct engine *e, struct path *p, usec_t now);
+/* Write the state where the steering programs read it, unless an operator has disabled the path. */
+void path_publish(struct engine *e, const struct path *p);
 /* Encapsulate one probe, padded to len octets, as a dummy packet (RFC 4303 2.6) and send it: along
  * a path of the maps, or, with path 0, straight to an address: in UDP if that has a port. */
 int path_send_probe(struct engine *e, struct sa *sa, const struct probe *probe, size_t len,
