@@ -92,6 +92,15 @@ braid user path prefer --clear ran-2 || fail "clear"
 wait_for 5 on wlan-1 || fail "not back to the better uplink: $(braid user paths)"
 load_end 0 "and back to the better uplink: nothing lost"
 
+# What costs is not asked for nothing.
+sed -i 's/uplink "ran" {/& metered = true/' "$T/user/braid.conf"
+braid user reload >"$T/out" || fail "reload: $(cat "$T/out")"
+before=$(standby ran-2 tested_usec)
+sleep 2.5 # as long as two tests take
+[ $(($(standby ran-2 tested_usec) - before)) -le 200000 ] || fail "a metered pair is tested: $(braid user --json paths)"
+ok "metered pairs are left alone"
+sed -i 's/ metered = true//' "$T/user/braid.conf"
+
 # not where the peer is never to be asked whether it lives
 sed -i 's/retransmit_timeout/dpd_delay = 0s\n&/' "$T/user/braid.conf"
 braid user down home >/dev/null || fail "down"
@@ -101,11 +110,3 @@ sleep 2.5
 braid user --json paths | jq -e '(.pairs | length == 3) and all(.pairs[]; .tested_usec == 0)' >/dev/null ||
 	fail "tested without dpd_delay: $(braid user --json paths)"
 ok "nothing is asked without dpd_delay"
-
-# What costs is not asked for nothing.
-sed -i 's/uplink "ran" {/& metered = true/' "$T/user/braid.conf"
-braid user reload >"$T/out" || fail "reload: $(cat "$T/out")"
-before=$(standby ran-2 tested_usec)
-sleep 2.5 # as long as two tests take
-[ $(($(standby ran-2 tested_usec) - before)) -le 200000 ] || fail "a metered pair is tested: $(braid user --json paths)"
-ok "metered pairs are left alone"
