@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only
 # What happens to addresses: leases that are renewed, prefixes that a router gives up, addresses of a
-# day. What is in use stays in use; new paths take the best there is; nothing is said of nothing.
+# day. What is in use stays in use; new paths take the best there is (DES-2-1); nothing is said of nothing.
 . "$(dirname "$0")/../lib/netns.sh"
 . "$(dirname "$0")/../lib/agent.sh"
 

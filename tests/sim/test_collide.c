@@ -609,7 +609,7 @@ Test(collide, deletes)
 	collide(DELETE_CHILD, DELETE_IKE, 0, 0);
 }
 
-/* [MOB-8] [MOB-16] [MOB-22] */
+/* [MOB-8] [MOB-16] [MOB-22] DES-5.5.2-2, DES-6.2-2 */
 Test(collide, moves)
 {
 	struct scenario sc = { { MOVE, NOTHING }, 1, 1, true, true };

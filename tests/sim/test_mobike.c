@@ -51,7 +51,7 @@ static void all_at(struct sim *s, const char *local)
 
 /* ---- set-up ---- */
 
-/* [MOB-1] */
+/* [MOB-1] DES-6.1-1 */
 Test(mobike, is_on_if_both_say_so)
 {
 	for (unsigned m = 0; m < 4; m++) {
@@ -66,7 +66,7 @@ Test(mobike, is_on_if_both_say_so)
 	}
 }
 
-/* [MOB-2] [MOB-3]: the header of IKE_AUTH counts, in which the port is another one. */
+/* [MOB-2] [MOB-3] MM-9.3-1: the header of IKE_AUTH counts, in which the port is another one. */
 Test(mobike, port_4500)
 {
 	struct sim *s = mobile_up(310);
@@ -82,7 +82,7 @@ Test(mobike, port_4500)
 
 /* --> { UPDATE_SA_ADDRESSES, NAT_DETECTION x2, COOKIE2 }  <-- { NAT_DETECTION x2, COOKIE2 }
  * <-- { COOKIE2 }  --> { COOKIE2 }
- * [MOB-6] [MOB-12] [MOB-13] [MOB-19] */
+ * [MOB-6] [MOB-12] [MOB-13] [MOB-19] MM-6-5, DES-5.5-1, DES-5.5.3-1 */
 Test(mobike, move)
 {
 	struct sim *s = mobile_up(320);
@@ -420,7 +420,8 @@ Test(mobike, never_checked)
 
 /* ---- NATs ---- */
 
-/* [MOB-14] [MOB-24] [MOB-25]: behind a NAT, and away from it again. */
+/* [MOB-14] [MOB-24] [MOB-25]: behind a NAT, and away from it again. MM-10.3.1-3, DES-5.2.1-1,
+ * DES-5.2.3-1, DES-5.2.6-2 */
 Test(mobike, behind_a_nat_and_back)
 {
 	struct sim *s = sim_mobile(410);
@@ -507,7 +508,7 @@ Test(mobike, a_nat_is_suspected)
 	}
 }
 
-/* [MOB-44]: a NAT comes, and an SA in transport mode stays as it is. */
+/* [MOB-44] DES-5.6-1: a NAT comes, and an SA in transport mode stays as it is. */
 Test(mobike, transport_mode_stays)
 {
 	struct sim *s = sim_mobile(415);
@@ -532,8 +533,8 @@ Test(mobike, transport_mode_stays)
 	sim_free(s);
 }
 
-/* [MOB-23]: a request from a new mapping is answered there, and moves nothing; ESP from there does,
- * when B has got an answer from it. */
+/* [MOB-23] DES-5.1.1-1, DES-5.2.6-1, DES-7-1: a request from a new mapping is answered there, and
+ * moves nothing; ESP from there does, when B has got an answer from it. */
 Test(mobike, a_new_mapping)
 {
 	struct sim *s = sim_mobile(420);
@@ -562,8 +563,8 @@ Test(mobike, a_new_mapping)
 
 /* ---- rekeys and restarts ---- */
 
-/* [MOB-5] [MOB-15]: B rekeys the IKE SA and is its original initiator: A still decides. B's own
- * word moves its datagrams, and is no update. */
+/* [MOB-5] [MOB-15] DES-5.1.5-1: B rekeys the IKE SA and is its original initiator: A still decides.
+ * B's own word moves its datagrams, and is no update. */
 Test(mobike, who_decides_stays)
 {
 	struct sim *s = mobile_up(430);

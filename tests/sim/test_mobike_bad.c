@@ -161,7 +161,7 @@ static unsigned answered_with(const uint8_t *cookie, size_t len)
 	return duo_count(d, DUO_R, "ESTABLISHED");
 }
 
-/* [MOB-21] [MOB-19] */
+/* [MOB-21] [MOB-19] DES-5.5.2-1 */
 Test(mobike_bad, a_wrong_answer_to_the_check)
 {
 	uint8_t cookie[16] = { 0 };
@@ -176,7 +176,7 @@ Test(mobike_bad, a_wrong_answer_to_the_check)
 	}
 }
 
-/* [MOB-19]: another one each time. */
+/* [MOB-19] DES-5.5-2: another one each time. */
 Test(mobike_bad, checks_differ)
 {
 	struct ike_path far = at(DUO_R, FAR), away = at(DUO_R, AWAY);
@@ -240,8 +240,8 @@ static void put_addr(uint16_t type, uint32_t host, size_t len)
 	msg_put_notify(&w, PROTO_NONE, NULL, 0, type, a, len);
 }
 
-/* [MOB-39]: many addresses, some twice, some that are none: the first ones are kept, however often
- * it is told. */
+/* [MOB-39] DES-6.3-1: many addresses, some twice, some that are none: the first ones are kept,
+ * however often it is told. */
 Test(mobike_bad, many_addresses)
 {
 	struct ike_path home = duo_path(DUO_R, 4500);

@@ -59,8 +59,8 @@ static void tell(struct sim *s, unsigned side, const char *const *list, unsigned
 	cr_assert_eq(ike_addrs_set(s->side[side].ike, "c", a, n, s->now), 0);
 }
 
-/* [MOB-26] [MOB-27] [MOB-28]: in IKE_AUTH; then each list in place of the one before, an empty one
- * too; the address it comes from is always one of them. */
+/* [MOB-26] [MOB-27] [MOB-28] DES-6.4-1: in IKE_AUTH; then each list in place of the one before, an
+ * empty one too; the address it comes from is always one of them. */
 Test(pairs, lists)
 {
 	static const char *const ours[] = { FAR, HOME, "2001:db8:a::1" };
@@ -235,7 +235,8 @@ Test(pairs, both_move)
 
 /* ---- tests ---- */
 
-/* [MOB-32]: a pair that works and one that does not; nothing moves, and the IKE SA goes on. */
+/* [MOB-32] DES-4-2, DES-5.1.3-1: a pair that works and one that does not; nothing moves, and the
+ * IKE SA goes on. */
 Test(pairs, tested)
 {
 	struct sim *s = sim_mobile(520);
@@ -397,7 +398,7 @@ Test(pairs, patience)
 	}
 }
 
-/* [MOB-34]: what comes from another pair is no sign of life of the one in use. */
+/* [MOB-34] DES-5.5.2-3: what comes from another pair is no sign of life of the one in use. */
 Test(pairs, liveness_is_of_the_pair)
 {
 	struct sim *s = sim_mobile(545);
@@ -482,7 +483,8 @@ static struct sim *refusing(uint64_t seed)
 	return s;
 }
 
-/* [MOB-36]: NAT traversal off: port 500, no UDP around ESP; moving works where there is no NAT. */
+/* [MOB-36] DES-5.2.1-2: NAT traversal off: port 500, no UDP around ESP; moving works where there is
+ * no NAT. */
 Test(pairs, no_nat_wanted)
 {
 	struct sim *s = refusing(560);
@@ -515,7 +517,8 @@ Test(pairs, no_nat_at_set_up)
 	sim_free(s);
 }
 
-/* [MOB-37] [MOB-38]: and behind one it does not move: several new requests, then back. */
+/* [MOB-37] [MOB-38] DES-5.2.5-1: and behind one it does not move: several new requests, then back.
+ */
 Test(pairs, no_nat_after_a_move)
 {
 	struct sim *s = refusing(570);
