@@ -5,8 +5,8 @@
 # 1. One group of two paths with SIZES (1 100 10000 100000) SAs on it, which is more than two IKE peers
 #    agree on: switch_load plays the agent for a real engine with the real programs and maps. All
 #    SAs carry traffic, 10,000 packets a second in all. How long until the last packet by the old path after
-#    the agent's store, and until the first by the new one after a link went down; what changed in
-#    the maps; system calls of the engine. ROUNDS (5) each.
+#    the agent's store, and from the last by the old one to the first by the new one when its link goes;
+#    what changed in the maps; system calls of the engine. ROUNDS (5) each.
 # 2. Real daemons with CHILDREN (1 10 100) Child SAs, braid and strongSwan at both ends: how long until
 #    none of them sends from the old address any more, from the command on: `braid path disable`, and
 #    for strongSwan a better route, which it is told to prefer. Its userspace ESP cannot change an

@@ -12,7 +12,7 @@ WITHIN = 2    # times the cost with one SA
 # of part 1: measure, title, unit, decimals
 MAPS = [("store", "the agent's store", "ns", 0), ("agent", "last packet by the old path after it", "us", 0),
         ("back", "the same for the way back", "us", 0),
-        ("link", "link down: first packet by the new path", "us", 0),
+        ("link", "link down: from the last by one to the first by the other", "us", 0),
         ("agent-octets", "octets changed in the maps", "", 0), ("agent-lost", "packets lost by the store", "", 0),
         ("back-lost", "packets lost on the way back", "", 0),
         ("link-lost", "packets lost when the link goes", "", 0),
@@ -43,7 +43,7 @@ class Results:
             self.lines.append({"bench": "switch", "candidate": name, "measure": measure, "sas": n,
                                "median": median, "worst": max(v), "unit": unit, "rounds": len(v),
                                "machine": machine()})
-        print(f"  {title + (', ' + unit if unit else ''):<46}" + "".join(f"{c:>18}" for c in cells))
+        print(f"  {title + (', ' + unit if unit else ''):<60}" + "".join(f"{c:>18}" for c in cells))
 
     def ratio(self, name, measure, least=0.0):
         """Of the largest size to the smallest, with what cannot be told apart taken as equal."""
@@ -70,14 +70,14 @@ def maps(r):
     if not sizes:
         return
     print("\nOne group of paths, the real engine, programs and maps: median (worst)\n"
-          f"  {'SAs on the path':<46}" + "".join(f"{n:>18,}" for n in sizes))
+          f"  {'SAs on the path':<60}" + "".join(f"{n:>18,}" for n in sizes))
     for row in MAPS:
         r.row("maps", *row)
     if len(sizes) > 1:
         r.verdict("maps", "store", "the store")
         r.verdict("maps", "agent", "last packet by the old path", PACKET)
         r.verdict("maps", "back", "last packet before the way back", PACKET)
-        r.verdict("maps", "link", "link down, first packet by the new path", PACKET)
+        r.verdict("maps", "link", "link down, silence", PACKET)
         r.verdict("maps", "agent-octets", "octets changed in the maps")
         r.verdict("maps", "calls", "system calls of the engine, link down")
 
@@ -88,7 +88,7 @@ def daemons(r):
         sizes = r.sizes(name, "moved")
         if not sizes:
             continue
-        print(f"\n{what}: median (worst)\n  {'Child SAs':<46}" + "".join(f"{n:>18,}" for n in sizes))
+        print(f"\n{what}: median (worst)\n  {'Child SAs':<60}" + "".join(f"{n:>18,}" for n in sizes))
         for row in DAEMONS:
             r.row(name, *row)
         if len(sizes) > 1:

@@ -6,7 +6,8 @@
  * carry traffic. Then it takes eth0 out, in turn as the agent does and by taking the link down, and
  * prints a line for each:
  *   agent: the store; the last packet with the old address after it
- *   link:  the first packet with the new address after the link was taken down: the engine's store
+ *   link:  while the link was taken down, from the last packet with the old address to the first
+ *          with the new one: the engine's store
  *   back:  the last packet of the second path after the first one was put in again
  * with what changed in the maps, counters aside, and packets lost; and
  *   calls: system calls of the engine's control thread in a while without a lost link, and in one
@@ -355,7 +356,8 @@ static void link_down(void)
 	s = end();
 	octets = maps_changed();
 	link_set(true);
-	tell("link", took, s.side[TRAFFIC_NEW].first, octets, &s);
+	/* how long the kernel takes before it sends no more is not ours */
+	tell("link", took, s.side[TRAFFIC_NEW].first - s.side[TRAFFIC_OLD].last, octets, &s);
 }
 
 /* In as long a time without and with a lost link. */
