@@ -11,6 +11,10 @@
  * MOBIKE (RFC 4555).
  * Roles: I is the party that initiated the first IKE SA of a family (rekeys and clones included)
  * and never flips; the "original initiator" of RFC 7296 follows the last rekey. Thread: one.
+ *
+ * Family: all IKE SAs that come of one authentication; addresses of the configuration payload are
+ * its. Line: one IKE SA and those that took its place when it was rekeyed; it has one pair of
+ * addresses and its own Child SAs. Both numbers stay the same as long as there is one.
  */
 #ifndef BRAID_IKE_IKE_H
 #define BRAID_IKE_IKE_H
@@ -30,7 +34,7 @@ struct trust;
 /* ---- objects named everywhere ---- */
 
 /* endpoint: one address on one interface, announced with an id (EPID; 0 = the IKE SA's current
- * address). path: (own endpoint, peer endpoint) of one family. Path id = EPID_I << 16 | EPID_R. */
+ * address). path: (own endpoint, peer endpoint) of one line. Path id = EPID_I << 16 | EPID_R. */
 struct ike_path {
 	struct udp_addr local, remote;
 	uint32_t ifindex; /* 0: routing decides */
@@ -242,7 +246,7 @@ enum ike_event_kind {
 	IKE_EV_CHILD_DOWN,
 	IKE_EV_CHILD_REKEYED,
 	IKE_EV_FAILED, /* set-up attempt failed; text says why and what is done next */
-	/* ESP of the family goes over `path` from now on, in UDP or not: `encap`. PEER_MOVED: the
+	/* ESP of the line goes over `path` from now on, in UDP or not: `encap`. PEER_MOVED: the
 	 * peer's NAT mapping changed, or it moved; it was checked that it receives there. MOVED: by
 	 * ike_path_change, or a NAT came or went. Transport mode: stays where it is. */
 	IKE_EV_PEER_MOVED,
@@ -278,11 +282,11 @@ enum ike_size { IKE_SIZE_PASSES, IKE_SIZE_TOO_LARGE, IKE_SIZE_UNKNOWN };
 
 struct ike_output {
 	enum ike_output_kind kind;
-	uint64_t family; /* of IKE SAs from one authentication: stable over rekeys; 0 if none */
+	uint64_t family, line; /* of the IKE SA concerned, 0 if none */
 	uint64_t spi_i, spi_r; /* of the IKE SA concerned, 0 if none */
 	bool role_i;	       /* we are I of the family */
 	char conn[IKE_NAME_MAX];
-	struct ike_path path; /* SEND: where; others: the pair that ESP of the family uses */
+	struct ike_path path; /* SEND: where; others: the pair that ESP of the line uses */
 	bool encap;	      /* others: in UDP */
 	const uint8_t *buf;   /* SEND: owned by the output, without non-ESP marker */
 	size_t len;	      /* 0: the one octet of a NAT keepalive (RFC 3948 2.3) */
@@ -336,13 +340,13 @@ int ike_rekey(struct ike *ike, const char *conn, const char *child_or_null, uint
 /* Close every IKE SA with a Delete; outputs end when the peers answered or gave up. */
 void ike_shutdown(struct ike *ike, usec_t now);
 
-/* The address pair of the IKE SAs of a family changes; what is 0 in path stays as it is.
+/* The address pair of the IKE SAs of a line changes; what is 0 in path stays as it is.
  * Outstanding requests are sent over the new one. With MOBIKE, I then tells R (RFC 4555 3.5), also
  * if the pair is the same (a NAT's mapping may have changed); the Child SAs follow, at once if R's
  * address is known to be R's, else when R has answered: IKE_EV_MOVED; or R refuses:
  * IKE_EV_MOVE_REFUSED. R asks I for an answer over the new pair, then MOVED. Without MOBIKE only
  * IKE's datagrams move. 0, -ENOENT, or -EINVAL (two families). */
-int ike_path_change(struct ike *ike, uint64_t family, const struct ike_path *path, usec_t now);
+int ike_path_change(struct ike *ike, uint64_t line, const struct ike_path *path, usec_t now);
 /* The addresses of this host that peers of that connection may be told, the preferred one first; at
  * most IKE_ADDRS_MAX. They are told in IKE_AUTH and when the list changes, with MOBIKE. 0, -ENOENT.
  */
@@ -352,19 +356,19 @@ int ike_addrs_set(struct ike *ike, const char *conn, const struct addr *addrs, u
  * if the IKE SA ends before. What is 0 in path is as the IKE SA has it. One at a time, and no other
  * request meanwhile (unless the window allows): not too often. -ENOENT, -EOPNOTSUPP (no MOBIKE),
  * -EALREADY, -EINVAL (two families), -ENOMEM. */
-int ike_path_test(struct ike *ike, uint64_t family, const struct ike_path *path, uint32_t op,
+int ike_path_test(struct ike *ike, uint64_t line, const struct ike_path *path, uint32_t op,
 		  usec_t now);
 /* Send what waits for an answer once more, the same octets, over that path; the pair in use stays.
  * Good after IKE_EV_UNANSWERED; IKE_EV_PATH_ANSWERED may follow. 0, -ENOENT (no MOBIKE), -EINVAL.
  */
-int ike_try_path(struct ike *ike, uint64_t family, const struct ike_path *path, usec_t now);
+int ike_try_path(struct ike *ike, uint64_t line, const struct ike_path *path, usec_t now);
 /* Does it know MOBIKE: would the Child SAs follow? */
-bool ike_can_move(const struct ike *ike, uint64_t family);
+bool ike_can_move(const struct ike *ike, uint64_t line);
 /* Where NATs are on its pair of addresses (RFC 7296 2.23). False: nobody knows. */
-bool ike_nats(const struct ike *ike, uint64_t family, bool *ret_local, bool *ret_remote);
+bool ike_nats(const struct ike *ike, uint64_t line, bool *ret_local, bool *ret_remote);
 /* The addresses that the peer has told of (RFC 4555 3.4, 3.6), the first is where its list came
  * from. Returns how many; 0 without MOBIKE. */
-unsigned ike_peer_addrs(const struct ike *ike, uint64_t family,
+unsigned ike_peer_addrs(const struct ike *ike, uint64_t line,
 			struct addr ret_addrs[IKE_PEER_ADDRS_MAX]);
 /* Valid ESP arrived on that Child SA: evidence of liveness (2.4), and permission to send on a
  * deferred SA. */
@@ -393,11 +397,11 @@ void ike_child_install_failed(struct ike *ike, uint32_t child_id, usec_t now);
 /* Does an IP packet of so many octets get to the peer, where IKE's go? IKE_OUT_SIZE tells, once, if
  * the IKE SA lives; meanwhile another request may have to wait, for less than retransmit_timeout.
  * octets: at most IKE_SIZE_MAX, and on the grid of sizes that there are: n * unit + offset. 0;
- * -ENOENT: no IKE SA of that family is up; -EOPNOTSUPP: fragmentation is not agreed on, or IKE is
+ * -ENOENT: no IKE SA of that line is up; -EOPNOTSUPP: fragmentation is not agreed on, or IKE is
  * not on port 4500; -EBUSY: other requests are under way; -EINVAL, -ENOMEM. */
-int ike_size_ask(struct ike *ike, uint64_t family, uint16_t octets, usec_t now);
+int ike_size_ask(struct ike *ike, uint64_t line, uint16_t octets, usec_t now);
 /* 0 or one of the first two. */
-int ike_size_grid(const struct ike *ike, uint64_t family, uint16_t *ret_offset, uint16_t *ret_unit);
+int ike_size_grid(const struct ike *ike, uint64_t line, uint16_t *ret_offset, uint16_t *ret_unit);
 
 /* NULL when drained. Valid until the next call into the core that is not ike_image_next. */
 const struct ike_output *ike_next_output(struct ike *ike);
@@ -418,7 +422,7 @@ struct ike_child_info {
 };
 
 struct ike_sa_info {
-	uint64_t family;
+	uint64_t family, line;
 	uint64_t spi_i, spi_r;
 	char conn[IKE_NAME_MAX];
 	const char *state; /* "CONNECTING", "ESTABLISHED", "REKEYING", "DELETING" */

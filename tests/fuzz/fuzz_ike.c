@@ -92,16 +92,16 @@ static void command(uint8_t what)
 		ike_shutdown(ike, d->now);
 		break;
 	case 5:
-		ike_path_change(ike, info.family, &path, d->now);
+		ike_path_change(ike, info.line, &path, d->now);
 		break;
 	case 6:
 		ike_addrs_set(ike, "duo", &path.local.ip, 1, d->now);
 		break;
 	case 7:
-		ike_path_test(ike, info.family, &path, 5, d->now);
+		ike_path_test(ike, info.line, &path, 5, d->now);
 		break;
 	case 8:
-		ike_try_path(ike, info.family, &path, d->now);
+		ike_try_path(ike, info.line, &path, d->now);
 		break;
 	}
 	duo_wait(d, 0);

@@ -222,7 +222,7 @@ static int move(struct sim *s, unsigned side, const char *to)
 		d->events[d->n_events++] =
 			(struct sim_event){ .kind = IKE_EV_IKE_UP, .op = OP + side };
 	if (ike_sa_at(d->ike, 0, &i))
-		ike_path_change(d->ike, i.family, &p, s->now);
+		ike_path_change(d->ike, i.line, &p, s->now);
 	return 0;
 }
 

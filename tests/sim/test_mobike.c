@@ -23,7 +23,7 @@ static int move(struct sim *s, unsigned side, const char *local)
 	struct ike_sa_info i;
 
 	cr_assert(ike_sa_at(s->side[side].ike, 0, &i));
-	return ike_path_change(s->side[side].ike, i.family, &p, s->now);
+	return ike_path_change(s->side[side].ike, i.line, &p, s->now);
 }
 
 static void moves(struct sim *s, const char *local)
@@ -279,9 +279,9 @@ Test(mobike, another_family_and_back)
 	struct sim *s = mobile_up(390);
 	struct ike_path p = { .local = { .ip = sim_addr(FAR_6) },
 			      .remote = { .ip = sim_addr("2001:db8:b::1"), .port = 4500 } };
-	uint64_t family = info(s, A).family;
+	uint64_t line = info(s, A).line;
 
-	cr_assert_eq(ike_path_change(s->side[A].ike, family, &p, s->now), 0);
+	cr_assert_eq(ike_path_change(s->side[A].ike, line, &p, s->now), 0);
 	sim_drain(s, A);
 	cr_assert_eq(sim_count(&s->side[A], IKE_EV_MOVED, 0), 0, "R is not known to be there");
 	sim_settle(s, 10 * USEC_PER_SEC);
@@ -289,9 +289,9 @@ Test(mobike, another_family_and_back)
 	cr_assert(addr_is(info(s, B).path.local.ip, "2001:db8:b::1"));
 	alive(s, 1);
 	p.remote.ip = sim_addr("198.51.100.1");
-	cr_assert_eq(ike_path_change(s->side[A].ike, family, &p, s->now), -EINVAL);
+	cr_assert_eq(ike_path_change(s->side[A].ike, line, &p, s->now), -EINVAL);
 	p.local.ip = sim_addr(HOME);
-	cr_assert_eq(ike_path_change(s->side[A].ike, family, &p, s->now), 0);
+	cr_assert_eq(ike_path_change(s->side[A].ike, line, &p, s->now), 0);
 	sim_settle(s, 10 * USEC_PER_SEC);
 	all_at(s, HOME);
 	alive(s, 1);

@@ -131,7 +131,7 @@ Test(mobike_bad, a_copied_update)
 
 	begin(1);
 	p.local.ip = addr_v4(FAR);
-	cr_assert_eq(ike_path_change(d->e[DUO_I].ike, sa.family, &p, d->now), 0);
+	cr_assert_eq(ike_path_change(d->e[DUO_I].ike, sa.line, &p, d->now), 0);
 	duo_wait(d, 0);
 	cr_assert(duo_take(d, &update));
 	duo_deliver(d, &update);
@@ -206,7 +206,7 @@ Test(mobike_bad, a_stale_answer_without_cookie)
 	begin(1);
 	for (unsigned i = 0; i < 2; i++) {
 		p.local.ip = addr_v4(i ? AWAY : FAR);
-		cr_assert_eq(ike_path_change(d->e[DUO_I].ike, sa.family, &p, d->now), 0);
+		cr_assert_eq(ike_path_change(d->e[DUO_I].ike, sa.line, &p, d->now), 0);
 	}
 	duo_wait(d, 0);
 	hear();
@@ -375,7 +375,7 @@ Test(mobike_bad, an_answer_from_elsewhere)
 	struct ike_path away = at(DUO_I, AWAY), p = duo_path(DUO_I, 4500);
 
 	begin(1);
-	cr_assert_eq(ike_path_change(d->e[DUO_I].ike, sa.family, &p, d->now), 0);
+	cr_assert_eq(ike_path_change(d->e[DUO_I].ike, sa.line, &p, d->now), 0);
 	duo_wait(d, 0);
 	hear();
 	msg_put_notify(&w, PROTO_NONE, NULL, 0, N_COOKIE2, msg_notify(&msg, N_COOKIE2)->data.p, 16);

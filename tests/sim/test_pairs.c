@@ -27,7 +27,7 @@ static int go(struct sim *s, unsigned side, const char *local, const char *remot
 {
 	struct ike_path p = pair(local, remote);
 
-	return ike_path_change(s->side[side].ike, info(s, side).family, &p, s->now);
+	return ike_path_change(s->side[side].ike, info(s, side).line, &p, s->now);
 }
 
 static int test_path(struct sim *s, unsigned side, const char *local, const char *remote,
@@ -35,7 +35,7 @@ static int test_path(struct sim *s, unsigned side, const char *local, const char
 {
 	struct ike_path p = pair(local, remote);
 
-	return ike_path_test(s->side[side].ike, info(s, side).family, &p, op, s->now);
+	return ike_path_test(s->side[side].ike, info(s, side).line, &p, op, s->now);
 }
 
 /* Nothing arrives there, or leaves from there. */
@@ -212,7 +212,7 @@ Test(pairs, both_move)
 		struct ike_path p = { .local = info(s, B).path.local,
 				      .remote = { info(s, B).peer_addrs[i], 4500 } };
 
-		cr_assert_eq(ike_try_path(s->side[B].ike, info(s, B).family, &p, s->now), 0);
+		cr_assert_eq(ike_try_path(s->side[B].ike, info(s, B).line, &p, s->now), 0);
 		sim_drain(s, B);
 		cr_assert_eq(s->last_len[B], len);
 		cr_assert(!memcmp(s->last[B], first, len));
@@ -366,7 +366,7 @@ Test(pairs, an_update_over_two_pairs)
 	cr_assert_eq(go(s, A, dead, NULL), 0);
 	sim_run(s, 3 * USEC_PER_SEC);
 	cr_assert_gt(sim_count(&s->side[A], IKE_EV_UNANSWERED, 0), 0);
-	cr_assert_eq(ike_try_path(s->side[A].ike, info(s, A).family, &p, s->now), 0);
+	cr_assert_eq(ike_try_path(s->side[A].ike, info(s, A).line, &p, s->now), 0);
 	sim_run(s, USEC_PER_SEC / 2);
 	cr_assert_eq(sim_count(&s->side[A], IKE_EV_PATH_ANSWERED, 0), 1);
 	cr_assert(addr_is(info(s, B).path.remote.ip, FAR), "from that header");

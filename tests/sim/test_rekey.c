@@ -576,7 +576,7 @@ Test(liveness, path_change)
 	p.local = (struct udp_addr){ .ip = sim_addr("203.0.113.44"), .port = 4500 };
 	p.remote.port = 4500;
 	cr_assert(ike_sa_at(s->side[A].ike, 0, &info));
-	cr_assert_eq(ike_path_change(s->side[A].ike, info.family, &p, s->now), 0);
+	cr_assert_eq(ike_path_change(s->side[A].ike, info.line, &p, s->now), 0);
 	sim_drain(s, A);
 	cr_assert_eq(s->last_len[A], len);
 	cr_assert(!memcmp(first, s->last[A], len), "[MID-4] bit-identical");

@@ -53,17 +53,17 @@ static struct sim *new_up(bool v6)
 	return up(sim_new(1, v6));
 }
 
-static uint64_t family(struct sim *s)
+static uint64_t line(struct sim *s)
 {
 	struct ike_sa_info i;
 
 	cr_assert(ike_sa_at(core(s), 0, &i));
-	return i.family;
+	return i.line;
 }
 
 static int ask(struct sim *s, uint16_t octets)
 {
-	int r = ike_size_ask(core(s), family(s), octets, s->now);
+	int r = ike_size_ask(core(s), line(s), octets, s->now);
 
 	sim_drain(s, A);
 	return r;
@@ -219,7 +219,7 @@ Test(ask, not_without_fragmentation)
 		up(s);
 		sent = s->sent;
 		cr_assert_eq(ask(s, 1280), -EOPNOTSUPP);
-		cr_assert_eq(ike_size_grid(core(s), family(s), &offset, &unit), -EOPNOTSUPP);
+		cr_assert_eq(ike_size_grid(core(s), line(s), &offset, &unit), -EOPNOTSUPP);
 		cr_assert_eq(ike_size_ask(core(s), 12345, 1280, s->now), -ENOENT);
 		cr_assert_eq(ike_size_grid(core(s), 12345, &offset, &unit), -ENOENT);
 		cr_assert_eq(s->sent, sent);
@@ -369,7 +369,7 @@ static bool search(struct sim *s, struct pmtu *p, struct pmtu_view *v)
 {
 	static const uint8_t nonce[8];
 
-	if (ike_size_grid(core(s), family(s), &v->grid.offset, &v->grid.unit))
+	if (ike_size_grid(core(s), line(s), &v->grid.offset, &v->grid.unit))
 		return false;
 	for (unsigned n = 0; n < 100; n++) {
 		uint16_t octets = pmtu_due(p, v, s->now);

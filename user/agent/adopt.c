@@ -153,7 +153,7 @@ static bool adopt_child(struct agent *a, struct harvest *v, const struct ike_sa_
 			const struct ike_child_info *ci)
 {
 	struct engine_sa_info *si = sa_info(v, ci->id);
-	struct peer *p = peer_get(a, sa->family, sa->conn);
+	struct peer *p = peer_get(a, sa->line, sa->conn);
 	struct steer_group group;
 	struct child *c;
 

@@ -87,7 +87,7 @@ static const enum ctl_event event_kinds[] = {
  * probes say which of them carry packets, and the IKE SA only goes over another one. */
 static void sa_moved(struct agent *a, const struct ike_output *o)
 {
-	struct peer *p = peer_find(a, o->family);
+	struct peer *p = peer_find(a, o->line);
 	struct ike_path to = o->path;
 	bool encap = o->encap, refused = o->event == IKE_EV_MOVE_REFUSED;
 	struct ike_path was;
@@ -110,7 +110,7 @@ static void sa_moved(struct agent *a, const struct ike_output *o)
 /* May enter the core, so the output is of the past afterwards. */
 static void on_pair(struct agent *a, const struct ike_output *o)
 {
-	struct peer *p = peer_find(a, o->family);
+	struct peer *p = peer_find(a, o->line);
 	struct ike_path pair = o->path;
 
 	if (!p)
@@ -154,12 +154,12 @@ static void on_event(struct agent *a, const struct ike_output *o)
 		sa_moved(a, o);
 		break;
 	case IKE_EV_IKE_DOWN:
-		p = peer_find(a, o->family);
+		p = peer_find(a, o->line);
 		if (p && list_empty(&p->children))
 			peer_free(a, p);
 		break;
 	case IKE_EV_IKE_REKEYED:
-		p = peer_find(a, o->family);
+		p = peer_find(a, o->line);
 		if (p)
 			move_on_rekeyed(a, p);
 		break;
@@ -284,8 +284,8 @@ static void trim(struct agent *a)
 {
 	usec_t now = agent_now();
 
-	if (a->most_peers >= a->families.n + TRIM_PEERS && a->families.n <= a->most_peers / 2) {
-		a->most_peers = a->families.n;
+	if (a->most_peers >= a->lines.n + TRIM_PEERS && a->lines.n <= a->most_peers / 2) {
+		a->most_peers = a->lines.n;
 		a->trim_at = now + TRIM_SEC * USEC_PER_SEC;
 	}
 	if (!a->trim_at || now < a->trim_at)
@@ -670,7 +670,7 @@ static void agent_close(struct agent *a)
 	conns_close(a);
 	inner_close(a);
 	sources_close(a);
-	hash_clear(&a->families);
+	hash_clear(&a->lines);
 	hash_clear(&a->peers_of);
 	hash_clear(&a->children);
 	hash_clear(&a->paths);
@@ -697,7 +697,7 @@ int agent_run(const struct agent_options *opt, struct conf *conf)
 	list_init(&a->conns);
 	list_init(&a->long_lists);
 	list_init(&a->path_tests);
-	hash_init(&a->families);
+	hash_init(&a->lines);
 	hash_init(&a->peers_of);
 	hash_init(&a->children);
 	hash_init(&a->paths);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* The agent: the only place that knows all modules. What its files share.
  *
- * Objects: uplink (an interface from the configuration, with its endpoints), peer (an IKE SA family
- * with its children, paths and one steering group), path, child. One event loop, one thread.
+ * Objects: uplink (an interface from the configuration, with its endpoints), peer (a line of IKE
+ * SAs with its children, paths and one steering group), path, child. One event loop, one thread.
  */
 #ifndef BRAID_AGENT_AGENT_H
 #define BRAID_AGENT_AGENT_H
@@ -133,8 +133,8 @@ struct child {
 
 struct peer {
 	struct list node;
-	struct hash_node by_family, by_conn; /* in struct agent */
-	uint64_t family;
+	struct hash_node by_line, by_conn; /* in struct agent */
+	uint64_t line;			   /* of IKE SAs */
 	char conn[IKE_NAME_MAX];
 	bool role_i, probes;
 	bool encap;		       /* ESP goes in UDP */
@@ -215,12 +215,12 @@ struct agent {
 	bool uplinks_full; /* an interface found no place */
 	uint16_t next_epid;
 	struct list peers;
-	struct hash families, peers_of; /* peers by family, by connection */
-	size_t most_peers;		/* since memory was last given back */
-	usec_t trim_at;			/* when it is, 0: not now */
-	struct hash children;		/* by id */
-	struct hash paths, path_names;	/* by id, by name */
-	struct list long_lists;		/* answers under way */
+	struct hash lines, peers_of;   /* peers by line, by connection */
+	size_t most_peers;	       /* since memory was last given back */
+	usec_t trim_at;		       /* when it is, 0: not now */
+	struct hash children;	       /* by id */
+	struct hash paths, path_names; /* by id, by name */
+	struct list long_lists;	       /* answers under way */
 	struct list path_tests;
 	struct hash inner;   /* inner.c: what is routed to the TUN device */
 	struct hash sources; /* sources.c */
@@ -349,7 +349,7 @@ void engine_expect(struct agent *a, uint32_t spi, bool on);
 /* whole: as one packet or not at all. */
 void engine_ike_send(struct agent *a, const struct ike_path *p, const uint8_t *buf, size_t len,
 		     bool whole);
-void engine_keep_image(struct agent *a, uint64_t family, const uint8_t *img, size_t len);
+void engine_keep_image(struct agent *a, uint64_t key, const uint8_t *img, size_t len);
 
 /* ---- qcd_secret.c ---- */
 
@@ -379,8 +379,8 @@ void agent_retired_run(struct agent *a, bool all);
 struct child *agent_child_find(struct agent *a, uint32_t id, struct peer **ret_peer);
 /* Is there a Child SA of that name? */
 bool agent_child_up(const struct agent *a, const char *conn, const char *child);
-struct peer *peer_get(struct agent *a, uint64_t family, const char *conn);
-struct peer *peer_find(struct agent *a, uint64_t family);
+struct peer *peer_get(struct agent *a, uint64_t line, const char *conn);
+struct peer *peer_find(struct agent *a, uint64_t line);
 /* Its ESP goes in UDP, or not, whatever the number of its SAs. */
 void peer_encap(struct agent *a, struct peer *p, bool encap);
 void peer_free(struct agent *a, struct peer *p);

@@ -12,30 +12,30 @@
 /* Longer than a packet can stay under way, on the slowest path, where others are quick. */
 enum { RETIRED_SEC = 5 };
 
-struct peer *peer_find(struct agent *a, uint64_t family)
+struct peer *peer_find(struct agent *a, uint64_t line)
 {
-	struct hash_node *n = hash_find(&a->families, family);
+	struct hash_node *n = hash_find(&a->lines, line);
 
-	return n ? hash_entry(n, struct peer, by_family) : NULL;
+	return n ? hash_entry(n, struct peer, by_line) : NULL;
 }
 
-struct peer *peer_get(struct agent *a, uint64_t family, const char *conn)
+struct peer *peer_get(struct agent *a, uint64_t line, const char *conn)
 {
-	struct peer *p = peer_find(a, family);
+	struct peer *p = peer_find(a, line);
 
 	if (p)
 		return p;
 	p = calloc(1, sizeof(*p));
 	if (!p)
 		return NULL;
-	p->family = family;
+	p->line = line;
 	snprintf(p->conn, sizeof(p->conn), "%s", conn);
 	list_init(&p->paths);
 	list_init(&p->children);
 	list_append(&a->peers, &p->node);
-	hash_add(&a->families, &p->by_family, family);
-	if (a->families.n > a->most_peers)
-		a->most_peers = a->families.n;
+	hash_add(&a->lines, &p->by_line, line);
+	if (a->lines.n > a->most_peers)
+		a->most_peers = a->lines.n;
 	hash_add(&a->peers_of, &p->by_conn, hash_octets(p->conn, strlen(p->conn)));
 	return p;
 }
@@ -50,7 +50,7 @@ void peer_free(struct agent *a, struct peer *p)
 		dp_group_del(a->dp, p->group);
 	standby_free(p);
 	list_remove(&p->node);
-	hash_remove(&a->families, &p->by_family);
+	hash_remove(&a->lines, &p->by_line);
 	hash_remove(&a->peers_of, &p->by_conn);
 	free(p->refusals);
 	free(p);
@@ -205,7 +205,7 @@ static struct child *agent_child_new(struct agent *a, struct peer *p, const stru
 void agent_child_add(struct agent *a, const struct ike_output *out)
 {
 	const struct child_sa_out *o = out->child;
-	struct peer *p = peer_get(a, out->family, out->conn);
+	struct peer *p = peer_get(a, out->line, out->conn);
 	struct path *main = NULL;
 	struct child *c = NULL;
 	uint32_t index = 0;

@@ -175,7 +175,7 @@ void ike_follow(struct agent *a, struct peer *p)
 
 	if (move_refused(p, &to))
 		return;
-	if (ike_path_change(a->ike, p->family, &to, agent_now()) == 0) {
+	if (ike_path_change(a->ike, p->line, &to, agent_now()) == 0) {
 		ike_moved(a, p, best);
 		p->ike_path = to;
 	}

@@ -25,8 +25,8 @@ struct long_list {
 	const char *key;
 	bool (*piece)(struct long_list *l, json_t *out, size_t n); /* false: that was the last */
 	uint64_t serial;					   /* SAs: done as far as this */
-	size_t at, n_families;					   /* paths: the peers */
-	uint64_t *families;
+	size_t at, n_lines;					   /* paths: the peers */
+	uint64_t *lines;
 	/* connections: at is the next one */
 	json_t *(*of_conn)(struct agent *a, const struct ike_conn_cfg *c);
 	char conn[IKE_NAME_MAX]; /* only that */
@@ -41,7 +41,7 @@ static void end(struct long_list *l, enum ctl_code code, const char *why)
 		ctl_reply_done(l->req, CTL_OK, NULL);
 	else
 		ctl_reply_done(l->req, code, "%s", why);
-	free(l->families);
+	free(l->lines);
 	free(l);
 }
 
@@ -117,13 +117,13 @@ void long_list_sas(struct agent *a, struct ctl_req *req)
 
 static bool paths_piece(struct long_list *l, json_t *out, size_t n)
 {
-	while (l->at < l->n_families && json_array_size(out) < n) {
-		struct peer *p = peer_find(l->a, l->families[l->at++]);
+	while (l->at < l->n_lines && json_array_size(out) < n) {
+		struct peer *p = peer_find(l->a, l->lines[l->at++]);
 
 		if (p)
 			report_peer_paths(l->a, p, out);
 	}
-	return l->at < l->n_families;
+	return l->at < l->n_lines;
 }
 
 void long_list_paths(struct agent *a, struct ctl_req *req, const char *conn)
@@ -133,8 +133,8 @@ void long_list_paths(struct agent *a, struct ctl_req *req, const char *conn)
 	if (!l)
 		return;
 	l->piece = paths_piece;
-	l->families = calloc(a->families.n + 1, sizeof(*l->families));
-	if (!l->families) {
+	l->lines = calloc(a->lines.n + 1, sizeof(*l->lines));
+	if (!l->lines) {
 		end(l, CTL_FAILED, "out of memory");
 		return;
 	}
@@ -142,7 +142,7 @@ void long_list_paths(struct agent *a, struct ctl_req *req, const char *conn)
 		const struct peer *p = list_entry(it, struct peer, node);
 
 		if (!conn || !strcmp(conn, p->conn))
-			l->families[l->n_families++] = p->family;
+			l->lines[l->n_lines++] = p->line;
 	}
 	ctl_reply_data(req, json_pack("{s:o}", "pairs", report_standbys(a, conn)));
 	engine_paths(a); /* what it knows of those it probes */

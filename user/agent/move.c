@@ -178,7 +178,7 @@ static size_t all_pairs(struct agent *a, const struct peer *p, const struct addr
 	struct ike_path all[CONN_PAIRS_MAX];
 	size_t n, kept = 0;
 
-	if (!c || !ike_can_move(a->ike, p->family))
+	if (!c || !ike_can_move(a->ike, p->line))
 		return 0;
 	n = p->role_i ? conns_pairs(a, c, told, all) : own_pairs(a, p, c, told, all);
 	for (int last = 0; last < 2; last++)
@@ -203,7 +203,7 @@ static size_t open_pairs(struct agent *a, const struct peer *p,
 	struct addrs told;
 	size_t n, kept = 0;
 
-	told.n = ike_peer_addrs(a->ike, p->family, told.list);
+	told.n = ike_peer_addrs(a->ike, p->line, told.list);
 	n = all_pairs(a, p, &told, pairs);
 	for (size_t i = 0; i < n; i++)
 		if (!move_refused(p, &pairs[i]))
@@ -241,7 +241,7 @@ void move_now(struct agent *a, struct peer *p, const struct ike_path *pair, enum
 	/* the peer hears of it in the same request */
 	if (p->role_i)
 		conns_addrs(a, p->conn);
-	if (ike_path_change(a->ike, p->family, &now, agent_now()) == 0) {
+	if (ike_path_change(a->ike, p->line, &now, agent_now()) == 0) {
 		p->ike_path = now;
 		p->tries = 0;
 		p->fled = false;
@@ -344,7 +344,7 @@ void move_on_peer_addrs(struct agent *a, struct peer *p)
 
 	if (!p->role_i || !main_path(p))
 		return;
-	told.n = ike_peer_addrs(a->ike, p->family, told.list);
+	told.n = ike_peer_addrs(a->ike, p->line, told.list);
 	if (is_told(&told, &p->ike_path.remote.ip))
 		return;
 	n = open_pairs(a, p, pairs);
@@ -370,7 +370,7 @@ void move_on_unanswered(struct agent *a, struct peer *p)
 	if (!p->tries && same_pair(&pairs[0], &p->ike_path))
 		p->tries++; /* it has just been asked */
 	to = move_with_ports(p, &pairs[p->tries++ % n]);
-	ike_try_path(a->ike, p->family, &to, agent_now());
+	ike_try_path(a->ike, p->line, &to, agent_now());
 }
 
 void move_on_answered(struct agent *a, struct peer *p, const struct ike_path *pair)
@@ -440,7 +440,7 @@ static void back_try(struct agent *a, struct peer *p)
 	if (p->back_at || !n || !better(a, p, &pairs[0]))
 		return;
 	to = move_with_ports(p, &pairs[0]);
-	if (!ike_path_test(a->ike, p->family, &to, 0, agent_now()))
+	if (!ike_path_test(a->ike, p->line, &to, 0, agent_now()))
 		p->back_asked = agent_now();
 	else /* another one is under way, say */
 		plan(a, p, agent_now() + p->back_wait);

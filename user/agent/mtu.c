@@ -201,7 +201,7 @@ static bool view(struct agent *a, const struct path *p, struct pmtu_view *v)
 		.tries = 1, /* of the core, each of them several datagrams */
 		.usable = true,
 	};
-	return !ike_size_grid(a->ike, p->peer->family, &v->grid.offset, &v->grid.unit);
+	return !ike_size_grid(a->ike, p->peer->line, &v->grid.offset, &v->grid.unit);
 }
 
 /* True: it has been asked. */
@@ -224,7 +224,7 @@ static bool look(struct agent *a, struct path *p, usec_t now)
 	octets = pmtu_due(s, &v, now);
 	if (!octets)
 		return false;
-	err = ike_size_ask(a->ike, p->peer->family, octets, now);
+	err = ike_size_ask(a->ike, p->peer->line, octets, now);
 	if (err) /* other requests are under way, mostly */
 		queue(a, p, true, now);
 	else
@@ -260,9 +260,9 @@ void mtu_run(struct agent *a)
 		agent_drain(a);
 }
 
-static struct path *searched_of(struct agent *a, uint64_t family)
+static struct path *searched_of(struct agent *a, uint64_t line)
 {
-	struct peer *peer = peer_find(a, family);
+	struct peer *peer = peer_find(a, line);
 
 	if (!peer)
 		return NULL;
@@ -277,7 +277,7 @@ static struct path *searched_of(struct agent *a, uint64_t family)
 
 void mtu_on_size(struct agent *a, const struct ike_output *o)
 {
-	struct path *p = searched_of(a, o->family);
+	struct path *p = searched_of(a, o->line);
 	usec_t now = agent_now();
 	struct pmtu_view v;
 

@@ -31,7 +31,7 @@ struct path_test {
 	struct ctl_req *req;
 	struct event *ev;
 	uint32_t path; /* 0: of a pair in standby */
-	uint64_t family;
+	uint64_t line;
 	struct ike_path pair;
 	char name[2 * IKE_NAME_MAX];
 	bool by_ike;
@@ -184,7 +184,7 @@ static int send_ping(struct path_test *t)
 static int send_by_ike(struct path_test *t)
 {
 	uint32_t op = ++t->a->next_op;
-	int err = ike_path_test(t->a->ike, t->family, &t->pair, op, agent_now());
+	int err = ike_path_test(t->a->ike, t->line, &t->pair, op, agent_now());
 
 	if (!err)
 		t->op = op;
@@ -222,7 +222,7 @@ static void on_time(evutil_socket_t fd, short what, void *ctx)
 
 	(void)fd;
 	(void)what;
-	if (t->path ? !path_find(a, t->path) : !peer_find(a, t->family)) {
+	if (t->path ? !path_find(a, t->path) : !peer_find(a, t->line)) {
 		test_end(t, CTL_FAILED, "the path has gone");
 		return;
 	}
@@ -356,7 +356,7 @@ void path_test(struct agent *a, struct ctl_req *req, const struct path *p, const
 	if (!read_args(a, req, args, &t))
 		return;
 	t.path = p->id;
-	t.family = p->peer->family;
+	t.line = p->peer->line;
 	t.pair = (struct ike_path){ p->local, p->remote, p->ifindex };
 	memcpy(t.name, p->name, sizeof(t.name));
 	t.wait = WAIT_USEC + 2ull * p->info.rtt_usec;
@@ -376,7 +376,7 @@ void path_test_standby(struct agent *a, struct ctl_req *req, const struct peer *
 
 	if (!read_args(a, req, args, &t))
 		return;
-	t.family = p->family;
+	t.line = p->line;
 	t.pair = move_with_ports(p, &s->pair);
 	memcpy(t.name, s->name, sizeof(t.name));
 	by_ike(a, req, &t);

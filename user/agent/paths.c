@@ -368,9 +368,9 @@ static void name_find(struct agent *a, struct path *p)
 		snprintf(p->name, sizeof(p->name), "%s-%u.%u", u ? u->name : link.name, label_id(p),
 			 k);
 	}
-	/* many peers of one connection: each has a family, and rarely two such paths */
+	/* many peers of one connection: each has a line of its own, and rarely two such paths */
 	snprintf(p->name, sizeof(p->name), "%s-%u.f%" PRIu64, u ? u->name : link.name, label_id(p),
-		 p->peer->family);
+		 p->peer->line);
 }
 
 void path_rename(struct agent *a, struct path *p)

@@ -39,7 +39,7 @@ static void look_at_seqs(struct agent *a, const struct path *p, struct path_look
 	const struct peer *peer = p->peer;
 	size_t n = 0;
 
-	if (p->probed || peer->paths.next->next != &peer->paths || a->families.n > SEQ_PEERS_MAX)
+	if (p->probed || peer->paths.next->next != &peer->paths || a->lines.n > SEQ_PEERS_MAX)
 		return;
 	list_for_each (it, &peer->children)
 		if (n++ < SEQ_CHILDREN_MAX)
@@ -116,7 +116,7 @@ static void set_nat(struct agent *a, json_t *o, const struct path *p)
 	bool ike_pair = addr_equal(&p->local.ip, &p->peer->ike_path.local.ip) &&
 			addr_equal(&p->remote.ip, &p->peer->ike_path.remote.ip);
 	bool us = false, peer = false,
-	     known = ike_pair && ike_nats(a->ike, p->peer->family, &us, &peer);
+	     known = ike_pair && ike_nats(a->ike, p->peer->line, &us, &peer);
 
 	set_udp(o, "observed", seen);
 	set(o, "nat_local",

@@ -177,7 +177,7 @@ void standby_plan(struct agent *a, struct peer *p)
 int standby_prefer(struct agent *a, struct peer *p, const struct standby *s, uint32_t op)
 {
 	struct ike_path to = move_with_ports(p, &s->pair);
-	int err = ike_path_test(a->ike, p->family, &to, op, agent_now());
+	int err = ike_path_test(a->ike, p->line, &to, op, agent_now());
 
 	if (err == -EALREADY) {
 		/* one at a time: soon */
@@ -219,7 +219,7 @@ static void run(struct agent *a, struct peer *p, usec_t now)
 	if (!due || p->standbys->pause > now)
 		return;
 	to = move_with_ports(p, &due->pair);
-	if (!ike_path_test(a->ike, p->family, &to, ++a->next_op, now))
+	if (!ike_path_test(a->ike, p->line, &to, ++a->next_op, now))
 		due->next = now + interval(a, p);
 	/* one at a time, and not while another test is under way */
 	p->standbys->pause = now + PAUSE;

@@ -108,8 +108,8 @@ struct child_sa *child_by_name(const struct ike_sa *sa, const char *name)
 struct child_sa *child_by_peer_spi(const struct ike *ike, struct ike_sa *sa, uint32_t spi,
 				   struct ike_sa **ret_owner)
 {
-	hash_for_each (it, tmp, &ike->families, sa->family) {
-		struct ike_sa *o = hash_entry(it, struct ike_sa, by_family);
+	hash_for_each (it, tmp, &ike->lines, sa->line) {
+		struct ike_sa *o = hash_entry(it, struct ike_sa, by_line);
 
 		list_for_each (jt, &o->children) {
 			struct child_sa *c = list_entry(jt, struct child_sa, node);

@@ -74,7 +74,7 @@ int child_ts_set(struct child_sa *c, const struct ike_ts *local, uint8_t n_local
 		 const struct ike_ts *remote, uint8_t n_remote);
 void child_unlink(struct ike *ike, struct child_sa *c);
 struct child_sa *child_by_name(const struct ike_sa *sa, const char *name);
-/* By the SPI the peer receives on (what its messages name), in the whole family (INF-7). */
+/* By the SPI the peer receives on (what its messages name), in the whole line (INF-7). */
 struct child_sa *child_by_peer_spi(const struct ike *ike, struct ike_sa *sa, uint32_t spi,
 				   struct ike_sa **ret_owner);
 void child_state(struct ike_sa *sa, struct child_sa *c, enum child_state to, const char *why);

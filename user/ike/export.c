@@ -17,7 +17,7 @@
 #include "mobike.h"
 #include "parts.h"
 
-enum { IMAGE_MAGIC = 0x42524b45, IMAGE_VERSION = 7, IMAGE_PACKET_MAX = IKE_MSG_MAX };
+enum { IMAGE_MAGIC = 0x42524b45, IMAGE_VERSION = 8, IMAGE_PACKET_MAX = IKE_MSG_MAX };
 
 /* ---- writing ---- */
 
@@ -194,6 +194,7 @@ static void put_sa(struct wr *w, const struct ike_sa *sa, usec_t now)
 	wr_u8(w, sa->initiator);
 	wr_u8(w, sa->role_i);
 	wr_u64(w, sa->family);
+	wr_u64(w, sa->line);
 	wr_u64(w, now);
 	wr_u64(w, now - sa->since);
 	wr_u64(w, now - sa->last_rx);
@@ -596,6 +597,7 @@ static void get_sa(struct rd *r, struct ike *ike, struct ike_sa *sa)
 	sa->initiator = rd_u8(r);
 	sa->role_i = rd_u8(r);
 	sa->family = rd_u64(r);
+	sa->line = rd_u64(r);
 	then = rd_u64(r);
 	if (then > ike->now)
 		then = ike->now;
@@ -684,7 +686,7 @@ int ike_import(struct ike *ike, const uint8_t *image, size_t len, usec_t now)
 	conn = conn_find(ike, name);
 	if (!conn)
 		return -ENOENT;
-	sa = ike_sa_new(ike, conn, true, 0);
+	sa = ike_sa_new(ike, conn, true, NULL);
 	if (!sa)
 		return -ENOMEM;
 	sa->spi_i = spi_i;
@@ -702,8 +704,8 @@ int ike_import(struct ike *ike, const uint8_t *image, size_t len, usec_t now)
 	sa->heard = true;  /* not of each, but the peer has had its time */
 	sa->imaged = true; /* the one that was read */
 	ike_sa_touch(sa);
-	if (sa->family > ike->next_family)
-		ike->next_family = sa->family;
+	if (sa->line > ike->last_line)
+		ike->last_line = sa->line;
 	for (unsigned i = 0; i < sa->n_peer_vips; i++)
 		cp_restore(ike, sa->family, &sa->peer_vips[i]);
 	ike_sa_insert(ike, sa);

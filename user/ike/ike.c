@@ -55,11 +55,12 @@ int ike_reload(struct ike *ike, const struct ike_cfg *cfg, usec_t now)
 }
 
 static const size_t tables[] = {
-	offsetof(struct ike, spis),	 offsetof(struct ike, families),
-	offsetof(struct ike, named),	 offsetof(struct ike, peers),
-	offsetof(struct ike, inits),	 offsetof(struct ike, sources),
-	offsetof(struct ike, children),	 offsetof(struct ike, leases),
-	offsetof(struct ike, leases_of), offsetof(struct ike, offered),
+	offsetof(struct ike, spis),    offsetof(struct ike, families),
+	offsetof(struct ike, lines),   offsetof(struct ike, named),
+	offsetof(struct ike, peers),   offsetof(struct ike, inits),
+	offsetof(struct ike, sources), offsetof(struct ike, children),
+	offsetof(struct ike, leases),  offsetof(struct ike, leases_of),
+	offsetof(struct ike, offered),
 };
 enum { N_TABLES = sizeof(tables) / sizeof(tables[0]) };
 

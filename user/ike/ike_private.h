@@ -127,16 +127,20 @@ struct task;	   /* exchange.h */
 struct mobike;	   /* mobike.h */
 
 struct ike_sa {
-	struct list node;							/* ike.sas */
-	struct hash_node by_spi, by_family, by_conn, by_id, by_init, by_source; /* in struct ike */
-	struct list moved_node;							/* ike.moved */
-	struct heap_node timer;							/* ike.timers */
-	struct conn *conn;							/* counted */
+	struct list node; /* ike.sas */
+	/* in struct ike */
+	struct hash_node by_spi, by_family, by_line, by_conn, by_id, by_init, by_source;
+	struct list moved_node; /* ike.moved */
+	struct heap_node timer; /* ike.timers */
+	struct conn *conn;	/* counted */
 
 	uint64_t spi_i, spi_r;
 	bool initiator; /* original initiator (2.2): follows the last rekey */
 	bool role_i;	/* initiator of the family's first IKE SA: never flips */
-	uint64_t family, serial;
+	/* family: all IKE SAs of one authentication. line: one of them and those that took its
+	 * place by rekeying; they have one pair of addresses and one set of Child SAs. A family
+	 * has the number of its first line. */
+	uint64_t family, line, serial;
 	enum ike_state state;
 	bool announced; /* IKE_UP went out */
 	bool redundant; /* lost a rekey collision */
@@ -225,6 +229,7 @@ struct ike {
 	struct list dirty;    /* in the order of their changes */
 	struct hash spis;     /* all with an own SPI */
 	struct hash families; /* the same, by family */
+	struct hash lines;    /* the same, by line */
 	struct hash named;    /* the same, by name of the connection */
 	struct hash peers;    /* established once, by the peer's identity */
 	struct hash inits;    /* responder: by hash of the IKE_SA_INIT request */
@@ -241,7 +246,7 @@ struct ike {
 	struct out *shown; /* last one handed out */
 
 	uint32_t next_child_id;
-	uint64_t next_family, next_serial;
+	uint64_t last_line, next_serial;
 	uint8_t cookie_secret[2][32]; /* current, previous */
 	usec_t cookie_rotated;
 	uint8_t cookie_version;
@@ -330,8 +335,9 @@ void log_stranger(struct ike *ike, const struct ike_path *path, const char *fmt,
 
 /* ---- ike_sa.c ---- */
 
-/* family 0: a new one. NULL: no memory. */
-struct ike_sa *ike_sa_new(struct ike *ike, struct conn *conn, bool initiator, uint64_t family);
+/* Of family and line of kin; NULL: of new ones. NULL: no memory. */
+struct ike_sa *ike_sa_new(struct ike *ike, struct conn *conn, bool initiator,
+			  const struct ike_sa *kin);
 void ike_sa_free(struct ike *ike, struct ike_sa *sa);
 struct ike_sa *ike_sa_find(const struct ike *ike, uint64_t own_spi);
 /* Keys of the tables of that name. */
@@ -345,7 +351,7 @@ static inline uint64_t ike_sa_own_spi(const struct ike_sa *sa)
 	return sa->initiator ? sa->spi_i : sa->spi_r;
 }
 int ike_spi_new(const struct ike *ike, uint64_t *ret_spi);
-/* Put it into the tables; its own SPI, connection and family are set. */
+/* Put it into the tables; its own SPI, connection, family and line are set. */
 void ike_sa_insert(struct ike *ike, struct ike_sa *sa);
 void ike_sa_withdraw(struct ike *ike, struct ike_sa *sa);
 /* The one place where the state changes; logs old -> new and why. */

@@ -18,7 +18,8 @@ static const char *const state_names[] = {
 #undef X
 };
 
-struct ike_sa *ike_sa_new(struct ike *ike, struct conn *conn, bool initiator, uint64_t family)
+struct ike_sa *ike_sa_new(struct ike *ike, struct conn *conn, bool initiator,
+			  const struct ike_sa *kin)
 {
 	struct ike_sa *sa = timer_reserve(ike) ? NULL : calloc(1, sizeof(*sa));
 
@@ -33,7 +34,8 @@ struct ike_sa *ike_sa_new(struct ike *ike, struct conn *conn, bool initiator, ui
 	}
 	sa->conn = conn_ref(conn);
 	sa->initiator = sa->role_i = initiator;
-	sa->family = family ? family : ++ike->next_family;
+	sa->line = kin ? kin->line : ++ike->last_line;
+	sa->family = kin ? kin->family : sa->line;
 	sa->serial = ++ike->next_serial;
 	sa->state = initiator ? IKE_INIT_SENT : IKE_HALF_OPEN;
 	sa->since = sa->last_rx = sa->last_tx = ike->now;
@@ -83,6 +85,7 @@ void ike_sa_withdraw(struct ike *ike, struct ike_sa *sa)
 {
 	hash_remove(&ike->spis, &sa->by_spi);
 	hash_remove(&ike->families, &sa->by_family);
+	hash_remove(&ike->lines, &sa->by_line);
 	hash_remove(&ike->named, &sa->by_conn);
 	hash_remove(&ike->peers, &sa->by_id);
 	hash_remove(&ike->inits, &sa->by_init);
@@ -163,6 +166,7 @@ void ike_sa_insert(struct ike *ike, struct ike_sa *sa)
 {
 	hash_add(&ike->spis, &sa->by_spi, ike_sa_own_spi(sa));
 	hash_add(&ike->families, &sa->by_family, sa->family);
+	hash_add(&ike->lines, &sa->by_line, sa->line);
 	hash_add(&ike->named, &sa->by_conn, conn_key(sa->conn->c.name));
 	if (sa->state == IKE_HALF_OPEN)
 		hash_add(&ike->sources, &sa->by_source, source_key(&sa->path.remote.ip));

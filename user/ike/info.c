@@ -107,6 +107,7 @@ void ike_sa_look(const struct ike_sa *sa, struct ike_sa_info *ret_info)
 
 	memset(o, 0, sizeof(*o));
 	o->family = sa->family;
+	o->line = sa->line;
 	o->spi_i = sa->spi_i;
 	o->spi_r = sa->spi_r;
 	snprintf(o->conn, sizeof(o->conn), "%s", sa->conn->c.name);

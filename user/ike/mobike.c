@@ -81,10 +81,10 @@ void mobike_build(struct part_ctx *c)
 
 /* ---- the pair ---- */
 
-void mobike_pair(struct ike *ike, uint64_t family, const struct ike_path *path)
+void mobike_pair(struct ike *ike, uint64_t line, const struct ike_path *path)
 {
-	hash_for_each (it, tmp, &ike->families, family) {
-		struct ike_sa *sa = hash_entry(it, struct ike_sa, by_family);
+	hash_for_each (it, tmp, &ike->lines, line) {
+		struct ike_sa *sa = hash_entry(it, struct ike_sa, by_line);
 		bool same = path_same(&sa->path, path);
 
 		if (!ike_sa_alive(sa))
@@ -136,10 +136,10 @@ void mobike_arrived(struct ike *ike, struct ike_sa *sa)
 		  child_encap(sa) ? ", ESP in UDP" : "");
 }
 
-struct ike_sa *mobike_owner(const struct ike *ike, uint64_t family)
+struct ike_sa *mobike_owner(const struct ike *ike, uint64_t line)
 {
-	hash_for_each (it, tmp, &ike->families, family) {
-		struct ike_sa *sa = hash_entry(it, struct ike_sa, by_family);
+	hash_for_each (it, tmp, &ike->lines, line) {
+		struct ike_sa *sa = hash_entry(it, struct ike_sa, by_line);
 
 		if (sa->state == IKE_ESTABLISHED && !sa->redundant)
 			return sa;
@@ -175,7 +175,7 @@ static void refused(struct ike *ike, struct ike_sa *sa, uint16_t type)
 	char from[ADDR_PORT_STR], to[ADDR_PORT_STR];
 	struct ike_path refused = sa->path, back = mob->agreed;
 
-	mobike_pair(ike, sa->family, &back);
+	mobike_pair(ike, sa->line, &back);
 	mob->esp = back;
 	mob->nat_guess = false;
 	encap_follows(sa);
@@ -274,16 +274,16 @@ void path_complete(struct ike_path *p, const struct ike_path *old)
 		p->remote.port = old->remote.port;
 }
 
-bool ike_can_move(const struct ike *ike, uint64_t family)
+bool ike_can_move(const struct ike *ike, uint64_t line)
 {
-	const struct ike_sa *sa = mobike_owner(ike, family);
+	const struct ike_sa *sa = mobike_owner(ike, line);
 
 	return sa && sa->mobike;
 }
 
-bool ike_nats(const struct ike *ike, uint64_t family, bool *ret_local, bool *ret_remote)
+bool ike_nats(const struct ike *ike, uint64_t line, bool *ret_local, bool *ret_remote)
 {
-	const struct ike_sa *sa = mobike_owner(ike, family);
+	const struct ike_sa *sa = mobike_owner(ike, line);
 
 	if (!sa || !sa->natt_peer)
 		return false;
@@ -292,14 +292,14 @@ bool ike_nats(const struct ike *ike, uint64_t family, bool *ret_local, bool *ret
 	return true;
 }
 
-int ike_path_change(struct ike *ike, uint64_t family, const struct ike_path *path, usec_t now)
+int ike_path_change(struct ike *ike, uint64_t line, const struct ike_path *path, usec_t now)
 {
 	struct ike_path to = *path;
-	struct ike_sa *sa = mobike_owner(ike, family);
+	struct ike_sa *sa = mobike_owner(ike, line);
 
 	ike->now = now;
-	hash_for_each (it, tmp, &ike->families, family) {
-		struct ike_sa *any = hash_entry(it, struct ike_sa, by_family);
+	hash_for_each (it, tmp, &ike->lines, line) {
+		struct ike_sa *any = hash_entry(it, struct ike_sa, by_line);
 
 		if (!sa && ike_sa_alive(any))
 			sa = any;
@@ -310,7 +310,7 @@ int ike_path_change(struct ike *ike, uint64_t family, const struct ike_path *pat
 	if (to.local.ip.family != to.remote.ip.family)
 		return -EINVAL;
 	log_ike(sa, LOG_INFO_, "IKE datagrams take another path now");
-	mobike_pair(ike, family, &to);
+	mobike_pair(ike, line, &to);
 	if (sa->mobike && sa->state == IKE_ESTABLISHED)
 		tell_peer(ike, sa);
 	ike_reap(ike);
@@ -358,7 +358,7 @@ static void update_request(struct part_ctx *c, struct ike_sa *sa)
 		c->refusal = N_UNACCEPTABLE_ADDRESSES;
 		return;
 	}
-	mobike_pair(c->ike, sa->family, c->path);
+	mobike_pair(c->ike, sa->line, c->path);
 	sa->mobike->by_peer = true;
 	natd_process(&natd);
 	routability_moved(c->ike, sa);
@@ -370,7 +370,7 @@ static void update_request(struct part_ctx *c, struct ike_sa *sa)
  * update: R never sends one. */
 static void info_request(struct part_ctx *c)
 {
-	struct ike_sa *sa = mobike_owner(c->ike, c->sa->family);
+	struct ike_sa *sa = mobike_owner(c->ike, c->sa->line);
 	bool list = addrs_present(c->in);
 
 	if (!sa || !sa->mobike)

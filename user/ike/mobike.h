@@ -61,17 +61,17 @@ static inline bool mobike_on_pair(const struct ike_sa *sa, const struct ike_path
 {
 	return !sa->mobike || path_same(path, &sa->path);
 }
-/* The IKE SA of a family that owns the Child SAs, or NULL. */
-struct ike_sa *mobike_owner(const struct ike *ike, uint64_t family);
+/* The IKE SA of a line that owns the Child SAs, or NULL. */
+struct ike_sa *mobike_owner(const struct ike *ike, uint64_t line);
 /* What is not given in p stays as in old. */
 void path_complete(struct ike_path *p, const struct ike_path *old);
 /* Tell R of the pair, the same one maybe. */
 void update_queue(struct ike_sa *sa);
 /* The pair that the Child SAs of sa use. */
 const struct ike_path *mobike_esp_path(const struct ike_sa *sa);
-/* The IKE SAs of that family use another pair, and outstanding requests are sent over it, the same
+/* The IKE SAs of that line use another pair, and outstanding requests are sent over it, the same
  * octets. */
-void mobike_pair(struct ike *ike, uint64_t family, const struct ike_path *path);
+void mobike_pair(struct ike *ike, uint64_t line, const struct ike_path *path);
 /* The other side receives at the IKE SA's pair: the Child SAs follow. */
 void mobike_arrived(struct ike *ike, struct ike_sa *sa);
 int update_build(struct ike *ike, struct ike_sa *sa, struct task *t, struct msg_wr *m);

@@ -143,7 +143,7 @@ void natd_seen_esp(struct ike *ike, struct ike_sa *sa, const struct ike_path *pa
 	if (!mapping_changed(sa, path))
 		return;
 	to.remote = path->remote;
-	mobike_pair(ike, sa->family, &to);
+	mobike_pair(ike, sa->line, &to);
 	sa->mobike->by_esp = sa->mobike->by_peer = true;
 	routability_check(sa);
 	window_run(ike, sa);

@@ -53,7 +53,7 @@ static int up_new(struct ike *ike, struct conn *conn, const struct ike_child_cfg
 	ret = path_fill(&conn->c, path, &p);
 	if (ret)
 		return ret;
-	sa = ike_sa_new(ike, conn, true, 0);
+	sa = ike_sa_new(ike, conn, true, NULL);
 	if (!sa)
 		return -ENOMEM;
 	sa->path = p;

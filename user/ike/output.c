@@ -23,6 +23,7 @@ static struct out *out_new(struct ike *ike, const struct ike_sa *sa, enum ike_ou
 	o->o.kind = kind;
 	if (sa) {
 		o->o.family = sa->family;
+		o->o.line = sa->line;
 		o->o.spi_i = sa->spi_i;
 		o->o.spi_r = sa->spi_r;
 		o->o.role_i = sa->role_i;

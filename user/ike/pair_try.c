@@ -16,10 +16,10 @@ enum { TEST_TRIES = 2, ASK_AFTER = 2, UNCHECKED_TRIES = 3 };
 
 /* ---- tests ---- */
 
-int ike_path_test(struct ike *ike, uint64_t family, const struct ike_path *path, uint32_t op,
+int ike_path_test(struct ike *ike, uint64_t line, const struct ike_path *path, uint32_t op,
 		  usec_t now)
 {
-	struct ike_sa *sa = mobike_owner(ike, family);
+	struct ike_sa *sa = mobike_owner(ike, line);
 	struct task *t;
 
 	ike->now = now;
@@ -65,13 +65,13 @@ enum task_end path_test_done(struct ike *ike, struct ike_sa *sa, struct task *t,
 
 /* ---- unanswered requests ---- */
 
-int ike_try_path(struct ike *ike, uint64_t family, const struct ike_path *path, usec_t now)
+int ike_try_path(struct ike *ike, uint64_t line, const struct ike_path *path, usec_t now)
 {
 	int ret = -ENOENT;
 
 	ike->now = now;
-	hash_for_each (it, tmp, &ike->families, family) {
-		struct ike_sa *sa = hash_entry(it, struct ike_sa, by_family);
+	hash_for_each (it, tmp, &ike->lines, line) {
+		struct ike_sa *sa = hash_entry(it, struct ike_sa, by_line);
 		struct ike_path to = *path;
 
 		if (!ike_sa_alive(sa) || !sa->mobike)
@@ -112,7 +112,7 @@ void pair_unanswered(struct ike *ike, struct ike_sa *sa, struct task *t)
 		struct ike_path back = sa->mobike->esp;
 
 		log_ike(sa, LOG_INFO_, "no answer from the address that ESP came from");
-		mobike_pair(ike, sa->family, &back);
+		mobike_pair(ike, sa->line, &back);
 		return;
 	}
 	if (t->kind == TASK_ROUTABILITY && mobike_unchecked(sa) && t->tries >= UNCHECKED_TRIES)

@@ -2,7 +2,7 @@
 /* Reauthentication, make before break (RFC 7296 2.8.3): a new IKE SA with IKE_SA_INIT and IKE_AUTH
  * of its own beside the old one, then the Child SAs again, then the old one's Delete.
  *
- * Whoever set the family up does it; the new IKE SA belongs to the same family here, and its Child
+ * Whoever set the family up does it; the new IKE SA belongs to the same line here, and its Child
  * SAs replace those of the same name, so that traffic goes over to them at once and the old ones
  * still take packets in. The responder cannot know what it is, and need not: it sends on the old
  * Child SAs until these are deleted. Without INITIAL_CONTACT, which would end the old one.
@@ -42,13 +42,13 @@ int reauth_start(struct ike *ike, struct ike_sa *old)
 	struct task *t;
 	int ret = -ENOMEM;
 
-	hash_for_each (it, tmp, &ike->families, old->family) {
-		const struct ike_sa *o = hash_entry(it, struct ike_sa, by_family);
+	hash_for_each (it, tmp, &ike->lines, old->line) {
+		const struct ike_sa *o = hash_entry(it, struct ike_sa, by_line);
 
 		if (o->reauth && ike_sa_alive(o))
 			return -EALREADY;
 	}
-	sa = ike_sa_new(ike, old->conn, true, old->family);
+	sa = ike_sa_new(ike, old->conn, true, old);
 	if (!sa)
 		return -ENOMEM;
 	sa->reauth = true;
@@ -72,8 +72,8 @@ const struct ike_sa *reauth_old(const struct ike *ike, const struct ike_sa *sa)
 {
 	if (!sa->reauth)
 		return NULL;
-	hash_for_each (it, tmp, &ike->families, sa->family) {
-		const struct ike_sa *o = hash_entry(it, struct ike_sa, by_family);
+	hash_for_each (it, tmp, &ike->lines, sa->line) {
+		const struct ike_sa *o = hash_entry(it, struct ike_sa, by_line);
 
 		if (other(sa, o))
 			return o;
@@ -85,8 +85,8 @@ uint32_t reauth_replaces(const struct ike *ike, const struct ike_sa *sa, const c
 {
 	if (!sa->reauth)
 		return 0;
-	hash_for_each (it, tmp, &ike->families, sa->family) {
-		const struct ike_sa *o = hash_entry(it, struct ike_sa, by_family);
+	hash_for_each (it, tmp, &ike->lines, sa->line) {
+		const struct ike_sa *o = hash_entry(it, struct ike_sa, by_line);
 		struct child_sa *c = other(sa, o) ? child_by_name(o, child) : NULL;
 
 		if (c)
@@ -119,8 +119,8 @@ void reauth_run(struct ike *ike, struct ike_sa *sa)
 		if (list_entry(it, struct task, node)->kind == TASK_CHILD_NEW)
 			return;
 	sa->reauth = false;
-	hash_for_each (it, tmp, &ike->families, sa->family) {
-		struct ike_sa *o = hash_entry(it, struct ike_sa, by_family);
+	hash_for_each (it, tmp, &ike->lines, sa->line) {
+		struct ike_sa *o = hash_entry(it, struct ike_sa, by_line);
 
 		if (other(sa, o))
 			supersede(ike, o);

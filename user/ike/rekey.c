@@ -18,10 +18,10 @@
 #include "mobike.h"
 #include "parts.h"
 
-/* A new IKE SA of the same family; initiator: of this exchange. */
+/* A new IKE SA of the same line; initiator: of this exchange. */
 static struct ike_sa *successor_new(struct ike *ike, const struct ike_sa *old, bool initiator)
 {
-	struct ike_sa *sa = ike_sa_new(ike, old->conn, true, old->family);
+	struct ike_sa *sa = ike_sa_new(ike, old->conn, true, old);
 
 	if (!sa)
 		return NULL;

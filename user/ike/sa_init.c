@@ -403,7 +403,7 @@ static int half_open_new(struct ike *ike, struct conn *conn, const struct ike_pa
 			 const struct ike_msg *in, const struct suite *suite, uint8_t number,
 			 const uint8_t *buf, size_t len, const uint8_t *hash)
 {
-	struct ike_sa *sa = ike_sa_new(ike, conn, false, 0);
+	struct ike_sa *sa = ike_sa_new(ike, conn, false, NULL);
 	int ret;
 
 	if (!sa)

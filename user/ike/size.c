@@ -40,12 +40,12 @@ static size_t around(const struct ike_sa *sa)
 	       sa->sizes.icv;
 }
 
-/* The one that requests of that family go by now, if it can be asked. */
-static struct ike_sa *sa_of(const struct ike *ike, uint64_t family, int *ret_error)
+/* The one that requests of that line go by now, if it can be asked. */
+static struct ike_sa *sa_of(const struct ike *ike, uint64_t line, int *ret_error)
 {
 	*ret_error = -ENOENT;
-	hash_for_each (it, tmp, &ike->families, family) {
-		struct ike_sa *sa = hash_entry(it, struct ike_sa, by_family);
+	hash_for_each (it, tmp, &ike->lines, line) {
+		struct ike_sa *sa = hash_entry(it, struct ike_sa, by_line);
 
 		if (sa->state != IKE_ESTABLISHED)
 			continue;
@@ -57,10 +57,10 @@ static struct ike_sa *sa_of(const struct ike *ike, uint64_t family, int *ret_err
 	return NULL;
 }
 
-int ike_size_grid(const struct ike *ike, uint64_t family, uint16_t *ret_offset, uint16_t *ret_unit)
+int ike_size_grid(const struct ike *ike, uint64_t line, uint16_t *ret_offset, uint16_t *ret_unit)
 {
 	int err;
-	const struct ike_sa *sa = sa_of(ike, family, &err);
+	const struct ike_sa *sa = sa_of(ike, line, &err);
 
 	if (!sa)
 		return err;
@@ -76,10 +76,10 @@ static usec_t late_after(const struct ike_sa *sa)
 	return d < sa->conn->c.retransmit_timeout ? d : sa->conn->c.retransmit_timeout;
 }
 
-int ike_size_ask(struct ike *ike, uint64_t family, uint16_t octets, usec_t now)
+int ike_size_ask(struct ike *ike, uint64_t line, uint16_t octets, usec_t now)
 {
 	int err;
-	struct ike_sa *sa = sa_of(ike, family, &err);
+	struct ike_sa *sa = sa_of(ike, line, &err);
 	struct task *t;
 
 	if (!sa)
