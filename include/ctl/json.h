@@ -45,7 +45,8 @@
  * entries: the whole is all of them together.
  *
  * sas  {"now_usec","ike_sas":[{"conn":"home","state":"ESTABLISHED","initiator":true,
- *   "role":"I"|"R","spi_i":"...","spi_r":"...","local":"192.0.2.2:4500",
+ *   "family":1,"line":1,"clone_of"|null,"clone":true,"session_usec","family_ike_sas":1,
+ *   "family_children":1,"role":"I"|"R","spi_i":"...","spi_r":"...","local":"192.0.2.2:4500",
  *   "remote":"198.51.100.1:4500","nat_local":false,"nat_remote":false,"local_id":"...",
  *   "remote_id":"...","suite":"aes256gcm16-prfsha384-ecp384","since_usec","rekey_usec"|null,
  *   "reauth_usec"|null,"ends_usec"|null,"vendor_ids":["strongSwan"],"vips":["10.3.0.1"],
@@ -78,7 +79,7 @@
  *     "ocsp_responses":0},
  *   "proposals":["aes256gcm16-prfsha256-ecp256"],"vips":[],"pools":["p"],
  *   "pool_addrs":["10.3.0.1-10.3.0.254"],"multipath":true,
- *   "mobike":true,"mobike_patience_usec"|null,"return_check":"before"|"after"|"skip"|null,"nat":"accept"|"refuse","encap":true,"ocsp":"reply","unique":"no","window":1,"fragmentation":"yes"|"no"|"force","fragment_size"|null,
+ *   "mobike":true,"mobike_patience_usec"|null,"return_check":"before"|"after"|"skip"|null,"clone":true,"ike_sas_max":16,"nat":"accept"|"refuse","encap":true,"ocsp":"reply","unique":"no","window":1,"fragmentation":"yes"|"no"|"force","fragment_size"|null,
  *   "rekey_time_usec"|null,"reauth_time_usec"|null,"over_time_usec"|null,"rand_time_usec"|null,
  *   "dpd_delay_usec"|null,"keep_alive_usec"|null,"retransmit_timeout_usec","retransmit_base":1.8,
  *   "retransmit_tries","paths":[{"name","uplink","remote","weight"}],
@@ -149,6 +150,7 @@ enum ctl_code {
 	X(IKE_UP, "ike-up")                                                                        \
 	X(IKE_DOWN, "ike-down")                                                                    \
 	X(IKE_REKEYED, "ike-rekeyed")                                                              \
+	X(IKE_CLONED, "ike-cloned")                                                                \
 	X(CHILD_UP, "child-up")                                                                    \
 	X(CHILD_DOWN, "child-down")                                                                \
 	X(CHILD_REKEYED, "child-rekeyed")                                                          \

@@ -8,7 +8,7 @@
  *
  * Supported: RFC 7296 IKE_SA_INIT, IKE_AUTH with shared keys and certificates (RFC 7427),
  * CREATE_CHILD_SA, INFORMATIONAL, NAT detection and port float, CP; IKE fragmentation (RFC 7383);
- * MOBIKE (RFC 4555).
+ * MOBIKE (RFC 4555); cloning of IKE SAs (RFC 7791).
  * Roles: I is the party that initiated the first IKE SA of a family (rekeys and clones included)
  * and never flips; the "original initiator" of RFC 7296 follows the last rekey. Thread: one.
  *
@@ -49,7 +49,8 @@ enum {
 	IKE_PROPOSALS_MAX = 8,
 	IKE_ALGS_MAX = 8,
 	IKE_VIPS_MAX = 4,
-	IKE_CHILDREN_MAX = 200,
+	IKE_CHILDREN_MAX = 200, /* of a family */
+	IKE_SAS_MAX = 64,	/* the same */
 	IKE_CREDS_MAX = 4,
 	IKE_SUITE_STR = 96,
 	IKE_INIT_MAX = 3000,	     /* octets of an IKE_SA_INIT request that is looked at */
@@ -164,6 +165,8 @@ struct ike_conn_cfg {
 	bool mobike;		     /* announce and accept RFC 4555 */
 	enum ike_return_check return_check;
 	usec_t mobike_patience; /* R, with MOBIKE: a request is not given up before */
+	bool clone;		/* announce and accept RFC 7791 */
+	uint16_t ike_sas_max;	/* of one authentication, clones included */
 	enum ike_nat nat;
 	usec_t rekey_time;  /* of the IKE SA, less up to rand_time; 0: never */
 	usec_t reauth_time; /* its I authenticates anew, less up to rand_time; 0: never */
@@ -242,6 +245,7 @@ enum ike_event_kind {
 	IKE_EV_IKE_UP,
 	IKE_EV_IKE_DOWN,
 	IKE_EV_IKE_REKEYED,
+	IKE_EV_CLONED, /* by whom ever: `line` is the new one, `clone_of` the other */
 	IKE_EV_CHILD_UP,
 	IKE_EV_CHILD_DOWN,
 	IKE_EV_CHILD_REKEYED,
@@ -283,6 +287,7 @@ enum ike_size { IKE_SIZE_PASSES, IKE_SIZE_TOO_LARGE, IKE_SIZE_UNKNOWN };
 struct ike_output {
 	enum ike_output_kind kind;
 	uint64_t family, line; /* of the IKE SA concerned, 0 if none */
+	uint64_t clone_of;     /* the line that its line was cloned from, 0 if none */
 	uint64_t spi_i, spi_r; /* of the IKE SA concerned, 0 if none */
 	bool role_i;	       /* we are I of the family */
 	char conn[IKE_NAME_MAX];
@@ -300,8 +305,11 @@ struct ike_output {
 	uint16_t notify;  /* REFUSED, AUTH, MOVE_REFUSED: the peer's notify type, 0: none */
 	const char *text; /* EVENT: one line */
 	usec_t rtt;	  /* PATH_TESTED: 0 without an answer */
-	uint32_t op;	  /* EVENT: handle of the operation that asked, or 0 */
-	uint16_t octets;  /* SIZE: of the IP packet */
+	/* IKE_DOWN: the last of its family is gone, which was there for so long; 0: there are
+	 * others */
+	usec_t session;
+	uint32_t op;	 /* EVENT: handle of the operation that asked, or 0 */
+	uint16_t octets; /* SIZE: of the IP packet */
 	enum ike_size size;
 };
 
@@ -337,6 +345,16 @@ int ike_up(struct ike *ike, const char *conn, const char *child_or_null,
 int ike_down(struct ike *ike, const char *conn, const char *child_or_null, uint32_t op, usec_t now);
 int ike_rekey(struct ike *ike, const char *conn, const char *child_or_null, uint32_t op,
 	      usec_t now);
+/* Make another line of IKE SA beside that one, of the same authentication (RFC 7791): IKE_EV_CLONED
+ * or FAILED. A peer that cannot do it now is asked again, some minutes long. -ENOENT: no IKE SA of
+ * that line is up; -EOPNOTSUPP: not both sides announced it; -EDQUOT: no more are allowed, here or
+ * there, until one of them is deleted; -ENOMEM. */
+int ike_clone(struct ike *ike, uint64_t line, uint32_t op, usec_t now);
+/* The same as ike_up, ike_down and ike_rekey of one line: a Child SA on it, all of it, its IKE SA.
+ */
+int ike_up_line(struct ike *ike, uint64_t line, const char *child, uint32_t op, usec_t now);
+int ike_down_line(struct ike *ike, uint64_t line, uint32_t op, usec_t now);
+int ike_rekey_line(struct ike *ike, uint64_t line, uint32_t op, usec_t now);
 /* Close every IKE SA with a Delete; outputs end when the peers answered or gave up. */
 void ike_shutdown(struct ike *ike, usec_t now);
 
@@ -423,6 +441,10 @@ struct ike_child_info {
 
 struct ike_sa_info {
 	uint64_t family, line;
+	uint64_t clone_of; /* line, 0: it is not a clone */
+	bool clone_ok;	   /* both sides announced it */
+	usec_t session;	   /* since when the family is there */
+	unsigned family_lines, family_children;
 	uint64_t spi_i, spi_r;
 	char conn[IKE_NAME_MAX];
 	const char *state; /* "CONNECTING", "ESTABLISHED", "REKEYING", "DELETING" */
@@ -476,6 +498,7 @@ struct ike_sa_info {
 	CONN(keepalives_tx)                                                                        \
 	CONN(ike_up)                                                                               \
 	CONN(ike_failed)                                                                           \
+	CONN(ike_cloned)                                                                           \
 	CONN(ike_rekeyed)                                                                          \
 	CONN(ike_down)                                                                             \
 	CONN(child_up)                                                                             \

@@ -291,6 +291,7 @@ static void on_event(struct load *l, const struct ike_output *o)
 		break;
 	case IKE_EV_IKE_UP:
 	case IKE_EV_IKE_REKEYED:
+	case IKE_EV_CLONED:
 	case IKE_EV_CHILD_DOWN:
 	case IKE_EV_CHILD_REKEYED:
 	case IKE_EV_PEER_MOVED:

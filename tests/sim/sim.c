@@ -351,6 +351,9 @@ void sim_drain(struct sim *s, unsigned side)
 			d->events[d->n_events].path = o->path;
 			d->events[d->n_events].encap = o->encap;
 			d->events[d->n_events].rtt = o->rtt;
+			d->events[d->n_events].line = o->line;
+			d->events[d->n_events].clone_of = o->clone_of;
+			d->events[d->n_events].session = o->session;
 			d->events[d->n_events].child_id = o->child_id;
 			snprintf(d->events[d->n_events++].text, 320, "%s", o->text);
 			break;

@@ -11,7 +11,7 @@
 #include "ike/ike.h"
 #include "ikemsg/ikemsg.h"
 
-enum { SIM_SIDES = 2, SIM_CHILDREN = 128, SIM_EVENTS = 256, SIM_WIRE = 512 };
+enum { SIM_SIDES = 2, SIM_CHILDREN = 256, SIM_EVENTS = 256, SIM_WIRE = 512 };
 enum { A, B }; /* A starts, B answers, unless a test says otherwise */
 
 struct sim;
@@ -24,6 +24,8 @@ struct sim_event {
 	struct ike_path path;
 	bool encap;
 	usec_t rtt;
+	uint64_t line, clone_of;
+	usec_t session;
 	char text[320];
 };
 

@@ -320,7 +320,8 @@ Test(reauth, make_before_break)
 	sound(s, 2);
 	after = info(s, A);
 	cr_assert_neq(after.spi_i, before.spi_i);
-	cr_assert_eq(after.family, before.family);
+	cr_assert_eq(after.line, before.line);
+	cr_assert_neq(after.family, before.family);
 	cr_assert_eq(after.n_vips, 1);
 	cr_assert(addr_equal(&after.vips[0], &before.vips[0]));
 	cr_assert(after.reauth_at > before.reauth_at);

@@ -442,7 +442,7 @@ static const char full_text[] =
 	"  proposals = {\"aes256gcm16-aes128-sha256-prfsha384-ecp384-x25519\", \"default\"}\n"
 	"  vips = {\"0.0.0.0\", \"::\"}\n pools = {rw, six}\n"
 	"  dpd_delay = 5s\n encap = no\n multipath = yes\n probe_interval = 200ms\n mobike = no\n "
-	"mobike_patience = 1m\n return_check = after\n "
+	"mobike_patience = 1m\n return_check = after\n clone = no\n ike_sas_max = 3\n "
 	"nat = refuse\n keep_alive = 0s\n"
 	"  retransmit_timeout = 500ms\n retransmit_base = 1.5\n retransmit_tries = 4\n"
 	"  window = 8\n unique = replace\n fragmentation = force\n fragment_size = 300\n"
@@ -604,6 +604,10 @@ Test(conf, connection_is_read)
 	cr_assert(h->multipath);
 	cr_assert_not(h->mobike);
 	cr_assert(c->ike.conns[1].mobike);
+	cr_assert_not(h->clone);
+	cr_assert_eq(h->ike_sas_max, 3);
+	cr_assert(c->ike.conns[1].clone);
+	cr_assert_eq(c->ike.conns[1].ike_sas_max, 16);
 	cr_assert_eq(h->mobike_patience, 60000000);
 	cr_assert_eq(c->ike.conns[1].mobike_patience, 300000000);
 	cr_assert_eq(h->return_check, IKE_RETURN_AFTER);

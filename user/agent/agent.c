@@ -69,6 +69,7 @@ static const enum ctl_event event_kinds[] = {
 	[IKE_EV_IKE_UP] = CTL_EV_IKE_UP,
 	[IKE_EV_IKE_DOWN] = CTL_EV_IKE_DOWN,
 	[IKE_EV_IKE_REKEYED] = CTL_EV_IKE_REKEYED,
+	[IKE_EV_CLONED] = CTL_EV_IKE_CLONED,
 	[IKE_EV_CHILD_UP] = CTL_EV_CHILD_UP,
 	[IKE_EV_CHILD_DOWN] = CTL_EV_CHILD_DOWN,
 	[IKE_EV_CHILD_REKEYED] = CTL_EV_CHILD_REKEYED,
@@ -164,6 +165,7 @@ static void on_event(struct agent *a, const struct ike_output *o)
 			move_on_rekeyed(a, p);
 		break;
 	case IKE_EV_IKE_UP:
+	case IKE_EV_CLONED:
 	case IKE_EV_CHILD_UP:
 	case IKE_EV_CHILD_DOWN:
 	case IKE_EV_CHILD_REKEYED:

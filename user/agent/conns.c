@@ -431,6 +431,7 @@ void conns_on_event(struct agent *a, const struct ike_output *o, const char *chi
 	case IKE_EV_IKE_REKEYED:
 		wake(a, 0); /* what had to wait for its end */
 		break;
+	case IKE_EV_CLONED:
 	case IKE_EV_CHILD_REKEYED:
 	case IKE_EV_PEER_MOVED:
 	case IKE_EV_MOVED:

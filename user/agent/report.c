@@ -277,6 +277,13 @@ json_t *report_sa(struct agent *a, const struct ike_sa *ike_sa)
 	set_str(sa, "state", s.state);
 	set(sa, "initiator", json_boolean(s.initiator));
 	set_str(sa, "role", s.role_i ? "I" : "R");
+	set_int(sa, "family", s.family);
+	set_int(sa, "line", s.line);
+	set(sa, "clone_of", s.clone_of ? json_integer((json_int_t)s.clone_of) : json_null());
+	set(sa, "clone", json_boolean(s.clone_ok));
+	set_int(sa, "session_usec", s.session);
+	set_int(sa, "family_ike_sas", s.family_lines);
+	set_int(sa, "family_children", s.family_children);
 	set_hex(sa, "spi_i", s.spi_i, 16);
 	set_hex(sa, "spi_r", s.spi_r, 16);
 	set_udp(sa, "local", &s.path.local);

@@ -210,6 +210,8 @@ json_t *report_conn(struct agent *a, const struct ike_conn_cfg *c)
 	set_or_null(o, "mobike_patience_usec", c->mobike ? c->mobike_patience : 0);
 	set(o, "return_check",
 	    c->mobike ? json_string(return_check[c->return_check]) : json_null());
+	set(o, "clone", json_boolean(c->clone));
+	set_int(o, "ike_sas_max", c->ike_sas_max);
 	set(o, "nat", json_string(c->nat == IKE_NAT_ACCEPT ? "accept" : "refuse"));
 	set(o, "encap", json_boolean(c->encap));
 	set_int(o, "window", c->window ? c->window : 1);

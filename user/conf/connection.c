@@ -352,6 +352,19 @@ static int build_timing(struct parse *p, const struct sec *s, struct ike_conn_cf
 	return r;
 }
 
+static int build_clone(struct parse *p, const struct sec *s, struct ike_conn_cfg *c)
+{
+	uint64_t sas = 16;
+	int r;
+
+	c->clone = true;
+	r = val_bool(p, sec_get(s, "clone"), &c->clone);
+	if (r == 0)
+		r = val_uint(p, sec_get(s, "ike_sas_max"), 1, IKE_SAS_MAX, &sas);
+	c->ike_sas_max = (uint16_t)sas;
+	return r;
+}
+
 static int build_switches(struct parse *p, const struct sec *s, struct ike_conn_cfg *c)
 {
 	static const char *const nat_words[] = { "accept", "refuse", NULL };
@@ -382,6 +395,8 @@ static int build_switches(struct parse *p, const struct sec *s, struct ike_conn_
 				 &c->mobike_patience);
 	if (r == 0)
 		r = val_word(p, sec_get(s, "return_check"), return_words, &ret);
+	if (r == 0)
+		r = build_clone(p, s, c);
 	if (r == 0)
 		r = val_word(p, sec_get(s, "nat"), nat_words, &nat);
 	c->return_check = ret;

@@ -95,6 +95,8 @@ static cfg_opt_t connection_opts[] = {
 	ONE("mobike"),
 	ONE("mobike_patience"),
 	ONE("return_check"),
+	ONE("clone"),
+	ONE("ike_sas_max"),
 	ONE("nat"),
 	ONE("retransmit_timeout"),
 	ONE("retransmit_base"),

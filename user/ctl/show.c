@@ -195,6 +195,21 @@ static void show_child(FILE *out, const json_t *data, const json_t *c)
 			(unsigned long long)num(c, "drop_ecn"));
 }
 
+/* Of what is alone in its family it says nothing that is not said anyway. */
+static void show_family(FILE *out, const json_t *data, const json_t *s)
+{
+	char since[UNIT_STR];
+
+	if (num(s, "family_ike_sas") < 2 && !num(s, "clone_of"))
+		return;
+	fprintf(out, "  line %llu", (unsigned long long)num(s, "line"));
+	if (num(s, "clone_of"))
+		fprintf(out, ", clone of %llu", (unsigned long long)num(s, "clone_of"));
+	fprintf(out, "; family %llu: %llu IKE SAs, %llu Child SAs, since %s\n",
+		(unsigned long long)num(s, "family"), (unsigned long long)num(s, "family_ike_sas"),
+		(unsigned long long)num(s, "family_children"), age(data, s, "session_usec", since));
+}
+
 void show_sas(FILE *out, const json_t *data)
 {
 	const json_t *sas = json_object_get(data, "ike_sas"), *s, *c;
@@ -213,6 +228,7 @@ void show_sas(FILE *out, const json_t *data)
 			yes(s, "nat_remote") ? " behind a NAT" : "");
 		fprintf(out, "  SPIs %s_i %s_r%s\n", str(s, "spi_i"), str(s, "spi_r"),
 			yes(s, "initiator") ? ", we initiated" : "");
+		show_family(out, data, s);
 		show_life(out, data, s, "  ");
 		if (num(s, "reauth_usec"))
 			fprintf(out, "  authenticated anew %s\n",

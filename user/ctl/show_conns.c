@@ -179,12 +179,14 @@ static void show_conn(FILE *out, const json_t *c)
 	show_list(out, c, "vips", "  ", "vips");
 	show_pools(out, c);
 	fprintf(out,
-		"  %-10s multipath %s, mobike %s, nat %s, encap %s, ocsp %s, unique %s, window "
+		"  %-10s multipath %s, mobike %s, clone %s, nat %s, encap %s, ocsp %s, unique %s, "
+		"window "
 		"%llu, "
 		"fragmentation %s",
 		"switches", yes(c, "multipath") ? "yes" : "no", yes(c, "mobike") ? "yes" : "no",
-		str(c, "nat"), yes(c, "encap") ? "yes" : "no", str(c, "ocsp"), str(c, "unique"),
-		(unsigned long long)num(c, "window"), str(c, "fragmentation"));
+		yes(c, "clone") ? "yes" : "no", str(c, "nat"), yes(c, "encap") ? "yes" : "no",
+		str(c, "ocsp"), str(c, "unique"), (unsigned long long)num(c, "window"),
+		str(c, "fragmentation"));
 	if (size)
 		fprintf(out, " of %llu octets", (unsigned long long)size);
 	fputc('\n', out);

@@ -190,7 +190,7 @@ bool addrs_take(struct ike_sa *sa, const struct ike_msg *in, const struct ike_pa
 unsigned ike_peer_addrs(const struct ike *ike, uint64_t line,
 			struct addr ret_addrs[IKE_PEER_ADDRS_MAX])
 {
-	const struct ike_sa *sa = mobike_owner(ike, line);
+	const struct ike_sa *sa = line_owner(ike, line);
 
 	if (!sa || !sa->mobike)
 		return 0;

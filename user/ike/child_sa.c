@@ -409,7 +409,7 @@ uint16_t child_negotiate(struct ike *ike, struct ike_sa *sa, const struct ike_ms
 	uint16_t refusal;
 
 	/* what a rekey makes has the other's place when that is deleted */
-	if (sa->n_children >= (rekeyed ? 2 * IKE_CHILDREN_MAX : IKE_CHILDREN_MAX))
+	if (family_children(ike, sa->family) >= (rekeyed ? 2 * IKE_CHILDREN_MAX : IKE_CHILDREN_MAX))
 		return N_NO_ADDITIONAL_SAS;
 	refusal = choose_child(sa, in, rekeyed, with_ke, d);
 	if (refusal)

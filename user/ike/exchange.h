@@ -25,6 +25,7 @@ enum task_kind {
 	TASK_ROUTABILITY, /* does the peer receive there? routability.c */
 	TASK_ADDRS,	  /* our other addresses: addrlist.c */
 	TASK_PATH_TEST,	  /* does that pair work? pair_try.c */
+	TASK_IKE_CLONE,	  /* another IKE SA beside it: clone.c */
 	TASK_KINDS,
 };
 
@@ -173,6 +174,26 @@ int child_new_build(struct ike *ike, struct ike_sa *sa, struct task *t, struct m
 void child_undo(struct ike *ike, struct ike_sa *sa, struct task *t, const struct ike_msg *in);
 enum task_end child_new_done(struct ike *ike, struct ike_sa *sa, struct task *t,
 			     const struct ike_msg *in, const struct ike_path *path);
+/* The new IKE SA of a rekey or clone: successor.c. SA, Ni and KEi of the request; 0 or -EIO. */
+int successor_offer(struct ike *ike, struct ike_sa *sa, struct task *t, struct msg_wr *m);
+/* The peer wants another group (err may be NULL), and t asks with that next. */
+bool successor_other_group(const struct ike_sa *sa, struct task *t, const struct notify *err);
+/* What our exchange made. NULL: the answer does not fit, or no memory. */
+struct ike_sa *successor_made(struct ike *ike, struct ike_sa *old, struct task *t,
+			      const struct ike_msg *in);
+/* Answer the peer's. 0; -EPROTO: refused, the answer says why; -EBADMSG for a nonce or key exchange
+ * value that is none; -EIO, -ENOMEM. */
+int successor_answer(struct ike *ike, struct ike_sa *sa, const struct ike_msg *in, bool clone,
+		     struct msg_wr *m, struct ike_sa **ret_sa);
+/* clone.c */
+int clone_request_build(struct ike *ike, struct ike_sa *sa, struct task *t, struct msg_wr *m);
+enum task_end clone_done(struct ike *ike, struct ike_sa *sa, struct task *t,
+			 const struct ike_msg *in, const struct ike_path *path);
+/* Is a request that rekeys the IKE SA one to clone it? */
+bool clone_asked(const struct ike_sa *sa, const struct ike_msg *in);
+/* 0, or the notify type that answers it. */
+uint16_t clone_refusal(const struct ike *ike, const struct ike_sa *sa);
+void clone_answered(struct ike *ike, struct ike_sa *old, struct ike_sa *clone);
 /* Rekey of the IKE SA: rekey.c */
 enum after ike_rekey_request(struct ike *ike, struct ike_sa *sa, const struct ike_msg *in,
 			     struct msg_wr *m);

@@ -195,16 +195,21 @@ static void put_sa(struct wr *w, const struct ike_sa *sa, usec_t now)
 	wr_u8(w, sa->role_i);
 	wr_u64(w, sa->family);
 	wr_u64(w, sa->line);
+	wr_u64(w, sa->clone_of);
+	wr_u8(w, sa->clone_ok);
+	wr_u8(w, sa->clones_refused);
 	wr_u64(w, now);
 	wr_u64(w, now - sa->since);
 	wr_u64(w, now - sa->last_rx);
+	wr_u64(w, now - sa->session);
+	wr_u8(w, sa->heard);
 	put_until(w, sa->rekey_at, now);
 	put_until(w, sa->ends_at, now);
 	put_until(w, sa->reauth_at, now);
 	put_until(w, sa->auth_ends_at, now);
 	wr_u8(w, sa->rekeys_tried);
 	wr_u8(w, sa->reauths_tried);
-	wr_u8(w, sa->reauth);
+	wr_u64(w, sa->reauth_of);
 	put_path(w, &sa->path);
 	put_mobike(w, sa->mobike);
 	wr_u8(w, sa->natt_peer);
@@ -598,18 +603,23 @@ static void get_sa(struct rd *r, struct ike *ike, struct ike_sa *sa)
 	sa->role_i = rd_u8(r);
 	sa->family = rd_u64(r);
 	sa->line = rd_u64(r);
+	sa->clone_of = rd_u64(r);
+	sa->clone_ok = rd_u8(r);
+	sa->clones_refused = rd_u8(r);
 	then = rd_u64(r);
 	if (then > ike->now)
 		then = ike->now;
 	sa->since = then - rd_u64(r);
 	sa->last_rx = then - rd_u64(r);
+	sa->session = then - rd_u64(r);
+	sa->heard = rd_u8(r);
 	sa->rekey_at = get_until(r, then);
 	sa->ends_at = get_until(r, then);
 	sa->reauth_at = get_until(r, then);
 	sa->auth_ends_at = get_until(r, then);
 	sa->rekeys_tried = rd_u8(r);
 	sa->reauths_tried = rd_u8(r);
-	sa->reauth = rd_u8(r);
+	sa->reauth_of = rd_u64(r);
 	get_path(r, &sa->path);
 	get_mobike(r, sa);
 	sa->natt_peer = rd_u8(r);
@@ -701,11 +711,12 @@ int ike_import(struct ike *ike, const uint8_t *image, size_t len, usec_t now)
 	}
 	sa->state = IKE_ESTABLISHED;
 	sa->announced = true;
-	sa->heard = true;  /* not of each, but the peer has had its time */
 	sa->imaged = true; /* the one that was read */
 	ike_sa_touch(sa);
 	if (sa->line > ike->last_line)
 		ike->last_line = sa->line;
+	if (sa->family > ike->last_line)
+		ike->last_line = sa->family;
 	for (unsigned i = 0; i < sa->n_peer_vips; i++)
 		cp_restore(ike, sa->family, &sa->peer_vips[i]);
 	ike_sa_insert(ike, sa);

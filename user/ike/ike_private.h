@@ -138,9 +138,11 @@ struct ike_sa {
 	bool initiator; /* original initiator (2.2): follows the last rekey */
 	bool role_i;	/* initiator of the family's first IKE SA: never flips */
 	/* family: all IKE SAs of one authentication. line: one of them and those that took its
-	 * place by rekeying; they have one pair of addresses and one set of Child SAs. A family
-	 * has the number of its first line. */
+	 * place by rekeying; they have one pair of addresses and one set of Child SAs. */
 	uint64_t family, line, serial;
+	uint64_t clone_of;   /* the line that its line was cloned from, 0: none */
+	bool clone_ok;	     /* both sides announced it */
+	bool clones_refused; /* NO_ADDITIONAL_SAS, and none of the peer's was deleted since */
 	enum ike_state state;
 	bool announced; /* IKE_UP went out */
 	bool redundant; /* lost a rekey collision */
@@ -148,8 +150,9 @@ struct ike_sa {
 	usec_t since, expires;
 	usec_t rekey_at, ends_at;	/* life.c */
 	usec_t reauth_at, auth_ends_at; /* stay over a rekey */
+	usec_t session;			/* when the family was authenticated */
 	uint8_t rekeys_tried, reauths_tried;
-	bool reauth;		  /* set up to replace the others of its family: reauth.c */
+	uint64_t reauth_of;	  /* set up to replace all of that family, 0: none: reauth.c */
 	char why[WHY_MAX];	  /* reason of the end, for the event */
 	uint32_t down_op;	  /* operation that IKE_DOWN will end */
 	enum ike_failure failure; /* kind of that reason, or of the next IKE_EV_FAILED */
@@ -378,6 +381,23 @@ const struct nonce *nonce_lowest(const struct nonce *a, const struct nonce *b);
 /* An end that whoever keeps images has not heard of. */
 bool ike_sa_owed(const struct ike_sa *sa);
 void ike_sa_touch(struct ike_sa *sa);
+
+/* ---- line.c ---- */
+
+/* The IKE SA of a line that is in use, or NULL. */
+struct ike_sa *line_owner(const struct ike *ike, uint64_t line);
+/* How many lines a family has, and how many Child SAs. */
+unsigned family_lines(const struct ike *ike, uint64_t family);
+unsigned family_children(const struct ike *ike, uint64_t family);
+/* Has it more than the line of sa? */
+bool family_others(const struct ike *ike, const struct ike_sa *sa);
+/* The one that authenticates anew for all of them, or NULL: it has Child SAs. */
+struct ike_sa *family_first(const struct ike *ike, uint64_t family);
+
+/* ---- clone.c ---- */
+
+/* An IKE SA with that peer is deleted: another one may be asked for. */
+void clone_room(struct ike *ike, const struct ike_sa *gone);
 
 /* ---- life.c ---- */
 

@@ -108,6 +108,11 @@ void ike_sa_look(const struct ike_sa *sa, struct ike_sa_info *ret_info)
 	memset(o, 0, sizeof(*o));
 	o->family = sa->family;
 	o->line = sa->line;
+	o->clone_of = sa->clone_of;
+	o->clone_ok = sa->clone_ok;
+	o->session = sa->session;
+	o->family_lines = family_lines(sa->ike, sa->family);
+	o->family_children = family_children(sa->ike, sa->family);
 	o->spi_i = sa->spi_i;
 	o->spi_r = sa->spi_r;
 	snprintf(o->conn, sizeof(o->conn), "%s", sa->conn->c.name);

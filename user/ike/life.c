@@ -59,6 +59,7 @@ void life_auth_start(struct ike *ike, struct ike_sa *sa)
 {
 	const struct ike_conn_cfg *c = &sa->conn->c;
 
+	sa->session = ike->now;
 	if (sa->role_i)
 		sa->reauth_at = after(ike->now, soften(c->reauth_time, c->rand_time));
 	if (c->reauth_time && c->over_time)
@@ -156,7 +157,7 @@ void life_rekey_unusable(struct ike *ike, struct ike_sa *sa)
 static void ike_reauth(struct ike *ike, struct ike_sa *sa)
 {
 	if (sa->role_i && sa->rekey_at <= ike->now && sa->rekeys_tried >= REKEYS_MAX &&
-	    !sa->reauths_tried && sa->n_children && !busy(sa)) {
+	    !sa->reauths_tried && family_first(ike, sa->family) == sa && !busy(sa)) {
 		log_ike(sa, LOG_WARN_, "%u rekeys of the IKE SA came to nothing", sa->rekeys_tried);
 		sa->reauth_at = ike->now;
 	}
@@ -167,7 +168,9 @@ static void ike_reauth(struct ike *ike, struct ike_sa *sa)
 		return;
 	}
 	sa->reauth_at = retry_at(ike, sa, &sa->reauths_tried);
-	reauth_start(ike, sa); /* no memory: tried again like a refusal */
+	/* one for all of the family; no memory: tried again like a refusal */
+	if (family_first(ike, sa->family) == sa)
+		reauth_start(ike, sa);
 }
 
 static void ike_rekey_due(struct ike *ike, struct ike_sa *sa)

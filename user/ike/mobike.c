@@ -136,17 +136,6 @@ void mobike_arrived(struct ike *ike, struct ike_sa *sa)
 		  child_encap(sa) ? ", ESP in UDP" : "");
 }
 
-struct ike_sa *mobike_owner(const struct ike *ike, uint64_t line)
-{
-	hash_for_each (it, tmp, &ike->lines, line) {
-		struct ike_sa *sa = hash_entry(it, struct ike_sa, by_line);
-
-		if (sa->state == IKE_ESTABLISHED && !sa->redundant)
-			return sa;
-	}
-	return NULL;
-}
-
 /* ---- I ---- */
 
 void update_queue(struct ike_sa *sa)
@@ -254,6 +243,7 @@ static void tell_peer(struct ike *ike, struct ike_sa *sa)
 		if (remote_known(sa))
 			mobike_arrived(ike, sa);
 		update_queue(sa);
+		clones_moved(ike, sa);
 	} else if (!addr_equal(&sa->path.local.ip, &sa->mobike->esp.local.ip)) {
 		addrs_queue(sa); /* and an answer shows that the pair works */
 	} else if (!path_same(&sa->path, &sa->mobike->esp)) {
@@ -276,14 +266,14 @@ void path_complete(struct ike_path *p, const struct ike_path *old)
 
 bool ike_can_move(const struct ike *ike, uint64_t line)
 {
-	const struct ike_sa *sa = mobike_owner(ike, line);
+	const struct ike_sa *sa = line_owner(ike, line);
 
 	return sa && sa->mobike;
 }
 
 bool ike_nats(const struct ike *ike, uint64_t line, bool *ret_local, bool *ret_remote)
 {
-	const struct ike_sa *sa = mobike_owner(ike, line);
+	const struct ike_sa *sa = line_owner(ike, line);
 
 	if (!sa || !sa->natt_peer)
 		return false;
@@ -295,7 +285,7 @@ bool ike_nats(const struct ike *ike, uint64_t line, bool *ret_local, bool *ret_r
 int ike_path_change(struct ike *ike, uint64_t line, const struct ike_path *path, usec_t now)
 {
 	struct ike_path to = *path;
-	struct ike_sa *sa = mobike_owner(ike, line);
+	struct ike_sa *sa = line_owner(ike, line);
 
 	ike->now = now;
 	hash_for_each (it, tmp, &ike->lines, line) {
@@ -370,7 +360,7 @@ static void update_request(struct part_ctx *c, struct ike_sa *sa)
  * update: R never sends one. */
 static void info_request(struct part_ctx *c)
 {
-	struct ike_sa *sa = mobike_owner(c->ike, c->sa->line);
+	struct ike_sa *sa = line_owner(c->ike, c->sa->line);
 	bool list = addrs_present(c->in);
 
 	if (!sa || !sa->mobike)

@@ -61,8 +61,6 @@ static inline bool mobike_on_pair(const struct ike_sa *sa, const struct ike_path
 {
 	return !sa->mobike || path_same(path, &sa->path);
 }
-/* The IKE SA of a line that owns the Child SAs, or NULL. */
-struct ike_sa *mobike_owner(const struct ike *ike, uint64_t line);
 /* What is not given in p stays as in old. */
 void path_complete(struct ike_path *p, const struct ike_path *old);
 /* Tell R of the pair, the same one maybe. */
@@ -77,6 +75,10 @@ void mobike_arrived(struct ike *ike, struct ike_sa *sa);
 int update_build(struct ike *ike, struct ike_sa *sa, struct task *t, struct msg_wr *m);
 enum task_end update_done(struct ike *ike, struct ike_sa *sa, struct task *t,
 			  const struct ike_msg *in, const struct ike_path *path);
+
+/* clone.c: sa, of I, is at another pair. R may make the clone that it asked for after it heard of
+ * that, and then copies this pair, not the one that the clone has here. */
+void clones_moved(struct ike *ike, const struct ike_sa *sa);
 
 /* ---- addrlist.c ---- */
 

@@ -10,18 +10,23 @@
 #include "mobike.h"
 #include "parts.h"
 
-/* An IKE SA of that connection that is coming up or up. */
+/* An IKE SA of that connection that is coming up or up; a clone only if there is nothing else. */
 static struct ike_sa *sa_of(const struct ike *ike, const char *conn)
 {
+	struct ike_sa *clone = NULL;
+
 	hash_for_each (it, tmp, &ike->named, conn_key(conn)) {
 		struct ike_sa *sa = hash_entry(it, struct ike_sa, by_conn);
 
-		if (!strcmp(sa->conn->c.name, conn) &&
-		    (sa->state == IKE_INIT_SENT || sa->state == IKE_AUTH_SENT ||
-		     sa->state == IKE_ESTABLISHED))
+		if (strcmp(sa->conn->c.name, conn) ||
+		    (sa->state != IKE_INIT_SENT && sa->state != IKE_AUTH_SENT &&
+		     sa->state != IKE_ESTABLISHED))
+			continue;
+		if (!sa->clone_of)
 			return sa;
+		clone = sa;
 	}
-	return NULL;
+	return clone;
 }
 
 static int path_fill(const struct ike_conn_cfg *c, const struct ike_path *path,
@@ -86,29 +91,51 @@ static bool wanted_already(const struct ike_sa *sa, const char *child)
 	return child_by_name(sa, child);
 }
 
+static int up_child(struct ike *ike, struct ike_sa *sa, const struct ike_child_cfg *child,
+		    uint32_t op)
+{
+	struct task *t;
+
+	if (wanted_already(sa, child->name))
+		return -EALREADY;
+	t = task_new(sa, TASK_CHILD_NEW, op);
+	if (!t)
+		return -ENOMEM;
+	snprintf(t->child_name, sizeof(t->child_name), "%s", child->name);
+	window_run(ike, sa);
+	return 0;
+}
+
 int ike_up(struct ike *ike, const char *conn, const char *child_or_null,
 	   const struct ike_path *path, uint32_t op, usec_t now)
 {
 	struct ike_sa *sa = sa_of(ike, conn);
 	struct conn *c = sa ? sa->conn : conn_find(ike, conn);
 	const struct ike_child_cfg *child = c ? conn_child(c, child_or_null) : NULL;
-	struct task *t;
-	int ret = 0;
+	int ret;
 
 	ike->now = now;
 	if (!child)
 		return -ENOENT;
 	if (!sa) {
 		ret = up_new(ike, c, child, path, op);
-	} else if (wanted_already(sa, child->name)) {
-		ret = -EALREADY;
 	} else {
-		t = task_new(sa, TASK_CHILD_NEW, op);
-		if (!t)
-			return -ENOMEM;
-		snprintf(t->child_name, sizeof(t->child_name), "%s", child->name);
-		window_run(ike, sa);
+		ret = up_child(ike, sa, child, op);
 	}
+	ike_reap(ike);
+	return ret;
+}
+
+int ike_up_line(struct ike *ike, uint64_t line, const char *child, uint32_t op, usec_t now)
+{
+	struct ike_sa *sa = line_owner(ike, line);
+	const struct ike_child_cfg *cfg = sa ? conn_child(sa->conn, child) : NULL;
+	int ret;
+
+	ike->now = now;
+	if (!cfg)
+		return -ENOENT;
+	ret = up_child(ike, sa, cfg, op);
 	ike_reap(ike);
 	return ret;
 }
@@ -186,6 +213,19 @@ int ike_down(struct ike *ike, const char *conn, const char *child_or_null, uint3
 	return ret;
 }
 
+int ike_down_line(struct ike *ike, uint64_t line, uint32_t op, usec_t now)
+{
+	struct ike_sa *sa = line_owner(ike, line);
+	int ret;
+
+	ike->now = now;
+	if (!sa)
+		return -ENOENT;
+	ret = down_sa(ike, sa, op);
+	ike_reap(ike);
+	return ret;
+}
+
 static int rekey_sa(struct ike *ike, struct ike_sa *sa, uint32_t op)
 {
 	if (task_find(sa, TASK_IKE_REKEY, 0))
@@ -234,6 +274,19 @@ int ike_rekey(struct ike *ike, const char *conn, const char *child_or_null, uint
 		if (!child_or_null)
 			break; /* the list grows by the new one: the rest by another command */
 	}
+	ike_reap(ike);
+	return ret;
+}
+
+int ike_rekey_line(struct ike *ike, uint64_t line, uint32_t op, usec_t now)
+{
+	struct ike_sa *sa = line_owner(ike, line);
+	int ret;
+
+	ike->now = now;
+	if (!sa)
+		return -ENOENT;
+	ret = rekey_sa(ike, sa, op);
 	ike_reap(ike);
 	return ret;
 }

@@ -24,6 +24,7 @@ static struct out *out_new(struct ike *ike, const struct ike_sa *sa, enum ike_ou
 	if (sa) {
 		o->o.family = sa->family;
 		o->o.line = sa->line;
+		o->o.clone_of = sa->clone_of;
 		o->o.spi_i = sa->spi_i;
 		o->o.spi_r = sa->spi_r;
 		o->o.role_i = sa->role_i;
@@ -191,6 +192,8 @@ void out_event(struct ike *ike, const struct ike_sa *sa, enum ike_event_kind kin
 	o->o.child_id = child_id;
 	if (!sa)
 		return;
+	if (kind == IKE_EV_IKE_DOWN && !family_others(ike, sa))
+		o->o.session = ike->now - sa->session;
 	if (kind == IKE_EV_FAILED || kind == IKE_EV_IKE_DOWN) {
 		o->o.failure = sa->failure;
 		o->o.notify = sa->failure_notify;

@@ -19,7 +19,7 @@ enum { TEST_TRIES = 2, ASK_AFTER = 2, UNCHECKED_TRIES = 3 };
 int ike_path_test(struct ike *ike, uint64_t line, const struct ike_path *path, uint32_t op,
 		  usec_t now)
 {
-	struct ike_sa *sa = mobike_owner(ike, line);
+	struct ike_sa *sa = line_owner(ike, line);
 	struct task *t;
 
 	ike->now = now;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* The table of concerns that ride on exchanges: where each is built, where it is processed.
  *
- * A new extension (Clone, further key exchanges) adds rows here; the exchanges themselves do not
+ * A new extension (further key exchanges) adds rows here; the exchanges themselves do not
  * change.
  */
 #include <string.h>
@@ -81,6 +81,8 @@ static const struct {
 	  NULL, vendors_process },
 	{ "MOBIKE", AT_AUTH_REQUEST | AT_AUTH_RESPONSE | AT_INFO_RESPONSE,
 	  AT_AUTH_REQUEST | AT_AUTH_RESPONSE | AT_INFO_REQUEST, mobike_build, mobike_process },
+	{ "clone", AT_AUTH_REQUEST | AT_AUTH_RESPONSE, AT_AUTH_REQUEST | AT_AUTH_RESPONSE,
+	  clone_build, clone_process },
 	{ "COOKIE2", AT_INFO_RESPONSE, 0, cookie2_build, NULL },
 };
 

@@ -15,7 +15,7 @@ enum place {
 	AT_AUTH_RESPONSE = 1 << 3,
 	AT_INFO_REQUEST = 1 << 4,
 	AT_INFO_RESPONSE = 1 << 5,
-	AT_REKEY_RESPONSE = 1 << 6, /* of the IKE SA; sa is the new one */
+	AT_REKEY_RESPONSE = 1 << 6, /* of the IKE SA, or clone; sa is the new one */
 };
 
 struct part_ctx {
@@ -72,8 +72,9 @@ bool cp_restore(struct ike *ike, uint64_t family, const struct addr *a);
 
 /* vendor.c */
 void vendors_process(struct part_ctx *c);
-/* To the IKE SA that continues it. */
+/* To the IKE SA that continues it; to a clone. */
 void vendors_move(struct ike_sa *from, struct ike_sa *to);
+void vendors_copy(const struct ike_sa *from, struct ike_sa *to);
 void vendors_put(const struct ike_sa *sa, struct wr *w);
 void vendors_get(struct ike_sa *sa, struct rd *r);
 uint8_t vendors_look(const struct ike_sa *sa, char out[IKE_VENDORS_MAX][IKE_VENDOR_STR]);
@@ -83,6 +84,10 @@ void initial_contact_build(struct part_ctx *c);
 void unique_process(struct part_ctx *c);
 /* May this peer, authenticated by that request, have another IKE SA? */
 bool unique_admits(const struct ike *ike, const struct ike_sa *sa, const struct ike_msg *in);
+
+/* clone.c */
+void clone_build(struct part_ctx *c);
+void clone_process(struct part_ctx *c);
 
 /* rxwindow.c */
 void rxwin_build(struct part_ctx *c);

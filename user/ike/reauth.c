@@ -2,10 +2,11 @@
 /* Reauthentication, make before break (RFC 7296 2.8.3): a new IKE SA with IKE_SA_INIT and IKE_AUTH
  * of its own beside the old one, then the Child SAs again, then the old one's Delete.
  *
- * Whoever set the family up does it; the new IKE SA belongs to the same line here, and its Child
- * SAs replace those of the same name, so that traffic goes over to them at once and the old ones
- * still take packets in. The responder cannot know what it is, and need not: it sends on the old
- * Child SAs until these are deleted. Without INITIAL_CONTACT, which would end the old one.
+ * Whoever set the family up does it; the new IKE SA begins another family, but belongs to the same
+ * line here, and its Child SAs replace those of the same name, so that traffic goes over to them at
+ * once and the old ones still take packets in. The responder cannot know what it is, and need not:
+ * it sends on the old Child SAs until these are deleted. Without INITIAL_CONTACT, which would end
+ * the old one. Clones of the old one end with it: whoever wants some has the new one cloned.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -16,7 +17,7 @@
 
 static bool other(const struct ike_sa *sa, const struct ike_sa *o)
 {
-	return o != sa && o->state == IKE_ESTABLISHED && !o->reauth;
+	return o->family == sa->reauth_of && o->state == IKE_ESTABLISHED && !o->redundant;
 }
 
 static int wish_children(const struct ike_sa *old, struct ike_sa *sa, struct task *init)
@@ -42,16 +43,17 @@ int reauth_start(struct ike *ike, struct ike_sa *old)
 	struct task *t;
 	int ret = -ENOMEM;
 
-	hash_for_each (it, tmp, &ike->lines, old->line) {
-		const struct ike_sa *o = hash_entry(it, struct ike_sa, by_line);
+	hash_for_each (it, tmp, &ike->named, conn_key(old->conn->c.name)) {
+		const struct ike_sa *o = hash_entry(it, struct ike_sa, by_conn);
 
-		if (o->reauth && ike_sa_alive(o))
+		if (o->reauth_of == old->family && ike_sa_alive(o))
 			return -EALREADY;
 	}
 	sa = ike_sa_new(ike, old->conn, true, old);
 	if (!sa)
 		return -ENOMEM;
-	sa->reauth = true;
+	sa->family = ++ike->last_line;
+	sa->reauth_of = old->family;
 	sa->path = old->path;
 	t = task_new(sa, TASK_IKE_INIT, 0);
 	if (t)
@@ -70,7 +72,7 @@ int reauth_start(struct ike *ike, struct ike_sa *old)
 
 const struct ike_sa *reauth_old(const struct ike *ike, const struct ike_sa *sa)
 {
-	if (!sa->reauth)
+	if (!sa->reauth_of)
 		return NULL;
 	hash_for_each (it, tmp, &ike->lines, sa->line) {
 		const struct ike_sa *o = hash_entry(it, struct ike_sa, by_line);
@@ -83,7 +85,7 @@ const struct ike_sa *reauth_old(const struct ike *ike, const struct ike_sa *sa)
 
 uint32_t reauth_replaces(const struct ike *ike, const struct ike_sa *sa, const char *child)
 {
-	if (!sa->reauth)
+	if (!sa->reauth_of)
 		return 0;
 	hash_for_each (it, tmp, &ike->lines, sa->line) {
 		const struct ike_sa *o = hash_entry(it, struct ike_sa, by_line);
@@ -95,36 +97,44 @@ uint32_t reauth_replaces(const struct ike *ike, const struct ike_sa *sa, const c
 	return 0;
 }
 
-static void supersede(struct ike *ike, struct ike_sa *old)
+static void supersede(struct ike *ike, const struct ike_sa *sa, struct ike_sa *old)
 {
-	list_for_each (it, &old->children) {
-		struct child_sa *c = list_entry(it, struct child_sa, node);
+	struct task *t = task_new(old, TASK_IKE_DELETE, 0);
 
-		c->replaced = true;
-		child_state(old, c, CHILD_REKEYED, "authenticated anew");
+	if (old->line == sa->line) {
+		list_for_each (it, &old->children) {
+			struct child_sa *c = list_entry(it, struct child_sa, node);
+
+			c->replaced = true;
+			child_state(old, c, CHILD_REKEYED, "authenticated anew");
+		}
+		ike_sa_state(ike, old, IKE_REKEYED, "authenticated anew");
+		old->expires = ike->now + 4 * LINGER_USEC;
 	}
-	ike_sa_state(ike, old, IKE_REKEYED, "authenticated anew");
-	old->expires = ike->now + 4 * LINGER_USEC;
-	if (!task_new(old, TASK_IKE_DELETE, 0))
-		ike_sa_close(ike, old, false, "replaced");
-	else
-		window_run(ike, old);
+	if (!t) {
+		ike_sa_close(ike, old, false, "authenticated anew");
+		return;
+	}
+	task_first(old, t);
+	window_run(ike, old);
 }
 
 void reauth_run(struct ike *ike, struct ike_sa *sa)
 {
-	if (!sa->reauth || sa->state != IKE_ESTABLISHED || sa->n_inflight)
+	uint64_t of = sa->reauth_of;
+
+	if (!of || sa->state != IKE_ESTABLISHED || sa->n_inflight)
 		return;
 	list_for_each (it, &sa->pending)
 		if (list_entry(it, struct task, node)->kind == TASK_CHILD_NEW)
 			return;
-	sa->reauth = false;
-	hash_for_each (it, tmp, &ike->lines, sa->line) {
-		struct ike_sa *o = hash_entry(it, struct ike_sa, by_line);
+	hash_for_each (it, tmp, &ike->families, of) {
+		struct ike_sa *o = hash_entry(it, struct ike_sa, by_family);
 
 		if (other(sa, o))
-			supersede(ike, o);
+			supersede(ike, sa, o);
 	}
+	sa->reauth_of = 0;
 	ike_sa_touch(sa);
 	out_event(ike, sa, IKE_EV_IKE_REKEYED, 0, 0, "IKE SA authenticated anew");
 }

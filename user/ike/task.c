@@ -29,6 +29,7 @@ const struct task_ops task_ops[TASK_KINDS] = {
 			       routability_done },
 	[TASK_ADDRS] = { "list of addresses", INFORMATIONAL, addrs_build, addrs_done },
 	[TASK_PATH_TEST] = { "path test", INFORMATIONAL, path_test_build, path_test_done },
+	[TASK_IKE_CLONE] = { "IKE SA clone", CREATE_CHILD_SA, clone_request_build, clone_done },
 };
 
 struct task *task_new(struct ike_sa *sa, enum task_kind kind, uint32_t op)

@@ -3,7 +3,7 @@
  *
  *   task.next_send, .give_up, .not_before   retransmission, giving up, waiting (window.c)
  *   ike_sa.expires                          half-open, lingering, superseded IKE SAs
- *   ike_sa.last_rx + dpd_delay              liveness check
+ *   ike_sa.last_rx + dpd_delay              liveness check; .since of a clone
  *   ike_sa, child_sa: .rekey_at, .ends_at   lifetimes (life.c)
  *   ike_sa.last_tx + keep_alive             NAT keepalive (natd.c)
  *   reassembly.expires                      incomplete messages in fragments (fragment.c)
@@ -42,12 +42,17 @@ static usec_t earlier(usec_t a, usec_t b)
 	return a < b ? a : b;
 }
 
+/* A clone that the peer asked for and never used is one that it may not have: it may have been
+ * closed, or begun anew, before our answer came. */
 static usec_t liveness_at(const struct ike_sa *sa)
 {
-	if (sa->state != IKE_ESTABLISHED || !sa->conn->c.dpd_delay || sa->n_inflight ||
-	    task_find(sa, TASK_LIVENESS, 0))
+	usec_t d = USEC_NEVER;
+
+	if (sa->state != IKE_ESTABLISHED || sa->n_inflight || task_find(sa, TASK_LIVENESS, 0))
 		return USEC_NEVER;
-	return sa->last_rx + sa->conn->c.dpd_delay;
+	if (sa->clone_of && !sa->heard)
+		d = sa->since + LINGER_USEC;
+	return sa->conn->c.dpd_delay ? earlier(d, sa->last_rx + sa->conn->c.dpd_delay) : d;
 }
 
 /* An end that is owed to somebody waits for ike_image_next, not for a time. */

@@ -27,9 +27,16 @@ static bool same_peer(const struct ike_sa *sa, const struct ike_sa *o)
 	       id_equal(o->remote_id, sa->remote_id) && !strcmp(o->conn->c.name, sa->conn->c.name);
 }
 
-static bool same_place(const struct ike_sa *sa, const struct ike_sa *o)
+/* Clones are of the host that the others of their family are of, wherever it has them. */
+static bool same_place(const struct ike *ike, const struct ike_sa *sa, const struct ike_sa *o)
 {
-	return udp_addr_equal(&sa->path.remote, &o->path.remote);
+	hash_for_each (it, tmp, &ike->families, o->family) {
+		const struct ike_sa *f = hash_entry(it, struct ike_sa, by_family);
+
+		if (ike_sa_alive(f) && udp_addr_equal(&sa->path.remote, &f->path.remote))
+			return true;
+	}
+	return false;
 }
 
 /* First request of a fresh relation: tell the peer to forget older ones. Not while another IKE SA
@@ -64,8 +71,10 @@ void unique_process(struct part_ctx *c)
 			continue;
 		if (anew) {
 			ike_sa_close(c->ike, o, false, "the peer started anew (INITIAL_CONTACT)");
-		} else if (o->ends_at > c->ike->now + REPLACE_USEC || !same_place(c->sa, o)) {
-			o->ends_at = c->ike->now + (same_place(c->sa, o) ? REPLACE_USEC : 0);
+		} else if (o->ends_at > c->ike->now + REPLACE_USEC ||
+			   !same_place(c->ike, c->sa, o)) {
+			o->ends_at =
+				c->ike->now + (same_place(c->ike, c->sa, o) ? REPLACE_USEC : 0);
 			ike_sa_touch(o);
 			log_ike(o, LOG_INFO_, "the peer has a new IKE SA, which replaces it");
 		}
@@ -79,7 +88,7 @@ bool unique_admits(const struct ike *ike, const struct ike_sa *sa, const struct 
 	hash_for_each (it, tmp, &ike->peers, id_key(sa->remote_id)) {
 		const struct ike_sa *o = hash_entry(it, struct ike_sa, by_id);
 
-		if (same_peer(sa, o) && !same_place(sa, o))
+		if (same_peer(sa, o) && !same_place(ike, sa, o))
 			return false;
 	}
 	return true;

@@ -61,6 +61,15 @@ void vendors_move(struct ike_sa *from, struct ike_sa *to)
 	from->vendors = NULL;
 }
 
+void vendors_copy(const struct ike_sa *from, struct ike_sa *to)
+{
+	if (!from->vendors)
+		return;
+	to->vendors = malloc(sizeof(*to->vendors)); /* as above */
+	if (to->vendors)
+		*to->vendors = *from->vendors;
+}
+
 /* In the image: how many, then of each its octets, how many, and whether there were more. */
 void vendors_put(const struct ike_sa *sa, struct wr *w)
 {

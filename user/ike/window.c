@@ -57,7 +57,7 @@ static bool exclusive(const struct task *t)
 	return t->kind != TASK_CHILD_NEW && t->kind != TASK_CHILD_REKEY &&
 	       t->kind != TASK_CHILD_DELETE && t->kind != TASK_LIVENESS && t->kind != TASK_SIZE &&
 	       t->kind != TASK_UPDATE && t->kind != TASK_ROUTABILITY && t->kind != TASK_ADDRS &&
-	       t->kind != TASK_PATH_TEST;
+	       t->kind != TASK_PATH_TEST && t->kind != TASK_IKE_CLONE;
 }
 
 /* "it MUST wait until it has received responses to all requests up through request X-N" (2.3) */
