@@ -10,8 +10,8 @@ static struct ike *core(struct sim *s, unsigned side)
 	return s->side[side].ike;
 }
 
-/* [CLONE-9] [CLONE-12] [CLONE-14]: the old one and its Child SA stay as they are, nothing is
- * authenticated, and both ends tell which came of which. */
+/* [CLONE-6] [CLONE-9] [CLONE-12] [CLONE-14]: the old one and its Child SA stay as they are, nothing
+ * is authenticated, and both ends tell which came of which. */
 Test(clone, beside_the_old_one)
 {
 	for (unsigned side = 0; side < SIM_SIDES; side++) {

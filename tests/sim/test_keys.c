@@ -308,6 +308,7 @@ static void set_up(struct relation *r)
 	w = msg_begin_inner(inner, sizeof(inner));
 	msg_put_id(&w, PLD_IDI, ID_FQDN, id + 4, sizeof(id) - 5);
 	msg_put_auth(&w, AUTH_SHARED_KEY_MIC, mac.b, mac.len);
+	msg_put_notify(&w, PROTO_NONE, NULL, 0, N_CLONE_IKE_SA_SUPPORTED, NULL, 0);
 	msg_put_sa(&w, &sa);
 	put_ts();
 	answer = ask(r, IKE_AUTH);
@@ -381,9 +382,19 @@ static void child_with_pfs(struct relation *r)
 	ke_free(ke);
 }
 
+/* It is understood, with the next Message ID. */
+static void greet(struct relation *r)
+{
+	uint32_t id = r->next;
+
+	w = msg_begin_inner(inner, sizeof(inner));
+	cr_assert_eq(ask(r, INFORMATIONAL)->n_order, 1);
+	cr_assert_eq(hdr_of(got.buf, got.len).msg_id, id);
+}
+
 /* [KEY-1]: SKEYSEED = prf(SK_d (old), g^ir (new) | Ni | Nr), by the old PRF; the rest by the new.
- */
-static void rekey_ike(struct relation *r, uint16_t prf_new)
+ * [CLONE-15]: the same for a clone. */
+static struct relation successor(struct relation *r, uint16_t prf_new, bool clone)
 {
 	static const uint8_t i[NONCE] = "another nonce, for the successor";
 	struct relation next = { .spi_i = 0x7777777777777777, .prf = prf_new, .aead = r->aead };
@@ -397,6 +408,8 @@ static void rekey_ike(struct relation *r, uint16_t prf_new)
 
 	pub = ke_public(ke, &len);
 	w = msg_begin_inner(inner, sizeof(inner));
+	if (clone)
+		msg_put_notify(&w, PROTO_NONE, NULL, 0, N_CLONE_IKE_SA, NULL, 0);
 	msg_put_sa(&w, &sa);
 	msg_put_nonce(&w, i, NONCE);
 	msg_put_ke(&w, KE_X25519, pub, len);
@@ -409,22 +422,22 @@ static void rekey_ike(struct relation *r, uint16_t prf_new)
 	struct chunk in[] = { { gir.b, gir.len }, { i, NONCE }, { resp, NONCE } };
 	split(&next, prf(r->prf, r->d, in, 3), i, resp);
 	ke_free(ke);
-	*r = next;
-	/* it is understood, from Message ID 0 on */
-	w = msg_begin_inner(inner, sizeof(inner));
-	answer = ask(r, INFORMATIONAL);
-	cr_assert_eq(answer->n_order, 1);
-	cr_assert_eq(answer->hdr.msg_id, 0);
+	greet(&next); /* from Message ID 0 on */
+	return next;
 }
 
 static void session(bool aead)
 {
-	struct relation r = {
-		.spi_i = 0x1234567887654321, .prf = PRF_HMAC_SHA2_256, .aead = aead, .next = 1
-	};
+	struct relation r = { .spi_i = 0x1234567887654321,
+			      .prf = PRF_HMAC_SHA2_256,
+			      .aead = aead,
+			      .next = 1 },
+			clone;
 	struct ike_proposal *p;
 
 	d = new_duo();
+	d->side[DUO_R].conn.clone = true;
+	d->side[DUO_R].conn.ike_sas_max = 2;
 	p = &d->side[DUO_R].conn.proposals[0];
 	p->n_prf = 2;
 	p->prf[1] = PRF_HMAC_SHA2_512;
@@ -436,9 +449,12 @@ static void session(bool aead)
 	cr_assert_eq(duo_start(d), 0);
 	set_up(&r);
 	rekeyed_by_peer(&r);
-	rekey_ike(&r, PRF_HMAC_SHA2_512);
+	r = successor(&r, PRF_HMAC_SHA2_512, false);
 	rekeyed_by_peer(&r);
-	rekey_ike(&r, PRF_HMAC_SHA2_256);
+	r = successor(&r, PRF_HMAC_SHA2_256, false);
+	clone = successor(&r, PRF_HMAC_SHA2_512, true);
+	greet(&r);
+	greet(&clone);
 	duo_free(d);
 }
 
