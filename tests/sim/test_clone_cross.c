@@ -214,6 +214,42 @@ Test(clone_cross, while_moving)
 	}
 }
 
+static void deliver(struct sim *s, uint64_t number)
+{
+	for (unsigned i = 0; i < SIM_WIRE; i++)
+		if (s->wire[i].used && s->wire[i].number == number) {
+			sim_deliver(s, &s->wire[i]);
+			return;
+		}
+	cr_assert_fail("datagram %llu is not on the wire", (unsigned long long)number);
+}
+
+/* [CLONE-33]: R makes the clone before it hears of the move, and I hears the other way round. */
+Test(clone_cross, overtaking_an_update)
+{
+	struct sim *s = cloneable(90);
+	struct ike_path p = from("203.0.113.44");
+	uint64_t update, clone;
+
+	for (unsigned i = 0; i < SIM_SIDES; i++)
+		s->side[i].conn[0].window = 4;
+	up_with(s);
+	update = s->sent;
+	clone = s->sent + 1;
+	cr_assert_eq(ike_path_change(core(s, A), nth(s, A, 0).line, &p, s->now), 0);
+	cr_assert_eq(clone_of(s, A, nth(s, A, 0).line, 7), 0);
+	sim_drain(s, A);
+	cr_assert_eq(s->sent, update + 2);
+	deliver(s, clone);
+	deliver(s, update);
+	deliver(s, clone + 2); /* its answer */
+	deliver(s, clone + 1);
+	sim_settle(s, 5 * USEC_PER_SEC);
+	paired(s, 2, 1);
+	cr_assert(addr_is(nth(s, A, 1).path.local.ip, "203.0.113.44"));
+	sim_free(s);
+}
+
 /* [CLONE-21]: NATs and addresses are those of the old one. */
 Test(clone_cross, behind_a_nat)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Two peers that rekey, delete, create and move at the same time: every interleaving of both peers'
- * actions and of the datagrams they cause, each with every single loss or duplicate of a datagram
- * (RFC 7296 2.8.1, 2.8.2, 2.25.1, 2.25.2; RFC 4555 3.5).
+/* Two peers that rekey, clone, delete, create and move at the same time: every interleaving of both
+ * peers' actions and of the datagrams they cause, each with every single loss or duplicate of a
+ * datagram (RFC 7296 2.8.1, 2.8.2, 2.25.1, 2.25.2; RFC 4555 3.5).
  *
  * A run is a row of choices: which side acts, which datagram arrives next (they may overtake each
  * other), what the network does to one that is sent, whether a lost one's sender repeats it early.
@@ -36,13 +36,14 @@ enum {
 	QUIET_SEC = 400
 };
 
-enum act { REKEY_CHILD, REKEY_IKE, DELETE_CHILD, DELETE_IKE, CREATE_CHILD, MOVE, NOTHING };
+enum act { REKEY_CHILD, REKEY_IKE, DELETE_CHILD, DELETE_IKE, CREATE_CHILD, MOVE, CLONE, NOTHING };
 enum fault { FINE, LOST, TWICE };
 
 struct scenario {
 	enum act act[SIM_SIDES];
 	unsigned ike, children; /* left at the end */
 	bool moves, move_on;	/* who moves does so twice */
+	bool or_none;		/* or none at either */
 };
 
 /* Where they move: A is I, and what it does last is how it ends. */
@@ -164,6 +165,8 @@ static void set_up(bool mobike, unsigned window)
 
 	for (unsigned i = 0; i < SIM_SIDES; i++) {
 		s->side[i].conn[0].mobike = mobike;
+		s->side[i].conn[0].clone = true;
+		s->side[i].conn[0].ike_sas_max = 8;
 		s->side[i].conn[0].window = (uint8_t)window;
 	}
 	up_with(s);
@@ -226,6 +229,15 @@ static int move(struct sim *s, unsigned side, const char *to)
 	return 0;
 }
 
+static int clone(struct sim *s, unsigned side)
+{
+	struct ike_sa_info i;
+
+	if (!ike_sa_at(s->side[side].ike, 0, &i))
+		return -ENOENT;
+	return ike_clone(s->side[side].ike, i.line, OP + side, s->now);
+}
+
 static void act(struct sim *s, unsigned side, enum act what)
 {
 	struct ike *ike = s->side[side].ike;
@@ -239,6 +251,9 @@ static void act(struct sim *s, unsigned side, enum act what)
 		break;
 	case NOTHING:
 		return;
+	case CLONE:
+		r = clone(s, side);
+		break;
 	case REKEY_CHILD:
 		r = ike_rekey(ike, "c", "net", op, s->now);
 		break;
@@ -392,10 +407,12 @@ static bool is_at(const struct udp_addr *a, const char *where)
 	return addr_equal(&a->ip, &b);
 }
 
-static const struct sim_event *last_move(const struct sim_side *d)
+/* Of that line. */
+static const struct sim_event *last_move(const struct sim_side *d, uint64_t line)
 {
 	for (unsigned i = d->n_events; i-- > 0;)
-		if (d->events[i].kind == IKE_EV_MOVED || d->events[i].kind == IKE_EV_PEER_MOVED)
+		if (d->events[i].line == line &&
+		    (d->events[i].kind == IKE_EV_MOVED || d->events[i].kind == IKE_EV_PEER_MOVED))
 			return &d->events[i];
 	return NULL;
 }
@@ -403,7 +420,8 @@ static const struct sim_event *last_move(const struct sim_side *d)
 /* Whoever rekeyed: both ends use the pair that A chose, for IKE and for ESP. */
 static void check_pair(struct sim *s, const struct scenario *sc, const struct ike_sa_info *sa)
 {
-	const struct sim_event *a = last_move(&s->side[A]), *b = last_move(&s->side[B]);
+	const struct sim_event *a = last_move(&s->side[A], sa[A].line),
+			       *b = last_move(&s->side[B], sa[B].line);
 	const char *at = places[A][sc->move_on];
 
 	if (sc->act[A] != MOVE || !sc->ike)
@@ -414,7 +432,26 @@ static void check_pair(struct sim *s, const struct scenario *sc, const struct ik
 		WRONG("the Child SAs did not move");
 }
 
-/* One SA at each end, of the same SPIs, and the same Child SAs in core and packet table. */
+/* Each IKE SA of A is at B too, and where A says. */
+static void check_pairs(struct sim *s, const struct scenario *sc)
+{
+	struct ike_sa_info a, b;
+	bool found = true;
+
+	for (size_t i = 0; found && ike_sa_at(s->side[A].ike, i, &a); i++) {
+		found = false;
+		for (size_t k = 0; !found && ike_sa_at(s->side[B].ike, k, &b); k++)
+			found = a.spi_i == b.spi_i && a.spi_r == b.spi_r;
+		if (!found)
+			WRONG("two different IKE SAs");
+		else if (strcmp(a.state, "ESTABLISHED") || strcmp(b.state, "ESTABLISHED"))
+			WRONG("an IKE SA is %s, %s", a.state, b.state);
+		else if (sc->act[B] != MOVE && !addr_equal(&a.path.local.ip, &b.path.remote.ip))
+			WRONG("the ends of an IKE SA are elsewhere");
+	}
+}
+
+/* The same IKE SAs at each end, and the same Child SAs in core and packet table. */
 static void check_end(struct sim *s, const struct scenario *sc)
 {
 	struct ike_sa_info sa[SIM_SIDES] = { 0 };
@@ -427,19 +464,19 @@ static void check_end(struct sim *s, const struct scenario *sc)
 		if (!deletes(sc) &&
 		    sim_count(d, IKE_EV_CHILD_DOWN, 0) + sim_count(d, IKE_EV_IKE_DOWN, 0))
 			WRONG("%c says that something is down", "AB"[i]);
-		if (ike_sa_count(d->ike) != sc->ike)
+		if (ike_sa_count(d->ike) != sc->ike && (!sc->or_none || ike_sa_count(d->ike)))
 			WRONG("%c has %zu IKE SAs", "AB"[i], ike_sa_count(d->ike));
 		if (d->spis != (int)sc->children)
 			WRONG("%c holds %d SPIs", "AB"[i], d -> spis);
 		if (sads[i].n != sc->children)
 			WRONG("%c: %zu SAs in the engine", "AB"[i], sads[i].n);
-		if (ike_sa_at(d->ike, 0, &sa[i]) && strcmp(sa[i].state, "ESTABLISHED"))
-			WRONG("%c: the IKE SA is %s", "AB"[i], sa[i].state);
-		if (sa[i].n_children != sc->children)
-			WRONG("%c: %u Child SAs in the core", "AB"[i], sa[i].n_children);
+		ike_sa_at(d->ike, 0, &sa[i]);
+		if (sa[i].family_children != sc->children)
+			WRONG("%c: %u Child SAs in the core", "AB"[i], sa[i].family_children);
 	}
-	if (sa[A].spi_i != sa[B].spi_i || sa[A].spi_r != sa[B].spi_r)
-		WRONG("two different IKE SAs");
+	if (ike_sa_count(s->side[A].ike) != ike_sa_count(s->side[B].ike))
+		WRONG("one has more IKE SAs than the other");
+	check_pairs(s, sc);
 	if (!wrong[0] && !sim_mirrored(s, sc->children))
 		WRONG("the Child SAs do not match");
 	if (!wrong[0])
@@ -479,7 +516,7 @@ static void every_row(const struct scenario *sc)
 {
 	static const char *const names[] = {
 		"Child SA rekey",    "IKE SA rekey", "Child SA delete", "IKE SA delete",
-		"Child SA creation", "move",	     "nothing"
+		"Child SA creation", "move",	     "clone",		"nothing"
 	};
 	unsigned long runs = 0;
 
@@ -517,25 +554,32 @@ static void tear_down(void)
 	sim_free(base.sim);
 }
 
-static void collide(enum act a, enum act b, unsigned ike, unsigned children)
+static void both_ways(struct scenario *sc)
 {
-	struct scenario sc = { { a, b }, ike, children, false, false };
+	enum act a = sc->act[A], b = sc->act[B];
 
 	set_up(false, 1);
-	every_row(&sc);
+	every_row(sc);
 	if (a != b) {
-		sc.act[A] = b;
-		sc.act[B] = a;
-		every_row(&sc);
+		sc->act[A] = b;
+		sc->act[B] = a;
+		every_row(sc);
 	}
 	tear_down();
+}
+
+static void collide(enum act a, enum act b, unsigned ike, unsigned children)
+{
+	struct scenario sc = { { a, b }, ike, children, false, false, false };
+
+	both_ways(&sc);
 }
 
 /* A moves while B does something, and B, which is R, while A does; one request at a time, and
  * several. */
 static void collide_move(enum act what, unsigned ike, unsigned children)
 {
-	struct scenario sc = { { MOVE, what }, ike, children, true, false };
+	struct scenario sc = { { MOVE, what }, ike, children, true, false, false };
 
 	for (unsigned window = 1; window <= 4; window += 3) {
 		set_up(true, window);
@@ -612,7 +656,7 @@ Test(collide, deletes)
 /* [MOB-8] [MOB-16] [MOB-22] DES-5.5.2-2, DES-6.2-2 */
 Test(collide, moves)
 {
-	struct scenario sc = { { MOVE, NOTHING }, 1, 1, true, true };
+	struct scenario sc = { { MOVE, NOTHING }, 1, 1, true, true, false };
 
 	collide_move(MOVE, 1, 1);
 	for (unsigned window = 1; window <= 4; window += 3) {
@@ -631,7 +675,7 @@ Test(collide, move_and_ike_rekey)
 /* [MOB-18] [MOB-8] */
 Test(collide, two_moves_and_ike_rekey)
 {
-	struct scenario sc = { { MOVE, REKEY_IKE }, 1, 1, true, true };
+	struct scenario sc = { { MOVE, REKEY_IKE }, 1, 1, true, true, false };
 
 	set_up(true, 1);
 	every_row(&sc);
@@ -658,4 +702,48 @@ Test(collide, move_and_child_delete)
 Test(collide, move_and_ike_delete)
 {
 	collide_move(DELETE_IKE, 0, 0);
+}
+
+/* [CLONE-30] */
+Test(collide, clones)
+{
+	collide(CLONE, CLONE, 3, 1);
+}
+
+/* [CLONE-31] */
+Test(collide, clone_and_ike_rekey)
+{
+	collide(CLONE, REKEY_IKE, 2, 1);
+}
+
+/* [CLONE-12] [CLONE-32] */
+Test(collide, clone_and_child_creation)
+{
+	collide(CLONE, CREATE_CHILD, 2, 2);
+}
+
+/* [CLONE-12] [CLONE-32] */
+Test(collide, clone_and_child_rekey)
+{
+	collide(CLONE, REKEY_CHILD, 2, 1);
+}
+
+/* [CLONE-12] [CLONE-32] */
+Test(collide, clone_and_child_delete)
+{
+	collide(CLONE, DELETE_CHILD, 2, 0);
+}
+
+/* Whoever deletes all there is may do so before there is a clone. [CLONE-22] [CLONE-37] */
+Test(collide, clone_and_ike_delete)
+{
+	struct scenario sc = { { CLONE, DELETE_IKE }, 1, 0, false, false, true };
+
+	both_ways(&sc);
+}
+
+/* [CLONE-33] */
+Test(collide, move_and_clone)
+{
+	collide_move(CLONE, 2, 1);
 }
