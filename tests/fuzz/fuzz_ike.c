@@ -2,7 +2,7 @@
 /* The IKE core with one IKE SA that is up. The input is a list of steps, each an opcode, a length
  * and that many octets: datagrams from strangers, datagrams with the right SPIs, requests and
  * responses properly sealed by a peer that says anything, time, commands. What strangers do must
- * leave the IKE SA as it is. */
+ * leave the IKE SA as it is, and nobody makes more of it than may be. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,7 +10,7 @@
 #include "../sim/duo.h"
 
 enum step { STRANGER, RIGHT_SPIS, REQUEST, RESPONSE, TIME, COMMAND, STEPS };
-enum { STEPS_MAX = 24 };
+enum { STEPS_MAX = 24, SAS_MAX = 3 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -30,6 +30,8 @@ static void prepare(void)
 	if (!d)
 		abort();
 	d->side[DUO_I].conn.mobike = d->side[DUO_R].conn.mobike = true;
+	d->side[DUO_I].conn.clone = d->side[DUO_R].conn.clone = true;
+	d->side[DUO_R].conn.ike_sas_max = SAS_MAX;
 	d->side[DUO_R].conn.n_remote_addrs = 0;
 	if (duo_start(d) || !duo_establish(d) || !ike_sa_at(d->e[DUO_R].ike, 0, &info))
 		abort();
@@ -72,10 +74,12 @@ static void command(uint8_t what)
 	struct ike *ike = d->e[DUO_R].ike;
 	struct ike_path path = duo_path(DUO_R, 4500);
 	struct ike_sa_info info = { .family = 0 };
+	size_t n = ike_sa_count(ike);
 
-	ike_sa_at(ike, 0, &info);
+	/* 128 and more: of the newest one */
+	ike_sa_at(ike, what & 128 && n ? n - 1 : 0, &info);
 	path.local.ip = addr_v4(0xc6336407);
-	switch (what % 9) {
+	switch (what % 128 % 13) {
 	case 0:
 		ike_rekey(ike, "duo", "net", 1, d->now);
 		break;
@@ -102,6 +106,18 @@ static void command(uint8_t what)
 		break;
 	case 8:
 		ike_try_path(ike, info.line, &path, d->now);
+		break;
+	case 9:
+		ike_clone(ike, info.line, 6, d->now);
+		break;
+	case 10:
+		ike_up_line(ike, info.line, "net", 7, d->now);
+		break;
+	case 11:
+		ike_down_line(ike, info.line, 8, d->now);
+		break;
+	case 12:
+		ike_rekey_line(ike, info.line, 9, d->now);
 		break;
 	}
 	duo_wait(d, 0);
@@ -156,6 +172,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		if (d->n > DUO_WIRE_MAX / 2)
 			d->n = 0;
 	}
+	if (duo_count(d, DUO_R, "ESTABLISHED") > SAS_MAX)
+		abort();
 	if (only_strangers && duo_count(d, DUO_R, "ESTABLISHED") != 1)
 		abort();
 	return 0;
