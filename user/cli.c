@@ -37,6 +37,7 @@ static void usage(FILE *to)
 	      "  down NAME[/CHILD]          close it\n"
 	      "  rekey NAME[/CHILD]         new keys for the IKE SA, or for one child\n"
 	      "    --ike, --child NAME      for the IKE SA; for all children that are up\n"
+	      "  clone NAME[/CHILD]         another IKE SA beside it, and that child on it\n"
 	      "  status                     agent, engine, uplinks, connections\n"
 	      "  sas                        IKE SAs and Child SAs\n"
 	      "  paths [NAME]               every path, or those of a connection\n"
@@ -63,7 +64,7 @@ static void usage(FILE *to)
 	      "Options:\n"
 	      "  -d, --state-dir DIR        of the agent (/run/braid)\n"
 	      "  -j, --json                 JSON on standard output, a line each\n"
-	      "  -t, --timeout SECONDS      for up, down and rekey (60)\n\n"
+	      "  -t, --timeout SECONDS      for up, down, rekey and clone (60)\n\n"
 	      "Exit codes: 0 done, 1 failed, 2 usage, 3 no agent, 4 refused, 5 timeout, 6 no "
 	      "answer,\n7 authentication failed, 8 refused by the peer. See braid(8).\n",
 	      to);
@@ -499,6 +500,11 @@ static int rekey_children(struct cli *c, const char *conn)
 	return r;
 }
 
+static int cmd_clone(struct cli *c, char **argv)
+{
+	return operate(c, "clone", argv[0]);
+}
+
 static int cmd_rekey(struct cli *c, char **argv)
 {
 	if (c->ike && (c->child || strchr(argv[0], '/')))
@@ -577,14 +583,23 @@ static const struct command {
 	int args_min, args_max;
 	int (*fn)(struct cli *c, char **argv);
 } commands[] = {
-	{ "up", 1, 1, cmd_up },		  { "down", 1, 1, cmd_down },
-	{ "rekey", 1, 1, cmd_rekey },	  { "status", 0, 0, cmd_status },
-	{ "sas", 0, 0, cmd_sas },	  { "paths", 0, 1, cmd_paths },
-	{ "path", 2, 2, cmd_path },	  { "stats", 0, 0, cmd_stats },
-	{ "events", 0, 0, cmd_events },	  { "reload", 0, 0, cmd_reload },
-	{ "keys", 0, 0, cmd_keys },	  { "flush", 0, 0, cmd_flush },
-	{ "version", 0, 0, cmd_version }, { "certs", 0, 0, cmd_certs },
-	{ "conns", 0, 1, cmd_conns },	  { "counters", 0, 1, cmd_counters },
+	{ "up", 1, 1, cmd_up },
+	{ "down", 1, 1, cmd_down },
+	{ "rekey", 1, 1, cmd_rekey },
+	{ "clone", 1, 1, cmd_clone },
+	{ "status", 0, 0, cmd_status },
+	{ "sas", 0, 0, cmd_sas },
+	{ "paths", 0, 1, cmd_paths },
+	{ "path", 2, 2, cmd_path },
+	{ "stats", 0, 0, cmd_stats },
+	{ "events", 0, 0, cmd_events },
+	{ "reload", 0, 0, cmd_reload },
+	{ "keys", 0, 0, cmd_keys },
+	{ "flush", 0, 0, cmd_flush },
+	{ "version", 0, 0, cmd_version },
+	{ "certs", 0, 0, cmd_certs },
+	{ "conns", 0, 1, cmd_conns },
+	{ "counters", 0, 1, cmd_counters },
 };
 
 /* Options that only one command takes, and it is not this one. */

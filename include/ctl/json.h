@@ -15,6 +15,7 @@
  *
  * up, down, rekey   "name", "child" optional; "timeout_usec" optional (up: default 60 s).
  *                   Events of kind "progress" until done.
+ * clone   the same: another IKE SA beside that of the connection (RFC 7791), and "child" on it.
  * path-disable, path-enable   "name": a path's name; "conn" optional.
  * path-prefer       the same, and "clear" optional: true, no path of its relation is preferred.
  * path-test         the same, without "clear"; "count" (10), "interval_usec" (100000), "octets" (of

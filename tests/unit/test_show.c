@@ -154,6 +154,22 @@ Test(show, live_table_has_rates_and_shares)
 	      "r       -       unknown       -     -         -        1   33 %  -\n");
 }
 
+Test(show, sas_of_a_family)
+{
+	shows(show_sas,
+	      "{\"now_usec\":95000000,\"ike_sas\":[{\"conn\":\"home\",\"state\":\"ESTABLISHED\","
+	      "\"initiator\":true,\"role\":\"I\",\"spi_i\":\"1\",\"spi_r\":\"2\",\"local\":\"a\","
+	      "\"family\":1,\"line\":3,\"clone_of\":1,\"session_usec\":5000000,"
+	      "\"family_ike_sas\":2,\"family_children\":4,"
+	      "\"remote\":\"b\",\"local_id\":\"u\",\"remote_id\":\"g\",\"suite\":\"s\","
+	      "\"since_usec\":65000000}]}",
+	      "home: ESTABLISHED, role I, s, since 30 s\n"
+	      "  local  a [u]\n"
+	      "  remote b [g]\n"
+	      "  SPIs 1_i 2_r, we initiated\n"
+	      "  line 3, clone of 1; family 1: 2 IKE SAs, 4 Child SAs, since 1 m 30 s\n");
+}
+
 Test(show, sas)
 {
 	shows(show_sas, "{\"now_usec\":5000000,\"ike_sas\":[]}", "no IKE SA\n");

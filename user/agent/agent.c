@@ -165,12 +165,14 @@ static void on_event(struct agent *a, const struct ike_output *o)
 			move_on_rekeyed(a, p);
 		break;
 	case IKE_EV_IKE_UP:
-	case IKE_EV_CLONED:
 	case IKE_EV_CHILD_UP:
 	case IKE_EV_CHILD_DOWN:
 	case IKE_EV_CHILD_REKEYED:
 	case IKE_EV_FAILED:
 	case IKE_EV_STEP:
+		break;
+	case IKE_EV_CLONED:
+		control_op_cloned(a, o);
 		break;
 	case IKE_EV_PEER_ADDRS:
 	case IKE_EV_UNANSWERED:

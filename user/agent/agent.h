@@ -187,6 +187,7 @@ struct addrs {
 struct op {
 	uint32_t id; /* 0: free */
 	struct ctl_req *req;
+	char child[IKE_NAME_MAX]; /* wanted on the clone that is made; "": none */
 };
 
 struct agent {
@@ -647,6 +648,8 @@ json_t *control_event_new(struct agent *a, enum ctl_event kind, const char *conn
 void control_publish(struct agent *a, json_t *event); /* taken */
 /* A step or the end of an operation. */
 void control_op_event(struct agent *a, const struct ike_output *o);
+/* An IKE SA was cloned: what it is for comes next. May enter the core. */
+void control_op_cloned(struct agent *a, const struct ike_output *o);
 json_t *report_status(struct agent *a);
 json_t *report_sa(struct agent *a, const struct ike_sa *sa);
 /* What relations with one path may move to; of one connection, or all. */

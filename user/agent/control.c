@@ -76,12 +76,28 @@ void control_op_event(struct agent *a, const struct ike_output *o)
 		return;
 	if (o->event != IKE_EV_FAILED)
 		ctl_reply_progress(op->req, "%s", o->text);
-	if (o->event == IKE_EV_STEP)
+	if (o->event == IKE_EV_STEP || (o->event == IKE_EV_CLONED && op->child[0]))
 		return;
 	if (o->event == IKE_EV_PATH_TESTED && !o->rtt)
 		op_end(op, CTL_NO_ANSWER, o->text);
 	else
 		op_end(op, o->event == IKE_EV_FAILED ? codes[o->failure] : CTL_OK, o->text);
+}
+
+void control_op_cloned(struct agent *a, const struct ike_output *o)
+{
+	struct op *op = op_find(a, o->op);
+	char text[200];
+	int err;
+
+	if (!op)
+		return;
+	err = ike_up_line(a->ike, o->line, op->child, op->id, agent_now());
+	if (!err)
+		return;
+	snprintf(text, sizeof(text), "%s on the clone: %s", op->child,
+		 err == -ENOENT ? "there is no such child" : strerror(-err));
+	op_end(op, CTL_FAILED, text);
 }
 
 struct op_limit {
@@ -224,6 +240,43 @@ static void cmd_rekey(struct agent *a, struct ctl_req *req, const json_t *args)
 	else
 		op_started(a, op, ike_rekey(a->ike, name, child, op->id, agent_now()), name, child,
 			   args);
+}
+
+/* The line that the connection was set up as, or the oldest clone that is left of it. */
+static uint64_t conn_line(const struct agent *a, const char *name)
+{
+	const struct ike_sa *sa = ike_sa_first(a->ike);
+	struct ike_sa_info i;
+
+	for (; sa; sa = ike_sa_next(a->ike, sa)) {
+		ike_sa_look(sa, &i);
+		if (!strcmp(i.conn, name) && !strcmp(i.state, "ESTABLISHED"))
+			return i.line;
+	}
+	return 0;
+}
+
+static void cmd_clone(struct agent *a, struct ctl_req *req, const json_t *args)
+{
+	const char *name = arg(args, "name"), *child = arg(args, "child");
+	struct op *op;
+	int err;
+
+	if (!conn_wanted(a, req, name))
+		return;
+	op = op_new(a, req);
+	if (!op) {
+		ctl_reply_done(req, CTL_FAILED, "too many operations are running");
+		return;
+	}
+	snprintf(op->child, sizeof(op->child), "%s", child ? child : "");
+	err = ike_clone(a->ike, conn_line(a, name), op->id, agent_now());
+	if (err == -EOPNOTSUPP)
+		op_end(op, CTL_REFUSED, "one of the two ends does not clone IKE SAs");
+	else if (err == -EDQUOT)
+		op_end(op, CTL_REFUSED, "there are as many IKE SAs as may be");
+	else
+		op_started(a, op, err, name, NULL, args);
 }
 
 static void reply_json(struct ctl_req *req, json_t *data)
@@ -471,6 +524,7 @@ static const struct {
 	{ "up", cmd_up },
 	{ "down", cmd_down },
 	{ "rekey", cmd_rekey },
+	{ "clone", cmd_clone },
 	{ "status", cmd_status },
 	{ "sas", cmd_sas },
 	{ "paths", cmd_paths },

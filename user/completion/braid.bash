@@ -43,8 +43,8 @@ _braid() {
 		esac
 	else
 		case $cmd in
-		'') words='up down rekey status sas paths path conns counters certs stats events reload keys flush version help' ;;
-		up | down | rekey)
+		'') words='up down rekey clone status sas paths path conns counters certs stats events reload keys flush version help' ;;
+		up | down | rekey | clone)
 			[ -n "$sub" ] || words=$(_braid_names "$dir" status \
 				'.conns[] | .name, (.name + "/" + .children[].name)')
 			;;

@@ -1,0 +1,64 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
+# IKE SAs are cloned between two agents (RFC 7791), by either. A clone has a Child SA of its own, and
+# outlives the one that was there first, and both agents; traffic goes on.
+# [CLONE-3] [CLONE-14] [CLONE-24] [CLONE-35]
+. "$(dirname "$0")/../lib/netns.sh"
+. "$(dirname "$0")/../lib/agent.sh"
+
+ok() { echo "ok - $*"; }
+reach() { in_ns user ping -c 1 -W 0.3 -q 203.0.113.10; }
+sas() { braid "$1" --json sas | jq -s "[.[].ike_sas[]] | $2"; }
+# has WHO N CHILDREN: so many IKE SAs of one family, and so many Child SAs
+has() {
+	[ "$(sas "$1" '[.[] | select(.state == "ESTABLISHED")] | length')" = "$2" ] &&
+		[ "$(sas "$1" '[.[].family] | unique | length')" = 1 ] &&
+		[ "$(sas "$1" '[.[].children[]] | length')" = "$3" ]
+}
+both_have() {
+	local w
+	for w in user gw; do
+		wait_for 5 has "$w" "$1" "$2" || fail "$3: $w has $(braid "$w" sas)"
+	done
+}
+
+topo_multihomed
+agent_confs 100ms
+sed -i 's/connection "[a-z]*" {/& ike_sas_max = 3/' "$T"/*/braid.conf
+braidd_start gw "$T/gw/braid.conf"
+braidd_start user "$T/user/braid.conf"
+braid user up home >/dev/null 2>&1 || fail "not up: $(braid user status)"
+wait_for 10 reach || fail "the LAN is not reached: $(braid user status)"
+
+braid user clone home/net >/dev/null 2>"$T/err" || fail "not cloned: $(cat "$T/err")"
+both_have 2 2 "after the clone"
+braid user sas | grep -q '  line [0-9]*, clone of [0-9]*; family [0-9]*: 2 IKE SAs, 2 Child SAs' ||
+	fail "it is not shown: $(braid user sas)"
+wait_for 5 reach || fail "no traffic beside a clone: $(braid user paths)"
+ok "the initiator clones, with a Child SA"
+
+braid gw clone rw >/dev/null 2>"$T/err" || fail "not cloned by the gateway: $(cat "$T/err")"
+both_have 3 2 "after the gateway's"
+braid user clone home >/dev/null 2>"$T/err" && fail "a fourth one, where there may be three"
+grep -q 'as many IKE SAs as may be' "$T/err" || fail "that is said so: $(cat "$T/err")"
+ok "the responder clones; no more than there may be"
+
+for w in user gw; do
+	kill -9 "$(agent_pid "$w")"
+	sleep 0.3
+	braidd_start "$w" "$T/$w/braid.conf"
+	both_have 3 2 "after a new agent of $w"
+done
+wait_for 5 reach || fail "no traffic with new agents: $(braid user paths)"
+ok "new agents take all of them over"
+
+braid user rekey home >/dev/null 2>&1 || fail "rekey"
+both_have 3 2 "after a rekey"
+wait_for 5 reach || fail "no traffic after a rekey: $(braid user paths)"
+braid user down home >/dev/null 2>&1 || fail "down"
+none() { [ "$(sas "$1" length)" = 0 ]; }
+for w in user gw; do
+	wait_for 5 none "$w" || fail "$w keeps $(braid "$w" sas)"
+	[ -z "$(braid "$w" --json paths | jq -r '.paths[].name')" ] || fail "paths of $w stay"
+done
+ok "down ends the family"
