@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # An uplink's device is removed while it carries flows, and comes back as another device of the same
 # name (topology: tests/lib/netns.sh): rtnetlink takes its path out, the flows go on over the other,
-# and the new device gets its ingress program and its path.
+# and the new device gets its ingress program and its path. So it does when the agent sees the end of
+# the one and the beginning of the other at once; and the engine watches the device that is there.
 . "$(dirname "$0")/../lib/netns.sh"
 . "$(dirname "$0")/../lib/agent.sh"
 
@@ -47,3 +48,20 @@ wait_for 10 wlan_up || fail "the new device has no path: $(braid user paths)"
 wait_for 10 wlan_receives || fail "nothing is counted on the new device: $(braid user paths)"
 in_ns user ping -c 5 -i 0.1 -W 2 -q 203.0.113.10 >"$T/ping" || fail "no traffic over the new device"
 ok "another device of that name: its path is up, its packets are counted"
+
+# Gone and back before the agent looks.
+taken_out() { braid user --json stats | jq .engine.no_link; }
+kill -STOP "$(agent_pid user)"
+ip -n "$(ns user)" link del wlan0
+wire user wlan0 192.0.2.2/26 r1 user 192.0.2.1/26
+ip -n "$(ns user)" route replace default via 192.0.2.1 dev wlan0 metric 100
+kill -CONT "$(agent_pid user)"
+wait_for 10 wlan_up || fail "the device made anew has no path: $(braid user paths)"
+wait_for 10 wlan_receives || fail "nothing is counted on the device made anew: $(braid user paths)"
+before=$(taken_out)
+kill -STOP "$(agent_pid user)"
+ip -n "$(ns user)" link set wlan0 down
+sleep 0.2
+kill -CONT "$(agent_pid user)"
+[ "$(taken_out)" -gt "$before" ] || fail "the engine does not watch the device made anew: $(braid user paths)"
+ok "made anew unseen: the engine takes its path out when it loses its link"

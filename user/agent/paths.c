@@ -460,6 +460,8 @@ void path_follow(struct agent *a, struct peer *p, const struct ike_path *to)
 		path_label(a, path);
 		path_publish(a, path, -1);
 		mtu_recheck(a, path);
+		if (path->probed) /* the engine watches its link and address */
+			path_probe(a, path);
 		path_set(a, path, state_wanted(path), path->gone ? BY_NETLINK : BY_IKE,
 			 path->gone ? "link or address is gone" : "the IKE SA moved here");
 		return;
@@ -604,7 +606,7 @@ void paths_sync(struct agent *a, struct peer *p)
 		struct path *path = list_entry(it, struct path, node);
 		struct uplink *u = path->uplink >= 0 ? &a->uplinks[path->uplink] : NULL;
 		bool was_gone = path->gone;
-		uint32_t limit = path->limit;
+		uint32_t limit = path->limit, ifindex = path->ifindex;
 
 		if (u && u->ifindex && u->ifindex != path->ifindex)
 			path->ifindex = u->ifindex; /* the same interface, made anew */
@@ -622,7 +624,7 @@ void paths_sync(struct agent *a, struct peer *p)
 		path_publish(a, path, -1);
 		if (was_gone && !path->gone)
 			mtu_recheck(a, path);
-		if (path->probed ? path->limit != limit
+		if (path->probed ? path->limit != limit || path->ifindex != ifindex
 				 : p->role_i && p->probes && !list_empty(&p->children))
 			path_probe(a, path);
 		if (path->gone && path->state != STEER_PATH_DOWN)
