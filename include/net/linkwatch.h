@@ -13,10 +13,10 @@
 
 struct linkwatch {
 	int fd;	    /* non-blocking; to poll for reading */
-	int ask_fd; /* for linkwatch_look */
+	int ask_fd; /* for asking what is there */
 };
 
-/* Links that are up, with no address, and addresses, with no link; in order. */
+/* Links that are up, with no address; addresses, with their link and with no link; in order. */
 struct linkwatch_item {
 	uint32_t ifindex;
 	struct addr local;
@@ -30,7 +30,8 @@ struct linkwatch_here {
 int linkwatch_open(struct linkwatch *ret_watch);
 void linkwatch_close(struct linkwatch *w);
 /* Read what has come, a bounded number of messages. local is NULL when all of the interface is
- * lost. Returns -ENOBUFS when the kernel could not queue all of it: then look. */
+ * lost; an address is lost when the interface has it with no other prefix. Returns -ENOBUFS when
+ * the kernel could not queue all of it: then look. */
 int linkwatch_read(struct linkwatch *w,
 		   void (*lost)(void *ctx, uint32_t ifindex, const struct addr *local), void *ctx);
 /* All links and addresses, in ret_here, which the caller clears. 0, -EAGAIN (they keep changing:

@@ -83,6 +83,58 @@ Test(linkwatch, what_is_lost_and_nothing_else)
 	linkwatch_close(&w);
 }
 
+/* An address with two prefixes is there until the second is removed, and whatever another interface
+ * has. */
+Test(linkwatch, an_address_is_lost_with_its_last_prefix)
+{
+	static const char *const twice[][2] = {
+		{ "192.0.2.2/24", "192.0.2.2/26" },
+		{ "192.0.2.2/26", "192.0.2.2/24" },
+	};
+	struct linkwatch w;
+
+	ns_enter();
+	cr_assert_eq(linkwatch_open(&w), 0);
+	ip("link add d0 type veth peer name p0");
+	ip("link set p0 up");
+	ip("link set d0 up");
+	index_of = if_nametoindex("d0");
+	ip("addr add 192.0.2.2/26 dev p0");
+	for (int i = 0; i < 2; i++) {
+		ip("addr add 192.0.2.2/24 dev d0");
+		ip("addr add 192.0.2.2/26 dev d0");
+		look(&w);
+		ip("addr del %s dev d0", twice[i][0]);
+		look(&w);
+		cr_assert_eq(seen.addrs, 0, "%s is there", twice[i][1]);
+		ip("addr del %s dev d0", twice[i][1]);
+		look(&w);
+		cr_assert_eq(seen.addrs, 1);
+	}
+	linkwatch_close(&w);
+}
+
+/* More at once than are remembered. */
+Test(linkwatch, all_lost_addresses_are_told)
+{
+	struct linkwatch w;
+	unsigned n = 0;
+
+	ns_enter();
+	ip("link add d0 type veth peer name p0");
+	index_of = if_nametoindex("d0");
+	for (int i = 1; i <= 40; i++)
+		ip("addr add 192.0.2.%d/32 dev d0", i);
+	cr_assert_eq(linkwatch_open(&w), 0);
+	ip("addr flush dev d0");
+	do {
+		look(&w);
+		n += seen.addrs;
+	} while (seen.addrs);
+	cr_assert_eq(n, 40);
+	linkwatch_close(&w);
+}
+
 /* The kernel closes an interface, and says so, before it forgets it: nobody who looks for it, and
  * be it a steering program, can miss it sooner than those who listen. */
 Test(linkwatch, closed_before_it_is_removed)

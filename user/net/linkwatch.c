@@ -14,7 +14,8 @@
 
 enum { READS = 16, LINKWATCH_BUF = 16384, DUMPS = 3 };
 
-static _Alignas(struct nlmsghdr) char buf[LINKWATCH_BUF]; /* one datagram */
+/* One datagram of news, and one of an answer. */
+static _Alignas(struct nlmsghdr) char buf[LINKWATCH_BUF], answer[LINKWATCH_BUF];
 
 static int open_socket(uint32_t groups, int *ret_fd)
 {
@@ -90,43 +91,15 @@ static bool addr_of(const struct nlmsghdr *h, uint32_t *ret_ifindex, struct addr
 }
 
 /* One datagram of the kernel's; its length, 0: of somebody else, or -errno. */
-static int receive(int fd)
+static int receive(int fd, char to[LINKWATCH_BUF])
 {
 	struct sockaddr_nl from = { 0 };
 	socklen_t from_len = sizeof(from);
-	ssize_t r = recvfrom(fd, buf, sizeof(buf), 0, (struct sockaddr *)&from, &from_len);
+	ssize_t r = recvfrom(fd, to, LINKWATCH_BUF, 0, (struct sockaddr *)&from, &from_len);
 
 	if (r < 0)
 		return -errno;
 	return from.nl_pid == 0 ? (int)r : 0;
-}
-
-int linkwatch_read(struct linkwatch *w,
-		   void (*lost)(void *ctx, uint32_t ifindex, const struct addr *local), void *ctx)
-{
-	bool overrun = false;
-
-	/* After an overrun the kernel queues nothing, and does not say so again, before the queue
-	 * is empty: it has to be emptied, which has therefore an end. */
-	for (int n = 0; n < READS || overrun; n++) {
-		int len = receive(w->fd);
-
-		if (len < 0 && len != -ENOBUFS)
-			break;
-		overrun |= len == -ENOBUFS;
-		for (const struct nlmsghdr *h = (const void *)buf; mnl_nlmsg_ok(h, len);
-		     h = mnl_nlmsg_next(h, &len)) {
-			uint32_t ifindex;
-			struct addr a;
-
-			if ((h->nlmsg_type == RTM_DELLINK || h->nlmsg_type == RTM_NEWLINK) &&
-			    link_lost(h, &ifindex))
-				lost(ctx, ifindex, NULL);
-			else if (h->nlmsg_type == RTM_DELADDR && addr_of(h, &ifindex, &a))
-				lost(ctx, ifindex, &a);
-		}
-	}
-	return overrun ? -ENOBUFS : 0;
 }
 
 /* ---- what is there ---- */
@@ -138,6 +111,12 @@ static int cmp(const void *a, const void *b)
 	if (x->ifindex != y->ifindex)
 		return x->ifindex < y->ifindex ? -1 : 1;
 	return addr_cmp(&x->local, &y->local);
+}
+
+static void sort(struct linkwatch_here *here)
+{
+	if (here->n)
+		qsort(here->item, here->n, sizeof(*here->item), cmp);
 }
 
 static int add(struct linkwatch_here *here, size_t *room, uint32_t ifindex, const struct addr *a)
@@ -167,8 +146,11 @@ static int on_dumped(struct linkwatch_here *here, size_t *room, const struct nlm
 		return -EIO;
 	if (h->nlmsg_type == RTM_NEWLINK && !link_lost(h, &ifindex))
 		return add(here, room, ifindex, &a);
-	if (h->nlmsg_type == RTM_NEWADDR && addr_of(h, &ifindex, &a))
-		return add(here, room, 0, &a);
+	if (h->nlmsg_type == RTM_NEWADDR && addr_of(h, &ifindex, &a)) {
+		int r = add(here, room, ifindex, &a);
+
+		return r ? r : add(here, room, 0, &a);
+	}
 	return 0;
 }
 
@@ -191,11 +173,11 @@ static int dump(struct linkwatch *w, uint16_t type, struct linkwatch_here *here,
 		return -errno;
 	/* the kernel has the next part ready when one was read */
 	while (!end) {
-		int len = receive(w->ask_fd);
+		int len = receive(w->ask_fd, answer);
 
 		if (len < 0)
 			return len;
-		for (const struct nlmsghdr *h = (const void *)buf; mnl_nlmsg_ok(h, len);
+		for (const struct nlmsghdr *h = (const void *)answer; mnl_nlmsg_ok(h, len);
 		     h = mnl_nlmsg_next(h, &len)) {
 			int r = on_dumped(here, room, h);
 
@@ -223,8 +205,7 @@ int linkwatch_look(struct linkwatch *w, struct linkwatch_here *ret_here)
 	}
 	if (r < 0)
 		return r;
-	if (here.n)
-		qsort(here.item, here.n, sizeof(*here.item), cmp);
+	sort(&here);
 	*ret_here = here;
 	return 0;
 }
@@ -248,4 +229,66 @@ bool linkwatch_is_here(const struct linkwatch_here *here, uint32_t ifindex,
 	static const struct addr none;
 
 	return listed(here, ifindex, &none) && listed(here, 0, local);
+}
+
+/* ---- what is lost ---- */
+
+struct removed {
+	struct linkwatch_item item[READS];
+	unsigned n;
+	void (*lost)(void *ctx, uint32_t ifindex, const struct addr *local);
+	void *ctx;
+};
+
+/* An interface may have an address twice, with two prefixes: what was removed may be there still.
+ * Looked at after the word of it has come, when an address that is gone is no more listed. */
+static void believe(struct linkwatch *w, struct removed *r)
+{
+	struct linkwatch_here now = { 0 };
+	size_t room = 0;
+	bool known;
+
+	if (!r->n)
+		return;
+	known = dump(w, RTM_GETADDR, &now, &room) == 0;
+	sort(&now);
+	for (unsigned i = 0; i < r->n; i++) {
+		const struct linkwatch_item *it = &r->item[i];
+
+		if (!known || !listed(&now, it->ifindex, &it->local))
+			r->lost(r->ctx, it->ifindex, &it->local);
+	}
+	r->n = 0;
+	linkwatch_here_clear(&now);
+}
+
+int linkwatch_read(struct linkwatch *w,
+		   void (*lost)(void *ctx, uint32_t ifindex, const struct addr *local), void *ctx)
+{
+	struct removed removed = { .lost = lost, .ctx = ctx };
+	bool overrun = false;
+
+	/* After an overrun the kernel queues nothing, and does not say so again, before the queue
+	 * is empty: it has to be emptied, which has therefore an end. */
+	for (int n = 0; n < READS || overrun; n++) {
+		int len = receive(w->fd, buf);
+
+		if (len < 0 && len != -ENOBUFS)
+			break;
+		overrun |= len == -ENOBUFS;
+		for (const struct nlmsghdr *h = (const void *)buf; mnl_nlmsg_ok(h, len);
+		     h = mnl_nlmsg_next(h, &len)) {
+			struct linkwatch_item it;
+
+			if ((h->nlmsg_type == RTM_DELLINK || h->nlmsg_type == RTM_NEWLINK) &&
+			    link_lost(h, &it.ifindex))
+				lost(ctx, it.ifindex, NULL);
+			else if (h->nlmsg_type == RTM_DELADDR && addr_of(h, &it.ifindex, &it.local))
+				removed.item[removed.n++] = it;
+			if (removed.n == READS)
+				believe(w, &removed);
+		}
+	}
+	believe(w, &removed);
+	return overrun ? -ENOBUFS : 0;
 }
