@@ -18,7 +18,12 @@ struct slept {
 /* Less is not told before it has become more: the clocks are not read at the same moment. */
 #define SLEPT_LEAST (100 * USEC_PER_MSEC)
 
-/* How long since the look before; 0: not at all. The clocks, read one after the other. */
-usec_t slept_look(struct slept *s, usec_t monotonic, usec_t boottime);
+/* A thread that is preempted between two readings would see a sleep: monotonic is read again after
+ * boottime, and may be so much further. */
+#define SLEPT_APART (10 * USEC_PER_MSEC)
+
+/* How long since the look before; 0: not at all. The clocks are read in this order. -EAGAIN, and
+ * nothing is concluded, when that took too long: read them again. */
+int slept_look(struct slept *s, usec_t before, usec_t boottime, usec_t after, usec_t *ret_slept);
 
 #endif

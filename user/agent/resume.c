@@ -24,6 +24,21 @@ static usec_t boot_now(void)
 	return (usec_t)ts.tv_sec * USEC_PER_SEC + (usec_t)ts.tv_nsec / 1000;
 }
 
+/* Under load a look may fail now and then; what it misses the next one sees. */
+static usec_t look(struct agent *a)
+{
+	enum { TRIES = 8 };
+	usec_t before, boot, slept = 0;
+	int err = -EAGAIN;
+
+	for (int i = 0; err && i < TRIES; i++) {
+		before = agent_now();
+		boot = boot_now();
+		err = slept_look(&a->slept, before, boot, agent_now(), &slept);
+	}
+	return slept;
+}
+
 static void probe_all(struct agent *a)
 {
 	list_for_each (it, &a->peers) {
@@ -52,7 +67,7 @@ static void resume(struct agent *a, usec_t slept)
 
 void resume_look(struct agent *a)
 {
-	usec_t slept = slept_look(&a->slept, agent_now(), boot_now());
+	usec_t slept = look(a);
 
 	if (slept)
 		resume(a, slept);
@@ -76,7 +91,7 @@ int resume_open(struct agent *a)
 	const struct itimerspec never = { .it_value.tv_sec = INT64_C(1) << 33 };
 	int fd = timerfd_create(CLOCK_REALTIME, TFD_NONBLOCK | TFD_CLOEXEC);
 
-	slept_look(&a->slept, agent_now(), boot_now());
+	look(a);
 	if (fd < 0 ||
 	    timerfd_settime(fd, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &never, NULL))
 		goto fail;
