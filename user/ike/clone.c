@@ -76,7 +76,9 @@ static void set_refused(struct ike *ike, const struct ike_sa *sa, bool refused)
 
 void clone_room(struct ike *ike, const struct ike_sa *gone)
 {
-	set_refused(ike, gone, false);
+	/* many peers may have the same identity, and hardly one of them ever refuses */
+	if (ike->clones_refused)
+		set_refused(ike, gone, false);
 }
 
 /* ---- requester ---- */
@@ -148,8 +150,10 @@ static enum task_end refused(struct ike *ike, struct ike_sa *sa, struct task *t,
 		return TASK_AGAIN;
 	if (err && err->type == N_TEMPORARY_FAILURE && task_back_off(ike, t))
 		return TASK_AGAIN;
-	if (err && err->type == N_NO_ADDITIONAL_SAS)
+	if (err && err->type == N_NO_ADDITIONAL_SAS) {
+		ike->clones_refused = true;
 		set_refused(ike, sa, true);
+	}
 	snprintf(why, sizeof(why), "peer %s refused to clone the IKE SA: %s%s",
 		 udp_addr_format(&sa->path.remote, peer),
 		 err ? notify_name(err->type) : "the answer is not within our offer",

@@ -712,6 +712,7 @@ int ike_import(struct ike *ike, const uint8_t *image, size_t len, usec_t now)
 	sa->state = IKE_ESTABLISHED;
 	sa->announced = true;
 	sa->imaged = true; /* the one that was read */
+	ike->clones_refused |= sa->clones_refused;
 	ike_sa_touch(sa);
 	if (sa->line > ike->last_line)
 		ike->last_line = sa->line;

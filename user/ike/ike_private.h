@@ -250,6 +250,7 @@ struct ike {
 
 	uint32_t next_child_id;
 	uint64_t last_line, next_serial;
+	bool clones_refused;	      /* by some peer, some time */
 	uint8_t cookie_secret[2][32]; /* current, previous */
 	usec_t cookie_rotated;
 	uint8_t cookie_version;
