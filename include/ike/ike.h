@@ -306,7 +306,7 @@ struct ike_output {
 	const char *text; /* EVENT: one line */
 	usec_t rtt;	  /* PATH_TESTED: 0 without an answer */
 	/* IKE_DOWN: the last of its family is gone, which was there for so long; 0: there are
-	 * others */
+	 * others, or it never was */
 	usec_t session;
 	uint32_t op;	 /* EVENT: handle of the operation that asked, or 0 */
 	uint16_t octets; /* SIZE: of the IP packet */

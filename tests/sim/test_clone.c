@@ -464,6 +464,34 @@ Test(clone, limit_met_from_both_sides)
 	}
 }
 
+/* The time that the machine sleeps is time of the session, too; what never was up has none.
+ * [CLONE-28] */
+Test(clone, session_over_a_sleep)
+{
+	struct sim *s = cloneable(87);
+
+	s->now += 4000 * USEC_PER_SEC; /* later than it is to sleep */
+	up_with(s);
+	sim_run(s, 8000 * USEC_PER_SEC);
+	cloned(s, A, 7);
+	ike_slept(core(s, A), 3600 * USEC_PER_SEC, s->now);
+	sim_drain(s, A);
+	sim_settle(s, USEC_PER_SEC);
+	cr_assert_gt(nth(s, A, 1).session, 0);
+	cr_assert_leq(nth(s, A, 1).session, s->now - 11600 * USEC_PER_SEC);
+	cr_assert_eq(ike_down(core(s, A), "c", NULL, 8, s->now), 0);
+	sim_settle(s, USEC_PER_SEC);
+	cr_assert_geq(sim_last_event(&s->side[A], IKE_EV_IKE_DOWN)->session, 11600 * USEC_PER_SEC);
+	s->cut[B] = true;
+	cr_assert_eq(sim_up(s, A, NULL, 9), 0);
+	sim_run(s, USEC_PER_SEC);
+	cr_assert_eq(ike_down(core(s, A), "c", NULL, 10, s->now), 0);
+	sim_drain(s, A);
+	cr_assert_eq(sim_count(&s->side[A], IKE_EV_IKE_DOWN, 10), 1);
+	cr_assert_eq(sim_last_event(&s->side[A], IKE_EV_IKE_DOWN)->session, 0);
+	sim_free(s);
+}
+
 /* Several at once, one after the other on the wire; no more than there may be. */
 Test(clone, several)
 {

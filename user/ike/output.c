@@ -192,7 +192,7 @@ void out_event(struct ike *ike, const struct ike_sa *sa, enum ike_event_kind kin
 	o->o.child_id = child_id;
 	if (!sa)
 		return;
-	if (kind == IKE_EV_IKE_DOWN && !family_others(ike, sa))
+	if (kind == IKE_EV_IKE_DOWN && sa->state >= IKE_ESTABLISHED && !family_others(ike, sa))
 		o->o.session = ike->now - sa->session;
 	if (kind == IKE_EV_FAILED || kind == IKE_EV_IKE_DOWN) {
 		o->o.failure = sa->failure;
