@@ -533,3 +533,40 @@ Test(clone, by_name)
 	paired(s, 0, 0);
 	sim_free(s);
 }
+
+/* Made and deleted as fast as they can be, within what there may be: those that are gone stay for
+ * what comes late, but not any number of them. The same with rekeys. [CLONE-22] */
+Test(clone, made_and_deleted)
+{
+	for (unsigned rekey = 0; rekey < 2; rekey++) {
+		struct sim *s = up_with(cloneable(86));
+		unsigned made = 0;
+
+		while (made < 1000) {
+			uint64_t line = nth(s, B, 0).line;
+			uint32_t op = 100 + made;
+
+			s->side[A].n_events = s->side[B].n_events = 0;
+			cr_assert_eq(rekey ? ike_rekey_line(core(s, B), line, op, s->now)
+					   : clone_of(s, B, line, op),
+				     0);
+			sim_settle(s, USEC_PER_SEC / 5);
+			if (!sim_count(&s->side[B], rekey ? IKE_EV_IKE_REKEYED : IKE_EV_CLONED, op))
+				break;
+			made++;
+			if (!rekey)
+				cr_assert_eq(
+					ike_down_line(core(s, B), nth(s, B, 1).line, 1, s->now), 0);
+			sim_settle(s, USEC_PER_SEC / 5);
+		}
+		cr_assert_geq(made, 200);
+		cr_assert_lt(made, 300);
+		/* it only has to wait */
+		sim_run(s, 60 * USEC_PER_SEC);
+		cr_assert_eq(sim_count(&s->side[B], rekey ? IKE_EV_IKE_REKEYED : IKE_EV_CLONED,
+				       100 + made),
+			     1);
+		paired(s, rekey ? 1 : 2, 1);
+		sim_free(s);
+	}
+}

@@ -390,6 +390,9 @@ struct ike_sa *line_owner(const struct ike *ike, uint64_t line);
 /* How many lines a family has, and how many Child SAs. */
 unsigned family_lines(const struct ike *ike, uint64_t family);
 unsigned family_children(const struct ike *ike, uint64_t family);
+/* Those that were replaced or deleted stay for a while, for what comes late: are there so many that
+ * the peer has to wait before it makes more? */
+bool family_crowded(const struct ike *ike, uint64_t family);
 /* Has it more than the line of sa? */
 bool family_others(const struct ike *ike, const struct ike_sa *sa);
 /* The one that authenticates anew for all of them, or NULL: it has Child SAs. */

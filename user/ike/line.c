@@ -34,6 +34,15 @@ unsigned family_lines(const struct ike *ike, uint64_t family)
 	return n;
 }
 
+bool family_crowded(const struct ike *ike, uint64_t family)
+{
+	unsigned n = 0;
+
+	hash_for_each (it, tmp, &ike->families, family)
+		n++;
+	return n >= 4 * IKE_SAS_MAX;
+}
+
 unsigned family_children(const struct ike *ike, uint64_t family)
 {
 	unsigned n = 0;

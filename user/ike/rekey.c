@@ -178,7 +178,8 @@ static bool crosses(const struct ike_sa *sa, enum task_kind kind)
 
 static uint16_t refusal(const struct ike *ike, const struct ike_sa *sa, bool clone)
 {
-	if (child_work_in_flight(sa) || crosses(sa, clone ? TASK_IKE_REKEY : TASK_IKE_CLONE))
+	if (child_work_in_flight(sa) || crosses(sa, clone ? TASK_IKE_REKEY : TASK_IKE_CLONE) ||
+	    family_crowded(ike, sa->family))
 		return N_TEMPORARY_FAILURE;
 	return clone ? clone_refusal(ike, sa) : 0;
 }
