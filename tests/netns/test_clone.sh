@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only
 # IKE SAs are cloned between two agents (RFC 7791), by either. A clone has a Child SA of its own, and
-# outlives the one that was there first, and both agents; traffic goes on.
-# [CLONE-3] [CLONE-14] [CLONE-24] [CLONE-35]
+# outlives the one that was there first, and both agents; traffic goes on, also when the family
+# authenticates anew or one IKE SA of it ends.
+# [CLONE-3] [CLONE-14] [CLONE-18] [CLONE-24] [CLONE-35]
 . "$(dirname "$0")/../lib/netns.sh"
 . "$(dirname "$0")/../lib/agent.sh"
 
@@ -62,3 +63,27 @@ for w in user gw; do
 	[ -z "$(braid "$w" --json paths | jq -r '.paths[].name')" ] || fail "paths of $w stay"
 done
 ok "down ends the family"
+
+# The family authenticates anew: the clone and its Child SA, for the same traffic, go meanwhile.
+sed -i 's/multipath = true/& reauth_time = 5s over_time = 20s rand_time = 0/' "$T/user/braid.conf"
+braid user reload >/dev/null || fail "reload"
+vip() { in_ns user ip -j addr show | jq -r '[.[].addr_info[].local | select(startswith("203.0.113."))] | unique | join(" ")'; }
+anew() { [ "$(grep -c 'IKE SA authenticated anew' "$T/user/log")" -ge "$1" ]; }
+braid user up home >/dev/null 2>&1 || fail "not up again: $(braid user status)"
+wait_for 10 reach || fail "no traffic after up: $(braid user status)"
+was=$(vip)
+in_ns user ping -i 0.01 -w 13 -q 203.0.113.10 >"$T/ping" 2>&1 &
+pinger=$!
+braid user clone home/net >/dev/null 2>"$T/err" || fail "not cloned: $(cat "$T/err")"
+wait_for 10 anew 1 || fail "not authenticated anew: $(braid user sas)"
+braid user clone home/net >/dev/null 2>"$T/err" || fail "the new one is not cloned: $(cat "$T/err")"
+wait_for 10 anew 2 || fail "not authenticated anew twice: $(braid user sas)"
+wait "$pinger"
+read -r sent got < <(sed -n 's/\([0-9]*\) packets transmitted, \([0-9]*\) received.*/\1 \2/p' "$T/ping")
+[ "$got" -gt 100 ] || fail "no pings: $(cat "$T/ping")"
+[ $((sent - got)) -le 2 ] || fail "authentication anew with a clone lost packets: $(cat "$T/ping")"
+[ "$(vip)" = "$was" ] || fail "another virtual address: $(vip), $was"
+for w in user gw; do
+	wait_for 10 has "$w" 1 1 || fail "$w has $(braid "$w" sas)"
+done
+ok "two authentications anew, with a clone for the same traffic: nothing lost"
