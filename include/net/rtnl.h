@@ -59,7 +59,9 @@ struct rtnl_addr {
 /* Opens both sockets and reads everything. 0 or -errno. */
 int rtnl_new(rtnl_change_fn *fn, void *ctx, struct rtnl **ret_rtnl);
 void rtnl_free(struct rtnl *r); /* NULL is fine */
-/* To poll for reading; then call rtnl_process, which calls fn for each change. */
+/* To poll for reading; then call rtnl_process, which calls fn for each change that had come then.
+ * Of those that come meanwhile it leaves some to the next call, so that a flood does not hold it.
+ */
 int rtnl_fd(const struct rtnl *r);
 int rtnl_process(struct rtnl *r);
 /* Read everything again, as after an overrun; fn hears that anything may have changed. 0 or -errno.

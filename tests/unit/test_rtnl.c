@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* net/rtnl and its commands against the kernel: every change is told and the tables follow it. */
 #include <errno.h>
+#include <net/if.h>
 #include <net/if_arp.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <criterion/criterion.h>
 
@@ -19,11 +23,26 @@ static struct rtnl *r;
 enum { IFS = 64 };
 static unsigned told[6][IFS];
 
+static char noisy[IFNAMSIZ]; /* changes whenever a change is told */
+
+static void change_mtu(void)
+{
+	static unsigned n;
+	struct ifreq req = { .ifr_mtu = 1400 + (int)(n++ % 2) };
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	strcpy(req.ifr_name, noisy);
+	cr_assert_eq(ioctl(fd, SIOCSIFMTU, &req), 0);
+	close(fd);
+}
+
 static void on_change(void *ctx, enum rtnl_change what, uint32_t ifindex)
 {
 	cr_assert_eq(ctx, told);
 	cr_assert_lt(ifindex, IFS);
 	told[what][ifindex]++;
+	if (noisy[0])
+		change_mtu();
 }
 
 static void setup(void)
@@ -701,6 +720,26 @@ Test(rtnl, changes_while_reading)
 	cr_assert_eq(waitpid(child, NULL, WNOHANG), 0, "the changes ended too early");
 	kill(child, SIGKILL);
 	waitpid(child, NULL, 0);
+}
+
+/* Changes that never end, as when a routing daemon floods: a call does. */
+Test(rtnl, without_end)
+{
+	struct rtnl_link l;
+
+	cable("lan0");
+	cable("calm");
+	forget();
+	strcpy(noisy, "lan0");
+	change_mtu();
+	cr_assert_eq(rtnl_process(r), 0);
+	cr_assert_eq(rtnl_resync(r), 0);
+	noisy[0] = 0;
+	/* and all has an end */
+	ip("link del calm");
+	for (int k = 0; k < 10 && rtnl_link_by_name(r, "calm", &l); k++)
+		cr_assert_eq(rtnl_process(r), 0);
+	cr_assert_not(rtnl_link_by_name(r, "calm", &l));
 }
 
 /* More changes than the socket holds: the loss is noticed and everything read again. */

@@ -18,6 +18,8 @@ enum {
 	FOLLOW_RCVBUF = 1 << 20,
 	NEIGHS_MAX = 65536,
 	ASK_TRIES = 100,
+	/* More than the socket holds: read without an end, a flood would keep us here. */
+	READS = 4096,
 };
 
 /* These have no RTMGRP_ name. */
@@ -527,16 +529,21 @@ int rtnl_fd(const struct rtnl *r)
 }
 
 /* What still waits is older than what is read now; applied after it, it would bring back what has
- * gone since. */
+ * gone since. Where a flood leaves some, the word of the end of that follows. */
 int rtnl_resync(struct rtnl *r)
 {
 	char buf[32768];
 	int err;
 
-	while (mnl_socket_recvfrom(r->follow, buf, sizeof(buf)) >= 0 || errno == ENOBUFS ||
-	       errno == EINTR)
-		;
-	err = errno == EAGAIN ? read_all(r) : -errno;
+	for (int i = 0; i < READS; i++) {
+		if (mnl_socket_recvfrom(r->follow, buf, sizeof(buf)) >= 0 || errno == ENOBUFS ||
+		    errno == EINTR)
+			continue;
+		if (errno != EAGAIN)
+			return -errno;
+		break;
+	}
+	err = read_all(r);
 	if (!err)
 		r->fn(r->ctx, RTNL_CHANGE_LINK, 0);
 	return err;
@@ -546,20 +553,16 @@ int rtnl_process(struct rtnl *r)
 {
 	char buf[32768];
 
-	for (;;) {
+	for (int i = 0; i < READS; i++) {
 		ssize_t n = mnl_socket_recvfrom(r->follow, buf, sizeof(buf));
 
-		if (n < 0 && errno == ENOBUFS) { /* some changes were lost */
-			int err = rtnl_resync(r);
-
-			if (err)
-				return err;
-			continue;
-		}
+		if (n < 0 && errno == ENOBUFS) /* some changes were lost */
+			return rtnl_resync(r);
 		if (n < 0)
 			return errno == EAGAIN || errno == EINTR ? 0 : -errno;
 		mnl_cb_run(buf, (size_t)n, 0, 0, on_msg, r);
 	}
+	return 0;
 }
 
 /* ---- questions ---- */
