@@ -88,11 +88,18 @@ static struct engine_sa_info *sa_info(struct harvest *v, uint32_t id)
 /* The peer knows our endpoints by these ids: they stay, and are not given to others. */
 static void keep_epid(struct agent *a, struct uplink *u, uint16_t epid, const struct addr *local)
 {
-	for (size_t i = 0; u && i < u->n_eps; i++)
-		if (addr_equal(&u->eps[i].addr, local))
-			u->eps[i].epid = epid;
 	if (a->next_epid <= epid)
 		a->next_epid = (uint16_t)(epid + 1);
+	for (size_t k = 0; k < a->n_uplinks; k++) {
+		struct uplink *o = &a->uplinks[k];
+
+		for (size_t i = 0; i < o->n_eps; i++) {
+			if (o == u && addr_equal(&o->eps[i].addr, local))
+				o->eps[i].epid = epid;
+			else if (o->eps[i].epid == epid) /* as this start numbered it */
+				o->eps[i].epid = uplinks_epid(a);
+		}
+	}
 }
 
 /* A path of the maps becomes one of ours again, with what the engine knows of it. */

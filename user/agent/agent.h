@@ -608,6 +608,8 @@ struct uplink *uplink_of(struct agent *a, uint32_t ifindex);
 int uplink_index(const struct agent *a, const struct uplink *u);
 /* Less than 0: a is used before b. By preference, then what is not metered, then by cost. */
 int uplink_cmp(const struct uplink *a, const struct uplink *b);
+/* A number for an endpoint; 0: there is none left. */
+uint16_t uplinks_epid(struct agent *a);
 /* Those found by pattern or kind whose interface is gone, once no path needs them any more. */
 void uplinks_forget(struct agent *a);
 

@@ -7,6 +7,7 @@
 
 #include <event2/event.h>
 
+#include "base/ids.h"
 #include "base/log.h"
 #include "agent.h"
 #include "net/linkkind.h"
@@ -70,6 +71,25 @@ static const char *const rank_texts[RTNL_ADDR_RANKS] = {
 	[RTNL_ADDR_DEPRECATED_TEMPORARY] = ", temporary and deprecated",
 };
 
+/* Peers know endpoints by these, also those whose address is gone while a path has it. */
+uint16_t uplinks_epid(struct agent *a)
+{
+	struct ids used = { 0 };
+
+	for (size_t i = 0; i < a->n_uplinks; i++)
+		for (size_t e = 0; e < a->uplinks[i].n_eps; e++)
+			ids_use(&used, a->uplinks[i].eps[e].epid);
+	list_for_each (it, &a->peers) {
+		struct peer *p = list_entry(it, struct peer, node);
+
+		/* a responder's are numbered by the peer */
+		list_for_each (pi, &p->paths)
+			if (p->role_i)
+				ids_use(&used, list_entry(pi, struct path, node)->epid_i);
+	}
+	return ids_take(&used, &a->next_epid);
+}
+
 static void endpoints_sync(struct agent *a, struct uplink *u)
 {
 	struct rtnl_addr now[AGENT_EPS_MAX];
@@ -88,7 +108,7 @@ static void endpoints_sync(struct agent *a, struct uplink *u)
 			 rank_texts[now[i].rank]);
 		eps[i].rank = now[i].rank;
 		if (!eps[i].epid)
-			eps[i].epid = a->next_epid++;
+			eps[i].epid = uplinks_epid(a);
 		uplink_event(a, u, CTL_EV_UPLINK_CHANGED, what);
 		conns_uplink_changed(a);
 	}
