@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only
 # A path on which packets get through in one direction only: each end judges its own direction. What
-# arrives does not keep the other one in use, and what does not arrive takes nothing else out.
+# arrives does not keep the other one in use, and what does not arrive takes nothing else out (DES-5.1.2-1).
 . "$(dirname "$0")/../lib/netns.sh"
 . "$(dirname "$0")/../lib/agent.sh"
 

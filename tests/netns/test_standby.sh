@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only
-# A relation with one path: the pairs of addresses it may move to are tested and shown, and the
-# operator moves it to one of them without a lost packet.
+# A relation with one path at a time (DES-3.2-1): the pairs of addresses it may move to are tested and
+# shown, and the operator moves it to one of them without a lost packet.
 . "$(dirname "$0")/../lib/netns.sh"
 . "$(dirname "$0")/../lib/agent.sh"
 

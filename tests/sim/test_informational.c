@@ -98,7 +98,8 @@ Test(informational, cookie2_is_copied)
 }
 
 /* --> { NAT_DETECTION x2, UPDATE_SA_ADDRESSES }  <-- { NAT_DETECTION x2 } to the source of the
- * request, with the hashes of that pair; nothing moves without MOBIKE. [MOB-24] MM-6-3, MM-6-4. */
+ * request, with the hashes of that pair; nothing moves without MOBIKE. [MOB-24] MM-5.2-1, MM-6-3,
+ * MM-6-4. */
 Test(informational, path_test_from_elsewhere)
 {
 	struct ike_path p = elsewhere();

@@ -59,8 +59,8 @@ static void tell(struct sim *s, unsigned side, const char *const *list, unsigned
 	cr_assert_eq(ike_addrs_set(s->side[side].ike, "c", a, n, s->now), 0);
 }
 
-/* [MOB-26] [MOB-27] [MOB-28] DES-6.4-1: in IKE_AUTH; then each list in place of the one before, an
- * empty one too; the address it comes from is always one of them. */
+/* [MOB-26] [MOB-27] [MOB-28] DES-4-1, DES-6.4-1: in IKE_AUTH; then each list in place of the one
+ * before, an empty one too; the address it comes from is always one of them. */
 Test(pairs, lists)
 {
 	static const char *const ours[] = { FAR, HOME, "2001:db8:a::1" };
@@ -235,8 +235,8 @@ Test(pairs, both_move)
 
 /* ---- tests ---- */
 
-/* [MOB-32] DES-4-2, DES-5.1.3-1: a pair that works and one that does not; nothing moves, and the
- * IKE SA goes on. */
+/* [MOB-32] DES-4-2, DES-5.1.2-1, DES-5.1.3-1: a pair that works and one that does not, never one of
+ * two families; nothing moves, and the IKE SA goes on. */
 Test(pairs, tested)
 {
 	struct sim *s = sim_mobile(520);

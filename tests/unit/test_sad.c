@@ -216,7 +216,7 @@ Test(sad, inbound_selectors)
 	cr_assert_not(sa_inbound_ok(sa, &in));
 }
 
-/* [ESP-1]: by SPI alone, the whole of it. */
+/* [ESP-1] MM-9.1-1: by SPI alone, the whole of it. */
 Test(sad, inbound_by_spi)
 {
 	struct sa *sa = add_simple(5, "10.1.0.0/16", "10.2.0.0/16");
