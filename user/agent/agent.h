@@ -454,7 +454,6 @@ void path_free(struct agent *a, struct path *p);
 struct path *path_find(struct agent *a, uint32_t id);
 /* Its id is known now. */
 void path_index(struct agent *a, struct path *p);
-struct path *path_by_name(struct agent *a, const char *conn_or_null, const char *name);
 /* Is its link up and its address there? */
 bool path_has_address(const struct agent *a, const struct path *p);
 /* Link or address is gone: out of use at once. */
@@ -469,11 +468,6 @@ void path_publish(struct agent *a, struct path *p, int state);
 void path_probe(struct agent *a, struct path *p);
 /* One request at once, outside its interval. */
 void path_probe_now(struct agent *a, struct path *p);
-/* Its name, from configuration or uplink and ids. */
-void path_rename(struct agent *a, struct path *p);
-/* The name a path of ours would have. */
-void path_pair_name(struct agent *a, struct peer *p, const struct ike_path *pair,
-		    char ret_name[2 * IKE_NAME_MAX]);
 const char *path_state_name(enum steer_path_state s);
 
 /* Packets may go there, well or badly. */
@@ -521,6 +515,17 @@ bool path_is_preferred(const struct path *p);
 /* Tell the peer how to use it, if that has changed. */
 void path_tell_want(struct agent *a, struct path *p);
 
+/* ---- path_name.c ---- */
+
+struct path *path_by_name(struct agent *a, const char *conn_or_null, const char *name);
+/* The ids of its endpoints, and its name. */
+void path_label(struct agent *a, struct path *p);
+/* Its name, from configuration or uplink and ids. */
+void path_rename(struct agent *a, struct path *p);
+/* The name a path of ours would have. */
+void path_pair_name(struct agent *a, struct peer *p, const struct ike_path *pair,
+		    char ret_name[2 * IKE_NAME_MAX]);
+
 /* ---- quality.c ---- */
 
 /* How long a path of it must have worked before it is used again, usec. NULL: of no uplink. */
@@ -553,6 +558,12 @@ void mtu_forget(struct path *p);
 void mtu_recheck(struct agent *a, struct path *p);
 void mtu_run(struct agent *a);
 void mtu_on_size(struct agent *a, const struct ike_output *o);
+
+/* Addresses count, ports are the IKE SA's. */
+static inline bool same_pair(const struct ike_path *a, const struct ike_path *b)
+{
+	return addr_equal(&a->local.ip, &b->local.ip) && addr_equal(&a->remote.ip, &b->remote.ip);
+}
 
 /* ---- move.c: relations with one path (MOBIKE) ---- */
 
@@ -592,7 +603,7 @@ void standby_on_tested(struct agent *a, struct peer *p, uint32_t op, const struc
 /* NULL: there is none of that name, of those pairs. */
 const struct standby *standby_by_name(struct agent *a, const char *conn_or_null, const char *name,
 				      struct peer **ret_peer);
-const struct standby *standby_measured(const struct peer *p, const struct ike_path *pair);
+struct standby *standby_of(const struct peer *p, const struct ike_path *pair);
 bool standby_in_use(const struct peer *p, const struct standby *s);
 /* Is that pair the operator's choice? */
 bool standby_preferred(const struct peer *p, const struct ike_path *pair);

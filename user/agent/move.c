@@ -47,11 +47,6 @@ static struct path *main_path(const struct peer *p)
 	return only;
 }
 
-static bool same_pair(const struct ike_path *a, const struct ike_path *b)
-{
-	return addr_equal(&a->local.ip, &b->local.ip) && addr_equal(&a->remote.ip, &b->remote.ip);
-}
-
 /* Ports as they are: 4500, but for peers without NAT traversal. */
 struct ike_path move_with_ports(const struct peer *p, const struct ike_path *pair)
 {
@@ -216,7 +211,7 @@ static size_t open_pairs(struct agent *a, const struct peer *p,
 /* "ran-2 (198.51.100.2:4500 to 198.51.100.66:4500)" */
 static void label(const struct peer *p, const struct ike_path *pair, char buf[MOVE_LABEL_MAX])
 {
-	const struct standby *s = standby_measured(p, pair);
+	const struct standby *s = standby_of(p, pair);
 	char from[ADDR_PORT_STR], to[ADDR_PORT_STR];
 
 	snprintf(buf, MOVE_LABEL_MAX, "%s%s%s to %s%s", s ? s->name : "", s ? " (" : "",

@@ -169,7 +169,7 @@ static json_t *path_json(struct agent *a, const struct path *p, const struct rat
 	set(o, "one_way", json_boolean(p->info.one_way));
 	set(o, "in_group", json_boolean(p->in_group));
 	if (!p->probed)
-		set_rtt(o, standby_measured(p->peer, &pair));
+		set_rtt(o, standby_of(p->peer, &pair));
 	if (p->probed && p->info.rtt_usec) {
 		set_int(o, "rtt_usec", p->info.rtt_usec);
 		set_int(o, "rtt_min_usec", p->info.rtt_min_usec);

@@ -13,22 +13,12 @@
 #define WAIT_MOST (3600 * USEC_PER_SEC)
 #define PAUSE	  (200 * USEC_PER_MSEC)
 
-static bool same_pair(const struct ike_path *a, const struct ike_path *b)
-{
-	return addr_equal(&a->local.ip, &b->local.ip) && addr_equal(&a->remote.ip, &b->remote.ip);
-}
-
-static struct standby *standby_of(const struct peer *p, const struct ike_path *pair)
+struct standby *standby_of(const struct peer *p, const struct ike_path *pair)
 {
 	for (size_t i = 0; p->standbys && i < p->standbys->n; i++)
 		if (same_pair(&p->standbys->list[i].pair, pair))
 			return &p->standbys->list[i];
 	return NULL;
-}
-
-const struct standby *standby_measured(const struct peer *p, const struct ike_path *pair)
-{
-	return standby_of(p, pair);
 }
 
 bool standby_in_use(const struct peer *p, const struct standby *s)
