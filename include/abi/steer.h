@@ -17,7 +17,7 @@
 #include <linux/types.h>
 #endif
 
-#define STEER_ABI_VERSION 3
+#define STEER_ABI_VERSION 4
 
 /* The kernel rounds array elements up to 8 octets: the distance of entries in a mapping. */
 #define STEER_STRIDE(type) ((sizeof(type) + 7) & ~7ul)
@@ -106,6 +106,9 @@ struct steer_group {
 	__u8 n_members;
 	__u8 pad[2];
 	__u32 path[STEER_MEMBERS_MAX]; /* path ids in order of preference */
+	/* Whose SA goes with the path: low 32 bits of the number of a line of IKE SAs. The
+	 * engine's; steering programs do not look. */
+	__u32 line[STEER_MEMBERS_MAX];
 	__u16 weight[STEER_MEMBERS_MAX];
 	__u16 flow[STEER_FLOW_SLOTS]; /* flow slot -> path id, of a member */
 };
@@ -254,7 +257,7 @@ struct steer_abi {
 #ifndef __VMLINUX_H__
 _Static_assert(sizeof(struct steer_sa_in) == 48, "sa_in");
 _Static_assert(sizeof(struct steer_sa_out) == 16, "sa_out");
-_Static_assert(sizeof(struct steer_group) == 12 + 32 + 16 + 512, "group");
+_Static_assert(sizeof(struct steer_group) == 12 + 32 + 32 + 16 + 512, "group");
 _Static_assert(sizeof(struct steer_path_cur) == 4, "path_cur");
 _Static_assert(sizeof(struct steer_path) == 68, "path");
 #endif

@@ -97,8 +97,12 @@ void dp_drops(struct dp *dp, uint64_t ret_drops[DROP_MAX]); /* summed over CPUs 
 void dp_steer_peer(const char *steer_dev, char ret_peer[16]);
 
 /* Groups: n <= STEER_MEMBERS_MAX; the flow table is computed here (dp/flowtab). id 0 allocates. */
-int dp_group_put(struct dp *dp, uint32_t id, enum steer_mode mode, const uint32_t *paths,
-		 const uint16_t *weights, size_t n, uint32_t *ret_id);
+struct dp_member {
+	uint32_t path, line; /* struct steer_group */
+	uint16_t weight;
+};
+int dp_group_put(struct dp *dp, uint32_t id, enum steer_mode mode, const struct dp_member *members,
+		 size_t n, uint32_t *ret_id);
 int dp_group_del(struct dp *dp, uint32_t id);
 
 /* After adoption: remove every record that keep does not claim, so that what an agent and an engine

@@ -173,7 +173,11 @@ struct engine_sa {
 	uint8_t family; /* of the stable pair to send on: 4 or 6 */
 	uint8_t n_ts_local, n_ts_remote;
 	uint8_t key_len, integ_len; /* octets, each direction */
-	uint8_t pad[5];
+	uint8_t pad[1];
+	/* low 32 bits of the number of its line of IKE SAs, as in the group's record: SAs of
+	 * several lines with the same selectors carry each what goes over the paths of its line; 0:
+	 * alone */
+	uint32_t line;
 	uint32_t replay_window; /* packets; 0 = 8192 */
 	uint32_t room;		/* as in engine_group_room */
 	uint32_t group;		/* of the maps: SAs of one group share their paths; 0: none */
@@ -209,7 +213,8 @@ struct engine_sa_info {
 	uint64_t drop_replay, drop_integrity, drop_malformed, drop_ts, drop_ecn, dummies;
 	uint64_t last_in_usec, last_out_usec; /* CLOCK_MONOTONIC, 0 = never */
 	uint8_t n_ts_local, n_ts_remote;
-	uint8_t pad[6];
+	uint8_t pad[2];
+	uint32_t line;
 	struct engine_ts ts_local[ENGINE_TS_MAX], ts_remote[ENGINE_TS_MAX];
 	char driver[16];
 	char name[96];

@@ -97,6 +97,7 @@ struct sa {
 	size_t at;	   /* control thread: in sad.all */
 	struct hash_node by_id, by_replaces;
 	uint32_t group; /* of paths; 0: none */
+	uint32_t line;	/* of IKE SAs; 0: none */
 	struct sa_group *shared;
 	struct list group_node;
 	const _Atomic bool *encap; /* of its group, or its own */

@@ -135,9 +135,10 @@ static void add_paths(void)
 
 static void add_sas(void)
 {
-	uint16_t weights[2] = { 1, 1 };
+	struct dp_member members[2] = { { .path = path_id[0], .weight = 1 },
+					{ .path = path_id[1], .weight = 1 } };
 	uint32_t group, mark;
-	int r = dp_group_put(dp, 0, STEER_MODE_ACTIVE_STANDBY, path_id, weights, 2, &group);
+	int r = dp_group_put(dp, 0, STEER_MODE_ACTIVE_STANDBY, members, 2, &group);
 
 	for (uint32_t id = 1; r == 0 && id <= n_sas; id++) {
 		struct engine_sa s;

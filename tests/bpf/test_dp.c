@@ -133,18 +133,26 @@ static int pinned(const char *name)
 	return fd;
 }
 
+/* A group of one path, of line 1000 + path. */
+static int group_of(uint32_t path, uint32_t *ret_id)
+{
+	struct dp_member m = { .path = path, .line = 1000 + path, .weight = 1 };
+
+	return dp_group_put(dp, 0, STEER_MODE_FLOW_HASH, &m, 1, ret_id);
+}
+
 /* Everything a restarted agent needs is in the pins; traffic's maps are the same ones. */
 Test(dp, adoption)
 {
 	uint32_t spi, spi2, path, group, out, found, other;
-	uint16_t weight = 1;
+	struct steer_group members;
 	struct steer_path got;
 	enum steer_path_state state;
 
 	open_dp();
 	cr_assert_eq(dp_spi_alloc(dp, &spi), 0);
 	path = put(0, 9, STEER_PATH_DOWN);
-	cr_assert_eq(dp_group_put(dp, 0, STEER_MODE_FLOW_HASH, &path, &weight, 1, &group), 0);
+	cr_assert_eq(group_of(path, &group), 0);
 	cr_assert_eq(dp_sa_add(dp, 77, spi, 0xabcdef, group, STEER_SA_ENCAP, &out), 0);
 	reopen_dp();
 	cr_assert_eq(dp_sa_find(dp, 77, &found), 0);
@@ -152,12 +160,17 @@ Test(dp, adoption)
 	cr_assert_eq(dp_path_get(dp, path, &got, &state), 0);
 	cr_assert_eq(state, STEER_PATH_DOWN);
 	cr_assert_eq(got.epids, 9);
+	cr_assert_eq(dp_sa_group(dp, out, &found, &members), 0);
+	cr_assert_eq(found, group);
+	cr_assert_eq(members.n_members, 1);
+	cr_assert_eq(members.path[0], path);
+	cr_assert_eq(members.line[0], 1000 + path);
 	/* what is in use is not given out again */
 	cr_assert_eq(dp_spi_reserve(dp, spi), 0);
 	cr_assert_eq(dp_spi_alloc(dp, &spi2), 0);
 	cr_assert_neq(STEER_SPI_INDEX(spi2), STEER_SPI_INDEX(spi));
 	cr_assert_neq(put(0, 10, STEER_PATH_UP), path);
-	cr_assert_eq(dp_group_put(dp, 0, STEER_MODE_FLOW_HASH, &path, &weight, 1, &other), 0);
+	cr_assert_eq(group_of(path, &other), 0);
 	cr_assert_neq(other, group);
 	dp_sa_del(dp, 77);
 	cr_assert_eq(dp_sa_find(dp, 77, &found), -ENOENT);
@@ -175,7 +188,6 @@ Test(dp, sweep_after_adoption)
 {
 	uint32_t spi, spi2, path, path2, ids[2], group2, out, found;
 	enum steer_path_state state;
-	uint16_t weight = 1;
 	struct steer_path got;
 
 	open_dp();
@@ -183,8 +195,8 @@ Test(dp, sweep_after_adoption)
 	cr_assert_eq(dp_spi_alloc(dp, &spi2), 0);
 	path = put(0, 9, STEER_PATH_UP);
 	path2 = put(0, 10, STEER_PATH_UP);
-	cr_assert_eq(dp_group_put(dp, 0, STEER_MODE_FLOW_HASH, &path, &weight, 1, &ids[0]), 0);
-	cr_assert_eq(dp_group_put(dp, 0, STEER_MODE_FLOW_HASH, &path2, &weight, 1, &group2), 0);
+	cr_assert_eq(group_of(path, &ids[0]), 0);
+	cr_assert_eq(group_of(path2, &group2), 0);
 	cr_assert_eq(dp_sa_add(dp, 77, spi, 1, ids[0], 0, &out), 0);
 	cr_assert_eq(dp_sa_add(dp, 78, spi2, 2, group2, 0, &out), 0);
 	reopen_dp();

@@ -116,7 +116,7 @@ static void make_paths(const struct way *w, enum dp_attach attach)
 	struct dp_options o = {
 		.pin_dir = pins, .steer_dev = "braid0", .sa_max = 64, .attach = attach
 	};
-	uint16_t weights[2] = { 1, 1 };
+	struct dp_member members[2] = { { .weight = 1 }, { .weight = 1 } };
 	char err[512];
 
 	addr_parse("198.18.0.1", &o.stable4_local);
@@ -137,8 +137,9 @@ static void make_paths(const struct way *w, enum dp_attach attach)
 		inet_pton(af, path_src(i + 1, w->path), p.src.b);
 		inet_pton(af, path_dst(i + 1, w->path), p.dst.b);
 		cr_assert_eq(dp_path_put(dp, &p, STEER_PATH_UP, &paths[i]), 0);
+		members[i].path = paths[i];
 	}
-	cr_assert_eq(dp_group_put(dp, 0, STEER_MODE_FLOW_HASH, paths, weights, 2, &group), 0);
+	cr_assert_eq(dp_group_put(dp, 0, STEER_MODE_FLOW_HASH, members, 2, &group), 0);
 	cr_assert_eq(dp_spi_alloc(dp, &spi), 0);
 	cr_assert_eq(dp_sa_add(dp, 1, spi, 0x22222222, group, STEER_SA_ENCAP, &out_index), 0);
 }

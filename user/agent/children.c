@@ -141,6 +141,7 @@ static int engine_sa_add(struct agent *a, const struct child_sa_out *o, uint32_t
 		.room = p->room,
 		.tfc = o->tfc,
 		.group = p->group,
+		.line = (uint32_t)p->line,
 	};
 	int err;
 

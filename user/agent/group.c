@@ -87,8 +87,7 @@ static void tell_wants(struct agent *a, struct peer *p)
 void group_sync(struct agent *a, struct peer *p)
 {
 	const struct path *first = preferred(p);
-	uint32_t ids[STEER_MEMBERS_MAX];
-	uint16_t weights[STEER_MEMBERS_MAX];
+	struct dp_member members[STEER_MEMBERS_MAX];
 	size_t n = 0;
 	int err;
 
@@ -98,8 +97,9 @@ void group_sync(struct agent *a, struct peer *p)
 
 		if (!path->in_group || n == STEER_MEMBERS_MAX)
 			continue;
-		ids[n] = path->id;
-		weights[n++] = weight_in_group(path, first);
+		members[n++] = (struct dp_member){ .path = path->id,
+						   .line = (uint32_t)p->line,
+						   .weight = weight_in_group(path, first) };
 	}
 	if (!n) {
 		if (p->group && list_empty(&p->children)) {
@@ -108,7 +108,7 @@ void group_sync(struct agent *a, struct peer *p)
 		}
 		return; /* with SAs left the old members stay: all of them are down */
 	}
-	err = dp_group_put(a->dp, p->group, STEER_MODE_FLOW_HASH, ids, weights, n, &p->group);
+	err = dp_group_put(a->dp, p->group, STEER_MODE_FLOW_HASH, members, n, &p->group);
 	if (err)
 		log_error("%s: paths cannot be grouped: %s", p->conn, strerror(-err));
 	tell_wants(a, p);

@@ -439,8 +439,8 @@ static int group_new_id(struct dp *dp, uint32_t *ret_id)
 	return -ENOSPC;
 }
 
-int dp_group_put(struct dp *dp, uint32_t id, enum steer_mode mode, const uint32_t *paths,
-		 const uint16_t *weights, size_t n, uint32_t *ret_id)
+int dp_group_put(struct dp *dp, uint32_t id, enum steer_mode mode, const struct dp_member *members,
+		 size_t n, uint32_t *ret_id)
 {
 	struct steer_group rec = { .id = id, .mode = mode, .n_members = n };
 	uint8_t member[STEER_FLOW_SLOTS] = { 0 };
@@ -455,12 +455,15 @@ int dp_group_put(struct dp *dp, uint32_t id, enum steer_mode mode, const uint32_
 		err = take_slot(&dp->group_slots, &slot);
 	if (err)
 		return err;
-	memcpy(rec.path, paths, n * sizeof(*paths));
-	memcpy(rec.weight, weights, n * sizeof(*weights));
+	for (size_t i = 0; i < n; i++) {
+		rec.path[i] = members[i].path;
+		rec.line[i] = members[i].line;
+		rec.weight[i] = members[i].weight;
+	}
 	if (mode == STEER_MODE_FLOW_HASH)
-		flowtab_fill(member, paths, weights, n);
+		flowtab_fill(member, rec.path, rec.weight, n);
 	for (size_t s = 0; n && s < STEER_FLOW_SLOTS; s++)
-		rec.flow[s] = (uint16_t)paths[member[s]];
+		rec.flow[s] = (uint16_t)rec.path[member[s]];
 	old = group_cur(dp, rec.id)->slot;
 	if (old)
 		rec.version = ((struct steer_group *)dp_entry(&dp->group, old))->version + 1;

@@ -199,6 +199,7 @@ static void sa_info(struct server *s, const struct sa *sa, uint32_t seq)
 		.out_active = !sa->deferred && !sa->superseded,
 		.seq_out = sa->seq_out,
 		.seq_in_high = sa->replay.top,
+		.line = sa->line,
 		.n_ts_local = sa->n_ts_local,
 		.n_ts_remote = sa->n_ts_remote,
 	};
