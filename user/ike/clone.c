@@ -183,8 +183,8 @@ enum task_end clone_done(struct ike *ike, struct ike_sa *sa, struct task *t,
 	clone_begin(ike, sa, clone, t->op, "cloned by us");
 	if (clone->mobike && clone->role_i && t->changes != sa->mobike->changes)
 		update_queue(clone); /* R copied the pair of before */
-	window_renew(clone);
-	window_run(ike, clone);
+	clone->qcd_due = ike->qcd_maker;
+	window_announce(clone);
 	return TASK_FREE;
 }
 
@@ -208,6 +208,9 @@ uint16_t clone_refusal(const struct ike *ike, const struct ike_sa *sa)
 void clone_answered(struct ike *ike, struct ike_sa *old, struct ike_sa *clone)
 {
 	clone_begin(ike, old, clone, 0, "cloned by the peer");
+	/* after the answer: so the asker knows at once how much it may ask together, and says how
+	 * much it takes in the same round trip as it asks */
+	window_announce(clone);
 }
 
 void clones_moved(struct ike *ike, const struct ike_sa *sa)

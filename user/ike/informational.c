@@ -67,6 +67,11 @@ int liveness_build(struct ike *ike, struct ike_sa *sa, struct task *t, struct ms
 		.ike = ike, .sa = sa, .place = AT_INFO_REQUEST, .path = &sa->path, .m = m
 	};
 
+	if (t->announces && window_announced(sa)) {
+		/* in an answer of ours, meanwhile */
+		task_end(ike, sa, t, IKE_EV_STEP, 0, "");
+		return -ECANCELED;
+	}
 	t->changes = sa->mobike ? sa->mobike->changes : 0;
 	/* an empty message, mostly */
 	parts_build(&parts);

@@ -73,15 +73,21 @@ static bool window_full(const struct ike_sa *sa)
 
 static struct task *next_task(const struct ike_sa *sa, usec_t now)
 {
+	struct task *last = NULL;
+
 	list_for_each (it, &sa->pending) {
 		struct task *t = list_entry(it, struct task, node);
 
 		if (t->not_before > now || !task_allowed(sa, t))
 			continue;
+		if (t->announces) {
+			last = t;
+			continue;
+		}
 		/* nothing overtakes it, or its turn would never come */
 		return exclusive(t) && !list_empty(&sa->inflight) ? NULL : t;
 	}
-	return NULL;
+	return last;
 }
 
 static size_t seal(struct ike *ike, struct ike_sa *sa, uint8_t exchange, bool response,
@@ -429,6 +435,19 @@ void window_renew(struct ike_sa *sa)
 	sa->qcd_due = sa->ike->qcd_maker;
 	if (sa->conn->c.window > 1 || sa->qcd_due)
 		task_new(sa, TASK_LIVENESS, 0); /* without memory it goes without */
+}
+
+bool window_announced(const struct ike_sa *sa)
+{
+	return sa->window >= sa->conn->c.window && !sa->qcd_due;
+}
+
+void window_announce(struct ike_sa *sa)
+{
+	struct task *t = window_announced(sa) ? NULL : task_new(sa, TASK_LIVENESS, 0);
+
+	if (t)
+		t->announces = true;
 }
 
 /* ---- receiving ---- */
