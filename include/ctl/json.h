@@ -37,7 +37,7 @@
  *               "attach":"tc","attach_why":"..."}],
  *   "conns":[{"name":"home","state":"down"|"connecting"|"established",
  *             "wanted":true,"held":false,"retry_usec":null,
- *             "remote_addrs":["198.51.100.1"],"multipath":true,
+ *             "remote_addrs":["198.51.100.1"],"multipath":true,"clones":null|{"order":"child_first"|"move_first","pairs":"each"|"all"},
  *             "paths":2,"paths_up":2,
  *             "children":[{"name":"net","state":"down"|"installed","held":false}],
  *             "last_error":"..."|null,"last_error_usec":null}]}

@@ -128,6 +128,14 @@ struct ike_child_cfg {
 	uint32_t tfc; /* inner packets are padded to so many octets; IKE_TFC_MTU; 0: not */
 };
 
+/* Several paths at once: not, by path probes inside the Child SAs, or by a clone of the IKE SA for
+ * each. Probes are announced and accepted with either. */
+enum ike_multipath { IKE_MULTIPATH_NO, IKE_MULTIPATH_PROBES, IKE_MULTIPATH_CLONE };
+/* A clone gets its Child SAs where it was made and moves with them, or the reverse. */
+enum ike_clone_order { IKE_CLONE_CHILD_FIRST, IKE_CLONE_MOVE_FIRST };
+/* Clones for as few pairs as cover every uplink and every address of the peer, or for all pairs. */
+enum ike_clone_pairs { IKE_CLONE_EACH, IKE_CLONE_ALL };
+
 /* How a side proves who it is. */
 enum auth_kind { AUTH_BY_PSK, AUTH_BY_PUBKEY };
 
@@ -160,9 +168,11 @@ struct ike_conn_cfg {
 	uint8_t retransmit_tries;    /* default 10 */
 	uint8_t window;		     /* requests in flight, each way: 1 (or 0) to IKE_WINDOW_MAX */
 	bool encap;		     /* UDP encapsulation also without NAT (default true) */
-	bool multipath;		     /* announce and accept the private ESP path probes */
-	usec_t probe_interval;	     /* of those; 0: the general one */
-	bool mobike;		     /* announce and accept RFC 4555 */
+	enum ike_multipath multipath;
+	enum ike_clone_order clone_order;
+	enum ike_clone_pairs clone_pairs;
+	usec_t probe_interval; /* of path probes; 0: the general one */
+	bool mobike;	       /* announce and accept RFC 4555 */
 	enum ike_return_check return_check;
 	usec_t mobike_patience; /* R, with MOBIKE: a request is not given up before */
 	bool clone;		/* announce and accept RFC 7791 */

@@ -605,7 +605,7 @@ Test(setup, peer_probes_only_if_both_want)
 		struct sim *s = sim_new(18 + m, false);
 
 		s->side[A].conn[0].multipath = m & 1;
-		s->side[B].conn[0].multipath = m & 2;
+		s->side[B].conn[0].multipath = !!(m & 2);
 		sim_start(s);
 		sim_up(s, A, NULL, 1);
 		sim_settle(s, 20 * USEC_PER_SEC);

@@ -226,6 +226,13 @@ static const struct bad connections[] = {
 	{ "local_addrs = {\"192.0.2.1\",\"192.0.2.2\",\"192.0.2.3\",\"192.0.2.4\",\"192.0.2.5\","
 	  "\"192.0.2.6\",\"192.0.2.7\",\"192.0.2.8\",\n\"192.0.2.9\"}",
 	  "5: found 9 values of \"local_addrs\", expected at most 8" },
+	{ "multipath = clones", "4: found \"clones\", expected yes, no or clone" },
+	{ "multipath = clone\nclone = no",
+	  "5: found \"no\", expected true beside multipath = clone" },
+	{ "multipath = clone\nmobike = false",
+	  "5: found \"false\", expected true beside multipath = clone" },
+	{ "clone_order = first", "4: found \"first\", expected child_first or move_first" },
+	{ "clone_pairs = al", "4: found \"al\", expected each or all (did you mean \"all\"?)" },
 	{ "dpd_delay = soon",
 	  "4: found \"soon\", expected a time from 0s to 86400s (as 10ms, 2s, 5m, 1h)" },
 	{ "rekey_time = 367d",
@@ -443,6 +450,7 @@ static const char full_text[] =
 	"  vips = {\"0.0.0.0\", \"::\"}\n pools = {rw, six}\n"
 	"  dpd_delay = 5s\n encap = no\n multipath = yes\n probe_interval = 200ms\n mobike = no\n "
 	"mobike_patience = 1m\n return_check = after\n clone = no\n ike_sas_max = 3\n "
+	"clone_order = move_first\n clone_pairs = all\n "
 	"nat = refuse\n keep_alive = 0s\n"
 	"  retransmit_timeout = 500ms\n retransmit_base = 1.5\n retransmit_tries = 4\n"
 	"  window = 8\n unique = replace\n fragmentation = force\n fragment_size = 300\n"
@@ -601,7 +609,12 @@ Test(conf, connection_is_read)
 	cr_assert_eq(h->keep_alive, 0);
 	cr_assert_eq(c->ike.conns[1].keep_alive, 20000000);
 	cr_assert_not(h->encap);
-	cr_assert(h->multipath);
+	cr_assert_eq(h->multipath, IKE_MULTIPATH_PROBES);
+	cr_assert_eq(h->clone_order, IKE_CLONE_MOVE_FIRST);
+	cr_assert_eq(h->clone_pairs, IKE_CLONE_ALL);
+	cr_assert_eq(c->ike.conns[1].multipath, IKE_MULTIPATH_PROBES);
+	cr_assert_eq(c->ike.conns[1].clone_order, IKE_CLONE_CHILD_FIRST);
+	cr_assert_eq(c->ike.conns[1].clone_pairs, IKE_CLONE_EACH);
 	cr_assert_not(h->mobike);
 	cr_assert(c->ike.conns[1].mobike);
 	cr_assert_not(h->clone);

@@ -467,7 +467,8 @@ void paths_sync(struct agent *a, struct peer *p)
 {
 	const struct ike_conn_cfg *c = agent_conn(a, p->conn);
 
-	if (p->role_i && p->probes && c && c->multipath && !list_empty(&p->children))
+	if (p->role_i && p->probes && c && c->multipath == IKE_MULTIPATH_PROBES &&
+	    !list_empty(&p->children))
 		pairs_add(a, p, c);
 	list_for_each_safe (it, tmp, &p->paths) {
 		struct path *path = list_entry(it, struct path, node);

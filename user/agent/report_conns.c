@@ -181,6 +181,20 @@ static void set_timing(json_t *o, const struct ike_conn_cfg *c)
 	set_int(o, "retransmit_tries", c->retransmit_tries);
 }
 
+/* How it has a clone for each path; null: it has not. */
+static json_t *clones_json(const struct ike_conn_cfg *c)
+{
+	static const char *const orders[] = {
+		[IKE_CLONE_CHILD_FIRST] = "child_first", [IKE_CLONE_MOVE_FIRST] = "move_first"
+	};
+	static const char *const pairs[] = { [IKE_CLONE_EACH] = "each", [IKE_CLONE_ALL] = "all" };
+
+	if (c->multipath != IKE_MULTIPATH_CLONE)
+		return json_null();
+	return json_pack("{s:s, s:s}", "order", orders[c->clone_order], "pairs",
+			 pairs[c->clone_pairs]);
+}
+
 json_t *report_conn(struct agent *a, const struct ike_conn_cfg *c)
 {
 	static const char *const fragmentation[] = {
@@ -205,7 +219,8 @@ json_t *report_conn(struct agent *a, const struct ike_conn_cfg *c)
 	set(o, "proposals", proposals_json(c->proposals, c->n_proposals));
 	set(o, "vips", report_addrs(c->vips, c->n_vips));
 	set_pools(o, a, c);
-	set(o, "multipath", json_boolean(c->multipath));
+	set(o, "multipath", json_boolean(c->multipath != IKE_MULTIPATH_NO));
+	set(o, "clones", clones_json(c));
 	set(o, "mobike", json_boolean(c->mobike));
 	set_or_null(o, "mobike_patience_usec", c->mobike ? c->mobike_patience : 0);
 	set(o, "return_check",

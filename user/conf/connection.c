@@ -352,17 +352,53 @@ static int build_timing(struct parse *p, const struct sec *s, struct ike_conn_cf
 	return r;
 }
 
+/* What a clone for each path cannot do without. */
+static int clone_needs(struct parse *p, const struct sec *s, const struct ike_conn_cfg *c)
+{
+	const char *key = !c->clone ? "clone" : !c->mobike ? "mobike" : NULL;
+
+	if (c->multipath != IKE_MULTIPATH_CLONE || !key)
+		return 0;
+	return val_fail(p, sec_get(s, key), "found \"%s\", expected true beside multipath = clone",
+			sec_get(s, key)->text);
+}
+
 static int build_clone(struct parse *p, const struct sec *s, struct ike_conn_cfg *c)
 {
+	/* in the order of enum ike_clone_order and enum ike_clone_pairs */
+	static const char *const orders[] = { "child_first", "move_first", NULL };
+	static const char *const pairs[] = { "each", "all", NULL };
+	unsigned order = IKE_CLONE_CHILD_FIRST, which = IKE_CLONE_EACH;
 	uint64_t sas = 16;
 	int r;
 
 	c->clone = true;
 	r = val_bool(p, sec_get(s, "clone"), &c->clone);
 	if (r == 0)
+		r = val_word(p, sec_get(s, "clone_order"), orders, &order);
+	if (r == 0)
+		r = val_word(p, sec_get(s, "clone_pairs"), pairs, &which);
+	if (r == 0)
 		r = val_uint(p, sec_get(s, "ike_sas_max"), 1, IKE_SAS_MAX, &sas);
+	c->clone_order = order;
+	c->clone_pairs = which;
 	c->ike_sas_max = (uint16_t)sas;
-	return r;
+	return r ? r : clone_needs(p, s, c);
+}
+
+/* A boolean, as it was before there were clones, or the third word. */
+static int build_multipath(struct parse *p, const struct sec *s, struct ike_conn_cfg *c)
+{
+	const struct val *v = sec_get(s, "multipath");
+	int b = v ? cfg_parse_boolean(v->text) : 1;
+
+	c->multipath = b > 0 ? IKE_MULTIPATH_PROBES : IKE_MULTIPATH_NO;
+	if (b >= 0)
+		return 0;
+	if (strcmp(v->text, "clone"))
+		return val_fail(p, v, "found \"%.60s\", expected yes, no or clone", v->text);
+	c->multipath = IKE_MULTIPATH_CLONE;
+	return 0;
 }
 
 static int build_switches(struct parse *p, const struct sec *s, struct ike_conn_cfg *c)
@@ -375,7 +411,6 @@ static int build_switches(struct parse *p, const struct sec *s, struct ike_conn_
 	int r;
 
 	c->encap = true;
-	c->multipath = true;
 	c->mobike = true;
 	c->mobike_patience = 300 * USEC_PER_SEC;
 	r = val_uint(p, sec_get(s, "version"), 2, 2, &version);
@@ -384,7 +419,7 @@ static int build_switches(struct parse *p, const struct sec *s, struct ike_conn_
 	if (r == 0)
 		r = val_bool(p, sec_get(s, "encap"), &c->encap);
 	if (r == 0)
-		r = val_bool(p, sec_get(s, "multipath"), &c->multipath);
+		r = build_multipath(p, s, c);
 	if (r == 0)
 		r = val_duration(p, sec_get(s, "probe_interval"), CONF_PROBE_MIN, CONF_PROBE_MAX,
 				 &c->probe_interval);

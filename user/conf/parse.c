@@ -96,6 +96,8 @@ static cfg_opt_t connection_opts[] = {
 	ONE("mobike_patience"),
 	ONE("return_check"),
 	ONE("clone"),
+	ONE("clone_order"),
+	ONE("clone_pairs"),
 	ONE("ike_sas_max"),
 	ONE("nat"),
 	ONE("retransmit_timeout"),

@@ -166,10 +166,22 @@ static void show_times(FILE *out, const json_t *c)
 	fputc('\n', out);
 }
 
+static const char *multipath(const json_t *c, char buf[64])
+{
+	const json_t *clones = json_object_get(c, "clones");
+
+	if (json_is_object(clones))
+		snprintf(buf, 64, "clone (%s, %s)", str(clones, "order"), str(clones, "pairs"));
+	else
+		snprintf(buf, 64, "%s", yes(c, "multipath") ? "yes" : "no");
+	return buf;
+}
+
 static void show_conn(FILE *out, const json_t *c)
 {
 	uint64_t size = num(c, "fragment_size");
 	const json_t *o;
+	char several[64];
 	size_t i;
 
 	fprintf(out, "%s\n", str(c, "name"));
@@ -183,7 +195,7 @@ static void show_conn(FILE *out, const json_t *c)
 		"window "
 		"%llu, "
 		"fragmentation %s",
-		"switches", yes(c, "multipath") ? "yes" : "no", yes(c, "mobike") ? "yes" : "no",
+		"switches", multipath(c, several), yes(c, "mobike") ? "yes" : "no",
 		yes(c, "clone") ? "yes" : "no", str(c, "nat"), yes(c, "encap") ? "yes" : "no",
 		str(c, "ocsp"), str(c, "unique"), (unsigned long long)num(c, "window"),
 		str(c, "fragmentation"));
