@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* What BPF programs and user space share: keys, values, events, reasons, limits.
  *
- * The only header both sides include. In BPF it follows vmlinux.h, in user space <linux/types.h>;
- * never both. Addresses and ports are in network order, everything else in host order. Padding is
- * explicit and zero.
+ * With abi/pick.h what both sides include. In BPF it follows vmlinux.h, in user space
+ * <linux/types.h>; never both. Addresses and ports are in network order, everything else in host
+ * order. Padding is explicit and zero.
  *
  * Torn reads: path and group records are written once into a slot of a ring and then published by
  * one aligned word (path_cur, group_cur). A slot is reused a second after it was left, at the
