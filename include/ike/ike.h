@@ -177,6 +177,7 @@ struct ike_conn_cfg {
 	usec_t mobike_patience; /* R, with MOBIKE: a request is not given up before */
 	bool clone;		/* announce and accept RFC 7791 */
 	uint16_t ike_sas_max;	/* of one authentication, clones included */
+	bool vips_per_line;	/* each clone asks for virtual addresses of its own */
 	enum ike_nat nat;
 	usec_t rekey_time;  /* of the IKE SA, less up to rand_time; 0: never */
 	usec_t reauth_time; /* its I authenticates anew, less up to rand_time; 0: never */

@@ -109,6 +109,9 @@ int rtnl_addr_del(struct rtnl *r, uint32_t ifindex, const struct addr *a, uint8_
 enum { RTNL_PROTO = 98 };
 int rtnl_route_add(struct rtnl *r, const struct addr *dst, uint8_t prefix_len, uint32_t ifindex,
 		   const struct addr *src);
+/* The same in place of the one that is there, which may be anybody's. */
+int rtnl_route_set(struct rtnl *r, const struct addr *dst, uint8_t prefix_len, uint32_t ifindex,
+		   const struct addr *src);
 int rtnl_route_del(struct rtnl *r, const struct addr *dst, uint8_t prefix_len, uint32_t ifindex);
 /* An unreachable route that answers when no better one does: traffic to a protected prefix must not
  * find the default route while there is no tunnel. */

@@ -433,6 +433,7 @@ Test(rtnl, routes)
 	forget();
 	cr_assert_eq(rtnl_route_add(r, &net, 24, i, &none), 0);
 	cr_assert_eq(rtnl_route_add(r, &net, 24, i, &none), 0, "the same once more");
+	cr_assert_eq(rtnl_route_set(r, &net, 24, i, &none), 0, "in its place");
 	ip("route show 198.51.100.0/24 dev wlan0 proto %d | grep -q 'scope link'", RTNL_PROTO);
 	cr_assert_eq(rtnl_guard_add(r, &net, 24), 0);
 	cr_assert_eq(rtnl_guard_add(r, &net, 24), 0);

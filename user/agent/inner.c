@@ -13,6 +13,7 @@ struct inner {
 	struct addr first, last;
 	bool vip;
 	unsigned users;
+	struct addr src; /* the virtual address that its route names; family 0: none */
 };
 
 static struct inner *inner_find(struct agent *a, const struct addr *first, const struct addr *last,
@@ -29,7 +30,8 @@ static struct inner *inner_find(struct agent *a, const struct addr *first, const
 	return NULL;
 }
 
-static void use(struct agent *a, const struct addr *first, const struct addr *last, bool vip)
+static struct inner *use(struct agent *a, const struct addr *first, const struct addr *last,
+			 bool vip)
 {
 	uint64_t key;
 	struct inner *i = inner_find(a, first, last, vip, &key);
@@ -37,13 +39,14 @@ static void use(struct agent *a, const struct addr *first, const struct addr *la
 	if (!i) {
 		i = calloc(1, sizeof(*i));
 		if (!i)
-			return; /* it goes with its first user, then */
+			return NULL; /* it goes with its first user, then */
 		i->first = *first;
 		i->last = *last;
 		i->vip = vip;
 		hash_add(&a->inner, &i->node, key);
 	}
 	i->users++;
+	return i;
 }
 
 /* True: nobody needs it any more. */
@@ -60,12 +63,28 @@ static bool leave(struct agent *a, const struct addr *first, const struct addr *
 	return true;
 }
 
+static bool vip_of(const struct child *c, uint8_t family, struct addr *ret)
+{
+	for (uint8_t i = 0; i < c->n_vips; i++) {
+		if (c->vips[i].family == family) {
+			*ret = c->vips[i];
+			return true;
+		}
+	}
+	return false;
+}
+
 void inner_adopt(struct agent *a, const struct child *c)
 {
 	for (uint8_t i = 0; i < c->n_vips; i++)
 		use(a, &c->vips[i], &c->vips[i], true);
-	for (uint8_t i = 0; i < c->n_ts_remote; i++)
-		use(a, &c->ts_remote[i].first, &c->ts_remote[i].last, false);
+	for (uint8_t i = 0; i < c->n_ts_remote; i++) {
+		const struct ike_ts *ts = &c->ts_remote[i];
+		struct inner *range = use(a, &ts->first, &ts->last, false);
+
+		if (range && !range->src.family)
+			vip_of(c, ts->first.family, &range->src);
+	}
 }
 
 static void inner_drop(struct hash_node *n)
@@ -106,7 +125,42 @@ size_t range_prefixes(const struct addr *first, const struct addr *last, struct 
 	}
 }
 
-static void route(struct agent *a, const struct ike_ts *ts, bool add, const struct addr *src)
+/* Of several Child SAs to one range that have virtual addresses of their own, the first one's is
+ * the source of what does not choose, as long as it is there. True: another one's is, from now on.
+ */
+static bool settle_source(struct agent *a, const struct ike_ts *ts, struct addr *src)
+{
+	uint64_t key;
+	struct inner *range = inner_find(a, &ts->first, &ts->last, false, &key);
+
+	if (!range || !range->src.family)
+		return false;
+	if (inner_find(a, &range->src, &range->src, true, &key)) {
+		*src = range->src;
+		return false;
+	}
+	range->src = *src;
+	return true;
+}
+
+enum route_what { ROUTE_ADD, ROUTE_SET, ROUTE_DEL };
+
+static int route_prefix(struct agent *a, const struct prefix *p, enum route_what what,
+			const struct addr *src)
+{
+	switch (what) {
+	case ROUTE_ADD:
+		return rtnl_route_add(a->rtnl, &p->addr, p->len, a->tun_ifindex, src);
+	case ROUTE_SET:
+		return rtnl_route_set(a->rtnl, &p->addr, p->len, a->tun_ifindex, src);
+	case ROUTE_DEL:
+		return rtnl_route_del(a->rtnl, &p->addr, p->len, a->tun_ifindex);
+	}
+	return -EINVAL;
+}
+
+static void route(struct agent *a, const struct ike_ts *ts, enum route_what what,
+		  const struct addr *src)
 {
 	struct prefix p[RANGE_PREFIXES_MAX];
 	size_t n = range_prefixes(&ts->first, &ts->last, p, RANGE_PREFIXES_MAX);
@@ -117,8 +171,7 @@ static void route(struct agent *a, const struct ike_ts *ts, bool add, const stru
 			    "TUN device by hand",
 			    addr_format(&ts->first, text));
 	for (size_t i = 0; i < n; i++) {
-		int err = add ? rtnl_route_add(a->rtnl, &p[i].addr, p[i].len, a->tun_ifindex, src)
-			      : rtnl_route_del(a->rtnl, &p[i].addr, p[i].len, a->tun_ifindex);
+		int err = route_prefix(a, &p[i], what, src);
 
 		if (err)
 			log_warning("route %s/%u by the TUN device: %s",
@@ -131,12 +184,8 @@ static void route(struct agent *a, const struct ike_ts *ts, bool add, const stru
 static bool source_for(struct agent *a, const struct child *c, const struct ike_ts *local,
 		       uint8_t n_local, uint8_t family, struct addr *ret)
 {
-	for (uint8_t i = 0; i < c->n_vips; i++) {
-		if (c->vips[i].family == family) {
-			*ret = c->vips[i];
-			return true;
-		}
-	}
+	if (vip_of(c, family, ret))
+		return true;
 	for (uint8_t i = 0; i < n_local; i++)
 		if (local[i].first.family == family &&
 		    rtnl_addr_in_range(a->rtnl, &local[i].first, &local[i].last, a->tun_ifindex,
@@ -149,10 +198,13 @@ static void routes(struct agent *a, const struct child *c, const struct ike_ts *
 		   uint8_t n_local)
 {
 	for (uint8_t i = 0; i < c->n_ts_remote; i++) {
+		const struct ike_ts *ts = &c->ts_remote[i];
 		struct addr src;
-		bool have = source_for(a, c, local, n_local, c->ts_remote[i].first.family, &src);
+		bool have = source_for(a, c, local, n_local, ts->first.family, &src);
 
-		route(a, &c->ts_remote[i], true, have ? &src : NULL);
+		bool another = have && settle_source(a, ts, &src);
+
+		route(a, ts, another ? ROUTE_SET : ROUTE_ADD, have ? &src : NULL);
 	}
 }
 
@@ -195,11 +247,20 @@ void inner_add(struct agent *a, const struct child *c, const struct ike_ts *loca
 
 void inner_del(struct agent *a, const struct child *c)
 {
+	bool gone[IKE_VIPS_MAX], any = false;
+
 	for (uint8_t i = 0; i < c->n_ts_remote; i++)
 		if (leave(a, &c->ts_remote[i].first, &c->ts_remote[i].last, false))
-			route(a, &c->ts_remote[i], false, NULL);
+			route(a, &c->ts_remote[i], ROUTE_DEL, NULL);
+	for (uint8_t i = 0; i < c->n_vips; i++) {
+		gone[i] = leave(a, &c->vips[i], &c->vips[i], true);
+		any |= gone[i];
+	}
+	/* a route goes with the source address that it names: another one's first */
+	if (any)
+		inner_again(a);
 	for (uint8_t i = 0; i < c->n_vips; i++)
-		if (leave(a, &c->vips[i], &c->vips[i], true))
+		if (gone[i])
 			rtnl_addr_del(a->rtnl, a->tun_ifindex, &c->vips[i],
 				      (uint8_t)(addr_len(&c->vips[i]) * 8));
 }

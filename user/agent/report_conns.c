@@ -221,6 +221,7 @@ json_t *report_conn(struct agent *a, const struct ike_conn_cfg *c)
 	set_pools(o, a, c);
 	set(o, "multipath", json_boolean(c->multipath != IKE_MULTIPATH_NO));
 	set(o, "clones", clones_json(c));
+	set(o, "inner_address", json_string(c->vips_per_line ? "per_line" : "shared"));
 	set(o, "mobike", json_boolean(c->mobike));
 	set_or_null(o, "mobike_patience_usec", c->mobike ? c->mobike_patience : 0);
 	set(o, "return_check",

@@ -251,6 +251,8 @@ void child_offer_ts(struct ike_sa *sa, struct task *t, const struct child_sa *re
 
 	memset(&own, 0, sizeof(own));
 	own_ts(sa, cfg, rekeyed, &own);
+	if (t->asks_vips)
+		own.n_ts_local = ts_local_wanted(&sa->conn->c, cfg, own.ts_local);
 	first_pair(t, &own);
 	ts_put(&list, own.ts_local, own.n_ts_local);
 	msg_put_ts(m, PLD_TSI, &list);

@@ -52,6 +52,7 @@ struct child_deal {
 	bool deferred;
 	bool redundant; /* lost a collision: exists only to be deleted */
 	bool more_ts;	/* ADDITIONAL_TS_POSSIBLE */
+	bool cp_reply;	/* the answer tells the peer's virtual addresses */
 	bool no_tfc;	/* the peer wants no ESP_TFC_PADDING */
 	uint32_t replaces;
 	uint8_t n_ts_local, n_ts_remote;
@@ -134,6 +135,9 @@ uint8_t ts_resolve(const struct ike_ts *cfg, uint8_t n, const struct addr *dyn, 
 		   struct ike_ts out[IKE_TS_MAX]);
 void ts_local(const struct ike_sa *sa, const struct ike_child_cfg *cfg,
 	      struct ike_ts out[IKE_TS_MAX], uint8_t *ret_n);
+/* While virtual addresses are still being asked for. Returns how many. */
+uint8_t ts_local_wanted(const struct ike_conn_cfg *conn, const struct ike_child_cfg *cfg,
+			struct ike_ts out[IKE_TS_MAX]);
 void ts_remote(const struct ike_sa *sa, const struct ike_child_cfg *cfg,
 	       struct ike_ts out[IKE_TS_MAX], uint8_t *ret_n);
 void ts_put(struct ts_list *out, const struct ike_ts *in, uint8_t n);

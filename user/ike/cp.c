@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* Configuration payload: virtual addresses asked for and served (RFC 7296 2.19, 3.15).
  *
- * Leases belong to the IKE SA family, so that a rekey keeps them; they end with its last IKE SA.
+ * Those of IKE_AUTH are the whole family's: a clone has what it was cloned from has. With the
+ * request for its first Child SA ("any request to create a Child SA", 2.19) it may ask for some of
+ * its own. A lease belongs to the family and ends with the last IKE SA of it that has the address,
+ * so that a rekey keeps it. How many there may be: IKE_VIPS_MAX for each line, of which ike_sas_max
+ * are.
  */
 #include <stdlib.h>
 #include <string.h>
 
+#include "exchange.h"
 #include "ike_private.h"
 #include "parts.h"
 
@@ -63,12 +68,40 @@ static void lease_free(struct ike *ike, struct lease *l)
 	free(l);
 }
 
-void cp_release(struct ike *ike, uint64_t family)
+static bool listed(const struct addr *list, uint8_t n, const struct addr *a)
 {
-	struct hash_node *n;
+	for (uint8_t i = 0; i < n; i++)
+		if (addr_equal(&list[i], a))
+			return true;
+	return false;
+}
 
-	while ((n = hash_find(&ike->leases_of, family)))
-		lease_free(ike, hash_entry(n, struct lease, by_family));
+/* Does one of the family that lives have it? */
+static bool in_use(const struct ike *ike, uint64_t family, const struct addr *a)
+{
+	hash_for_each (it, tmp, &ike->families, family) {
+		const struct ike_sa *sa = hash_entry(it, struct ike_sa, by_family);
+
+		if (ike_sa_alive(sa) && listed(sa->peer_vips, sa->n_peer_vips, a))
+			return true;
+	}
+	return false;
+}
+
+static void leases_check(struct ike *ike, uint64_t family)
+{
+	hash_for_each (it, tmp, &ike->leases_of, family) {
+		struct lease *l = hash_entry(it, struct lease, by_family);
+
+		if (!in_use(ike, family, &l->addr))
+			lease_free(ike, l);
+	}
+}
+
+void cp_release(struct ike *ike, const struct ike_sa *sa)
+{
+	if (sa->n_peer_vips)
+		leases_check(ike, sa->family);
 }
 
 static void lease_drop(struct hash_node *n)
@@ -88,7 +121,7 @@ static bool in_pool(const struct pool *p, const struct addr *a)
 	       addr_cmp(a, &p->c.last) <= 0;
 }
 
-static struct pool *pool_find(struct ike *ike, const char *name)
+static struct pool *pool_find(const struct ike *ike, const char *name)
 {
 	for (unsigned i = 0; i < ike->n_pools; i++)
 		if (!strcmp(ike->pools[i].c.name, name))
@@ -118,6 +151,14 @@ static bool pool_take(struct ike *ike, struct pool *p, uint64_t family, struct a
 	return false;
 }
 
+static bool leased_here(const struct ike *ike, uint64_t family, const struct addr *a)
+{
+	hash_for_each (it, tmp, &ike->leases_of, family)
+		if (addr_equal(&hash_entry(it, struct lease, by_family)->addr, a))
+			return true;
+	return false;
+}
+
 static bool addr_assign(struct ike *ike, struct ike_sa *sa, const struct addr *wish,
 			struct addr *ret)
 {
@@ -128,7 +169,8 @@ static bool addr_assign(struct ike *ike, struct ike_sa *sa, const struct addr *w
 		struct pool *p = pool_find(ike, conn->pools[i]);
 
 		if (p && !addr_equal(wish, &zero) && in_pool(p, wish) &&
-		    !leased_to_others(ike, sa, wish) && lease_add(ike, sa->family, wish)) {
+		    !leased_to_others(ike, sa, wish) && !leased_here(ike, sa->family, wish) &&
+		    lease_add(ike, sa->family, wish)) {
 			*ret = *wish;
 			return true;
 		}
@@ -160,21 +202,28 @@ static bool attr_addr(const struct cfg_attr *a, struct addr *ret)
 	return false;
 }
 
-/* Responder: one distinct address for each one asked for, as far as they last. */
-static void process_request(struct part_ctx *c)
+/* Responder: one distinct address for each one asked for, as far as they last. Returns how many
+ * were asked for. */
+static unsigned assign(struct ike *ike, struct ike_sa *sa, const struct cfg_payload *cp)
 {
-	struct ike_sa *sa = c->sa;
+	unsigned asked = 0;
 
-	for (unsigned i = 0; i < c->in->cp.n; i++) {
+	for (unsigned i = 0; i < cp->n; i++) {
 		struct addr wish, got;
 
-		if (!attr_addr(&c->in->cp.a[i], &wish))
+		if (!attr_addr(&cp->a[i], &wish))
 			continue;
-		c->cp_requested++;
-		if (sa->n_peer_vips < IKE_VIPS_MAX && addr_assign(c->ike, sa, &wish, &got))
+		asked++;
+		if (sa->n_peer_vips < IKE_VIPS_MAX && addr_assign(ike, sa, &wish, &got))
 			sa->peer_vips[sa->n_peer_vips++] = got;
 	}
-	if (c->cp_requested && !sa->n_peer_vips)
+	sa->vips_of_line = sa->n_peer_vips;
+	return asked;
+}
+
+static void process_request(struct part_ctx *c)
+{
+	if (assign(c->ike, c->sa, &c->in->cp) && !c->sa->n_peer_vips)
 		c->cp_error = N_INTERNAL_ADDRESS_FAILURE;
 }
 
@@ -186,17 +235,16 @@ static bool wanted(const struct ike_conn_cfg *conn, const struct addr *a)
 	return false;
 }
 
-static void process_reply(struct part_ctx *c)
+static void take(struct ike_sa *sa, const struct cfg_payload *cp)
 {
-	struct ike_sa *sa = c->sa;
-
-	for (unsigned i = 0; i < c->in->cp.n; i++) {
+	for (unsigned i = 0; i < cp->n; i++) {
 		struct addr a;
 
-		if (attr_addr(&c->in->cp.a[i], &a) && addr_usable(&a, false) &&
+		if (attr_addr(&cp->a[i], &a) && addr_usable(&a, false) &&
 		    wanted(&sa->conn->c, &a) && sa->n_own_vips < sa->conn->c.n_vips)
 			sa->own_vips[sa->n_own_vips++] = a;
 	}
+	sa->vips_of_line = sa->n_own_vips;
 }
 
 void cp_process(struct part_ctx *c)
@@ -206,7 +254,7 @@ void cp_process(struct part_ctx *c)
 	if (c->place == AT_AUTH_REQUEST && c->in->cp.type == CFG_REQUEST)
 		process_request(c);
 	else if (c->place == AT_AUTH_RESPONSE && c->in->cp.type == CFG_REPLY)
-		process_reply(c);
+		take(c->sa, &c->in->cp);
 }
 
 struct cfg_room {
@@ -238,24 +286,24 @@ static void put_empty(struct cfg_room *r, uint16_t type)
 }
 
 /* What we ask for: when we authenticate anew, what we have. */
-static const struct addr *held(const struct part_ctx *c, unsigned i)
+static const struct addr *held(const struct ike *ike, const struct ike_sa *sa, unsigned i)
 {
-	const struct addr *a = &c->sa->conn->c.vips[i];
-	const struct ike_sa *old = reauth_old(c->ike, c->sa);
+	const struct addr *a = &sa->conn->c.vips[i];
+	const struct ike_sa *old = reauth_old(ike, sa);
 
 	if (old && i < old->n_own_vips && old->own_vips[i].family == a->family)
 		return &old->own_vips[i];
 	return a;
 }
 
-static void build_request(struct part_ctx *c, struct cfg_room *r)
+static void build_request(const struct ike *ike, const struct ike_sa *sa, struct cfg_room *r)
 {
-	const struct ike_conn_cfg *conn = &c->sa->conn->c;
+	const struct ike_conn_cfg *conn = &sa->conn->c;
 	bool v4 = false, v6 = false;
 
 	r->cp.type = CFG_REQUEST;
 	for (unsigned i = 0; i < conn->n_vips; i++) {
-		const struct addr *a = held(c, i);
+		const struct addr *a = held(ike, sa, i);
 		struct addr zero = { .family = a->family };
 		uint16_t type = a->family == 4 ? INTERNAL_IP4_ADDRESS : INTERNAL_IP6_ADDRESS;
 
@@ -272,18 +320,18 @@ static void build_request(struct part_ctx *c, struct cfg_room *r)
 		put_empty(r, INTERNAL_IP6_DNS);
 }
 
-static void build_reply(struct part_ctx *c, struct cfg_room *r)
+static void build_reply(const struct ike *ike, const struct ike_sa *sa, struct cfg_room *r)
 {
-	const struct ike_conn_cfg *conn = &c->sa->conn->c;
+	const struct ike_conn_cfg *conn = &sa->conn->c;
 
 	r->cp.type = CFG_REPLY;
-	for (unsigned i = 0; i < c->sa->n_peer_vips; i++) {
-		const struct addr *a = &c->sa->peer_vips[i];
+	for (unsigned i = 0; i < sa->n_peer_vips; i++) {
+		const struct addr *a = &sa->peer_vips[i];
 
 		put_addr(r, a->family == 4 ? INTERNAL_IP4_ADDRESS : INTERNAL_IP6_ADDRESS, a, true);
 	}
 	for (unsigned i = 0; i < conn->n_pools; i++) {
-		const struct pool *p = pool_find(c->ike, conn->pools[i]);
+		const struct pool *p = pool_find(ike, conn->pools[i]);
 
 		for (unsigned j = 0; p && j < p->c.n_dns; j++)
 			put_addr(r, p->c.dns[j].family == 4 ? INTERNAL_IP4_DNS : INTERNAL_IP6_DNS,
@@ -297,10 +345,102 @@ void cp_build(struct part_ctx *c)
 
 	memset(&r, 0, sizeof(r));
 	if (c->place == AT_AUTH_REQUEST && c->sa->conn->c.n_vips)
-		build_request(c, &r);
+		build_request(c->ike, c->sa, &r);
 	else if (c->place == AT_AUTH_RESPONSE && c->sa->n_peer_vips)
-		build_reply(c, &r); /* only if asked: there are addresses only then */
+		build_reply(c->ike, c->sa, &r); /* only if asked: there are addresses only then */
 	else
 		return;
 	msg_put_cp(c->m, &r.cp);
+}
+
+/* ---- with CREATE_CHILD_SA ---- */
+
+/* Before its first Child SA only: the selectors of those that there are name the ones it has. */
+static bool may_have_own(const struct ike_sa *sa)
+{
+	return sa->clone_of && !sa->vips_of_line && !sa->n_children;
+}
+
+bool cp_child_wanted(const struct ike_sa *sa, const struct task *t)
+{
+	const struct ike_conn_cfg *conn = &sa->conn->c;
+
+	return t->kind == TASK_CHILD_NEW && conn->vips_per_line && conn->n_vips && sa->role_i &&
+	       may_have_own(sa) && !t->shares_vips && !sa->vips_no_more;
+}
+
+void cp_child_ask(const struct ike *ike, const struct ike_sa *sa, struct msg_wr *m)
+{
+	struct cfg_room r;
+
+	memset(&r, 0, sizeof(r));
+	build_request(ike, sa, &r);
+	msg_put_cp(m, &r.cp);
+}
+
+static void keep(const struct ike_sa *sa, const struct addr *vips, uint8_t n,
+		 struct cp_before *ret_before)
+{
+	ret_before->n = n;
+	ret_before->of_line = sa->vips_of_line;
+	memcpy(ret_before->vips, vips, sizeof(ret_before->vips));
+}
+
+bool cp_child_answered(struct ike_sa *sa, const struct ike_msg *in, struct cp_before *ret_before)
+{
+	keep(sa, sa->own_vips, sa->n_own_vips, ret_before);
+	if (!in->has_cp || in->cp.type != CFG_REPLY)
+		return false;
+	sa->n_own_vips = 0;
+	take(sa, &in->cp);
+	if (sa->n_own_vips)
+		return true;
+	cp_child_forget(sa, ret_before);
+	return false;
+}
+
+void cp_child_forget(struct ike_sa *sa, const struct cp_before *before)
+{
+	sa->n_own_vips = before->n;
+	sa->vips_of_line = before->of_line;
+	memcpy(sa->own_vips, before->vips, sizeof(sa->own_vips));
+}
+
+uint16_t cp_child_request(struct ike *ike, struct ike_sa *sa, const struct ike_msg *in,
+			  struct cp_before *ret_before, bool *ret_reply)
+{
+	unsigned asked;
+
+	keep(sa, sa->peer_vips, sa->n_peer_vips, ret_before);
+	*ret_reply = false;
+	if (!in->has_cp || in->cp.type != CFG_REQUEST || sa->role_i || !sa->conn->c.n_pools)
+		return 0;
+	if (!may_have_own(sa)) {
+		*ret_reply = sa->n_peer_vips;
+		return 0;
+	}
+	sa->n_peer_vips = 0;
+	asked = assign(ike, sa, &in->cp);
+	*ret_reply = sa->n_peer_vips;
+	if (*ret_reply)
+		return 0;
+	cp_child_undo(ike, sa, ret_before);
+	return asked ? N_INTERNAL_ADDRESS_FAILURE : 0;
+}
+
+void cp_child_reply(const struct ike *ike, const struct ike_sa *sa, struct msg_wr *m)
+{
+	struct cfg_room r;
+
+	memset(&r, 0, sizeof(r));
+	build_reply(ike, sa, &r);
+	msg_put_cp(m, &r.cp);
+}
+
+void cp_child_undo(struct ike *ike, struct ike_sa *sa, const struct cp_before *before)
+{
+	sa->n_peer_vips = before->n;
+	sa->vips_of_line = before->of_line;
+	memcpy(sa->peer_vips, before->vips, sizeof(sa->peer_vips));
+	leases_check(ike, sa->family);
 }

@@ -2,8 +2,8 @@
 /* CREATE_CHILD_SA for Child SAs, both roles: new ones and rekeys, with their collisions
  * (RFC 7296 1.3.1, 1.3.3, 2.8.1, 2.25.1).
  *
- *   I: SK{ [N(REKEY_SA),] SA, Ni, [KEi,] TSi, TSr }  -->
- *   R:                          <--  SK{ SA, Nr, [KEr,] TSi, TSr }
+ *   I: SK{ [N(REKEY_SA),] [CP,] SA, Ni, [KEi,] TSi, TSr }  -->
+ *   R:                          <--  SK{ [CP,] SA, Nr, [KEr,] TSi, TSr }
  *                         or    <--  SK{ N(error) }
  *
  * Three kinds of request: without TS it is a rekey of the IKE SA (rekey.c); with N(REKEY_SA) of a
@@ -16,6 +16,7 @@
 #include "child_sa.h"
 #include "exchange.h"
 #include "ike_private.h"
+#include "parts.h"
 
 /* ---- requester ---- */
 
@@ -61,6 +62,9 @@ int child_new_build(struct ike *ike, struct ike_sa *sa, struct task *t, struct m
 	cfg = conn_child(sa->conn, old ? old->name : t->child_name);
 	if (!cfg)
 		return -ENOENT;
+	t->asks_vips = cp_child_wanted(sa, t);
+	if (t->asks_vips)
+		cp_child_ask(ike, sa, m);
 	ret = child_offer(ike, sa, t, old, true, m);
 	if (!ret && nonce_new(&t->ni))
 		ret = -EIO;
@@ -87,6 +91,20 @@ static enum task_end failed(struct ike *ike, struct ike_sa *sa, struct task *t,
 	return TASK_FREE;
 }
 
+/* No addresses for this line: it uses those of the one that it was cloned from. A peer that says
+ * nothing of them does not know CP here ("it can simply ignore all Configuration
+ * payloads", 3.15.4), and is not asked by other lines of the family. */
+static void share_vips(struct ike *ike, struct ike_sa *sa, struct task *t, bool ignored)
+{
+	log_ike(sa, LOG_WARN_, "the peer %s: Child SA %s has those of the first IKE SA",
+		ignored ? "ignores the request for further virtual addresses"
+			: "has no further virtual address for us",
+		t->child_name);
+	t->shares_vips = true;
+	hash_for_each (it, tmp, &ike->families, sa->family)
+		hash_entry(it, struct ike_sa, by_family)->vips_no_more |= ignored;
+}
+
 static enum task_end refused(struct ike *ike, struct ike_sa *sa, struct task *t,
 			     struct child_sa *old, const struct notify *err)
 {
@@ -103,6 +121,10 @@ static enum task_end refused(struct ike *ike, struct ike_sa *sa, struct task *t,
 			t->ke_group = group;
 			return TASK_AGAIN;
 		}
+	}
+	if (err->type == N_INTERNAL_ADDRESS_FAILURE && t->asks_vips) {
+		share_vips(ike, sa, t, false);
+		return TASK_AGAIN;
 	}
 	if (err->type == N_SINGLE_PAIR_REQUIRED && !old && child_single_pair(sa, t)) {
 		t->single_pair = true;
@@ -212,6 +234,21 @@ static int agree(struct ike *ike, struct ike_sa *sa, struct task *t, struct chil
 	return ret;
 }
 
+/* What of addresses was asked for comes before what the selectors are narrowed to. */
+static int agree_on_all(struct ike *ike, struct ike_sa *sa, struct task *t, struct child_sa *old,
+			const struct ike_msg *in, struct child_sa **ret_child)
+{
+	struct cp_before before;
+	bool given = t->asks_vips && cp_child_answered(sa, in, &before);
+	int ret = agree(ike, sa, t, old, in, ret_child);
+
+	if (ret && given)
+		cp_child_forget(sa, &before);
+	if (t->asks_vips && !given)
+		share_vips(ike, sa, t, true);
+	return ret;
+}
+
 void child_undo(struct ike *ike, struct ike_sa *sa, struct task *t, const struct ike_msg *in)
 {
 	const struct ike_child_cfg *cfg = conn_child(sa->conn, t->child_name);
@@ -256,7 +293,12 @@ enum task_end child_new_done(struct ike *ike, struct ike_sa *sa, struct task *t,
 	(void)path;
 	if (!in->has_sa && err)
 		return refused(ike, sa, t, old, err);
-	ret = agree(ike, sa, t, old, in, &child);
+	ret = agree_on_all(ike, sa, t, old, in, &child);
+	if (ret == -EBADMSG && t->asks_vips && t->shares_vips) {
+		/* selectors of no address that is ours: once more, without asking for one */
+		child_undo(ike, sa, t, in);
+		return TASK_AGAIN;
+	}
 	if (ret) {
 		snprintf(why, sizeof(why), "%s failed: %s", task_ops[t->kind].name,
 			 ret == -EBADMSG  ? "the peer's answer is not within our offer"
@@ -385,6 +427,8 @@ static int answer_child(struct ike *ike, struct ike_sa *sa, const struct ike_msg
 	secret_clear(&gir);
 	if (ret)
 		goto out;
+	if (d->cp_reply)
+		cp_child_reply(ike, sa, m);
 	child_answer_sa(d, m);
 	msg_put_nonce(m, nr.b, nr.len);
 	if (ke) {
@@ -404,11 +448,28 @@ out:
 	return ret;
 }
 
+/* Addresses, then selectors. */
+static uint16_t negotiate(struct ike *ike, struct ike_sa *sa, const struct ike_msg *in,
+			  struct child_sa *old, struct child_deal *d, struct cp_before *ret_before)
+{
+	uint16_t refusal = 0;
+
+	if (!old)
+		refusal = cp_child_request(ike, sa, in, ret_before, &d->cp_reply);
+	if (refusal)
+		return refusal;
+	refusal = child_negotiate(ike, sa, in, old, true, d);
+	if (refusal && !old)
+		cp_child_undo(ike, sa, ret_before);
+	return refusal;
+}
+
 static enum after child_request(struct ike *ike, struct ike_sa *sa, const struct ike_msg *in,
 				struct msg_wr *m)
 {
 	const struct notify *rekey = msg_notify(in, N_REKEY_SA);
 	struct child_sa *old = NULL;
+	struct cp_before before;
 	struct child_deal d;
 	uint16_t refusal = 0;
 	int ret;
@@ -425,7 +486,7 @@ static enum after child_request(struct ike *ike, struct ike_sa *sa, const struct
 	if (!refusal && rekeying_ike(sa))
 		refusal = N_TEMPORARY_FAILURE; /* 2.25.2 */
 	if (!refusal)
-		refusal = child_negotiate(ike, sa, in, old, true, &d);
+		refusal = negotiate(ike, sa, in, old, &d, &before);
 	if (refusal == N_INVALID_KE_PAYLOAD) {
 		uint8_t group[2] = { (uint8_t)(d.suite.ke >> 8), (uint8_t)d.suite.ke };
 
@@ -444,6 +505,8 @@ static enum after child_request(struct ike *ike, struct ike_sa *sa, const struct
 	if (!ret)
 		return AFTER_ANSWER;
 	ike->env.spi_free(ike->env.ctx, d.spi_in);
+	if (!old)
+		cp_child_undo(ike, sa, &before);
 	if (ret != -EBADMSG)
 		return refuse(sa, m, N_NO_ADDITIONAL_SAS, NULL, 0);
 	/* a key exchange value or nonce of wrong length: the message is malformed */

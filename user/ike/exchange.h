@@ -40,6 +40,8 @@ struct task {
 	usec_t not_before;
 	uint8_t temporary, rounds;
 	bool single_pair; /* the peer takes no more than that: the first selectors only */
+	bool asks_vips;	  /* with CP: its line has no virtual addresses of its own yet */
+	bool shares_vips; /* there are none for it */
 	bool announces;	  /* TASK_LIVENESS: to tell our window and token; everything else first */
 
 	/* the request on the wire */

@@ -17,7 +17,7 @@
 #include "mobike.h"
 #include "parts.h"
 
-enum { IMAGE_MAGIC = 0x42524b45, IMAGE_VERSION = 8, IMAGE_PACKET_MAX = IKE_MSG_MAX };
+enum { IMAGE_MAGIC = 0x42524b45, IMAGE_VERSION = 9, IMAGE_PACKET_MAX = IKE_MSG_MAX };
 
 /* ---- writing ---- */
 
@@ -143,6 +143,7 @@ static void put_task(struct wr *w, const struct task *t)
 	for (unsigned i = 0; i < DELETED_MAX; i++)
 		wr_u32(w, t->deleted[i]);
 	wr_u8(w, t->n_deleted);
+	wr_u8(w, t->asks_vips);
 	wr_u16(w, t->octets);
 	wr_u8(w, t->shorter);
 	put_blob(w, t->large, t->large_len);
@@ -241,6 +242,7 @@ static void put_sa(struct wr *w, const struct ike_sa *sa, usec_t now)
 	}
 	put_addrs(w, sa->own_vips, sa->n_own_vips);
 	put_addrs(w, sa->peer_vips, sa->n_peer_vips);
+	wr_u8(w, sa->vips_of_line);
 	wr_u16(w, sa->n_children);
 	list_for_each (it, &sa->children)
 		put_child(w, list_entry(it, struct child_sa, node), now);
@@ -504,6 +506,7 @@ static void get_task(struct rd *r, struct ike *ike, struct ike_sa *sa)
 	for (unsigned i = 0; i < DELETED_MAX; i++)
 		t->deleted[i] = rd_u32(r);
 	t->n_deleted = rd_u8(r);
+	t->asks_vips = rd_u8(r);
 	t->octets = rd_u16(r);
 	t->shorter = rd_u8(r);
 	t->large = get_copy(r, &t->large_len);
@@ -640,6 +643,7 @@ static void get_sa(struct rd *r, struct ike *ike, struct ike_sa *sa)
 	get_cache(r, sa);
 	get_addrs(r, sa->own_vips, &sa->n_own_vips);
 	get_addrs(r, sa->peer_vips, &sa->n_peer_vips);
+	sa->vips_of_line = rd_u8(r);
 	n = rd_u16(r);
 	for (unsigned i = 0; i < n && !r->err; i++)
 		get_child(r, ike, sa, then);

@@ -193,6 +193,8 @@ struct ike_sa {
 	struct list children;
 	uint16_t n_children;
 	uint8_t n_own_vips, n_peer_vips;
+	bool vips_of_line; /* they were given to this line, and are not those of the one cloned */
+	bool vips_no_more; /* the peer gives none in CREATE_CHILD_SA */
 	struct addr own_vips[IKE_VIPS_MAX], peer_vips[IKE_VIPS_MAX];
 	usec_t last_tx;		    /* anything, by IKE or ESP */
 	usec_t last_rx;		    /* last fresh protected evidence of the peer (2.4) */

@@ -55,14 +55,6 @@ struct ike_sa *ike_sa_new(struct ike *ike, struct conn *conn, bool initiator,
 	return sa;
 }
 
-static bool family_alive(const struct ike *ike, uint64_t family)
-{
-	hash_for_each (it, tmp, &ike->families, family)
-		if (ike_sa_alive(hash_entry(it, struct ike_sa, by_family)))
-			return true;
-	return false;
-}
-
 static void children_free(struct ike *ike, struct ike_sa *sa)
 {
 	list_for_each_safe (it, tmp, &sa->children) {
@@ -289,8 +281,7 @@ void ike_sa_close(struct ike *ike, struct ike_sa *sa, bool linger, const char *f
 		init_octets_free(sa);
 	}
 	sa->expires = linger ? ike->now + LINGER_USEC : ike->now;
-	if (!family_alive(ike, sa->family))
-		cp_release(ike, sa->family);
+	cp_release(ike, sa);
 }
 
 /* Whoever keeps its image must hear of its end. */

@@ -26,8 +26,7 @@ struct part_ctx {
 	const struct ike_path *path; /* it came on, or goes out on */
 	struct msg_wr *m;	     /* build */
 	uint16_t cp_error;	     /* notify type, 0 = none */
-	uint8_t cp_requested;
-	uint16_t refusal; /* of MOBIKE: notify type, 0 = none */
+	uint16_t refusal;	     /* of MOBIKE: notify type, 0 = none */
 };
 
 void parts_build(struct part_ctx *c);
@@ -66,9 +65,29 @@ bool proof_check(struct ike *ike, const struct ike_sa *sa, const struct ike_conn
 /* cp.c */
 void cp_build(struct part_ctx *c);
 void cp_process(struct part_ctx *c);
-void cp_release(struct ike *ike, uint64_t family);
+/* sa ends: addresses that no other IKE SA of its family has are free. */
+void cp_release(struct ike *ike, const struct ike_sa *sa);
 void cp_clear(struct ike *ike);
 bool cp_restore(struct ike *ike, uint64_t family, const struct addr *a);
+/* An IKE SA's addresses, to go back to. */
+struct cp_before {
+	uint8_t n;
+	bool of_line;
+	struct addr vips[IKE_VIPS_MAX];
+};
+/* The same with CREATE_CHILD_SA, for a clone's first Child SA. Does a request ask for addresses? */
+bool cp_child_wanted(const struct ike_sa *sa, const struct task *t);
+void cp_child_ask(const struct ike *ike, const struct ike_sa *sa, struct msg_wr *m);
+/* The answer to one that did: the line has what it was given. False: nothing was given. */
+bool cp_child_answered(struct ike_sa *sa, const struct ike_msg *in, struct cp_before *ret_before);
+/* No Child SA came of it. */
+void cp_child_forget(struct ike_sa *sa, const struct cp_before *before);
+/* Responder: 0, or the notify type of the refusal. *ret_reply: there is something to answer. */
+uint16_t cp_child_request(struct ike *ike, struct ike_sa *sa, const struct ike_msg *in,
+			  struct cp_before *ret_before, bool *ret_reply);
+void cp_child_reply(const struct ike *ike, const struct ike_sa *sa, struct msg_wr *m);
+/* No Child SA came of it: what was given is free again. */
+void cp_child_undo(struct ike *ike, struct ike_sa *sa, const struct cp_before *before);
 
 /* vendor.c */
 void vendors_process(struct part_ctx *c);

@@ -40,10 +40,12 @@ static struct ike_sa *successor_new(struct ike *ike, const struct ike_sa *old, b
 	sa->n_peer_vips = old->n_peer_vips;
 	memcpy(sa->own_vips, old->own_vips, sizeof(sa->own_vips));
 	memcpy(sa->peer_vips, old->peer_vips, sizeof(sa->peer_vips));
+	sa->vips_no_more = old->vips_no_more;
 	if (clone) {
 		sa->line = ++ike->last_line;
 		sa->clone_of = old->line;
 	} else {
+		sa->vips_of_line = old->vips_of_line;
 		sa->reauths_tried = old->reauths_tried;
 		sa->reauth_of = old->reauth_of;
 	}

@@ -35,8 +35,8 @@ uint8_t ts_resolve(const struct ike_ts *cfg, uint8_t n, const struct addr *dyn, 
 
 /* While the virtual address is still being asked for, "dynamic" is the whole family: the responder
  * narrows it to what it assigns (2.19 does so too). */
-static uint8_t resolve_wanted(const struct ike_conn_cfg *conn, const struct ike_child_cfg *cfg,
-			      struct ike_ts out[IKE_TS_MAX])
+uint8_t ts_local_wanted(const struct ike_conn_cfg *conn, const struct ike_child_cfg *cfg,
+			struct ike_ts out[IKE_TS_MAX])
 {
 	struct addr any[IKE_VIPS_MAX];
 	bool v4 = false, v6 = false;
@@ -66,7 +66,7 @@ void ts_local(const struct ike_sa *sa, const struct ike_child_cfg *cfg,
 		*ret_n = ts_resolve(cfg->local_ts, cfg->n_local_ts, sa->own_vips, sa->n_own_vips,
 				    out);
 	else if (sa->state == IKE_INIT_SENT || sa->state == IKE_AUTH_SENT)
-		*ret_n = sa->conn->c.n_vips ? resolve_wanted(&sa->conn->c, cfg, out)
+		*ret_n = sa->conn->c.n_vips ? ts_local_wanted(&sa->conn->c, cfg, out)
 					    : ts_resolve(cfg->local_ts, cfg->n_local_ts,
 							 &sa->path.local.ip, 1, out);
 	else

@@ -76,17 +76,15 @@ int rtnl_addr_del(struct rtnl *r, uint32_t ifindex, const struct addr *a, uint8_
 enum { GUARD_METRIC = 0x7fff0000 };
 
 /* A route by a device; ifindex 0: a guard, which has none. */
-static int route_cmd(struct rtnl *r, uint16_t type, const struct addr *dst, uint8_t prefix_len,
-		     uint32_t ifindex, const struct addr *src)
+static int route_cmd(struct rtnl *r, uint16_t type, uint16_t flags, const struct addr *dst,
+		     uint8_t prefix_len, uint32_t ifindex, const struct addr *src)
 {
 	char buf[RTNL_CMD_MAX];
 	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
 	struct rtmsg *rt;
 
 	nlh->nlmsg_type = type;
-	nlh->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK;
-	if (type == RTM_NEWROUTE)
-		nlh->nlmsg_flags |= NLM_F_CREATE | NLM_F_EXCL;
+	nlh->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK | flags;
 	rt = mnl_nlmsg_put_extra_header(nlh, sizeof(*rt));
 	rt->rtm_family = rtnl_af(dst);
 	rt->rtm_dst_len = prefix_len;
@@ -109,28 +107,36 @@ static int route_cmd(struct rtnl *r, uint16_t type, const struct addr *dst, uint
 int rtnl_route_add(struct rtnl *r, const struct addr *dst, uint8_t prefix_len, uint32_t ifindex,
 		   const struct addr *src)
 {
-	int err = route_cmd(r, RTM_NEWROUTE, dst, prefix_len, ifindex, src);
+	int err = route_cmd(r, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, dst, prefix_len, ifindex,
+			    src);
 
 	return err == -EEXIST ? 0 : err;
 }
 
+int rtnl_route_set(struct rtnl *r, const struct addr *dst, uint8_t prefix_len, uint32_t ifindex,
+		   const struct addr *src)
+{
+	return route_cmd(r, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, dst, prefix_len, ifindex,
+			 src);
+}
+
 int rtnl_route_del(struct rtnl *r, const struct addr *dst, uint8_t prefix_len, uint32_t ifindex)
 {
-	int err = route_cmd(r, RTM_DELROUTE, dst, prefix_len, ifindex, NULL);
+	int err = route_cmd(r, RTM_DELROUTE, 0, dst, prefix_len, ifindex, NULL);
 
 	return err == -ESRCH || err == -ENODEV ? 0 : err;
 }
 
 int rtnl_guard_add(struct rtnl *r, const struct addr *dst, uint8_t prefix_len)
 {
-	int err = route_cmd(r, RTM_NEWROUTE, dst, prefix_len, 0, NULL);
+	int err = route_cmd(r, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, dst, prefix_len, 0, NULL);
 
 	return err == -EEXIST ? 0 : err;
 }
 
 int rtnl_guard_del(struct rtnl *r, const struct addr *dst, uint8_t prefix_len)
 {
-	int err = route_cmd(r, RTM_DELROUTE, dst, prefix_len, 0, NULL);
+	int err = route_cmd(r, RTM_DELROUTE, 0, dst, prefix_len, 0, NULL);
 
 	return err == -ESRCH ? 0 : err;
 }
