@@ -106,7 +106,13 @@ enum proto_id { PROTO_NONE = 0, PROTO_IKE = 1, PROTO_AH = 2, PROTO_ESP = 3 };
 	X(IKEV2_FRAGMENTATION_SUPPORTED, 16430)                                                    \
 	X(SIGNATURE_HASH_ALGORITHMS, 16431)                                                        \
 	X(CLONE_IKE_SA_SUPPORTED, 16432)                                                           \
-	X(CLONE_IKE_SA, 16433)
+	X(CLONE_IKE_SA, 16433)                                                                     \
+	X(MMX_SUPPORTED, 52736) /* the extension of ikemsg/mmx.h; private numbers */               \
+	X(MMX_IFACE, 52737)                                                                        \
+	X(MMX_OUTER, 52738)                                                                        \
+	X(MMX_ACTION, 52739)                                                                       \
+	X(MMX_RESULT, 52740)                                                                       \
+	X(MMX_PATH, 52741)
 
 enum notify_type {
 #define X(n, v) N_##n = v,
