@@ -22,6 +22,8 @@
 enum dp_attach { DP_ATTACH_AUTO, DP_ATTACH_TC, DP_ATTACH_XDP, DP_ATTACH_XDP_GENERIC };
 
 struct dp;
+struct engine_fds;
+struct engine_maps;
 
 struct dp_options {
 	const char *pin_dir;   /* on a bpffs, e.g. /sys/fs/bpf/braid; created, 0700 */
@@ -111,8 +113,8 @@ enum dp_kind { DP_SA, DP_GROUP, DP_PATH };
 typedef bool dp_keep_fn(void *ctx, enum dp_kind kind, uint32_t id);
 void dp_sweep(struct dp *dp, dp_keep_fn *keep, void *ctx);
 
-/* Descriptor of path_cur for the engine (borrowed) and its entries. */
-int dp_path_cur_fd(const struct dp *dp, uint32_t *ret_entries);
+/* What goes to the engine with ENGINE_MAPS: number of entries, descriptors (borrowed). */
+void dp_engine_maps(const struct dp *dp, struct engine_maps *ret_maps, struct engine_fds *ret_fds);
 /* Poll descriptor of the events ring buffer and its drain: fn per event. */
 typedef void dp_event_fn(void *ctx, const struct steer_event *ev);
 int dp_events_fd(struct dp *dp);

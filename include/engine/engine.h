@@ -25,6 +25,8 @@ enum { ENGINE_WORKERS_MAX = EPOCH_READERS };
 /* Of the control thread, as nice(1) counts, and as RLIMIT_NICE does. */
 enum { ENGINE_NICE = -10, ENGINE_NICE_LIMIT = 20 - ENGINE_NICE };
 
+struct engine_fds;
+struct maps;
 struct worker;
 struct paths;
 
@@ -45,11 +47,11 @@ struct engine {
 	int n_workers;
 	struct worker *worker[ENGINE_WORKERS_MAX];
 	int note_rx, note_tx;
-	int stop_fd; /* readable when the workers shall end */
+	int stop_fd;			   /* readable when the workers shall end */
+	_Atomic(struct steer_view *) view; /* the steering maps; NULL before ENGINE_MAPS */
 
 	/* Control thread only. */
-	_Atomic uint32_t *path_cur; /* mapped; NULL before ENGINE_MAPS */
-	uint32_t path_cur_entries;
+	struct maps *retired_maps;
 	struct paths *paths;
 	struct linkwatch links;
 	bool watching;	       /* there are links */
@@ -89,6 +91,12 @@ void engine_unconfigure(struct engine *e);
 /* 0, or why an SA of this family and encapsulation cannot send: -EADDRNOTAVAIL (no stable pair),
  * -EAFNOSUPPORT, -EPROTONOSUPPORT (no socket). */
 int engine_can_send(const struct engine *e, const struct engine_sa *req);
+
+/* maps.c: ENGINE_MAPS. 0 or -errno, and then those from before are kept. */
+int maps_take(struct engine *e, const struct engine_maps *req, const struct engine_fds *fds);
+/* Unmap what no packet thread looks at any more. True if something is left. */
+bool maps_reclaim(struct engine *e);
+void maps_clear(struct engine *e); /* no packet thread may be left */
 
 /* sandbox.c: seccomp, for all threads. 0 or -errno (a kernel without it). */
 int engine_sandbox(void);

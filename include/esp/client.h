@@ -12,6 +12,13 @@
 
 struct engine_hdr;
 
+/* Descriptors that go with a message. */
+enum { ENGINE_FDS_MAX = 3 };
+struct engine_fds {
+	int fd[ENGINE_FDS_MAX];
+	size_t n;
+};
+
 enum { ENGINE_MSG_MAX = 66000 }; /* a buffer of this size holds any message */
 
 /* Connect to the engine's socket; blocks no longer than the kernel's backlog does. Refuses an
@@ -20,10 +27,10 @@ enum { ENGINE_MSG_MAX = 66000 }; /* a buffer of this size holds any message */
  * Returns 0, -ENOENT or -ECONNREFUSED if nobody listens, -EPERM, other -errno. */
 int engine_connect(const char *path, int *ret_fd);
 
-/* Send one message of len octets, with at most one descriptor (fd -1: none). Fills in the
- * header's version; seq and type are the caller's. Blocks while the engine's buffer is full, unless
- * the descriptor is non-blocking (-EAGAIN). Returns 0 or -errno. */
-int engine_send(int fd, struct engine_hdr *msg, size_t len, int pass_fd);
+/* Send one message of len octets, with descriptors (fds NULL: none). Fills in the header's version;
+ * seq and type are the caller's. Blocks while the engine's buffer is full, unless the descriptor is
+ * non-blocking (-EAGAIN). Returns 0 or -errno. */
+int engine_send(int fd, struct engine_hdr *msg, size_t len, const struct engine_fds *fds);
 
 /* Receive one message without blocking. cap should be ENGINE_MSG_MAX.
  * Returns its length (> 0), -EAGAIN when there is none, -EPIPE when the engine is gone, -EBADMSG
@@ -36,7 +43,8 @@ size_t engine_msg_min(uint16_t type);
 /* Send a request and wait for its result; for programs without an event loop. Data messages and
  * events that come before it are handed to on_msg (may be NULL; buf is borrowed).
  * Returns the result's error, or -errno of the transport, -ETIMEDOUT after timeout_msec. */
-int engine_call(int fd, struct engine_hdr *msg, size_t len, int pass_fd, int timeout_msec,
+int engine_call(int fd, struct engine_hdr *msg, size_t len, const struct engine_fds *fds,
+		int timeout_msec,
 		void (*on_msg)(void *ctx, const struct engine_hdr *msg, size_t len), void *ctx);
 
 #endif

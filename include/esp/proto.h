@@ -8,9 +8,10 @@
  * seq 0. When the agent's receive buffer is full events are dropped, results are not.
  * Both sides check the peer's credentials (same uid, or root) and the length of every message.
  *
- * The steering maps: the agent creates and pins them, and hands descriptors of path_cur (mmapable)
- * to the engine with ENGINE_MAPS (SCM_RIGHTS), so that the engine takes a silent path out of use
- * with one store, agent or no agent.
+ * The steering maps: the agent creates and pins them, and hands descriptors of some (mmapable) to
+ * the engine with ENGINE_MAPS (SCM_RIGHTS): path_cur, so that it takes a silent path out of use
+ * with one store, agent or no agent; group_cur and group to read, so that it knows over which path
+ * the steering programs will send a packet, where each path has an SA of its own.
  */
 #ifndef BRAID_ESP_PROTO_H
 #define BRAID_ESP_PROTO_H
@@ -27,7 +28,7 @@ enum engine_msg_type {
 	ENGINE_HELLO = 1,  /* engine_hello -> engine_hello in a data message, result */
 	ENGINE_CONFIG,	   /* engine_config: TUN, ports, stable pair; once, or the same again.
 			    * -> ENGINE_WHY before the result when that is an error */
-	ENGINE_MAPS,	   /* engine_maps + one descriptor: path_cur */
+	ENGINE_MAPS,	   /* engine_maps + descriptors: path_cur, group_cur, group */
 	ENGINE_SA_ADD,	   /* engine_sa */
 	ENGINE_SA_DEL,	   /* engine_id: Child SA id */
 	ENGINE_SA_OUT_ON,  /* engine_id: stop deferring outbound */
@@ -111,9 +112,12 @@ struct engine_config {
 	uint8_t pad[5];
 };
 
+/* In the order of their descriptors. */
+enum engine_map { ENGINE_MAP_PATH_CUR, ENGINE_MAP_GROUP_CUR, ENGINE_MAP_GROUP, ENGINE_MAP_N };
+
 struct engine_maps {
 	struct engine_hdr h;
-	uint32_t path_cur_entries;
+	uint32_t entries[ENGINE_MAP_N];
 	uint32_t pad;
 };
 

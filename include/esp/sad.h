@@ -26,6 +26,7 @@
 #include "esp/esp.h"
 #include "esp/proto.h"
 #include "esp/replay.h"
+#include "esp/siblings.h"
 
 struct aead;
 struct inner;
@@ -97,13 +98,14 @@ struct sa {
 	size_t at;	   /* control thread: in sad.all */
 	struct hash_node by_id, by_replaces;
 	uint32_t group; /* of paths; 0: none */
-	uint32_t line;	/* of IKE SAs; 0: none */
 	struct sa_group *shared;
 	struct list group_node;
 	const _Atomic bool *encap; /* of its group, or its own */
 	_Atomic bool own_encap;
 	uint32_t room_own;	    /* control thread: in no group */
 	_Atomic uint32_t inner_max; /* octets of the largest inner packet that fits */
+	_Atomic bool has_siblings;  /* other lines have SAs with the same selectors */
+	struct sibling sibling;
 	struct esp_format in, out;
 	struct aead **enc, **dec; /* of each thread; NULL before its first packet: sa_enc, sa_dec */
 	int threads, aead_driver;
@@ -214,6 +216,12 @@ static inline uint32_t sa_pad_to(const struct sa *sa, uint32_t max)
 	return sa->tfc < max ? sa->tfc : max;
 }
 
+/* Another SA may have to carry what the policy finds this one for: siblings_choose. */
+static inline bool sa_has_siblings(const struct sa *sa)
+{
+	return atomic_load_explicit(&sa->has_siblings, memory_order_relaxed);
+}
+
 /* RFC 4301 5.2: is the decrypted packet one this SA may carry (source remote, destination local)?
  */
 bool sa_inbound_ok(const struct sa *sa, const struct inner *in);
@@ -231,6 +239,7 @@ struct sad {
 	_Atomic(struct sad_ranges *) ranges;
 	_Atomic uint64_t generation; /* of the policies */
 	_Atomic bool *encap;	     /* by group: ESP in UDP */
+	struct siblings siblings;
 	/* the control thread's */
 	struct sa **all; /* in no order */
 	size_t n, cap;

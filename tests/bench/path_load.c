@@ -35,7 +35,7 @@ static void add(void *ctx, const struct engine_hdr *h, size_t len)
 
 static void call(int fd, struct engine_hdr *h, size_t len)
 {
-	int r = engine_call(fd, h, len, -1, 20000, add, NULL);
+	int r = engine_call(fd, h, len, NULL, 20000, add, NULL);
 
 	if (r < 0)
 		die("the engine refuses", r);

@@ -74,9 +74,9 @@ static struct addr address(const char *text)
 	return a;
 }
 
-static void call(struct engine_hdr *h, size_t len, int fd)
+static void call(struct engine_hdr *h, size_t len, const struct engine_fds *fds)
 {
-	int r = engine_call(engine_fd, h, len, fd, WAIT_MSEC, NULL, NULL);
+	int r = engine_call(engine_fd, h, len, fds, WAIT_MSEC, NULL, NULL);
 
 	if (r < 0)
 		die("the engine refuses", -r);
@@ -99,7 +99,8 @@ static void open_all(const char *sock, const char *pins)
 				   .stable4_remote = opt.stable4_remote };
 	struct engine_maps m = { .h = { .seq = 1, .type = ENGINE_MAPS } };
 	char why[256];
-	int r = dp_open(&opt, &dp, why, sizeof(why)), fd;
+	struct engine_fds fds;
+	int r = dp_open(&opt, &dp, why, sizeof(why));
 
 	if (r < 0) {
 		fprintf(stderr, "switch_load: %s\n", why);
@@ -108,9 +109,9 @@ static void open_all(const char *sock, const char *pins)
 	r = engine_connect(sock, &engine_fd);
 	if (r < 0)
 		die(sock, -r);
-	call(&c.h, sizeof(c), -1);
-	fd = dp_path_cur_fd(dp, &m.path_cur_entries);
-	call(&m.h, sizeof(m), fd);
+	call(&c.h, sizeof(c), NULL);
+	dp_engine_maps(dp, &m, &fds);
+	call(&m.h, sizeof(m), &fds);
 }
 
 static void add_paths(void)
@@ -150,7 +151,7 @@ static void add_sas(void)
 		r = dp_sa_add(dp, id, s.spi_in, s.spi_out, group, STEER_SA_ENCAP, &mark);
 		s.mark = STEER_MARK(0, 0, mark);
 		if (r == 0)
-			call(&s.h, sizeof(s), -1);
+			call(&s.h, sizeof(s), NULL);
 	}
 	if (r < 0)
 		die("SA", -r);
@@ -169,7 +170,7 @@ static void add_sas(void)
 					 .remote = { address(remotes[i]), 4500 },
 					 .ifindex = if_nametoindex(devs[i]) };
 
-		call(&p.h, sizeof(p), -1);
+		call(&p.h, sizeof(p), NULL);
 	}
 }
 

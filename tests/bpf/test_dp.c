@@ -19,6 +19,8 @@
 #include <unistd.h>
 
 #include "dp/dp.h"
+#include "esp/client.h"
+#include "esp/proto.h"
 #include "harness.h"
 
 static char base[64], pins[80], error[512];
@@ -426,13 +428,18 @@ Test(dp, record_change_keeps_the_engines_state)
 	enum steer_path_state state;
 	struct steer_path got;
 	struct steer_path_cur cur;
-	uint32_t id, entries;
+	struct engine_maps maps;
+	struct engine_fds fds;
+	uint32_t id;
 	int fd;
 
 	open_dp();
 	id = put(0, 5, STEER_PATH_UP);
-	fd = dp_path_cur_fd(dp, &entries);
-	cr_assert_eq(entries, STEER_PATHS_MAX);
+	dp_engine_maps(dp, &maps, &fds);
+	cr_assert_eq(maps.entries[ENGINE_MAP_PATH_CUR], STEER_PATHS_MAX);
+	cr_assert_eq(maps.entries[ENGINE_MAP_GROUP_CUR], STEER_GROUPS_MAX);
+	cr_assert_eq(maps.entries[ENGINE_MAP_GROUP], STEER_GROUP_SLOTS);
+	fd = fds.fd[ENGINE_MAP_PATH_CUR];
 	cr_assert_eq(bpf_map_lookup_elem(fd, &id, &cur), 0);
 	cur.state = STEER_PATH_DOWN;
 	cr_assert_eq(bpf_map_update_elem(fd, &id, &cur, BPF_ANY), 0);

@@ -115,11 +115,11 @@ ssize_t __wrap_recvmsg(int fd, struct msghdr *m, int flags)
 		memcpy(to + sizeof(h), rd_bytes(&body, len), len);
 	m->msg_controllen = 0;
 	if (h.type == ENGINE_MAPS) {
-		int pass = dup(map);
+		int pass[ENGINE_MAP_N] = { dup(map), dup(map), dup(map) };
 
-		*c = (struct cmsghdr){ CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS };
-		memcpy(CMSG_DATA(c), &pass, sizeof(pass));
-		m->msg_controllen = CMSG_SPACE(sizeof(int));
+		*c = (struct cmsghdr){ CMSG_LEN(sizeof(pass)), SOL_SOCKET, SCM_RIGHTS };
+		memcpy(CMSG_DATA(c), pass, sizeof(pass));
+		m->msg_controllen = CMSG_SPACE(sizeof(pass));
 	}
 	return (ssize_t)(sizeof(h) + len);
 }
@@ -231,10 +231,5 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (server_run(&e, FD_LISTEN))
 		abort();
 	paths_free(e.paths);
-	/* the rest goes with the process, if it is one */
-	if (e.path_cur)
-		munmap((void *)e.path_cur,
-		       (e.path_cur_entries * STEER_STRIDE(struct steer_path_cur) + 4095) &
-			       ~(size_t)4095);
 	return 0;
 }

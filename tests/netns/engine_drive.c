@@ -272,10 +272,10 @@ static void expect(int fd, int argc, char **argv, uint32_t spi)
 	struct engine_spi m = { .h.type = ENGINE_SPI, .spi = spi, .expected = 1 };
 	struct engine_counters first = { 0 }, now;
 	struct engine_hdr stats = { .seq = 1, .type = ENGINE_STATS };
-	int r = engine_call(fd, &stats, sizeof(stats), -1, 5000, keep_counters, &first);
+	int r = engine_call(fd, &stats, sizeof(stats), NULL, 5000, keep_counters, &first);
 
 	if (r == 0)
-		r = engine_send(fd, &m.h, sizeof(m), -1);
+		r = engine_send(fd, &m.h, sizeof(m), NULL);
 	puts("expected");
 	fflush(stdout);
 	now = first;
@@ -287,7 +287,7 @@ static void expect(int fd, int argc, char **argv, uint32_t spi)
 			    (uint64_t)(refused ? atoi(refused) : 0))
 			return;
 		usleep(10000);
-		r = engine_call(fd, &stats, sizeof(stats), -1, 5000, keep_counters, &now);
+		r = engine_call(fd, &stats, sizeof(stats), NULL, 5000, keep_counters, &now);
 	}
 	die("expect", r < 0 ? r : -ETIMEDOUT);
 }
@@ -439,7 +439,7 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	m.h.seq = 1;
-	r = engine_call(fd, &m.h, len, -1, 5000, print_msg, NULL);
+	r = engine_call(fd, &m.h, len, NULL, 5000, print_msg, NULL);
 	if (r < 0)
 		die(cmd, r);
 	return 0;

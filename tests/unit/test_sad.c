@@ -13,6 +13,7 @@
 #include "crypto/alg.h"
 #include "esp/flow.h"
 #include "esp/sad.h"
+#include "sa_request.h"
 
 static struct sad sad;
 
@@ -27,38 +28,6 @@ static void teardown(void)
 }
 
 TestSuite(sad, .init = setup, .fini = teardown);
-
-static struct engine_ts ts(const char *prefix)
-{
-	struct engine_ts t = { .port_last = UINT16_MAX };
-	struct addr a;
-	uint8_t len;
-
-	cr_assert_eq(addr_parse_prefix(prefix, &a, &len), 0);
-	addr_prefix_range(&a, len, &t.first, &t.last);
-	return t;
-}
-
-static struct engine_sa request(uint32_t id, const char *local, const char *remote)
-{
-	struct engine_sa r = {
-		.id = id,
-		.spi_in = STEER_SPI(1, id),
-		.spi_out = STEER_SPI(2, id),
-		.mark = STEER_MARK(0, 0, id),
-		.flags = ENGINE_SA_ENCAP,
-		.encr_id = ENCR_AES_GCM_16,
-		.key_bits = 128,
-		.family = 4,
-		.n_ts_local = 1,
-		.n_ts_remote = 1,
-		.key_len = 20,
-	};
-
-	r.ts_local[0] = ts(local);
-	r.ts_remote[0] = ts(remote);
-	return r;
-}
 
 static struct sa *add(const struct engine_sa *r)
 {

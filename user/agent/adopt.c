@@ -327,7 +327,7 @@ int adopt(struct agent *a)
 	if (!v)
 		return -ENOMEM;
 	v->a = a;
-	err = engine_call(a->engine_fd, &h, sizeof(h), -1, ADOPT_MSEC, on_msg, v);
+	err = engine_call(a->engine_fd, &h, sizeof(h), NULL, ADOPT_MSEC, on_msg, v);
 	if (err) {
 		log_error("cannot read the engine's state: %s", strerror(-err));
 		goto out;

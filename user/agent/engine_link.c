@@ -208,7 +208,7 @@ static void on_readable(evutil_socket_t fd, short what, void *ctx)
 }
 
 static int request_wait(struct agent *a, struct engine_hdr *msg, uint16_t type, size_t len,
-			int pass_fd, struct wait *w)
+			const struct engine_fds *fds, struct wait *w)
 {
 	usec_t limit = agent_now() + ENGINE_ANSWER_MSEC * USEC_PER_MSEC;
 	int err;
@@ -217,7 +217,7 @@ static int request_wait(struct agent *a, struct engine_hdr *msg, uint16_t type, 
 		return -ENOTCONN;
 	msg->type = type;
 	msg->seq = w->seq = ++a->engine_seq;
-	err = engine_send(a->engine_fd, msg, len, pass_fd);
+	err = engine_send(a->engine_fd, msg, len, fds);
 	if (err)
 		return err;
 	while (!w->done) {
@@ -254,7 +254,7 @@ int engine_request(struct agent *a, struct engine_hdr *msg, uint16_t type, size_
 {
 	struct wait w = { 0 };
 
-	return request_wait(a, msg, type, len, -1, &w);
+	return request_wait(a, msg, type, len, NULL, &w);
 }
 
 int engine_stats(struct agent *a, void (*on_sa)(void *ctx, const struct engine_sa_info *sa),
@@ -263,7 +263,7 @@ int engine_stats(struct agent *a, void (*on_sa)(void *ctx, const struct engine_s
 	struct wait w = { .on_sa = on_sa, .ctx = ctx };
 	struct engine_hdr h = { 0 };
 
-	return request_wait(a, &h, ENGINE_STATS, sizeof(h), -1, &w);
+	return request_wait(a, &h, ENGINE_STATS, sizeof(h), NULL, &w);
 }
 
 int engine_paths(struct agent *a)
@@ -279,7 +279,7 @@ int engine_sa_get(struct agent *a, uint32_t id,
 	struct wait w = { .on_sa = on_sa, .ctx = ctx };
 	struct engine_id m = { .id = id };
 
-	return request_wait(a, &m.h, ENGINE_SA_GET, sizeof(m), -1, &w);
+	return request_wait(a, &m.h, ENGINE_SA_GET, sizeof(m), NULL, &w);
 }
 
 void engine_ike_send(struct agent *a, const struct ike_path *p, const uint8_t *buf, size_t len,
@@ -301,7 +301,7 @@ void engine_ike_send(struct agent *a, const struct ike_path *p, const uint8_t *b
 		.whole = whole,
 	};
 	memcpy(m.d.data, buf, len);
-	engine_send(a->engine_fd, &m.d.h, sizeof(m.d) + len, -1);
+	engine_send(a->engine_fd, &m.d.h, sizeof(m.d) + len, NULL);
 }
 
 void engine_expect(struct agent *a, uint32_t spi, bool on)
@@ -309,7 +309,7 @@ void engine_expect(struct agent *a, uint32_t spi, bool on)
 	struct engine_spi m = { .h = { .type = ENGINE_SPI }, .spi = spi, .expected = on };
 
 	if (a->engine_fd >= 0)
-		engine_send(a->engine_fd, &m.h, sizeof(m), -1);
+		engine_send(a->engine_fd, &m.h, sizeof(m), NULL);
 }
 
 static int keep_part(void *ctx, struct engine_blob *m, size_t len)
@@ -409,12 +409,13 @@ static int configure(struct agent *a)
 		.workers = a->conf->workers,
 	};
 	struct engine_maps maps = { 0 };
+	struct engine_fds fds;
 	struct wait w = { 0 };
 	struct rtnl_link tun;
-	int fd, err;
+	int err;
 
 	memcpy(c.tun, a->conf->tun, sizeof(c.tun));
-	err = request_wait(a, &c.h, ENGINE_CONFIG, sizeof(c), -1, &w);
+	err = request_wait(a, &c.h, ENGINE_CONFIG, sizeof(c), NULL, &w);
 	if (err) {
 		log_error("ESP engine: %s", w.why[0] ? w.why : strerror(-err));
 		return err;
@@ -425,10 +426,10 @@ static int configure(struct agent *a)
 		return err;
 	}
 	w = (struct wait){ 0 };
-	fd = dp_path_cur_fd(a->dp, &maps.path_cur_entries);
-	err = request_wait(a, &maps.h, ENGINE_MAPS, sizeof(maps), fd, &w);
+	dp_engine_maps(a->dp, &maps, &fds);
+	err = request_wait(a, &maps.h, ENGINE_MAPS, sizeof(maps), &fds, &w);
 	if (err) {
-		log_error("the engine cannot use the map of paths: %s", strerror(-err));
+		log_error("the engine cannot use the steering maps: %s", strerror(-err));
 		return err;
 	}
 	rtnl_process(a->rtnl); /* the TUN is younger than what we know */

@@ -49,7 +49,7 @@ struct dp {
 	struct steer_tc *tc;
 	struct steer_xdp *xdp;
 	struct dp_array sa_in, sa_out, group_cur, group, path_cur, path, rx_hint, sa_stat;
-	int path_cur_fd, path_stat_fd, drops_fd, rx_path_fd, uplink_fd;
+	int path_stat_fd, drops_fd, rx_path_fd, uplink_fd;
 	void *percpu; /* scratch: one value per CPU */
 
 	struct spi_alloc spi;

@@ -12,6 +12,8 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "esp/client.h"
+#include "esp/proto.h"
 #include "internal.h"
 #include "steer_tc.skel.h"
 #include "steer_xdp.skel.h"
@@ -220,12 +222,27 @@ static int map_arrays(struct dp *dp)
 		if (err)
 			return err;
 	}
-	dp->path_cur_fd = bpf_map__fd(dp->tc->maps.path_cur);
 	dp->path_stat_fd = bpf_map__fd(dp->tc->maps.path_stat);
 	dp->drops_fd = bpf_map__fd(dp->tc->maps.drops);
 	dp->rx_path_fd = bpf_map__fd(dp->tc->maps.rx_path);
 	dp->uplink_fd = bpf_map__fd(dp->tc->maps.uplink);
 	return 0;
+}
+
+void dp_engine_maps(const struct dp *dp, struct engine_maps *ret_maps, struct engine_fds *ret_fds)
+{
+	const struct {
+		const struct bpf_map *map;
+		enum engine_map which;
+	} all[] = { { dp->tc->maps.path_cur, ENGINE_MAP_PATH_CUR },
+		    { dp->tc->maps.group_cur, ENGINE_MAP_GROUP_CUR },
+		    { dp->tc->maps.group, ENGINE_MAP_GROUP } };
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+		ret_maps->entries[all[i].which] = bpf_map__max_entries(all[i].map);
+		ret_fds->fd[all[i].which] = bpf_map__fd(all[i].map);
+	}
+	ret_fds->n = ENGINE_MAP_N;
 }
 
 static int on_event(void *ctx, void *data, size_t len)

@@ -500,12 +500,6 @@ int dp_group_del(struct dp *dp, uint32_t id)
 	return 0;
 }
 
-int dp_path_cur_fd(const struct dp *dp, uint32_t *ret_entries)
-{
-	*ret_entries = STEER_PATHS_MAX;
-	return dp->path_cur_fd;
-}
-
 int dp_events_fd(struct dp *dp)
 {
 	return ring_buffer__epoll_fd(dp->events);

@@ -47,11 +47,11 @@ static void tell(struct worker *w, const uint8_t *pkt, const struct inner *in, s
 		w->c.drop_tun++;
 }
 
-static bool send_fragment(struct worker *w, struct sa *sa, struct ipfrag *f, uint32_t max,
+static bool send_fragment(struct worker *w, const struct departure *d, struct ipfrag *f,
 			  const struct inner *in)
 {
-	uint32_t mark = worker_mark(w, sa, in);
-	uint8_t *p = udp_txq_room(&w->tx, esp_len(&sa->out, max));
+	struct sa *sa = d->sa;
+	uint8_t *p = udp_txq_room(&w->tx, esp_len(&sa->out, d->max));
 	size_t n = ipfrag_next(f, p + sa->out.hdr), padded, len;
 	struct sa_counters *c = &sa->counters[w->index];
 	struct aead *enc = sa_enc(sa, w->index);
@@ -64,7 +64,7 @@ static bool send_fragment(struct worker *w, struct sa *sa, struct ipfrag *f, uin
 
 	if (n == 0)
 		return false;
-	padded = esp_tfc(p + sa->out.hdr, n, sa_pad_to(sa, max));
+	padded = esp_tfc(p + sa->out.hdr, n, sa_pad_to(sa, d->max));
 	ok = sa_take_seq(sa, 1, padded, &seq, &reached);
 	if (reached)
 		engine_tell_limits(w->e, sa, reached);
@@ -82,55 +82,55 @@ static bool send_fragment(struct worker *w, struct sa *sa, struct ipfrag *f, uin
 	c->out_octets += n;
 	c->last_out = w->now;
 	sa_sends(sa, w->now);
-	udp_txq_add(&w->tx, fd, dest, mark, in->tos & sa->tos_mask, len, encap ? len : 0, 1);
+	udp_txq_add(&w->tx, fd, dest, d->mark, in->tos & sa->tos_mask, len, encap ? len : 0, 1);
 	return true;
 }
 
 /* One packet, in->len octets at pkt. */
-static void datagram(struct worker *w, struct sa *sa, const uint8_t *pkt, const struct inner *in,
-		     uint32_t max)
+static void datagram(struct worker *w, const struct departure *d, const uint8_t *pkt,
+		     const struct inner *in)
 {
 	struct ipfrag f;
 
 	if (!ipfrag_allowed(pkt, in->family, in->len) ||
-	    ipfrag_init(&f, pkt, in->family, in->len, max, w->frag_id++) < 0) {
+	    ipfrag_init(&f, pkt, in->family, in->len, d->max, w->frag_id++) < 0) {
 		w->c.drop_too_big++;
-		tell(w, pkt, in, max);
+		tell(w, pkt, in, d->max);
 		return;
 	}
 	w->c.fragmented++;
-	while (send_fragment(w, sa, &f, max, in))
+	while (send_fragment(w, d, &f, in))
 		;
 }
 
 /* A super-packet of TCP has no borders: it is cut anew. Its sender is told all the same, since his
  * next single segment would be dropped. */
-static void stream(struct worker *w, struct sa *sa, struct segment *s, uint32_t max)
+static void stream(struct worker *w, const struct departure *d, struct segment *s)
 {
 	struct segment first = *s;
 
 	first.in.len = (uint32_t)segment_next(&first, w->scratch);
-	tell(w, w->scratch, &first.in, max);
-	if (!segment_resize(s, max)) {
+	tell(w, w->scratch, &first.in, d->max);
+	if (!segment_resize(s, d->max)) {
 		w->c.drop_too_big += s->count;
 		return;
 	}
 	w->c.tun_rx_packets += s->count - first.count;
-	worker_send(w, sa, s, max);
+	worker_send(w, d, s);
 }
 
-void worker_oversize(struct worker *w, struct sa *sa, struct segment *s, uint32_t max)
+void worker_oversize(struct worker *w, const struct departure *d, struct segment *s)
 {
 	struct inner in = s->in;
 
 	if (s->hdr_len == 0) {
-		datagram(w, sa, s->pkt, &in, max);
+		datagram(w, d, s->pkt, &in);
 		return;
 	}
 	if (s->proto == IPPROTO_TCP) {
-		stream(w, sa, s, max);
+		stream(w, d, s);
 		return;
 	}
 	while ((in.len = (uint32_t)segment_next(s, w->scratch)))
-		datagram(w, sa, w->scratch, &in, max);
+		datagram(w, d, w->scratch, &in);
 }

@@ -84,12 +84,9 @@ static void arm_earlier(struct engine *e, struct path *p)
 /* The path's word where the steering programs read it; NULL if it is not ours to write. */
 static _Atomic uint32_t *word_of(const struct engine *e, const struct path *p)
 {
-	/* Entries are STEER_STRIDE apart, in words here. */
-	size_t i = p->cfg.id * STEER_STRIDE(struct steer_path_cur) / sizeof(*e->path_cur);
+	const struct steer_view *v = atomic_load(&e->view);
 
-	if (!p->cfg.manage || !e->path_cur || p->cfg.id >= e->path_cur_entries)
-		return NULL;
-	return &e->path_cur[i];
+	return p->cfg.manage && v ? steer_path_word(v, p->cfg.id) : NULL;
 }
 
 /* ---- how large packets may be ---- */

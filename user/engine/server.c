@@ -47,8 +47,8 @@ struct server {
 	struct hash blobs;
 	struct list blob_list; /* in the order they came in */
 	struct blob_parts coming;
-	size_t most_sas; /* since memory was last given back */
-	int passed_fd;	 /* came with the message being served; -1: none */
+	size_t most_sas;	  /* since memory was last given back */
+	struct engine_fds passed; /* came with the message being served */
 	uint64_t buf[ENGINE_MSG_MAX / 8];
 };
 
@@ -71,9 +71,9 @@ static void put(struct server *s, struct engine_hdr *h, size_t len, bool must)
 
 	if (s->agent_fd < 0)
 		return;
-	r = engine_send(s->agent_fd, h, len, -1);
+	r = engine_send(s->agent_fd, h, len, NULL);
 	if (r == -EAGAIN && must && poll(&p, 1, RESULT_WAIT_MSEC) > 0)
-		r = engine_send(s->agent_fd, h, len, -1);
+		r = engine_send(s->agent_fd, h, len, NULL);
 	if (r < 0 && (must || r != -EAGAIN)) {
 		log_warning("agent does not take our messages (%s), waiting for another one",
 			    strerror(-r));
@@ -118,26 +118,6 @@ static int config(struct server *s, const struct engine_config *c)
 	if (r < 0)
 		put(s, &why.h, sizeof(why), true);
 	return r;
-}
-
-static int maps(struct server *s, const struct engine_maps *m)
-{
-	size_t len = m->path_cur_entries * STEER_STRIDE(struct steer_path_cur);
-	void *p;
-
-	if (s->passed_fd < 0 || m->path_cur_entries == 0 || m->path_cur_entries > 1u << 20)
-		return -EINVAL;
-	len = (len + 4095) & ~(size_t)4095;
-	p = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, s->passed_fd, 0);
-	if (p == MAP_FAILED)
-		return -errno;
-	if (s->e->path_cur)
-		munmap((void *)s->e->path_cur,
-		       (s->e->path_cur_entries * STEER_STRIDE(struct steer_path_cur) + 4095) &
-			       ~(size_t)4095);
-	s->e->path_cur = p;
-	s->e->path_cur_entries = m->path_cur_entries;
-	return 0;
 }
 
 static void expect(struct engine *e, uint32_t spi, bool on)
@@ -199,7 +179,7 @@ static void sa_info(struct server *s, const struct sa *sa, uint32_t seq)
 		.out_active = !sa->deferred && !sa->superseded,
 		.seq_out = sa->seq_out,
 		.seq_in_high = sa->replay.top,
-		.line = sa->line,
+		.line = sa->sibling.line,
 		.n_ts_local = sa->n_ts_local,
 		.n_ts_remote = sa->n_ts_remote,
 	};
@@ -408,7 +388,7 @@ static int serve(struct server *s, const struct engine_hdr *h, size_t len)
 	case ENGINE_CONFIG:
 		return config(s, (const void *)h);
 	case ENGINE_MAPS:
-		return maps(s, (const void *)h);
+		return maps_take(e, (const void *)h, &s->passed);
 	case ENGINE_SA_ADD:
 		return sa_add(s, (const void *)h);
 	case ENGINE_SA_DEL:
@@ -471,7 +451,7 @@ static int serve(struct server *s, const struct engine_hdr *h, size_t len)
 	return -EOPNOTSUPP;
 }
 
-/* Like engine_recv, and keeps a descriptor that came along. */
+/* Like engine_recv, and keeps the descriptors that came along. */
 static int receive(struct server *s)
 {
 	struct iovec iov = { .iov_base = s->buf, .iov_len = sizeof(s->buf) };
@@ -488,7 +468,6 @@ static int receive(struct server *s)
 	const struct engine_hdr *h = (void *)s->buf;
 	ssize_t n = recvmsg(s->agent_fd, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 
-	s->passed_fd = -1;
 	if (n < 0)
 		return errno == EINTR || errno == EAGAIN ? -EAGAIN : -errno;
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(&m); c; c = CMSG_NXTHDR(&m, c)) {
@@ -498,8 +477,8 @@ static int receive(struct server *s)
 			int fd;
 
 			memcpy(&fd, CMSG_DATA(c) + i * sizeof(int), sizeof(int));
-			if (s->passed_fd < 0)
-				s->passed_fd = fd;
+			if (s->passed.n < ENGINE_FDS_MAX)
+				s->passed.fd[s->passed.n++] = fd;
 			else
 				close(fd);
 		}
@@ -537,9 +516,8 @@ static void on_agent(struct server *s)
 			secret_wipe(s->buf, (size_t)n);
 			result(s, seq, r);
 		}
-		if (s->passed_fd >= 0)
-			close(s->passed_fd);
-		s->passed_fd = -1;
+		while (s->passed.n)
+			close(s->passed.fd[--s->passed.n]);
 	}
 }
 
@@ -627,6 +605,7 @@ static void clear(struct server *s)
 		blob_del(s, list_entry(s->blob_list.next, struct blob, node)->by_key.key);
 	hash_clear(&s->blobs);
 	engine_unconfigure(s->e);
+	maps_clear(s->e);
 	sad_clear(&s->e->sad);
 	secret_wipe(s->buf, sizeof(s->buf));
 	free(s);
@@ -661,7 +640,6 @@ int server_run(struct engine *e, int listen_fd)
 		.e = e,
 		.listen_fd = listen_fd,
 		.agent_fd = -1,
-		.passed_fd = -1,
 		.started = engine_now(),
 		.signal_fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK),
 	};
@@ -672,13 +650,15 @@ int server_run(struct engine *e, int listen_fd)
 	while (!s->stop) {
 		usec_t now, deadline;
 		struct pollfd p[5];
+		bool left;
 
 		/* Answers that have arrived count before silence is judged. */
 		on_notes(s);
 		now = engine_now();
 		deadline = paths_run(e, now);
-
-		if ((sad_reclaim(&e->sad) || e->links_unsure) && now + AGAIN_USEC < deadline)
+		left = sad_reclaim(&e->sad);
+		left |= maps_reclaim(e);
+		if ((left || e->links_unsure) && now + AGAIN_USEC < deadline)
 			deadline = now + AGAIN_USEC;
 		trim(s);
 		if (wait_for(s, deadline, p) < 0)

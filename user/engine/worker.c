@@ -101,14 +101,14 @@ static uint32_t burst_size(bool encap, size_t esp_max)
 	return n > UDP_GSO_SEGS ? UDP_GSO_SEGS : n;
 }
 
-void worker_send(struct worker *w, struct sa *sa, struct segment *s, uint32_t max_inner)
+void worker_send(struct worker *w, const struct departure *d, struct segment *s)
 {
+	struct sa *sa = d->sa;
 	struct sa_counters *c = &sa->counters[w->index];
 	struct aead *enc = sa_enc(sa, w->index);
 	const struct esp_format *f = &sa->out;
 	uint8_t nh = s->in.family == 4 ? ESP_NH_IPV4 : ESP_NH_IPV6;
-	uint32_t mark = worker_mark(w, sa, &s->in);
-	size_t pad_to = sa_pad_to(sa, max_inner),
+	size_t pad_to = sa_pad_to(sa, d->max),
 	       max = segment_max(s) < pad_to ? pad_to : segment_max(s);
 	size_t esp_max = esp_len(f, max);
 	uint32_t left = s->count, burst;
@@ -151,19 +151,41 @@ void worker_send(struct worker *w, struct sa *sa, struct segment *s, uint32_t ma
 			c->out_octets += n;
 			p += esp_len(f, m);
 		}
-		udp_txq_add(&w->tx, fd, dest, mark, s->in.tos & sa->tos_mask, (size_t)(p - room),
+		udp_txq_add(&w->tx, fd, dest, d->mark, s->in.tos & sa->tos_mask, (size_t)(p - room),
 			    encap ? esp_max : 0, burst);
 	}
 	c->last_out = w->now;
 	sa_sends(sa, w->now);
 }
 
+/* Whose packet it is: of the SA the policy finds, or of the one whose path its flow takes. */
+static bool depart(struct worker *w, const struct inner *in, struct departure *ret_d)
+{
+	struct sa *sa = sad_out(&w->e->sad, &w->cache, in);
+	uint32_t slot;
+
+	if (!sa)
+		return false;
+	slot = flow_slot(in, w->e->flow_seed);
+	if (sa_has_siblings(sa)) {
+		const struct steer_view *v =
+			atomic_load_explicit(&w->e->view, memory_order_acquire);
+
+		sa = v ? siblings_choose(&w->e->sad.siblings, v, sa, slot) : sa;
+	}
+	*ret_d = (struct departure){
+		.sa = sa,
+		.mark = sa->mark | sa->cut[in->df] | STEER_MARK(0, slot, 0),
+		.max = sa_inner_max(sa),
+	};
+	return true;
+}
+
 static void outbound(struct worker *w, uint8_t *buf, size_t len)
 {
 	const struct virtio_net_hdr *vh = (const void *)buf;
+	struct departure d;
 	struct segment s;
-	struct sa *sa;
-	uint32_t max;
 
 	if (len < sizeof(*vh) || segment_init(&s, vh, buf + sizeof(*vh), len - sizeof(*vh)) < 0) {
 		w->c.drop_malformed++;
@@ -171,19 +193,17 @@ static void outbound(struct worker *w, uint8_t *buf, size_t len)
 	}
 	w->c.tun_rx_packets += s.count;
 	w->c.tun_rx_octets += len - sizeof(*vh);
-	sa = sad_out(&w->e->sad, &w->cache, &s.in);
-	if (!sa) {
+	if (!depart(w, &s.in, &d)) {
 		/* RFC 4301 5.1: what no policy covers is discarded, never sent in clear. */
 		w->c.drop_no_policy++;
 		return;
 	}
-	max = sa_inner_max(sa);
 	if (mss_carried(s.pkt, &s.in))
-		mss_clamp(buf + sizeof(*vh), &s.in, max);
-	if (segment_max(&s) > max)
-		worker_oversize(w, sa, &s, max);
+		mss_clamp(buf + sizeof(*vh), &s.in, d.max);
+	if (segment_max(&s) > d.max)
+		worker_oversize(w, &d, &s);
 	else
-		worker_send(w, sa, &s, max);
+		worker_send(w, &d, &s);
 }
 
 /* The library's read is a cancellation point, which costs two atomic operations a packet. */

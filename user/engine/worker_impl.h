@@ -36,16 +36,16 @@ struct worker {
 	usec_t errors_since; /* when that was counted */
 };
 
-/* What the steering is to do with a packet of the SA (abi/steer.h). */
-static inline uint32_t worker_mark(const struct worker *w, const struct sa *sa,
-				   const struct inner *in)
-{
-	return sa->mark | sa->cut[in->df] | STEER_MARK(0, flow_slot(in, w->e->flow_seed), 0);
-}
+/* What leaves: the SA that carries it, what the steering is to do with its packets (abi/steer.h),
+ * and sa_inner_max as it was when that was looked at. */
+struct departure {
+	struct sa *sa;
+	uint32_t mark, max;
+};
 
-/* Cut, encrypt and queue what fits; max: sa_inner_max as it was when that was looked at. */
-void worker_send(struct worker *w, struct sa *sa, struct segment *s, uint32_t max);
+/* Cut, encrypt and queue what fits. */
+void worker_send(struct worker *w, const struct departure *d, struct segment *s);
 /* The same for packets that do not fit the path. */
-void worker_oversize(struct worker *w, struct sa *sa, struct segment *s, uint32_t max);
+void worker_oversize(struct worker *w, const struct departure *d, struct segment *s);
 
 #endif

@@ -41,27 +41,28 @@ int engine_connect(const char *path, int *ret_fd)
 	return 0;
 }
 
-int engine_send(int fd, struct engine_hdr *msg, size_t len, int pass_fd)
+int engine_send(int fd, struct engine_hdr *msg, size_t len, const struct engine_fds *fds)
 {
 	struct iovec iov = { .iov_base = msg, .iov_len = len };
 	union {
-		char b[CMSG_SPACE(sizeof(int))];
+		char b[CMSG_SPACE(ENGINE_FDS_MAX * sizeof(int))];
 		struct cmsghdr align;
 	} control = { 0 };
 	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1 };
 	ssize_t n;
 
 	msg->version = ENGINE_PROTO_VERSION;
-	if (pass_fd >= 0) {
+	if (fds && fds->n && fds->n <= ENGINE_FDS_MAX) {
+		size_t octets = fds->n * sizeof(int);
 		struct cmsghdr *c;
 
 		m.msg_control = &control;
-		m.msg_controllen = sizeof(control);
+		m.msg_controllen = CMSG_SPACE(octets);
 		c = CMSG_FIRSTHDR(&m);
 		c->cmsg_level = SOL_SOCKET;
 		c->cmsg_type = SCM_RIGHTS;
-		c->cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(c), &pass_fd, sizeof(int));
+		c->cmsg_len = CMSG_LEN(octets);
+		memcpy(CMSG_DATA(c), fds->fd, octets);
 	}
 	do
 		n = sendmsg(fd, &m, MSG_NOSIGNAL);
@@ -164,7 +165,8 @@ static usec_t now_usec(void)
 	return (usec_t)ts.tv_sec * USEC_PER_SEC + (usec_t)ts.tv_nsec / 1000;
 }
 
-int engine_call(int fd, struct engine_hdr *msg, size_t len, int pass_fd, int timeout_msec,
+int engine_call(int fd, struct engine_hdr *msg, size_t len, const struct engine_fds *fds,
+		int timeout_msec,
 		void (*on_msg)(void *ctx, const struct engine_hdr *msg, size_t len), void *ctx)
 {
 	static _Thread_local uint64_t buf[ENGINE_MSG_MAX / 8];
@@ -172,7 +174,7 @@ int engine_call(int fd, struct engine_hdr *msg, size_t len, int pass_fd, int tim
 	uint32_t seq = msg->seq;
 	int r;
 
-	r = engine_send(fd, msg, len, pass_fd);
+	r = engine_send(fd, msg, len, fds);
 	if (r < 0)
 		return r;
 	for (;;) {

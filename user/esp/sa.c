@@ -214,7 +214,7 @@ int sa_new(const struct engine_sa *req, int driver, int threads, struct sa **ret
 	sa->spi_out = req->spi_out;
 	sa->mark = req->mark;
 	sa->group = req->group;
-	sa->line = req->line;
+	sa->sibling.line = req->line;
 	sa->room_own = req->room;
 	sa->tfc = req->tfc;
 	sa->flags = req->flags;

@@ -45,7 +45,7 @@ int sad_init(struct sad *sad)
 	sad->head = reserve(HEADS * sizeof(*sad->head));
 	sad->expected = reserve(STEER_SA_MAX * sizeof(*sad->expected));
 	sad->encap = reserve(STEER_GROUPS_MAX * sizeof(*sad->encap));
-	if (sad->in && sad->head && sad->expected && sad->encap)
+	if (!siblings_init(&sad->siblings) && sad->in && sad->head && sad->expected && sad->encap)
 		return 0;
 	sad_clear(sad);
 	return -ENOMEM;
@@ -223,6 +223,7 @@ static int appear(struct sad *sad, struct sa *sa)
 		return r;
 	for (int i = 0; i < sa->n_exact; i++)
 		exact_add(sad, &sa->exact[i]);
+	siblings_show(&sad->siblings, sa);
 	sa->present = true;
 	atomic_fetch_add(&sad->generation, 1);
 	return 0;
@@ -234,6 +235,7 @@ static void disappear(struct sad *sad, struct sa *sa)
 		ranges_remove(sad, sa);
 	for (int i = 0; i < sa->n_exact; i++)
 		exact_remove(sad, &sa->exact[i]);
+	siblings_hide(&sad->siblings, sa);
 	sa->present = false;
 	atomic_fetch_add(&sad->generation, 1);
 }
@@ -439,8 +441,12 @@ static int insert(struct sad *sad, struct sa *sa)
 		sad->all = all;
 		sad->cap = cap;
 	}
-	if (join_group(sad, sa) < 0)
+	if (siblings_join(&sad->siblings, sa) < 0)
 		return -ENOMEM;
+	if (join_group(sad, sa) < 0) {
+		siblings_leave(&sad->siblings, sa);
+		return -ENOMEM;
+	}
 	sa->at = sad->n;
 	sad->all[sad->n++] = sa;
 	hash_add(&sad->by_id, &sa->by_id, sa->id);
@@ -490,6 +496,7 @@ int sad_add(struct sad *sad, struct sa *sa)
 		uint64_t mark;
 
 		remove_sa(sad, sa);
+		siblings_leave(&sad->siblings, sa);
 		atomic_store(slot, NULL);
 		/* A packet thread may already have seen it; the caller frees it at once. */
 		mark = epoch_advance(&sad->epoch);
@@ -575,6 +582,7 @@ int sad_del(struct sad *sad, uint32_t id)
 	}
 	if (sa->present)
 		disappear(sad, sa);
+	siblings_leave(&sad->siblings, sa);
 	atomic_store(&sad->in[STEER_SPI_INDEX(sa->spi_in)], NULL);
 	retire(sad, sa);
 	return r;
@@ -661,5 +669,6 @@ void sad_clear(struct sad *sad)
 	hash_clear(&sad->by_id);
 	hash_clear(&sad->by_replaces);
 	hash_clear(&sad->groups);
+	siblings_clear(&sad->siblings);
 	memset(sad, 0, sizeof(*sad));
 }

@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include <errno.h>
+#include <linux/types.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "abi/pick.h"
+#include "esp/sad.h"
+#include "esp/siblings.h"
+
+enum { HEADS = 1 << 16 };
+
+/* All SAs with the same selectors. */
+struct selectors {
+	struct hash_node by_octets;
+	struct list sas;
+	uint64_t number;
+	uint32_t lines; /* that have an SA to send on */
+};
+
+int siblings_init(struct siblings *t)
+{
+	void *p = mmap(NULL, HEADS * sizeof(*t->head), PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	memset(t, 0, sizeof(*t));
+	hash_init(&t->by_selectors);
+	if (p == MAP_FAILED)
+		return -ENOMEM;
+	t->head = p;
+	return 0;
+}
+
+static void free_selectors(struct hash_node *n)
+{
+	free(hash_entry(n, struct selectors, by_octets));
+}
+
+void siblings_clear(struct siblings *t)
+{
+	hash_empty(&t->by_selectors, free_selectors);
+	hash_clear(&t->by_selectors);
+	if (t->head)
+		munmap((void *)t->head, HEADS * sizeof(*t->head));
+	memset(t, 0, sizeof(*t));
+}
+
+/* ---- equal selectors: the control thread ---- */
+
+static bool ts_equal(const struct sa_ts *a, const struct sa_ts *b)
+{
+	return a->family == b->family && a->protocol == b->protocol &&
+	       a->port_first == b->port_first && a->port_last == b->port_last &&
+	       memcmp(a->first, b->first, sizeof(a->first)) == 0 &&
+	       memcmp(a->last, b->last, sizeof(a->last)) == 0;
+}
+
+static int count(const struct sa_ts *ts, int n, const struct sa_ts *what)
+{
+	int found = 0;
+
+	for (int i = 0; i < n; i++)
+		found += ts_equal(&ts[i], what);
+	return found;
+}
+
+/* In any order: they mean the same. */
+static bool same_set(const struct sa_ts *a, int na, const struct sa_ts *b, int nb)
+{
+	for (int i = 0; na == nb && i < na; i++)
+		if (count(a, na, &a[i]) != count(b, nb, &a[i]))
+			return false;
+	return na == nb;
+}
+
+static bool same_selectors(const struct sa *a, const struct sa *b)
+{
+	return same_set(a->ts_local, a->n_ts_local, b->ts_local, b->n_ts_local) &&
+	       same_set(a->ts_remote, a->n_ts_remote, b->ts_remote, b->n_ts_remote);
+}
+
+/* The same for any order. */
+static uint64_t number_of(const struct sa_ts *ts, int n)
+{
+	uint64_t sum = (uint64_t)n;
+
+	for (int i = 0; i < n; i++)
+		sum += hash_octets(ts[i].first, sizeof(ts[i].first)) +
+		       3 * hash_octets(ts[i].last, sizeof(ts[i].last)) +
+		       ((uint64_t)ts[i].family << 40 | (uint64_t)ts[i].protocol << 32 |
+			(uint32_t)ts[i].port_first << 16 | ts[i].port_last);
+	return sum;
+}
+
+static struct selectors *find_equal(const struct siblings *t, const struct sa *sa, uint64_t key)
+{
+	hash_for_each (it, tmp, &t->by_selectors, key) {
+		struct selectors *s = hash_entry(it, struct selectors, by_octets);
+
+		if (same_selectors(list_entry(s->sas.next, struct sa, sibling.node), sa))
+			return s;
+	}
+	return NULL;
+}
+
+int siblings_join(struct siblings *t, struct sa *sa)
+{
+	uint64_t key = 5 * number_of(sa->ts_local, sa->n_ts_local) +
+		       number_of(sa->ts_remote, sa->n_ts_remote);
+	struct selectors *s;
+
+	if (!sa->sibling.line)
+		return 0;
+	s = find_equal(t, sa, key);
+	if (!s) {
+		s = calloc(1, sizeof(*s));
+		if (!s)
+			return -ENOMEM;
+		list_init(&s->sas);
+		s->number = ++t->last_number;
+		hash_add(&t->by_selectors, &s->by_octets, key);
+	}
+	list_append(&s->sas, &sa->sibling.node);
+	sa->sibling.of = s;
+	sa->sibling.selectors = s->number;
+	return 0;
+}
+
+void siblings_leave(struct siblings *t, struct sa *sa)
+{
+	struct selectors *s = sa->sibling.of;
+
+	if (!s)
+		return;
+	list_remove(&sa->sibling.node);
+	sa->sibling.of = NULL;
+	if (!list_empty(&s->sas))
+		return;
+	hash_remove(&t->by_selectors, &s->by_octets);
+	free(s);
+}
+
+/* ---- the chains ---- */
+
+static _Atomic(struct sa *) *head_of(const struct siblings *t, uint64_t selectors, uint32_t line)
+{
+	uint64_t h = (selectors ^ (uint64_t)line << 32 ^ line) * UINT64_C(0x9e3779b97f4a7c15);
+
+	return &t->head[h >> 48];
+}
+
+static struct sa *next_in(struct sa *sa, uint64_t selectors, uint32_t line)
+{
+	while (sa && (sa->sibling.selectors != selectors || sa->sibling.line != line))
+		sa = atomic_load_explicit(&sa->sibling.next, memory_order_acquire);
+	return sa;
+}
+
+static struct sa *first_of(const struct siblings *t, uint64_t selectors, uint32_t line)
+{
+	return next_in(atomic_load_explicit(head_of(t, selectors, line), memory_order_acquire),
+		       selectors, line);
+}
+
+/* Lines come and go rarely, and there are few: what it means is written down for each SA. */
+static void mark_all(const struct selectors *s)
+{
+	list_for_each (it, &s->sas)
+		atomic_store_explicit(&list_entry(it, struct sa, sibling.node)->has_siblings,
+				      s->lines > 1, memory_order_relaxed);
+}
+
+void siblings_show(struct siblings *t, struct sa *sa)
+{
+	struct sibling *me = &sa->sibling;
+	_Atomic(struct sa *) *link;
+	struct sa *next;
+
+	if (!me->of)
+		return;
+	if (!first_of(t, me->selectors, me->line) && ++me->of->lines == 2)
+		mark_all(me->of);
+	atomic_store_explicit(&sa->has_siblings, me->of->lines > 1, memory_order_relaxed);
+	link = head_of(t, me->selectors, me->line);
+	while ((next = *link) && next->order <= sa->order)
+		link = &next->sibling.next;
+	/* A reader that still stands on it, which was here before, goes on in the same chain. */
+	atomic_store_explicit(&me->next, next, memory_order_release);
+	atomic_store_explicit(link, sa, memory_order_release);
+}
+
+void siblings_hide(struct siblings *t, struct sa *sa)
+{
+	struct sibling *me = &sa->sibling;
+	_Atomic(struct sa *) *link;
+
+	if (!me->of)
+		return;
+	link = head_of(t, me->selectors, me->line);
+	while (*link != sa)
+		link = &(*link)->sibling.next;
+	atomic_store_explicit(link, me->next, memory_order_release);
+	if (!first_of(t, me->selectors, me->line) && --me->of->lines == 1)
+		mark_all(me->of);
+}
+
+/* ---- choosing: packet threads ---- */
+
+static __u32 word_of(const void *ctx, __u32 path_id)
+{
+	const _Atomic uint32_t *word = steer_path_word(ctx, path_id);
+
+	return word ? atomic_load_explicit(word, memory_order_relaxed) : 0;
+}
+
+static const struct steer_group *record_of(const struct steer_view *v, uint32_t group)
+{
+	size_t i = group * STEER_STRIDE(struct steer_group_cur) / sizeof(*v->group_cur);
+	uint32_t slot = 0;
+
+	if (group < v->groups)
+		slot = atomic_load_explicit(&v->group_cur[i], memory_order_acquire);
+	if (!slot || slot >= v->group_slots)
+		return NULL;
+	return (const void *)(v->group + slot * STEER_STRIDE(struct steer_group));
+}
+
+static uint32_t line_of(const struct steer_group *g, uint32_t path_id)
+{
+	for (int i = 0; i < STEER_MEMBERS_MAX && i < g->n_members; i++)
+		if (g->path[i] == path_id)
+			return g->line[i];
+	return 0;
+}
+
+static bool used_up(const struct sa *sa)
+{
+	return atomic_load_explicit(&sa->reached, memory_order_relaxed) & SA_HARD;
+}
+
+static struct sa *sender_of(const struct siblings *t, uint64_t selectors, uint32_t line)
+{
+	struct sa *sa = first_of(t, selectors, line);
+
+	while (sa && used_up(sa))
+		sa = next_in(atomic_load_explicit(&sa->sibling.next, memory_order_acquire),
+			     selectors, line);
+	return sa;
+}
+
+struct sa *siblings_choose(const struct siblings *t, const struct steer_view *v, struct sa *found,
+			   uint32_t flow_slot)
+{
+	const struct steer_group *g = record_of(v, found->group);
+	const uint64_t selectors = found->sibling.selectors;
+	struct sa *sa;
+	uint64_t pick;
+	uint32_t line;
+
+	if (!g)
+		return found;
+	pick = pick_own(g, flow_slot, word_of, v);
+	pick = pick ? pick : pick_fallback(g, flow_slot, word_of, v);
+	line = line_of(g, PICK_PATH(pick));
+	if (line == found->sibling.line && !used_up(found))
+		return found;
+	sa = sender_of(t, selectors, line);
+	/* any SA's ESP may go over any path: better one that does not fit than none */
+	for (int i = 0; !sa && used_up(found) && i < STEER_MEMBERS_MAX && i < g->n_members; i++)
+		sa = sender_of(t, selectors, g->line[i]);
+	return sa ? sa : found;
+}
