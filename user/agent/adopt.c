@@ -125,7 +125,6 @@ static void adopt_path(struct agent *a, struct harvest *v, struct peer *p, uint3
 	path->epid_r = (uint16_t)rec.epids;
 	u = uplink_of(a, rec.ifindex);
 	path->uplink = u ? uplink_index(a, u) : -1;
-	path->weight = u && u->cfg.weight ? u->cfg.weight : 1;
 	path->main = addr_equal(&path->local.ip, &p->ike_path.local.ip) &&
 		     addr_equal(&path->remote.ip, &p->ike_path.remote.ip);
 	path->learned = !p->role_i && !path->main;
@@ -155,21 +154,50 @@ static void adopt_path(struct agent *a, struct harvest *v, struct peer *p, uint3
 	keep_epid(a, u, p->role_i ? path->epid_i : path->epid_r, &path->local.ip);
 }
 
+/* The line of that family whose path a member of a group is. NULL: it is no more. */
+static struct peer *owner(const struct family *f, uint32_t line)
+{
+	list_for_each (li, &f->lines) {
+		struct peer *p = list_entry(li, struct peer, in_family);
+
+		if ((uint32_t)p->line == line)
+			return p;
+	}
+	return NULL;
+}
+
+/* The members of a line's group are paths of all lines of its family. */
+static void adopt_group(struct agent *a, struct harvest *v, struct peer *p, const struct child *c)
+{
+	struct steer_group group;
+
+	if (dp_sa_group(a->dp, c->out_index, &p->group, &group))
+		return;
+	for (size_t i = 0; i < group.n_members; i++) {
+		struct peer *o = owner(p->family, group.line[i]);
+		struct path *path;
+
+		if (!o)
+			continue;
+		adopt_path(a, v, o, group.path[i]);
+		path = path_find(a, group.path[i]);
+		if (path && path->peer == o)
+			path->in_group = true;
+	}
+}
+
 /* False: the engine lost it (or never had it), and the peer is to be told. */
 static bool adopt_child(struct agent *a, struct harvest *v, const struct ike_sa_info *sa,
 			const struct ike_child_info *ci)
 {
 	struct engine_sa_info *si = sa_info(v, ci->id);
-	struct peer *p = peer_get(a, sa->line, sa->conn);
-	struct steer_group group;
+	struct peer *p = peer_find(a, sa->line);
 	struct child *c;
 
 	if (!si || !p)
 		return false;
 	si->h.type = 0; /* claimed */
-	p->role_i = sa->role_i;
 	p->encap = ci->encap;
-	p->ike_path = sa->path;
 	c = calloc(1, sizeof(*c) + ci->n_ts_remote * sizeof(c->ts_remote[0]));
 	if (!c)
 		return true;
@@ -177,6 +205,8 @@ static bool adopt_child(struct agent *a, struct harvest *v, const struct ike_sa_
 	c->spi_in = ci->spi_in;
 	c->spi_out = ci->spi_out;
 	memcpy(c->name, ci->name, sizeof(c->name));
+	c->selectors =
+		family_selectors(ci->ts_local, ci->n_ts_local, ci->ts_remote, ci->n_ts_remote);
 	c->n_ts_remote = ci->n_ts_remote;
 	memcpy(c->ts_remote, ci->ts_remote, ci->n_ts_remote * sizeof(c->ts_remote[0]));
 	if (sa->role_i) {
@@ -185,16 +215,30 @@ static bool adopt_child(struct agent *a, struct harvest *v, const struct ike_sa_
 	}
 	agent_child_link(a, p, c);
 	inner_adopt(a, c);
-	if (dp_sa_find(a->dp, c->id, &c->out_index) ||
-	    dp_sa_group(a->dp, c->out_index, &p->group, &group))
-		return true;
-	for (size_t i = 0; i < group.n_members; i++) {
-		adopt_path(a, v, p, group.path[i]);
-		struct path *path = path_find(a, group.path[i]);
-		if (path && path->peer == p)
-			path->in_group = true;
-	}
+	if (!dp_sa_find(a->dp, c->id, &c->out_index))
+		adopt_group(a, v, p, c);
 	return true;
+}
+
+/* Before what they have, which refers to others of their family: lines with Child SAs, and those
+ * that have none beside them. */
+static void adopt_lines(struct agent *a)
+{
+	struct ike_sa_info info;
+
+	for (const struct ike_sa *sa = ike_sa_first(a->ike); sa; sa = ike_sa_next(a->ike, sa)) {
+		struct peer *p;
+
+		ike_sa_look(sa, &info);
+		if (!info.n_children &&
+		    (info.family_lines < 2 || strcmp(info.state, "ESTABLISHED") != 0))
+			continue;
+		p = peer_get(a, info.family, info.line, info.conn);
+		if (!p)
+			continue;
+		p->role_i = info.role_i;
+		p->ike_path = info.path;
+	}
 }
 
 /* What the engine has lost ends, which must not be while the core is walked over. */
@@ -238,28 +282,43 @@ static void adopt_limits(struct agent *a, const struct harvest *v)
 	}
 }
 
-/* The operator's choice, as the peer was told of it. */
-static void adopt_preference(const struct agent *a, struct peer *p)
+/* The operator's choice: the record gives all flows to one path, and without a choice there would
+ * be more that carry some, or another one. */
+static void adopt_preference(struct agent *a, struct peer *p)
 {
-	const struct path *first = NULL;
-	bool others = false;
+	struct family *f = p->family;
+	struct steer_group group;
+	uint32_t id, only = 0, now;
+	const struct path *path;
+	size_t n = 0;
 
-	list_for_each (it, &p->paths) {
-		const struct path *path = list_entry(it, struct path, node);
-
-		bool metered = path->uplink >= 0 && a->uplinks[path->uplink].cfg.metered;
-
-		/* metered ones stand by anyway */
-		others |= path->want == ENGINE_WANT_STANDBY && !metered;
-		if (path->in_group && path->want == ENGINE_WANT_USE)
-			first = path;
+	if (f->prefer[0] || list_empty(&p->children) ||
+	    dp_sa_group(a->dp, list_entry(p->children.next, struct child, node)->out_index, &id,
+			&group))
+		return;
+	for (size_t i = 0; i < group.n_members; i++) {
+		if (!group.weight[i])
+			continue;
+		only = group.path[i];
+		n++;
 	}
-	if (first && others)
-		snprintf(p->prefer, sizeof(p->prefer), "%s", first->name);
+	path = n == 1 ? path_find(a, only) : NULL;
+	if (path && path->peer->family == f && (group_shares(a, p, &now) != 1 || now != only))
+		snprintf(f->prefer, sizeof(f->prefer), "%s", path->name);
+}
+
+/* One that had no place in a group, say. */
+static void adopt_main(struct agent *a, struct peer *p)
+{
+	const struct ike_path pair = p->ike_path;
+
+	if (list_empty(&p->paths) && (p->family->n_lines > 1 || !list_empty(&p->children)))
+		path_main(a, p, &pair);
 }
 
 static void adopt_ike(struct agent *a, struct harvest *v)
 {
+	adopt_lines(a);
 	adopt_children(a, v);
 	adopt_limits(a, v);
 	/* Paths that are probed, but in no group yet. */
@@ -270,7 +329,17 @@ static void adopt_ike(struct agent *a, struct harvest *v)
 			adopt_path(a, v, p, v->paths[i].id);
 	}
 	list_for_each (it, &a->peers)
+		family_kinds(list_entry(it, struct peer, node)->family);
+	list_for_each (it, &a->peers)
 		adopt_preference(a, list_entry(it, struct peer, node));
+	list_for_each (it, &a->peers)
+		adopt_main(a, list_entry(it, struct peer, node));
+	list_for_each (it, &a->peers) {
+		struct peer *p = list_entry(it, struct peer, node);
+
+		if (p->family->lines.next == &p->in_family)
+			family_sync(a, p->family);
+	}
 }
 
 /* What nobody claims has no IKE SA any more: it could never be rekeyed or deleted. */

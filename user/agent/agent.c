@@ -172,6 +172,7 @@ static void on_event(struct agent *a, const struct ike_output *o)
 	case IKE_EV_STEP:
 		break;
 	case IKE_EV_CLONED:
+		agent_line_add(a, o);
 		control_op_cloned(a, o);
 		break;
 	case IKE_EV_PEER_ADDRS:
@@ -674,6 +675,7 @@ static void agent_close(struct agent *a)
 	conns_close(a);
 	inner_close(a);
 	sources_close(a);
+	hash_clear(&a->families);
 	hash_clear(&a->lines);
 	hash_clear(&a->peers_of);
 	hash_clear(&a->children);
@@ -701,6 +703,7 @@ int agent_run(const struct agent_options *opt, struct conf *conf)
 	list_init(&a->conns);
 	list_init(&a->long_lists);
 	list_init(&a->path_tests);
+	hash_init(&a->families);
 	hash_init(&a->lines);
 	hash_init(&a->peers_of);
 	hash_init(&a->children);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* The agent: the only place that knows all modules. What its files share.
  *
- * Objects: uplink (an interface from the configuration, with its endpoints), peer (a line of IKE
- * SAs with its children, paths and one steering group), path, child. One event loop, one thread.
+ * Objects: uplink (an interface from the configuration, with its endpoints), family (lines that
+ * steer together), peer (a line of IKE SAs with its children, paths and one steering group), path,
+ * child. One event loop, one thread.
  */
 #ifndef BRAID_AGENT_AGENT_H
 #define BRAID_AGENT_AGENT_H
@@ -18,6 +19,7 @@
 #include "conf/conf.h"
 #include "ctl/server.h"
 #include "dp/dp.h"
+#include "dp/members.h"
 #include "esp/pmtu.h"
 #include "esp/proto.h"
 #include "ike/ike.h"
@@ -95,7 +97,8 @@ struct path {
 	bool probed;	/* known to the engine */
 	bool verified;	/* return routability shown */
 	bool in_group;
-	bool standby;		     /* of its group: metered, and another one is not */
+	enum member_why standby;     /* why no flows are given to it, in its line's group */
+	uint16_t share;		     /* the weight it has there */
 	bool disabled;		     /* by the operator */
 	bool peer_use;		     /* the peer wants traffic on it, */
 	bool peer_standby;	     /* but only while it has nothing better */
@@ -125,22 +128,36 @@ struct child {
 	struct peer *peer;
 	uint32_t id, spi_in, spi_out, out_index;
 	char name[IKE_NAME_MAX];
-	usec_t until; /* retired: when it goes */
+	uint64_t selectors; /* family_selectors of it */
+	usec_t until;	    /* retired: when it goes */
 	uint8_t n_ts_remote, n_vips;
 	struct addr vips[IKE_VIPS_MAX];
 	struct ike_ts ts_remote[]; /* n_ts_remote of them */
 };
 
+/* Lines that steer together. */
+struct family {
+	struct hash_node by_key; /* in struct agent */
+	uint64_t key;
+	size_t n_lines;
+	struct list lines;	       /* oldest first */
+	char prefer[2 * IKE_NAME_MAX]; /* a path's name: the operator's choice; "": none */
+};
+
 struct peer {
 	struct list node;
 	struct hash_node by_line, by_conn; /* in struct agent */
-	uint64_t line;			   /* of IKE SAs */
+	struct family *family;
+	struct list in_family;
+	uint64_t line; /* of IKE SAs */
+	uint64_t kind; /* the first line of its family with Child SAs for the same traffic */
 	char conn[IKE_NAME_MAX];
 	bool role_i, probes;
 	bool encap;		       /* ESP goes in UDP */
 	uint32_t group;		       /* 0: none yet */
+	uint64_t group_hash;	       /* of what was written there last */
 	uint32_t n_epid_r;	       /* remote addresses numbered so far */
-	char prefer[2 * IKE_NAME_MAX]; /* a path's name: the operator's choice; "": none */
+	char prefer[2 * IKE_NAME_MAX]; /* of its pairs in standby: the operator's choice */
 	uint32_t room; /* octets behind the outer IP header, as far as we know; 0: unknown */
 	struct ike_path ike_path;
 	/* move.c: pairs tried; the Child SAs are about to follow the IKE SA. When a better uplink
@@ -216,6 +233,7 @@ struct agent {
 	bool uplinks_full; /* an interface found no place */
 	uint16_t next_epid;
 	struct list peers;
+	struct hash families;	       /* by key */
 	struct hash lines, peers_of;   /* peers by line, by connection */
 	size_t most_peers;	       /* since memory was last given back */
 	usec_t trim_at;		       /* when it is, 0: not now */
@@ -369,6 +387,8 @@ void images_forget(struct agent *a); /* the engine that held them is gone */
 /* ---- children.c ---- */
 
 void agent_child_add(struct agent *a, const struct ike_output *o);
+/* A clone without Child SAs as yet: its path stands by. */
+void agent_line_add(struct agent *a, const struct ike_output *o);
 void agent_child_del(struct agent *a, uint32_t id);
 /* Make it one of p's. */
 void agent_child_link(struct agent *a, struct peer *p, struct child *c);
@@ -380,7 +400,8 @@ void agent_retired_run(struct agent *a, bool all);
 struct child *agent_child_find(struct agent *a, uint32_t id, struct peer **ret_peer);
 /* Is there a Child SA of that name? */
 bool agent_child_up(const struct agent *a, const char *conn, const char *child);
-struct peer *peer_get(struct agent *a, uint64_t line, const char *conn);
+/* Made if absent. NULL: no memory. */
+struct peer *peer_get(struct agent *a, uint64_t family, uint64_t line, const char *conn);
 struct peer *peer_find(struct agent *a, uint64_t line);
 /* Its ESP goes in UDP, or not, whatever the number of its SAs. */
 void peer_encap(struct agent *a, struct peer *p, bool encap);
@@ -466,6 +487,8 @@ void path_disable(struct agent *a, struct path *p, bool disable);
 /* New next hop or MAC? Write the record again. */
 void path_publish(struct agent *a, struct path *p, int state);
 void path_probe(struct agent *a, struct path *p);
+/* Its line has no Child SA to probe in any more. */
+void path_unprobe(struct agent *a, struct path *p);
 /* One request at once, outside its interval. */
 void path_probe_now(struct agent *a, struct path *p);
 const char *path_state_name(enum steer_path_state s);
@@ -501,16 +524,43 @@ void relation_preferred(struct agent *a, struct peer *p, const char *path, bool 
 void relation_moves(struct agent *a, struct peer *p, const char *what, const struct decision *d,
 		    const char *why);
 
+/* ---- family.c ---- */
+
+/* False: no memory. */
+bool family_join(struct agent *a, struct peer *p, uint64_t key);
+/* The others carry on without its paths. */
+void family_leave(struct agent *a, struct peer *p);
+/* Free it if it has no lines any more. */
+void family_unref(struct agent *a, struct family *f);
+/* Membership, weights or the operator's choice may have changed: the groups of all its lines. What
+ * is as before costs no store. */
+void family_sync(struct agent *a, struct family *f);
+/* The same after a change to the Child SAs of a line; free where there is no other one. */
+void family_child_changed(struct agent *a, struct peer *p);
+/* Which of its lines have Child SAs with equal sets of selectors. */
+void family_kinds(struct family *f);
+/* Of one family: do their Child SAs have equal sets of selectors? */
+bool family_shares(const struct peer *p, const struct peer *q);
+/* A number for a Child SA's selectors; another one in each process. Different ones may share it:
+ * which SAs are for the same traffic the engine decides. */
+uint64_t family_selectors(const struct ike_ts *local, size_t n_local, const struct ike_ts *remote,
+			  size_t n_remote);
+struct path *family_path(const struct family *f, const char *name);
+/* Is there another path that works? */
+bool family_works_besides(const struct family *f, const struct path *path);
+
 /* ---- group.c ---- */
 
-/* Write down which paths carry the peer's traffic: one store. */
-void group_sync(struct agent *a, struct peer *p);
+/* Write down which paths of its family carry the traffic of that line: one store. */
+void group_write(struct agent *a, struct peer *p);
+/* How many of these there would be with a share now, and the last of them. */
+size_t group_shares(const struct agent *a, const struct peer *p, uint32_t *ret_path);
 /* When its pair does not work any more the IKE SA goes on over a path that does. */
 void ike_follow(struct agent *a, struct peer *p);
 /* All traffic goes there while it is up, ours at once, the peer's by our word in the probes. Until
  * path_prefer_none or the end of the relation. */
 void path_prefer(struct agent *a, struct path *p);
-void path_prefer_none(struct agent *a, struct peer *p);
+void path_prefer_none(struct agent *a, struct family *f);
 bool path_is_preferred(const struct path *p);
 /* Tell the peer how to use it, if that has changed. */
 void path_tell_want(struct agent *a, struct path *p);
@@ -522,6 +572,10 @@ struct path *path_by_name(struct agent *a, const char *conn_or_null, const char 
 void path_label(struct agent *a, struct path *p);
 /* Its name, from configuration or uplink and ids. */
 void path_rename(struct agent *a, struct path *p);
+/* Its weight by the configuration: in its group by the next family_sync. */
+void path_weigh(const struct agent *a, struct path *p);
+/* What tells a path or pair of that line from others of the same name: "wlan-1#3". */
+void path_line_name(const struct peer *p, const char *name, char ret_name[2 * IKE_NAME_MAX]);
 /* The name a path of ours would have. */
 void path_pair_name(struct agent *a, struct peer *p, const struct ike_path *pair,
 		    char ret_name[2 * IKE_NAME_MAX]);

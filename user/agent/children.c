@@ -19,7 +19,7 @@ struct peer *peer_find(struct agent *a, uint64_t line)
 	return n ? hash_entry(n, struct peer, by_line) : NULL;
 }
 
-struct peer *peer_get(struct agent *a, uint64_t line, const char *conn)
+struct peer *peer_get(struct agent *a, uint64_t family, uint64_t line, const char *conn)
 {
 	struct peer *p = peer_find(a, line);
 
@@ -32,6 +32,10 @@ struct peer *peer_get(struct agent *a, uint64_t line, const char *conn)
 	snprintf(p->conn, sizeof(p->conn), "%s", conn);
 	list_init(&p->paths);
 	list_init(&p->children);
+	if (!family_join(a, p, family)) {
+		free(p);
+		return NULL;
+	}
 	list_append(&a->peers, &p->node);
 	hash_add(&a->lines, &p->by_line, line);
 	if (a->lines.n > a->most_peers)
@@ -42,6 +46,9 @@ struct peer *peer_get(struct agent *a, uint64_t line, const char *conn)
 
 void peer_free(struct agent *a, struct peer *p)
 {
+	struct family *family = p->family;
+
+	family_leave(a, p); /* first: nobody sends on what ends now */
 	list_for_each_safe (c, tmp, &p->children)
 		agent_child_del(a, list_entry(c, struct child, node)->id);
 	list_for_each_safe (it, tmp2, &p->paths)
@@ -54,6 +61,7 @@ void peer_free(struct agent *a, struct peer *p)
 	hash_remove(&a->peers_of, &p->by_conn);
 	free(p->refusals);
 	free(p);
+	family_unref(a, family);
 }
 
 void agent_child_link(struct agent *a, struct peer *p, struct child *c)
@@ -195,6 +203,7 @@ static struct child *agent_child_new(struct agent *a, struct peer *p, const stru
 	c->spi_out = o->spi_out;
 	c->out_index = out_index;
 	snprintf(c->name, sizeof(c->name), "%s", o->name);
+	c->selectors = family_selectors(o->ts_local, o->n_ts_local, o->ts_remote, o->n_ts_remote);
 	c->n_ts_remote = o->n_ts_remote;
 	memcpy(c->ts_remote, o->ts_remote, o->n_ts_remote * sizeof(c->ts_remote[0]));
 	c->n_vips = o->n_vips;
@@ -206,7 +215,7 @@ static struct child *agent_child_new(struct agent *a, struct peer *p, const stru
 void agent_child_add(struct agent *a, const struct ike_output *out)
 {
 	const struct child_sa_out *o = out->child;
-	struct peer *p = peer_get(a, out->line, out->conn);
+	struct peer *p = peer_get(a, out->family, out->line, out->conn);
 	struct path *main = NULL;
 	struct child *c = NULL;
 	uint32_t index = 0;
@@ -238,6 +247,7 @@ void agent_child_add(struct agent *a, const struct ike_output *out)
 		goto fail;
 	}
 	inner_add(a, c, o->ts_local, o->n_ts_local);
+	family_child_changed(a, p);
 	paths_sync(a, p);
 	move_plan(a, p);
 	return;
@@ -259,16 +269,37 @@ static void probes_move(struct agent *a, struct peer *p, uint32_t gone)
 	}
 }
 
+void agent_line_add(struct agent *a, const struct ike_output *o)
+{
+	const struct ike_path pair = o->path;
+	struct peer *p = peer_get(a, o->family, o->line, o->conn);
+
+	if (!p)
+		return; /* its first Child SA tries again */
+	p->role_i = o->role_i;
+	p->encap = o->encap;
+	p->ike_path = pair;
+	path_main(a, p, &pair);
+}
+
+/* The path of a line that has others beside it stands by for these. */
 static void last_child_gone(struct agent *a, struct peer *p)
 {
+	bool stays = p->family->n_lines > 1 && !list_empty(&p->in_family);
+
 	list_for_each_safe (it, tmp, &p->paths) {
 		struct path *path = list_entry(it, struct path, node);
+		const struct ike_path pair = { path->local, path->remote, path->ifindex };
 
+		if (stays && same_pair(&pair, &p->ike_path)) {
+			path_unprobe(a, path);
+			continue;
+		}
 		snprintf(path->why, sizeof(path->why), "the connection is down");
 		path->by = BY_IKE;
 		path_free(a, path);
 	}
-	group_sync(a, p);
+	family_sync(a, p->family);
 }
 
 void agent_child_del(struct agent *a, uint32_t id)
@@ -280,6 +311,7 @@ void agent_child_del(struct agent *a, uint32_t id)
 		return;
 	list_remove(&c->node);
 	hash_remove(&a->children, &c->by_id);
+	family_child_changed(a, p); /* before it is gone: nobody chooses it any more */
 	if (!list_empty(&p->children))
 		probes_move(a, p, id);
 	sa_gone(a, c->id);
@@ -297,12 +329,11 @@ void agent_child_retire(struct agent *a, uint32_t id)
 
 	if (!c)
 		return;
-	if (engine_request(a, &retire.h, ENGINE_SA_RETIRE, sizeof(retire))) {
-		agent_child_del(a, id);
-		return;
-	}
 	list_remove(&c->node);
 	hash_remove(&a->children, &c->by_id);
+	family_child_changed(a, p);
+	if (engine_request(a, &retire.h, ENGINE_SA_RETIRE, sizeof(retire)))
+		sa_gone(a, id);
 	inner_del(a, c);
 	if (list_empty(&p->children))
 		last_child_gone(a, p);

@@ -392,16 +392,10 @@ static struct path *path_wanted(struct agent *a, struct ctl_req *req, const json
 static void cmd_path(struct agent *a, struct ctl_req *req, const json_t *args, bool disable)
 {
 	struct path *p = path_wanted(a, req, args);
-	unsigned others = 0;
 
 	if (!p)
 		return;
-	list_for_each (it, &p->peer->paths) {
-		struct path *o = list_entry(it, struct path, node);
-
-		others += o != p && o->in_group && path_works(o);
-	}
-	if (disable && !others) {
+	if (disable && !family_works_besides(p->peer->family, p)) {
 		ctl_reply_done(req, CTL_REFUSED, "%s is the only path of %s that is up", p->name,
 			       p->peer->conn);
 		return;
@@ -462,7 +456,7 @@ static void cmd_path_prefer(struct agent *a, struct ctl_req *req, const json_t *
 	if (!p)
 		return;
 	if (clear) {
-		path_prefer_none(a, p->peer);
+		path_prefer_none(a, p->peer->family);
 	} else if (p->state != STEER_PATH_UP) {
 		ctl_reply_done(req, CTL_REFUSED, "%s is %s: %s", p->name, path_state_name(p->state),
 			       p->why);

@@ -10,57 +10,24 @@
 
 /* ---- preference ---- */
 
+/* By name: a path that goes and returns is the same one to the operator. */
 bool path_is_preferred(const struct path *p)
 {
-	return p->peer->prefer[0] && !strcmp(p->name, p->peer->prefer);
-}
+	const struct peer *peer = p->peer;
+	/* one path that moves, or several at once */
+	const char *name =
+		peer->standbys && peer->family->n_lines < 2 ? peer->prefer : peer->family->prefer;
 
-/* By name: a path that goes and returns is the same one to the operator. NULL: none is, or it is
- * not in the group now. */
-static struct path *preferred(const struct peer *p)
-{
-	list_for_each (it, &p->paths) {
-		struct path *path = list_entry(it, struct path, node);
-
-		if (path->in_group && path_is_preferred(path))
-			return path;
-	}
-	return NULL;
-}
-
-/* All but the one the operator prefers stand by (0); without his word what is metered, and what the
- * peer says. */
-static uint16_t weight_in_group(const struct path *path, const struct path *first)
-{
-	if (first)
-		return path == first ? path->weight : 0;
-	return path->standby || path->peer_standby ? 0 : path->weight;
-}
-
-/* Metered paths stand by while the group has others. */
-static void standbys(const struct agent *a, struct peer *p)
-{
-	bool others = false;
-
-	for (int pass = 0; pass < 2; pass++) {
-		list_for_each (it, &p->paths) {
-			struct path *path = list_entry(it, struct path, node);
-			bool metered = path->uplink >= 0 && a->uplinks[path->uplink].cfg.metered;
-
-			path->standby = others && metered;
-			others |= path->in_group && !metered;
-		}
-	}
+	return name[0] && !strcmp(p->name, name);
 }
 
 void path_tell_want(struct agent *a, struct path *p)
 {
-	const struct path *first = preferred(p->peer);
 	struct engine_path_want m = { .id = p->id, .want = ENGINE_WANT_USE };
 
 	if (p->disabled)
 		m.want = ENGINE_WANT_NOT;
-	else if (first ? first != p : p->standby)
+	else if (p->standby == MEMBER_METERED || p->standby == MEMBER_OTHER_FIRST)
 		m.want = ENGINE_WANT_STANDBY;
 	if (!p->probed || m.want == p->want)
 		return;
@@ -84,34 +51,117 @@ static void tell_wants(struct agent *a, struct peer *p)
 
 /* ---- the record ---- */
 
-void group_sync(struct agent *a, struct peer *p)
+enum { CANDIDATES_MAX = IKE_SAS_MAX * STEER_MEMBERS_MAX };
+
+struct candidates {
+	size_t n;
+	struct candidate list[CANDIDATES_MAX];
+	struct path *paths[CANDIDATES_MAX];
+};
+
+/* How many uplinks are used before its own. */
+static uint16_t rank(const struct agent *a, const struct path *p)
 {
-	const struct path *first = preferred(p);
-	struct dp_member members[STEER_MEMBERS_MAX];
+	uint16_t better = 0;
+
+	for (size_t i = 0; i < a->n_uplinks; i++)
+		better += p->uplink < 0 || uplink_cmp(&a->uplinks[i], &a->uplinks[p->uplink]) < 0;
+	return better;
+}
+
+static void candidate_add(const struct agent *a, const struct peer *p, struct path *path,
+			  struct candidates *all)
+{
+	if (all->n == CANDIDATES_MAX)
+		return;
+	all->paths[all->n] = path;
+	all->list[all->n++] = (struct candidate){
+		.path = path->id,
+		.line = (uint32_t)path->peer->line,
+		.local = &path->local.ip,
+		.remote = &path->remote.ip,
+		.weight = path->weight,
+		.rank = rank(a, path),
+		.usable = path->in_group,
+		.same = path->peer == p || family_shares(path->peer, p),
+		.metered = path->uplink >= 0 && a->uplinks[path->uplink].cfg.metered,
+		.peer_standby = path->peer_standby,
+		.preferred = p->family->prefer[0] && !strcmp(path->name, p->family->prefer),
+	};
+}
+
+/* The same order for every line. */
+static void candidates_of(const struct agent *a, const struct peer *p, struct candidates *all)
+{
+	all->n = 0;
+	list_for_each (li, &p->family->lines) {
+		const struct peer *q = list_entry(li, struct peer, in_family);
+
+		list_for_each (it, &q->paths)
+			candidate_add(a, p, list_entry(it, struct path, node), all);
+	}
+	members_choose(all->list, all->n);
+}
+
+size_t group_shares(const struct agent *a, const struct peer *p, uint32_t *ret_path)
+{
+	struct candidates all;
 	size_t n = 0;
+
+	candidates_of(a, p, &all);
+	for (size_t i = 0; i < all.n; i++) {
+		if (!all.list[i].share)
+			continue;
+		*ret_path = all.list[i].path;
+		n++;
+	}
+	return n;
+}
+
+static void put(struct agent *a, struct peer *p, const struct dp_member *members, size_t n)
+{
+	uint64_t hash = 0;
 	int err;
 
-	standbys(a, p);
-	list_for_each (it, &p->paths) {
-		struct path *path = list_entry(it, struct path, node);
+	for (size_t i = 0; i < n; i++) {
+		const uint32_t words[] = { members[i].path, members[i].line, members[i].weight };
 
-		if (!path->in_group || n == STEER_MEMBERS_MAX)
-			continue;
-		members[n++] = (struct dp_member){ .path = path->id,
-						   .line = (uint32_t)p->line,
-						   .weight = weight_in_group(path, first) };
+		hash = 31 * hash + hash_octets(words, sizeof(words));
 	}
-	if (!n) {
-		if (p->group && list_empty(&p->children)) {
-			dp_group_del(a->dp, p->group);
-			p->group = 0;
-		}
-		return; /* with SAs left the old members stay: all of them are down */
-	}
+	if (p->group && hash == p->group_hash)
+		return;
 	err = dp_group_put(a->dp, p->group, STEER_MODE_FLOW_HASH, members, n, &p->group);
 	if (err)
 		log_error("%s: paths cannot be grouped: %s", p->conn, strerror(-err));
-	tell_wants(a, p);
+	else
+		p->group_hash = hash;
+}
+
+void group_write(struct agent *a, struct peer *p)
+{
+	struct candidates all;
+	struct dp_member members[STEER_MEMBERS_MAX];
+	size_t n = 0;
+
+	candidates_of(a, p, &all);
+	for (size_t i = 0; i < all.n; i++) {
+		const struct candidate *c = &all.list[i];
+
+		if (all.paths[i]->peer == p) {
+			all.paths[i]->standby = c->why;
+			all.paths[i]->share = c->share;
+		}
+		if (c->member)
+			members[n++] = (struct dp_member){ c->path, c->line, c->share };
+	}
+	if (n && !(list_empty(&p->paths) && list_empty(&p->children))) {
+		put(a, p, members, n);
+		tell_wants(a, p);
+	} else if (p->group && list_empty(&p->children)) {
+		dp_group_del(a->dp, p->group);
+		p->group = 0;
+	}
+	/* else, with SAs left, the old members stay: all of them are down */
 }
 
 /* ---- what the IKE SA itself uses ---- */
@@ -183,29 +233,35 @@ void ike_follow(struct agent *a, struct peer *p)
 
 /* ---- the operator's word ---- */
 
-void path_prefer(struct agent *a, struct path *p)
+static void all_follow(struct agent *a, struct family *f)
 {
-	struct peer *peer = p->peer;
-
-	if (path_is_preferred(p))
-		return;
-	snprintf(peer->prefer, sizeof(peer->prefer), "%s", p->name);
-	group_sync(a, peer);
-	path_said(a, p, CTL_EV_PATH_PREFERRED, BY_OPERATOR,
-		  "preferred by the operator: all traffic goes there while it is up");
-	ike_follow(a, peer);
+	list_for_each (li, &f->lines)
+		ike_follow(a, list_entry(li, struct peer, in_family));
 }
 
-void path_prefer_none(struct agent *a, struct peer *p)
+void path_prefer(struct agent *a, struct path *p)
 {
-	struct path *was = preferred(p);
+	struct family *f = p->peer->family;
 
-	if (!p->prefer[0])
+	if (!strcmp(f->prefer, p->name))
 		return;
-	p->prefer[0] = '\0';
-	group_sync(a, p);
+	snprintf(f->prefer, sizeof(f->prefer), "%s", p->name);
+	family_sync(a, f);
+	path_said(a, p, CTL_EV_PATH_PREFERRED, BY_OPERATOR,
+		  "preferred by the operator: all traffic goes there while it is up");
+	all_follow(a, f);
+}
+
+void path_prefer_none(struct agent *a, struct family *f)
+{
+	struct path *was = f->prefer[0] ? family_path(f, f->prefer) : NULL;
+
+	if (!f->prefer[0])
+		return;
+	f->prefer[0] = '\0';
+	family_sync(a, f);
 	if (was)
 		path_said(a, was, CTL_EV_PATH_PREFERRED, BY_OPERATOR,
 			  "preferred no more, by the operator: flows are spread again");
-	ike_follow(a, p);
+	all_follow(a, f);
 }

@@ -95,6 +95,48 @@ void path_pair_name(struct agent *a, struct peer *p, const struct ike_path *pair
 			 remote_epid(a, p, &pair->remote.ip));
 }
 
+void path_line_name(const struct peer *p, const char *name, char ret_name[2 * IKE_NAME_MAX])
+{
+	snprintf(ret_name, 2 * IKE_NAME_MAX, "%.100s#%" PRIu64, name, p->line);
+}
+
+/* Is it that of another path of the same family? besides: of the same line does not count. */
+static bool taken(const struct path *p, const char *name, const struct peer *besides)
+{
+	list_for_each (li, &p->peer->family->lines) {
+		const struct peer *q = list_entry(li, struct peer, in_family);
+
+		list_for_each (it, &q->paths) {
+			const struct path *o = list_entry(it, struct path, node);
+
+			if (o != p && q != besides && !strcmp(o->name, name))
+				return true;
+		}
+	}
+	return false;
+}
+
+/* Of two lines on one pair, say, who came first has the name, and the other one adds its line to
+ * it: for as long as it stays there. False: that name is free. */
+static bool name_apart(struct path *p, const char *name, const struct peer *besides)
+{
+	char apart[2 * IKE_NAME_MAX];
+
+	path_line_name(p->peer, name, apart);
+	if (strcmp(p->name, apart) != 0 && !taken(p, name, besides))
+		return false;
+	memcpy(p->name, apart, sizeof(apart));
+	return true;
+}
+
+void path_weigh(const struct agent *a, struct path *p)
+{
+	const struct uplink *u = p->uplink >= 0 ? &a->uplinks[p->uplink] : NULL;
+	const struct conf_path *cp = named(a, p->peer, u, &p->remote.ip);
+
+	p->weight = cp && cp->weight ? cp->weight : u && u->cfg.weight ? u->cfg.weight : 1;
+}
+
 static void name_find(struct agent *a, struct path *p)
 {
 	const struct uplink *u = p->uplink >= 0 ? &a->uplinks[p->uplink] : NULL;
@@ -102,20 +144,23 @@ static void name_find(struct agent *a, struct path *p)
 	const struct ike_path pair = { p->local, p->remote, p->ifindex };
 	const struct standby *s = standby_of(p->peer, &pair);
 	struct rtnl_link link = { .name = "?" };
+	char name[2 * IKE_NAME_MAX];
 
-	if (cp && cp->weight)
-		p->weight = cp->weight;
-	if (s) {
-		memcpy(p->name, s->name, sizeof(p->name));
-		return;
-	}
-	if (cp) {
-		conf_name(cp, u, p->name);
+	if (s)
+		memcpy(name, s->name, sizeof(name));
+	else if (cp)
+		conf_name(cp, u, name);
+	if (s || cp) {
+		if (!name_apart(p, name, NULL))
+			memcpy(p->name, name, sizeof(name));
 		return;
 	}
 	if (!u)
 		rtnl_link_by_index(a->rtnl, p->ifindex, &link);
-	snprintf(p->name, sizeof(p->name), "%s-%u", u ? u->name : link.name, label_id(p));
+	snprintf(name, sizeof(name), "%s-%u", u ? u->name : link.name, label_id(p));
+	if (name_apart(p, name, p->peer))
+		return;
+	memcpy(p->name, name, sizeof(name));
 	for (unsigned k = 2; k < 10; k++) { /* two addresses of one uplink, say */
 		if (!path_by_name(a, p->peer->conn, p->name))
 			return;
@@ -134,7 +179,8 @@ void path_rename(struct agent *a, struct path *p)
 
 	hash_remove(&a->path_names, &p->by_name);
 	name_find(a, p);
+	path_weigh(a, p);
 	if (preferred)
-		memcpy(p->peer->prefer, p->name, sizeof(p->name));
+		memcpy(p->peer->family->prefer, p->name, sizeof(p->name));
 	hash_add(&a->path_names, &p->by_name, name_key(p->name));
 }

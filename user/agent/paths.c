@@ -216,6 +216,20 @@ void path_probe(struct agent *a, struct path *p)
 	path_tell_want(a, p);
 }
 
+void path_unprobe(struct agent *a, struct path *p)
+{
+	struct engine_id del = { .id = p->id };
+
+	if (!p->probed)
+		return;
+	engine_request(a, &del.h, ENGINE_PATH_DEL, sizeof(del));
+	p->probed = false;
+	p->peer_use = true;
+	p->peer_standby = false;
+	p->want = ENGINE_WANT_USE;
+	path_set(a, p, state_wanted(p), BY_IKE, "no Child SA probes it");
+}
+
 /* ---- making and ending ---- */
 
 static size_t path_count(const struct peer *p)
@@ -243,7 +257,6 @@ static struct path *path_new(struct agent *a, struct peer *p, const struct udp_a
 	path->remote = *remote;
 	path->ifindex = ifindex;
 	path->uplink = u ? uplink_index(a, u) : -1;
-	path->weight = u && u->cfg.weight ? u->cfg.weight : 1;
 	path->peer_use = true;
 	path->want = ENGINE_WANT_USE;
 	path->since = agent_now();
@@ -279,7 +292,7 @@ struct path *path_main(struct agent *a, struct peer *p, const struct ike_path *i
 		path_publish(a, path, STEER_PATH_UP);
 		path_added(a, path);
 	}
-	group_sync(a, p);
+	family_sync(a, p->family);
 	return p->group ? path : NULL;
 }
 
@@ -331,6 +344,9 @@ void path_follow(struct agent *a, struct peer *p, const struct ike_path *to)
 			path_probe(a, path);
 		path_set(a, path, state_wanted(path), path->gone ? BY_NETLINK : BY_IKE,
 			 path->gone ? "link or address is gone" : "the IKE SA moved here");
+		family_sync(
+			a,
+			p->family); /* another uplink; a pair that others have, or have no more */
 		return;
 	}
 }
@@ -354,7 +370,7 @@ void path_free(struct agent *a, struct path *p)
 	hash_remove(&a->paths, &p->by_id);
 	hash_remove(&a->path_names, &p->by_name);
 	p->in_group = false;
-	group_sync(a, p->peer);
+	family_sync(a, p->peer->family);
 	dp_path_del(a->dp, p->id);
 	free(p);
 }
@@ -583,7 +599,7 @@ static void peer_standby(struct agent *a, struct path *p, bool standby)
 	if (standby == p->peer_standby)
 		return;
 	p->peer_standby = standby;
-	group_sync(a, p->peer);
+	family_sync(a, p->peer->family);
 	path_said(a, p, CTL_EV_PATH_PREFERRED, BY_PEER,
 		  standby ? "stands by: the peer prefers another one"
 			  : "stands by no more: the peer prefers no other one");
@@ -615,7 +631,7 @@ void path_on_engine(struct agent *a, const struct engine_path_info *info)
 	path_set(a, p, want, by, why);
 	if (p->verified && !p->in_group && path_works(p)) {
 		p->in_group = true;
-		group_sync(a, p->peer);
+		family_sync(a, p->peer->family);
 	}
 	if (proved)
 		replace_older(a, p);

@@ -45,10 +45,11 @@ void paths_quality_again(struct agent *a)
 		list_for_each (pi, &p->paths) {
 			struct path *path = list_entry(pi, struct path, node);
 
+			path_weigh(a, path);
 			if (path->probed)
 				path_probe(a, path);
 		}
-		group_sync(a, p); /* what is metered */
+		family_sync(a, p->family); /* what is metered, and weighs */
 	}
 }
 

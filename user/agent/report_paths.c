@@ -184,7 +184,7 @@ static json_t *path_json(struct agent *a, const struct path *p, const struct rat
 	}
 	set_usec(o, "last_rx_usec", path_heard(a, p));
 	set_int(o, "weight", p->weight);
-	set(o, "standby", json_boolean(p->standby));
+	set(o, "standby", json_boolean(p->standby != MEMBER_SHARES));
 	set_int(o, "mtu", path_mtu(p));
 	set_str(o, "mtu_from", path_mtu_from(a, p));
 	set_rate(o, r, octets_of_all);
