@@ -291,7 +291,7 @@ san-tests: $(UNIT) $(SIM)
 
 # ---- benchmarks ---------------------------------------------------------------------------------
 
-.PHONY: bench bench-throughput bench-ike bench-paths bench-handover bench-xfrm interop
+.PHONY: bench bench-throughput bench-ike bench-paths bench-handover bench-clone bench-xfrm interop
 bench:
 	@$(MAKE) --no-print-directory deps GROUPS='build test bench'
 	@$(MAKE) --no-print-directory bench-crypto
@@ -300,6 +300,7 @@ bench:
 	@$(MAKE) --no-print-directory bench-ike
 	@$(MAKE) --no-print-directory bench-paths
 	@$(MAKE) --no-print-directory bench-handover
+	@$(MAKE) --no-print-directory bench-clone
 bench-throughput:
 	@$(MAKE) --no-print-directory deps GROUPS='build test bench'
 	@$(MAKE) --no-print-directory -j$(JOBS) all $(B)/tests/bench/udp_load
@@ -319,6 +320,10 @@ bench-handover:
 		$(patsubst %,$(B)/tests/bench/%,path_load switch_load switch_watch)
 	@BRAID_BUILD=$(B) unshare -m --propagation private tests/bench/bench_handover.sh
 	@BRAID_BUILD=$(B) unshare -m --propagation private tests/bench/bench_switch.sh
+bench-clone:
+	@$(MAKE) --no-print-directory deps GROUPS='build test bench'
+	@$(MAKE) --no-print-directory -j$(JOBS) all $(B)/tests/netns/delay_relay
+	@BRAID_BUILD=$(B) unshare -m --propagation private tests/bench/bench_clone.sh
 # The kernel's ESP, on Debian's stock kernel in a virtual machine.
 bench-xfrm:
 	@$(MAKE) --no-print-directory deps GROUPS='build test vm'
@@ -389,7 +394,7 @@ help:
 	@echo 'make fuzz         every decoder, the configuration and both sockets for FUZZ_SECONDS'
 	@echo 'make interop      the whole matrix with strongSwan, as a table'
 	@echo 'make interop-vm   cells with the ESP of the stock kernel, in qemu (VM_INTEROP= peers)'
-	@echo 'make bench        bench-crypto, -bpf, -throughput, -ike, -paths, -handover; results also in build/bench'
+	@echo 'make bench        bench-crypto, -bpf, -throughput, -ike, -paths, -handover, -clone; results also in build/bench'
 	@echo 'make bench-xfrm   what a move costs per SA where ESP is the kernel, in qemu'
 	@echo 'make install      PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)'
 	@echo 'make deps         install the Debian packages all this needs'
