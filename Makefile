@@ -368,7 +368,7 @@ VERSION := $(shell sed -n 's/.*BRAID_VERSION "\(.*\)"/\1/p' include/base/version
 install: all
 	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/share/man/man5 \
 		$(DESTDIR)$(PREFIX)/share/man/man7 $(DESTDIR)$(PREFIX)/share/man/man8 \
-		$(DESTDIR)$(PREFIX)/share/doc/braid/examples \
+		$(DESTDIR)$(PREFIX)/share/doc/braid/examples $(DESTDIR)$(PREFIX)/share/braid \
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions \
 		$(DESTDIR)$(PREFIX)/lib/systemd/system $(DESTDIR)$(PREFIX)/lib/systemd/network \
 		$(DESTDIR)/etc/braid
@@ -376,6 +376,7 @@ install: all
 	for m in user/man/*.[578]; do sed -e 's,/usr/local,$(PREFIX),g' -e 's/^\.Os$$/.Os braid $(VERSION)/' \
 		$$m >$(DESTDIR)$(PREFIX)/share/man/man$${m##*.}/$${m##*/}; done
 	install -m 644 user/examples/* $(DESTDIR)$(PREFIX)/share/doc/braid/examples
+	install -m 644 user/wireshark/braid_mmx.lua $(DESTDIR)$(PREFIX)/share/braid
 	install -m 644 user/completion/braid.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/braid
 	for u in user/systemd/*.service; do sed 's,/usr/local,$(PREFIX),g' $$u > \
 		$(DESTDIR)$(PREFIX)/lib/systemd/system/$${u##*/}; done

@@ -21,6 +21,7 @@ grep -rl /usr/local "$i/share/man" "$i/lib" && fail "another prefix than the one
 [ -x "$T/root$(sed -n 's/^ExecStart=\([^ ]*\).*/\1/p' "$i/lib/systemd/system/braidd.service")" ] || fail "the unit starts what is not there"
 grep -q '^Unmanaged=yes$' "$i/lib/systemd/network/10-braid.network" || fail "networkd is not told"
 grep -q '^RestartPreventExitStatus=78$' "$i/lib/systemd/system/braidd.service" || fail "the unit tries a wrong PIN again"
+cmp -s "$i/share/braid/braid_mmx.lua" "$top/user/wireshark/braid_mmx.lua" || fail "what Wireshark reads MMX with is not there"
 ok "installed, one version everywhere"
 
 topo_multihomed
