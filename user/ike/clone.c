@@ -105,6 +105,11 @@ int ike_clone(struct ike *ike, uint64_t line, uint32_t op, usec_t now)
 static void failed(struct ike *ike, struct ike_sa *sa, struct task *t, uint16_t type,
 		   const char *why)
 {
+	if (t->reauth_line) {
+		log_ike(sa, LOG_WARN_, "%s: a line ends with its authentication", why);
+		reauth_superseded(ike, sa, t->reauth_line);
+		return;
+	}
 	ike_sa_blame(sa, IKE_FAIL_REFUSED, type);
 	out_event(ike, sa, IKE_EV_FAILED, 0, t->op, "%s", why);
 	ike_sa_blame(sa, IKE_FAIL_OTHER, 0);
@@ -114,6 +119,8 @@ int clone_request_build(struct ike *ike, struct ike_sa *sa, struct task *t, stru
 {
 	if (sa->clones_refused) {
 		/* another one was refused while this one waited */
+		if (t->reauth_line)
+			reauth_superseded(ike, sa, t->reauth_line);
 		task_end(ike, sa, t, IKE_EV_FAILED, 0,
 			 "the peer takes no further IKE SA until one of them is deleted");
 		return -ECANCELED;
@@ -137,6 +144,8 @@ static void clone_begin(struct ike *ike, struct ike_sa *old, struct ike_sa *sa, 
 	ike_sa_state(ike, sa, IKE_ESTABLISHED, why);
 	COUNT(ike, sa, ike_cloned);
 	life_ike_start(ike, sa);
+	if (sa->reauth_of)
+		return;
 	out_event(ike, sa, IKE_EV_CLONED, 0, op, "IKE SA with %s %s", id_format(sa->remote_id, id),
 		  why);
 }
@@ -171,6 +180,8 @@ enum task_end clone_done(struct ike *ike, struct ike_sa *sa, struct task *t,
 	(void)path;
 	if (!in->has_sa && err)
 		return refused(ike, sa, t, err);
+	if (t->had_ke && t->reauth_line)
+		return TASK_FREE; /* once more: reauth_run */
 	if (t->had_ke) {
 		/* the peer has a clone that we cannot speak on, and will find that out by itself */
 		failed(ike, sa, t, 0, "IKE SA clone lost in a restart");
@@ -185,6 +196,8 @@ enum task_end clone_done(struct ike *ike, struct ike_sa *sa, struct task *t,
 		update_queue(clone); /* R copied the pair of before */
 	clone->qcd_due = ike->qcd_maker;
 	window_announce(clone);
+	if (t->reauth_line)
+		reauth_cloned(ike, clone);
 	return TASK_FREE;
 }
 

@@ -39,10 +39,11 @@ struct task {
 	char child_name[IKE_NAME_MAX]; /* new: name in the configuration */
 	usec_t not_before;
 	uint8_t temporary, rounds;
-	bool single_pair; /* the peer takes no more than that: the first selectors only */
-	bool asks_vips;	  /* with CP: its line has no virtual addresses of its own yet */
-	bool shares_vips; /* there are none for it */
-	bool announces;	  /* TASK_LIVENESS: to tell our window and token; everything else first */
+	bool single_pair;     /* the peer takes no more than that: the first selectors only */
+	uint64_t reauth_line; /* TASK_IKE_CLONE: the line that it goes on with; 0: one of its own */
+	bool asks_vips;	      /* with CP: its line has no virtual addresses of its own yet */
+	bool shares_vips;     /* there are none for it */
+	bool announces; /* TASK_LIVENESS: to tell our window and token; everything else first */
 
 	/* the request on the wire */
 	uint32_t msg_id;

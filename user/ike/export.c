@@ -17,7 +17,7 @@
 #include "mobike.h"
 #include "parts.h"
 
-enum { IMAGE_MAGIC = 0x42524b45, IMAGE_VERSION = 9, IMAGE_PACKET_MAX = IKE_MSG_MAX };
+enum { IMAGE_MAGIC = 0x42524b45, IMAGE_VERSION = 10, IMAGE_PACKET_MAX = IKE_MSG_MAX };
 
 /* ---- writing ---- */
 
@@ -143,6 +143,7 @@ static void put_task(struct wr *w, const struct task *t)
 	for (unsigned i = 0; i < DELETED_MAX; i++)
 		wr_u32(w, t->deleted[i]);
 	wr_u8(w, t->n_deleted);
+	wr_u64(w, t->reauth_line);
 	wr_u8(w, t->asks_vips);
 	wr_u16(w, t->octets);
 	wr_u8(w, t->shorter);
@@ -506,6 +507,7 @@ static void get_task(struct rd *r, struct ike *ike, struct ike_sa *sa)
 	for (unsigned i = 0; i < DELETED_MAX; i++)
 		t->deleted[i] = rd_u32(r);
 	t->n_deleted = rd_u8(r);
+	t->reauth_line = rd_u64(r);
 	t->asks_vips = rd_u8(r);
 	t->octets = rd_u16(r);
 	t->shorter = rd_u8(r);

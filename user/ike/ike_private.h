@@ -424,8 +424,13 @@ int reauth_start(struct ike *ike, struct ike_sa *old);
 /* The IKE SA that sa is to replace, and the Child SA that its one of that name is to; NULL, 0. */
 const struct ike_sa *reauth_old(const struct ike *ike, const struct ike_sa *sa);
 uint32_t reauth_replaces(const struct ike *ike, const struct ike_sa *sa, const char *child);
-/* Has it all that was wanted of it? Then the old one goes. After each answer. */
+/* Has it all that was wanted of it? Then the old one goes, and other lines' turn comes. After each
+ * answer. */
 void reauth_run(struct ike *ike, struct ike_sa *sa);
+/* It was cloned to go on with the line that it has. */
+void reauth_cloned(struct ike *ike, struct ike_sa *clone);
+/* What of that line is sa's old family's goes: there is a new one, or there will be none. */
+void reauth_superseded(struct ike *ike, struct ike_sa *sa, uint64_t line);
 
 /* ---- timers.c ---- */
 

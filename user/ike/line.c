@@ -10,13 +10,17 @@
 
 struct ike_sa *line_owner(const struct ike *ike, uint64_t line)
 {
+	struct ike_sa *newest = NULL;
+
+	/* two, while it is authenticated anew */
 	hash_for_each (it, tmp, &ike->lines, line) {
 		struct ike_sa *sa = hash_entry(it, struct ike_sa, by_line);
 
-		if (sa->state == IKE_ESTABLISHED && !sa->redundant)
-			return sa;
+		if (sa->state == IKE_ESTABLISHED && !sa->redundant &&
+		    (!newest || sa->serial > newest->serial))
+			newest = sa;
 	}
-	return NULL;
+	return newest;
 }
 
 /* One that its peer has too, and that is not replaced: until its Delete is answered. */

@@ -282,6 +282,14 @@ bool ike_nats(const struct ike *ike, uint64_t line, bool *ret_local, bool *ret_r
 	return true;
 }
 
+void mobike_go(struct ike *ike, struct ike_sa *sa, const struct ike_path *to)
+{
+	struct ike_path p = *to;
+
+	mobike_pair(ike, sa->line, &p);
+	tell_peer(ike, sa);
+}
+
 int ike_path_change(struct ike *ike, uint64_t line, const struct ike_path *path, usec_t now)
 {
 	struct ike_path to = *path;
@@ -301,8 +309,12 @@ int ike_path_change(struct ike *ike, uint64_t line, const struct ike_path *path,
 		return -EINVAL;
 	log_ike(sa, LOG_INFO_, "IKE datagrams take another path now");
 	mobike_pair(ike, line, &to);
-	if (sa->mobike && sa->state == IKE_ESTABLISHED)
-		tell_peer(ike, sa);
+	hash_for_each (it, tmp, &ike->lines, line) {
+		struct ike_sa *any = hash_entry(it, struct ike_sa, by_line);
+
+		if (any->mobike && any->state == IKE_ESTABLISHED)
+			tell_peer(ike, any);
+	}
 	ike_reap(ike);
 	return 0;
 }

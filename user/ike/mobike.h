@@ -72,6 +72,8 @@ const struct ike_path *mobike_esp_path(const struct ike_sa *sa);
 void mobike_pair(struct ike *ike, uint64_t line, const struct ike_path *path);
 /* The other side receives at the IKE SA's pair: the Child SAs follow. */
 void mobike_arrived(struct ike *ike, struct ike_sa *sa);
+/* Its line is to be there, and R to know; for the others of the line it already is so. */
+void mobike_go(struct ike *ike, struct ike_sa *sa, const struct ike_path *to);
 int update_build(struct ike *ike, struct ike_sa *sa, struct task *t, struct msg_wr *m);
 enum task_end update_done(struct ike *ike, struct ike_sa *sa, struct task *t,
 			  const struct ike_msg *in, const struct ike_path *path);

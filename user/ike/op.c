@@ -215,13 +215,19 @@ int ike_down(struct ike *ike, const char *conn, const char *child_or_null, uint3
 
 int ike_down_line(struct ike *ike, uint64_t line, uint32_t op, usec_t now)
 {
-	struct ike_sa *sa = line_owner(ike, line);
-	int ret;
+	int ret = -ENOENT, r;
 
 	ike->now = now;
-	if (!sa)
-		return -ENOENT;
-	ret = down_sa(ike, sa, op);
+	/* two, while it is authenticated anew */
+	hash_for_each (it, tmp, &ike->lines, line) {
+		struct ike_sa *sa = hash_entry(it, struct ike_sa, by_line);
+
+		if (sa->state != IKE_ESTABLISHED || sa->redundant)
+			continue;
+		r = down_sa(ike, sa, op);
+		ret = ret && r ? r : 0;
+		op = r ? op : 0; /* one event ends the operation */
+	}
 	ike_reap(ike);
 	return ret;
 }

@@ -117,6 +117,10 @@ struct ike_sa *successor_made(struct ike *ike, struct ike_sa *old, struct task *
 	sa = successor_new(ike, old, true, t->kind == TASK_IKE_CLONE);
 	if (!sa)
 		goto out;
+	if (t->reauth_line) {
+		sa->line = t->reauth_line;
+		sa->reauth_of = old->reauth_of;
+	}
 	sa->spi_i = t->spi_ike;
 	sa->spi_r = spi_r;
 	sa->suite = suite;
