@@ -3,6 +3,8 @@
 #ifndef BRAID_TESTS_CLONE_ASSERT_H
 #define BRAID_TESTS_CLONE_ASSERT_H
 
+#include <stdio.h>
+
 #include "sim_assert.h"
 
 /* Both sides with MOBIKE and clones, not started. */
@@ -13,6 +15,27 @@ static inline struct sim *cloneable(uint64_t seed)
 	for (unsigned i = 0; i < SIM_SIDES; i++) {
 		s->side[i].conn[0].clone = true;
 		s->side[i].conn[0].ike_sas_max = 8;
+	}
+	return s;
+}
+
+/* A asks B for a virtual address with each line; B has them from 10.3.0.1 to 10.3.0.n. */
+static inline struct sim *pooled(uint64_t seed, uint8_t n)
+{
+	struct sim *s = cloneable(seed);
+	struct sim_side *a = &s->side[A], *b = &s->side[B];
+
+	a->conn[0].n_vips = 1;
+	a->conn[0].vips[0] = sim_addr("0.0.0.0");
+	a->conn[0].vips_per_line = true;
+	b->conn[0].n_pools = b->cfg.n_pools = 1;
+	snprintf(b->conn[0].pools[0], IKE_NAME_MAX, "p");
+	snprintf(b->pool[0].name, IKE_NAME_MAX, "p");
+	b->pool[0].first = b->pool[0].last = sim_addr("10.3.0.1");
+	b->pool[0].last.b[3] = n;
+	for (unsigned i = 0; i < 2; i++) {
+		a->child[0][i].local_ts[0] = sim_ts("dynamic");
+		b->child[0][i].remote_ts[0] = sim_ts("dynamic");
 	}
 	return s;
 }

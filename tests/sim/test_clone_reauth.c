@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* A family of cloned IKE SAs is authenticated anew: all of its lines go on. */
-#include <stdio.h>
-
 #include "clone_assert.h"
 
 enum { LINES = 3 };
@@ -11,28 +9,14 @@ static struct ike *core(struct sim *s, unsigned side)
 	return s->side[side].ike;
 }
 
-/* With a virtual address for each line, out of B's pool. */
 static struct sim *reauths(uint64_t seed, uint8_t window)
 {
-	struct sim *s = cloneable(seed);
-	struct sim_side *a = &s->side[A], *b = &s->side[B];
+	struct sim *s = pooled(seed, 9);
 
 	for (unsigned i = 0; i < SIM_SIDES; i++) {
 		s->side[i].conn[0].window = window;
 		s->side[i].conn[0].reauth_time = 1000 * USEC_PER_SEC;
 		s->side[i].conn[0].over_time = 200 * USEC_PER_SEC;
-	}
-	a->conn[0].n_vips = 1;
-	a->conn[0].vips[0] = sim_addr("0.0.0.0");
-	a->conn[0].vips_per_line = true;
-	b->conn[0].n_pools = b->cfg.n_pools = 1;
-	snprintf(b->conn[0].pools[0], IKE_NAME_MAX, "p");
-	snprintf(b->pool[0].name, IKE_NAME_MAX, "p");
-	b->pool[0].first = sim_addr("10.3.0.1");
-	b->pool[0].last = sim_addr("10.3.0.9");
-	for (unsigned i = 0; i < 2; i++) {
-		a->child[0][i].local_ts[0] = sim_ts("dynamic");
-		b->child[0][i].remote_ts[0] = sim_ts("dynamic");
 	}
 	return s;
 }
@@ -175,6 +159,25 @@ Test(clone_reauth, under_loss, .timeout = 120)
 	}
 }
 
+/* After a restart the agent drops what the core does not know: Child SAs that were replaced, SPIs
+ * of set-ups that were not over. */
+static void adopt(struct sim *s, unsigned side)
+{
+	struct sim_side *d = &s->side[side];
+
+	for (unsigned i = 0; i < d->n_children; i++) {
+		struct ike_child_info c;
+		bool known = false;
+
+		for (size_t k = 0; k < ike_sa_count(d->ike); k++)
+			for (size_t j = 0; ike_child_at(d->ike, k, j, &c); j++)
+				known |= c.id == d->children[i].id;
+		if (!known)
+			d->children[i--] = d->children[--d->n_children];
+	}
+	d->spis = (int)d->n_children;
+}
+
 /* Either agent begins anew somewhere on the way. [CLONE-45] [CLONE-35] */
 Test(clone_reauth, restarts, .timeout = 120)
 {
@@ -190,8 +193,7 @@ Test(clone_reauth, restarts, .timeout = 120)
 		sim_restart(s, i & 1);
 		/* what was half done by A is done once more, when its lifetime says so */
 		sim_run(s, 700 * USEC_PER_SEC);
-		/* the SPI of a set-up that A forgot is still reserved: it knows of none here */
-		s->side[A].spis = (int)s->side[A].n_children;
+		adopt(s, A);
 		paired(s, LINES, 3);
 		same_lines(s, l);
 		all_alive(s, LINES, 3);

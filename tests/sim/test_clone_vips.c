@@ -1,34 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* Cloned IKE SAs with virtual addresses of their own (RFC 7296 2.19, RFC 7791 8). */
-#include <stdio.h>
-
 #include "clone_assert.h"
 
 static struct ike *core(struct sim *s, unsigned side)
 {
 	return s->side[side].ike;
-}
-
-/* A asks B for an address with each line; B has so many from 10.3.0.1 on. */
-static struct sim *pooled(uint64_t seed, uint8_t addrs)
-{
-	struct sim *s = cloneable(seed);
-	struct sim_side *a = &s->side[A], *b = &s->side[B];
-
-	a->conn[0].n_vips = 1;
-	a->conn[0].vips[0] = sim_addr("0.0.0.0");
-	a->conn[0].vips_per_line = true;
-	b->conn[0].n_pools = b->cfg.n_pools = 1;
-	snprintf(b->conn[0].pools[0], IKE_NAME_MAX, "p");
-	snprintf(b->pool[0].name, IKE_NAME_MAX, "p");
-	b->pool[0].first = b->pool[0].last = sim_addr("10.3.0.0");
-	b->pool[0].first.b[3] = 1;
-	b->pool[0].last.b[3] = addrs;
-	for (unsigned i = 0; i < 2; i++) {
-		a->child[0][i].local_ts[0] = sim_ts("dynamic");
-		b->child[0][i].remote_ts[0] = sim_ts("dynamic");
-	}
-	return s;
 }
 
 static uint32_t next_op = 100;
