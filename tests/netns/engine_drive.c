@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* Plays the agent for one engine: installs SAs with fixed keys, prints counters. For tests and
  * measurements of the engine alone; the stable pair is the hosts' real addresses. */
+#include <bpf/bpf.h>
 #include <errno.h>
 #include <linux/types.h>
 #include <poll.h>
@@ -34,13 +35,15 @@ static const char usage[] =
 	"[suite=NAME] [esn] [plain] [outer6]\n"
 	"                          [replaces=ID] [defer] [probes] [dscp-out] [dscp-in] "
 	"[room=OCTETS] [tfc=OCTETS]\n"
+	"                          [line=N] [group=ID] [soft=N] [hard=N]\n"
 	"                          [held=N] [late=N] [refused=N]\n"
 	"           with the last three: expect its SPI, and install it when N packets wait, were "
 	"late,\n"
 	"           or N of them found no room\n"
-	"       engine_drive SOCKET del|on|pathdel ID\n"
+	"       engine_drive SOCKET del|retire|on|pathdel ID\n"
 	"       engine_drive SOCKET path ID SA LOCAL REMOTE USEC [join] [group=ID]\n"
 	"       engine_drive SOCKET want ID 0|1\n"
+	"       engine_drive SOCKET maps PIN-DIR\n"
 	"       engine_drive SOCKET list|stats|shutdown|hello|garbage\n"
 	"       engine_drive SOCKET watch SECONDS\n";
 
@@ -239,6 +242,12 @@ static void sa(int argc, char **argv, struct engine_sa *s)
 	s->flags |= option(argc, argv, "probes") ? ENGINE_SA_PROBES : 0;
 	s->flags |= option(argc, argv, "dscp-out") ? ENGINE_SA_DSCP_OUT : 0;
 	s->flags |= option(argc, argv, "dscp-in") ? ENGINE_SA_DSCP_IN : 0;
+	o = option(argc, argv, "line=");
+	if (o)
+		s->line = (uint32_t)atoi(o);
+	o = option(argc, argv, "group=");
+	if (o)
+		s->group = (uint32_t)atoi(o);
 	o = option(argc, argv, "soft=");
 	if (o)
 		s->soft_packets = (uint64_t)atoi(o);
@@ -307,6 +316,42 @@ static void path(int argc, char **argv, struct engine_path *p)
 	o = option(argc, argv, "group=");
 	if (o)
 		p->group = (uint32_t)atoi(o);
+}
+
+static void maps(const char *pin_dir, struct engine_maps *m, struct engine_fds *ret_fds)
+{
+	static const char *const names[ENGINE_MAP_N] = { "path_cur", "group_cur", "group" };
+
+	m->h.type = ENGINE_MAPS;
+	for (int i = 0; i < ENGINE_MAP_N; i++) {
+		struct bpf_map_info info = { 0 };
+		__u32 len = sizeof(info);
+		char file[256];
+
+		snprintf(file, sizeof(file), "%s/%s", pin_dir, names[i]);
+		ret_fds->fd[i] = bpf_obj_get(file);
+		if (ret_fds->fd[i] < 0 || bpf_obj_get_info_by_fd(ret_fds->fd[i], &info, &len) < 0)
+			die(file, -errno);
+		m->entries[i] = info.max_entries;
+	}
+	ret_fds->n = ENGINE_MAP_N;
+}
+
+/* Commands that take an id; 0: it is none of them. */
+static uint16_t of_id(const char *cmd)
+{
+	static const struct {
+		const char *name;
+		uint16_t type;
+	} all[] = { { "del", ENGINE_SA_DEL },
+		    { "retire", ENGINE_SA_RETIRE },
+		    { "on", ENGINE_SA_OUT_ON },
+		    { "pathdel", ENGINE_PATH_DEL } };
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+		if (strcmp(cmd, all[i].name) == 0)
+			return all[i].type;
+	return 0;
 }
 
 static int watch(int fd, int seconds)
@@ -383,8 +428,10 @@ int main(int argc, char **argv)
 		struct engine_path_want want;
 		struct engine_id id;
 		struct engine_hello hello;
+		struct engine_maps maps;
 	} m;
 	size_t len = sizeof(struct engine_hdr);
+	struct engine_fds fds = { .n = 0 };
 	const char *cmd;
 	int fd, r;
 
@@ -416,11 +463,11 @@ int main(int argc, char **argv)
 		m.want.id = (uint32_t)atoi(argv[0]);
 		m.want.want = (uint32_t)atoi(argv[1]);
 		len = sizeof(m.want);
-	} else if (argc == 1 &&
-		   (!strcmp(cmd, "del") || !strcmp(cmd, "on") || !strcmp(cmd, "pathdel"))) {
-		m.h.type = !strcmp(cmd, "del")	? ENGINE_SA_DEL
-			   : !strcmp(cmd, "on") ? ENGINE_SA_OUT_ON
-						: ENGINE_PATH_DEL;
+	} else if (strcmp(cmd, "maps") == 0 && argc == 1) {
+		maps(argv[0], &m.maps, &fds);
+		len = sizeof(m.maps);
+	} else if (argc == 1 && of_id(cmd)) {
+		m.h.type = of_id(cmd);
 		m.id.id = (uint32_t)atoi(argv[0]);
 		len = sizeof(m.id);
 	} else if (strcmp(cmd, "list") == 0) {
@@ -439,7 +486,7 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	m.h.seq = 1;
-	r = engine_call(fd, &m.h, len, NULL, 5000, print_msg, NULL);
+	r = engine_call(fd, &m.h, len, &fds, 5000, print_msg, NULL);
 	if (r < 0)
 		die(cmd, r);
 	return 0;

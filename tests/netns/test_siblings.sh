@@ -1,0 +1,178 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Two Child SAs with the same selectors, of two lines, over two paths: engine and steering as they
+# are, the agents played. Each SA's packets are on its own wire only; a word that says down moves a
+# path's flows to the other SA, and back, without a lost packet, and so do rekeys and Deletes.
+#
+#     a (tun0 10.1.0.1)  u0 192.0.2.1 ====== v0 192.0.2.2      z (tun0 10.1.0.2)
+#                        u1 198.51.100.1 === v1 198.51.100.2
+. "$(dirname "$0")/../lib/netns.sh"
+for tool in tcpdump tshark /usr/bin/python3; do command -v $tool >/dev/null || skip "needs $tool"; done
+FLOWS=40
+
+drive() { # host, command...
+	local h=$1
+	shift
+	in_ns "$h" "$B/tests/netns/engine_drive" "$T/$h/engine.sock" "$@"
+}
+steer() { # host, command...
+	local h=$1
+	shift
+	in_ns "$h" "$B/tests/netns/dp_drive" "$T/$h/bpf/braid" "$@"
+}
+
+begin() { # host, tunnel address, u|v, addresses of path 1: own, peer's, of path 2: own, peer's
+	local h=$1 inner=$2 dev=$3
+	mkdir "$T/$h/bpf"
+	mount -t bpf bpf "$T/$h/bpf" || skip "no bpffs can be mounted here"
+	ip netns exec "$(ns "$h")" "$B/braid-esp" -f -d "$T/$h" >>"$T/$h/log" 2>&1 &
+	wait_for 5 test -S "$T/$h/engine.sock" || fail "no engine"
+	steer "$h" open || skip "the steering programs cannot be loaded here"
+	drive "$h" config tun0 198.18.0.1 198.18.0.2 workers=2 || fail "configuration"
+	ip -n "$(ns "$h")" addr add "$inner/24" dev tun0
+	drive "$h" maps "$T/$h/bpf/braid" || fail "the engine does not take the maps"
+	[ "$(steer "$h" path "${dev}0" "$4" "$5")" = 1 ] && [ "$(steer "$h" path "${dev}1" "$6" "$7")" = 2 ] &&
+		members "$h" 1 && members "$h" 2 || fail "paths and groups"
+}
+
+members() { steer "$1" group 0 1:11:1 2:12:1 >/dev/null; } # host, group
+
+add_sa() { # id, line, option...: at both ends, the receiver first
+	local id=$1 line=$2
+	shift 2
+	steer z sa "$id" b $((line - 10)) && steer a sa "$id" a $((line - 10)) &&
+		drive z sa "$id" b 10.1.0.2/32 10.1.0.1/32 line="$line" group=$((line - 10)) "$@" &&
+		drive a sa "$id" a 10.1.0.1/32 10.1.0.2/32 line="$line" group=$((line - 10)) "$@" || fail "SA $id"
+}
+del_sa() {
+	local h
+	for h in a z; do
+		drive $h del "$1" && steer $h del "$1" || fail "SA $1 does not go"
+	done
+}
+
+sent() { drive "$1" stats | sed -n "s/^sa $2 .* out \([0-9]*\) .*/\1/p"; } # host, SA
+over() { steer "$1" paths | sed -n "s/^path $2 .* tx //p"; }             # host, path
+dropped() { steer "$1" paths | sed -n 's/^dropped //p'; }
+
+# stream SECONDS [FUNCTION...]: what is done meanwhile loses nothing
+stream() {
+	local seconds=$1 lost
+	shift
+	in_ns a /usr/bin/python3 "$top/tests/lib/stream.py" send 10.1.0.2 7000 $FLOWS 20 "$seconds" >"$T/stream" &
+	local pid=$!
+	for step in "$@"; do
+		sleep 0.5
+		$step
+	done
+	wait $pid
+	lost=$(jq .lost "$T/stream")
+	[ "$lost" = 0 ] || for h in a z; do
+		drive $h stats
+		in_ns $h nstat -az UdpInErrors UdpRcvbufErrors
+	done >&2
+	[ "$(jq .sent "$T/stream")" -gt $((FLOWS * 20)) ] && [ "$lost" = 0 ] || fail "${*:-at rest}: $(cat "$T/stream")"
+	[ "$(dropped a)$(dropped z)" = 00 ] || fail "${*:-at rest}: the steering dropped packets"
+}
+
+# What was sent since then.
+mark() {
+	local h
+	for h in a z; do steer $h paths >"$T/$h/paths"; drive $h stats >"$T/$h/stats"; done
+}
+since_path() { echo $(($(over "$1" "$2") - $(sed -n "s/^path $2 .* tx //p" "$T/$1/paths"))); }
+since_sa() { echo $(($(sent "$1" "$2") - $(sed -n "s/^sa $2 .* out \([0-9]*\) .*/\1/p" "$T/$1/stats" | grep . || echo 0))); }
+
+# Each path carried what its SA sent, and nothing else.
+each_its_own() { # SA of path 1, of path 2
+	local h
+	for h in a z; do
+		[ "$(since_path $h 1)" = "$(since_sa $h "$1")" ] && [ "$(since_path $h 2)" = "$(since_sa $h "$2")" ] ||
+			fail "$h: path 1 $(since_path $h 1), SA $1 $(since_sa $h "$1"); path 2 $(since_path $h 2), SA $2 $(since_sa $h "$2")"
+	done
+}
+
+host a z
+wire a u0 192.0.2.1/24 z v0 192.0.2.2/24
+wire a u1 198.51.100.1/24 z v1 198.51.100.2/24
+begin a 10.1.0.1 u 192.0.2.1 192.0.2.2 198.51.100.1 198.51.100.2
+begin z 10.1.0.2 v 192.0.2.2 192.0.2.1 198.51.100.2 198.51.100.1
+add_sa 1 11
+add_sa 2 12
+ip netns exec "$(ns z)" /usr/bin/python3 "$top/tests/lib/stream.py" echo 10.1.0.2 7000 &
+wait_for 5 in_ns z sh -c 'ss -uln | grep -q :7000' || fail "no echo"
+in_ns a ping -c 1 -W 2 10.1.0.2 >/dev/null || fail "no ping"
+in_ns a ping -c 1 -W 2 198.51.100.2 >/dev/null || fail "the second wire"
+
+captures=()
+for dev in u0 u1; do
+	ip netns exec "$(ns a)" tcpdump --immediate-mode -Uni $dev -w "$T/$dev.pcap" 'udp port 4500' 2>"$T/$dev.log" &
+	captures+=($!)
+	wait_for 5 grep -q listening "$T/$dev.log" || fail "no capture"
+done
+mark
+stream 1
+each_its_own 1 2
+for p in 1 2; do
+	[ "$(since_path a $p)" -gt $((FLOWS * 5)) ] && [ "$(since_path z $p)" -gt $((FLOWS * 5)) ] || fail "flows are not spread: $(steer a paths; steer z paths)"
+done
+echo "ok - flows are spread, each path has its SA's packets and no others"
+
+kill "${captures[@]}"
+wait "${captures[@]}" 2>/dev/null
+spis() { tshark -r "$T/$1.pcap" -d udp.port==4500,udpencap -T fields -e esp.spi 2>/dev/null | sort -u | tr '\n' ' '; }
+# engine_drive's SPIs: generation a0 is a's inbound, b0 z's
+[ "$(spis u0)" = "0x0a000001 0x0b000001 " ] && [ "$(spis u1)" = "0x0a000002 0x0b000002 " ] ||
+	fail "on the wires: $(spis u0), $(spis u1)"
+echo "ok - and so say the wires"
+
+down() { for h in a z; do steer $h state 1 down; done; mark; }
+up() { for h in a z; do steer $h state 1 up; done; }
+stream 1.5 down
+for h in a z; do
+	[ "$(since_sa $h 1)" -le $FLOWS ] && [ "$(since_sa $h 2)" -gt $((FLOWS * 20)) ] ||
+		fail "$h: SA 1 sent $(since_sa $h 1), SA 2 $(since_sa $h 2) while path 1 was down"
+done
+mark
+stream 1
+[ "$(since_sa a 1)$(since_sa z 1)" = 00 ] || fail "SA 1 still sends"
+each_its_own 1 2
+echo "ok - a path that is down: its flows go on with the other SA, nothing is lost"
+stream 1.5 up
+mark
+stream 1
+each_its_own 1 2
+[ "$(since_path a 1)" -gt $((FLOWS * 5)) ] || fail "the path is not used again"
+echo "ok - and come back"
+
+rekey() { add_sa 3 11 replaces=1 defer; add_sa 4 12 replaces=2 defer; }
+settle() { for h in z a; do drive $h on 3 && drive $h on 4; done; }
+drop_old() { del_sa 1; del_sa 2; }
+stream 3 rekey settle drop_old
+mark
+stream 1
+each_its_own 3 4
+[ "$(since_path a 1)" -gt $((FLOWS * 5)) ] && [ "$(since_path a 2)" -gt $((FLOWS * 5)) ] || fail "the successors do not share"
+echo "ok - successors take the places of both"
+
+new_agent() { for h in a z; do drive $h maps "$T/$h/bpf/braid" || fail "maps again"; done; }
+shrink() { for h in a z; do steer $h group 2 1:11:0 2:12:1 >/dev/null; steer $h group 1 1:11:0 2:12:1 >/dev/null; done; }
+stream 2 new_agent shrink
+mark
+stream 1
+each_its_own 3 4
+[ "$(since_sa a 3)$(since_sa z 3)" = 00 ] || fail "a standby is used"
+echo "ok - an agent that comes later, members that change"
+
+end_line() { for h in a z; do drive $h retire 4; done; }
+stream 2 end_line
+del_sa 4
+mark
+stream 1
+[ "$(since_sa a 3)" -gt $((FLOWS * 5)) ] && [ "$(since_path a 2)" = "$(since_sa a 3)" ] || fail "SA 3 does not carry what is left"
+echo "ok - a line that ends leaves its flows to the other's SA, over the path they have"
+
+for h in a z; do
+	drive $h shutdown
+	steer $h flush || fail "flush"
+done
