@@ -37,7 +37,7 @@
  *               "attach":"tc","attach_why":"..."}],
  *   "conns":[{"name":"home","state":"down"|"connecting"|"established",
  *             "wanted":true,"held":false,"retry_usec":null,
- *             "remote_addrs":["198.51.100.1"],"multipath":true,"clones":null|{"order":"child_first"|"move_first","pairs":"each"|"all"},
+ *             "remote_addrs":["198.51.100.1"],"multipath":true,"clones":null|{"wanted":2,"there":2,"why":""},
  *             "paths":2,"paths_up":2,
  *             "children":[{"name":"net","state":"down"|"installed","held":false}],
  *             "last_error":"..."|null,"last_error_usec":null}]}
@@ -79,7 +79,7 @@
  *     "key_bits_min"|null,"cacerts":["CN=CA"],"certs":["CN=u"],"revocation":"relaxed"|null,"crls":0,
  *     "ocsp_responses":0},
  *   "proposals":["aes256gcm16-prfsha256-ecp256"],"vips":[],"pools":["p"],
- *   "pool_addrs":["10.3.0.1-10.3.0.254"],"multipath":true,
+ *   "pool_addrs":["10.3.0.1-10.3.0.254"],"multipath":true,"clones":null|{"order":"child_first"|"move_first","pairs":"each"|"all"},
  *   "mobike":true,"mobike_patience_usec"|null,"return_check":"before"|"after"|"skip"|null,"clone":true,"ike_sas_max":16,"nat":"accept"|"refuse","encap":true,"ocsp":"reply","unique":"no","window":1,"fragmentation":"yes"|"no"|"force","fragment_size"|null,
  *   "rekey_time_usec"|null,"reauth_time_usec"|null,"over_time_usec"|null,"rand_time_usec"|null,
  *   "dpd_delay_usec"|null,"keep_alive_usec"|null,"retransmit_timeout_usec","retransmit_base":1.8,

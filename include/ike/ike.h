@@ -393,6 +393,8 @@ int ike_path_test(struct ike *ike, uint64_t line, const struct ike_path *path, u
 int ike_try_path(struct ike *ike, uint64_t line, const struct ike_path *path, usec_t now);
 /* Does it know MOBIKE: would the Child SAs follow? */
 bool ike_can_move(const struct ike *ike, uint64_t line);
+/* Have both sides announced that they clone IKE SAs? */
+bool ike_can_clone(const struct ike *ike, uint64_t line);
 /* Where NATs are on its pair of addresses (RFC 7296 2.23). False: nobody knows. */
 bool ike_nats(const struct ike *ike, uint64_t line, bool *ret_local, bool *ret_remote);
 /* The addresses that the peer has told of (RFC 4555 3.4, 3.6), the first is where its list came
@@ -546,6 +548,9 @@ const struct child_sa *ike_child_next(const struct ike_sa *sa, const struct chil
 uint64_t ike_sa_serial(const struct ike_sa *sa);
 void ike_sa_look(const struct ike_sa *sa, struct ike_sa_info *ret_info);
 void ike_child_look(const struct child_sa *c, struct ike_child_info *ret_info);
+/* The same of one connection, in no order. */
+const struct ike_sa *ike_sa_of(const struct ike *ike, const char *conn,
+			       const struct ike_sa *sa_or_null);
 /* How far a connection is, its best IKE SA counted; also NONE for one that is not configured. */
 enum ike_progress { IKE_PROGRESS_NONE, IKE_PROGRESS_CONNECTING, IKE_PROGRESS_ESTABLISHED };
 enum ike_progress ike_conn_progress(const struct ike *ike, const char *conn);

@@ -146,6 +146,7 @@ static void on_event(struct agent *a, const struct ike_output *o)
 	control_event(a, event_kinds[o->event], o->conn[0] ? o->conn : NULL, c ? c->name : NULL,
 		      NULL, NULL, NULL, NULL, o->text);
 	conns_on_event(a, o, c ? c->name : NULL);
+	clones_on_event(a, o);
 	if (o->op)
 		control_op_event(a, o);
 	switch (o->event) {
@@ -364,6 +365,7 @@ static void on_settle(evutil_socket_t fd, short what, void *ctx)
 		sources_sift(a);
 	a->sources_sifted = true;
 	conns_settled(a);
+	clones_changed(a);
 }
 
 int agent_reload(struct agent *a, char err[CONF_ERROR_MAX])
@@ -392,6 +394,7 @@ int agent_reload(struct agent *a, char err[CONF_ERROR_MAX])
 	list_for_each (it, &a->peers)
 		move_plan(a, list_entry(it, struct peer, node));
 	conns_run(a);
+	clones_changed(a);
 	certs_warn(a);
 	log_info("configuration %s read again: %u connections, %u uplinks", a->opt.conf_file,
 		 a->conf->ike.n_conns, a->n_uplinks);
@@ -550,8 +553,8 @@ static int events_new(struct agent *a)
 	a->mtu_timer = evtimer_new(a->base, on_mtu, a);
 	if (!rtnl_ev || event_add(rtnl_ev, NULL) || !a->ike_timer || !a->engine_timer ||
 	    !a->settle_timer || !a->prune_timer || !a->retired_timer || !a->back_timer ||
-	    !a->standby_timer || !a->mtu_timer || conns_open(a) || resume_open(a) ||
-	    restore_open(a))
+	    !a->standby_timer || !a->mtu_timer || conns_open(a) || clones_open(a) ||
+	    resume_open(a) || restore_open(a))
 		return -ENOMEM;
 	for (size_t i = 0; i < 3; i++) {
 		a->signals[i] = evsignal_new(a->base, sigs[i], on_signal, a);
@@ -673,6 +676,7 @@ static void agent_close(struct agent *a)
 	dp_close(a->dp);
 	rtnl_free(a->rtnl);
 	conns_close(a);
+	clones_close(a);
 	inner_close(a);
 	sources_close(a);
 	hash_clear(&a->families);
@@ -701,6 +705,7 @@ int agent_run(const struct agent_options *opt, struct conf *conf)
 	list_init(&a->mtu_soon);
 	list_init(&a->mtu_rest);
 	list_init(&a->conns);
+	list_init(&a->clones);
 	list_init(&a->long_lists);
 	list_init(&a->path_tests);
 	hash_init(&a->families);

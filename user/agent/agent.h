@@ -261,6 +261,8 @@ struct agent {
 	usec_t standby_wake; /* when standby_timer fires; 0: not armed */
 	usec_t back_wake;    /* when back_timer fires; 0: not armed */
 	struct list conns;
+	struct list clones; /* clones.c */
+	struct event *clones_timer;
 	struct event *signals[3];
 	struct event *clock_ev;
 	struct slept slept;
@@ -469,6 +471,8 @@ void path_follow(struct agent *a, struct peer *p, const struct ike_path *to);
 /* Bring the paths of a peer in line with configuration, interfaces and addresses. */
 void paths_sync(struct agent *a, struct peer *p);
 void paths_sync_all(struct agent *a);
+/* The same once what happens now is over. */
+void paths_soon(struct agent *a);
 /* Responder: paths the peer has left behind, silent for long while another works. */
 void paths_prune(struct agent *a);
 void path_free(struct agent *a, struct path *p);
@@ -644,6 +648,24 @@ size_t move_pairs(struct agent *a, const struct peer *p, struct ike_path pairs[C
 struct ike_path move_with_ports(const struct peer *p, const struct ike_path *pair);
 void move_now(struct agent *a, struct peer *p, const struct ike_path *pair, enum decided_by by,
 	      const char *why);
+
+/* ---- clones.c: an IKE SA for each path ---- */
+
+int clones_open(struct agent *a); /* 0 or -ENOMEM */
+void clones_close(struct agent *a);
+/* What the core tells, of any connection. Enters the core later. */
+void clones_on_event(struct agent *a, const struct ike_output *o);
+/* Interfaces, addresses or the configuration have changed, or an agent has begun. */
+void clones_changed(struct agent *a);
+void clones_path_changed(struct agent *a, const struct peer *p);
+/* The operator wants all of it. */
+void clones_up(struct agent *a, const char *conn);
+/* Is it one of those, whose pair of addresses is chosen here and not in move.c? */
+bool clones_steer(const struct agent *a, const struct peer *p);
+/* And another one works, so that it waits where it is. */
+bool clones_wait(const struct agent *a, const struct peer *p);
+/* How many there are and should be; null: the connection has none. */
+json_t *clones_report(const struct agent *a, const char *conn);
 
 /* ---- standby.c: what such a relation may move to ---- */
 

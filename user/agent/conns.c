@@ -566,6 +566,7 @@ void conns_up(struct agent *a, const char *conn, const char *child)
 		n->fails = 0;
 		n->next = 0;
 	}
+	clones_up(a, conn);
 	guards_conn(a, conn);
 }
 

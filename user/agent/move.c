@@ -293,6 +293,8 @@ void move_run(struct agent *a, struct peer *p)
 			move_now(a, p, &home, path->by, path->why);
 		return;
 	}
+	if (clones_wait(a, p))
+		return;
 	n = open_pairs(a, p, pairs);
 	for (size_t i = 0; i < n; i++) {
 		if (same_pair(&pairs[i], &p->ike_path) && pairs[i].ifindex == p->ike_path.ifindex)
@@ -340,7 +342,7 @@ void move_on_peer_addrs(struct agent *a, struct peer *p)
 	if (!p->role_i || !main_path(p))
 		return;
 	told.n = ike_peer_addrs(a->ike, p->line, told.list);
-	if (is_told(&told, &p->ike_path.remote.ip))
+	if (is_told(&told, &p->ike_path.remote.ip) || clones_wait(a, p))
 		return;
 	n = open_pairs(a, p, pairs);
 	/* its request came from the first: there it is */
@@ -360,7 +362,7 @@ void move_on_unanswered(struct agent *a, struct peer *p)
 	size_t n = main_path(p) ? open_pairs(a, p, pairs) : 0;
 
 	/* each in turn, the present one too: it may only have been slow */
-	if (n < 2)
+	if (n < 2 || clones_wait(a, p))
 		return;
 	if (!p->tries && same_pair(&pairs[0], &p->ike_path))
 		p->tries++; /* it has just been asked */
@@ -372,7 +374,8 @@ void move_on_answered(struct agent *a, struct peer *p, const struct ike_path *pa
 {
 	const struct path *path = main_path(p);
 
-	if (path && (p->role_i || path->gone) && !same_pair(pair, &p->ike_path))
+	if (path && (p->role_i || path->gone) && !same_pair(pair, &p->ike_path) &&
+	    !clones_wait(a, p))
 		leave(a, p, pair, "nobody answered on the old addresses");
 }
 
@@ -409,7 +412,7 @@ void move_plan(struct agent *a, struct peer *p)
 	size_t n;
 
 	standby_plan(a, p);
-	n = p->role_i && main_path(p) ? open_pairs(a, p, pairs) : 0;
+	n = p->role_i && main_path(p) && !clones_steer(a, p) ? open_pairs(a, p, pairs) : 0;
 
 	if (!n || !better(a, p, &pairs[0])) {
 		if (n || !p->refusals)

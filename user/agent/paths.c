@@ -76,6 +76,7 @@ static void path_set(struct agent *a, struct path *p, enum steer_path_state s, e
 	p->state = s;
 	p->since = now;
 	path_decided(a, p, CTL_EV_PATH_STATE, &d);
+	clones_path_changed(a, p->peer);
 }
 
 void path_down(struct agent *a, struct path *p, enum decided_by by, const char *why)

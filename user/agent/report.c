@@ -169,6 +169,7 @@ static json_t *conn_json(struct agent *a, const struct ike_conn_cfg *c)
 	set_str(o, "state", state);
 	set(o, "remote_addrs", report_addrs(c->remote_addrs, c->n_remote_addrs));
 	set(o, "multipath", json_boolean(c->multipath != IKE_MULTIPATH_NO));
+	set(o, "clones", clones_report(a, c->name));
 	set_int(o, "paths", n);
 	set_int(o, "paths_up", up);
 	set(o, "children", children);

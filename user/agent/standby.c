@@ -131,7 +131,8 @@ void standby_plan(struct agent *a, struct peer *p)
 	struct standbys *all;
 	size_t n;
 
-	if (only && (p->probes || only->probed || only->node.next != &p->paths))
+	if (only &&
+	    (clones_steer(a, p) || p->probes || only->probed || only->node.next != &p->paths))
 		only = NULL;
 	n = only && p->role_i ? move_pairs(a, p, pairs) : 0;
 

@@ -376,9 +376,16 @@ static void links_changed(struct agent *a, uint32_t ifindex)
 		uplinks_find(a, ifindex);
 }
 
-void uplinks_on_change(void *ctx, enum rtnl_change what, uint32_t ifindex)
+void paths_soon(struct agent *a)
 {
 	const struct timeval soon = { 0, 20 * 1000 };
+
+	if (!event_pending(a->settle_timer, EV_TIMEOUT, NULL))
+		event_add(a->settle_timer, &soon);
+}
+
+void uplinks_on_change(void *ctx, enum rtnl_change what, uint32_t ifindex)
+{
 	struct agent *a = ctx;
 
 	switch (what) {
@@ -404,8 +411,7 @@ void uplinks_on_change(void *ctx, enum rtnl_change what, uint32_t ifindex)
 		break;
 	}
 	/* New paths, next hops and MACs once the burst of events is over. */
-	if (!event_pending(a->settle_timer, EV_TIMEOUT, NULL))
-		event_add(a->settle_timer, &soon);
+	paths_soon(a);
 }
 
 static void uplink_leave(struct agent *a, const struct uplink *u)

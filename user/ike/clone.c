@@ -38,6 +38,13 @@ void clone_process(struct part_ctx *c)
 	c->sa->clone_ok = c->sa->conn->c.clone && msg_notify(c->in, N_CLONE_IKE_SA_SUPPORTED);
 }
 
+bool ike_can_clone(const struct ike *ike, uint64_t line)
+{
+	const struct ike_sa *sa = line_owner(ike, line);
+
+	return sa && sa->clone_ok;
+}
+
 /* ---- how many there may be ---- */
 
 static unsigned under_way(const struct ike_sa *sa)

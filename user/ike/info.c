@@ -54,6 +54,19 @@ const struct ike_sa *ike_sa_after(const struct ike *ike, uint64_t serial)
 	return visible_from(ike, it);
 }
 
+const struct ike_sa *ike_sa_of(const struct ike *ike, const char *conn, const struct ike_sa *sa)
+{
+	struct hash_node *n = sa ? hash_next(&sa->by_conn) : hash_find(&ike->named, conn_key(conn));
+
+	for (; n; n = hash_next(n)) {
+		const struct ike_sa *o = hash_entry(n, struct ike_sa, by_conn);
+
+		if (visible(o) && !strcmp(o->conn->c.name, conn))
+			return o;
+	}
+	return NULL;
+}
+
 uint64_t ike_sa_serial(const struct ike_sa *sa)
 {
 	return sa->serial;

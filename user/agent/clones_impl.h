@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What the files of the clones share: see clones.c. */
+#ifndef BRAID_AGENT_CLONES_IMPL_H
+#define BRAID_AGENT_CLONES_IMPL_H
+
+#include "agent.h"
+
+enum { CLONE_BARS_MAX = CONN_PAIRS_MAX };
+
+/* What a line is for. */
+struct aim {
+	uint64_t line;
+	bool aimed, ours, leaving, tested;
+	struct ike_path goal;
+	uint32_t test; /* under way; 0: none */
+	usec_t next;
+	unsigned fails; /* of its Child SAs, in a row */
+};
+
+struct bar {
+	struct ike_path pair;
+	usec_t until, wait; /* USEC_NEVER: the operator took it down */
+};
+
+struct clones {
+	struct list node;
+	char conn[IKE_NAME_MAX];
+	usec_t next; /* when it is looked at; USEC_NEVER: when something happens */
+	size_t n_aims, n_asked, n_bars;
+	struct aim aims[IKE_SAS_MAX];
+	struct {
+		uint32_t op;
+		struct ike_path goal;
+	} asked[IKE_SAS_MAX]; /* clones under way */
+	struct bar bars[CLONE_BARS_MAX];
+	size_t wanted;
+	char why[160]; /* it has not what is wanted; "": it has */
+	bool alone;    /* the peer cannot do it */
+};
+
+/* What is there, at one look. */
+struct clones_view {
+	const struct ike_conn_cfg *c;
+	size_t n;
+	struct {
+		uint64_t line;
+		struct ike_path pair;
+		struct peer *p; /* NULL: there was no memory */
+		bool can;	/* be cloned, and move */
+	} lines[IKE_SAS_MAX];
+	struct addrs told;
+	size_t n_pairs;
+	struct ike_path pairs[CONN_PAIRS_MAX];
+};
+
+/* Does the connection want one IKE SA for each path, and do we begin? */
+bool clones_asked(const struct ike_conn_cfg *c_or_null);
+/* c is borrowed. */
+void clones_view(struct agent *a, const struct ike_conn_cfg *c, struct clones_view *ret_view);
+/* May a line be there now: link and address are up, and the configuration wants it? */
+bool clones_view_has(const struct clones_view *v, const struct ike_path *pair);
+/* Interface and address are there, the link may be down: a line that is for it may stay. */
+bool clones_pair_stays(struct agent *a, const struct clones_view *v, const struct ike_path *pair);
+/* Its place in the view; v->n: it is not there. */
+size_t clones_view_find(const struct clones_view *v, uint64_t line);
+/* Has it Child SAs, and carries its own pair packets, as far as anybody knows? */
+bool clones_line_works(const struct peer *p);
+
+#endif
