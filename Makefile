@@ -291,7 +291,7 @@ san-tests: $(UNIT) $(SIM)
 
 # ---- benchmarks ---------------------------------------------------------------------------------
 
-.PHONY: bench bench-throughput bench-ike bench-paths bench-handover bench-clone bench-xfrm interop
+.PHONY: bench bench-throughput bench-ike bench-paths bench-handover bench-clone bench-aggregate bench-xfrm interop
 bench:
 	@$(MAKE) --no-print-directory deps GROUPS='build test bench'
 	@$(MAKE) --no-print-directory bench-crypto
@@ -301,6 +301,7 @@ bench:
 	@$(MAKE) --no-print-directory bench-paths
 	@$(MAKE) --no-print-directory bench-handover
 	@$(MAKE) --no-print-directory bench-clone
+	@$(MAKE) --no-print-directory bench-aggregate
 bench-throughput:
 	@$(MAKE) --no-print-directory deps GROUPS='build test bench'
 	@$(MAKE) --no-print-directory -j$(JOBS) all $(B)/tests/bench/udp_load
@@ -324,6 +325,10 @@ bench-clone:
 	@$(MAKE) --no-print-directory deps GROUPS='build test bench'
 	@$(MAKE) --no-print-directory -j$(JOBS) all $(B)/tests/netns/delay_relay
 	@BRAID_BUILD=$(B) unshare -m --propagation private tests/bench/bench_clone.sh
+bench-aggregate:
+	@$(MAKE) --no-print-directory deps GROUPS='build test bench'
+	@$(MAKE) --no-print-directory -j$(JOBS) all $(B)/tests/netns/streams
+	@BRAID_BUILD=$(B) unshare -m --propagation private tests/bench/bench_aggregate.sh
 # The kernel's ESP, on Debian's stock kernel in a virtual machine.
 bench-xfrm:
 	@$(MAKE) --no-print-directory deps GROUPS='build test vm'
@@ -395,7 +400,7 @@ help:
 	@echo 'make fuzz         every decoder, the configuration and both sockets for FUZZ_SECONDS'
 	@echo 'make interop      the whole matrix with strongSwan, as a table'
 	@echo 'make interop-vm   cells with the ESP of the stock kernel, in qemu (VM_INTEROP= peers)'
-	@echo 'make bench        bench-crypto, -bpf, -throughput, -ike, -paths, -handover, -clone; results also in build/bench'
+	@echo 'make bench        bench-crypto, -bpf, -throughput, -ike, -paths, -handover, -clone, -aggregate; results also in build/bench'
 	@echo 'make bench-xfrm   what a move costs per SA where ESP is the kernel, in qemu'
 	@echo 'make install      PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)'
 	@echo 'make deps         install the Debian packages all this needs'
