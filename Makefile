@@ -203,6 +203,14 @@ $(B)/tests/bench/bench_bpf: $(B)/tests/bench/bench_bpf.o
 bench-bpf: $(B)/tests/bench/bench_bpf
 	$(Q)$< $(B)/bench
 
+$(B)/tests/bench/bench_siblings: $(B)/tests/bench/bench_siblings.o $(B)/libbraid.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) -pthread -lm
+
+.PHONY: bench-siblings
+bench-siblings: $(B)/tests/bench/bench_siblings
+	$(Q)$< $(B)/bench
+
 $(B)/tests/bench/bench_crypto: $(B)/tests/bench/bench_crypto.o $(B)/tests/sim/duo.o $(B)/libbraid.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) -pthread -lm
@@ -296,6 +304,7 @@ bench:
 	@$(MAKE) --no-print-directory deps GROUPS='build test bench'
 	@$(MAKE) --no-print-directory bench-crypto
 	@$(MAKE) --no-print-directory bench-bpf
+	@$(MAKE) --no-print-directory bench-siblings
 	@$(MAKE) --no-print-directory bench-throughput
 	@$(MAKE) --no-print-directory bench-ike
 	@$(MAKE) --no-print-directory bench-paths
@@ -400,7 +409,7 @@ help:
 	@echo 'make fuzz         every decoder, the configuration and both sockets for FUZZ_SECONDS'
 	@echo 'make interop      the whole matrix with strongSwan, as a table'
 	@echo 'make interop-vm   cells with the ESP of the stock kernel, in qemu (VM_INTEROP= peers)'
-	@echo 'make bench        bench-crypto, -bpf, -throughput, -ike, -paths, -handover, -clone, -aggregate; results also in build/bench'
+	@echo 'make bench        bench-crypto, -bpf, -siblings, -throughput, -ike, -paths, -handover, -clone, -aggregate; results also in build/bench'
 	@echo 'make bench-xfrm   what a move costs per SA where ESP is the kernel, in qemu'
 	@echo 'make install      PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)'
 	@echo 'make deps         install the Debian packages all this needs'
