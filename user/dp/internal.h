@@ -56,6 +56,9 @@ struct dp {
 	uint32_t *sa_head, *sa_next; /* sa_id -> index: chains over indices, 0 ends */
 	struct slot_ring path_slots, group_slots;
 	uint32_t path_next_id, group_next_id;
+	/* paths whose addresses another path has, which receives for both: a bit for each */
+	uint64_t rx_behind[STEER_PATHS_MAX / 64];
+	uint32_t n_rx_behind;
 
 	struct ring_buffer *events;
 	dp_event_fn *event_fn;
@@ -65,6 +68,17 @@ struct dp {
 static inline void *dp_entry(const struct dp_array *a, uint32_t i)
 {
 	return (char *)a->base + (size_t)i * a->stride;
+}
+
+static inline union steer_path_word *dp_path_cur(const struct dp *dp, uint32_t id)
+{
+	return dp_entry(&dp->path_cur, id);
+}
+
+static inline union steer_path_word dp_path_load(const struct dp *dp, uint32_t id)
+{
+	return (union steer_path_word){ .word = __atomic_load_n(&dp_path_cur(dp, id)->word,
+								__ATOMIC_ACQUIRE) };
 }
 
 usec_t dp_now(void);
@@ -83,6 +97,18 @@ int dp_bpffs_lock(const char *pin_dir, int *ret_fd, char *ret_error, size_t len)
 /* publish.c: allocators from what the maps hold. 0 or -ENOMEM. */
 int dp_adopt(struct dp *dp);
 void dp_forget(struct dp *dp);
+
+/* rx_key.c: packets with that key count for the path, unless another one has it: then this one
+ * waits. The first path on a hint keeps it; further ones are found by the hash table alone. 0 or
+ * -errno. */
+struct steer_rx_key dp_rx_key(const struct steer_path *p);
+int dp_rx_remember(struct dp *dp, const struct steer_rx_key *key, uint32_t path_id);
+/* Its record has another key by now; one that waits for this one has it. */
+void dp_rx_forget(struct dp *dp, const struct steer_rx_key *key, uint32_t path_id);
+/* It waits for nothing any more. */
+void dp_rx_leave(struct dp *dp, uint32_t path_id);
+/* Which paths wait, from the maps. */
+void dp_rx_adopt(struct dp *dp);
 
 /* steerdev.c: 0 or -errno with a sentence, and then no device that was not there before. */
 int dp_steerdev_create(const struct dp_options *opt, uint32_t *ret_ifindex, bool *ret_made,

@@ -31,20 +31,9 @@ static struct steer_sa_stat *sa_stat(const struct dp *dp, int cpu, uint32_t i)
 	return dp_entry(&dp->sa_stat, cpu * dp->sa_stat_n + i);
 }
 
-static union steer_path_word *path_cur(const struct dp *dp, uint32_t id)
-{
-	return dp_entry(&dp->path_cur, id);
-}
-
 static struct steer_group_cur *group_cur(const struct dp *dp, uint32_t id)
 {
 	return dp_entry(&dp->group_cur, id);
-}
-
-static union steer_path_word path_load(const struct dp *dp, uint32_t id)
-{
-	return (union steer_path_word){ .word = __atomic_load_n(&path_cur(dp, id)->word,
-								__ATOMIC_ACQUIRE) };
 }
 
 static void sa_link(struct dp *dp, uint32_t sa_id, uint32_t index)
@@ -67,7 +56,7 @@ static void adopt_slots(struct dp *dp)
 		if (((struct steer_group *)dp_entry(&dp->group, i))->id)
 			slot_ring_leave(&dp->group_slots, i, now);
 	for (uint32_t i = 1; i < STEER_PATHS_MAX; i++)
-		slot_ring_mark(&dp->path_slots, path_load(dp, i).cur.slot);
+		slot_ring_mark(&dp->path_slots, dp_path_load(dp, i).cur.slot);
 	for (uint32_t i = 1; i < STEER_GROUPS_MAX; i++)
 		slot_ring_mark(&dp->group_slots, group_cur(dp, i)->slot);
 }
@@ -101,6 +90,7 @@ int dp_adopt(struct dp *dp)
 			sa_link(dp, sa_out(dp, i)->sa_id, i);
 	}
 	adopt_slots(dp);
+	dp_rx_adopt(dp);
 	return 0;
 }
 
@@ -208,50 +198,6 @@ void dp_sa_del(struct dp *dp, uint32_t sa_id)
 	__atomic_store_n(&sa_in(dp, i)->spi, 0, __ATOMIC_RELEASE);
 }
 
-static struct steer_rx_key rx_key(const struct steer_path *p)
-{
-	return (struct steer_rx_key){
-		.ifindex = p->ifindex, .family = p->family, .local = p->src, .remote = p->dst
-	};
-}
-
-static struct steer_rx_hint *rx_hint(const struct dp *dp, const struct steer_rx_key *key)
-{
-	size_t last = key->family == 4 ? 0 : 12;
-	uint32_t local, remote;
-
-	memcpy(&local, key->local.b + last, 4);
-	memcpy(&remote, key->remote.b + last, 4);
-	return dp_entry(&dp->rx_hint, steer_rx_hash(key->ifindex, local, remote));
-}
-
-/* The first path on a hint keeps it; further ones are found by the hash table alone. */
-static int rx_remember(struct dp *dp, const struct steer_rx_key *key, uint32_t path_id)
-{
-	struct steer_rx_hint *h = rx_hint(dp, key);
-	int err = bpf_map_update_elem(dp->rx_path_fd, key, &path_id, BPF_ANY);
-
-	if (err || (h->path && memcmp(&h->key, key, sizeof(*key))))
-		return err;
-	__atomic_store_n(&h->path, 0, __ATOMIC_SEQ_CST);
-	h->key = *key;
-	__atomic_store_n(&h->path, path_id, __ATOMIC_RELEASE);
-	return 0;
-}
-
-/* Unless another path has taken the key over. */
-static void rx_forget(struct dp *dp, const struct steer_rx_key *key, uint32_t path_id)
-{
-	struct steer_rx_hint *h = rx_hint(dp, key);
-	__u32 id;
-
-	if (bpf_map_lookup_elem(dp->rx_path_fd, key, &id) || id != path_id)
-		return;
-	if (h->path == path_id && !memcmp(&h->key, key, sizeof(*key)))
-		__atomic_store_n(&h->path, 0, __ATOMIC_SEQ_CST);
-	bpf_map_delete_elem(dp->rx_path_fd, key);
-}
-
 /* A new user of a counter starts at zero. */
 static void zero_path_stat(struct dp *dp, uint32_t id)
 {
@@ -261,7 +207,7 @@ static void zero_path_stat(struct dp *dp, uint32_t id)
 
 static bool path_id_ok(const struct dp *dp, uint32_t id)
 {
-	return id && id < STEER_PATHS_MAX && path_load(dp, id).word;
+	return id && id < STEER_PATHS_MAX && dp_path_load(dp, id).word;
 }
 
 static int path_new_id(struct dp *dp, uint32_t *ret_id)
@@ -270,7 +216,7 @@ static int path_new_id(struct dp *dp, uint32_t *ret_id)
 		uint32_t id = dp->path_next_id;
 
 		dp->path_next_id = id + 1 < STEER_PATHS_MAX ? id + 1 : 1;
-		if (!path_load(dp, id).word) {
+		if (!dp_path_load(dp, id).word) {
 			*ret_id = id;
 			return 0;
 		}
@@ -282,7 +228,7 @@ static int path_new_id(struct dp *dp, uint32_t *ret_id)
  * slot 0: keep the record; state -1: keep the state. Returns the word replaced. */
 static union steer_path_word path_swap(struct dp *dp, uint32_t id, uint32_t slot, int state)
 {
-	union steer_path_word old = path_load(dp, id), new;
+	union steer_path_word old = dp_path_load(dp, id), new;
 
 	do {
 		new = old;
@@ -291,8 +237,8 @@ static union steer_path_word path_swap(struct dp *dp, uint32_t id, uint32_t slot
 		if (state >= 0)
 			new.cur.state = state;
 		new.cur.gen++;
-	} while (!__atomic_compare_exchange_n(&path_cur(dp, id)->word, &old.word, new.word, false,
-					      __ATOMIC_RELEASE, __ATOMIC_ACQUIRE));
+	} while (!__atomic_compare_exchange_n(&dp_path_cur(dp, id)->word, &old.word, new.word,
+					      false, __ATOMIC_RELEASE, __ATOMIC_ACQUIRE));
 	return old;
 }
 
@@ -315,22 +261,22 @@ int dp_path_put(struct dp *dp, const struct steer_path *p, int state, uint32_t *
 	if (err)
 		return err;
 	now = dp_now();
-	key = rx_key(&rec);
-	err = rx_remember(dp, &key, rec.id);
+	key = dp_rx_key(&rec);
+	err = dp_rx_remember(dp, &key, rec.id);
 	if (err) {
 		slot_ring_leave(&dp->path_slots, slot, now);
 		return err;
 	}
 	memset(rec.pad, 0, sizeof(rec.pad));
-	if (!path_load(dp, rec.id).word)
+	if (!dp_path_load(dp, rec.id).word)
 		zero_path_stat(dp, rec.id);
 	memcpy(dp_entry(&dp->path, slot), &rec, sizeof(rec));
 	old = path_swap(dp, rec.id, slot, state);
 	if (old.cur.slot) {
-		before = rx_key(dp_entry(&dp->path, old.cur.slot));
+		before = dp_rx_key(dp_entry(&dp->path, old.cur.slot));
 		slot_ring_leave(&dp->path_slots, old.cur.slot, now);
 		if (memcmp(&key, &before, sizeof(key)))
-			rx_forget(dp, &before, rec.id);
+			dp_rx_forget(dp, &before, rec.id);
 	}
 	*ret_id = rec.id;
 	return 0;
@@ -351,9 +297,10 @@ int dp_path_del(struct dp *dp, uint32_t id)
 
 	if (!path_id_ok(dp, id))
 		return -ENOENT;
-	old.word = __atomic_exchange_n(&path_cur(dp, id)->word, 0, __ATOMIC_ACQ_REL);
-	key = rx_key(dp_entry(&dp->path, old.cur.slot));
-	rx_forget(dp, &key, id);
+	old.word = __atomic_exchange_n(&dp_path_cur(dp, id)->word, 0, __ATOMIC_ACQ_REL);
+	key = dp_rx_key(dp_entry(&dp->path, old.cur.slot));
+	dp_rx_leave(dp, id);
+	dp_rx_forget(dp, &key, id);
 	slot_ring_leave(&dp->path_slots, old.cur.slot, dp_now());
 	return 0;
 }
@@ -365,7 +312,7 @@ int dp_path_get(struct dp *dp, uint32_t id, struct steer_path *ret_path,
 
 	if (!path_id_ok(dp, id))
 		return -ENOENT;
-	cur = path_load(dp, id).cur;
+	cur = dp_path_load(dp, id).cur;
 	memcpy(ret_path, dp_entry(&dp->path, cur.slot), sizeof(*ret_path));
 	*ret_state = cur.state;
 	return 0;
@@ -527,6 +474,6 @@ void dp_sweep(struct dp *dp, dp_keep_fn *keep, void *ctx)
 		if (group_cur(dp, id)->slot && !keep(ctx, DP_GROUP, id))
 			dp_group_del(dp, id);
 	for (uint32_t id = 1; id < STEER_PATHS_MAX; id++)
-		if (path_load(dp, id).word && !keep(ctx, DP_PATH, id))
+		if (dp_path_load(dp, id).word && !keep(ctx, DP_PATH, id))
 			dp_path_del(dp, id);
 }
