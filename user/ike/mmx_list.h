@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What one side has announced of its interfaces (MMX 4), and what follows from it.
+ *
+ * A list is complete and replaces the one before. It moves nothing by itself: an endpoint that is
+ * gone is not used for anything new, and is no alternate any more. Order is preference among
+ * equals. Thread: the agent's.
+ */
+#ifndef BRAID_IKE_MMX_LIST_H
+#define BRAID_IKE_MMX_LIST_H
+
+#include "ikemsg/mmx.h"
+
+struct mmx_list {
+	bool known; /* there was one */
+	uint32_t generation;
+	uint8_t n;
+	struct mmx_iface iface[MMX_IFACES_MAX];
+};
+
+/* The list that m brings, if it has one that is newer than l, into *l, which stays as it was on
+ * failure. ifaces_max: what we announced, at most MMX_IFACES_MAX.
+ * OK: also without one, or with an old one. TOO_MANY: the first entries were kept, *ret_limit says
+ * which limit it was. MALFORMED, UNSUPPORTED. */
+enum mmx_status mmx_list_take(struct mmx_list *l, const struct ike_msg *m, uint8_t ifaces_max,
+			      enum mmx_limit_which *ret_limit);
+
+/* NULL: not in it. *ret_iface (may be NULL): whose it is. */
+const struct mmx_iface_ep *mmx_list_ep(const struct mmx_list *l, uint16_t epid,
+				       const struct mmx_iface **ret_iface);
+const struct mmx_iface *mmx_list_iface(const struct mmx_list *l, uint16_t ifid);
+
+/* Whether an endpoint as a message names it is one of the list. OK also for number 0 without an
+ * address, and for numbers with HERE or before there is a list, which the message itself says all
+ * about. UNKNOWN_ADDRESS: no such number, or no number. STATE_MISMATCH: the number has another
+ * address. */
+enum mmx_status mmx_list_check(const struct mmx_list *l, const struct mmx_ep *ep);
+
+/* Where an SA may go when its endpoint `old` fails and nothing was said about that: all other
+ * endpoints that are up and of that family, by preference, then in the list's order, backups last.
+ * Both ends come to the same. Returns how many, at most MMX_ALTS_MAX. */
+unsigned mmx_list_alternates(const struct mmx_list *l, uint16_t old, uint8_t family,
+			     uint16_t ret_epids[MMX_ALTS_MAX]);
+
+#endif
