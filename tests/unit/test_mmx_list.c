@@ -233,11 +233,13 @@ Test(mmx_list, endpoints_of_messages)
 	}
 }
 
-static void assert_alternates(uint16_t old, uint8_t family, unsigned n, const uint16_t *want)
+enum { V4 = 1 << 4, V6 = 1 << 6 };
+
+static void assert_alternates(uint16_t old, unsigned families, unsigned n, const uint16_t *want)
 {
 	uint16_t got[MMX_ALTS_MAX];
 
-	cr_assert_eq(mmx_list_alternates(&l, old, family, got), n);
+	cr_assert_eq(mmx_list_alternates(&l, old, families, got), n);
 	for (unsigned i = 0; i < n; i++)
 		cr_assert_eq(got[i], want[i], "%u: %u, not %u", i, got[i], want[i]);
 }
@@ -245,22 +247,23 @@ static void assert_alternates(uint16_t old, uint8_t family, unsigned n, const ui
 /* [MMX-23]: by preference, then order, backups last; neither what is down nor the other family. */
 Test(mmx_list, default_alternates)
 {
-	assert_alternates(10, 4, 3, (uint16_t[]){ 20, 21, 30 });
-	assert_alternates(20, 4, 3, (uint16_t[]){ 10, 21, 30 });
-	assert_alternates(10, 6, 0, NULL);
+	assert_alternates(10, V4, 3, (uint16_t[]){ 20, 21, 30 });
+	assert_alternates(20, V4, 3, (uint16_t[]){ 10, 21, 30 });
+	assert_alternates(10, V6, 0, NULL);
 	l.iface[0].preference = 200;
 	l.iface[1].preference = 7;
 	l.iface[2].preference = 3;
-	assert_alternates(99, 4, 4, (uint16_t[]){ 30, 20, 21, 10 });
+	assert_alternates(99, V4, 4, (uint16_t[]){ 30, 20, 21, 10 });
 	l.iface[2].flags |= MMX_IFACE_BACKUP;
-	assert_alternates(99, 4, 4, (uint16_t[]){ 20, 21, 10, 30 });
+	assert_alternates(99, V4, 4, (uint16_t[]){ 20, 21, 10, 30 });
 	l.iface[0].preference = 255;
-	assert_alternates(99, 4, 4, (uint16_t[]){ 20, 21, 10, 30 });
+	assert_alternates(99, V4, 4, (uint16_t[]){ 20, 21, 10, 30 });
 	l.iface[1].flags = 0;
-	assert_alternates(99, 4, 2, (uint16_t[]){ 10, 30 });
+	assert_alternates(99, V4, 2, (uint16_t[]){ 10, 30 });
 	l.iface[0].ep[0].addr.family = 6;
-	assert_alternates(99, 4, 1, (uint16_t[]){ 30 });
-	assert_alternates(99, 6, 1, (uint16_t[]){ 10 });
+	assert_alternates(99, V4, 1, (uint16_t[]){ 30 });
+	assert_alternates(99, V6, 1, (uint16_t[]){ 10 });
+	assert_alternates(99, V4 | V6, 2, (uint16_t[]){ 10, 30 });
 }
 
 /* [MMX-23]: of more than can be kept the best, whatever their order. */
@@ -268,8 +271,8 @@ Test(mmx_list, many_alternates)
 {
 	put_many(6, 16);
 	cr_assert_eq(take(), MMX_OK);
-	assert_alternates(10, 4, 8, (uint16_t[]){ 20, 30, 40, 50, 60, 70, 80, 90 });
+	assert_alternates(10, V4, 8, (uint16_t[]){ 20, 30, 40, 50, 60, 70, 80, 90 });
 	for (unsigned i = 0; i < 16; i++)
 		l.iface[i].preference = (uint8_t)(100 - i);
-	assert_alternates(10, 4, 8, (uint16_t[]){ 160, 150, 140, 130, 120, 110, 100, 90 });
+	assert_alternates(10, V4, 8, (uint16_t[]){ 160, 150, 140, 130, 120, 110, 100, 90 });
 }

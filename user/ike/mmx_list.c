@@ -121,7 +121,7 @@ struct candidate {
 	uint16_t rank; /* less is better */
 };
 
-unsigned mmx_list_alternates(const struct mmx_list *l, uint16_t old, uint8_t family,
+unsigned mmx_list_alternates(const struct mmx_list *l, uint16_t old, unsigned families,
 			     uint16_t ret_epids[MMX_ALTS_MAX])
 {
 	struct candidate best[MMX_ALTS_MAX];
@@ -134,7 +134,7 @@ unsigned mmx_list_alternates(const struct mmx_list *l, uint16_t old, uint8_t fam
 		for (unsigned k = 0; f->flags & MMX_IFACE_UP && k < f->n; k++) {
 			unsigned at = n;
 
-			if (f->ep[k].epid == old || f->ep[k].addr.family != family)
+			if (f->ep[k].epid == old || !(families & 1u << f->ep[k].addr.family))
 				continue;
 			while (at && best[at - 1].rank > rank)
 				at--;

@@ -36,9 +36,10 @@ const struct mmx_iface *mmx_list_iface(const struct mmx_list *l, uint16_t ifid);
 enum mmx_status mmx_list_check(const struct mmx_list *l, const struct mmx_ep *ep);
 
 /* Where an SA may go when its endpoint `old` fails and nothing was said about that: all other
- * endpoints that are up and of that family, by preference, then in the list's order, backups last.
- * Both ends come to the same. Returns how many, at most MMX_ALTS_MAX. */
-unsigned mmx_list_alternates(const struct mmx_list *l, uint16_t old, uint8_t family,
+ * endpoints that are up and of one of the families (bits 1 << 4, 1 << 6), by preference, then in
+ * the list's order, backups last. Both ends come to the same. Returns how many, at most
+ * MMX_ALTS_MAX. */
+unsigned mmx_list_alternates(const struct mmx_list *l, uint16_t old, unsigned families,
 			     uint16_t ret_epids[MMX_ALTS_MAX]);
 
 #endif
