@@ -36,6 +36,7 @@ static void usage(FILE *to)
 	      "  up NAME[/CHILD]            bring a connection up, or one more of its children\n"
 	      "  down NAME[/CHILD]          close it\n"
 	      "  rekey NAME[/CHILD]         new keys for the IKE SA, or for one child\n"
+	      "    NAME#LINE[/CHILD]        of one of several IKE SAs, see sas; also for clone\n"
 	      "    --ike, --child NAME      for the IKE SA; for all children that are up\n"
 	      "  clone NAME[/CHILD]         another IKE SA beside it, and that child on it\n"
 	      "  status                     agent, engine, uplinks, connections\n"
@@ -222,17 +223,28 @@ static int run(struct cli *c, const char *cmd, json_t *args, int timeout_msec, j
 	}
 }
 
+/* The '#' of NAME#LINE[/CHILD]; with something else behind it, it is a part of the name. */
+static const char *line_mark(const char *name)
+{
+	size_t len = strcspn(name, "/");
+	const char *mark = memrchr(name, '#', len);
+	size_t digits = mark ? strspn(mark + 1, "0123456789") : 0;
+
+	return digits && mark + 1 + digits == name + len ? mark : NULL;
+}
+
 static json_t *args_of(const char *name)
 {
+	const char *slash = strchr(name, '/'), *mark = line_mark(name);
+	size_t len = mark ? (size_t)(mark - name) : strcspn(name, "/");
 	json_t *args = json_object();
-	const char *slash = name ? strchr(name, '/') : NULL;
 
-	if (slash) {
-		json_object_set_new(args, "name", json_stringn(name, (size_t)(slash - name)));
+	json_object_set_new(args, "name", json_stringn(name, len));
+	if (mark)
+		json_object_set_new(args, "line",
+				    json_integer((json_int_t)strtoull(mark + 1, NULL, 10)));
+	if (slash)
 		json_object_set_new(args, "child", json_string(slash + 1));
-	} else if (name) {
-		json_object_set_new(args, "name", json_string(name));
-	}
 	return args;
 }
 
@@ -509,6 +521,9 @@ static int cmd_rekey(struct cli *c, char **argv)
 {
 	if (c->ike && (c->child || strchr(argv[0], '/')))
 		return bad_usage("rekey --ike takes a connection without a child");
+	if (c->child && line_mark(argv[0]))
+		return bad_usage(
+			"rekey --child takes a connection, or one child as NAME#LINE/CHILD");
 	if (c->child && !strchr(argv[0], '/'))
 		return rekey_children(c, argv[0]);
 	return operate(c, "rekey", argv[0]);

@@ -14,8 +14,9 @@
  * Requests (besides v, id, cmd) and their data:
  *
  * up, down, rekey   "name", "child" optional; "timeout_usec" optional (up: default 60 s).
- *                   Events of kind "progress" until done.
- * clone   the same: another IKE SA beside that of the connection (RFC 7791), and "child" on it.
+ *                   Events of kind "progress" until done. "line" optional: of one IKE SA of it.
+ * clone   the same: another IKE SA beside that of the connection (RFC 7791), and "child" on it;
+ *   "refused" without "line" if it has several peers.
  * path-disable, path-enable   "name": a path's name; "conn" optional.
  * path-prefer       the same, and "clear" optional: true, no path of its relation is preferred.
  * path-test         the same, without "clear"; "count" (10), "interval_usec" (100000), "octets" (of
@@ -38,6 +39,7 @@
  *   "conns":[{"name":"home","state":"down"|"connecting"|"established",
  *             "wanted":true,"held":false,"retry_usec":null,
  *             "remote_addrs":["198.51.100.1"],"multipath":true,"clones":null|{"wanted":2,"there":2,"why":""},
+ *             "families":1,"lines":1,
  *             "paths":2,"paths_up":2,
  *             "children":[{"name":"net","state":"down"|"installed","held":false}],
  *             "last_error":"..."|null,"last_error_usec":null}]}
@@ -47,7 +49,10 @@
  *
  * sas  {"now_usec","ike_sas":[{"conn":"home","state":"ESTABLISHED","initiator":true,
  *   "family":1,"line":1,"clone_of"|null,"clone":true,"session_usec","family_ike_sas":1,
- *   "family_children":1,"role":"I"|"R","spi_i":"...","spi_r":"...","local":"192.0.2.2:4500",
+ *   "family_children":1,"paths":["wlan-1"],"shares_with":[2],"standby_why":null|STANDBY,
+ *   "family_totals":{"rx_packets","rx_octets","tx_packets","tx_octets"} (these three: of several
+ *   IKE SAs of one family, the totals with the
+ * first),"role":"I"|"R","spi_i":"...","spi_r":"...","local":"192.0.2.2:4500",
  *   "remote":"198.51.100.1:4500","nat_local":false,"nat_remote":false,"local_id":"...",
  *   "remote_id":"...","suite":"aes256gcm16-prfsha384-ecp384","since_usec","rekey_usec"|null,
  *   "reauth_usec"|null,"ends_usec"|null,"vendor_ids":["strongSwan"],"vips":["10.3.0.1"],
@@ -60,16 +65,20 @@
  *     "drop_replay","drop_integrity","drop_malformed","drop_ts","drop_ecn",
  *     "last_rx_usec","last_tx_usec"}]}]}
  *
+ * STANDBY  "metered","peer","other_preferred","same_pair","group_full","no_child"
+ *
  * paths  "conn" optional. {"now_usec","paths":[{"id":1,"conn":"home","name":"wlan-1",
+ *   "family":1,"line":1,"family_lines":1,
  *   "uplink":"wlan","interface":"wlan0","ifindex":3,"epid_i":1,"epid_r":1,
  *   "local":"192.0.2.2:4500","remote":"198.51.100.1:4500","observed":"192.0.2.2:4500",
  *   "state":"unknown"|"up"|"degraded"|"down"|"disabled","why":"probes are answered",
  *   "since_usec","verified":true,"peer_use":true,"peer_standby":false,"preferred":false,"one_way":false,"in_group":true,
- *   "rtt_usec","rtt_min_usec","jitter_usec","loss_permille","weight":1,"mtu":1500,
+ *   "rtt_usec","rtt_min_usec","jitter_usec","loss_permille","weight":1,"share":1,
+ *   "standby":false,"standby_why":null|STANDBY,"mtu":1500,
  *   "tx_packets","tx_octets","rx_packets","rx_octets","rate_usec"|null,"tx_packets_sec"|null,
  *   "tx_octets_sec","rx_packets_sec","rx_octets_sec","esp_loss_in_permille"|null,"share_permille"|null,
  *   "nat_local":true|false|null,"nat_remote","attach":"tc","attach_why":"..."}],
- *   "pairs":[{"conn","name","uplink","local","remote","state":"standby","why","preferred",
+ *   "pairs":[{"conn","name","line","uplink","local","remote","state":"standby","why","preferred",
  *   "rtt_usec","rtt_min_usec","jitter_usec","tested_usec"|null,"answered_usec"|null}]}
  *
  * conns  "conn" optional. {"now_usec","conns":[{"name":"home","local_addrs":[],"remote_addrs":[],

@@ -361,11 +361,13 @@ int ike_rekey(struct ike *ike, const char *conn, const char *child_or_null, uint
  * that line is up; -EOPNOTSUPP: not both sides announced it; -EDQUOT: no more are allowed, here or
  * there, until one of them is deleted; -ENOMEM. */
 int ike_clone(struct ike *ike, uint64_t line, uint32_t op, usec_t now);
-/* The same as ike_up, ike_down and ike_rekey of one line: a Child SA on it, all of it, its IKE SA.
- */
+/* The same as ike_up, ike_down and ike_rekey of one line: a Child SA on it, all of it, its IKE SA;
+ * and of one Child SA of it. */
 int ike_up_line(struct ike *ike, uint64_t line, const char *child, uint32_t op, usec_t now);
 int ike_down_line(struct ike *ike, uint64_t line, uint32_t op, usec_t now);
 int ike_rekey_line(struct ike *ike, uint64_t line, uint32_t op, usec_t now);
+int ike_down_child(struct ike *ike, uint64_t line, const char *child, uint32_t op, usec_t now);
+int ike_rekey_child(struct ike *ike, uint64_t line, const char *child, uint32_t op, usec_t now);
 /* Close every IKE SA with a Delete; outputs end when the peers answered or gave up. */
 void ike_shutdown(struct ike *ike, usec_t now);
 

@@ -99,6 +99,23 @@ Test(clone, child_sas_of_its_own)
 	cr_assert_eq(ike_up_line(core(s, B), other_line(s, B, &clone), "more", 9, s->now), 0);
 	sim_settle(s, USEC_PER_SEC);
 	paired(s, 2, 3);
+	/* one Child SA of it: new keys, and its end, with those of the same name left alone */
+	cr_assert_eq(ike_rekey_child(core(s, A), clone.line, "net", 11, s->now), 0);
+	sim_settle(s, USEC_PER_SEC);
+	cr_assert_eq(sim_count(&s->side[A], IKE_EV_CHILD_REKEYED, 11), 1);
+	paired(s, 2, 3);
+	cr_assert_eq(ike_down_child(core(s, A), clone.line, "net", 12, s->now), 0);
+	sim_settle(s, USEC_PER_SEC);
+	cr_assert_eq(sim_count(&s->side[A], IKE_EV_CHILD_DOWN, 12), 1);
+	paired(s, 2, 2);
+	cr_assert_eq(nth(s, A, 0).n_children, 1);
+	cr_assert_eq(ike_rekey_child(core(s, A), clone.line, "net", 13, s->now), -ENOENT);
+	cr_assert_eq(ike_down_child(core(s, A), clone.line, "net", 13, s->now), -ENOENT);
+	cr_assert_eq(ike_down_child(core(s, A), 99, "net", 13, s->now), -ENOENT);
+	cr_assert_eq(ike_rekey_child(core(s, A), 99, "net", 13, s->now), -ENOENT);
+	cr_assert_eq(ike_up_line(core(s, A), clone.line, "net", 14, s->now), 0);
+	sim_settle(s, USEC_PER_SEC);
+	paired(s, 2, 3);
 	cr_assert_eq(ike_down_line(core(s, A), first.line, 10, s->now), 0);
 	sim_settle(s, USEC_PER_SEC);
 	cr_assert_eq(sim_count(&s->side[A], IKE_EV_IKE_DOWN, 10), 1);

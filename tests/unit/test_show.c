@@ -95,6 +95,27 @@ Test(show, paths_on_a_narrow_terminal)
 	free(all);
 }
 
+Test(show, paths_of_several_lines)
+{
+	char *text = text_of(show_paths,
+			     "{\"paths\":[{\"conn\":\"home\",\"name\":\"w\",\"line\":1,"
+			     "\"family_lines\":3,\"weight\":4,\"standby\":false},"
+			     "{\"conn\":\"home\",\"name\":\"r\",\"line\":2,\"family_lines\":3,"
+			     "\"weight\":4,\"standby\":true,\"standby_why\":\"same_pair\"},"
+			     "{\"conn\":\"home\",\"name\":\"s\",\"line\":3,\"family_lines\":3,"
+			     "\"weight\":4,\"standby\":true,\"standby_why\":\"other_preferred\"},"
+			     "{\"conn\":\"work\",\"name\":\"x\",\"line\":4,\"family_lines\":1,"
+			     "\"weight\":5}]}");
+
+	cr_assert(strstr(text, "home#1 "), "%s", text);
+	cr_assert(strstr(text, "home#2 "), "%s", text);
+	cr_assert(strstr(text, "work   "), "%s", text);
+	cr_assert(strstr(text, "  standby, same pair  "), "%s", text);
+	cr_assert(strstr(text, "             standby  "), "%s", text);
+	cr_assert(strstr(text, "   4  "), "%s", text);
+	free(text);
+}
+
 Test(show, pairs_in_standby)
 {
 	char *text = text_of(show_paths,
@@ -168,6 +189,36 @@ Test(show, sas_of_a_family)
 	      "  remote b [g]\n"
 	      "  SPIs 1_i 2_r, we initiated\n"
 	      "  line 3, clone of 1; family 1: 2 IKE SAs, 4 Child SAs, since 1 m 30 s\n");
+}
+
+Test(show, sas_that_share_traffic)
+{
+	static const char sa[] =
+		"{\"ike_sas\":[{\"clone_of\":1,\"line\":3,\"family_ike_sas\":4,%s}]}";
+	static const struct {
+		const char *members, *line;
+	} cases[] = {
+		{ "\"shares_with\":[1,4],\"standby_why\":null",
+		  "\n  shares traffic with line 1, 4\n" },
+		{ "\"shares_with\":[1],\"standby_why\":\"metered\"",
+		  "\n  stands by: it is metered; shares traffic with line 1\n" },
+		{ "\"shares_with\":[],\"standby_why\":null",
+		  "\n  shares traffic with no other line\n" },
+		{ "\"shares_with\":[],\"standby_why\":\"no_child\"",
+		  "\n  stands by: it has no Child SA\n" },
+		{ "\"shares_with\":[],\"standby_why\":null,\"family_totals\":{\"rx_packets\":7,"
+		  "\"rx_octets\":7000,\"tx_packets\":8,\"tx_octets\":8000000}",
+		  "\n  its Child SAs together: in 6.8 KiB, 7 packets; out 7.6 MiB, 8 packets\n" },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char json[512], *text;
+
+		snprintf(json, sizeof(json), sa, cases[i].members);
+		text = text_of(show_sas, json);
+		cr_expect(strstr(text, cases[i].line), "%s", text);
+		free(text);
+	}
 }
 
 Test(show, sas)

@@ -550,6 +550,8 @@ bool family_shares(const struct peer *p, const struct peer *q);
 uint64_t family_selectors(const struct ike_ts *local, size_t n_local, const struct ike_ts *remote,
 			  size_t n_remote);
 struct path *family_path(const struct family *f, const char *name);
+/* Does another line of its family use that pair of addresses? */
+bool family_uses(const struct peer *p, const struct ike_path *pair);
 /* Is there another path that works? */
 bool family_works_besides(const struct family *f, const struct path *path);
 

@@ -11,8 +11,9 @@
 #include "base/log.h"
 #include "base/version.h"
 #include "agent.h"
+#include "control_impl.h"
 
-static const char *arg(const json_t *args, const char *key)
+const char *control_arg(const json_t *args, const char *key)
 {
 	return json_string_value(json_object_get(args, key));
 }
@@ -30,7 +31,7 @@ static void op_gone(void *ctx, struct ctl_req *req)
 	ctl_reply_done(req, CTL_FAILED, "the client left");
 }
 
-static struct op *op_new(struct agent *a, struct ctl_req *req)
+struct op *control_op_new(struct agent *a, struct ctl_req *req)
 {
 	for (size_t i = 0; i < AGENT_OPS_MAX; i++) {
 		if (a->ops[i].id)
@@ -50,7 +51,7 @@ static struct op *op_find(struct agent *a, uint32_t id)
 	return NULL;
 }
 
-static void op_end(struct op *op, enum ctl_code code, const char *text)
+void control_op_end(struct op *op, enum ctl_code code, const char *text)
 {
 	struct ctl_req *req = op->req;
 
@@ -79,9 +80,9 @@ void control_op_event(struct agent *a, const struct ike_output *o)
 	if (o->event == IKE_EV_STEP || (o->event == IKE_EV_CLONED && op->child[0]))
 		return;
 	if (o->event == IKE_EV_PATH_TESTED && !o->rtt)
-		op_end(op, CTL_NO_ANSWER, o->text);
+		control_op_end(op, CTL_NO_ANSWER, o->text);
 	else
-		op_end(op, o->event == IKE_EV_FAILED ? codes[o->failure] : CTL_OK, o->text);
+		control_op_end(op, o->event == IKE_EV_FAILED ? codes[o->failure] : CTL_OK, o->text);
 }
 
 void control_op_cloned(struct agent *a, const struct ike_output *o)
@@ -97,7 +98,7 @@ void control_op_cloned(struct agent *a, const struct ike_output *o)
 		return;
 	snprintf(text, sizeof(text), "%s on the clone: %s", op->child,
 		 err == -ENOENT ? "there is no such child" : strerror(-err));
-	op_end(op, CTL_FAILED, text);
+	control_op_end(op, CTL_FAILED, text);
 }
 
 struct op_limit {
@@ -113,12 +114,13 @@ static void on_op_timeout(evutil_socket_t fd, short what, void *ctx)
 	(void)fd;
 	(void)what;
 	if (op)
-		op_end(op, CTL_TIMEOUT,
-		       "no result in time; the attempt goes on (see braid events, braid status)");
+		control_op_end(
+			op, CTL_TIMEOUT,
+			"no result in time; the attempt goes on (see braid events, braid status)");
 	free(l);
 }
 
-static void op_limit(struct agent *a, const struct op *op, const json_t *args)
+void control_op_limit(struct agent *a, const struct op *op, const json_t *args)
 {
 	json_int_t usec = json_integer_value(json_object_get(args, "timeout_usec"));
 	struct op_limit *l = malloc(sizeof(*l));
@@ -135,8 +137,6 @@ static void op_limit(struct agent *a, const struct op *op, const json_t *args)
 }
 
 /* ---- commands ---- */
-
-typedef void cmd_fn(struct agent *a, struct ctl_req *req, const json_t *args);
 
 static bool conn_wanted(struct agent *a, struct ctl_req *req, const char *name)
 {
@@ -157,48 +157,87 @@ static void op_started(struct agent *a, struct op *op, int err, const char *name
 	char text[200];
 
 	if (!err) {
-		op_limit(a, op, args);
+		control_op_limit(a, op, args);
 	} else if (err == -EALREADY) {
 		ctl_reply_progress(op->req, "%s%s%s: nothing to do", name, child ? "/" : "",
 				   child ? child : "");
-		op_end(op, CTL_OK, NULL);
+		control_op_end(op, CTL_OK, NULL);
 	} else if (err == -ENOENT) {
 		snprintf(text, sizeof(text), "%s%s%s is not there", name, child ? "/" : "",
 			 child ? child : "");
-		op_end(op, CTL_NOT_FOUND, text);
+		control_op_end(op, CTL_NOT_FOUND, text);
 	} else {
 		snprintf(text, sizeof(text), "%s: %s", name, strerror(-err));
-		op_end(op, CTL_FAILED, text);
+		control_op_end(op, CTL_FAILED, text);
 	}
 	agent_drain(a);
 }
 
+/* The line that is meant; 0: none is named. False: it is not one of that connection. */
+static bool line_wanted(struct agent *a, struct ctl_req *req, const char *name, const json_t *args,
+			uint64_t *ret_line)
+{
+	const json_t *line = json_object_get(args, "line");
+	const struct ike_sa *sa = ike_sa_first(a->ike);
+	struct ike_sa_info i;
+
+	for (; line && sa; sa = ike_sa_next(a->ike, sa)) {
+		ike_sa_look(sa, &i);
+		if (i.line == (uint64_t)json_integer_value(line) && !strcmp(i.conn, name))
+			break;
+	}
+	if (line && !sa) {
+		ctl_reply_done(req, CTL_NOT_FOUND, "%.64s has no line %lld; see braid sas", name,
+			       (long long)json_integer_value(line));
+		return false;
+	}
+	*ret_line = line ? i.line : 0;
+	return true;
+}
+
+/* The connection, line and operation of a command; NULL: it has ended. */
+static struct op *begin(struct agent *a, struct ctl_req *req, const json_t *args,
+			uint64_t *ret_line)
+{
+	const char *name = control_arg(args, "name");
+	struct op *op;
+
+	if (!conn_wanted(a, req, name) || !line_wanted(a, req, name, args, ret_line))
+		return NULL;
+	op = control_op_new(a, req);
+	if (!op)
+		ctl_reply_done(req, CTL_FAILED, "too many operations are running");
+	return op;
+}
+
 static void cmd_up(struct agent *a, struct ctl_req *req, const json_t *args)
 {
-	const char *name = arg(args, "name"), *child = arg(args, "child");
+	const char *name = control_arg(args, "name"), *child = control_arg(args, "child");
 	char from[ADDR_PORT_STR], to[ADDR_PORT_STR];
 	const struct ike_conn_cfg *c;
 	struct ike_path path;
-	struct op *op;
+	uint64_t line = 0;
+	struct op *op = begin(a, req, args, &line);
 	int err;
 
-	if (!conn_wanted(a, req, name))
+	if (!op)
 		return;
 	c = agent_conn(a, name);
-	if (!c->n_remote_addrs) {
-		ctl_reply_done(req, CTL_REFUSED, "%s has no remote_addrs: it waits for peers",
-			       name);
+	if (line) {
+		conns_up(a, name, child);
+		op_started(a, op, ike_up_line(a->ike, line, child, op->id, agent_now()), name,
+			   child, args);
 		return;
 	}
-	op = op_new(a, req);
-	if (!op) {
-		ctl_reply_done(req, CTL_FAILED, "too many operations are running");
+	if (!c->n_remote_addrs) {
+		control_op_end(op, CTL_REFUSED, "it has no remote_addrs: it waits for peers");
 		return;
 	}
 	conns_up(a, name, child);
 	if (!conns_first_path(a, c, &path)) {
-		op_end(op, CTL_FAILED,
-		       "no uplink has link, address and a route to the peer; see braid status");
+		control_op_end(op, CTL_FAILED,
+			       "no uplink has link, address and a route to the peer; see braid "
+			       "status");
 		return;
 	}
 	ctl_reply_progress(req, "%s: %s to %s", name, udp_addr_format(&path.local, from),
@@ -209,16 +248,33 @@ static void cmd_up(struct agent *a, struct ctl_req *req, const json_t *args)
 	op_started(a, op, err, name, child, args);
 }
 
+/* Are there others of that connection? */
+static bool other_lines(const struct agent *a, const char *name, uint64_t line)
+{
+	const struct ike_sa *sa = ike_sa_first(a->ike);
+	struct ike_sa_info i;
+
+	for (; sa; sa = ike_sa_next(a->ike, sa)) {
+		ike_sa_look(sa, &i);
+		if (i.line != line && !strcmp(i.conn, name) && !strcmp(i.state, "ESTABLISHED"))
+			return true;
+	}
+	return false;
+}
+
 static void cmd_down(struct agent *a, struct ctl_req *req, const json_t *args)
 {
-	const char *name = arg(args, "name"), *child = arg(args, "child");
-	struct op *op;
+	const char *name = control_arg(args, "name"), *child = control_arg(args, "child");
+	uint64_t line = 0;
+	struct op *op = begin(a, req, args, &line);
+	int err;
 
-	if (!conn_wanted(a, req, name))
+	if (!op)
 		return;
-	op = op_new(a, req);
-	if (!op) {
-		ctl_reply_done(req, CTL_FAILED, "too many operations are running");
+	if (line && other_lines(a, name, line)) {
+		err = child ? ike_down_child(a->ike, line, child, op->id, agent_now())
+			    : ike_down_line(a->ike, line, op->id, agent_now());
+		op_started(a, op, err, name, child, args);
 		return;
 	}
 	conns_down(a, name, child);
@@ -229,52 +285,66 @@ static void cmd_down(struct agent *a, struct ctl_req *req, const json_t *args)
 
 static void cmd_rekey(struct agent *a, struct ctl_req *req, const json_t *args)
 {
-	const char *name = arg(args, "name"), *child = arg(args, "child");
-	struct op *op;
+	const char *name = control_arg(args, "name"), *child = control_arg(args, "child");
+	uint64_t line = 0;
+	struct op *op = begin(a, req, args, &line);
+	int err;
 
-	if (!conn_wanted(a, req, name))
-		return;
-	op = op_new(a, req);
 	if (!op)
-		ctl_reply_done(req, CTL_FAILED, "too many operations are running");
+		return;
+	if (!line)
+		err = ike_rekey(a->ike, name, child, op->id, agent_now());
+	else if (child)
+		err = ike_rekey_child(a->ike, line, child, op->id, agent_now());
 	else
-		op_started(a, op, ike_rekey(a->ike, name, child, op->id, agent_now()), name, child,
-			   args);
+		err = ike_rekey_line(a->ike, line, op->id, agent_now());
+	op_started(a, op, err, name, child, args);
 }
 
-/* The line that the connection was set up as, or the oldest clone that is left of it. */
-static uint64_t conn_line(const struct agent *a, const char *name)
+/* The line that the connection was set up as, or the oldest clone that is left of it; ret_peers:
+ * how many families it has. */
+static uint64_t conn_line(const struct agent *a, const char *name, size_t *ret_peers)
 {
 	const struct ike_sa *sa = ike_sa_first(a->ike);
+	uint64_t family = 0, line = 0;
 	struct ike_sa_info i;
 
+	*ret_peers = 0;
 	for (; sa; sa = ike_sa_next(a->ike, sa)) {
 		ike_sa_look(sa, &i);
-		if (!strcmp(i.conn, name) && !strcmp(i.state, "ESTABLISHED"))
-			return i.line;
+		if (strcmp(i.conn, name) || strcmp(i.state, "ESTABLISHED"))
+			continue;
+		*ret_peers += i.family != family && *ret_peers < 2;
+		line = line ? line : i.line;
+		family = family ? family : i.family;
 	}
-	return 0;
+	return line;
 }
 
 static void cmd_clone(struct agent *a, struct ctl_req *req, const json_t *args)
 {
-	const char *name = arg(args, "name"), *child = arg(args, "child");
-	struct op *op;
+	const char *name = control_arg(args, "name"), *child = control_arg(args, "child");
+	uint64_t line = 0;
+	struct op *op = begin(a, req, args, &line);
+	size_t peers = 1;
 	int err;
 
-	if (!conn_wanted(a, req, name))
+	if (!op)
 		return;
-	op = op_new(a, req);
-	if (!op) {
-		ctl_reply_done(req, CTL_FAILED, "too many operations are running");
+	if (!line)
+		line = conn_line(a, name, &peers);
+	if (peers > 1) {
+		control_op_end(op, CTL_REFUSED,
+			       "it has several peers: name a line of the one that is meant, as "
+			       "NAME#LINE; see braid sas");
 		return;
 	}
 	snprintf(op->child, sizeof(op->child), "%s", child ? child : "");
-	err = ike_clone(a->ike, conn_line(a, name), op->id, agent_now());
+	err = ike_clone(a->ike, line, op->id, agent_now());
 	if (err == -EOPNOTSUPP)
-		op_end(op, CTL_REFUSED, "one of the two ends does not clone IKE SAs");
+		control_op_end(op, CTL_REFUSED, "one of the two ends does not clone IKE SAs");
 	else if (err == -EDQUOT)
-		op_end(op, CTL_REFUSED, "there are as many IKE SAs as may be");
+		control_op_end(op, CTL_REFUSED, "there are as many IKE SAs as may be");
 	else
 		op_started(a, op, err, name, NULL, args);
 }
@@ -303,7 +373,7 @@ static void cmd_sas(struct agent *a, struct ctl_req *req, const json_t *args)
 
 static void cmd_paths(struct agent *a, struct ctl_req *req, const json_t *args)
 {
-	const char *name = arg(args, "conn");
+	const char *name = control_arg(args, "conn");
 
 	if (!name || conn_wanted(a, req, name))
 		long_list_paths(a, req, name);
@@ -311,7 +381,7 @@ static void cmd_paths(struct agent *a, struct ctl_req *req, const json_t *args)
 
 static void cmd_conns(struct agent *a, struct ctl_req *req, const json_t *args)
 {
-	const char *name = arg(args, "conn");
+	const char *name = control_arg(args, "conn");
 
 	if (!name || conn_wanted(a, req, name))
 		long_list_conns(a, req, name);
@@ -319,7 +389,7 @@ static void cmd_conns(struct agent *a, struct ctl_req *req, const json_t *args)
 
 static void cmd_counters(struct agent *a, struct ctl_req *req, const json_t *args)
 {
-	const char *name = arg(args, "conn");
+	const char *name = control_arg(args, "conn");
 
 	if (!name || conn_wanted(a, req, name))
 		long_list_counters(a, req, name);
@@ -378,113 +448,6 @@ static void cmd_reload(struct agent *a, struct ctl_req *req, const json_t *args)
 	ctl_reply_done(req, CTL_OK, NULL);
 }
 
-static struct path *path_wanted(struct agent *a, struct ctl_req *req, const json_t *args)
-{
-	const char *name = arg(args, "name");
-	struct path *p = name ? path_by_name(a, arg(args, "conn"), name) : NULL;
-
-	if (!p)
-		ctl_reply_done(req, CTL_NOT_FOUND, "no path \"%.150s\"; see braid paths",
-			       name ? name : "");
-	return p;
-}
-
-static void cmd_path(struct agent *a, struct ctl_req *req, const json_t *args, bool disable)
-{
-	struct path *p = path_wanted(a, req, args);
-
-	if (!p)
-		return;
-	if (disable && !family_works_besides(p->peer->family, p)) {
-		ctl_reply_done(req, CTL_REFUSED, "%s is the only path of %s that is up", p->name,
-			       p->peer->conn);
-		return;
-	}
-	path_disable(a, p, disable);
-	agent_drain(a);
-	ctl_reply_done(req, CTL_OK, NULL);
-}
-
-static void cmd_path_disable(struct agent *a, struct ctl_req *req, const json_t *args)
-{
-	cmd_path(a, req, args, true);
-}
-
-static void cmd_path_enable(struct agent *a, struct ctl_req *req, const json_t *args)
-{
-	cmd_path(a, req, args, false);
-}
-
-/* One that the engine does not probe: IKE asks there before anything moves. */
-static void prefer_standby(struct agent *a, struct ctl_req *req, struct peer *p,
-			   const struct standby *s, const json_t *args)
-{
-	struct op *op = op_new(a, req);
-	int err;
-
-	if (!op) {
-		ctl_reply_done(req, CTL_FAILED, "too many operations are running");
-		return;
-	}
-	err = standby_prefer(a, p, s, op->id);
-	if (err)
-		op_end(op, CTL_FAILED, strerror(-err));
-	else
-		op_limit(a, op, args);
-	agent_drain(a);
-}
-
-static void cmd_path_prefer(struct agent *a, struct ctl_req *req, const json_t *args)
-{
-	bool clear = json_is_true(json_object_get(args, "clear"));
-	const char *name = arg(args, "name");
-	const struct standby *s;
-	struct peer *peer;
-	struct path *p;
-
-	s = name ? standby_by_name(a, arg(args, "conn"), name, &peer) : NULL;
-	if (s && clear) {
-		standby_prefer_none(a, peer);
-		ctl_reply_done(req, CTL_OK, NULL);
-		return;
-	}
-	if (s) {
-		prefer_standby(a, req, peer, s, args);
-		return;
-	}
-	p = path_wanted(a, req, args);
-	if (!p)
-		return;
-	if (clear) {
-		path_prefer_none(a, p->peer->family);
-	} else if (p->state != STEER_PATH_UP) {
-		ctl_reply_done(req, CTL_REFUSED, "%s is %s: %s", p->name, path_state_name(p->state),
-			       p->why);
-		return;
-	} else {
-		path_prefer(a, p);
-	}
-	agent_drain(a);
-	ctl_reply_done(req, CTL_OK, NULL);
-}
-
-static void cmd_path_test(struct agent *a, struct ctl_req *req, const json_t *args)
-{
-	const char *name = arg(args, "name");
-	const struct standby *s;
-	struct peer *peer;
-	struct path *p;
-
-	s = name ? standby_by_name(a, arg(args, "conn"), name, &peer) : NULL;
-	if (s && !standby_in_use(peer, s)) {
-		path_test_standby(a, req, peer, s, args);
-		return;
-	}
-	p = path_wanted(a, req, args);
-	if (p)
-		path_test(a, req, p, args);
-}
-
 static void cmd_flush(struct agent *a, struct ctl_req *req, const json_t *args)
 {
 	size_t n = ike_sa_count(a->ike);
@@ -522,10 +485,10 @@ static const struct {
 	{ "status", cmd_status },
 	{ "sas", cmd_sas },
 	{ "paths", cmd_paths },
-	{ "path-disable", cmd_path_disable },
-	{ "path-enable", cmd_path_enable },
-	{ "path-prefer", cmd_path_prefer },
-	{ "path-test", cmd_path_test },
+	{ "path-disable", control_path_disable },
+	{ "path-enable", control_path_enable },
+	{ "path-prefer", control_path_prefer },
+	{ "path-test", control_path_test },
 	{ "conns", cmd_conns },
 	{ "counters", cmd_counters },
 	{ "counters-reset", cmd_counters_reset },

@@ -88,6 +88,17 @@ struct path *family_path(const struct family *f, const char *name)
 	return NULL;
 }
 
+bool family_uses(const struct peer *p, const struct ike_path *pair)
+{
+	list_for_each (li, &p->family->lines) {
+		const struct peer *q = list_entry(li, struct peer, in_family);
+
+		if (q != p && same_pair(&q->ike_path, pair))
+			return true;
+	}
+	return false;
+}
+
 bool family_works_besides(const struct family *f, const struct path *path)
 {
 	list_for_each (li, &f->lines) {

@@ -394,6 +394,8 @@ static bool better(struct agent *a, const struct peer *p, const struct ike_path 
 
 	if (standby_preferred(p, pair) != standby_preferred(p, &p->ike_path))
 		return standby_preferred(p, pair);
+	if (family_uses(p, pair)) /* two lines on it are no better than each on its own */
+		return false;
 	return now && then && uplink_cmp(then, now) < 0;
 }
 

@@ -144,7 +144,7 @@ static json_t *conn_json(struct agent *a, const struct ike_conn_cfg *c)
 	json_t *o = json_object(), *children = json_array();
 	const char *state = conn_state(a, c->name);
 	struct conn_state st;
-	unsigned n = 0, up = 0;
+	unsigned n = 0, up = 0, lines = 0, families = 0;
 
 	for (size_t k = 0; k < c->n_children; k++) {
 		const char *child = c->children[k].name;
@@ -158,11 +158,13 @@ static json_t *conn_json(struct agent *a, const struct ike_conn_cfg *c)
 	hash_for_each (it, tmp, &a->peers_of, hash_octets(c->name, strlen(c->name))) {
 		struct peer *p = hash_entry(it, struct peer, by_conn);
 
+		if (strcmp(p->conn, c->name) != 0)
+			continue;
+		lines++;
+		families += p->family->lines.next == &p->in_family;
 		list_for_each (pi, &p->paths) {
-			struct path *path = list_entry(pi, struct path, node);
-
-			n += !strcmp(p->conn, c->name);
-			up += !strcmp(p->conn, c->name) && path_works(path);
+			n++;
+			up += path_works(list_entry(pi, struct path, node));
 		}
 	}
 	set_str(o, "name", c->name);
@@ -170,6 +172,8 @@ static json_t *conn_json(struct agent *a, const struct ike_conn_cfg *c)
 	set(o, "remote_addrs", report_addrs(c->remote_addrs, c->n_remote_addrs));
 	set(o, "multipath", json_boolean(c->multipath != IKE_MULTIPATH_NO));
 	set(o, "clones", clones_report(a, c->name));
+	set_int(o, "families", families);
+	set_int(o, "lines", lines);
 	set_int(o, "paths", n);
 	set_int(o, "paths_up", up);
 	set(o, "children", children);
@@ -270,6 +274,7 @@ static json_t *child_json(struct agent *a, const struct ike_child_info *c)
 json_t *report_sa(struct agent *a, const struct ike_sa *ike_sa)
 {
 	json_t *sa = json_object(), *children = json_array(), *vendors = json_array();
+	const struct peer *peer;
 	struct ike_child_info ci;
 	struct ike_sa_info s;
 
@@ -285,6 +290,9 @@ json_t *report_sa(struct agent *a, const struct ike_sa *ike_sa)
 	set_int(sa, "session_usec", s.session);
 	set_int(sa, "family_ike_sas", s.family_lines);
 	set_int(sa, "family_children", s.family_children);
+	peer = peer_find(a, s.line);
+	if (peer && !strcmp(s.state, "ESTABLISHED"))
+		report_line(a, peer, sa);
 	set_hex(sa, "spi_i", s.spi_i, 16);
 	set_hex(sa, "spi_r", s.spi_r, 16);
 	set_udp(sa, "local", &s.path.local);

@@ -44,4 +44,13 @@ static inline void set_udp(json_t *o, const char *key, const struct udp_addr *u)
 	set_str(o, key, u->ip.family ? udp_addr_format(u, text) : NULL);
 }
 
+struct agent;
+struct path;
+struct peer;
+
+/* A word for why no flows are given to it while others work; NULL: some are. */
+const char *report_standby_word(const struct path *p);
+/* What is known of a line, into the answer about its IKE SA. */
+void report_line(struct agent *a, const struct peer *p, json_t *sa);
+
 #endif

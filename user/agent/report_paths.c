@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* braid paths: what is known of each path, and of the pairs of addresses in standby. */
+#include <stdio.h>
 #include <string.h>
 
 #include "agent.h"
@@ -151,6 +152,9 @@ static json_t *path_json(struct agent *a, const struct path *p, const struct rat
 	set_int(o, "id", p->id);
 	set_str(o, "conn", p->peer->conn);
 	set_str(o, "name", p->name);
+	set_int(o, "family", p->peer->family->key);
+	set_int(o, "line", p->peer->line);
+	set_int(o, "family_lines", p->peer->family->n_lines);
 	set_str(o, "uplink", u ? u->name : NULL);
 	set_str(o, "interface", link.name);
 	set_int(o, "ifindex", p->ifindex);
@@ -184,7 +188,9 @@ static json_t *path_json(struct agent *a, const struct path *p, const struct rat
 	}
 	set_usec(o, "last_rx_usec", path_heard(a, p));
 	set_int(o, "weight", p->weight);
-	set(o, "standby", json_boolean(p->standby != MEMBER_SHARES));
+	set_int(o, "share", p->share);
+	set(o, "standby", json_boolean(report_standby_word(p)));
+	set_str(o, "standby_why", report_standby_word(p));
 	set_int(o, "mtu", path_mtu(p));
 	set_str(o, "mtu_from", path_mtu_from(a, p));
 	set_rate(o, r, octets_of_all);
@@ -197,10 +203,15 @@ static json_t *standby_json(struct agent *a, const struct peer *p, const struct 
 {
 	const struct uplink *u = uplink_of(a, s->pair.ifindex);
 	const struct ike_path pair = move_with_ports(p, &s->pair);
+	char name[2 * IKE_NAME_MAX];
 	json_t *o = json_object();
 
+	snprintf(name, sizeof(name), "%s", s->name);
+	if (p->family->n_lines > 1)
+		path_line_name(p, s->name, name);
 	set_str(o, "conn", p->conn);
-	set_str(o, "name", s->name);
+	set_str(o, "name", name);
+	set_int(o, "line", p->line);
 	set_str(o, "uplink", u ? u->name : NULL);
 	set_udp(o, "local", &pair.local);
 	set_udp(o, "remote", &pair.remote);
@@ -226,7 +237,8 @@ json_t *report_standbys(struct agent *a, const char *conn)
 		if (!p->standbys || (conn && strcmp(conn, p->conn)))
 			continue;
 		for (size_t i = 0; i < p->standbys->n; i++)
-			if (!standby_in_use(p, &p->standbys->list[i]))
+			if (!standby_in_use(p, &p->standbys->list[i]) &&
+			    !family_uses(p, &p->standbys->list[i].pair))
 				json_array_append_new(out,
 						      standby_json(a, p, &p->standbys->list[i]));
 	}

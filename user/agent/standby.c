@@ -96,12 +96,12 @@ static usec_t interval(const struct agent *a, const struct peer *p)
 	return c && c->dpd_delay ? (usec_t)a->conf->standby_sec * USEC_PER_SEC : 0;
 }
 
-/* What costs is not asked for nothing. */
+/* What costs is not asked for nothing, nor where another line shows whether it works. */
 static bool worth_it(struct agent *a, const struct peer *p, const struct standby *s)
 {
 	const struct uplink *u = uplink_of(a, s->pair.ifindex);
 
-	return !u || !u->cfg.metered || standby_in_use(p, s);
+	return standby_in_use(p, s) || ((!u || !u->cfg.metered) && !family_uses(p, &s->pair));
 }
 
 static void plan(struct agent *a, const struct peer *p)

@@ -47,6 +47,9 @@ _braid() {
 		up | down | rekey | clone)
 			[ -n "$sub" ] || words=$(_braid_names "$dir" status \
 				'.conns[] | .name, (.name + "/" + .children[].name)')
+			if [[ -z $sub && $cur == *'#'* ]]; then
+				words=$(_braid_names "$dir" sas '.ike_sas[] | .conn + "#" + (.line | tostring)')
+			fi
 			;;
 		paths | conns | counters) [ -n "$sub" ] || words=$(_braid_names "$dir" status '.conns[].name') ;;
 		path)

@@ -195,10 +195,41 @@ static void show_child(FILE *out, const json_t *data, const json_t *c)
 			(unsigned long long)num(c, "drop_ecn"));
 }
 
+/* With whom it shares its traffic, or why it has none. */
+static void show_line(FILE *out, const json_t *s)
+{
+	const json_t *with = json_object_get(s, "shares_with"), *line;
+	static const struct {
+		const char *word, *text;
+	} whys[] = {
+		{ "metered", "it is metered" },
+		{ "peer", "the peer prefers another path" },
+		{ "other_preferred", "another path is preferred" },
+		{ "same_pair", "an earlier line has the same pair of addresses" },
+		{ "group_full", "there is no room in the group" },
+		{ "no_child", "it has no Child SA" },
+	};
+	size_t i;
+
+	fputs("  ", out);
+	for (i = 0; i < sizeof(whys) / sizeof(*whys); i++)
+		if (!strcmp(str(s, "standby_why"), whys[i].word))
+			fprintf(out, "stands by: %s", whys[i].text);
+	if (json_is_null(json_object_get(s, "standby_why")) && !json_array_size(with))
+		fputs("shares traffic with no other line", out);
+	else if (json_array_size(with))
+		fprintf(out, "%sshares traffic with line",
+			json_is_null(json_object_get(s, "standby_why")) ? "" : "; ");
+	json_array_foreach(with, i, line)
+		fprintf(out, "%s %llu", i ? "," : "", (unsigned long long)json_integer_value(line));
+	fputc('\n', out);
+}
+
 /* Of what is alone in its family it says nothing that is not said anyway. */
 static void show_family(FILE *out, const json_t *data, const json_t *s)
 {
-	char since[UNIT_STR];
+	const json_t *all = json_object_get(s, "family_totals");
+	char since[UNIT_STR], rx[UNIT_STR], tx[UNIT_STR];
 
 	if (num(s, "family_ike_sas") < 2 && !num(s, "clone_of"))
 		return;
@@ -208,6 +239,15 @@ static void show_family(FILE *out, const json_t *data, const json_t *s)
 	fprintf(out, "; family %llu: %llu IKE SAs, %llu Child SAs, since %s\n",
 		(unsigned long long)num(s, "family"), (unsigned long long)num(s, "family_ike_sas"),
 		(unsigned long long)num(s, "family_children"), age(data, s, "session_usec", since));
+	if (json_is_array(json_object_get(s, "shares_with")))
+		show_line(out, s);
+	if (json_is_object(all))
+		fprintf(out,
+			"  its Child SAs together: in %s, %llu packets; out %s, %llu packets\n",
+			unit_octets(num(all, "rx_octets"), rx),
+			(unsigned long long)num(all, "rx_packets"),
+			unit_octets(num(all, "tx_octets"), tx),
+			(unsigned long long)num(all, "tx_packets"));
 }
 
 void show_sas(FILE *out, const json_t *data)

@@ -76,14 +76,31 @@ static void share_cell(struct table *t, const json_t *p)
 		table_cell(t, "-");
 }
 
-static const char *weight(const json_t *p, bool pair, char buf[UNIT_STR])
+static void weight_cell(struct table *t, const json_t *p, bool pair)
 {
-	if (pair)
-		return "-";
-	if (yes(p, "standby"))
-		return "standby";
-	snprintf(buf, UNIT_STR, "%llu", (unsigned long long)num(p, "weight"));
-	return buf;
+	static const struct {
+		const char *word, *text;
+	} whys[] = {
+		{ "metered", ", metered" },
+		{ "same_pair", ", same pair" },
+		{ "no_child", ", no Child SA" },
+		{ "group_full", ", group full" },
+		{ "", "" }, /* the state has it */
+	};
+	const char *word = str(p, "standby_why");
+	size_t i = 0;
+
+	if (pair) {
+		table_cell(t, "-");
+		return;
+	}
+	if (!yes(p, "standby")) {
+		table_cell(t, "%llu", (unsigned long long)num(p, "weight"));
+		return;
+	}
+	while (whys[i].word[0] && strcmp(whys[i].word, word) != 0)
+		i++;
+	table_cell(t, "standby%s", whys[i].text);
 }
 
 /* A pair in standby carries nothing yet. */
@@ -91,7 +108,10 @@ static void path_row(struct table *t, const json_t *data, const json_t *p, bool 
 {
 	char buf[UNIT_STR];
 
-	table_cell(t, "%s", str(p, "conn"));
+	if (num(p, "family_lines") > 1)
+		table_cell(t, "%s#%llu", str(p, "conn"), (unsigned long long)num(p, "line"));
+	else
+		table_cell(t, "%s", str(p, "conn"));
 	table_cell(t, "%s", str(p, "name"));
 	table_cell(t, "%s", str(p, "uplink"));
 	state_cell(t, p);
@@ -111,7 +131,7 @@ static void path_row(struct table *t, const json_t *data, const json_t *p, bool 
 	table_cell(t, "%s", pair ? "-" : unit_octets(num(p, "tx_octets"), buf));
 	table_cell(t, "%s", pair ? "-" : unit_octets(num(p, "rx_octets"), buf));
 	table_cell(t, "%s", age(data, p, pair ? "answered_usec" : "last_rx_usec", buf));
-	table_cell(t, "%s", weight(p, pair, buf));
+	weight_cell(t, p, pair);
 	table_cell(t, "%s", str(p, "local"));
 	table_cell(t, "%s", str(p, "remote"));
 	nat_cell(t, p);

@@ -232,6 +232,21 @@ int ike_down_line(struct ike *ike, uint64_t line, uint32_t op, usec_t now)
 	return ret;
 }
 
+int ike_down_child(struct ike *ike, uint64_t line, const char *child, uint32_t op, usec_t now)
+{
+	struct ike_sa *sa = line_owner(ike, line);
+	struct child_sa *c = sa ? child_by_name(sa, child) : NULL;
+	int ret;
+
+	ike->now = now;
+	if (!c)
+		return -ENOENT;
+	ret = child_close(sa, c, op, "closed by the operator") ? -ENOMEM : 0;
+	window_run(ike, sa);
+	ike_reap(ike);
+	return ret;
+}
+
 static int rekey_sa(struct ike *ike, struct ike_sa *sa, uint32_t op)
 {
 	if (task_find(sa, TASK_IKE_REKEY, 0))
@@ -257,6 +272,19 @@ static int rekey_child(struct ike *ike, struct ike_sa *sa, const char *name, uin
 	t->child_id = c->id;
 	window_run(ike, sa);
 	return 0;
+}
+
+int ike_rekey_child(struct ike *ike, uint64_t line, const char *child, uint32_t op, usec_t now)
+{
+	struct ike_sa *sa = line_owner(ike, line);
+	int ret;
+
+	ike->now = now;
+	if (!sa)
+		return -ENOENT;
+	ret = rekey_child(ike, sa, child, op);
+	ike_reap(ike);
+	return ret;
 }
 
 int ike_rekey(struct ike *ike, const char *conn, const char *child_or_null, uint32_t op, usec_t now)
