@@ -556,6 +556,48 @@ Test(dp, sa_errors)
 	cr_assert_eq(dp_sa_add(dp, 2, spi, 2, 1, 0, &out), 0);
 }
 
+/* The flow table as the programs find it, through an SA of the group. */
+static void flows_of(const struct dp_member *m, size_t n, uint32_t sa, struct steer_group *ret_rec)
+{
+	uint32_t spi, group, out, found;
+
+	cr_assert_eq(dp_group_put(dp, 0, STEER_MODE_FLOW_HASH, m, n, &group), 0);
+	cr_assert_eq(dp_spi_alloc(dp, &spi), 0);
+	cr_assert_eq(dp_sa_add(dp, sa, spi, sa, group, 0, &out), 0);
+	cr_assert_eq(dp_sa_group(dp, out, &found, ret_rec), 0);
+	cr_assert_eq(found, group);
+}
+
+/* Of groups one after the other, those with the same members have the same table, whatever lines
+ * they are of, and no other one. */
+Test(dp, a_flow_table_is_that_of_its_members)
+{
+	struct steer_group a, same, weights, paths, again;
+	struct dp_member m[] = { { .path = 1, .line = 7, .weight = 3 },
+				 { .path = 2, .line = 8, .weight = 1 } };
+
+	open_dp();
+	flows_of(m, 2, 1, &a);
+	m[0].line = 9;
+	flows_of(m, 2, 2, &same);
+	cr_assert_arr_eq(same.flow, a.flow, sizeof(a.flow));
+	cr_assert_eq(same.line[0], 9);
+	m[0].weight = 1;
+	flows_of(m, 2, 3, &weights);
+	cr_assert_arr_neq(weights.flow, a.flow, sizeof(a.flow));
+	m[0].weight = 3;
+	m[1].path = 3;
+	flows_of(m, 2, 4, &paths);
+	for (int s = 0; s < STEER_FLOW_SLOTS; s++)
+		cr_assert(paths.flow[s] == 1 || paths.flow[s] == 3);
+	m[1].path = 2;
+	flows_of(m, 2, 5, &again);
+	cr_assert_arr_eq(again.flow, a.flow, sizeof(a.flow));
+	flows_of(m, 1, 6, &again);
+	for (int s = 0; s < STEER_FLOW_SLOTS; s++)
+		cr_assert_eq(again.flow[s], 1);
+}
+
 /* The device, its addresses and the route to the pair's far side. */
 Test(dp, steering_device)
 {

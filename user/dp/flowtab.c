@@ -12,11 +12,13 @@
 
 #include "dp/dp.h"
 
-struct bid {
-	double score;
-	uint16_t slot;
-	uint8_t member;
-};
+/* A score and, in the lowest bits of its fraction, for which slot and by which member. Scores are
+ * not negative: as integers they have the same order. */
+typedef uint64_t bid_t;
+enum { MEMBER_BITS = 3, SLOT_BITS = 8, BID_BITS = MEMBER_BITS + SLOT_BITS };
+_Static_assert(STEER_MEMBERS_MAX == 1 << MEMBER_BITS && STEER_FLOW_SLOTS == 1 << SLOT_BITS,
+	       "a bid has room for them");
+#define BID_MASK (((bid_t)1 << BID_BITS) - 1)
 
 /* splitmix64 finalizer */
 static uint64_t mix(uint64_t x)
@@ -27,20 +29,21 @@ static uint64_t mix(uint64_t x)
 	return x ^ x >> 31;
 }
 
-static double bid_score(uint32_t path_id, uint32_t slot, uint32_t weight)
+static bid_t bid(uint32_t path_id, uint32_t slot, uint32_t weight, uint32_t member)
 {
 	double u = (double)((mix((uint64_t)path_id << 32 | slot) >> 11) + 1) * 0x1p-53;
+	double score = fabs(log(u)) / weight;
+	bid_t b;
 
-	return -log(u) / weight;
+	memcpy(&b, &score, sizeof(b));
+	return (b & ~BID_MASK) | slot << MEMBER_BITS | member;
 }
 
 static int bid_cmp(const void *pa, const void *pb)
 {
-	const struct bid *a = pa, *b = pb;
+	const bid_t *a = pa, *b = pb;
 
-	if (a->score != b->score)
-		return a->score < b->score ? -1 : 1;
-	return a->member - b->member;
+	return (*a > *b) - (*a < *b);
 }
 
 /* Largest remainder: the shares add up to STEER_FLOW_SLOTS and each is within one of exact. */
@@ -67,7 +70,7 @@ static void quotas(const uint32_t *weights, size_t n, uint32_t total, uint32_t *
 void flowtab_fill(__u8 flow[STEER_FLOW_SLOTS], const uint32_t *path_ids, const uint16_t *weights,
 		  size_t n)
 {
-	struct bid bids[STEER_MEMBERS_MAX * STEER_FLOW_SLOTS];
+	bid_t bids[STEER_MEMBERS_MAX * STEER_FLOW_SLOTS];
 	uint32_t w[STEER_MEMBERS_MAX], quota[STEER_MEMBERS_MAX], total = 0;
 	bool taken[STEER_FLOW_SLOTS] = { false };
 	size_t n_bids = 0;
@@ -84,13 +87,16 @@ void flowtab_fill(__u8 flow[STEER_FLOW_SLOTS], const uint32_t *path_ids, const u
 	quotas(w, n, total ? total : n, quota);
 	for (size_t i = 0; i < n; i++)
 		for (uint32_t s = 0; w[i] && s < STEER_FLOW_SLOTS; s++)
-			bids[n_bids++] = (struct bid){ bid_score(path_ids[i], s, w[i]), s, i };
+			bids[n_bids++] = bid(path_ids[i], s, w[i], (uint32_t)i);
 	qsort(bids, n_bids, sizeof(*bids), bid_cmp);
 	for (size_t i = 0; i < n_bids; i++) {
-		if (taken[bids[i].slot] || !quota[bids[i].member])
+		uint32_t slot = (bids[i] & BID_MASK) >> MEMBER_BITS;
+		uint8_t member = bids[i] & (STEER_MEMBERS_MAX - 1);
+
+		if (taken[slot] || !quota[member])
 			continue;
-		taken[bids[i].slot] = true;
-		quota[bids[i].member]--;
-		flow[bids[i].slot] = bids[i].member;
+		taken[slot] = true;
+		quota[member]--;
+		flow[slot] = member;
 	}
 }

@@ -56,6 +56,7 @@ struct dp {
 	uint32_t *sa_head, *sa_next; /* sa_id -> index: chains over indices, 0 ends */
 	struct slot_ring path_slots, group_slots;
 	uint32_t path_next_id, group_next_id;
+	struct steer_group last_group; /* the next one with the same members has its flow table */
 	/* paths whose addresses another path has, which receives for both: a bit for each */
 	uint64_t rx_behind[STEER_PATHS_MAX / 64];
 	uint32_t n_rx_behind;

@@ -386,11 +386,30 @@ static int group_new_id(struct dp *dp, uint32_t *ret_id)
 	return -ENOSPC;
 }
 
+/* The lines of a family have the same members each, one after the other. */
+static void group_flows(struct dp *dp, struct steer_group *rec)
+{
+	const struct steer_group *last = &dp->last_group;
+	__u8 member[STEER_FLOW_SLOTS];
+
+	if (rec->mode == last->mode && rec->n_members == last->n_members &&
+	    !memcmp(rec->path, last->path, sizeof(rec->path)) &&
+	    !memcmp(rec->weight, last->weight, sizeof(rec->weight))) {
+		memcpy(rec->flow, last->flow, sizeof(rec->flow));
+		return;
+	}
+	memset(member, 0, sizeof(member));
+	if (rec->mode == STEER_MODE_FLOW_HASH)
+		flowtab_fill(member, rec->path, rec->weight, rec->n_members);
+	for (size_t s = 0; rec->n_members && s < STEER_FLOW_SLOTS; s++)
+		rec->flow[s] = (uint16_t)rec->path[member[s]];
+	dp->last_group = *rec;
+}
+
 int dp_group_put(struct dp *dp, uint32_t id, enum steer_mode mode, const struct dp_member *members,
 		 size_t n, uint32_t *ret_id)
 {
 	struct steer_group rec = { .id = id, .mode = mode, .n_members = n };
-	uint8_t member[STEER_FLOW_SLOTS] = { 0 };
 	uint32_t slot, old;
 	int err = 0;
 
@@ -407,10 +426,7 @@ int dp_group_put(struct dp *dp, uint32_t id, enum steer_mode mode, const struct 
 		rec.line[i] = members[i].line;
 		rec.weight[i] = members[i].weight;
 	}
-	if (mode == STEER_MODE_FLOW_HASH)
-		flowtab_fill(member, rec.path, rec.weight, n);
-	for (size_t s = 0; n && s < STEER_FLOW_SLOTS; s++)
-		rec.flow[s] = (uint16_t)rec.path[member[s]];
+	group_flows(dp, &rec);
 	old = group_cur(dp, rec.id)->slot;
 	if (old)
 		rec.version = ((struct steer_group *)dp_entry(&dp->group, old))->version + 1;
