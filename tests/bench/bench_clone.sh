@@ -21,7 +21,7 @@ for tool in python3 tshark; do command -v $tool >/dev/null || skip "needs $tool"
 rounds=${ROUNDS:-5}
 read -ra tunnels <<<"${TUNNELS:-2 3 8}"
 read -ra delays <<<"${DELAYS:-0 20 100}"
-read -ra candidates <<<"${CANDIDATES:-clone-each clone-once full-each full-once swan-each swan-once}"
+read -ra candidates <<<"${CANDIDATES:-auto-once clone-each clone-once full-each full-once swan-each swan-once}"
 results=$T/results
 uplinks=8 # besides the first
 ids=(user@example.org gw.example.org)
@@ -57,7 +57,7 @@ braid_child='esp_proposals = { "aes128gcm16" }'
 
 # m: the one that is cloned; f0 and so on: one for each uplink
 braid_user_conf() {
-	local i c
+	local i c n
 	for ((i = 0; i <= uplinks; i++)); do echo "uplink \"u$i\" { interface = u$i preference = $i }"; done
 	for c in m $(seq -f 'f%g' 0 $uplinks); do
 		cat <<-CONF
@@ -71,6 +71,18 @@ braid_user_conf() {
 			}
 		CONF
 	done | sed 's/uplink = u /uplink = u0 /'
+	for n in 0 "${tunnels[@]}"; do
+		cat <<-CONF
+			connection "a$n" {
+				remote_addrs = { "192.0.2.66" }
+				multipath = clone
+				vips = { "0.0.0.0" }
+				$(braid_proof user "${ids[0]}" "${ids[1]}")
+				$(for ((i = 0; i <= n; i++)); do echo "path \"a$n-$i\" { uplink = u$i remote = \"192.0.2.66\" }"; done)
+				child "net" { remote_ts = { "203.0.113.0/26" } $braid_child }
+			}
+		CONF
+	done
 	echo "private \"k\" { file = \"$T/pki/user.key\" }"
 }
 braid_gw_conf() {
@@ -200,7 +212,7 @@ for ((round = 1; round <= rounds; round++)); do
 			relay_say relay delay $((delay * 1000))
 			for n in "${tunnels[@]}"; do
 				for c in "${candidates[@]}"; do
-					case $how-$c in braid-swan-* | swan-clone-* | swan-full-*) continue ;; esac
+					case $how-$c in braid-swan-* | swan-auto-* | swan-clone-* | swan-full-*) continue ;; esac
 					[ -n "$started" ] || start $how
 					started=yes
 					measure "$c" "$delay" "$n" "$round"

@@ -3,13 +3,15 @@
 """tunnels.py HOW N: brings N further tunnels up beside one that is up, and what that takes; for
 bench_clone.sh, in the namespace between both ends, on the host's side of what delays.
 
-HOW is clone-each, clone-once, full-each, full-once (braid), swan-each, swan-once (strongSwan). The
+HOW is auto-once (clones by configuration, the first IKE SA too), clone-each, clone-once, full-each, full-once
+(braid), swan-each, swan-once (strongSwan). The
 environment has IFACE (where to listen), USER_SOCK and GW_SOCK (control sockets), USER_PIDS and GW_PIDS
 (processes whose time counts), SETTLE_MS; DECODE_DIR (empty), if
 everything is to be decrypted, and BRAID, the program. Prints lines "MEASURE<TAB>VALUE".
 
 Time is from the first request of the first of them on the wire until both ends have the last one's
-Child SAs; processor time from just before until SETTLE_MS after that."""
+Child SAs, and with auto until packets of both ends go by its own path; processor time from just before
+until SETTLE_MS after that, with auto less what the first one takes."""
 import json
 import os
 import re
@@ -139,7 +141,7 @@ class Capture:
         """As pcap, of IP packets."""
         with open(path, "wb") as f:
             f.write(struct.pack("IHHIIII", 0xa1b2c3d4, 2, 4, 0, 0, 65535, 101))
-            for (when, *_), data in zip(self.seen, self.packets):
+            for (when, *_), data in zip(self.seen, self.packets[-len(self.seen):]):
                 f.write(struct.pack("IIII", int(when), int(when % 1 * 1e6), len(data), len(data)) + data)
 
 
@@ -174,17 +176,36 @@ class BraidEnds:
         wait_until(f"{children} Child SAs at both ends",
                    lambda: all(self.children(b) == children for b in (self.user, self.gw)))
 
-    def base(self, how):
-        self.user.do("up", name="f0" if how == "full" else "m")
+    def up(self, name):
+        self.user.do("up", name=name)
         self.have(1)
+
+    def forget(self):
         for b in self.user, self.gw:
             b.events.clear()
+
+    def base(self, how):
+        if how != "auto":
+            self.up("f0" if how == "full" else "m")
+        self.forget()
+
+    def first_cost(self, how, cost):
+        """What the first one takes, where the measurement begins with it."""
+        if how != "auto":
+            return {}
+        took = cost(lambda: self.up("a0"))
+        self.user.do("down", name="a0")
+        self.have(0)
+        self.forget()
+        return took
 
     def requests(self, how, n):
         return [("up", {"name": f"f{i + 1}"}) if how == "full" else ("clone", {"name": "m", "child": "net"})
                 for i in range(n)]
 
     def go(self, how, order, n):
+        if how == "auto":
+            return self.go_auto(n)
         todo = self.requests(how, n)
         if order == "once":
             self.user.finish(*[self.user.send(cmd, **args) for cmd, args in todo])
@@ -192,11 +213,25 @@ class BraidEnds:
             for cmd, args in todo:
                 self.user.do(cmd, **args)
         self.have(n + 1)
-        ups = [[e["realtime_usec"] / 1e6 for e in b.events if e["kind"] == "child-up"]
-               for b in (self.user, self.gw)]
-        if not all(len(u) == n for u in ups):
-            sys.exit(f"{ups}: not {n} Child SAs")
-        return max(map(max, ups))
+        return {"time": self.last("child-up", n)}
+
+    def go_auto(self, n):
+        self.user.do("up", name=f"a{n}")
+        self.have(n + 1)
+        moves = [(self.user, "moved"), (self.gw, "peer-moved")]
+        wait_until("all of them have moved", lambda: all(len(self.times(b, kind)) >= n or not b.ike_sas()
+                                                         for b, kind in moves))
+        return {"time": self.last("child-up", n + 1), "moved": max(max(self.times(*m)) for m in moves)}
+
+    @staticmethod
+    def times(b, kind):
+        return [e["realtime_usec"] / 1e6 for e in b.events if e["kind"] == kind]
+
+    def last(self, kind, n):
+        times = [self.times(b, kind) for b in (self.user, self.gw)]
+        if not all(len(t) == n for t in times):
+            sys.exit(f"{times}: not {n} times {kind}")
+        return max(map(max, times))
 
     def payloads(self, wire, directory):
         """How many messages there are and how many of them tshark decrypts, and payloads that authenticate."""
@@ -211,7 +246,7 @@ class BraidEnds:
         return {what: len(re.findall(pattern, text)) for what, pattern in PAYLOADS.items()}
 
     def end(self, how, n):
-        for name in [f"f{i}" for i in range(n + 1)] if how == "full" else ["m"]:
+        for name in {"full": [f"f{i}" for i in range(n + 1)], "clone": ["m"], "auto": [f"a{n}"]}[how]:
             self.user.do("down", name=name)
         self.have(0)
 
@@ -219,6 +254,10 @@ class BraidEnds:
 class SwanEnds:
     def __init__(self):
         self.user, self.gw = (Swan(os.environ[f"{e}_SOCK"]) for e in ("USER", "GW"))
+
+    @staticmethod
+    def first_cost(*_):
+        return {}
 
     def base(self, _):
         self.user.finish(self.user.send("initiate", child="f0", timeout="10000"))
@@ -230,7 +269,7 @@ class SwanEnds:
         else:
             for c in names:
                 self.user.finish(self.user.send("initiate", child=c, timeout="10000"))
-        return time.time()
+        return {"time": time.time()}
 
     @staticmethod
     def payloads(*_):
@@ -246,17 +285,25 @@ def main():
     pids = {e: os.environ[f"{e.upper()}_PIDS"].split() for e in ("user", "gw")}
     settle = int(os.environ["SETTLE_MS"]) / 1000
     ends = SwanEnds() if how == "swan" else BraidEnds()
+
+    def cost(what):
+        """Milliseconds of processor time, until a while after it."""
+        before = {e: cpu(p) for e, p in pids.items()}
+        what()
+        time.sleep(settle)
+        return {e: cpu(p) - before[e] for e, p in pids.items()}
+
     ends.base(how)
+    first = ends.first_cost(how, cost)
     time.sleep(settle)
-    wire = Capture(os.environ["IFACE"])
-    before = {e: cpu(p) for e, p in pids.items()}
-    last = ends.go(how, order, n)
-    time.sleep(max(0, last + settle - time.time()))
-    after = {e: cpu(p) for e, p in pids.items()}
+    wire, times = Capture(os.environ["IFACE"]), {}
+    took = cost(lambda: times.update(ends.go(how, order, n)))
     seen = wire.read()
-    out = {"time": 1000 * (last - seen[0][0])}
+    if how == "auto":
+        del seen[:next(i for i, p in enumerate(seen) if p[3] == CREATE_CHILD_SA)]
+    out = {name: 1000 * (t - seen[0][0]) for name, t in times.items()}
     for e in pids:
-        out[f"cpu-{e}"] = after[e] - before[e]
+        out[f"cpu-{e}"] = took[e] - first.get(e, 0)
     for name, from_host in (("there", True), ("back", False)):
         octets = [p[2] for p in seen if p[1] == from_host]
         out[f"messages-{name}"], out[f"octets-{name}"] = len(octets), sum(octets)
