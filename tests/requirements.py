@@ -4,7 +4,8 @@
 
 A test names the ID of a statement in the comment before it, in its body, or at the head of its file;
 a script anywhere. Fails on a statement that has neither test nor reason, on a reason for one that has
-a test, and on a name that no list has.
+a test, and on a name that no list has. Instead of a reason there may be statements that say the same
+("see: ID..."): their tests are its.
 """
 import bisect
 import collections
@@ -14,7 +15,7 @@ import signal
 import sys
 
 TESTS = os.path.dirname(os.path.abspath(__file__))
-ID = re.compile(r"(?<![\w.-])([A-Z]+)-(\d+)(?![\w.-]*\d)")
+ID = re.compile(r"(?<![\w.-])([A-Z]+)-((?:A|\d+(?:\.\d+)*)-\d+|\d+)(?![\w.-]*\d)")
 TEST = re.compile(r"^(?:Parameterized)?Test\((\w+), (\w+)", re.M)
 
 
@@ -22,6 +23,7 @@ class Statement:
     def __init__(self, where, text):
         self.where, self.text = where, text
         self.reason = None  # "n/a: ..." or "later: ..."
+        self.see = []  # statements that say the same
         self.tests = []
 
 
@@ -31,9 +33,12 @@ def read_list(name, statements):
         for n, line in enumerate(f, 1):
             fields = line.rstrip("\n").split("\t")
             if not fields[0] and len(fields) == 2 and last:
-                if not re.match(r"(n/a|later): \S", fields[1]) or last.reason:
-                    sys.exit(f"{name}:{n}: neither the first n/a: nor the first later:")
-                last.reason = fields[1]
+                if not re.match(r"(n/a|later|see): \S", fields[1]) or last.reason or last.see:
+                    sys.exit(f"{name}:{n}: neither n/a: nor later: nor see:, or a second one")
+                if fields[1].startswith("see:"):
+                    last.see = fields[1].split()[1:]
+                else:
+                    last.reason = fields[1]
             elif len(fields) == 3 and ID.fullmatch(fields[0]) and fields[0] not in statements:
                 last = statements[fields[0]] = Statement(fields[1], fields[2])
             elif line.strip() and not line.startswith("#"):
@@ -84,6 +89,20 @@ def scan(statements):
     return unknown
 
 
+def follow(statements):
+    """Give those that say the same as others the tests of these."""
+    wrong = []
+    for i, s in statements.items():
+        for other in s.see:
+            if other not in statements or statements[other].see:
+                wrong.append(f"{i} says to see {other}, which is in no list or says to see others")
+            elif not statements[other].tests:
+                wrong.append(f"{i} says to see {other}, which has no test")
+            else:
+                s.tests += [t for t in statements[other].tests if t not in s.tests]
+    return wrong
+
+
 def main():
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # "| head" is no error
     quiet = sys.argv[1:2] == ["--quiet"]
@@ -91,6 +110,7 @@ def main():
     for name in sys.argv[2 if quiet else 1:]:
         read_list(name, statements)
     wrong = scan(statements)
+    wrong += follow(statements)
     count = collections.Counter()
     for i, s in statements.items():
         if s.tests and s.reason:
@@ -100,10 +120,10 @@ def main():
         count["tested" if s.tests else (s.reason or "open").split(":")[0]] += 1
         if not quiet:
             # a long second column gets the line for itself
-            print(f"{i:8}{s.where}\n{'':21}{s.text}" if len(s.where) > 12 else
-                  f"{i:8}{s.where:13}{s.text}")
+            print(f"{i:15}{s.where}\n{'':28}{s.text}" if len(s.where) > 12 else
+                  f"{i:15}{s.where:13}{s.text}")
             for line in s.tests or [s.reason or "open"]:
-                print(f"{'':21}{line}")
+                print(f"{'':28}{line}")
     if not quiet:
         print(", ".join(f"{n} {what}" for what, n in sorted(count.items())),
               f"of {len(statements)} statements")

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Two agents, two uplinks (topology: tests/lib/netns.sh): set-up, paths joined by probes, cuts, links
 # and addresses that go and come back, paths taken out on purpose, agents and an engine that die,
-# reload, clean end. MM-3.1-1, MIF-3.1.2-3.
+# reload, clean end. MIF-3.1.2-3.
 . "$(dirname "$0")/../lib/netns.sh"
 . "$(dirname "$0")/../lib/agent.sh"
 
