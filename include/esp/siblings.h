@@ -60,6 +60,20 @@ static inline _Atomic uint32_t *steer_path_word(const struct steer_view *v, uint
 	return id < v->paths ? &v->path_cur[i] : NULL;
 }
 
+/* A group's record; NULL: there is no such group. */
+static inline const struct steer_group *steer_group_record(const struct steer_view *v,
+							   uint32_t group)
+{
+	size_t i = group * STEER_STRIDE(struct steer_group_cur) / sizeof(*v->group_cur);
+	uint32_t slot = 0;
+
+	if (group < v->groups)
+		slot = atomic_load_explicit(&v->group_cur[i], memory_order_acquire);
+	if (!slot || slot >= v->group_slots)
+		return NULL;
+	return (const void *)(v->group + slot * STEER_STRIDE(struct steer_group));
+}
+
 int siblings_init(struct siblings *t);
 void siblings_clear(struct siblings *t); /* no SA may be left */
 

@@ -31,7 +31,12 @@ enum { FD_LISTEN = 1000000, FD_AGENT, FD_SIGNAL, FD_NOTES, FD_UDP, FD_LAST = FD_
 static struct rd in;
 static unsigned said;
 static bool connected;
-static int map = -1;
+/* Steering maps in which the first paths are each other's company, in the first groups. */
+enum { FIRST = STEER_MEMBERS_MAX };
+static struct {
+	int fd;
+	uint8_t *at;
+} maps[ENGINE_MAP_N];
 
 /* ---- what the engine calls ---- */
 
@@ -115,7 +120,10 @@ ssize_t __wrap_recvmsg(int fd, struct msghdr *m, int flags)
 		memcpy(to + sizeof(h), rd_bytes(&body, len), len);
 	m->msg_controllen = 0;
 	if (h.type == ENGINE_MAPS) {
-		int pass[ENGINE_MAP_N] = { dup(map), dup(map), dup(map) };
+		int pass[ENGINE_MAP_N];
+
+		for (int i = 0; i < ENGINE_MAP_N; i++)
+			pass[i] = dup(maps[i].fd);
 
 		*c = (struct cmsghdr){ CMSG_LEN(sizeof(pass)), SOL_SOCKET, SCM_RIGHTS };
 		memcpy(CMSG_DATA(c), pass, sizeof(pass));
@@ -217,13 +225,38 @@ static void open_engine(struct engine *e)
 		abort();
 }
 
+/* As an agent would have written them; the engine has changed states since. */
+static void fill_maps(void)
+{
+	struct steer_group g = { .id = 1, .n_members = FIRST };
+
+	for (int i = 0; i < ENGINE_MAP_N && !maps[i].at; i++) {
+		maps[i].fd = memfd_create("map", MFD_CLOEXEC);
+		if (maps[i].fd < 0 || ftruncate(maps[i].fd, 1 << 30))
+			abort();
+		maps[i].at = mmap(NULL, 1 << 20, PROT_READ | PROT_WRITE, MAP_SHARED, maps[i].fd, 0);
+		if (maps[i].at == MAP_FAILED)
+			abort();
+	}
+	for (uint32_t i = 0; i < FIRST; i++) {
+		union steer_path_word w = { .cur = { .slot = 1, .state = STEER_PATH_UP } };
+		uint32_t id = i + 1, record = 1;
+
+		g.path[i] = g.line[i] = id;
+		memcpy(maps[ENGINE_MAP_PATH_CUR].at + id * STEER_STRIDE(struct steer_path_cur), &w,
+		       sizeof(w));
+		memcpy(maps[ENGINE_MAP_GROUP_CUR].at + id * STEER_STRIDE(struct steer_group_cur),
+		       &record, sizeof(record));
+	}
+	memcpy(maps[ENGINE_MAP_GROUP].at + STEER_STRIDE(g), &g, sizeof(g));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct engine e;
 
 	log_set_level(LOG_ERR_);
-	if (map < 0 && ((map = memfd_create("map", MFD_CLOEXEC)) < 0 || ftruncate(map, 32 << 20)))
-		abort();
+	fill_maps();
 	open_engine(&e);
 	in = rd_init(data, size);
 	said = 0;

@@ -4,6 +4,7 @@
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <linux/types.h>
+#include <net/if.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -41,7 +42,8 @@ static const char usage[] =
 	"late,\n"
 	"           or N of them found no room\n"
 	"       engine_drive SOCKET del|retire|on|pathdel ID\n"
-	"       engine_drive SOCKET path ID SA LOCAL REMOTE USEC [join] [group=ID]\n"
+	"       engine_drive SOCKET path ID SA LOCAL REMOTE USEC [join] [group=ID] [dev=NAME] "
+	"[manage]\n"
 	"       engine_drive SOCKET want ID 0|1\n"
 	"       engine_drive SOCKET maps PIN-DIR\n"
 	"       engine_drive SOCKET list|stats|shutdown|hello|garbage\n"
@@ -90,11 +92,11 @@ static void print_msg(void *ctx, const struct engine_hdr *h, size_t len)
 
 		printf("path %u state %u verified %u use %u rtt %u loss %u there %d back %d tx "
 		       "%llu "
-		       "rx %llu %s observed %s\n",
+		       "rx %llu %s observed %s lost %u\n",
 		       i->id, i->state, i->verified, i->peer_want, i->rtt_usec, i->loss_permille,
 		       (int)i->loss_there_permille, (int)i->loss_back_permille,
 		       (unsigned long long)i->probes_tx, (unsigned long long)i->probes_rx,
-		       udp_addr_format(&i->remote, a), udp_addr_format(&i->observed, b));
+		       udp_addr_format(&i->remote, a), udp_addr_format(&i->observed, b), i->lost);
 		return;
 	}
 	case ENGINE_COUNTERS: {
@@ -313,6 +315,10 @@ static void path(int argc, char **argv, struct engine_path *p)
 	p->interval_usec = (uint32_t)atoi(argv[4]);
 	p->epids = 1 << 16 | 1;
 	p->join = option(argc, argv, "join") != NULL;
+	p->manage = option(argc, argv, "manage") != NULL;
+	o = option(argc, argv, "dev=");
+	if (o)
+		p->ifindex = if_nametoindex(o);
 	o = option(argc, argv, "group=");
 	if (o)
 		p->group = (uint32_t)atoi(o);

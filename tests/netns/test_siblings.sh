@@ -97,8 +97,8 @@ wire a u0 192.0.2.1/24 z v0 192.0.2.2/24
 wire a u1 198.51.100.1/24 z v1 198.51.100.2/24
 begin a 10.1.0.1 u 192.0.2.1 192.0.2.2 198.51.100.1 198.51.100.2
 begin z 10.1.0.2 v 192.0.2.2 192.0.2.1 198.51.100.2 198.51.100.1
-add_sa 1 11
-add_sa 2 12
+add_sa 1 11 probes
+add_sa 2 12 probes
 ip netns exec "$(ns z)" /usr/bin/python3 "$top/tests/lib/stream.py" echo 10.1.0.2 7000 &
 wait_for 5 in_ns z sh -c 'ss -uln | grep -q :7000' || fail "no echo"
 in_ns a ping -c 1 -W 2 10.1.0.2 >/dev/null || fail "no ping"
@@ -144,6 +144,39 @@ stream 1
 each_its_own 1 2
 [ "$(since_path a 1)" -gt $((FLOWS * 5)) ] || fail "the path is not used again"
 echo "ok - and come back"
+
+# ---- what happens to the one path is told over the other line's ----
+
+path_says() { drive "$1" list | grep -q "^path $2 state $3 .* lost $4$"; } # host, path, state, who lost it
+word_is() { steer "$1" paths | grep -q "^path $2 state $3 "; }
+PROBE_USEC=2000000
+watch_paths() { # host, u|v, addresses as for begin
+	drive "$1" path 1 1 "$3" "$4" $PROBE_USEC group=1 dev="${2}0" manage &&
+		drive "$1" path 2 2 "$5" "$6" $PROBE_USEC group=2 dev="${2}1" manage || fail "paths"
+}
+watch_paths a u 192.0.2.1 192.0.2.2 198.51.100.1 198.51.100.2
+watch_paths z v 192.0.2.2 192.0.2.1 198.51.100.2 198.51.100.1
+for h in a z; do
+	for p in 1 2; do
+		wait_for 15 path_says $h $p 1 0 || fail "path $p of $h is not up: $(drive $h list)"
+	done
+done
+ip -n "$(ns a)" addr del 192.0.2.1/24 dev u0
+wait_for 15 path_says a 1 3 1 || fail "the lost address is not noticed: $(drive a list)"
+# told, not found out by silence
+wait_for 15 path_says z 1 3 2 || fail "z was not told over the other line's path: $(drive z list)"
+# there is company: it is not kept as a last resort
+word_is a 1 3 && word_is z 1 3 || fail "words: $(steer a paths; steer z paths)"
+mark
+stream 1
+[ "$(since_sa a 1)$(since_sa z 1)" = 00 ] || fail "SA 1 is used"
+echo "ok - an address that is lost: the other end is told over the path of the other line"
+ip -n "$(ns a)" addr add 192.0.2.1/24 dev u0
+for h in a z; do
+	wait_for 30 word_is $h 1 1 || fail "path 1 of $h does not come back: $(drive $h list)"
+	drive $h pathdel 1 && drive $h pathdel 2 || fail "pathdel"
+done
+stream 1
 
 rekey() { add_sa 3 11 replaces=1 defer; add_sa 4 12 replaces=2 defer; }
 settle() { for h in z a; do drive $h on 3 && drive $h on 4; done; }

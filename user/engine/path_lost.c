@@ -30,14 +30,11 @@ void path_tell_lost(struct engine *e, struct path *p, usec_t now)
 	}
 	p->tells--;
 	p->tell_at = now + LOST_AGAIN;
-	if (!sa || !e->configured || !p->cfg.group)
+	if (!sa || !e->configured)
 		return;
-	hash_for_each (it, tmp, &e->paths->by_group, p->cfg.group) {
-		const struct path *o = hash_entry(it, struct path, by_group);
-
-		if (o->st.state != STEER_PATH_DOWN)
-			path_send_probe(e, sa, &probe, PROBE_LEN, o->cfg.id, NULL, 0);
-	}
+	for (struct company c = path_company(e, p->cfg.group, p); c.at; path_company_next(&c))
+		if (c.at->st.state != STEER_PATH_DOWN)
+			path_send_probe(e, sa, &probe, PROBE_LEN, c.at->cfg.id, NULL, 0);
 }
 
 /* The store. */

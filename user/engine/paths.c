@@ -108,19 +108,27 @@ static bool in_use(const struct engine *e, const struct path *p)
 	       w.cur.state != STEER_PATH_DISABLED;
 }
 
-/* The SAs of a group may use any of its paths: the least counts. While none can be used, what was
- * true last. */
+static uint32_t room_of(const struct engine *e, const struct path *p)
+{
+	return in_use(e, p) ? (uint32_t)p->mtu.mtu - path_ip_header(p) : SA_ROOM_ANY;
+}
+
+static uint32_t lesser(uint32_t a, uint32_t b)
+{
+	return a < b ? a : b;
+}
+
+/* The SAs of a group may use any of its paths: the least counts. While none can be used, those of
+ * other lines that stand in; without them, what was true last. */
 static void fit_group(struct engine *e, uint32_t group)
 {
 	uint32_t least = SA_ROOM_ANY;
 
-	hash_for_each (it, tmp, &e->paths->by_group, group) {
-		const struct path *p = hash_entry(it, struct path, by_group);
-		uint32_t room = (uint32_t)p->mtu.mtu - path_ip_header(p);
-
-		if (in_use(e, p) && room < least)
-			least = room;
-	}
+	hash_for_each (it, tmp, &e->paths->by_group, group)
+		least = lesser(least, room_of(e, hash_entry(it, struct path, by_group)));
+	if (least == SA_ROOM_ANY)
+		for (struct company c = path_company(e, group, NULL); c.at; path_company_next(&c))
+			least = lesser(least, room_of(e, c.at));
 	if (group && least != SA_ROOM_ANY)
 		sad_group_room(&e->sad, group, least);
 }
@@ -307,12 +315,11 @@ void paths_each(struct engine *e, void (*fn)(void *ctx, struct engine_path_info 
 	}
 }
 
-/* Does another path of the group carry traffic? */
+/* Does another path that stands in for it carry traffic? */
 static bool has_company(const struct engine *e, const struct path *p)
 {
-	hash_for_each (it, tmp, &e->paths->by_group, p->cfg.group) {
-		const struct path *o = hash_entry(it, struct path, by_group);
-		_Atomic uint32_t *word = o != p && p->cfg.group ? word_of(e, o) : NULL;
+	for (struct company c = path_company(e, p->cfg.group, p); c.at; path_company_next(&c)) {
+		_Atomic uint32_t *word = word_of(e, c.at);
 		union steer_path_word w = { .word = word ? atomic_load(word) : 0 };
 
 		if (w.cur.slot &&
@@ -377,10 +384,10 @@ void path_changed(struct engine *e, struct path *p, usec_t now)
 	if (p->st.state != STEER_PATH_DOWN)
 		p->lost = p->tells = 0;
 	path_publish(e, p);
-	hash_for_each (it, tmp, &e->paths->by_group, p->cfg.group) {
-		struct path *o = hash_entry(it, struct path, by_group);
+	for (struct company c = path_company(e, p->cfg.group, p); c.at; path_company_next(&c)) {
+		struct path *o = c.at;
 
-		if (o == p || o->st.state != STEER_PATH_DOWN || !p->cfg.group)
+		if (o->st.state != STEER_PATH_DOWN)
 			continue;
 		/* One that works: those that were the last resort are no more. One that does not:
 		 * another one that returns is not waited for. */
@@ -574,15 +581,12 @@ static void stranger(struct engine *e, const struct note_probe *n, const struct 
 		e->event(e, &j.h, sizeof(j));
 }
 
-/* Another one of its group, over which answers get to the peer. */
+/* Another one, over which answers get to the peer. */
 static const struct path *other_way(const struct engine *e, const struct path *p)
 {
-	hash_for_each (it, tmp, &e->paths->by_group, p->cfg.group) {
-		const struct path *o = hash_entry(it, struct path, by_group);
-
-		if (o != p && p->cfg.group && o->st.state == STEER_PATH_UP)
-			return o;
-	}
+	for (struct company c = path_company(e, p->cfg.group, p); c.at; path_company_next(&c))
+		if (c.at->st.state == STEER_PATH_UP)
+			return c.at;
 	return NULL;
 }
 

@@ -77,6 +77,25 @@ static inline bool path_came(const struct path *p, const struct note_probe *n)
 	       (!n->remote.port || n->remote.port == p->cfg.remote.port);
 }
 
+/* ---- path_company.c ---- */
+
+/* A walk over the paths of a group and of its record, but for one; which they are must not change
+ * meanwhile:
+ *	for (struct company c = path_company(e, p->cfg.group, p); c.at; path_company_next(&c))
+ * Group 0 has none. */
+struct company {
+	struct path *at; /* NULL: no more */
+	const struct engine *e;
+	const struct path *but; /* may be NULL */
+	uint32_t group;
+	struct hash_node *next; /* of its group */
+	const struct steer_group *record;
+	int member; /* of the record */
+};
+
+struct company path_company(const struct engine *e, uint32_t group, const struct path *but);
+void path_company_next(struct company *c);
+
 /* ---- path_lost.c ---- */
 
 /* Once, and arrange for the next time. */

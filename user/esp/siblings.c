@@ -214,18 +214,6 @@ static __u32 word_of(const void *ctx, __u32 path_id)
 	return word ? atomic_load_explicit(word, memory_order_relaxed) : 0;
 }
 
-static const struct steer_group *record_of(const struct steer_view *v, uint32_t group)
-{
-	size_t i = group * STEER_STRIDE(struct steer_group_cur) / sizeof(*v->group_cur);
-	uint32_t slot = 0;
-
-	if (group < v->groups)
-		slot = atomic_load_explicit(&v->group_cur[i], memory_order_acquire);
-	if (!slot || slot >= v->group_slots)
-		return NULL;
-	return (const void *)(v->group + slot * STEER_STRIDE(struct steer_group));
-}
-
 static uint32_t line_of(const struct steer_group *g, uint32_t path_id)
 {
 	for (int i = 0; i < STEER_MEMBERS_MAX && i < g->n_members; i++)
@@ -252,7 +240,7 @@ static struct sa *sender_of(const struct siblings *t, uint64_t selectors, uint32
 struct sa *siblings_choose(const struct siblings *t, const struct steer_view *v, struct sa *found,
 			   uint32_t flow_slot)
 {
-	const struct steer_group *g = record_of(v, found->group);
+	const struct steer_group *g = steer_group_record(v, found->group);
 	const uint64_t selectors = found->sibling.selectors;
 	struct sa *sa;
 	uint64_t pick;
