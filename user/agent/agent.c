@@ -162,8 +162,10 @@ static void on_event(struct agent *a, const struct ike_output *o)
 		break;
 	case IKE_EV_IKE_REKEYED:
 		p = peer_find(a, o->line);
-		if (p)
-			move_on_rekeyed(a, p);
+		if (!p)
+			break;
+		family_renumber(a, p, o->family);
+		move_on_rekeyed(a, p);
 		break;
 	case IKE_EV_IKE_UP:
 	case IKE_EV_CHILD_UP:

@@ -536,6 +536,8 @@ bool family_join(struct agent *a, struct peer *p, uint64_t key);
 void family_leave(struct agent *a, struct peer *p);
 /* Free it if it has no lines any more. */
 void family_unref(struct agent *a, struct family *f);
+/* Its authentication is another one, or will be that of all its lines, which go on with it. */
+void family_renumber(struct agent *a, struct peer *p, uint64_t key);
 /* Membership, weights or the operator's choice may have changed: the groups of all its lines. What
  * is as before costs no store. */
 void family_sync(struct agent *a, struct family *f);

@@ -23,8 +23,10 @@ struct peer *peer_get(struct agent *a, uint64_t family, uint64_t line, const cha
 {
 	struct peer *p = peer_find(a, line);
 
-	if (p)
+	if (p) {
+		family_renumber(a, p, family);
 		return p;
+	}
 	p = calloc(1, sizeof(*p));
 	if (!p)
 		return NULL;

@@ -73,6 +73,25 @@ void family_unref(struct agent *a, struct family *f)
 	free(f);
 }
 
+void family_renumber(struct agent *a, struct peer *p, uint64_t key)
+{
+	struct family *f = p->family;
+
+	if (f->key == key)
+		return;
+	if (!family_find(a, key)) {
+		hash_remove(&a->families, &f->by_key);
+		f->key = key;
+		hash_add(&a->families, &f->by_key, key);
+		return;
+	}
+	/* some of its lines came first, when a new agent took them over */
+	family_leave(a, p);
+	family_join(a, p, key); /* it is there */
+	family_unref(a, f);
+	family_sync(a, p->family);
+}
+
 struct path *family_path(const struct family *f, const char *name)
 {
 	list_for_each (li, &f->lines) {
