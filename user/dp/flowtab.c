@@ -7,7 +7,6 @@
  * of score, so a change to one member moves that member's slots and the few its quota pushes aside.
  */
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "dp/dp.h"
@@ -39,11 +38,25 @@ static bid_t bid(uint32_t path_id, uint32_t slot, uint32_t weight, uint32_t memb
 	return (b & ~BID_MASK) | slot << MEMBER_BITS | member;
 }
 
-static int bid_cmp(const void *pa, const void *pb)
+/* By digits, the lowest first; an even number of them, so that it ends in a. A group is made anew
+ * at each change of a path, for each line: qsort makes all of it take four times as long. */
+static void bids_sort(bid_t *a, bid_t *b, size_t n)
 {
-	const bid_t *a = pa, *b = pb;
+	enum { DIGIT = 8, DIGITS = 1 << DIGIT };
 
-	return (*a > *b) - (*a < *b);
+	for (unsigned shift = 0; shift < 64; shift += DIGIT) {
+		uint32_t at[DIGITS + 1] = { 0 };
+		bid_t *from = a;
+
+		for (size_t i = 0; i < n; i++)
+			at[(from[i] >> shift) % DIGITS + 1]++;
+		for (size_t d = 1; d < DIGITS; d++)
+			at[d] += at[d - 1];
+		for (size_t i = 0; i < n; i++)
+			b[at[(from[i] >> shift) % DIGITS]++] = from[i];
+		a = b;
+		b = from;
+	}
 }
 
 /* Largest remainder: the shares add up to STEER_FLOW_SLOTS and each is within one of exact. */
@@ -70,7 +83,8 @@ static void quotas(const uint32_t *weights, size_t n, uint32_t total, uint32_t *
 void flowtab_fill(__u8 flow[STEER_FLOW_SLOTS], const uint32_t *path_ids, const uint16_t *weights,
 		  size_t n)
 {
-	bid_t bids[STEER_MEMBERS_MAX * STEER_FLOW_SLOTS];
+	bid_t bids[STEER_MEMBERS_MAX * STEER_FLOW_SLOTS],
+		sorting[STEER_MEMBERS_MAX * STEER_FLOW_SLOTS];
 	uint32_t w[STEER_MEMBERS_MAX], quota[STEER_MEMBERS_MAX], total = 0;
 	bool taken[STEER_FLOW_SLOTS] = { false };
 	size_t n_bids = 0;
@@ -88,7 +102,7 @@ void flowtab_fill(__u8 flow[STEER_FLOW_SLOTS], const uint32_t *path_ids, const u
 	for (size_t i = 0; i < n; i++)
 		for (uint32_t s = 0; w[i] && s < STEER_FLOW_SLOTS; s++)
 			bids[n_bids++] = bid(path_ids[i], s, w[i], (uint32_t)i);
-	qsort(bids, n_bids, sizeof(*bids), bid_cmp);
+	bids_sort(bids, sorting, n_bids);
 	for (size_t i = 0; i < n_bids; i++) {
 		uint32_t slot = (bids[i] & BID_MASK) >> MEMBER_BITS;
 		uint8_t member = bids[i] & (STEER_MEMBERS_MAX - 1);
