@@ -31,6 +31,7 @@ struct candidate {
 	uint16_t weight;   /* as configured */
 	uint16_t rank;	   /* of its uplink: where there is no room for all the lowest stay */
 	bool usable;	   /* it may be a member */
+	bool works;	   /* now; where there is no room for all those that do not go first */
 	bool same;	   /* its line has Child SAs for the same selectors */
 	bool metered;	   /* of equal ones those that are not go first */
 	bool peer_standby; /* the peer has better ones */

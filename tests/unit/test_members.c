@@ -155,6 +155,12 @@ Test(members, of_too_many_the_best_stay)
 		if (!in)
 			is(i, 0, MEMBER_FULL);
 	}
+	c[0].works = c[1].works = c[9].works = true;
+	for (size_t i = 2; i < 8; i++)
+		c[i].works = i != 3;
+	members_choose(c, n);
+	cr_assert(c[9].member, "it works");
+	cr_assert_not(c[3].member || c[8].member);
 	c[9].preferred = true;
 	cr_assert_eq(members_choose(c, n), STEER_MEMBERS_MAX);
 	cr_assert(c[9].member);

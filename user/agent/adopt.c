@@ -337,7 +337,7 @@ static void adopt_ike(struct agent *a, struct harvest *v)
 	list_for_each (it, &a->peers) {
 		struct peer *p = list_entry(it, struct peer, node);
 
-		if (p->family->lines.next == &p->in_family)
+		if (family_is_first(p))
 			family_sync(a, p->family);
 	}
 }

@@ -140,6 +140,7 @@ struct family {
 	struct hash_node by_key; /* in struct agent */
 	uint64_t key;
 	size_t n_lines;
+	bool crowded;		       /* it has more paths than a group has room for */
 	struct list lines;	       /* oldest first */
 	char prefer[2 * IKE_NAME_MAX]; /* a path's name: the operator's choice; "": none */
 };
@@ -552,6 +553,8 @@ bool family_shares(const struct peer *p, const struct peer *q);
 uint64_t family_selectors(const struct ike_ts *local, size_t n_local, const struct ike_ts *remote,
 			  size_t n_remote);
 struct path *family_path(const struct family *f, const char *name);
+/* The oldest of its family, which speaks for all of them where that is to happen once. */
+bool family_is_first(const struct peer *p);
 /* Does another line of its family use that pair of addresses? */
 bool family_uses(const struct peer *p, const struct ike_path *pair);
 /* Is there another path that works? */
@@ -749,7 +752,7 @@ json_t *report_sa(struct agent *a, const struct ike_sa *sa);
 json_t *report_standbys(struct agent *a, const char *conn_or_null);
 /* Authentic packets that came by an SA. */
 uint64_t report_authentic(const struct engine_sa_info *s);
-void report_peer_paths(struct agent *a, const struct peer *p, json_t *out);
+void report_family_paths(struct agent *a, const struct family *f, json_t *out);
 json_t *report_keys(struct agent *a);
 /* Parts of answers. */
 json_t *report_addrs(const struct addr *a, size_t n);

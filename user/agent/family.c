@@ -107,6 +107,11 @@ struct path *family_path(const struct family *f, const char *name)
 	return NULL;
 }
 
+bool family_is_first(const struct peer *p)
+{
+	return p->family->lines.next == &p->in_family;
+}
+
 bool family_uses(const struct peer *p, const struct ike_path *pair)
 {
 	list_for_each (li, &p->family->lines) {

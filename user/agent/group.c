@@ -83,6 +83,7 @@ static void candidate_add(const struct agent *a, const struct peer *p, struct pa
 		.weight = path->weight,
 		.rank = rank(a, path),
 		.usable = path->in_group,
+		.works = path_works(path),
 		.same = path->peer == p || family_shares(path->peer, p),
 		.metered = path->uplink >= 0 && a->uplinks[path->uplink].cfg.metered,
 		.peer_standby = path->peer_standby,
@@ -101,6 +102,9 @@ static void candidates_of(const struct agent *a, const struct peer *p, struct ca
 			candidate_add(a, p, list_entry(it, struct path, node), all);
 	}
 	members_choose(all->list, all->n);
+	p->family->crowded = false;
+	for (size_t i = 0; i < all->n; i++)
+		p->family->crowded |= all->list[i].why == MEMBER_FULL;
 }
 
 size_t group_shares(const struct agent *a, const struct peer *p, uint32_t *ret_path)

@@ -25,7 +25,7 @@ struct long_list {
 	const char *key;
 	bool (*piece)(struct long_list *l, json_t *out, size_t n); /* false: that was the last */
 	uint64_t serial;					   /* SAs: done as far as this */
-	size_t at, n_lines;					   /* paths: the peers */
+	size_t at, n_lines; /* paths: the first line of each family */
 	uint64_t *lines;
 	/* connections: at is the next one */
 	json_t *(*of_conn)(struct agent *a, const struct ike_conn_cfg *c);
@@ -121,7 +121,7 @@ static bool paths_piece(struct long_list *l, json_t *out, size_t n)
 		struct peer *p = peer_find(l->a, l->lines[l->at++]);
 
 		if (p)
-			report_peer_paths(l->a, p, out);
+			report_family_paths(l->a, p->family, out);
 	}
 	return l->at < l->n_lines;
 }
@@ -141,7 +141,7 @@ void long_list_paths(struct agent *a, struct ctl_req *req, const char *conn)
 	list_for_each (it, &a->peers) {
 		const struct peer *p = list_entry(it, struct peer, node);
 
-		if (!conn || !strcmp(conn, p->conn))
+		if (family_is_first(p) && (!conn || !strcmp(conn, p->conn)))
 			l->lines[l->n_lines++] = p->line;
 	}
 	ctl_reply_data(req, json_pack("{s:o}", "pairs", report_standbys(a, conn)));

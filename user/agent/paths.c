@@ -76,6 +76,8 @@ static void path_set(struct agent *a, struct path *p, enum steer_path_state s, e
 	p->state = s;
 	p->since = now;
 	path_decided(a, p, CTL_EV_PATH_STATE, &d);
+	if (p->peer->family->crowded) /* another one may have its place */
+		family_sync(a, p->peer->family);
 	clones_path_changed(a, p->peer);
 }
 

@@ -161,7 +161,7 @@ static json_t *conn_json(struct agent *a, const struct ike_conn_cfg *c)
 		if (strcmp(p->conn, c->name) != 0)
 			continue;
 		lines++;
-		families += p->family->lines.next == &p->in_family;
+		families += family_is_first(p);
 		list_for_each (pi, &p->paths) {
 			n++;
 			up += path_works(list_entry(pi, struct path, node));

@@ -87,6 +87,6 @@ void report_line(struct agent *a, const struct peer *p, json_t *sa)
 		return;
 	set(sa, "shares_with", shares_with(p));
 	set_str(sa, "standby_why", stands_by(p));
-	if (p->family->lines.next == &p->in_family) /* once for all of them */
+	if (family_is_first(p)) /* once for all of them */
 		set(sa, "family_totals", totals_json(a, p->family));
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* braid paths: what is known of each path, and of the pairs of addresses in standby. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "agent.h"
@@ -245,25 +246,35 @@ json_t *report_standbys(struct agent *a, const char *conn)
 	return out;
 }
 
-void report_peer_paths(struct agent *a, const struct peer *p, json_t *out)
+static size_t path_count(const struct family *f)
 {
-	struct rate rates[STEER_MEMBERS_MAX];
-	uint64_t octets = 0;
-	usec_t now = agent_now();
 	size_t n = 0;
 
-	list_for_each (it, &p->paths) {
-		if (n == STEER_MEMBERS_MAX)
-			break;
-		rate_of(a, list_entry(it, struct path, node), now, &rates[n]);
-		octets += rates[n].grown.tx_octets + rates[n].grown.rx_octets;
-		n++;
+	list_for_each (li, &f->lines)
+		list_for_each (it, &list_entry(li, struct peer, in_family)->paths)
+			n++;
+	return n;
+}
+
+void report_family_paths(struct agent *a, const struct family *f, json_t *out)
+{
+	struct rate *rates = calloc(path_count(f) + 1, sizeof(*rates)), *r = rates;
+	uint64_t octets = 0;
+	usec_t now = agent_now();
+
+	if (!rates)
+		return;
+	list_for_each (li, &f->lines) {
+		list_for_each (it, &list_entry(li, struct peer, in_family)->paths) {
+			rate_of(a, list_entry(it, struct path, node), now, r);
+			octets += r->grown.tx_octets + r->grown.rx_octets;
+			r++;
+		}
 	}
-	n = 0;
-	list_for_each (it, &p->paths) {
-		if (n == STEER_MEMBERS_MAX)
-			break;
-		json_array_append_new(
-			out, path_json(a, list_entry(it, struct path, node), &rates[n++], octets));
-	}
+	r = rates;
+	list_for_each (li, &f->lines)
+		list_for_each (it, &list_entry(li, struct peer, in_family)->paths)
+			json_array_append_new(
+				out, path_json(a, list_entry(it, struct path, node), r++, octets));
+	free(rates);
 }

@@ -60,6 +60,9 @@ static void conn_state_cell(struct table *t, const json_t *data, const json_t *c
 	else if (next)
 		table_cell(t, "%s, next attempt in %s", str(c, "state"),
 			   unit_age(next > now ? next - now : 0, in));
+	else if (num(c, "lines") > num(c, "families"))
+		table_cell(t, "%s, %llu IKE SAs", str(c, "state"),
+			   (unsigned long long)num(c, "lines"));
 	else
 		table_cell(t, "%s", str(c, "state"));
 }

@@ -59,7 +59,9 @@ static bool better(const struct candidate *a, const struct candidate *b)
 {
 	unsigned ca = class_of(a), cb = class_of(b);
 
-	return ca != cb ? ca < cb : a->rank < b->rank; /* else the earlier one */
+	if (ca != cb)
+		return ca < cb;
+	return a->works != b->works ? a->works : a->rank < b->rank; /* else the earlier one */
 }
 
 static void leave_out_worst(struct candidate *c, size_t n)
