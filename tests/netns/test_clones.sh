@@ -54,6 +54,8 @@ walk() { # order, clones: source of each
 		test=$(at "^B$i $from 37 .*16388,16389 " "$clone")
 		move=$(at "^B$i $from 37 .*16400.*16401" "$test")
 		child=$(at "^B$i .* 36 " "$clone")
+		[ "$(grep -c "^B$i $from 37 .*16388,16389 " "$T/decoded")" = 1 ] ||
+			fail "the pair is tested more than once: $(cat "$T/decoded")"
 		case $order in
 		child_first)
 			[ "$child" -lt "$test" ] || fail "the Child SA comes behind the test: $(cat "$T/decoded")"

@@ -337,10 +337,11 @@ static bool arrive(struct agent *a, const struct clones_view *v, struct aim *m, 
 
 	if (same_pair(at, &m->goal))
 		return true;
-	if (m->tested && ready)
-		go(a, v, m, line);
-	if (m->tested)
+	if (m->tested) {
+		if (ready)
+			go(a, v, m, line);
 		return false;
+	}
 	if (m->test)
 		return false;
 	to.local.port = at->local.port;
