@@ -105,11 +105,22 @@ in_ns a ping -c 1 -W 2 10.1.0.2 >/dev/null || fail "no ping"
 in_ns a ping -c 1 -W 2 198.51.100.2 >/dev/null || fail "the second wire"
 
 captures=()
-for dev in u0 u1; do
-	ip netns exec "$(ns a)" tcpdump --immediate-mode -Uni $dev -w "$T/$dev.pcap" 'udp port 4500' 2>"$T/$dev.log" &
-	captures+=($!)
-	wait_for 5 grep -q listening "$T/$dev.log" || fail "no capture"
-done
+capture() { # into files of this name, at both uplinks
+	local dev
+	for dev in u0 u1; do
+		ip netns exec "$(ns a)" tcpdump --immediate-mode -Uni $dev -w "$T/$dev.$1" 'udp port 4500 or esp' \
+			2>"$T/$dev.$1.log" &
+		captures+=($!)
+		wait_for 5 grep -q listening "$T/$dev.$1.log" || fail "no capture"
+	done
+}
+captured() {
+	kill "${captures[@]}"
+	wait "${captures[@]}" 2>/dev/null
+	captures=()
+}
+packets() { tshark -r "$T/$1" -Y "$2" 2>/dev/null | wc -l; } # file, filter
+capture spis
 mark
 stream 1
 each_its_own 1 2
@@ -118,9 +129,8 @@ for p in 1 2; do
 done
 echo "ok - flows are spread, each path has its SA's packets and no others"
 
-kill "${captures[@]}"
-wait "${captures[@]}" 2>/dev/null
-spis() { tshark -r "$T/$1.pcap" -d udp.port==4500,udpencap -T fields -e esp.spi 2>/dev/null | sort -u | tr '\n' ' '; }
+captured
+spis() { tshark -r "$T/$1.spis" -d udp.port==4500,udpencap -T fields -e esp.spi 2>/dev/null | sort -u | tr '\n' ' '; }
 # engine_drive's SPIs: generation a0 is a's inbound, b0 z's
 [ "$(spis u0)" = "0x0a000001 0x0b000001 " ] && [ "$(spis u1)" = "0x0a000002 0x0b000002 " ] ||
 	fail "on the wires: $(spis u0), $(spis u1)"
@@ -197,13 +207,43 @@ each_its_own 3 4
 [ "$(since_sa a 3)$(since_sa z 3)" = 00 ] || fail "a standby is used"
 echo "ok - an agent that comes later, members that change"
 
-end_line() { for h in a z; do drive $h retire 4; done; }
-stream 2 end_line
+# Line 12's path carries less, and its ESP goes without UDP: each packet as its own SA wants it.
+for h in a z; do steer $h group 2 1:11:1 2:12:1 >/dev/null; steer $h group 1 1:11:1 2:12:1 >/dev/null; done
+add_sa 5 11 replaces=3
+add_sa 6 12 replaces=4 plain room=1020
+del_sa 3
 del_sa 4
+too_big() { drive a stats | sed -n 's/^too_big \([0-9]*\) .*/\1/p'; }
+before=$(too_big)
+capture sizes
+mark
+# whatever the kernel has learned of the path: one datagram of each flow, with DF
+in_ns a /usr/bin/python3 - <<-PY || fail "datagrams"
+	import socket
+	for i in range($FLOWS):
+	    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+	    s.setsockopt(socket.IPPROTO_IP, 10, 3)  # IP_MTU_DISCOVER, IP_PMTUDISC_PROBE
+	    s.sendto(bytes(1200), ("10.1.0.2", 7001))
+PY
+fits() { [ $(($(since_sa a 5) + $(too_big) - before)) = $FLOWS ]; }
+wait_for 5 fits || fail "of $FLOWS datagrams SA 5 took $(since_sa a 5), $(($(too_big) - before)) were too large"
+[ "$(since_sa a 5)" -gt 0 ] && [ "$(too_big)" -gt "$before" ] && [ "$(since_sa a 6)" = 0 ] ||
+	fail "sizes: SA 5 sent $(since_sa a 5), SA 6 $(since_sa a 6)"
+stream 1
+captured
+[ "$(packets u0.sizes 'udp')" -gt $((FLOWS * 5)) ] && [ "$(packets u0.sizes 'ip.proto == 50')" = 0 ] &&
+	[ "$(packets u1.sizes 'ip.proto == 50')" -gt $((FLOWS * 5)) ] && [ "$(packets u1.sizes 'udp')" = 0 ] ||
+	fail "u0: $(packets u0.sizes udp) in UDP, $(packets u0.sizes 'ip.proto == 50') not; u1: $(packets u1.sizes udp), $(packets u1.sizes 'ip.proto == 50')"
+echo "ok - how large packets may be, and UDP around ESP, are the chosen SA's"
+
+end_line() { for h in a z; do drive $h retire 6; done; }
+stream 2 end_line
+del_sa 6
 mark
 stream 1
-[ "$(since_sa a 3)" -gt $((FLOWS * 5)) ] && [ "$(since_path a 2)" = "$(since_sa a 3)" ] || fail "SA 3 does not carry what is left"
-echo "ok - a line that ends leaves its flows to the other's SA, over the path they have"
+[ "$(since_sa a 5)" = $(($(since_path a 1) + $(since_path a 2))) ] && [ "$(since_path a 2)" -gt $((FLOWS * 5)) ] ||
+	fail "SA 5 sent $(since_sa a 5), over the paths went $(since_path a 1) and $(since_path a 2)"
+echo "ok - a line that ends leaves its flows to the other's SA, over the paths there are"
 
 for h in a z; do
 	drive $h shutdown
