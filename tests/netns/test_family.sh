@@ -3,7 +3,7 @@
 # Two lines of one family, each on an uplink of its own: a clone that MOBIKE moved there. Flows are
 # spread over the Child SAs of both by weight; prefer, disable and metered are about both; a lost
 # path, a new agent and an end of one of them disturb nobody else.
-# [CLONE-24]
+# [CLONE-35] [CLONE-60] [CLONE-61] [CLONE-62] [CLONE-63] [CLONE-64]
 . "$(dirname "$0")/../lib/netns.sh"
 . "$(dirname "$0")/../lib/agent.sh"
 

@@ -3,7 +3,7 @@
 # A family whose lines, one for each path (multipath = clone), are probed at both ends: prefer and
 # disable are told to the peer across lines, a path that fails silently takes only its own flows
 # along, new agents find everything, and with an inner address each lines stand by for one another.
-# [CLONE-24]
+# [CLONE-35] [CLONE-60] [CLONE-61] [CLONE-62] [CLONE-63]
 . "$(dirname "$0")/../lib/netns.sh"
 . "$(dirname "$0")/../lib/agent.sh"
 . "$(dirname "$0")/../lib/clones.sh"

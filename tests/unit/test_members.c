@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Which paths of a family of lines carry the traffic of one of them. */
+/* Which paths of a family of lines carry the traffic of one of them. [CLONE-60] [CLONE-61] */
 #include <criterion/criterion.h>
 
 #include "dp/members.h"
