@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* abi/pick.h compiled twice: the steering program and the engine find the same path in the same
- * record. Flows follow the weights, and a path that goes takes no other path's flows along. */
+ * record. Flows follow the weights, and a path that goes takes no other path's flows along.
+ * [CLONE-71] [CLONE-72] */
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
 #include <stdlib.h>

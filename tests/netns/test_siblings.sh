@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Two Child SAs with the same selectors, of two lines, over two paths: engine and steering as they
 # are, the agents played. Each SA's packets are on its own wire only; a word that says down moves a
-# path's flows to the other SA, and back, without a lost packet, and so do rekeys and Deletes. [CLONE-A-6]
+# path's flows to the other SA, and back, without a lost packet, and so do rekeys and Deletes.
+# [CLONE-A-6] [CLONE-70] [CLONE-71] [CLONE-73] [CLONE-74]
 #
 #     a (tun0 10.1.0.1)  u0 192.0.2.1 ====== v0 192.0.2.2      z (tun0 10.1.0.2)
 #                        u1 198.51.100.1 === v1 198.51.100.2

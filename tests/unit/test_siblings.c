@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* SAs of several lines with the same selectors: who carries which flow, as rekeys, Deletes, limits
- * and lost paths come and go. */
+ * and lost paths come and go. [CLONE-70] [CLONE-71] [CLONE-73] */
 #include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
