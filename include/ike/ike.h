@@ -135,6 +135,8 @@ enum ike_multipath { IKE_MULTIPATH_NO, IKE_MULTIPATH_PROBES, IKE_MULTIPATH_CLONE
 enum ike_clone_order { IKE_CLONE_CHILD_FIRST, IKE_CLONE_MOVE_FIRST };
 /* Clones for as few pairs as cover every uplink and every address of the peer, or for all pairs. */
 enum ike_clone_pairs { IKE_CLONE_EACH, IKE_CLONE_ALL };
+/* With a peer that does not clone: one path at a time, or an authentication for each. */
+enum ike_clone_fallback { IKE_FALLBACK_SINGLE, IKE_FALLBACK_IKE_SAS };
 
 /* How a side proves who it is. */
 enum auth_kind { AUTH_BY_PSK, AUTH_BY_PUBKEY };
@@ -171,6 +173,7 @@ struct ike_conn_cfg {
 	enum ike_multipath multipath;
 	enum ike_clone_order clone_order;
 	enum ike_clone_pairs clone_pairs;
+	enum ike_clone_fallback clone_fallback;
 	usec_t probe_interval; /* of path probes; 0: the general one */
 	bool mobike;	       /* announce and accept RFC 4555 */
 	enum ike_return_check return_check;
@@ -364,6 +367,13 @@ int ike_clone(struct ike *ike, uint64_t line, uint32_t op, usec_t now);
 /* The same as ike_up, ike_down and ike_rekey of one line: a Child SA on it, all of it, its IKE SA;
  * and of one Child SA of it. */
 int ike_up_line(struct ike *ike, uint64_t line, const char *child, uint32_t op, usec_t now);
+/* Another IKE SA with that line's peer, with an authentication of its own, on that pair of
+ * addresses and nowhere else. The numbers of families that the owner is told are the same for both
+ * from then on, although addresses, limits, session and authentication are each one's own; without
+ * vips_per_line it asks for the virtual addresses that the other one has. CHILD_UP or FAILED ends
+ * it. -ENOENT; -EINVAL: we are R, or no such pair; -ENOMEM. */
+int ike_up_beside(struct ike *ike, uint64_t line, const char *child, const struct ike_path *path,
+		  uint32_t op, usec_t now);
 int ike_down_line(struct ike *ike, uint64_t line, uint32_t op, usec_t now);
 int ike_rekey_line(struct ike *ike, uint64_t line, uint32_t op, usec_t now);
 int ike_down_child(struct ike *ike, uint64_t line, const char *child, uint32_t op, usec_t now);

@@ -265,6 +265,22 @@ static size_t source(const struct clones_view *v)
 	return any;
 }
 
+/* With an authentication of its own, and one Child SA; the others follow as on a clone. */
+static int set_up_beside(struct agent *a, const struct clones *k, uint64_t line,
+			 const struct clones_view *v, const struct ike_path *goal, uint32_t op)
+{
+	struct ike_path to = *goal;
+
+	to.local.port = to.remote.port = 0; /* as every set-up begins */
+	for (uint8_t i = 0; i < v->c->n_children; i++) {
+		const char *name = v->c->children[i].name;
+
+		if (agent_child_up(a, k->conn, name) && !conns_held(a, k->conn, name))
+			return ike_up_beside(a->ike, line, name, &to, op, agent_now());
+	}
+	return -ENOENT;
+}
+
 static void make_clone(struct agent *a, struct clones *k, const struct clones_view *v,
 		       const struct ike_path *goal)
 {
@@ -277,17 +293,22 @@ static void make_clone(struct agent *a, struct clones *k, const struct clones_vi
 			return;
 	if (from == v->n || k->n_asked == IKE_SAS_MAX)
 		return;
-	err = ike_clone(a->ike, v->lines[from].line, op, agent_now());
+	if (v->beside)
+		err = set_up_beside(a, k, v->lines[from].line, v, goal, op);
+	else
+		err = ike_clone(a->ike, v->lines[from].line, op, agent_now());
 	if (!err) {
 		k->asked[k->n_asked].op = op;
 		k->asked[k->n_asked++].goal = *goal;
-		say(a, v, goal, "an IKE SA is cloned for it");
+		say(a, v, goal,
+		    v->beside ? "an IKE SA is set up for it" : "an IKE SA is cloned for it");
 		return;
 	}
 	if (err == -EDQUOT)
 		snprintf(k->why, sizeof(k->why), "there are as many IKE SAs as may be");
 	else
-		snprintf(k->why, sizeof(k->why), "not cloned: %s", strerror(-err));
+		snprintf(k->why, sizeof(k->why), "not %s: %s", v->beside ? "set up" : "cloned",
+			 strerror(-err));
 	look_by(k, agent_now() + (err == -EDQUOT ? SLOW : WAIT_FIRST));
 }
 
@@ -470,12 +491,15 @@ static void fill(struct agent *a, struct clones *k, const struct clones_view *v)
 			look_by(k, k->bars[i].until);
 }
 
-/* Said once: with such a peer it is one path. */
-static void alone(struct agent *a, struct clones *k, const struct clones_view *v)
+/* Said once: with such a peer it is one path, or several authentications. */
+static void tell_alone(struct agent *a, struct clones *k, const struct clones_view *v)
 {
-	static const char why[] = "the peer does not clone IKE SAs (RFC 7791) or does not know "
-				  "MOBIKE: one path is used at a time";
+	char why[sizeof(k->why)];
 
+	snprintf(why, sizeof(why),
+		 "the peer does not clone IKE SAs (RFC 7791) or does not know MOBIKE: %s",
+		 v->beside ? "an IKE SA of its own is set up for each path"
+			   : "one path is used at a time");
 	if (!k->alone && v->lines[0].p)
 		relation_said(a, v->lines[0].p, BY_PEER, "%s", why);
 	k->alone = true;
@@ -518,10 +542,11 @@ static void look(struct agent *a, struct clones *k)
 	}
 	if (!up || !st.wanted)
 		return;
-	if (!can) {
-		alone(a, k, &v);
+	v.beside = !can && c->clone_fallback == IKE_FALLBACK_IKE_SAS;
+	if (!can)
+		tell_alone(a, k, &v);
+	if (!can && !v.beside)
 		return;
-	}
 	for (size_t i = 0; i < v.n; i++)
 		if (v.lines[i].p)
 			move_run(a, v.lines[i].p); /* if none works */
@@ -551,7 +576,8 @@ static void on_timer(evutil_socket_t fd, short what, void *ctx)
 
 /* ---- what happens ---- */
 
-static void on_cloned(struct clones *k, const struct ike_output *o)
+/* What was asked for is there. */
+static void on_made(struct clones *k, const struct ike_output *o)
 {
 	for (size_t i = 0; i < k->n_asked; i++) {
 		struct aim *m;
@@ -618,8 +644,10 @@ void clones_on_event(struct agent *a, const struct ike_output *o)
 
 	if (!k)
 		return;
+	if (o->event == IKE_EV_CHILD_UP && m)
+		m->fails = 0;
 	if (o->event == IKE_EV_CLONED && o->op)
-		on_cloned(k, o);
+		on_made(k, o);
 	else if (o->event == IKE_EV_FAILED)
 		on_failed(k, o);
 	else if (o->event == IKE_EV_PATH_TESTED && m)
@@ -628,8 +656,8 @@ void clones_on_event(struct agent *a, const struct ike_output *o)
 		on_down(k, m, o);
 	else if (o->event == IKE_EV_IKE_REKEYED && m)
 		m->test = 0;
-	else if (o->event == IKE_EV_CHILD_UP && m)
-		m->fails = 0;
+	else if (o->event == IKE_EV_CHILD_UP && o->op)
+		on_made(k, o); /* beside the others */
 	else if (o->event == IKE_EV_MOVE_REFUSED && m && m->aimed && !same_pair(&m->goal, &o->path))
 		aim_drop(k, m);
 	look_at(a, k);

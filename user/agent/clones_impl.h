@@ -35,7 +35,7 @@ struct clones {
 	struct bar bars[CLONE_BARS_MAX];
 	size_t wanted;
 	char why[160]; /* it has not what is wanted; "": it has */
-	bool alone;    /* the peer cannot do it */
+	bool alone;    /* the peer cannot do it, which was said */
 };
 
 /* What is there, at one look. */
@@ -48,6 +48,7 @@ struct clones_view {
 		struct peer *p; /* NULL: there was no memory */
 		bool can;	/* be cloned, and move */
 	} lines[IKE_SAS_MAX];
+	bool beside; /* none can: an IKE SA is set up beside them for each pair */
 	struct addrs told;
 	size_t n_pairs;
 	struct ike_path pairs[CONN_PAIRS_MAX];

@@ -25,8 +25,11 @@ bool clones_line_works(const struct peer *p)
 
 bool clones_steer(const struct agent *a, const struct peer *p)
 {
-	return p->role_i && clones_asked(agent_conn(a, p->conn)) && ike_can_move(a->ike, p->line) &&
-	       ike_can_clone(a->ike, p->line);
+	const struct ike_conn_cfg *c = agent_conn(a, p->conn);
+
+	return p->role_i && clones_asked(c) &&
+	       (c->clone_fallback == IKE_FALLBACK_IKE_SAS ||
+		(ike_can_move(a->ike, p->line) && ike_can_clone(a->ike, p->line)));
 }
 
 bool clones_wait(const struct agent *a, const struct peer *p)

@@ -191,8 +191,9 @@ static json_t *clones_json(const struct ike_conn_cfg *c)
 
 	if (c->multipath != IKE_MULTIPATH_CLONE)
 		return json_null();
-	return json_pack("{s:s, s:s}", "order", orders[c->clone_order], "pairs",
-			 pairs[c->clone_pairs]);
+	return json_pack("{s:s, s:s, s:s}", "order", orders[c->clone_order], "pairs",
+			 pairs[c->clone_pairs], "fallback",
+			 c->clone_fallback == IKE_FALLBACK_SINGLE ? "single" : "ike_sas");
 }
 
 json_t *report_conn(struct agent *a, const struct ike_conn_cfg *c)

@@ -98,6 +98,7 @@ static cfg_opt_t connection_opts[] = {
 	ONE("clone"),
 	ONE("clone_order"),
 	ONE("clone_pairs"),
+	ONE("clone_fallback"),
 	ONE("inner_address"),
 	ONE("ike_sas_max"),
 	ONE("nat"),

@@ -285,11 +285,26 @@ static void put_empty(struct cfg_room *r, uint16_t type)
 		r->cp.a[r->cp.n++] = (struct cfg_attr){ .type = type };
 }
 
-/* What we ask for: when we authenticate anew, what we have. */
+/* Whose we ask for: when we authenticate anew, or beside another one, what we have. */
+static const struct ike_sa *holder(const struct ike *ike, const struct ike_sa *sa)
+{
+	const struct ike_sa *old = reauth_old(ike, sa);
+
+	if (old || !sa->bundle || sa->conn->c.vips_per_line)
+		return old;
+	hash_for_each (it, tmp, &ike->named, conn_key(sa->conn->c.name)) {
+		const struct ike_sa *o = hash_entry(it, struct ike_sa, by_conn);
+
+		if (o != sa && o->bundle == sa->bundle && o->state == IKE_ESTABLISHED)
+			return o;
+	}
+	return NULL;
+}
+
 static const struct addr *held(const struct ike *ike, const struct ike_sa *sa, unsigned i)
 {
 	const struct addr *a = &sa->conn->c.vips[i];
-	const struct ike_sa *old = reauth_old(ike, sa);
+	const struct ike_sa *old = holder(ike, sa);
 
 	if (old && i < old->n_own_vips && old->own_vips[i].family == a->family)
 		return &old->own_vips[i];

@@ -17,7 +17,7 @@
 #include "mobike.h"
 #include "parts.h"
 
-enum { IMAGE_MAGIC = 0x42524b45, IMAGE_VERSION = 10, IMAGE_PACKET_MAX = IKE_MSG_MAX };
+enum { IMAGE_MAGIC = 0x42524b45, IMAGE_VERSION = 11, IMAGE_PACKET_MAX = IKE_MSG_MAX };
 
 /* ---- writing ---- */
 
@@ -197,6 +197,7 @@ static void put_sa(struct wr *w, const struct ike_sa *sa, usec_t now)
 	wr_u8(w, sa->role_i);
 	wr_u64(w, sa->family);
 	wr_u64(w, sa->line);
+	wr_u64(w, sa->bundle);
 	wr_u64(w, sa->clone_of);
 	wr_u8(w, sa->clone_ok);
 	wr_u8(w, sa->clones_refused);
@@ -608,6 +609,7 @@ static void get_sa(struct rd *r, struct ike *ike, struct ike_sa *sa)
 	sa->role_i = rd_u8(r);
 	sa->family = rd_u64(r);
 	sa->line = rd_u64(r);
+	sa->bundle = rd_u64(r);
 	sa->clone_of = rd_u64(r);
 	sa->clone_ok = rd_u8(r);
 	sa->clones_refused = rd_u8(r);
@@ -724,6 +726,8 @@ int ike_import(struct ike *ike, const uint8_t *image, size_t len, usec_t now)
 		ike->last_line = sa->line;
 	if (sa->family > ike->last_line)
 		ike->last_line = sa->family;
+	if (sa->bundle > ike->last_line)
+		ike->last_line = sa->bundle;
 	for (unsigned i = 0; i < sa->n_peer_vips; i++)
 		cp_restore(ike, sa->family, &sa->peer_vips[i]);
 	ike_sa_insert(ike, sa);

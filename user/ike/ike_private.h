@@ -140,6 +140,7 @@ struct ike_sa {
 	/* family: all IKE SAs of one authentication. line: one of them and those that took its
 	 * place by rekeying; they have one pair of addresses and one set of Child SAs. */
 	uint64_t family, line, serial;
+	uint64_t bundle;     /* of families whose owner is told this number: ike_up_beside; or 0 */
 	uint64_t clone_of;   /* the line that its line was cloned from, 0: none */
 	bool clone_ok;	     /* both sides announced it */
 	bool clones_refused; /* NO_ADDITIONAL_SAS, and none of the peer's was deleted since */
@@ -395,6 +396,11 @@ unsigned family_children(const struct ike *ike, uint64_t family);
 /* Those that were replaced or deleted stay for a while, for what comes late: are there so many that
  * the peer has to wait before it makes more? */
 bool family_crowded(const struct ike *ike, uint64_t family);
+/* The number that the owner is told: the same for IKE SAs that were set up beside one another. */
+static inline uint64_t family_told(const struct ike_sa *sa)
+{
+	return sa->bundle ? sa->bundle : sa->family;
+}
 /* Has it more than the line of sa? */
 bool family_others(const struct ike *ike, const struct ike_sa *sa);
 /* The one that authenticates anew for all of them, or NULL: it has Child SAs. */

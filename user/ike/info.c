@@ -119,7 +119,7 @@ void ike_sa_look(const struct ike_sa *sa, struct ike_sa_info *ret_info)
 	struct ike_sa_info *o = ret_info;
 
 	memset(o, 0, sizeof(*o));
-	o->family = sa->family;
+	o->family = family_told(sa);
 	o->line = sa->line;
 	o->clone_of = sa->clone_of;
 	o->clone_ok = sa->clone_ok;

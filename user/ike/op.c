@@ -47,8 +47,22 @@ static int path_fill(const struct ike_conn_cfg *c, const struct ike_path *path,
 	return 0;
 }
 
+static uint64_t bundle(struct ike *ike, struct ike_sa *by)
+{
+	uint64_t number = family_told(by);
+
+	hash_for_each (it, tmp, &ike->families, by->family) {
+		struct ike_sa *sa = hash_entry(it, struct ike_sa, by_family);
+
+		sa->bundle = number;
+		ike_sa_touch(sa);
+	}
+	return number;
+}
+
+/* by: beside that one; may be NULL. */
 static int up_new(struct ike *ike, struct conn *conn, const struct ike_child_cfg *child,
-		  const struct ike_path *path, uint32_t op)
+		  const struct ike_path *path, uint32_t op, struct ike_sa *by)
 {
 	struct ike_path p;
 	struct ike_sa *sa;
@@ -62,6 +76,8 @@ static int up_new(struct ike *ike, struct conn *conn, const struct ike_child_cfg
 	if (!sa)
 		return -ENOMEM;
 	sa->path = p;
+	if (by)
+		sa->bundle = bundle(ike, by);
 	t = task_new(sa, TASK_IKE_INIT, op);
 	ret = t ? ike_spi_new(ike, &sa->spi_i) : -ENOMEM;
 	if (ret) {
@@ -72,6 +88,23 @@ static int up_new(struct ike *ike, struct conn *conn, const struct ike_child_cfg
 	ike_sa_insert(ike, sa);
 	window_run(ike, sa);
 	return 0;
+}
+
+int ike_up_beside(struct ike *ike, uint64_t line, const char *child, const struct ike_path *path,
+		  uint32_t op, usec_t now)
+{
+	struct ike_sa *by = line_owner(ike, line);
+	const struct ike_child_cfg *cfg = by ? conn_child(by->conn, child) : NULL;
+	int ret;
+
+	ike->now = now;
+	if (!cfg)
+		return -ENOENT;
+	if (!by->role_i)
+		return -EINVAL;
+	ret = up_new(ike, by->conn, cfg, path, op, by);
+	ike_reap(ike);
+	return ret;
 }
 
 static bool wanted_already(const struct ike_sa *sa, const char *child)
@@ -118,7 +151,7 @@ int ike_up(struct ike *ike, const char *conn, const char *child_or_null,
 	if (!child)
 		return -ENOENT;
 	if (!sa) {
-		ret = up_new(ike, c, child, path, op);
+		ret = up_new(ike, c, child, path, op, NULL);
 	} else {
 		ret = up_child(ike, sa, child, op);
 	}

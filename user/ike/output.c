@@ -22,7 +22,7 @@ static struct out *out_new(struct ike *ike, const struct ike_sa *sa, enum ike_ou
 		return NULL;
 	o->o.kind = kind;
 	if (sa) {
-		o->o.family = sa->family;
+		o->o.family = family_told(sa);
 		o->o.line = sa->line;
 		o->o.clone_of = sa->clone_of;
 		o->o.spi_i = sa->spi_i;

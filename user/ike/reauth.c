@@ -61,6 +61,7 @@ int reauth_start(struct ike *ike, struct ike_sa *old)
 		return -ENOMEM;
 	sa->family = ++ike->last_line;
 	sa->reauth_of = old->family;
+	sa->bundle = old->bundle;
 	sa->path = old->path;
 	t = task_new(sa, TASK_IKE_INIT, 0);
 	if (t)

@@ -77,7 +77,7 @@ bool sa_init_elsewhere(struct ike *ike, struct ike_sa *sa, struct task *t)
 	struct ike_path to;
 	uint64_t spi;
 
-	if (t->unprotected_error || !ike->env.other_path ||
+	if (t->unprotected_error || sa->bundle || !ike->env.other_path ||
 	    !ike->env.other_path(ike->env.ctx, sa->conn->c.name, &to) ||
 	    (udp_addr_equal(&to.local, &sa->path.local) &&
 	     udp_addr_equal(&to.remote, &sa->path.remote)) ||

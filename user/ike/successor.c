@@ -30,6 +30,7 @@ static struct ike_sa *successor_new(struct ike *ike, const struct ike_sa *old, b
 	sa->clone_ok = old->clone_ok;
 	sa->clones_refused = old->clones_refused;
 	sa->clone_of = old->clone_of;
+	sa->bundle = old->bundle;
 	sa->session = old->session;
 	sa->peer_probes = old->peer_probes;
 	sa->peer_udp = old->peer_udp;
