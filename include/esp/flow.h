@@ -27,8 +27,13 @@ struct inner {
  * super: the length field may not count all (TSO), take len. */
 int inner_parse(const uint8_t *pkt, size_t len, bool super, struct inner *ret_inner);
 
-/* 8 well mixed bits of the 5-tuple; the same for all fragments of a packet and for both of two
+/* The 5-tuple, well mixed; of the replies to it, that of the packet that answers. */
+uint64_t flow_hash(const struct inner *in, uint64_t seed);
+uint64_t flow_hash_reply(const struct inner *in, uint64_t seed);
+
+/* 8 bits of flow_hash; the same for all fragments of a packet and for both of two
  * packets of one flow. seed: random, per process, so that nobody outside can aim. */
+#define FLOW_SLOT(hash) ((uint8_t)((hash) >> 40))
 uint8_t flow_slot(const struct inner *in, uint64_t seed);
 
 #endif

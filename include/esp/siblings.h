@@ -24,6 +24,7 @@
 
 #include "abi/steer.h"
 #include "base/hash.h"
+#include "esp/replies.h"
 
 struct sa;
 
@@ -31,6 +32,7 @@ struct siblings {
 	_Atomic(struct sa *) *head; /* by hash of selectors and line */
 	struct hash by_selectors;   /* the control thread's */
 	uint64_t last_number;
+	struct replies replies;
 };
 
 /* An SA's place among them. */
@@ -89,5 +91,9 @@ void siblings_hide(struct siblings *t, struct sa *sa);
  * used up. Ask where sa_has_siblings. */
 struct sa *siblings_choose(const struct siblings *t, const struct steer_view *v, struct sa *found,
 			   uint32_t flow_slot);
+/* The flow slot nearest behind that one whose packets a line's path carries; that one, if there is
+ * none or the path is not up. found: as above. */
+uint32_t siblings_slot(const struct steer_view *v, const struct sa *found, uint32_t line,
+		       uint32_t flow_slot);
 
 #endif

@@ -96,7 +96,7 @@ run() {
 	sleep 1
 	for r in r1 r2; do octets $r $dev >"$T/run/$r.octets"; done
 	for r in r1 r2; do
-		in_ns $r python3 "$top/tests/bench/dscp_paths.py" $dev 300 >"$T/run/$r" &
+		in_ns $r python3 "$top/tests/lib/dscp_paths.py" $dev 300 >"$T/run/$r" &
 	done
 	if [ $# -gt 1 ]; then
 		sleep 0.8

@@ -1,18 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Several TCP streams at once, each as fast as it can be.
+/* Several TCP streams at once, with CUBIC, each as fast as it can be.
  *
- *     streams receive ADDRESS PORT STREAMS    one JSON object when all have ended
- *     streams send ADDRESS PORT STREAMS SECONDS [SOURCE]
+ *     streams receive ADDRESS PORT STREAMS        one JSON object when all have ended
+ *     streams send ADDRESS PORT STREAMS SECONDS   for so long, or until SIGTERM
  *
- * With CUBIC. Stream I goes with DSCP I, both ways, by which its packets are known outside of a
- * tunnel that copies it. All octets are compared with what was sent. For each stream: index,
- * octets, wrong (the first octet that is not what it should be, or null) and how many octets came
- * in each of the BIN_USEC microseconds long bins since begin_usec (CLOCK_REALTIME). */
+ * Stream I, from 1, goes with DSCP I, both ways, by which its packets are known outside of a tunnel
+ * that copies it. All octets are compared with what was sent. For each stream: index, octets, wrong
+ * (the first octet that is not what it should be, from 1, or null) and how many octets came in each
+ * of the bins, bin_usec long, since begin_usec (CLOCK_REALTIME). unfinished: streams that did not
+ * end.
+ */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -25,7 +28,7 @@
 #include "base/usec.h"
 
 enum {
-	STREAMS_MAX = 64,
+	STREAMS_MAX = 63,
 	BIN_USEC = 10 * 1000,
 	BINS = 120 * 100,
 	PERIOD = 251 * 4096, /* after so many octets they are the same again */
@@ -43,6 +46,7 @@ struct stream {
 
 static uint8_t pattern[PERIOD + CHUNK];
 static struct stream streams[STREAMS_MAX];
+static volatile sig_atomic_t stopped;
 
 static void die(const char *what)
 {
@@ -165,7 +169,13 @@ static int receive(struct sockaddr_in at, unsigned n)
 
 /* ---- send ---- */
 
-static int connected(struct sockaddr_in to, struct sockaddr_in *from, uint8_t index)
+static void stop(int sig)
+{
+	(void)sig;
+	stopped = 1;
+}
+
+static int connected(struct sockaddr_in to, uint8_t index)
 {
 	static const char cubic[] = "cubic";
 	int fd = socket(AF_INET, SOCK_STREAM, 0), tos = index << 2, wait = WAIT_MSEC;
@@ -173,22 +183,22 @@ static int connected(struct sockaddr_in to, struct sockaddr_in *from, uint8_t in
 	if (setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, cubic, sizeof(cubic)) < 0 ||
 	    setsockopt(fd, IPPROTO_IP, IP_TOS, &tos, sizeof(tos)) < 0 ||
 	    setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &wait, sizeof(wait)) < 0 ||
-	    (from && bind(fd, (struct sockaddr *)from, sizeof(*from)) < 0) ||
 	    connect(fd, (struct sockaddr *)&to, sizeof(to)) < 0 || send(fd, &index, 1, 0) != 1)
 		die("connect");
 	return fd;
 }
 
-static int send_all(struct sockaddr_in to, unsigned n, usec_t usec, struct sockaddr_in *from)
+static int send_all(struct sockaddr_in to, unsigned n, usec_t usec)
 {
 	struct pollfd fds[STREAMS_MAX];
 	usec_t end;
 	ssize_t r;
 
 	for (unsigned i = 0; i < n; i++)
-		fds[i] = (struct pollfd){ connected(to, from, (uint8_t)i), POLLOUT, 0 };
-	for (end = now_real() + usec; now_real() < end;) {
-		if (poll(fds, n, 100) < 0)
+		fds[i] = (struct pollfd){ connected(to, (uint8_t)(i + 1)), POLLOUT, 0 };
+	signal(SIGTERM, stop);
+	for (end = now_real() + usec; !stopped && now_real() < end;) {
+		if (poll(fds, n, 100) < 0 && errno != EINTR)
 			die("poll");
 		for (unsigned i = 0; i < n; i++) {
 			if (!fds[i].revents)
@@ -208,18 +218,15 @@ int main(int argc, char **argv)
 {
 	bool receives = argc > 4 && !strcmp(argv[1], "receive");
 	unsigned n = argc > 4 ? (unsigned)strtoul(argv[4], NULL, 10) : 0;
-	struct sockaddr_in from;
 
 	if (!n || n > STREAMS_MAX || (!receives && argc < 6)) {
 		fprintf(stderr, "usage: streams receive ADDRESS PORT STREAMS\n"
-				"       streams send ADDRESS PORT STREAMS SECONDS [SOURCE]\n");
+				"       streams send ADDRESS PORT STREAMS SECONDS\n");
 		return 2;
 	}
 	pattern_fill();
 	if (receives)
 		return receive(address(argv[2], argv[3]), n);
-	if (argc > 6)
-		from = address(argv[6], "0");
 	return send_all(address(argv[2], argv[3]), n,
-			(usec_t)(strtod(argv[5], NULL) * USEC_PER_SEC), argc > 6 ? &from : NULL);
+			(usec_t)(strtod(argv[5], NULL) * USEC_PER_SEC));
 }

@@ -94,6 +94,26 @@ Test(flow, fragments_go_by_addresses)
 	cr_assert_eq(flow_slot(&ia, 5), flow_slot(&ib, 5));
 }
 
+/* What answers a packet is found by that packet; the other way round it is another flow. */
+Test(flow, replies)
+{
+	uint8_t a[64], b[64];
+	size_t n = unhex(udp4, a, sizeof(a));
+	struct inner there, back;
+
+	memcpy(b, a, n);
+	memcpy(b + 12, a + 16, 4);
+	memcpy(b + 16, a + 12, 4);
+	memcpy(b + 20, a + 22, 2);
+	memcpy(b + 22, a + 20, 2);
+	cr_assert_eq(inner_parse(a, n, false, &there), 0);
+	cr_assert_eq(inner_parse(b, n, false, &back), 0);
+	cr_assert_eq(flow_hash_reply(&there, 5), flow_hash(&back, 5));
+	cr_assert_eq(flow_hash_reply(&back, 5), flow_hash(&there, 5));
+	cr_assert_neq(flow_hash(&there, 5), flow_hash(&back, 5));
+	cr_assert_neq(flow_hash(&there, 5), flow_hash(&there, 6));
+}
+
 /* Parallel connections differ in a few bits of one port and must not share a slot by habit. */
 Test(flow, neighbouring_ports_spread)
 {

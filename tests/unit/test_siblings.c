@@ -310,6 +310,29 @@ Test(siblings, a_key_that_is_used_up_is_not_sent_on)
 	cr_assert_eq(carrier(2), 1);
 }
 
+/* Of any slot, that of a line's path; not where it is lost, in standby or nobody's. */
+Test(siblings, slots_of_a_line)
+{
+	struct sa *sa;
+
+	family(3);
+	group[1].g.weight[2] = 0;
+	sa = sad_find(&sad, 1);
+	for (uint32_t s = 0; s < SLOTS; s++) {
+		uint32_t to = siblings_slot(&view, sa, 12, s);
+
+		cr_assert_eq(siblings_choose(&sad.siblings, &view, sa, to)->id, 2);
+		if (s % 3 == 1)
+			cr_assert_eq(to, s);
+		cr_assert_eq(siblings_slot(&view, sa, 13, s), s);
+		cr_assert_eq(siblings_slot(&view, sa, 99, s), s);
+	}
+	set_path(2, STEER_PATH_DOWN);
+	cr_assert_eq(siblings_slot(&view, sa, 12, 0), 0);
+	group_cur[1].c.slot = 0;
+	cr_assert_eq(siblings_slot(&view, sa, 11, 1), 1);
+}
+
 Test(siblings, without_a_record_the_policy_decides)
 {
 	struct steer_view none = { 0 };

@@ -158,20 +158,32 @@ void worker_send(struct worker *w, const struct departure *d, struct segment *s)
 	sa_sends(sa, w->now);
 }
 
+/* Do answers go by the line of what they answer? */
+static bool sa_follows(const struct sa *sa)
+{
+	return sa_has_siblings(sa) && !(sa->flags & ENGINE_SA_ROLE_I);
+}
+
 /* Whose packet it is: of the SA the policy finds, or of the one whose path its flow takes. */
 static bool depart(struct worker *w, const struct inner *in, struct departure *ret_d)
 {
 	struct sa *sa = sad_out(&w->e->sad, &w->cache, in);
-	uint32_t slot;
+	const struct steer_view *v;
+	uint32_t slot, line;
+	uint64_t hash;
 
 	if (!sa)
 		return false;
-	slot = flow_slot(in, w->e->flow_seed);
-	if (sa_has_siblings(sa)) {
-		const struct steer_view *v =
-			atomic_load_explicit(&w->e->view, memory_order_acquire);
+	hash = flow_hash(in, w->e->flow_seed);
+	slot = FLOW_SLOT(hash);
+	v = sa_has_siblings(sa) ? atomic_load_explicit(&w->e->view, memory_order_acquire) : NULL;
+	if (v) {
+		const struct siblings *t = &w->e->sad.siblings;
 
-		sa = v ? siblings_choose(&w->e->sad.siblings, v, sa, slot) : sa;
+		line = sa_follows(sa) ? replies_line(&t->replies, sa->sibling.selectors, hash) : 0;
+		if (line)
+			slot = siblings_slot(v, sa, line, slot);
+		sa = siblings_choose(t, v, sa, slot);
 	}
 	*ret_d = (struct departure){
 		.sa = sa,
@@ -360,6 +372,9 @@ static void deliver(struct worker *w, const struct arrival *a, struct sa *sa, ui
 	}
 	if (!take_tos(w, a, sa, text, &in))
 		return;
+	if (sa_follows(sa))
+		replies_heard(&w->e->sad.siblings.replies, sa->sibling.selectors,
+			      flow_hash_reply(&in, w->e->flow_seed), sa->sibling.line, w->now);
 	if (mss_carried(text, &in))
 		mss_clamp(text, &in, sa_inner_max(sa));
 	c->in_packets++;

@@ -137,7 +137,7 @@ static uint64_t mix(uint64_t h)
 	return h ^ h >> 33;
 }
 
-uint8_t flow_slot(const struct inner *in, uint64_t seed)
+uint64_t flow_hash(const struct inner *in, uint64_t seed)
 {
 	size_t n = in->family == 4 ? 4 : 16;
 	uint64_t h = mix(seed ^ in->proto), w;
@@ -152,5 +152,21 @@ uint8_t flow_slot(const struct inner *in, uint64_t seed)
 	/* Fragments have no ports after the first: all go by addresses. */
 	if (in->has_ports && !in->fragment)
 		h = mix(h ^ (uint64_t)in->sport << 16 ^ in->dport);
-	return (uint8_t)(h >> 40);
+	return h;
+}
+
+uint64_t flow_hash_reply(const struct inner *in, uint64_t seed)
+{
+	struct inner reply = *in;
+
+	reply.src = in->dst;
+	reply.dst = in->src;
+	reply.sport = in->dport;
+	reply.dport = in->sport;
+	return flow_hash(&reply, seed);
+}
+
+uint8_t flow_slot(const struct inner *in, uint64_t seed)
+{
+	return FLOW_SLOT(flow_hash(in, seed));
 }

@@ -29,7 +29,7 @@ int siblings_init(struct siblings *t)
 	if (p == MAP_FAILED)
 		return -ENOMEM;
 	t->head = p;
-	return 0;
+	return replies_init(&t->replies);
 }
 
 static void free_selectors(struct hash_node *n)
@@ -43,6 +43,7 @@ void siblings_clear(struct siblings *t)
 	hash_clear(&t->by_selectors);
 	if (t->head)
 		munmap((void *)t->head, HEADS * sizeof(*t->head));
+	replies_clear(&t->replies);
 	memset(t, 0, sizeof(*t));
 }
 
@@ -258,4 +259,21 @@ struct sa *siblings_choose(const struct siblings *t, const struct steer_view *v,
 	for (int i = 0; !sa && used_up(found) && i < STEER_MEMBERS_MAX && i < g->n_members; i++)
 		sa = sender_of(t, selectors, g->line[i]);
 	return sa ? sa : found;
+}
+
+uint32_t siblings_slot(const struct steer_view *v, const struct sa *found, uint32_t line,
+		       uint32_t flow_slot)
+{
+	const struct steer_group *g = steer_group_record(v, found->group);
+	uint32_t path = 0;
+
+	for (int i = 0; g && i < STEER_MEMBERS_MAX && i < g->n_members; i++)
+		if (g->line[i] == line && g->weight[i])
+			path = g->path[i];
+	if (!path || pick_state(word_of(v, path)) != STEER_PATH_UP)
+		return flow_slot;
+	for (uint32_t i = 0; i < STEER_FLOW_SLOTS; i++)
+		if (g->flow[(flow_slot + i) % STEER_FLOW_SLOTS] == path)
+			return (flow_slot + i) % STEER_FLOW_SLOTS;
+	return flow_slot;
 }
