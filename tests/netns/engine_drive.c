@@ -92,11 +92,12 @@ static void print_msg(void *ctx, const struct engine_hdr *h, size_t len)
 
 		printf("path %u state %u verified %u use %u rtt %u loss %u there %d back %d tx "
 		       "%llu "
-		       "rx %llu %s observed %s lost %u\n",
+		       "rx %llu %s observed %s one_way %u lost %u\n",
 		       i->id, i->state, i->verified, i->peer_want, i->rtt_usec, i->loss_permille,
 		       (int)i->loss_there_permille, (int)i->loss_back_permille,
 		       (unsigned long long)i->probes_tx, (unsigned long long)i->probes_rx,
-		       udp_addr_format(&i->remote, a), udp_addr_format(&i->observed, b), i->lost);
+		       udp_addr_format(&i->remote, a), udp_addr_format(&i->observed, b), i->one_way,
+		       i->lost);
 		return;
 	}
 	case ENGINE_COUNTERS: {

@@ -36,7 +36,7 @@ fields sa_in spi sa_id owner family flags sport dport src dst
 fields sa_out sa_id group flags spi
 fields sa_stat in_packets in_octets out_packets out_octets
 fields group_cur slot
-fields group id version mode n_members path weight flow
+fields group id version mode n_members path line weight flow
 fields path_cur slot state gen
 fields path id epids ifindex mtu family flags sport dport dmac smac src dst
 fields path_stat tx_packets tx_octets rx_packets rx_octets rx_last_nsec

@@ -8,7 +8,7 @@
 #     a (tun0 10.1.0.1)  u0 192.0.2.1 ====== v0 192.0.2.2      z (tun0 10.1.0.2)
 #                        u1 198.51.100.1 === v1 198.51.100.2
 . "$(dirname "$0")/../lib/netns.sh"
-for tool in tcpdump tshark /usr/bin/python3; do command -v $tool >/dev/null || skip "needs $tool"; done
+for tool in nft tcpdump tshark /usr/bin/python3; do command -v $tool >/dev/null || skip "needs $tool"; done
 FLOWS=40
 
 drive() { # host, command...
@@ -158,7 +158,7 @@ echo "ok - and come back"
 
 # ---- what happens to the one path is told over the other line's ----
 
-path_says() { drive "$1" list | grep -q "^path $2 state $3 .* lost $4$"; } # host, path, state, who lost it
+path_says() { drive "$1" list | grep -q "^path $2 state $3 .*$4$"; } # host, path, state, more
 word_is() { steer "$1" paths | grep -q "^path $2 state $3 "; }
 PROBE_USEC=2000000
 watch_paths() { # host, u|v, addresses as for begin
@@ -169,13 +169,13 @@ watch_paths a u 192.0.2.1 192.0.2.2 198.51.100.1 198.51.100.2
 watch_paths z v 192.0.2.2 192.0.2.1 198.51.100.2 198.51.100.1
 for h in a z; do
 	for p in 1 2; do
-		wait_for 15 path_says $h $p 1 0 || fail "path $p of $h is not up: $(drive $h list)"
+		wait_for 15 path_says $h $p 1 "lost 0" || fail "path $p of $h is not up: $(drive $h list)"
 	done
 done
 ip -n "$(ns a)" addr del 192.0.2.1/24 dev u0
-wait_for 15 path_says a 1 3 1 || fail "the lost address is not noticed: $(drive a list)"
+wait_for 15 path_says a 1 3 "lost 1" || fail "the lost address is not noticed: $(drive a list)"
 # told, not found out by silence
-wait_for 15 path_says z 1 3 2 || fail "z was not told over the other line's path: $(drive z list)"
+wait_for 15 path_says z 1 3 "lost 2" || fail "z was not told over the other line's path: $(drive z list)"
 # there is company: it is not kept as a last resort
 word_is a 1 3 && word_is z 1 3 || fail "words: $(steer a paths; steer z paths)"
 mark
@@ -185,9 +185,30 @@ echo "ok - an address that is lost: the other end is told over the path of the o
 ip -n "$(ns a)" addr add 192.0.2.1/24 dev u0
 for h in a z; do
 	wait_for 30 word_is $h 1 1 || fail "path 1 of $h does not come back: $(drive $h list)"
-	drive $h pathdel 1 && drive $h pathdel 2 || fail "pathdel"
 done
 stream 1
+
+# Nothing of z gets through to a on its path: that direction is left, the other one goes on, for the
+# answers come by the other line's path.
+PROBE_USEC=200000
+watch_paths a u 192.0.2.1 192.0.2.2 198.51.100.1 198.51.100.2
+watch_paths z v 192.0.2.2 192.0.2.1 198.51.100.2 198.51.100.1
+in_ns a nft -f - <<-'NFT' || fail "nft"
+	table inet oneway { chain in { type filter hook input priority 0; iifname "u0" udp sport 4500 drop; }; }
+NFT
+wait_for 15 path_says z 1 3 "" || fail "z goes on sending there: $(drive z list)"
+wait_for 15 path_says a 1 1 "one_way 1 lost 0" || fail "a does not learn that its direction works: $(drive a list)"
+mark
+stream 1
+[ "$(since_sa a 1)" -gt $((FLOWS * 5)) ] && [ "$(since_sa z 1)" = 0 ] ||
+	fail "over the path that works one way a sent $(since_sa a 1), z $(since_sa z 1)"
+path_says a 1 1 "one_way 1 lost 0" || fail "a has left it: $(drive a list)"
+echo "ok - a path that works in one direction is used in that, by answers over the other line's"
+in_ns a nft delete table inet oneway
+for h in a z; do
+	wait_for 30 word_is $h 1 1 || fail "path 1 of $h does not come back: $(drive $h list)"
+	drive $h pathdel 1 && drive $h pathdel 2 || fail "pathdel"
+done
 
 rekey() { add_sa 3 11 replaces=1 defer; add_sa 4 12 replaces=2 defer; }
 settle() { for h in z a; do drive $h on 3 && drive $h on 4; done; }
