@@ -57,6 +57,19 @@ braid user rekey home >/dev/null 2>&1 || fail "rekey"
 [ "$(vips)" = "$(printf '%s\n' "$first" "$second" | sort | xargs)" ] || fail "addresses after all that: $(vips)"
 ok "new agents and rekeys keep them"
 
+# As the first line goes, so does its address; the other's is the source then, and its traffic does not stop.
+line=$(braid user --json sas | jq -s --arg a "$first" '.[].ike_sas[] | select(.vips == [$a]).line')
+in_ns user ping -I "$second" -i 0.01 -c 150 -W 1 -q 203.0.113.10 >"$T/ping" &
+pinger=$!
+sleep 0.3
+braid user down "home#$line" >/dev/null 2>"$T/err" || fail "the line is not ended: $(cat "$T/err")"
+wait_for 5 have_vips 1 || fail "addresses without the first line: $(vips)"
+source_is "$second" || fail "the source of what does not choose: $(in_ns user ip route)"
+wait "$pinger"
+grep -q ' 150 received' "$T/ping" || fail "the other line lost packets: $(cat "$T/ping")"
+wait_for 2 in_ns user ping -c 1 -W 0.5 -q 203.0.113.10 || fail "nothing by the route"
+ok "without the first line"
+
 braid user down home >/dev/null 2>&1 || fail "down"
 wait_for 5 have_vips 0 || fail "addresses stay: $(vips)"
 ok "down takes all of them"
