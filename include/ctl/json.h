@@ -161,6 +161,7 @@ enum ctl_code {
 	X(IKE_DOWN, "ike-down")                                                                    \
 	X(IKE_REKEYED, "ike-rekeyed")                                                              \
 	X(IKE_CLONED, "ike-cloned")                                                                \
+	X(SESSION_ENDED, "session-ended")                                                          \
 	X(CHILD_UP, "child-up")                                                                    \
 	X(CHILD_DOWN, "child-down")                                                                \
 	X(CHILD_REKEYED, "child-rekeyed")                                                          \

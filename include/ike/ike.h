@@ -275,7 +275,10 @@ enum ike_event_kind {
 	IKE_EV_UNANSWERED,
 	IKE_EV_PATH_ANSWERED, /* an answer came over `path`, which is not the IKE SA's: it works */
 	IKE_EV_PATH_TESTED,   /* ends ike_path_test of `path`; rtt */
-	IKE_EV_STEP,	      /* how far a set-up or an operation is; ends nothing */
+	/* the last IKE SA of `auth` is gone, or all of them were authenticated anew: session, text
+	 */
+	IKE_EV_SESSION,
+	IKE_EV_STEP, /* how far a set-up or an operation is; ends nothing */
 };
 
 /* Why something came to nothing: of FAILED and IKE_DOWN. */
@@ -298,9 +301,15 @@ enum ike_output_kind {
  * came so late that the path may have been away. */
 enum ike_size { IKE_SIZE_PASSES, IKE_SIZE_TOO_LARGE, IKE_SIZE_UNKNOWN };
 
+/* What Child SAs carried, inner packets. */
+struct ike_carried {
+	uint64_t rx_octets, rx_packets, tx_octets, tx_packets;
+};
+
 struct ike_output {
 	enum ike_output_kind kind;
 	uint64_t family, line; /* of the IKE SA concerned, 0 if none */
+	uint64_t auth;	       /* its family, whatever number is told of those side by side */
 	uint64_t clone_of;     /* the line that its line was cloned from, 0 if none */
 	uint64_t spi_i, spi_r; /* of the IKE SA concerned, 0 if none */
 	bool role_i;	       /* we are I of the family */
@@ -319,8 +328,8 @@ struct ike_output {
 	uint16_t notify;  /* REFUSED, AUTH, MOVE_REFUSED: the peer's notify type, 0: none */
 	const char *text; /* EVENT: one line */
 	usec_t rtt;	  /* PATH_TESTED: 0 without an answer */
-	/* IKE_DOWN: the last of its family is gone, which was there for so long; 0: there are
-	 * others, or it never was */
+	/* SESSION, IKE_DOWN: the last of its family is gone, which was there for so long; 0: there
+	 * are others, or it never was */
 	usec_t session;
 	uint32_t op;	 /* EVENT: handle of the operation that asked, or 0 */
 	uint16_t octets; /* SIZE: of the IP packet */
@@ -446,6 +455,10 @@ int ike_size_ask(struct ike *ike, uint64_t line, uint16_t octets, usec_t now);
 /* 0 or one of the first two. */
 int ike_size_grid(const struct ike *ike, uint64_t line, uint16_t *ret_offset, uint16_t *ret_unit);
 
+/* What the Child SAs of a family that are gone carried altogether: kept for the agent that comes
+ * after this one. family: as `auth`. */
+void ike_carried_keep(struct ike *ike, uint64_t family, const struct ike_carried *carried);
+
 /* NULL when drained. Valid until the next call into the core that is not ike_image_next. */
 const struct ike_output *ike_next_output(struct ike *ike);
 
@@ -466,9 +479,11 @@ struct ike_child_info {
 
 struct ike_sa_info {
 	uint64_t family, line;
-	uint64_t clone_of; /* line, 0: it is not a clone */
-	bool clone_ok;	   /* both sides announced it */
-	usec_t session;	   /* since when the family is there */
+	uint64_t auth;		    /* as in struct ike_output */
+	struct ike_carried carried; /* as it was kept */
+	uint64_t clone_of;	    /* line, 0: it is not a clone */
+	bool clone_ok;		    /* both sides announced it */
+	usec_t session;		    /* since when the family is there */
 	unsigned family_lines, family_children;
 	uint64_t spi_i, spi_r;
 	char conn[IKE_NAME_MAX];

@@ -301,6 +301,7 @@ static void on_event(struct load *l, const struct ike_output *o)
 	case IKE_EV_UNANSWERED:
 	case IKE_EV_PATH_ANSWERED:
 	case IKE_EV_PATH_TESTED:
+	case IKE_EV_SESSION:
 	case IKE_EV_STEP:
 		break;
 	}

@@ -70,6 +70,8 @@ sed -i 's/multipath = true/& reauth_time = 5s over_time = 20s rand_time = 0/' "$
 braid user reload >/dev/null || fail "reload"
 vip() { in_ns user ip -j addr show | jq -r '[.[].addr_info[].local | select(startswith("203.0.113."))] | unique | join(" ")'; }
 anew() { [ "$(grep -c 'IKE SA authenticated anew' "$T/user/log")" -ge "$1" ]; }
+declare -A skipped
+for w in user gw; do skipped[$w]=$(grep -c 'session with .* ended: .*; received' "$T/$w/log"); done
 braid user up home >/dev/null 2>&1 || fail "not up again: $(braid user status)"
 wait_for 10 reach || fail "no traffic after up: $(braid user status)"
 was=$(vip)
@@ -89,3 +91,22 @@ for w in user gw; do
 done
 [ "$(lines user)" = "$was_lines" ] || fail "lines $was_lines became $(lines user)"
 ok "two authentications anew, with a clone for the same traffic: nothing lost"
+
+# What was carried by all of them is in the record: of the sessions that authentication anew ended, and of
+# the last one. Each ping was counted once, in one of them. [CLONE-48]
+records() { # WHO FIELD: sum over all records of the log since the last up
+	sed -n "s/.*session with .* ended: .*; received \\([0-9]*\\) octets in \\([0-9]*\\) packets, sent \\([0-9]*\\) in \\([0-9]*\\)$/\\$2/p" "$T/$1/log" |
+		tail -n "+$((${skipped[$1]} + 1))" | awk '{ n += $1 } END { print n + 0 }'
+}
+braid user down home >/dev/null 2>&1 || fail "down at the end"
+for w in user gw; do
+	wait_for 10 grep -q 'session with .* ended: deleted by' "$T/$w/log" || fail "no record at $w"
+done
+all_there() { [ "$(records user 2)" -ge "$got" ] && [ "$(records gw 2)" -ge "$sent" ]; }
+wait_for 10 all_there || fail "records: user received $(records user 2) of $got, gateway $(records gw 2) of $sent"
+for n in "$(records user 2)" "$(records gw 4)"; do
+	[ "$n" -le $((got + 20)) ] || fail "counted twice: $n of $got"
+done
+grep -q 'session with gw.example.org ended: authenticated anew; it lasted 0:00:0[4-9], with 2 IKE SAs;' "$T/user/log" ||
+	fail "the session that authentication anew ended: $(grep 'session with' "$T/user/log")"
+ok "a record of each session"

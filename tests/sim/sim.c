@@ -352,6 +352,7 @@ void sim_drain(struct sim *s, unsigned side)
 			d->events[d->n_events].encap = o->encap;
 			d->events[d->n_events].rtt = o->rtt;
 			d->events[d->n_events].line = o->line;
+			d->events[d->n_events].auth = o->auth;
 			d->events[d->n_events].clone_of = o->clone_of;
 			d->events[d->n_events].session = o->session;
 			d->events[d->n_events].child_id = o->child_id;

@@ -24,7 +24,7 @@ struct sim_event {
 	struct ike_path path;
 	bool encap;
 	usec_t rtt;
-	uint64_t line, clone_of;
+	uint64_t line, clone_of, auth;
 	usec_t session;
 	char text[320];
 };

@@ -214,6 +214,7 @@ static bool adopt_child(struct agent *a, struct harvest *v, const struct ike_sa_
 		memcpy(c->vips, sa->vips, sizeof(c->vips));
 	}
 	agent_child_link(a, p, c);
+	session_child(a, c, sa->auth, sa->family_lines);
 	inner_adopt(a, c);
 	if (!dp_sa_find(a->dp, c->id, &c->out_index))
 		adopt_group(a, v, p, c);
@@ -230,6 +231,7 @@ static void adopt_lines(struct agent *a)
 		struct peer *p;
 
 		ike_sa_look(sa, &info);
+		session_restore(a, &info);
 		if (!info.n_children &&
 		    (info.family_lines < 2 || strcmp(info.state, "ESTABLISHED") != 0))
 			continue;

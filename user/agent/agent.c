@@ -81,6 +81,7 @@ static const enum ctl_event event_kinds[] = {
 	[IKE_EV_UNANSWERED] = CTL_EV_UNANSWERED,
 	[IKE_EV_PATH_ANSWERED] = CTL_EV_PATH_ANSWERED,
 	[IKE_EV_PATH_TESTED] = CTL_EV_PATH_TESTED,
+	[IKE_EV_SESSION] = CTL_EV_SESSION_ENDED,
 	[IKE_EV_STEP] = CTL_EV_PROGRESS,
 };
 
@@ -143,6 +144,10 @@ static void on_event(struct agent *a, const struct ike_output *o)
 	struct peer *p = NULL;
 	struct child *c = o->child_id ? agent_child_find(a, o->child_id, &p) : NULL;
 
+	if (o->event == IKE_EV_SESSION) {
+		session_end(a, o);
+		return;
+	}
 	control_event(a, event_kinds[o->event], o->conn[0] ? o->conn : NULL, c ? c->name : NULL,
 		      NULL, NULL, NULL, NULL, o->text);
 	conns_on_event(a, o, c ? c->name : NULL);
@@ -172,6 +177,7 @@ static void on_event(struct agent *a, const struct ike_output *o)
 	case IKE_EV_CHILD_DOWN:
 	case IKE_EV_CHILD_REKEYED:
 	case IKE_EV_FAILED:
+	case IKE_EV_SESSION:
 	case IKE_EV_STEP:
 		break;
 	case IKE_EV_CLONED:
@@ -682,6 +688,7 @@ static void agent_close(struct agent *a)
 	inner_close(a);
 	sources_close(a);
 	hash_clear(&a->families);
+	sessions_close(a);
 	hash_clear(&a->lines);
 	hash_clear(&a->peers_of);
 	hash_clear(&a->children);
@@ -711,6 +718,7 @@ int agent_run(const struct agent_options *opt, struct conf *conf)
 	list_init(&a->long_lists);
 	list_init(&a->path_tests);
 	hash_init(&a->families);
+	hash_init(&a->sessions);
 	hash_init(&a->lines);
 	hash_init(&a->peers_of);
 	hash_init(&a->children);

@@ -128,8 +128,9 @@ struct child {
 	struct peer *peer;
 	uint32_t id, spi_in, spi_out, out_index;
 	char name[IKE_NAME_MAX];
-	uint64_t selectors; /* family_selectors of it */
-	usec_t until;	    /* retired: when it goes */
+	uint64_t selectors;	 /* family_selectors of it */
+	usec_t until;		 /* retired: when it goes */
+	struct session *session; /* that it counts for; NULL: there was no memory */
 	uint8_t n_ts_remote, n_vips;
 	struct addr vips[IKE_VIPS_MAX];
 	struct ike_ts ts_remote[]; /* n_ts_remote of them */
@@ -235,6 +236,7 @@ struct agent {
 	uint16_t next_epid;
 	struct list peers;
 	struct hash families;	       /* by key */
+	struct hash sessions;	       /* by family, as the core counts them */
 	struct hash lines, peers_of;   /* peers by line, by connection */
 	size_t most_peers;	       /* since memory was last given back */
 	usec_t trim_at;		       /* when it is, 0: not now */
@@ -528,6 +530,18 @@ void relation_preferred(struct agent *a, struct peer *p, const char *path, bool 
 /* what: "the relation", "IKE". */
 void relation_moves(struct agent *a, struct peer *p, const char *what, const struct decision *d,
 		    const char *why);
+
+/* ---- session.c ---- */
+
+/* A Child SA of that family (`auth` of the core) is there; is about to leave the engine. lines: of
+ * its family now. */
+void session_child(struct agent *a, struct child *c, uint64_t family, size_t lines);
+void session_child_gone(struct agent *a, struct child *c);
+/* After a restart of the agent: what those carried that were gone before. */
+void session_restore(struct agent *a, const struct ike_sa_info *sa);
+/* IKE_EV_SESSION. */
+void session_end(struct agent *a, const struct ike_output *o);
+void sessions_close(struct agent *a); /* forget */
 
 /* ---- family.c ---- */
 

@@ -194,7 +194,7 @@ void peer_encap(struct agent *a, struct peer *p, bool encap)
 }
 
 static struct child *agent_child_new(struct agent *a, struct peer *p, const struct child_sa_out *o,
-				     uint32_t out_index)
+				     uint32_t out_index, uint64_t auth)
 {
 	struct child *c = calloc(1, sizeof(*c) + o->n_ts_remote * sizeof(c->ts_remote[0]));
 
@@ -211,6 +211,7 @@ static struct child *agent_child_new(struct agent *a, struct peer *p, const stru
 	c->n_vips = o->n_vips;
 	memcpy(c->vips, o->vips, sizeof(c->vips));
 	agent_child_link(a, p, c);
+	session_child(a, c, auth, p->family->n_lines);
 	return c;
 }
 
@@ -242,7 +243,7 @@ void agent_child_add(struct agent *a, const struct ike_output *out)
 		dp_sa_del(a->dp, o->id);
 		goto fail;
 	}
-	c = agent_child_new(a, p, o, index);
+	c = agent_child_new(a, p, o, index, out->auth);
 	if (!c) {
 		err = -ENOMEM;
 		sa_gone(a, o->id);
@@ -316,6 +317,7 @@ void agent_child_del(struct agent *a, uint32_t id)
 	family_child_changed(a, p); /* before it is gone: nobody chooses it any more */
 	if (!list_empty(&p->children))
 		probes_move(a, p, id);
+	session_child_gone(a, c);
 	sa_gone(a, c->id);
 	inner_del(a, c);
 	free(c);
@@ -334,8 +336,10 @@ void agent_child_retire(struct agent *a, uint32_t id)
 	list_remove(&c->node);
 	hash_remove(&a->children, &c->by_id);
 	family_child_changed(a, p);
-	if (engine_request(a, &retire.h, ENGINE_SA_RETIRE, sizeof(retire)))
+	if (engine_request(a, &retire.h, ENGINE_SA_RETIRE, sizeof(retire))) {
+		session_child_gone(a, c);
 		sa_gone(a, id);
+	}
 	inner_del(a, c);
 	if (list_empty(&p->children))
 		last_child_gone(a, p);
@@ -359,6 +363,7 @@ void agent_retired_run(struct agent *a, bool all)
 			return;
 		}
 		list_remove(&c->node);
+		session_child_gone(a, c);
 		sa_gone(a, c->id);
 		free(c);
 	}

@@ -440,6 +440,7 @@ void conns_on_event(struct agent *a, const struct ike_output *o, const char *chi
 	case IKE_EV_UNANSWERED:
 	case IKE_EV_PATH_ANSWERED:
 	case IKE_EV_PATH_TESTED:
+	case IKE_EV_SESSION:
 	case IKE_EV_STEP:
 		break;
 	}

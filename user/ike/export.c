@@ -17,7 +17,7 @@
 #include "mobike.h"
 #include "parts.h"
 
-enum { IMAGE_MAGIC = 0x42524b45, IMAGE_VERSION = 11, IMAGE_PACKET_MAX = IKE_MSG_MAX };
+enum { IMAGE_MAGIC = 0x42524b45, IMAGE_VERSION = 12, IMAGE_PACKET_MAX = IKE_MSG_MAX };
 
 /* ---- writing ---- */
 
@@ -213,6 +213,11 @@ static void put_sa(struct wr *w, const struct ike_sa *sa, usec_t now)
 	wr_u8(w, sa->rekeys_tried);
 	wr_u8(w, sa->reauths_tried);
 	wr_u64(w, sa->reauth_of);
+	wr_u64(w, sa->reauth_of ? now - sa->session_before : 0);
+	wr_u64(w, sa->carried.rx_octets);
+	wr_u64(w, sa->carried.rx_packets);
+	wr_u64(w, sa->carried.tx_octets);
+	wr_u64(w, sa->carried.tx_packets);
 	put_path(w, &sa->path);
 	put_mobike(w, sa->mobike);
 	wr_u8(w, sa->natt_peer);
@@ -627,6 +632,11 @@ static void get_sa(struct rd *r, struct ike *ike, struct ike_sa *sa)
 	sa->rekeys_tried = rd_u8(r);
 	sa->reauths_tried = rd_u8(r);
 	sa->reauth_of = rd_u64(r);
+	sa->session_before = then - rd_u64(r);
+	sa->carried.rx_octets = rd_u64(r);
+	sa->carried.rx_packets = rd_u64(r);
+	sa->carried.tx_octets = rd_u64(r);
+	sa->carried.tx_packets = rd_u64(r);
 	get_path(r, &sa->path);
 	get_mobike(r, sa);
 	sa->natt_peer = rd_u8(r);

@@ -151,8 +151,11 @@ struct ike_sa {
 	usec_t since, expires;
 	usec_t rekey_at, ends_at;	/* life.c */
 	usec_t reauth_at, auth_ends_at; /* stay over a rekey */
+	bool session_told;		/* IKE_EV_SESSION went out */
+	usec_t session_before;		/* of the family that it is to replace */
 	usec_t session;			/* when the family was authenticated */
 	uint8_t rekeys_tried, reauths_tried;
+	struct ike_carried carried;
 	uint64_t reauth_of;	  /* set up to replace all of that family, 0: none: reauth.c */
 	char why[WHY_MAX];	  /* reason of the end, for the event */
 	uint32_t down_op;	  /* operation that IKE_DOWN will end */
@@ -320,6 +323,9 @@ void out_child_del(struct ike *ike, const struct ike_sa *sa, const struct child_
 void out_event(struct ike *ike, const struct ike_sa *sa, enum ike_event_kind kind,
 	       uint32_t child_id, uint32_t op, const char *fmt, ...)
 	__attribute__((format(printf, 6, 7)));
+/* IKE_EV_SESSION of that family, which sa is of, or replaces. */
+void out_session(struct ike *ike, const struct ike_sa *sa, uint64_t family, usec_t since,
+		 const char *why);
 /* IKE_EV_MOVE_REFUSED, with the notify type. */
 void out_move_refused(struct ike *ike, const struct ike_sa *sa, uint16_t notify, const char *fmt,
 		      ...) __attribute__((format(printf, 4, 5)));

@@ -263,6 +263,8 @@ void ike_sa_close(struct ike *ike, struct ike_sa *sa, bool linger, const char *f
 		if (del)
 			del->op = 0;
 		out_event(ike, sa, IKE_EV_IKE_DOWN, 0, op, "IKE SA down: %s", sa->why);
+		if (sa->state >= IKE_ESTABLISHED && !sa->session_told && !family_others(ike, sa))
+			out_session(ike, sa, sa->family, sa->session, sa->why);
 		clone_room(ike, sa);
 	}
 	if (sa->state == IKE_INIT_SENT || sa->state == IKE_AUTH_SENT)

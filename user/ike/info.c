@@ -120,6 +120,8 @@ void ike_sa_look(const struct ike_sa *sa, struct ike_sa_info *ret_info)
 
 	memset(o, 0, sizeof(*o));
 	o->family = family_told(sa);
+	o->auth = sa->family;
+	o->carried = sa->carried;
 	o->line = sa->line;
 	o->clone_of = sa->clone_of;
 	o->clone_ok = sa->clone_ok;

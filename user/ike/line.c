@@ -47,6 +47,17 @@ bool family_crowded(const struct ike *ike, uint64_t family)
 	return n >= 4 * IKE_SAS_MAX;
 }
 
+void ike_carried_keep(struct ike *ike, uint64_t family, const struct ike_carried *carried)
+{
+	hash_for_each (it, tmp, &ike->families, family) {
+		struct ike_sa *sa = hash_entry(it, struct ike_sa, by_family);
+
+		sa->carried = *carried;
+		ike_sa_touch(sa);
+	}
+	ike_reap(ike);
+}
+
 unsigned family_children(const struct ike *ike, uint64_t family)
 {
 	unsigned n = 0;

@@ -23,6 +23,7 @@ static struct out *out_new(struct ike *ike, const struct ike_sa *sa, enum ike_ou
 	o->o.kind = kind;
 	if (sa) {
 		o->o.family = family_told(sa);
+		o->o.auth = sa->family;
 		o->o.line = sa->line;
 		o->o.clone_of = sa->clone_of;
 		o->o.spi_i = sa->spi_i;
@@ -199,6 +200,24 @@ void out_event(struct ike *ike, const struct ike_sa *sa, enum ike_event_kind kin
 		o->o.notify = sa->failure_notify;
 	}
 	log_ike(sa, kind == IKE_EV_FAILED ? LOG_WARN_ : LOG_INFO_, "%s", o->text);
+}
+
+void out_session(struct ike *ike, const struct ike_sa *sa, uint64_t family, usec_t since,
+		 const char *why)
+{
+	struct out *o = out_new(ike, sa, IKE_OUT_EVENT, 0);
+	char id[128];
+
+	if (!o)
+		return;
+	hash_for_each (it, tmp, &ike->families, family)
+		hash_entry(it, struct ike_sa, by_family)->session_told = true;
+	snprintf(o->text, sizeof(o->text), "session with %s ended: %s",
+		 id_format(sa->remote_id, id), why);
+	o->o.event = IKE_EV_SESSION;
+	o->o.text = o->text;
+	o->o.auth = family;
+	o->o.session = ike->now - since;
 }
 
 void out_move_refused(struct ike *ike, const struct ike_sa *sa, uint16_t notify, const char *fmt,

@@ -61,6 +61,7 @@ int reauth_start(struct ike *ike, struct ike_sa *old)
 		return -ENOMEM;
 	sa->family = ++ike->last_line;
 	sa->reauth_of = old->family;
+	sa->session_before = old->session;
 	sa->bundle = old->bundle;
 	sa->path = old->path;
 	t = task_new(sa, TASK_IKE_INIT, 0);
@@ -240,6 +241,8 @@ static void step(struct ike *ike, struct ike_sa *sa)
 	window_run(ike, sa);
 	if (left)
 		return;
+	if (leads(sa))
+		out_session(ike, sa, sa->reauth_of, sa->session_before, "authenticated anew");
 	sa->reauth_of = 0;
 	ike_sa_touch(sa);
 	out_event(ike, sa, IKE_EV_IKE_REKEYED, 0, 0, "IKE SA authenticated anew");

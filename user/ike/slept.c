@@ -21,9 +21,9 @@ static void age_child(struct child_sa *c, usec_t slept)
 
 static void age(struct ike_sa *sa, usec_t slept)
 {
-	usec_t *const times[] = { &sa->since,	&sa->expires,	&sa->rekey_at,
-				  &sa->ends_at, &sa->reauth_at, &sa->auth_ends_at,
-				  &sa->last_rx, &sa->last_tx,	&sa->session };
+	usec_t *const times[] = { &sa->since,	  &sa->expires,	      &sa->rekey_at, &sa->ends_at,
+				  &sa->reauth_at, &sa->auth_ends_at,  &sa->last_rx,  &sa->last_tx,
+				  &sa->session,	  &sa->session_before };
 
 	for (size_t i = 0; i < sizeof(times) / sizeof(*times); i++)
 		*times[i] = earlier_by(*times[i], slept);

@@ -32,6 +32,7 @@ static struct ike_sa *successor_new(struct ike *ike, const struct ike_sa *old, b
 	sa->clone_of = old->clone_of;
 	sa->bundle = old->bundle;
 	sa->session = old->session;
+	sa->carried = old->carried;
 	sa->peer_probes = old->peer_probes;
 	sa->peer_udp = old->peer_udp;
 	sa->fragments = old->fragments;
@@ -49,6 +50,7 @@ static struct ike_sa *successor_new(struct ike *ike, const struct ike_sa *old, b
 		sa->vips_of_line = old->vips_of_line;
 		sa->reauths_tried = old->reauths_tried;
 		sa->reauth_of = old->reauth_of;
+		sa->session_before = old->session_before;
 	}
 	/* alive, but nobody's yet: take_over or clone_begin makes it ESTABLISHED */
 	sa->state = IKE_REKEYED;
