@@ -66,3 +66,11 @@ load_end() {
 
 # Packets sent on a path.
 tx() { braid "$1" --json paths | jq --arg n "$2" '.paths[] | select(.name == $n).tx_packets'; }
+
+# The agent of a host dies at once; what it left goes on.
+agent_dies() {
+	local pid
+	pid=$(agent_pid "$1")
+	kill -9 "$pid"
+	wait_for 5 eval "! kill -0 $pid 2>/dev/null" || fail "the agent of $1 does not die"
+}

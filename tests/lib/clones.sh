@@ -1,7 +1,8 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0-only
 # An IKE SA for each path between user and gw of netns.sh's topology, where either uplink leads to
-# either address of the gateway. Sourced after netns.sh and agent.sh.
+# either address of the gateway; and what several IKE SAs of one family send. Sourced after netns.sh
+# and agent.sh.
 
 clones_topo() {
 	topo_multihomed
@@ -64,6 +65,18 @@ have() {
 line_at() { sas "$1" ".[] | select((.local | startswith(\"${2%>*}:\")) and (.remote | startswith(\"${2#*>}:\"))).line"; }
 spi_of() { sas "$1" ".[] | select(.line == $2).children[0].spi_in" | tr -d '"'; }
 reach() { in_ns user ping -c 1 -W 0.3 -q 203.0.113.10; }
+
+all_sent() { sas "$1" '[.[].children[].tx_packets] | add'; }
+# flows WHO: 400 of one packet each, from it or the LAN behind it to the other side ($vip), until its
+# engine has sent them all
+# shellcheck disable=SC2154
+flows() {
+	local n from=user to=203.0.113.11
+	[ "$1" = user ] || from=lan to=$vip
+	n=$(all_sent "$1")
+	in_ns $from bash -c "for ((p = 2000; p < 2400; p++)); do echo x >/dev/udp/$to/\$p; done" 2>/dev/null
+	wait_for 10 eval '[ $(($(all_sent "'"$1"'") - '"$n"')) -ge 400 ]' || fail "$1 does not send all: $(braid "$1" sas)"
+}
 
 # shellcheck disable=SC2034
 I0=192.0.2.2 I1=198.51.100.2 R0=192.0.2.66 R1=198.51.100.66

@@ -6,10 +6,9 @@
 # [CLONE-35] [CLONE-60] [CLONE-61] [CLONE-62] [CLONE-63] [CLONE-64]
 . "$(dirname "$0")/../lib/netns.sh"
 . "$(dirname "$0")/../lib/agent.sh"
+. "$(dirname "$0")/../lib/clones.sh"
 
 ok() { echo "ok - $*"; }
-reach() { in_ns user ping -c 1 -W 0.3 -q 203.0.113.10; }
-sas() { braid "$1" --json sas | jq -s "[.[].ike_sas[]] | $2"; }
 field() { braid "$1" --json paths | jq -r --arg n "$2" ".paths[] | select(.name == \$n).$3"; }
 field_is() { [ "$(field "$1" "$2" "$3")" = "$4" ]; }
 names() { braid "$1" --json paths | jq -c '[.paths[].name] | sort'; }
@@ -17,15 +16,11 @@ names_are() { [ "$(names "$1")" = "$2" ]; }
 line_on() { sas user "map(select(.paths[0] == \"$1\"))[0].line"; }
 # sent WHO PATH: packets of the Child SAs of the line that has this path
 sent() { sas "$1" "map(select(.paths[0] == \"$2\"))[0].children | map(.tx_packets) | add"; }
-flows() { # of HOST, one packet each, 400 of them
-	in_ns "$1" bash -c "for ((p = 2000; p < 2400; p++)); do echo x >/dev/udp/$2/\$p; done" 2>/dev/null
-}
 # share WHO PATH LEAST MOST: so many of 400 flows go by Child SA and path of that line, to the other side
 share() {
-	local sa path from=user to=203.0.113.11
-	[ "$1" = user ] || from=lan to=$vip
+	local sa path
 	sa=$(sent "$1" "$2") path=$(tx "$1" "$2")
-	flows $from $to
+	flows "$1"
 	sa=$(($(sent "$1" "$2") - sa)) path=$(($(tx "$1" "$2") - path))
 	{ [ $sa -ge "$3" ] && [ $sa -le "$4" ] && [ $path -ge "$3" ] && [ $path -le $(($4 + 30)) ]; } ||
 		echo "$1: by $2 $sa of 400 flows with its Child SA, $path packets over it, not $3 to $4"
@@ -92,9 +87,8 @@ shares user ran-b 400 400
 shares user wlan-a 0 0
 field_is user wlan-a standby_why other_preferred || fail "$(braid user --json paths)"
 
-kill -9 "$(agent_pid user)"
-sleep 0.3
 load 2
+agent_dies user
 braidd_start user "$T/user/braid.conf"
 load_end 0 "a new agent takes both over"
 names_are user '["ran-b","wlan-a"]' || fail "names: $(braid user paths)"
@@ -102,8 +96,7 @@ field_is user ran-b preferred true || fail "it does not know what is preferred: 
 shares user ran-b 400 400
 braid user path prefer --clear ran-b >/dev/null || fail "clear"
 spread
-kill -9 "$(agent_pid gw)"
-sleep 0.3
+agent_dies gw
 braidd_start gw "$T/gw/braid.conf"
 spread
 ok "new agents know all of it"
@@ -130,7 +123,9 @@ braid user rekey "home#$clone/net" >"$T/err" 2>&1 || fail "rekey of a child: $(c
 braid user rekey "home#99" 2>"$T/err" && fail "a line that is not there"
 grep -q 'home has no line 99' "$T/err" || fail "$(cat "$T/err")"
 [ "$(sas user 'map(.line) | sort')" = "$(jq -n "[$first,$clone] | sort")" ] || fail "$(braid user sas)"
-wait_for 5 eval '[ "$(sas user "map(.children[]) | length")" = 2 ]' || fail "$(braid user sas)"
+for w in user gw; do
+	wait_for 5 eval '[ "$(sas $w "map(.children[]) | length")" = 2 ]' || fail "$(braid $w sas)"
+done
 spread
 ok "one of them is rekeyed"
 

@@ -46,6 +46,7 @@ in_ns user "$B/braid" -d "$T/user/run" --json paths | jq -e '[.paths[] | select(
 ok "and one of its IKE SAs is cloned"
 
 spis() { sas gw "map(select(.line == $1))[0] | .spi_i + .children[0].spi_in"; }
+# shellcheck disable=SC2034
 was=$(spis "$first") was_clone=$(spis "$clone")
 said 0 '' rekey "rw#$clone/net"
 wait_for 5 eval '[ "$(spis "$clone")" != "$was_clone" ]' || fail "its Child SA is not rekeyed: $(braid gw sas)"
