@@ -133,9 +133,11 @@ Test(mmx_binding, paths_are_pairs_of_one_family)
 	cr_assert_eq(mmx_binding_add(&b, &lists, MMX_I, 6, 8), MMX_OK);
 	cr_assert_eq(paths(got), 5);
 	cr_assert_eq(got[4], 6 << 16 | 6);
-	/* gone from the list */
+	/* gone from the list, but not yet given up */
 	of_i.n--;
 	cr_assert_eq(paths(NULL), 4);
+	of_i.gone[of_i.n_gone++] = (struct mmx_gone){ 6, of_i.iface[of_i.n].ep[0] };
+	cr_assert_eq(paths(NULL), 5);
 }
 
 /* [MMX-26]: eight of a side, or what was announced. */

@@ -112,6 +112,50 @@ Test(mmx_list, replaced_by_newer_ones_only)
 	cr_assert_eq(l.generation, 7);
 }
 
+/* [MMX-44]: what is gone is known for a while, for those that use it, and cannot be chosen. */
+Test(mmx_list, gone)
+{
+	uint16_t epids[MMX_SIDE_MAX];
+
+	begin();
+	put(6, 1, UP, 1);
+	put(6, 2, LAST, 1);
+	cr_assert_eq(take(), MMX_OK);
+	cr_assert_null(mmx_list_ep(&l, 21, NULL));
+	cr_assert_not_null(mmx_list_had_ep(&l, 21));
+	cr_assert_not_null(mmx_list_had_ep(&l, 30));
+	cr_assert_null(mmx_list_had_ep(&l, 40));
+	cr_assert_eq(mmx_list_check(&l, &(struct mmx_ep){ .epid = 30 }), MMX_UNKNOWN_ADDRESS);
+	cr_assert_eq(mmx_list_alternates(&l, 10, 1 << 4, epids), 1);
+	cr_assert_eq(mmx_list_eps_of(&l, 2, epids), 2);
+	cr_assert(epids[0] == 20 && epids[1] == 21);
+	cr_assert_eq(mmx_list_eps_of(&l, 3, epids), 1);
+	cr_assert_eq(epids[0], 30);
+	cr_assert_eq(mmx_list_eps_of(&l, 4, epids), 0);
+	/* and it is back */
+	begin();
+	put(7, 1, UP, 1);
+	put(7, 2, LAST, 2);
+	cr_assert_eq(take(), MMX_OK);
+	cr_assert_not_null(mmx_list_ep(&l, 21, NULL));
+	cr_assert_eq(l.n_gone, 1);
+}
+
+/* [MMX-44]: the last ones only. */
+Test(mmx_list, many_gone)
+{
+	for (uint16_t i = 0; i < 40; i++) {
+		begin();
+		put(6 + i, 1, UP, 1);
+		put(6 + i, (uint16_t)(100 + i), LAST, 1);
+		cr_assert_eq(take(), MMX_OK);
+	}
+	cr_assert_eq(l.n_gone, MMX_GONE_MAX);
+	cr_assert_not_null(mmx_list_had_ep(&l, 1380));
+	cr_assert_not_null(mmx_list_had_ep(&l, 1070));
+	cr_assert_null(mmx_list_had_ep(&l, 1060));
+}
+
 /* [MMX-20]: the former stays. */
 Test(mmx_list, malformed)
 {

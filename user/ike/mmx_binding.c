@@ -39,7 +39,7 @@ static bool alt_equal(const struct mmx_alt *a, const struct mmx_alt *b)
 
 bool mmx_binding_equal(const struct mmx_binding *a, const struct mmx_binding *b)
 {
-	bool same = a->own == b->own && a->n_alts == b->n_alts;
+	bool same = a->own == b->own && a->ike == b->ike && a->n_alts == b->n_alts;
 
 	for (unsigned i = 0; a->own && same && i < 2; i++)
 		same = ends_equal(&a->ends[i], &b->ends[i]);
@@ -48,17 +48,16 @@ bool mmx_binding_equal(const struct mmx_binding *a, const struct mmx_binding *b)
 	return same;
 }
 
-/* 0: not announced */
+/* Also of one that is not announced any more; 0: never was. */
 static uint8_t family_of(const struct mmx_lists *l, enum mmx_owner owner, uint16_t epid)
 {
-	const struct mmx_iface_ep *ep = mmx_list_ep(l->of[owner], epid, NULL);
+	const struct mmx_iface_ep *ep = mmx_list_had_ep(l->of[owner], epid);
 
 	return ep ? ep->addr.family : 0;
 }
 
-/* As bits, of the endpoints that one of owner's could form a path with. */
-static unsigned partners(const struct mmx_binding *b, const struct mmx_lists *l,
-			 enum mmx_owner owner)
+unsigned mmx_binding_partners(const struct mmx_binding *b, const struct mmx_lists *l,
+			      enum mmx_owner owner)
 {
 	enum mmx_owner other = owner == MMX_I ? MMX_R : MMX_I;
 	unsigned families = 0;
@@ -71,7 +70,7 @@ static unsigned partners(const struct mmx_binding *b, const struct mmx_lists *l,
 static bool has_partner(const struct mmx_binding *b, const struct mmx_lists *l,
 			enum mmx_owner owner, uint16_t epid)
 {
-	return partners(b, l, owner) & 1u << family_of(l, owner, epid);
+	return mmx_binding_partners(b, l, owner) & 1u << family_of(l, owner, epid);
 }
 
 void mmx_binding_own(struct mmx_binding *b, uint16_t current_i, uint16_t current_r)
@@ -208,7 +207,9 @@ unsigned mmx_binding_alternates(const struct mmx_binding *b, const struct mmx_li
 		if (up(l->of[owner], a->epid) && has_partner(b, l, owner, a->epid))
 			ret_epids[n++] = a->epid;
 	}
-	return set ? n : mmx_list_alternates(l->of[owner], old, partners(b, l, owner), ret_epids);
+	return set ? n
+		   : mmx_list_alternates(l->of[owner], old, mmx_binding_partners(b, l, owner),
+					 ret_epids);
 }
 
 /* ---- paths ---- */

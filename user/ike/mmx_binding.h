@@ -32,6 +32,8 @@ struct mmx_alt {
 
 struct mmx_binding {
 	bool own; /* explicit */
+	bool ike; /* of an IKE SA, whose is never equal to a Child SA's; it has endpoints of its own
+		   */
 	struct mmx_ends ends[2];
 	uint8_t n_alts;
 	struct mmx_alt alts[MMX_ALTS_STORED]; /* of one endpoint together, in their order */
@@ -44,6 +46,10 @@ struct mmx_lists {
 
 bool mmx_binding_has(const struct mmx_binding *b, enum mmx_owner owner, uint16_t epid);
 bool mmx_binding_equal(const struct mmx_binding *a, const struct mmx_binding *b);
+
+/* As bits (1 << 4, 1 << 6), the families of which an endpoint of owner's would form a path. */
+unsigned mmx_binding_partners(const struct mmx_binding *b, const struct mmx_lists *l,
+			      enum mmx_owner owner);
 
 /* An inherited one gets sets of its own: what the IKE SA uses. */
 void mmx_binding_own(struct mmx_binding *b, uint16_t current_i, uint16_t current_r);

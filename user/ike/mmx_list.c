@@ -27,6 +27,29 @@ const struct mmx_iface *mmx_list_iface(const struct mmx_list *l, uint16_t ifid)
 	return NULL;
 }
 
+const struct mmx_iface_ep *mmx_list_had_ep(const struct mmx_list *l, uint16_t epid)
+{
+	const struct mmx_iface_ep *ep = mmx_list_ep(l, epid, NULL);
+
+	for (unsigned i = 0; !ep && i < l->n_gone; i++)
+		if (l->gone[i].ep.epid == epid)
+			ep = &l->gone[i].ep;
+	return ep;
+}
+
+unsigned mmx_list_eps_of(const struct mmx_list *l, uint16_t ifid, uint16_t ret_epids[MMX_SIDE_MAX])
+{
+	const struct mmx_iface *f = mmx_list_iface(l, ifid);
+	unsigned n = 0;
+
+	for (unsigned i = 0; f && i < f->n; i++)
+		ret_epids[n++] = f->ep[i].epid;
+	for (unsigned i = 0; i < l->n_gone && n < MMX_SIDE_MAX; i++)
+		if (l->gone[i].ifid == ifid)
+			ret_epids[n++] = l->gone[i].ep.epid;
+	return n;
+}
+
 enum mmx_status mmx_list_check(const struct mmx_list *l, const struct mmx_ep *ep)
 {
 	if (ep->flags & MMX_EP_IFID)
@@ -75,6 +98,26 @@ static bool follows(const struct mmx_list *l, bool ended, const struct mmx_iface
 	return !mmx_list_iface(l, i->ifid) && !has_any_ep_of(l, i);
 }
 
+/* Of more than are remembered the oldest are forgotten. */
+static void remember(struct mmx_list *l, const struct mmx_gone *g)
+{
+	if (mmx_list_ep(l, g->ep.epid, NULL))
+		return;
+	if (l->n_gone == MMX_GONE_MAX)
+		memmove(&l->gone[0], &l->gone[1], --l->n_gone * sizeof(l->gone[0]));
+	l->gone[l->n_gone++] = *g;
+}
+
+static void replace(struct mmx_list *l, struct mmx_list *new)
+{
+	for (unsigned i = 0; i < l->n_gone; i++)
+		remember(new, &l->gone[i]);
+	for (unsigned i = 0; i < l->n; i++)
+		for (unsigned k = 0; k < l->iface[i].n; k++)
+			remember(new, &(struct mmx_gone){ l->iface[i].ifid, l->iface[i].ep[k] });
+	*l = *new;
+}
+
 enum mmx_status mmx_list_take(struct mmx_list *l, const struct ike_msg *m, uint8_t ifaces_max,
 			      enum mmx_limit_which *ret_limit)
 {
@@ -108,7 +151,7 @@ enum mmx_status mmx_list_take(struct mmx_list *l, const struct ike_msg *m, uint8
 	/* what IKE runs over must be in it, unless it was cut off */
 	if (!empty && ended && !cut && !many && !has_current(&new))
 		return MMX_MALFORMED;
-	*l = new;
+	replace(l, &new);
 	if (many || !ended || cut)
 		*ret_limit = cut && !many ? MMX_LIMIT_SIDE : MMX_LIMIT_IFACES;
 	return many || !ended || cut ? MMX_TOO_MANY : MMX_OK;

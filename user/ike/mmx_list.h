@@ -10,11 +10,22 @@
 
 #include "ikemsg/mmx.h"
 
+enum { MMX_GONE_MAX = 32 };
+
+struct mmx_gone {
+	uint16_t ifid;
+	struct mmx_iface_ep ep;
+};
+
 struct mmx_list {
 	bool known; /* there was one */
 	uint32_t generation;
 	uint8_t n;
 	struct mmx_iface iface[MMX_IFACES_MAX];
+	/* The last ones that former lists had: SAs use them until their owner says otherwise.
+	 * Numbers do not come again. */
+	uint8_t n_gone;
+	struct mmx_gone gone[MMX_GONE_MAX];
 };
 
 /* The list that m brings, if it has one that is newer than l, into *l, which stays as it was on
@@ -28,6 +39,10 @@ enum mmx_status mmx_list_take(struct mmx_list *l, const struct ike_msg *m, uint8
 const struct mmx_iface_ep *mmx_list_ep(const struct mmx_list *l, uint16_t epid,
 				       const struct mmx_iface **ret_iface);
 const struct mmx_iface *mmx_list_iface(const struct mmx_list *l, uint16_t ifid);
+/* The same, also of those that are gone. */
+const struct mmx_iface_ep *mmx_list_had_ep(const struct mmx_list *l, uint16_t epid);
+/* Numbers of an interface's endpoints, or of those it had, into ret_epids; returns how many. */
+unsigned mmx_list_eps_of(const struct mmx_list *l, uint16_t ifid, uint16_t ret_epids[MMX_SIDE_MAX]);
 
 /* Whether an endpoint as a message names it is one of the list. OK also for number 0 without an
  * address, and for numbers with HERE or before there is a list, which the message itself says all
