@@ -13,7 +13,7 @@
 # Measured for SECONDS_EACH (3) s after one: on either uplink alone, which the operator prefers; on both;
 # and while one is cut, with probes PROBES (50ms) apart. All packets of inner addresses on any uplink are counted.
 #
-# MODES (yes): multipath = clone (an IKE SA and Child SAs for each uplink), yes (the Child SAs of one).
+# MODES (clone yes): multipath = clone (an IKE SA and Child SAs for each uplink), yes (the Child SAs of one).
 # ROUNDS (3) of all of it, in turn, each with other ports; about a minute each.
 . "$(dirname "$0")/../lib/netns.sh"
 . "$(dirname "$0")/../lib/agent.sh"
@@ -23,7 +23,7 @@ rounds=${ROUNDS:-3}
 each=${SECONDS_EACH:-3}
 streams=${STREAMS:-16}
 probes=${PROBES:-50ms}
-read -ra modes <<<"${MODES:-yes}"
+read -ra modes <<<"${MODES:-clone yes}"
 read -ra weights <<<"${WEIGHTS:-4 1}"
 declare -A rate=([r1]=200 [r2]=50) path=([r1]=wlan-a [r2]=ran-b)
 results=$T/results

@@ -9,9 +9,13 @@
 #
 # How long, until both ends have the last one; how many messages and octets of IKE; how much processor
 # time, of all processes of both ends. "each": one after the other, "once": all asked for at once.
+# auto: clones as the configuration has them (multipath = clone), one for each uplink, tested and moved
+# there; beside: IKE SAs by the same configuration, with a gateway that does not clone; clone, full:
+# by command, clones where the first one is, full ones each on an uplink; swan: strongSwan's. In the first
+# round all is decrypted, and payloads AUTH and CERT are counted.
 #
-# ROUNDS (5) of every cell, in turn. TUNNELS (2 3 8), DELAYS (0 20 100): milliseconds each way, so that
-# a round trip takes twice as long. CANDIDATES: some of them only.
+# ROUNDS (5) of every cell, in turn, about 100 s each. TUNNELS (2 3 8), DELAYS (0 20 100): milliseconds
+# each way, so that a round trip takes twice as long. CANDIDATES: some of them only.
 . "$(dirname "$0")/../lib/netns.sh"
 . "$(dirname "$0")/../lib/strongswan.sh"
 . "$(dirname "$0")/../lib/pki.sh"
@@ -21,7 +25,7 @@ for tool in python3 tshark; do command -v $tool >/dev/null || skip "needs $tool"
 rounds=${ROUNDS:-5}
 read -ra tunnels <<<"${TUNNELS:-2 3 8}"
 read -ra delays <<<"${DELAYS:-0 20 100}"
-read -ra candidates <<<"${CANDIDATES:-auto-once clone-each clone-once full-each full-once swan-each swan-once}"
+read -ra candidates <<<"${CANDIDATES:-auto-once beside-once clone-each clone-once full-each full-once swan-each swan-once}"
 results=$T/results
 uplinks=8 # besides the first
 ids=(user@example.org gw.example.org)
@@ -57,7 +61,7 @@ braid_child='esp_proposals = { "aes128gcm16" }'
 
 # m: the one that is cloned; f0 and so on: one for each uplink
 braid_user_conf() {
-	local i c n
+	local i c n who
 	for ((i = 0; i <= uplinks; i++)); do echo "uplink \"u$i\" { interface = u$i preference = $i }"; done
 	for c in m $(seq -f 'f%g' 0 $uplinks); do
 		cat <<-CONF
@@ -71,19 +75,23 @@ braid_user_conf() {
 			}
 		CONF
 	done | sed 's/uplink = u /uplink = u0 /'
-	for n in 0 "${tunnels[@]}"; do
+	# a: those of the configuration; b: the same with a gateway that does not clone
+	for c in a0 b0 "${tunnels[@]/#/a}" "${tunnels[@]/#/b}"; do
+		n=${c:1} who=user
+		[ "$c" = "a$n" ] || who=other
 		cat <<-CONF
-			connection "a$n" {
+			connection "$c" {
 				remote_addrs = { "192.0.2.66" }
 				multipath = clone
+				clone_fallback = ike_sas
 				vips = { "0.0.0.0" }
-				$(braid_proof user "${ids[0]}" "${ids[1]}")
-				$(for ((i = 0; i <= n; i++)); do echo "path \"a$n-$i\" { uplink = u$i remote = \"192.0.2.66\" }"; done)
+				$(braid_proof "$who" "$who@example.org" "${ids[1]}")
+				$(for ((i = 0; i <= n; i++)); do echo "path \"$c-$i\" { uplink = u$i remote = \"192.0.2.66\" }"; done)
 				child "net" { remote_ts = { "203.0.113.0/26" } $braid_child }
 			}
 		CONF
 	done
-	echo "private \"k\" { file = \"$T/pki/user.key\" }"
+	for who in user other; do echo "private \"$who\" { file = \"$T/pki/$who.key\" }"; done
 }
 braid_gw_conf() {
 	cat <<-CONF
@@ -92,6 +100,12 @@ braid_gw_conf() {
 		connection "rw" {
 			pools = { "p" }
 			$(braid_proof gw "${ids[1]}" "${ids[0]}")
+			child "net" { local_ts = { "203.0.113.0/26" } $braid_child }
+		}
+		connection "other" {
+			pools = { "p" }
+			clone = no
+			$(braid_proof gw "${ids[1]}" other@example.org)
 			child "net" { local_ts = { "203.0.113.0/26" } $braid_child }
 		}
 		private "k" { file = "$T/pki/gw.key" }
@@ -200,10 +214,14 @@ measure() { # CANDIDATE DELAY TUNNELS ROUND
 	awk -v c="$1" -v d="$2" -v n="$3" '{ v[$1] = $2 } END {
 		printf "%-11s %3d ms, %d tunnels: %8.1f ms, %3d messages, %6d octets, %6.1f + %6.1f ms of processor time\n",
 			c, d, n, v["time"], v["messages-there"] + v["messages-back"],
-			v["octets-there"] + v["octets-back"], v["cpu-user"], v["cpu-gw"] }' <<<"$out"
+			v["octets-there"] + v["octets-back"], v["cpu-user"] - v["first-user"],
+			v["cpu-gw"] - v["first-gw"] }' <<<"$out"
 }
 
-pki_rsa_bits=3072 pki_make "$T/pki" rsa "email:${ids[0]}" "DNS:${ids[1]}" || fail "certificates: $(cat "$T/pki/openssl.log")"
+pki_rsa_bits=3072
+pki_make "$T/pki" rsa "email:${ids[0]}" "DNS:${ids[1]}" || fail "certificates: $(cat "$T/pki/openssl.log")"
+pki_cert "$T/pki" rsa user-ca other 'subjectAltName=email:other@example.org\nkeyUsage=critical,digitalSignature'
+cat "$T/pki/other.pem" "$T/pki/user-ca.pem" >"$T/pki/other-chain.pem"
 topo
 for ((round = 1; round <= rounds; round++)); do
 	for how in braid swan; do
@@ -212,7 +230,7 @@ for ((round = 1; round <= rounds; round++)); do
 			relay_say relay delay $((delay * 1000))
 			for n in "${tunnels[@]}"; do
 				for c in "${candidates[@]}"; do
-					case $how-$c in braid-swan-* | swan-auto-* | swan-clone-* | swan-full-*) continue ;; esac
+					case $how-$c in braid-swan-* | swan-auto-* | swan-beside-* | swan-clone-* | swan-full-*) continue ;; esac
 					[ -n "$started" ] || start $how
 					started=yes
 					measure "$c" "$delay" "$n" "$round"

@@ -3,15 +3,16 @@
 """tunnels.py HOW N: brings N further tunnels up beside one that is up, and what that takes; for
 bench_clone.sh, in the namespace between both ends, on the host's side of what delays.
 
-HOW is auto-once (clones by configuration, the first IKE SA too), clone-each, clone-once, full-each, full-once
-(braid), swan-each, swan-once (strongSwan). The
-environment has IFACE (where to listen), USER_SOCK and GW_SOCK (control sockets), USER_PIDS and GW_PIDS
-(processes whose time counts), SETTLE_MS; DECODE_DIR (empty), if
-everything is to be decrypted, and BRAID, the program. Prints lines "MEASURE<TAB>VALUE".
+HOW is auto-once (clones by configuration, the first IKE SA too), beside-once (full ones likewise),
+clone-each, clone-once, full-each, full-once (braid), swan-each, swan-once (strongSwan). The
+environment has IFACE (where to listen), USER_SOCK and GW_SOCK (control sockets), USER_PIDS and
+GW_PIDS (processes whose time counts), SETTLE_MS; DECODE_DIR (empty), if everything is to be
+decrypted, and BRAID, the program. Prints lines "MEASURE<TAB>VALUE".
 
 Time is from the first request of the first of them on the wire until both ends have the last one's
-Child SAs, and with auto until packets of both ends go by its own path; processor time from just before
-until SETTLE_MS after that, with auto less what the first one takes."""
+Child SAs, and with auto-once until packets of both ends go by its own path; processor time from
+just before until SETTLE_MS after that, of those by configuration with that of the first one, which
+is also measured by itself."""
 import json
 import os
 import re
@@ -26,7 +27,9 @@ WAIT = 60
 IKE_PORTS = (500, 4500)
 SO_TIMESTAMPNS = 35
 PACKET_OUTGOING = 4
-CREATE_CHILD_SA, IKE_AUTH = 36, 35
+IKE_SA_INIT, IKE_AUTH, CREATE_CHILD_SA = 34, 35, 36
+# Connections' names begin so.
+BY_CONFIG = {"auto": "a", "beside": "b"}
 # As tshark says it.
 PAYLOADS = {"encrypted": r"Payload: Encrypted", "decrypted": r"Decrypted Data", "auth": r"Payload: Authentication",
             "cert": r"Payload: Certificate \("}
@@ -185,16 +188,17 @@ class BraidEnds:
             b.events.clear()
 
     def base(self, how):
-        if how != "auto":
+        if how not in BY_CONFIG:
             self.up("f0" if how == "full" else "m")
         self.forget()
 
     def first_cost(self, how, cost):
         """What the first one takes, where the measurement begins with it."""
-        if how != "auto":
+        if how not in BY_CONFIG:
             return {}
-        took = cost(lambda: self.up("a0"))
-        self.user.do("down", name="a0")
+        name = f"{BY_CONFIG[how]}0"
+        took = cost(lambda: self.up(name))
+        self.user.do("down", name=name)
         self.have(0)
         self.forget()
         return took
@@ -204,8 +208,8 @@ class BraidEnds:
                 for i in range(n)]
 
     def go(self, how, order, n):
-        if how == "auto":
-            return self.go_auto(n)
+        if how in BY_CONFIG:
+            return self.go_config(how, n)
         todo = self.requests(how, n)
         if order == "once":
             self.user.finish(*[self.user.send(cmd, **args) for cmd, args in todo])
@@ -215,13 +219,16 @@ class BraidEnds:
         self.have(n + 1)
         return {"time": self.last("child-up", n)}
 
-    def go_auto(self, n):
-        self.user.do("up", name=f"a{n}")
+    def go_config(self, how, n):
+        self.user.do("up", name=f"{BY_CONFIG[how]}{n}")
         self.have(n + 1)
-        moves = [(self.user, "moved"), (self.gw, "peer-moved")]
-        wait_until("all of them have moved", lambda: all(len(self.times(b, kind)) >= n or not b.ike_sas()
-                                                         for b, kind in moves))
-        return {"time": self.last("child-up", n + 1), "moved": max(max(self.times(*m)) for m in moves)}
+        done = {"time": self.last("child-up", n + 1)}
+        if how == "auto":
+            moves = [(self.user, "moved"), (self.gw, "peer-moved")]
+            wait_until("all of them have moved", lambda: all(len(self.times(b, kind)) >= n or not b.ike_sas()
+                                                             for b, kind in moves))
+            done["moved"] = max(max(self.times(*m)) for m in moves)
+        return done
 
     @staticmethod
     def times(b, kind):
@@ -246,7 +253,8 @@ class BraidEnds:
         return {what: len(re.findall(pattern, text)) for what, pattern in PAYLOADS.items()}
 
     def end(self, how, n):
-        for name in {"full": [f"f{i}" for i in range(n + 1)], "clone": ["m"], "auto": [f"a{n}"]}[how]:
+        for name in {"full": [f"f{i}" for i in range(n + 1)], "clone": ["m"],
+                     "auto": [f"a{n}"], "beside": [f"b{n}"]}[how]:
             self.user.do("down", name=name)
         self.have(0)
 
@@ -299,11 +307,15 @@ def main():
     wire, times = Capture(os.environ["IFACE"]), {}
     took = cost(lambda: times.update(ends.go(how, order, n)))
     seen = wire.read()
-    if how == "auto":
-        del seen[:next(i for i, p in enumerate(seen) if p[3] == CREATE_CHILD_SA)]
+    if how in BY_CONFIG:  # not the first one's
+        first_of = {"auto": CREATE_CHILD_SA, "beside": IKE_SA_INIT}[how]
+        at = [i for i, p in enumerate(seen) if p[3] == first_of and not p[4]]
+        del seen[:at[how == "beside"]]
     out = {name: 1000 * (t - seen[0][0]) for name, t in times.items()}
     for e in pids:
-        out[f"cpu-{e}"] = took[e] - first.get(e, 0)
+        out[f"cpu-{e}"] = took[e]
+        if first:
+            out[f"first-{e}"] = first[e]
     for name, from_host in (("there", True), ("back", False)):
         octets = [p[2] for p in seen if p[1] == from_host]
         out[f"messages-{name}"], out[f"octets-{name}"] = len(octets), sum(octets)
