@@ -11,12 +11,15 @@
 
 struct cover {
 	struct ike_path pair;
-	bool taken;  /* it has one: that stays */
-	bool barred; /* it gets none now: another one is to stand in for it */
-	bool wanted; /* what came of it; taken ones are */
+	uint64_t taken; /* it has one: which, the older the less; 0: none */
+	bool works;	/* that is there and works */
+	bool waits;	/* it has none, and will soon: nobody is to stand in for it */
+	bool barred;	/* it gets none now: another one is to stand in for it */
+	bool wanted;	/* what came of it */
 };
 
-/* c: best first. At most max are wanted, but that all taken ones are. Returns how many. */
+/* c: best first. What is taken stays, unless all of it works and there are more than max or it is
+ * needed no more: one that stood in for another, say. Returns how many are wanted. */
 size_t cover_choose(struct cover *c, size_t n, enum ike_clone_pairs which, size_t max);
 
 #endif

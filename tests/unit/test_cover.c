@@ -33,6 +33,12 @@ static struct cover *at(struct cover *c, size_t n, unsigned uplink, unsigned rem
 	return &c[i];
 }
 
+static void take(struct cover *c, size_t n, unsigned uplink, unsigned remote, uint64_t line)
+{
+	at(c, n, uplink, remote)->taken = line;
+	at(c, n, uplink, remote)->works = true;
+}
+
 /* "1>0 2>1": uplink and address of those that are wanted */
 static void wants(struct cover *c, size_t n, enum ike_clone_pairs which, size_t max,
 		  const char *expected)
@@ -87,11 +93,43 @@ Test(cover, what_is_there_stays)
 	struct cover c[16];
 	size_t n = grid(c, 2, 2);
 
-	at(c, n, 1, 1)->taken = true;
+	take(c, n, 1, 1, 1);
 	wants(c, n, IKE_CLONE_EACH, 16, "2>0 1>1");
-	at(c, n, 2, 1)->taken = true;
-	wants(c, n, IKE_CLONE_EACH, 16, "1>0 1>1 2>1");
-	wants(c, n, IKE_CLONE_EACH, 1, "1>1 2>1"); /* more than may be: nothing is added */
+	take(c, n, 2, 0, 2);
+	wants(c, n, IKE_CLONE_EACH, 16, "2>0 1>1");
+	wants(c, n, IKE_CLONE_ALL, 16, "1>0 2>0 1>1 2>1");
+	n = grid(c, 3, 2);
+	take(c, n, 1, 0, 1);
+	take(c, n, 2, 1, 2);
+	take(c, n, 3, 1, 3); /* another one would do as well */
+	wants(c, n, IKE_CLONE_EACH, 16, "1>0 2>1 3>1");
+}
+
+Test(cover, what_stood_in_for_another_goes)
+{
+	struct cover c[16];
+	size_t n = grid(c, 2, 2);
+
+	/* the second uplink was away, and is back */
+	take(c, n, 1, 0, 1);
+	take(c, n, 1, 1, 2);
+	wants(c, n, IKE_CLONE_EACH, 16, "1>0 2>1");
+	cr_assert_eq(at(c, n, 1, 1)->taken, 2);
+	wants(c, n, IKE_CLONE_ALL, 16, "1>0 2>0 1>1 2>1");
+	/* but not before the others work */
+	at(c, n, 1, 0)->works = false;
+	wants(c, n, IKE_CLONE_EACH, 16, "1>0 2>0 1>1");
+	at(c, n, 1, 0)->works = true;
+	at(c, n, 2, 1)->waits = true;
+	wants(c, n, IKE_CLONE_EACH, 16, "1>0 1>1");
+	at(c, n, 2, 1)->waits = false;
+	/* two that did: the first line stays, as few as before are enough */
+	take(c, n, 2, 0, 3);
+	wants(c, n, IKE_CLONE_EACH, 16, "1>0 2>1");
+	at(c, n, 2, 0)->taken = 0;
+	/* fewer are allowed than before: the youngest go */
+	take(c, n, 2, 1, 3);
+	wants(c, n, IKE_CLONE_ALL, 2, "1>0 1>1");
 }
 
 Test(cover, another_one_stands_in_for_what_is_barred)
@@ -99,10 +137,21 @@ Test(cover, another_one_stands_in_for_what_is_barred)
 	struct cover c[16];
 	size_t n = grid(c, 2, 2);
 
-	at(c, n, 1, 0)->taken = true;
+	take(c, n, 1, 0, 1);
 	at(c, n, 2, 1)->barred = true;
 	wants(c, n, IKE_CLONE_EACH, 16, "1>0 2>0 1>1");
 	at(c, n, 2, 0)->barred = true;
 	wants(c, n, IKE_CLONE_EACH, 16, "1>0 1>1"); /* the second uplink has to wait */
 	wants(c, n, IKE_CLONE_ALL, 16, "1>0 1>1");
+}
+
+Test(cover, nobody_stands_in_for_what_comes_soon)
+{
+	struct cover c[16];
+	size_t n = grid(c, 2, 2);
+
+	take(c, n, 1, 0, 1);
+	at(c, n, 2, 1)->waits = true;
+	wants(c, n, IKE_CLONE_EACH, 16, "1>0");
+	wants(c, n, IKE_CLONE_ALL, 16, "1>0 2>0 1>1");
 }

@@ -98,6 +98,13 @@ static bool barred(struct clones *k, const struct ike_path *pair)
 	return b && b->until > agent_now();
 }
 
+static bool held(struct clones *k, const struct ike_path *pair)
+{
+	const struct bar *b = bar_of(k, pair);
+
+	return b && (b->until == USEC_NEVER || (b->wait == WAIT_FIRST && b->until > agent_now()));
+}
+
 static struct bar *bar_get(struct clones *k, const struct ike_path *pair)
 {
 	struct bar *b = bar_of(k, pair);
@@ -185,7 +192,7 @@ static void forget_ended(struct clones *k, const struct clones_view *v)
 	for (size_t i = 0; i < k->n_aims; i++) {
 		struct aim *m = &k->aims[i];
 
-		if (clones_view_find(v, m->line) < v->n)
+		if (clones_view_find(v, m->line) < v->n || clones_view_ends(v, m->line))
 			k->aims[kept++] = *m;
 		else if (m->aimed && !m->leaving)
 			bar_pair(k, &m->goal);
@@ -204,12 +211,13 @@ static void forget_bars(struct agent *a, struct clones *k, const struct clones_v
 	k->n_bars = kept;
 }
 
-static bool taken(const struct clones *k, const struct ike_path *pair)
+/* The line that is for a pair. */
+static struct aim *taker(struct clones *k, const struct ike_path *pair)
 {
 	for (size_t i = 0; i < k->n_aims; i++)
 		if (k->aims[i].aimed && same_pair(&k->aims[i].goal, pair))
-			return true;
-	return false;
+			return &k->aims[i];
+	return NULL;
 }
 
 /* Also those that another agent, the peer or the operator made: one that is where nobody else is
@@ -224,26 +232,31 @@ static void take_lines(struct agent *a, struct clones *k, const struct clones_vi
 			return;
 		if (m->aimed && !clones_pair_stays(a, v, &m->goal))
 			m->aimed = false;
-		if (!m->aimed && !m->leaving && clones_pair_stays(a, v, own) && !taken(k, own))
+		if (!m->aimed && !m->leaving && clones_pair_stays(a, v, own) && !taker(k, own))
 			aim_set(m, own);
 	}
 }
 
 /* ---- the look: steps ---- */
 
-static void say(struct agent *a, const struct clones_view *v, const struct ike_path *pair,
-		const char *what)
+static void say_of(struct agent *a, struct peer *p, const struct ike_path *pair, const char *what)
 {
 	char name[2 * IKE_NAME_MAX], from[ADDR_STR], to[ADDR_STR];
-	struct peer *p = NULL;
 
-	for (size_t i = 0; i < v->n && !p; i++)
-		p = v->lines[i].p;
-	if (!p)
-		return;
 	path_pair_name(a, p, pair, name);
 	relation_said(a, p, BY_AGENT, "%s (%s to %s): %s", name, addr_format(&pair->local.ip, from),
 		      addr_format(&pair->remote.ip, to), what);
+}
+
+static void say(struct agent *a, const struct clones_view *v, const struct ike_path *pair,
+		const char *what)
+{
+	for (size_t i = 0; i < v->n; i++) {
+		if (!v->lines[i].p)
+			continue;
+		say_of(a, v->lines[i].p, pair, what);
+		return;
+	}
 }
 
 static bool view_works(const struct clones_view *v, size_t i)
@@ -380,7 +393,7 @@ static void step(struct agent *a, struct clones *k, const struct clones_view *v,
 {
 	size_t line = clones_view_find(v, m->line);
 
-	if (m->leaving)
+	if (line == v->n || m->leaving)
 		return;
 	if (m->next <= agent_now()) {
 		m->next = 0;
@@ -394,14 +407,19 @@ static void step(struct agent *a, struct clones *k, const struct clones_view *v,
 		look_by(k, m->next);
 }
 
-/* Over a pair that works: its own may be gone. The last one moves instead, if it can: move.c. */
-static void leave(struct agent *a, const struct clones_view *v, struct aim *m)
+/* Over the pair of one that works and stays: its own may be gone. The last one moves instead, if it
+ * can: move.c. */
+static void leave(struct agent *a, struct clones *k, const struct clones_view *v, struct aim *m)
 {
 	size_t own = clones_view_find(v, m->line), i = 0;
 	struct ike_path over;
 
-	while (i < v->n && (i == own || !view_works(v, i)))
-		i++;
+	for (; i < v->n; i++) {
+		const struct aim *o = aim_of(k, v->lines[i].line);
+
+		if (i != own && o && o->aimed && view_works(v, i))
+			break;
+	}
 	if (m->leaving || i == v->n)
 		return;
 	over = v->lines[i].pair;
@@ -414,7 +432,31 @@ static void leave(struct agent *a, const struct clones_view *v, struct aim *m)
 
 /* ---- the look: what is missing, and what is too much ---- */
 
-/* One that is for no pair is kept for the next one; those whose own pair is gone are not. With an
+/* It is where it should be, and works. */
+static bool arrived(const struct clones_view *v, const struct aim *m)
+{
+	size_t line = clones_view_find(v, m->line);
+
+	return line < v->n && same_pair(&m->goal, &v->lines[line].pair) && view_works(v, line);
+}
+
+/* Are all there, so that nobody has to stand in for them? */
+static bool settled(const struct clones *k, const struct clones_view *v)
+{
+	size_t aimed = 0;
+
+	for (size_t i = 0; i < k->n_aims; i++) {
+		if (!k->aims[i].aimed)
+			continue;
+		aimed++;
+		if (!arrived(v, &k->aims[i]))
+			return false;
+	}
+	return aimed && !k->n_asked;
+}
+
+/* Of those that are for no pair one is kept for the next, if no packets go over it because another
+ * one is there. Those whose own pair is gone are not, nor those that stood in for another. With an
  * inner address of its own each is needed, and has moved. */
 static void leave_spares(struct agent *a, struct clones *k, const struct clones_view *v)
 {
@@ -422,23 +464,35 @@ static void leave_spares(struct agent *a, struct clones *k, const struct clones_
 
 	for (size_t i = 0; i < k->n_aims; i++) {
 		struct aim *m = &k->aims[i];
+		size_t line = clones_view_find(v, m->line);
+		const struct ike_path *own = &v->lines[line].pair;
 
-		if (m->aimed || m->leaving || v->c->vips_per_line)
+		if (line == v->n || m->aimed || m->leaving || v->c->vips_per_line)
 			continue;
-		if (!clones_pair_stays(a, v, &v->lines[clones_view_find(v, m->line)].pair) ||
-		    (m->ours && spare))
-			leave(a, v, m);
+		if (!clones_pair_stays(a, v, own) || (taker(k, own) && m->ours && spare) ||
+		    (!taker(k, own) && settled(k, v)))
+			leave(a, k, v, m);
 		else
 			spare |= m->ours;
 	}
 }
 
-static struct aim *spare_line(struct clones *k)
+/* One that carries nothing before one that stood in for another. */
+static struct aim *spare_line(const struct agent *a, struct clones *k, const struct clones_view *v)
 {
-	for (size_t i = 0; i < k->n_aims; i++)
-		if (!k->aims[i].aimed && !k->aims[i].leaving)
-			return &k->aims[i];
-	return NULL;
+	struct aim *found = NULL;
+
+	for (size_t i = 0; i < k->n_aims; i++) {
+		struct aim *m = &k->aims[i];
+		size_t line = clones_view_find(v, m->line);
+
+		if (line == v->n || m->aimed || m->leaving || !ike_can_move(a->ike, m->line))
+			continue;
+		found = m;
+		if (taker(k, &v->lines[line].pair))
+			return m;
+	}
+	return found;
 }
 
 static bool paths_named(const struct agent *a, const char *conn)
@@ -455,14 +509,28 @@ static size_t pairs_choose(struct agent *a, struct clones *k, const struct clone
 	enum ike_clone_pairs which = paths_named(a, k->conn) ? IKE_CLONE_ALL : v->c->clone_pairs;
 	size_t n = 0;
 
-	for (size_t i = 0; i < v->n_pairs; i++)
+	for (size_t i = 0; i < v->n_pairs; i++) {
+		const struct aim *m = taker(k, &v->pairs[i]);
+
+		/* nobody is to stand in for what the operator took down, or has failed once */
 		c[n++] = (struct cover){ .pair = v->pairs[i],
-					 .taken = taken(k, &v->pairs[i]),
+					 .taken = m ? m->line : 0,
+					 .works = m && arrived(v, m),
+					 .waits = !m && held(k, &v->pairs[i]),
 					 .barred = barred(k, &v->pairs[i]) };
+	}
 	for (size_t i = 0; i < k->n_aims; i++)
 		if (k->aims[i].aimed && !clones_view_has(v, &k->aims[i].goal))
-			c[n++] = (struct cover){ .pair = k->aims[i].goal, .taken = true };
+			c[n++] = (struct cover){ .pair = k->aims[i].goal,
+						 .taken = k->aims[i].line,
+						 .works = arrived(v, &k->aims[i]) };
 	k->wanted = cover_choose(c, n, which, v->c->ike_sas_max);
+	for (size_t i = 0; i < n && !v->c->vips_per_line; i++) {
+		struct aim *m = taker(k, &c[i].pair);
+
+		if (m && !c[i].wanted)
+			m->aimed = false;
+	}
 	return n;
 }
 
@@ -473,7 +541,7 @@ static void fill(struct agent *a, struct clones *k, const struct clones_view *v)
 
 	k->why[0] = '\0';
 	for (size_t i = 0; i < n; i++) {
-		struct aim *spare = c[i].wanted && !c[i].taken ? spare_line(k) : NULL;
+		struct aim *spare = c[i].wanted && !c[i].taken ? spare_line(a, k, v) : NULL;
 
 		if (spare) {
 			aim_set(spare, &c[i].pair);
@@ -487,7 +555,7 @@ static void fill(struct agent *a, struct clones *k, const struct clones_view *v)
 		if (k->aims[i].aimed)
 			step(a, k, v, &k->aims[i]);
 	for (size_t i = 0; i < k->n_bars; i++)
-		if (k->bars[i].until > agent_now())
+		if (k->bars[i].until > agent_now() && k->bars[i].until != USEC_NEVER)
 			look_by(k, k->bars[i].until);
 }
 
@@ -615,14 +683,19 @@ static void on_failed(struct clones *k, const struct ike_output *o)
 	}
 }
 
-static void on_tested(struct clones *k, struct aim *m, const struct ike_output *o)
+static void on_tested(struct agent *a, struct clones *k, struct aim *m, const struct ike_output *o)
 {
+	struct peer *p = peer_find(a, m->line);
+
 	if (!o->op || o->op != m->test)
 		return;
 	m->test = 0;
 	m->tested = o->rtt;
-	if (!o->rtt && m->aimed)
-		aim_drop(k, m);
+	if (o->rtt || !m->aimed)
+		return;
+	if (p)
+		say_of(a, p, &m->goal, "it does not answer, and is tested again later");
+	aim_drop(k, m);
 }
 
 /* Somebody else's word on one line: the peer's is for a while, the operator's until he says up. */
@@ -651,7 +724,7 @@ void clones_on_event(struct agent *a, const struct ike_output *o)
 	else if (o->event == IKE_EV_FAILED)
 		on_failed(k, o);
 	else if (o->event == IKE_EV_PATH_TESTED && m)
-		on_tested(k, m, o);
+		on_tested(a, k, m, o);
 	else if (o->event == IKE_EV_IKE_DOWN && m)
 		on_down(k, m, o);
 	else if (o->event == IKE_EV_IKE_REKEYED && m)

@@ -49,6 +49,8 @@ struct clones_view {
 		bool can;	/* be cloned, and move */
 	} lines[IKE_SAS_MAX];
 	bool beside; /* none can: an IKE SA is set up beside them for each pair */
+	size_t n_ending;
+	uint64_t ending[IKE_SAS_MAX]; /* lines whose IKE SA is being deleted, or replaced */
 	struct addrs told;
 	size_t n_pairs;
 	struct ike_path pairs[CONN_PAIRS_MAX];
@@ -64,6 +66,8 @@ bool clones_view_has(const struct clones_view *v, const struct ike_path *pair);
 bool clones_pair_stays(struct agent *a, const struct clones_view *v, const struct ike_path *pair);
 /* Its place in the view; v->n: it is not there. */
 size_t clones_view_find(const struct clones_view *v, uint64_t line);
+/* It is no more in the view, but there is an end to come. */
+bool clones_view_ends(const struct clones_view *v, uint64_t line);
 /* Has it Child SAs, and carries its own pair packets, as far as anybody knows? */
 bool clones_line_works(const struct peer *p);
 

@@ -53,9 +53,13 @@ static void view_line(struct agent *a, const struct ike_sa *sa, struct clones_vi
 	size_t i = 0;
 
 	ike_sa_look(sa, &info);
-	if (!info.role_i || v->n == IKE_SAS_MAX ||
-	    (strcmp(info.state, "ESTABLISHED") && strcmp(info.state, "REKEYING")))
+	if (!info.role_i || v->n == IKE_SAS_MAX)
 		return;
+	if (strcmp(info.state, "ESTABLISHED") && strcmp(info.state, "REKEYING")) {
+		if (v->n_ending < IKE_SAS_MAX)
+			v->ending[v->n_ending++] = info.line;
+		return;
+	}
 	while (i < v->n && v->lines[i].line < info.line)
 		i++;
 	if (i < v->n && v->lines[i].line == info.line)
@@ -114,6 +118,14 @@ bool clones_pair_stays(struct agent *a, const struct clones_view *v, const struc
 		return false;
 	for (size_t i = 0; i < u->n_eps; i++)
 		if (addr_equal(&u->eps[i].addr, &pair->local.ip))
+			return true;
+	return false;
+}
+
+bool clones_view_ends(const struct clones_view *v, uint64_t line)
+{
+	for (size_t i = 0; i < v->n_ending; i++)
+		if (v->ending[i] == line)
 			return true;
 	return false;
 }

@@ -321,13 +321,25 @@ bool path_has_address(const struct agent *a, const struct path *p)
 	return u->up && is_elsewhere(a, p);
 }
 
+static void main_is(struct peer *p, const struct path *now)
+{
+	list_for_each (it, &p->paths) {
+		struct path *path = list_entry(it, struct path, node);
+
+		path->main = path == now;
+	}
+}
+
 /* All SAs go with the record, by one store. */
 void path_follow(struct agent *a, struct peer *p, const struct ike_path *to)
 {
 	struct uplink *u = uplink_of(a, to->ifindex);
-	struct path *path;
+	struct path *path = path_same(p, &to->local, &to->remote);
 
-	if (path_same(p, &to->local, &to->remote) || (p->probes && path_count(p) > 1))
+	/* a line that is at one pair at a time has asked there before it said that it moves */
+	if (path && p->family->n_lines > 1)
+		main_is(p, path);
+	if (path || (p->probes && path_count(p) > 1))
 		return;
 	list_for_each (it, &p->paths) {
 		path = list_entry(it, struct path, node);
@@ -531,6 +543,18 @@ void paths_sync_all(struct agent *a)
 	agent_drain(a);
 }
 
+static bool is_silent(const struct agent *a, const struct path *p, usec_t now)
+{
+	return p->state == STEER_PATH_DOWN && !p->info.returning &&
+	       now - path_heard(a, p) >= LEFT_SEC * USEC_PER_SEC;
+}
+
+/* The line has gone elsewhere. With one line alone it may be the operator's word over there. */
+static bool is_disowned(const struct path *p)
+{
+	return !p->main && !p->peer_use && !p->disabled && p->peer->family->n_lines > 1;
+}
+
 /* What the initiator does not use any more it does not probe. Should it return, its first probe
  * makes the path anew. */
 void paths_prune(struct agent *a)
@@ -555,11 +579,11 @@ void paths_prune(struct agent *a)
 		list_for_each_safe (pi, tmp2, &p->paths) {
 			struct path *path = list_entry(pi, struct path, node);
 
-			if (!up || path->state != STEER_PATH_DOWN || path->info.returning ||
-			    now - path->since < LEFT_SEC * USEC_PER_SEC ||
-			    now - path_heard(a, path) < LEFT_SEC * USEC_PER_SEC)
+			if (!up || now - path->since < LEFT_SEC * USEC_PER_SEC ||
+			    !(is_silent(a, path, now) || is_disowned(path)))
 				continue;
-			path_reason(path, BY_AGENT, "silent for a minute");
+			path_reason(path, BY_AGENT,
+				    is_disowned(path) ? "left by the peer" : "silent for a minute");
 			path_free(a, path);
 		}
 		ike_follow(a, p);

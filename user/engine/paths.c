@@ -590,6 +590,19 @@ static const struct path *other_way(const struct engine *e, const struct path *p
 	return NULL;
 }
 
+/* I names the paths, and says so of one that it has not, or no more: R is not to send there, though
+ * its probes are answered. */
+static bool disowned(const struct engine *e, const struct sa *sa, uint32_t epids)
+{
+	/* R knows EPID_I by a request of I's only */
+	if (!(sa->flags & ENGINE_SA_ROLE_I) || !(epids >> 16))
+		return false;
+	hash_for_each (it, tmp, &e->paths->by_group, sa->group)
+		if (hash_entry(it, struct path, by_group)->cfg.epids == epids)
+			return false;
+	return true;
+}
+
 static void answer(struct engine *e, const struct note_probe *n, const struct probe *probe,
 		   const struct path *p)
 {
@@ -601,7 +614,7 @@ static void answer(struct engine *e, const struct note_probe *n, const struct pr
 	if (!sa || !e->configured)
 		return;
 	a.kind = PROBE_ANSWER;
-	a.flags = p ? p->wish : 0;
+	a.flags = p ? p->wish : disowned(e, sa, probe->epids) ? PROBE_LEAVE : 0;
 	a.count = p ? p->count : 0;
 	a.observed = n->remote;
 	to.to_len = udp_addr_to_sockaddr(&n->remote, &to.to);

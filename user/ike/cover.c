@@ -31,7 +31,7 @@ static struct cover *next(struct cover *c, size_t n, enum ike_clone_pairs which)
 		size_t up = uses_of_uplink(c, n, &c[i].pair);
 		size_t to = uses_of_remote(c, n, &c[i].pair);
 
-		if (c[i].wanted || c[i].barred)
+		if (c[i].wanted || c[i].barred || c[i].waits)
 			continue;
 		if (which == IKE_CLONE_ALL)
 			return &c[i];
@@ -43,18 +43,65 @@ static struct cover *next(struct cover *c, size_t n, enum ike_clone_pairs which)
 	return best;
 }
 
-size_t cover_choose(struct cover *c, size_t n, enum ike_clone_pairs which, size_t max)
+/* Lines up to the last stay. wait: what waits counts as reached, though it is no more than that. */
+static size_t choose(struct cover *c, size_t n, enum ike_clone_pairs which, size_t max, bool wait,
+		     uint64_t last)
 {
 	struct cover *more;
 	size_t have = 0;
 
 	for (size_t i = 0; i < n; i++) {
-		c[i].wanted = c[i].taken;
-		have += c[i].taken;
+		bool stays = c[i].taken && c[i].taken <= last;
+
+		c[i].wanted = stays || (wait && c[i].waits);
+		have += stays;
 	}
 	while (have < max && (more = next(c, n, which))) {
 		more->wanted = true;
 		have++;
 	}
 	return have;
+}
+
+static bool all_work(const struct cover *c, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (c[i].taken && !c[i].works)
+			return false;
+	return true;
+}
+
+/* The youngest line up to that one; 0: there is none. */
+static uint64_t youngest(const struct cover *c, size_t n, uint64_t last)
+{
+	uint64_t line = 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (c[i].taken > line && c[i].taken <= last)
+			line = c[i].taken;
+	return line;
+}
+
+/* Without the youngest ones, down to none: when are the fewest wanted? As many as possible stay. */
+size_t cover_choose(struct cover *c, size_t n, enum ike_clone_pairs which, size_t max)
+{
+	size_t best = choose(c, n, which, max, false, UINT64_MAX);
+	uint64_t last = UINT64_MAX, line = youngest(c, n, last);
+	bool try = all_work(c, n);
+
+	while (try && line) {
+		size_t without;
+
+		line--;
+		without = choose(c, n, which, max, false, line);
+		if (without < best) {
+			best = without;
+			last = line;
+		}
+		line = youngest(c, n, line);
+	}
+	best = choose(c, n, which, max, true, last);
+	for (size_t i = 0; i < n; i++)
+		c[i].wanted = c[i].wanted && !c[i].waits;
+	return best;
 }
