@@ -230,6 +230,60 @@ Test(siblings, strangers_with_equal_selectors_are_not_asked)
 		cr_assert_eq(carrier(s), 1);
 }
 
+/* With so many lines some share a chain by chance: others in it are passed over. */
+Test(siblings, in_one_chain_with_others)
+{
+	enum { MANY = 1500 };
+
+	put_group(1, 1, 2);
+	for (uint32_t i = 0; i < MANY; i++) {
+		struct engine_sa r = of_line(1 + i, 1);
+
+		r.line = (1 + i) * UINT32_C(0x85ebca6b);
+		add(&r);
+	}
+	for (uint32_t i = 0; i < MANY; i++) {
+		group[1].g.line[0] = (1 + i) * UINT32_C(0x85ebca6b);
+		cr_assert_eq(carrier(0), 1 + i);
+	}
+}
+
+/* The same lines have Child SAs for other traffic too. */
+Test(siblings, each_for_its_own_traffic)
+{
+	enum { MANY = 100 };
+
+	put_group(1, 1, 2);
+	for (uint32_t i = 0; i < 2 * MANY; i++) {
+		struct engine_sa r = of_line(1 + i, 1 + i % 2);
+
+		r.group = 1;
+		r.ts_local[0] = ts("10.3.0.1/32");
+		r.ts_local[0].first.b[3] = r.ts_local[0].last.b[3] = (uint8_t)(i / 2);
+		add(&r);
+	}
+	for (uint32_t i = 0; i < 2 * MANY; i++) {
+		struct sa *sa = sad_find(&sad, 1 + i);
+
+		cr_assert(sa_has_siblings(sa));
+		for (uint32_t slot = 0; slot < 2; slot++)
+			cr_assert_eq(siblings_choose(&sad.siblings, &view, sa, slot)->id,
+				     1 + i / 2 * 2 + slot);
+	}
+}
+
+/* Two of one line: the one that the policy would find first. */
+Test(siblings, the_older_of_two)
+{
+	family(2);
+	add_line(7, 2);
+	cr_assert_eq(carrier(1), 2);
+	cr_assert_eq(sad_del(&sad, 2), 0);
+	cr_assert_eq(carrier(1), 7);
+	add_line(8, 2);
+	cr_assert_eq(carrier(1), 7);
+}
+
 Test(siblings, a_successor_takes_the_place)
 {
 	struct engine_sa r = of_line(7, 2);
