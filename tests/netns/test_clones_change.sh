@@ -3,7 +3,7 @@
 # With an IKE SA for each path (multipath = clone): what is silent, comes, goes, ends, is taken down or
 # restarted is one line's matter. While it happens a stream in each direction goes by another path and
 # loses nothing, and nothing leaves any uplink in clear.
-# [CLONE-52] [CLONE-53] [CLONE-54] [CLONE-55] [CLONE-A-6] [CLONE-2-5] [CLONE-18]
+# [CLONE-57] [CLONE-58] [CLONE-54] [CLONE-55] [CLONE-A-6] [CLONE-2-5] [CLONE-18]
 . "$(dirname "$0")/../lib/netns.sh"
 . "$(dirname "$0")/../lib/agent.sh"
 . "$(dirname "$0")/../lib/clones.sh"
