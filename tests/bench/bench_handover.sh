@@ -3,7 +3,7 @@
 # How long no packet arrives, and how many are lost, of a stream of 1,000 packets a second in each
 # direction between a host with two uplinks and a network behind a gateway with two addresses, while
 # the uplink it goes by is lost in one way or another: by braid with its probes 10, 100 and 1000 ms
-# apart, by strongSwan, and by a braid host with one path, which MOBIKE moves, to a strongSwan gateway
+# apart, and with an IKE SA for each path (clone), by strongSwan, and by a braid host with one path, which MOBIKE moves, to a strongSwan gateway
 # (mobike); the host is the initiator. All uplinks are captured at both ends.
 # Topology and cases: tests/lib/handover.sh. With a strongSwan gateway a
 # packet or two are lost when the gateway's address changes in a move, planned or not: its ESP takes an SA's
@@ -21,7 +21,7 @@ for tool in nft python3; do command -v $tool >/dev/null || skip "needs $tool"; d
 rounds=${ROUNDS:-3}
 limit=$((${LIMIT:-10} * 1000))
 read -ra cases <<<"${CASES:-${handover_cases[*]}}"
-read -ra candidates <<<"${CANDIDATES:-braid-10 braid-100 braid-1000 mobike charon}"
+read -ra candidates <<<"${CANDIDATES:-braid-10 braid-100 braid-1000 clone-10 mobike charon}"
 results=$T/results
 
 record() { printf '%s\t%s\t%s\n' "$@" >>"$results"; } # candidate, measure, value
@@ -29,13 +29,14 @@ record() { printf '%s\t%s\t%s\n' "$@" >>"$results"; } # candidate, measure, valu
 up() { # candidate
 	case $1 in
 	braid-*) handover_braid_up "${1#braid-}ms" ;;
+	clone-*) handover_multipath=clone handover_braid_up "${1#clone-}ms" ;;
 	mobike) handover_mobike_up ;;
 	charon) handover_swan_up ;;
 	esac
 }
 down() {
 	case $1 in
-	braid-*) handover_braid_down ;;
+	braid-* | clone-*) handover_braid_down ;;
 	*) stop_all ;;
 	esac
 }
@@ -49,7 +50,7 @@ noticed() {
 
 # What happens to braid's paths happens only if the stream leaves the first uplink, or returns to it.
 moved() { # candidate case way
-	case $1-$2 in
+	case ${1/#clone-/braid-}-$2 in
 	braid-*-link | braid-*-carrier | braid-*-address | braid-*-gateway | braid-*-blackhole)
 		case $(watched ".$3.by") in ran0 | eth1) ;; *) return 1 ;; esac
 		;;
@@ -81,6 +82,7 @@ measure() { # candidate case
 run() { # candidate
 	local n=$1 c fresh=yes
 	peer=${n%-*}
+	[ "$peer" != clone ] || peer=braid
 	for c in "${cases[@]}"; do
 		# what strongSwan makes of it may not be mended by itself
 		if [ "$c" = rebinding ] || [ "$peer" != braid ]; then

@@ -21,12 +21,12 @@ RTT_AND_SPACING = 2  # ms: the round trip here, and the distance of the stream's
 
 
 def probes(name):
-    return int(name.removeprefix("braid-"))
+    return int(name.rpartition("-")[2])
 
 
 def targets(names):
     """(case, candidate, measure, limit)"""
-    braids = [n for n in names if n.startswith("braid-")]
+    braids = [n for n in names if n.startswith(("braid-", "clone-"))]
     for n in braids:
         for case in ("planned", "preferred", "failback"):
             yield case, n, "lost", 0
@@ -106,7 +106,7 @@ class Results:
         for n in self.names:
             in_clear, captured, missed = (self.total(n, f"-{m}") for m in ("in_clear", "captured", "missed"))
             held = in_clear == 0 and missed == 0 and captured > 0
-            ok = ok and (held or not n.startswith("braid"))
+            ok = ok and (held or not n.startswith(("braid", "clone")))
             print(f"  {n:<14}{in_clear:>9,.0f} of {captured:>11,.0f}"
                   + (f", {missed:,.0f} not captured" if missed else ""))
             self.lines.append({"bench": "handover", "candidate": n, "in_clear": in_clear,

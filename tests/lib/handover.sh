@@ -12,8 +12,10 @@ handover_topo() {
 	ip -n "$(ns r2)" route add 192.0.2.64/26 via 198.51.100.129
 }
 
+# multipath of both: handover_multipath (true)
 handover_braid_confs() { # probe interval [that of the gateway]
 	agent_confs "$1"
+	sed -i "s/multipath = true/multipath = ${handover_multipath:-true}/" "$T/user/braid.conf"
 	sed -i -e '/interface = \(wlan0\|eth0\)/s/interface = [a-z0-9]*/& sla { loss = 10 hold = 100ms clear = 500ms }/' \
 		-e 's/^\(paths {.*\) }/\1 fail_back = 300ms }/' "$T/user/braid.conf" "$T/gw/braid.conf"
 	[ $# = 1 ] || sed -i "s/probe_interval = $1/probe_interval = $2/" "$T/gw/braid.conf"
