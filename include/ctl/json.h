@@ -38,7 +38,7 @@
  *               "attach":"tc","attach_why":"..."}],
  *   "conns":[{"name":"home","state":"down"|"connecting"|"established",
  *             "wanted":true,"held":false,"retry_usec":null,
- *             "remote_addrs":["198.51.100.1"],"multipath":true,"clones":null|{"wanted":2,"there":2,"why":""},
+ *             "remote_addrs":["198.51.100.1"],"multipath":true,"clones":null|{"wanted":2,"there":2,"why":"..."|null},
  *             "families":1,"lines":1,
  *             "paths":2,"paths_up":2,
  *             "children":[{"name":"net","state":"down"|"installed","held":false}],

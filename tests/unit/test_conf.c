@@ -736,11 +736,11 @@ Test(conf, nul_and_size)
 
 Test(conf, examples)
 {
-	static const char *const names[] = { "roadwarrior.conf", "gateway.conf" };
+	static const char *const names[] = { "roadwarrior.conf", "gateway.conf", "clones.conf" };
 	struct conf *c;
 
 	copy("secrets.conf", "secrets.conf");
-	for (size_t i = 0; i < 2; i++) {
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
 		copy(names[i], "braid.conf");
 		cr_assert_eq(conf_load("braid.conf", &c, error), 0, "%s: %s", names[i], error);
 		cr_assert_eq(c->n_uplinks, 2);

@@ -276,6 +276,7 @@ Test(show, status)
 	      "\"children\":[{\"name\":\"a\",\"state\":\"down\"},{\"name\":\"b\",\"state\":"
 	      "\"down\"}],"
 	      "\"retry_usec\":14000000,\"last_error\":\"AUTHENTICATION_FAILED\","
+	      "\"clones\":{\"wanted\":3,\"there\":2,\"why\":\"no more\"},"
 	      "\"last_error_usec\":4000000},{\"name\":\"off\",\"state\":\"down\",\"held\":true}]}",
 	      "braidd 0.1, pid 7, up 9 s, configuration /etc/braid/braid.conf\n"
 	      "braid-esp: not connected\n"
@@ -291,7 +292,8 @@ Test(show, status)
 	      "203.0.113.1  AUTHENTICATION_FAILED, 6 s ago\n"
 	      "off         down, by the operator      0 of 0    -               -                  "
 	      "  "
-	      "      -\n");
+	      "      -\n"
+	      "home: 2 of 3 IKE SAs: no more\n");
 }
 
 Test(show, stats_explain_drops)

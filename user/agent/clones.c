@@ -21,13 +21,10 @@
 #include "ike/cover.h"
 #include "clones_impl.h"
 
-/* What failed is tried again after a while, longer each time; what did not fail for so long begins
- * anew. */
-#define WAIT_FIRST (2 * USEC_PER_SEC)
-#define WAIT_LAST  (300 * USEC_PER_SEC)
-#define WAIT_OLD   (600 * USEC_PER_SEC)
+#define WAIT_FIRST CLONES_WAIT_FIRST
 #define SOON	   (200 * USEC_PER_MSEC) /* another request is in the way */
 #define SLOW	   (60 * USEC_PER_SEC)	 /* no room: an IKE SA may have ended that is not ours */
+
 static void arm(struct agent *a)
 {
 	usec_t at = USEC_NEVER, now = agent_now();
@@ -75,68 +72,6 @@ static void look_at(struct agent *a, struct clones *k)
 	arm(a);
 }
 
-static void look_by(struct clones *k, usec_t at)
-{
-	if (at < k->next)
-		k->next = at;
-}
-
-/* ---- pairs that failed ---- */
-
-static struct bar *bar_of(struct clones *k, const struct ike_path *pair)
-{
-	for (size_t i = 0; i < k->n_bars; i++)
-		if (same_pair(&k->bars[i].pair, pair))
-			return &k->bars[i];
-	return NULL;
-}
-
-static bool barred(struct clones *k, const struct ike_path *pair)
-{
-	const struct bar *b = bar_of(k, pair);
-
-	return b && b->until > agent_now();
-}
-
-static bool held(struct clones *k, const struct ike_path *pair)
-{
-	const struct bar *b = bar_of(k, pair);
-
-	return b && (b->until == USEC_NEVER || (b->wait == WAIT_FIRST && b->until > agent_now()));
-}
-
-static struct bar *bar_get(struct clones *k, const struct ike_path *pair)
-{
-	struct bar *b = bar_of(k, pair);
-
-	if (b)
-		return b;
-	if (k->n_bars < CLONE_BARS_MAX) {
-		b = &k->bars[k->n_bars++];
-	} else {
-		b = &k->bars[0];
-		for (size_t i = 1; i < CLONE_BARS_MAX; i++)
-			if (k->bars[i].until < b->until)
-				b = &k->bars[i];
-	}
-	*b = (struct bar){ .pair = *pair };
-	return b;
-}
-
-static void bar_pair(struct clones *k, const struct ike_path *pair)
-{
-	struct bar *b = bar_get(k, pair);
-	usec_t now = agent_now();
-
-	if (b->until == USEC_NEVER)
-		return;
-	if (!b->wait || now - b->until > WAIT_OLD)
-		b->wait = WAIT_FIRST;
-	else
-		b->wait = 2 * b->wait < WAIT_LAST ? 2 * b->wait : WAIT_LAST;
-	b->until = now + b->wait;
-}
-
 /* ---- lines ---- */
 
 static struct aim *aim_of(struct clones *k, uint64_t line)
@@ -168,7 +103,7 @@ static void aim_set(struct aim *m, const struct ike_path *goal)
 
 static void aim_drop(struct clones *k, struct aim *m)
 {
-	bar_pair(k, &m->goal);
+	clones_bar(k, &m->goal);
 	m->aimed = false;
 }
 
@@ -195,20 +130,9 @@ static void forget_ended(struct clones *k, const struct clones_view *v)
 		if (clones_view_find(v, m->line) < v->n || clones_view_ends(v, m->line))
 			k->aims[kept++] = *m;
 		else if (m->aimed && !m->leaving)
-			bar_pair(k, &m->goal);
+			clones_bar(k, &m->goal);
 	}
 	k->n_aims = kept;
-}
-
-/* A pair that goes and comes back is as good as new. */
-static void forget_bars(struct agent *a, struct clones *k, const struct clones_view *v)
-{
-	size_t kept = 0;
-
-	for (size_t i = 0; i < k->n_bars; i++)
-		if (k->bars[i].until == USEC_NEVER || clones_pair_stays(a, v, &k->bars[i].pair))
-			k->bars[kept++] = k->bars[i];
-	k->n_bars = kept;
 }
 
 /* The line that is for a pair. */
@@ -322,7 +246,7 @@ static void make_clone(struct agent *a, struct clones *k, const struct clones_vi
 	else
 		snprintf(k->why, sizeof(k->why), "not %s: %s", v->beside ? "set up" : "cloned",
 			 strerror(-err));
-	look_by(k, agent_now() + (err == -EDQUOT ? SLOW : WAIT_FIRST));
+	clones_look_by(k, agent_now() + (err == -EDQUOT ? SLOW : WAIT_FIRST));
 }
 
 /* True: it has all that the connection has. */
@@ -404,7 +328,7 @@ static void step(struct agent *a, struct clones *k, const struct clones_view *v,
 			add_children(a, k, v, m, line);
 	}
 	if (m->next)
-		look_by(k, m->next);
+		clones_look_by(k, m->next);
 }
 
 /* Over the pair of one that works and stays: its own may be gone. The last one moves instead, if it
@@ -516,8 +440,8 @@ static size_t pairs_choose(struct agent *a, struct clones *k, const struct clone
 		c[n++] = (struct cover){ .pair = v->pairs[i],
 					 .taken = m ? m->line : 0,
 					 .works = m && arrived(v, m),
-					 .waits = !m && held(k, &v->pairs[i]),
-					 .barred = barred(k, &v->pairs[i]) };
+					 .waits = !m && clones_held(k, &v->pairs[i]),
+					 .barred = clones_barred(k, &v->pairs[i]) };
 	}
 	for (size_t i = 0; i < k->n_aims; i++)
 		if (k->aims[i].aimed && !clones_view_has(v, &k->aims[i].goal))
@@ -554,9 +478,7 @@ static void fill(struct agent *a, struct clones *k, const struct clones_view *v)
 	for (size_t i = 0; i < k->n_aims; i++)
 		if (k->aims[i].aimed)
 			step(a, k, v, &k->aims[i]);
-	for (size_t i = 0; i < k->n_bars; i++)
-		if (k->bars[i].until > agent_now() && k->bars[i].until != USEC_NEVER)
-			look_by(k, k->bars[i].until);
+	clones_bars_wait(k);
 }
 
 /* Said once: with such a peer it is one path, or several authentications. */
@@ -618,7 +540,7 @@ static void look(struct agent *a, struct clones *k)
 	for (size_t i = 0; i < v.n; i++)
 		if (v.lines[i].p)
 			move_run(a, v.lines[i].p); /* if none works */
-	forget_bars(a, k, &v);
+	clones_bars_forget(a, k, &v);
 	take_lines(a, k, &v);
 	fill(a, k, &v);
 }
@@ -669,7 +591,7 @@ static void on_failed(struct clones *k, const struct ike_output *o)
 	for (size_t i = 0; o->op && i < k->n_asked; i++) {
 		if (k->asked[i].op != o->op)
 			continue;
-		bar_pair(k, &k->asked[i].goal);
+		clones_bar(k, &k->asked[i].goal);
 		k->asked[i] = k->asked[--k->n_asked];
 		return;
 	}
@@ -702,7 +624,7 @@ static void on_tested(struct agent *a, struct clones *k, struct aim *m, const st
 static void on_down(struct clones *k, struct aim *m, const struct ike_output *o)
 {
 	if (o->op && m->aimed && !m->leaving) {
-		bar_get(k, &m->goal)->until = USEC_NEVER;
+		clones_bar_get(k, &m->goal)->until = USEC_NEVER;
 		m->leaving = true;
 	}
 }
@@ -779,8 +701,8 @@ json_t *clones_report(const struct agent *a, const char *conn)
 		return json_null();
 	for (size_t i = 0; i < k->n_aims; i++)
 		there += k->aims[i].aimed;
-	return json_pack("{s:i, s:i, s:s}", "wanted", (int)k->wanted, "there", (int)there, "why",
-			 k->why);
+	return json_pack("{s:i, s:i, s:s?}", "wanted", (int)k->wanted, "there", (int)there, "why",
+			 k->why[0] ? k->why : NULL);
 }
 
 int clones_open(struct agent *a)

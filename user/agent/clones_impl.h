@@ -5,6 +5,8 @@
 
 #include "agent.h"
 
+#define CLONES_WAIT_FIRST (2 * USEC_PER_SEC) /* after something has failed once */
+
 enum { CLONE_BARS_MAX = CONN_PAIRS_MAX };
 
 /* What a line is for. */
@@ -70,5 +72,26 @@ size_t clones_view_find(const struct clones_view *v, uint64_t line);
 bool clones_view_ends(const struct clones_view *v, uint64_t line);
 /* Has it Child SAs, and carries its own pair packets, as far as anybody knows? */
 bool clones_line_works(const struct peer *p);
+
+/* Look at it no later than that. */
+static inline void clones_look_by(struct clones *k, usec_t at)
+{
+	if (at < k->next)
+		k->next = at;
+}
+
+/* ---- clones_bars.c ---- */
+
+/* It has failed: not before a while, longer each time. */
+void clones_bar(struct clones *k, const struct ike_path *pair);
+/* Made if it is not there. */
+struct bar *clones_bar_get(struct clones *k, const struct ike_path *pair);
+bool clones_barred(struct clones *k, const struct ike_path *pair);
+/* By the operator, or it has failed once and is tried again soon. */
+bool clones_held(struct clones *k, const struct ike_path *pair);
+/* A pair that goes and comes back is as good as new. */
+void clones_bars_forget(struct agent *a, struct clones *k, const struct clones_view *v);
+/* Look at it when the first is over, and say how many there are. */
+void clones_bars_wait(struct clones *k);
 
 #endif

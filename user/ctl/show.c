@@ -99,6 +99,25 @@ static void show_conn_states(FILE *out, const json_t *data)
 	table_end(t, out);
 }
 
+/* Connections with an IKE SA for each path that have not all of them. */
+static void show_missing(FILE *out, const json_t *data)
+{
+	const json_t *c;
+	size_t i;
+
+	json_array_foreach(json_object_get(data, "conns"), i, c)
+	{
+		const json_t *clones = json_object_get(c, "clones");
+		uint64_t wanted = num(clones, "wanted"), there = num(clones, "there");
+		const char *why = json_string_value(json_object_get(clones, "why"));
+
+		if (why || there < wanted)
+			fprintf(out, "%s: %llu of %llu IKE SAs%s%s\n", str(c, "name"),
+				(unsigned long long)there, (unsigned long long)wanted,
+				why ? ": " : "", why ? why : "");
+	}
+}
+
 void show_status(FILE *out, const json_t *data)
 {
 	const json_t *e = json_object_get(data, "engine"), *s = json_object_get(data, "steer");
@@ -118,6 +137,7 @@ void show_status(FILE *out, const json_t *data)
 	show_uplinks(out, data);
 	fputc('\n', out);
 	show_conn_states(out, data);
+	show_missing(out, data);
 }
 
 /* ---- sas ---- */
