@@ -79,6 +79,13 @@ spread() { # 3:1 by the user, 1:1 by the gateway
 spread
 ok "flows are spread over both Child SAs, by weight, at both ends"
 
+for p in wlan-a ran-b; do
+	braid user path test -c 2 $p >"$T/out" 2>&1 || fail "test of $p: $(cat "$T/out")"
+	grep -q "^$p: 2 sent, 2 answered" "$T/out" || fail "test of $p: $(cat "$T/out")"
+done
+braid user path test -c 1 "nowhere#$clone" 2>"$T/err" && fail "a pair that is not there is tested"
+ok "either is tested by its name"
+
 load 2
 sleep 0.3
 braid user path prefer ran-b >/dev/null || fail "prefer"
@@ -157,3 +164,18 @@ braid user clone home/net >/dev/null 2>"$T/err" || fail "not cloned after the en
 wait_for 5 eval '[ "$(braid user --json paths | jq ".paths | length")" = 2 ]' || fail "$(braid user paths)"
 wait_for 5 reach || fail "no traffic beside a clone: $(braid user paths)"
 ok "an engine that is lost"
+
+# more lines than a group has room for, all on one pair of addresses
+for i in {1..9}; do braid user clone home/net >/dev/null 2>"$T/err" || fail "clone $i: $(cat "$T/err")"; done
+whys() { braid user --json paths | jq -c '[.paths[].standby_why] | group_by(.) | map([.[0], length])'; }
+[ "$(whys)" = '[[null,1],["group_full",3],["same_pair",7]]' ] || fail "$(braid user --json paths)"
+braid user sas | grep -q 'stands by: there is no room in the group' || fail "$(braid user sas)"
+load 2
+sleep 0.3
+for i in 1 2 3; do
+	first=$(braid user --json paths | jq '[.paths[] | select(.share > 0)][0].line')
+	braid user down "home#$first" >"$T/err" 2>&1 || fail "down: $(cat "$T/err")"
+done
+load_end 3 "each takes the place of one that ends"
+[ "$(whys)" = '[[null,1],["same_pair",7]]' ] || fail "$(braid user --json paths)"
+[ "$(braid user --json paths | jq '[.paths[] | select(.share > 0)][0].line')" != "$first" ] || fail "$(braid user paths)"

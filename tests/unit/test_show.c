@@ -202,6 +202,9 @@ Test(show, sas_that_share_traffic)
 		  "\n  shares traffic with line 1, 4\n" },
 		{ "\"shares_with\":[1],\"standby_why\":\"metered\"",
 		  "\n  stands by: it is metered; shares traffic with line 1\n" },
+		/* two authentications, of one peer that does not clone */
+		{ "\"clone_of\":null,\"family_ike_sas\":1,\"shares_with\":[4],\"standby_why\":null",
+		  "  shares traffic with line 4\n" },
 		{ "\"shares_with\":[],\"standby_why\":null",
 		  "\n  shares traffic with no other line\n" },
 		{ "\"shares_with\":[],\"standby_why\":\"no_child\"",

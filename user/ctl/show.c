@@ -254,7 +254,8 @@ static void show_family(FILE *out, const json_t *data, const json_t *s)
 	const json_t *all = json_object_get(s, "family_totals");
 	char since[UNIT_STR], rx[UNIT_STR], tx[UNIT_STR];
 
-	if (num(s, "family_ike_sas") < 2 && !num(s, "clone_of"))
+	if (num(s, "family_ike_sas") < 2 && !num(s, "clone_of") &&
+	    !json_is_array(json_object_get(s, "shares_with")))
 		return;
 	fprintf(out, "  line %llu", (unsigned long long)num(s, "line"));
 	if (num(s, "clone_of"))
