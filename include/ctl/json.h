@@ -65,7 +65,7 @@
  *     "drop_replay","drop_integrity","drop_malformed","drop_ts","drop_ecn",
  *     "last_rx_usec","last_tx_usec"}]}]}
  *
- * STANDBY  "metered","peer","other_preferred","same_pair","group_full","no_child"
+ * STANDBY  "metered","peer","other_preferred","same_pair","ending","group_full","no_child"
  *
  * paths  "conn" optional. {"now_usec","paths":[{"id":1,"conn":"home","name":"wlan-1",
  *   "family":1,"line":1,"family_lines":1,

@@ -140,7 +140,7 @@ ok "one of them is rekeyed"
 load 2
 sleep 0.3
 braid user down "home#$clone" >"$T/err" 2>&1 || fail "down of one: $(cat "$T/err")"
-load_end 1 "one of them ends"
+load_end 0 "one of them ends"
 wait_for 5 names_are user '["wlan-a"]' || fail "$(braid user paths)"
 wait_for 5 eval '[ "$(braid gw --json paths | jq ".paths | length")" = 1 ]' || fail "$(braid gw paths)"
 shares user wlan-a 400 400
@@ -154,7 +154,7 @@ ok "and another one comes"
 load 2
 sleep 0.3
 braid user down "home#$first" >"$T/err" 2>&1 || fail "down of the first: $(cat "$T/err")"
-load_end 1 "the first of them ends"
+load_end 0 "the first of them ends"
 wait_for 5 names_are user '["ran-b"]' || fail "$(braid user paths)"
 shares user ran-b 400 400
 
@@ -176,6 +176,6 @@ for i in 1 2 3; do
 	first=$(braid user --json paths | jq '[.paths[] | select(.share > 0)][0].line')
 	braid user down "home#$first" >"$T/err" 2>&1 || fail "down: $(cat "$T/err")"
 done
-load_end 3 "each takes the place of one that ends"
+load_end 1 "each takes the place of one that ends"
 [ "$(whys)" = '[[null,1],["same_pair",7]]' ] || fail "$(braid user --json paths)"
 [ "$(braid user --json paths | jq '[.paths[] | select(.share > 0)][0].line')" != "$first" ] || fail "$(braid user paths)"

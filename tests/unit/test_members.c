@@ -139,6 +139,23 @@ Test(members, the_peers_word_counts_unless_it_is_about_all)
 	is(2, 0, MEMBER_SELECTORS);
 }
 
+Test(members, of_one_that_ends_the_others_take_over)
+{
+	add(1, 1)->ending = true;
+	add(1, 1);
+	add(2, 2);
+	c[0].preferred = true;
+	members_choose(c, n);
+	is(0, 0, MEMBER_ENDING);
+	is(1, 1, MEMBER_SHARES);
+	is(2, 2, MEMBER_SHARES);
+	cr_assert(c[0].member, "for when there is nothing else");
+
+	c[1].same = c[2].same = false; /* nobody else is for its traffic */
+	members_choose(c, n);
+	is(0, 1, MEMBER_ENDING);
+}
+
 Test(members, of_too_many_the_best_stay)
 {
 	for (uint8_t i = 0; i < STEER_MEMBERS_MAX; i++)

@@ -155,6 +155,7 @@ struct peer {
 	uint64_t kind; /* the first line of its family with Child SAs for the same traffic */
 	char conn[IKE_NAME_MAX];
 	bool role_i, probes;
+	bool ending;		       /* we close it: its flows go by others */
 	bool encap;		       /* ESP goes in UDP */
 	uint32_t group;		       /* 0: none yet */
 	uint64_t group_hash;	       /* of what was written there last */
@@ -549,6 +550,8 @@ void sessions_close(struct agent *a); /* forget */
 bool family_join(struct agent *a, struct peer *p, uint64_t key);
 /* The others carry on without its paths. */
 void family_leave(struct agent *a, struct peer *p);
+/* Close one of its lines, after its flows have gone to the others. As ike_down_line. */
+int family_close_line(struct agent *a, uint64_t line, uint32_t op);
 /* Free it if it has no lines any more. */
 void family_unref(struct agent *a, struct family *f);
 /* Its authentication is another one, or will be that of all its lines, which go on with it. */

@@ -347,7 +347,7 @@ static void leave(struct agent *a, struct clones *k, const struct clones_view *v
 	if (m->leaving || i == v->n)
 		return;
 	over = v->lines[i].pair;
-	if (ike_down_line(a->ike, m->line, ++a->next_op, agent_now()))
+	if (family_close_line(a, m->line, ++a->next_op))
 		return;
 	m->leaving = true;
 	say(a, v, &v->lines[own].pair, "its IKE SA is deleted, there is no use for it any more");
@@ -501,7 +501,7 @@ static void give_up(struct agent *a, struct clones *k)
 {
 	for (size_t i = 0; i < k->n_aims; i++)
 		if (k->aims[i].ours)
-			ike_down_line(a->ike, k->aims[i].line, ++a->next_op, agent_now());
+			family_close_line(a, k->aims[i].line, ++a->next_op);
 	list_remove(&k->node);
 	free(k);
 }

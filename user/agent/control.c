@@ -273,7 +273,7 @@ static void cmd_down(struct agent *a, struct ctl_req *req, const json_t *args)
 		return;
 	if (line && other_lines(a, name, line)) {
 		err = child ? ike_down_child(a->ike, line, child, op->id, agent_now())
-			    : ike_down_line(a->ike, line, op->id, agent_now());
+			    : family_close_line(a, line, op->id);
 		op_started(a, op, err, name, child, args);
 		return;
 	}

@@ -6,6 +6,7 @@
  *
  * Order: a line's paths join the groups of the others when its Child SAs are in the engine, and
  * leave them before these go. */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -63,6 +64,23 @@ void family_leave(struct agent *a, struct peer *p)
 	f->n_lines--;
 	if (f->n_lines)
 		family_sync(a, f);
+}
+
+int family_close_line(struct agent *a, uint64_t line, uint32_t op)
+{
+	struct peer *p = peer_find(a, line);
+	int err;
+
+	if (p) {
+		p->ending = true;
+		family_sync(a, p->family);
+	}
+	err = ike_down_line(a->ike, line, op, agent_now());
+	if (err && err != -EALREADY && p) {
+		p->ending = false;
+		family_sync(a, p->family);
+	}
+	return err;
 }
 
 void family_unref(struct agent *a, struct family *f)

@@ -84,6 +84,7 @@ static void candidate_add(const struct agent *a, const struct peer *p, struct pa
 		.rank = rank(a, path),
 		.usable = path->in_group,
 		.works = path_works(path),
+		.ending = path->peer->ending,
 		.same = path->peer == p || family_shares(path->peer, p),
 		.metered = path->uplink >= 0 && a->uplinks[path->uplink].cfg.metered,
 		.peer_standby = path->peer_standby,

@@ -229,6 +229,7 @@ static void show_line(FILE *out, const json_t *s)
 		{ "peer", "the peer prefers another path" },
 		{ "other_preferred", "another path is preferred" },
 		{ "same_pair", "an earlier line has the same pair of addresses" },
+		{ "ending", "it is being closed" },
 		{ "group_full", "there is no room in the group" },
 		{ "no_child", "it has no Child SA" },
 	};

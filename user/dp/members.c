@@ -9,7 +9,7 @@ static bool same_pair(const struct candidate *a, const struct candidate *b)
 static const struct candidate *preferred(const struct candidate *c, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
-		if (c[i].usable && c[i].preferred)
+		if (c[i].usable && c[i].preferred && !c[i].ending)
 			return &c[i];
 	return NULL;
 }
@@ -18,7 +18,7 @@ static const struct candidate *preferred(const struct candidate *c, size_t n)
 static bool counted_before(const struct candidate *c, size_t i)
 {
 	for (size_t k = 0; k < i; k++)
-		if (c[k].usable && c[k].same && same_pair(&c[k], &c[i]))
+		if (c[k].usable && c[k].same && !c[k].ending && same_pair(&c[k], &c[i]))
 			return true;
 	return false;
 }
@@ -26,7 +26,7 @@ static bool counted_before(const struct candidate *c, size_t i)
 static bool any_unmetered(const struct candidate *c, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
-		if (c[i].usable && c[i].same && !c[i].metered)
+		if (c[i].usable && c[i].same && !c[i].ending && !c[i].metered)
 			return true;
 	return false;
 }
@@ -34,6 +34,8 @@ static bool any_unmetered(const struct candidate *c, size_t n)
 static enum member_why why(const struct candidate *c, size_t i, const struct candidate *first,
 			   bool unmetered)
 {
+	if (c[i].ending)
+		return MEMBER_ENDING;
 	if (first)
 		return &c[i] == first ? MEMBER_SHARES : MEMBER_OTHER_FIRST;
 	if (!c[i].same)
@@ -52,7 +54,7 @@ static unsigned class_of(const struct candidate *c)
 		return 0;
 	if (!c->same)
 		return 2;
-	return c->why == MEMBER_SAME_PAIR ? 3 : 1;
+	return c->why == MEMBER_SAME_PAIR || c->ending ? 3 : 1;
 }
 
 static bool better(const struct candidate *a, const struct candidate *b)
