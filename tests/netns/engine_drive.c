@@ -240,6 +240,7 @@ static void sa(int argc, char **argv, struct engine_sa *s)
 	s->ts_local[0] = selector(argv[2]);
 	s->ts_remote[0] = selector(argv[3]);
 	s->flags = option(argc, argv, "plain") ? 0 : ENGINE_SA_ENCAP;
+	s->flags |= a ? ENGINE_SA_ROLE_I : 0;
 	s->flags |= option(argc, argv, "esn") ? ENGINE_SA_ESN : 0;
 	s->flags |= option(argc, argv, "defer") ? ENGINE_SA_DEFER_OUT : 0;
 	s->flags |= option(argc, argv, "probes") ? ENGINE_SA_PROBES : 0;
