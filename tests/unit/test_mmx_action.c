@@ -222,6 +222,9 @@ Test(mmx, tlvs_malformed)
 		cr_expect_eq(action(hex), MMX_MALFORMED, "%zu: %s", i, bad[i]);
 	}
 	cr_assert_eq(action(ADD OLD_3 NEW_5 SEL_ALL), MMX_OK);
+	/* sent from what is left, or from the other side's */
+	cr_expect_eq(action(UPDATE "0001 0008 01 00 08 00 0003 0000" NEW_4), MMX_MALFORMED);
+	cr_expect_eq(action(UPDATE OLD_3_PEER "0001 0008 02 01 08 00 0004 0000"), MMX_MALFORMED);
 	/* the inner address of an interface that is added */
 	cr_expect_eq(action(ADD_IF NEW_4 "0001 0008 07 00 00 00 0000 0000" NONCE DIGEST),
 		     MMX_MALFORMED);

@@ -508,6 +508,36 @@ Test(mmx_apply, delete_interface)
 	cr_assert_not(sas[0].doomed || sas[1].doomed);
 }
 
+/* [MMX-46] [MMX-52]: an IKE SA that has another endpoint lives on with it, and what inherits too; a
+ * Child SA whose endpoints are by chance the same goes. */
+Test(mmx_apply, delete_interface_of_the_ike_sa)
+{
+	struct mmx_sa *same = child(1, 1);
+
+	cr_assert_neq(same->binding, sas[0].binding);
+	begin(MMX_ADD, 0);
+	ep(MMX_ROLE_NEW, SENDER, 2);
+	sel(MMX_SEL_IKE);
+	cr_assert_eq(apply(), MMX_OK);
+	begin(MMX_DEL_IF, 0);
+	ep(MMX_ROLE_OLD, SENDER, 1);
+	cr_assert_eq(apply(), MMX_OK);
+	cr_assert(BOUND(0, MMX_I, 2));
+	cr_assert(same->doomed);
+	cr_assert_not(sas[0].doomed || sas[1].doomed || sas[1].binding->b.own);
+}
+
+/* [MMX-48]: the SPI of another protocol is none. */
+Test(mmx_apply, protocols)
+{
+	update(SENDER, 3, 4);
+	sel_spis(1, &sas[3].spi_sender);
+	a.tlvs.t[2].sel.protocol = PROTO_AH;
+	cr_assert_eq(apply(), MMX_UNKNOWN_SA);
+	a.tlvs.t[2].sel.protocol = PROTO_ESP;
+	cr_assert_eq(apply(), MMX_OK);
+}
+
 /* [MMX-53]: thousands on one interface are one change; the answer lists no SPI. */
 Test(mmx_apply, thousands)
 {

@@ -114,6 +114,9 @@ Test(mmx_derive, bound_to_several)
 	tunnel(0xc1, 2, 2);
 	cr_assert_eq(parents(), MMX_OK);
 	assert_order(3, (uint32_t[]){ 0xc2, 0xc9, 0xc1 });
+	both.ends[MMX_I] = (struct mmx_ends){ 2, { 1, 2 } };
+	cr_assert_eq(parents(), MMX_OK);
+	assert_order(3, (uint32_t[]){ 0xc2, 0xc9, 0xc1 });
 }
 
 /* [MMX-41] */
