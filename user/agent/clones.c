@@ -449,7 +449,7 @@ static size_t pairs_choose(struct agent *a, struct clones *k, const struct clone
 						 .taken = k->aims[i].line,
 						 .works = arrived(v, &k->aims[i]) };
 	k->wanted = cover_choose(c, n, which, v->c->ike_sas_max);
-	for (size_t i = 0; i < n && !v->c->vips_per_line; i++) {
+	for (size_t i = 0; i < n; i++) {
 		struct aim *m = taker(k, &c[i].pair);
 
 		if (m && !c[i].wanted)
