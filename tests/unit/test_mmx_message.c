@@ -322,6 +322,77 @@ Test(mmx_message, both_notice_a_failure)
 	cr_assert_eq(end_of(2), 2);
 }
 
+/* [MMX-62]: the request comes from an address that no list has yet. */
+Test(mmx_message, endpoint_told_by_the_action)
+{
+	struct mmx_ep *new;
+
+	begin();
+	a = (struct mmx_action){ .id = 7, .code = MMX_UPDATE };
+	add_ep(MMX_ROLE_OLD, 0, 3);
+	add_ep(MMX_ROLE_NEW, 0, 9);
+	new = &a.tlvs.t[1].ep;
+	new->addr = addr_v4(0xcb007109);
+	mmx_action_put(&req, &a);
+	send();
+	assert_result(0, 7, MMX_UNKNOWN_ADDRESS);
+	new->flags = MMX_EP_HERE;
+	/* only asked, and refused: the list is as it was */
+	a.flags = MMX_ACTION_CHECK;
+	begin();
+	mmx_action_put(&req, &a);
+	send();
+	assert_result(0, 7, MMX_OK);
+	cr_assert_null(mmx_list_ep(&of_i, 9, NULL));
+	a.flags = 0;
+	new->addr = addr_v4(0xe0000001);
+	begin();
+	mmx_action_put(&req, &a);
+	send();
+	assert_result(0, 7, MMX_LOCAL_POLICY);
+	cr_assert_null(mmx_list_ep(&of_i, 9, NULL));
+	/* done */
+	new->addr = addr_v4(0xcb007109);
+	begin();
+	mmx_action_put(&req, &a);
+	send();
+	assert_result(0, 7, MMX_OK);
+	cr_assert_eq(end_of(2), 9);
+	/* the same endpoint from another address: it was given a new one */
+	a.tlvs.t[0].ep.epid = 9;
+	new->addr = addr_v4(0xcb00710a);
+	begin();
+	mmx_action_put(&req, &a);
+	send();
+	assert_result(0, 7, MMX_OK);
+	cr_assert(addr_equal(&mmx_list_ep(&of_i, 9, NULL)->addr, &new->addr));
+	cr_assert_eq(of_i.n, 5);
+}
+
+/* [MMX-62]: before there is any list. */
+Test(mmx_message, endpoint_told_before_the_list)
+{
+	struct mmx_list none = { .n = 0 };
+
+	of_i = none;
+	begin();
+	a = (struct mmx_action){ .id = 7, .code = MMX_UPDATE };
+	add_ep(MMX_ROLE_OLD, 0, 3);
+	add_ep(MMX_ROLE_NEW, 0, 9);
+	a.tlvs.t[1].ep.addr = addr_v4(0xcb007109);
+	mmx_action_put(&req, &a);
+	send();
+	assert_result(0, 7, MMX_OK);
+	cr_assert_eq(end_of(2), 9);
+	/* a list that has it under its interface */
+	begin();
+	put_iface(1, 1, UP);
+	put_iface(1, 9, LAST);
+	send();
+	cr_assert_eq(of_i.n, 2);
+	cr_assert_eq(of_i.n_gone, 0);
+}
+
 /* A check changes nothing, and says so. */
 Test(mmx_message, checks)
 {

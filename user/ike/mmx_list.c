@@ -66,6 +66,22 @@ enum mmx_status mmx_list_check(const struct mmx_list *l, const struct mmx_ep *ep
 	return MMX_OK;
 }
 
+bool mmx_list_define(struct mmx_list *l, const struct mmx_ep *ep)
+{
+	for (unsigned i = 0; i < l->n; i++)
+		for (unsigned k = 0; k < l->iface[i].n; k++)
+			if (l->iface[i].ep[k].epid == ep->epid) {
+				l->iface[i].ep[k].addr = ep->addr;
+				return true;
+			}
+	if (l->n == MMX_IFACES_MAX)
+		return false;
+	l->iface[l->n++] = (struct mmx_iface){ .flags = MMX_IFACE_UP,
+					       .n = 1,
+					       .ep = { { .epid = ep->epid, .addr = ep->addr } } };
+	return true;
+}
+
 /* ---- a new one ---- */
 
 static bool has_any_ep_of(const struct mmx_list *l, const struct mmx_iface *i)

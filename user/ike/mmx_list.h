@@ -50,6 +50,10 @@ unsigned mmx_list_eps_of(const struct mmx_list *l, uint16_t ifid, uint16_t ret_e
  * address. */
 enum mmx_status mmx_list_check(const struct mmx_list *l, const struct mmx_ep *ep);
 
+/* A message says itself which address a number has (mmx_list_check would take it): the list has it
+ * then, as an interface without a number. False if there is no room. */
+bool mmx_list_define(struct mmx_list *l, const struct mmx_ep *ep);
+
 /* Where an SA may go when its endpoint `old` fails and nothing was said about that: all other
  * endpoints that are up and of one of the families (bits 1 << 4, 1 << 6), by preference, then in
  * the list's order, backups last. Both ends come to the same. Returns how many, at most

@@ -81,6 +81,35 @@ static enum mmx_status may_be_done(const struct mmx_request *q, const struct mmx
 	return status == MMX_OK ? crossing(q, a) : status;
 }
 
+/* Endpoints of the sender that only the action tells about. */
+static bool define(const struct mmx_request *q, const struct mmx_action *a)
+{
+	bool any = false;
+
+	for (const struct mmx_ep *ep = NULL; (ep = mmx_next_ep(&a->tlvs, MMX_ROLE_NEW, ep));) {
+		const struct mmx_iface_ep *have = mmx_list_ep(q->theirs, ep->epid, NULL);
+
+		if (ep->side == 0 && ep->epid && ep->addr.family &&
+		    mmx_list_check(q->theirs, ep) == MMX_OK &&
+		    !(have && addr_equal(&have->addr, &ep->addr)))
+			any |= mmx_list_define(q->theirs, ep);
+	}
+	return any;
+}
+
+/* Also what it tells about an endpoint holds only if it is done. */
+static enum mmx_status apply(const struct mmx_request *q, const struct mmx_action *a,
+			     struct mmx_answer *ret_answer)
+{
+	struct mmx_list before = *q->theirs;
+	bool defined = define(q, a);
+	enum mmx_status status = mmx_apply(&q->apply, a, ret_answer);
+
+	if (defined && ((status != MMX_OK && status != MMX_PARTIAL) || a->flags & MMX_ACTION_CHECK))
+		*q->theirs = before;
+	return status;
+}
+
 static enum mmx_status do_one(const struct mmx_request *q, const struct ike_msg *in, unsigned at,
 			      struct msg_wr *m, bool *changed)
 {
@@ -98,7 +127,7 @@ static enum mmx_status do_one(const struct mmx_request *q, const struct ike_msg 
 		put_status(m, a.id, status, a.limit, limit_value(q->announced, a.limit));
 		return status;
 	}
-	status = mmx_apply(&q->apply, &a, &answer);
+	status = apply(q, &a, &answer);
 	mmx_result_put(m, &answer.result);
 	*changed |= (status == MMX_OK || status == MMX_PARTIAL) && !(a.flags & MMX_ACTION_CHECK);
 	return status;
