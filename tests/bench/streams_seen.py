@@ -39,7 +39,13 @@ class Run:
         return v + [0] * (b - max(a, 0) - len(v))
 
     def rate(self, streams, t0, t1):
-        return sum(sum(self.slice(i, t0, t1)) for i in streams) * 8 / (t1 - t0) / 1e6
+        bins = [self.slice(i, t0, t1) for i in streams]
+        return sum(map(sum, bins)) * 8 / (len(bins[0]) * self.bin) / 1e6
+
+    def slowest(self, streams, t0, t1, length):
+        """The lowest rate over so long between two times."""
+        starts = range(int((t1 - t0 - length) / self.bin))
+        return min(self.rate(streams, t0 + i * self.bin, t0 + i * self.bin + length) for i in starts)
 
     def silence(self, i, t0, t1):
         """The longest time without an octet of it."""
@@ -83,6 +89,7 @@ def with_cut(run, cut):
         if streams:
             before = run.rate(streams, run.window[0], at)
             out[f"{name}-until-noticed"] = run.rate(streams, at, first) / before
+            out[f"{name}-usual"] = run.slowest(streams, run.window[0], at, first - at) / before
             out[f"{name}-silent"] = max(run.silence(i, at, end) for i in streams)
     return out
 
