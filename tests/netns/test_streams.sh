@@ -60,9 +60,13 @@ wait_for 5 listening || fail "no receiver: $(cat "$T/streams.err")"
 ip netns exec "$(ns user)" "$B/tests/netns/streams" send 203.0.113.10 7000 $N 100 2>"$T/sender.err" &
 sender=$!
 wait_for 20 spread_out || fail "streams do not use both uplinks: $(cat "$T/data")"
-sort "$T/data" >"$T/there"
-sort "$T/acks" | comm -13 "$T/there" - >"$T/elsewhere"
-[ ! -s "$T/elsewhere" ] || fail "answers go elsewhere: $(paste -sd' ' "$T/elsewhere"), of $(paste -sd' ' "$T/there")"
+same_way() {
+	spread_out || return 1
+	sort "$T/data" >"$T/there"
+	sort "$T/acks" | comm -13 "$T/there" - >"$T/elsewhere"
+	[ ! -s "$T/elsewhere" ]
+}
+wait_for 20 same_way || fail "answers go elsewhere: $(paste -sd' ' "$T/elsewhere"), of $(paste -sd' ' "$T/there")"
 ok "each stream has its uplink, both ways: $(on r1) and $(on r2) of $N"
 
 in_ns r1 nft add table inet cut '{ chain c { type filter hook forward priority 0; policy drop; }; }'
