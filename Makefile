@@ -102,6 +102,7 @@ $(B)/tests/sim/test_openssl.o: private ALL_CFLAGS += -I$(B)/tests/sim
 $(B)/tests/sim/test_openssl.o: $(B)/tests/sim/openssl_calls.h
 $(B)/tests/sim/test_clone_nomem: private ALL_LDFLAGS += \
 	$(foreach c,malloc calloc ike_recv ike_tick,-Wl,--wrap=$(c))
+$(B)/tests/unit/test_mmx_nomem: private ALL_LDFLAGS += -Wl,--wrap=malloc -Wl,--wrap=calloc
 $(B)/tests/sim/test_openssl: private ALL_LDFLAGS += \
 	$(shell sed 's/CALL(\(.*\))/-Wl,--wrap=\1/' $(B)/tests/sim/openssl_calls.h 2>/dev/null)
 
