@@ -174,6 +174,7 @@ struct ike_conn_cfg {
 	enum ike_clone_order clone_order;
 	enum ike_clone_pairs clone_pairs;
 	enum ike_clone_fallback clone_fallback;
+	uint16_t clone_spare;  /* clones kept ready for pairs of addresses to come */
 	usec_t probe_interval; /* of path probes; 0: the general one */
 	bool mobike;	       /* announce and accept RFC 4555 */
 	enum ike_return_check return_check;

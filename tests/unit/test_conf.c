@@ -233,6 +233,7 @@ static const struct bad connections[] = {
 	  "5: found \"false\", expected true beside multipath = clone" },
 	{ "clone_order = first", "4: found \"first\", expected child_first or move_first" },
 	{ "clone_pairs = al", "4: found \"al\", expected each or all (did you mean \"all\"?)" },
+	{ "clone_spare = 64", "4: found \"64\", expected a number from 0 to 63" },
 	{ "clone_fallback = none", "4: found \"none\", expected single or ike_sas" },
 	{ "inner_address = own", "4: found \"own\", expected shared or per_line" },
 	{ "dpd_delay = soon",
@@ -453,7 +454,7 @@ static const char full_text[] =
 	"  dpd_delay = 5s\n encap = no\n multipath = yes\n probe_interval = 200ms\n mobike = no\n "
 	"mobike_patience = 1m\n return_check = after\n clone = no\n ike_sas_max = 3\n "
 	"clone_order = move_first\n clone_pairs = all\n inner_address = per_line\n "
-	"clone_fallback = ike_sas\n "
+	"clone_fallback = ike_sas\n clone_spare = 2\n "
 	"nat = refuse\n keep_alive = 0s\n"
 	"  retransmit_timeout = 500ms\n retransmit_base = 1.5\n retransmit_tries = 4\n"
 	"  window = 8\n unique = replace\n fragmentation = force\n fragment_size = 300\n"
@@ -617,6 +618,8 @@ Test(conf, connection_is_read)
 	cr_assert_eq(h->clone_pairs, IKE_CLONE_ALL);
 	cr_assert(h->vips_per_line);
 	cr_assert_eq(h->clone_fallback, IKE_FALLBACK_IKE_SAS);
+	cr_assert_eq(h->clone_spare, 2);
+	cr_assert_eq(c->ike.conns[1].clone_spare, 0);
 	cr_assert_eq(c->ike.conns[1].clone_fallback, IKE_FALLBACK_SINGLE);
 	cr_assert_not(c->ike.conns[1].vips_per_line);
 	cr_assert_eq(c->ike.conns[1].multipath, IKE_MULTIPATH_PROBES);

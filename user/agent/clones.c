@@ -23,7 +23,6 @@
 
 #define WAIT_FIRST CLONES_WAIT_FIRST
 #define SOON	   (200 * USEC_PER_MSEC) /* another request is in the way */
-#define SLOW	   (60 * USEC_PER_SEC)	 /* no room: an IKE SA may have ended that is not ours */
 
 static void arm(struct agent *a)
 {
@@ -144,6 +143,14 @@ static struct aim *taker(struct clones *k, const struct ike_path *pair)
 	return NULL;
 }
 
+/* A spare one may have moved to a pair that nobody wants one for. */
+static bool may_take(const struct clones_view *v, size_t line)
+{
+	const struct peer *p = v->lines[line].p;
+
+	return (p && !list_empty(&p->children)) || clones_view_has(v, &v->lines[line].pair);
+}
+
 /* Also those that another agent, the peer or the operator made: one that is where nobody else is
  * for that pair. */
 static void take_lines(struct agent *a, struct clones *k, const struct clones_view *v)
@@ -156,7 +163,8 @@ static void take_lines(struct agent *a, struct clones *k, const struct clones_vi
 			return;
 		if (m->aimed && !clones_pair_stays(a, v, &m->goal))
 			m->aimed = false;
-		if (!m->aimed && !m->leaving && clones_pair_stays(a, v, own) && !taker(k, own))
+		if (!m->aimed && !m->leaving && clones_pair_stays(a, v, own) && may_take(v, i) &&
+		    !taker(k, own))
 			aim_set(m, own);
 	}
 }
@@ -183,25 +191,6 @@ static void say(struct agent *a, const struct clones_view *v, const struct ike_p
 	}
 }
 
-static bool view_works(const struct clones_view *v, size_t i)
-{
-	return v->lines[i].p && clones_line_works(v->lines[i].p);
-}
-
-/* The first line that works, else that could. */
-static size_t source(const struct clones_view *v)
-{
-	size_t any = v->n;
-
-	for (size_t i = 0; i < v->n; i++) {
-		if (view_works(v, i))
-			return i;
-		if (any == v->n && v->lines[i].p)
-			any = i;
-	}
-	return any;
-}
-
 /* With an authentication of its own, and one Child SA; the others follow as on a clone. */
 static int set_up_beside(struct agent *a, const struct clones *k, uint64_t line,
 			 const struct clones_view *v, const struct ike_path *goal, uint32_t op)
@@ -221,7 +210,7 @@ static int set_up_beside(struct agent *a, const struct clones *k, uint64_t line,
 static void make_clone(struct agent *a, struct clones *k, const struct clones_view *v,
 		       const struct ike_path *goal)
 {
-	size_t from = source(v);
+	size_t from = clones_view_source(v);
 	uint32_t op = ++a->next_op;
 	int err;
 
@@ -246,7 +235,7 @@ static void make_clone(struct agent *a, struct clones *k, const struct clones_vi
 	else
 		snprintf(k->why, sizeof(k->why), "not %s: %s", v->beside ? "set up" : "cloned",
 			 strerror(-err));
-	clones_look_by(k, agent_now() + (err == -EDQUOT ? SLOW : WAIT_FIRST));
+	clones_look_by(k, agent_now() + (err == -EDQUOT ? CLONES_SLOW : WAIT_FIRST));
 }
 
 /* True: it has all that the connection has. */
@@ -341,7 +330,7 @@ static void leave(struct agent *a, struct clones *k, const struct clones_view *v
 	for (; i < v->n; i++) {
 		const struct aim *o = aim_of(k, v->lines[i].line);
 
-		if (i != own && o && o->aimed && view_works(v, i))
+		if (i != own && o && o->aimed && clones_view_works(v, i))
 			break;
 	}
 	if (m->leaving || i == v->n)
@@ -361,7 +350,8 @@ static bool arrived(const struct clones_view *v, const struct aim *m)
 {
 	size_t line = clones_view_find(v, m->line);
 
-	return line < v->n && same_pair(&m->goal, &v->lines[line].pair) && view_works(v, line);
+	return line < v->n && same_pair(&m->goal, &v->lines[line].pair) &&
+	       clones_view_works(v, line);
 }
 
 /* Are all there, so that nobody has to stand in for them? */
@@ -384,7 +374,7 @@ static bool settled(const struct clones *k, const struct clones_view *v)
  * inner address of its own each is needed, and has moved. */
 static void leave_spares(struct agent *a, struct clones *k, const struct clones_view *v)
 {
-	bool spare = false;
+	size_t spares = 0, most = v->c->clone_spare ? v->c->clone_spare : 1;
 
 	for (size_t i = 0; i < k->n_aims; i++) {
 		struct aim *m = &k->aims[i];
@@ -393,11 +383,11 @@ static void leave_spares(struct agent *a, struct clones *k, const struct clones_
 
 		if (line == v->n || m->aimed || m->leaving || v->c->vips_per_line)
 			continue;
-		if (!clones_pair_stays(a, v, own) || (taker(k, own) && m->ours && spare) ||
+		if (!clones_pair_stays(a, v, own) || (taker(k, own) && m->ours && spares >= most) ||
 		    (!taker(k, own) && settled(k, v)))
 			leave(a, k, v, m);
 		else
-			spare |= m->ours;
+			spares += m->ours;
 	}
 }
 
@@ -475,6 +465,7 @@ static void fill(struct agent *a, struct clones *k, const struct clones_view *v)
 		}
 	}
 	leave_spares(a, k, v);
+	clones_look_by(k, clones_spare(a, k, v));
 	for (size_t i = 0; i < k->n_aims; i++)
 		if (k->aims[i].aimed)
 			step(a, k, v, &k->aims[i]);
@@ -575,10 +566,10 @@ static void on_made(struct clones *k, const struct ike_output *o)
 		if (k->asked[i].op != o->op)
 			continue;
 		m = aim_get(k, o->line);
-		if (m) {
-			aim_set(m, &k->asked[i].goal);
+		if (m)
 			m->ours = true;
-		}
+		if (m && k->asked[i].goal.remote.ip.family)
+			aim_set(m, &k->asked[i].goal);
 		k->asked[i] = k->asked[--k->n_asked];
 		return;
 	}
@@ -591,7 +582,10 @@ static void on_failed(struct clones *k, const struct ike_output *o)
 	for (size_t i = 0; o->op && i < k->n_asked; i++) {
 		if (k->asked[i].op != o->op)
 			continue;
-		clones_bar(k, &k->asked[i].goal);
+		if (k->asked[i].goal.remote.ip.family)
+			clones_bar(k, &k->asked[i].goal);
+		else
+			k->spare_at = agent_now() + CLONES_SLOW;
 		k->asked[i] = k->asked[--k->n_asked];
 		return;
 	}
@@ -641,6 +635,8 @@ void clones_on_event(struct agent *a, const struct ike_output *o)
 		return;
 	if (o->event == IKE_EV_CHILD_UP && m)
 		m->fails = 0;
+	if (o->event == IKE_EV_IKE_DOWN)
+		k->spare_at = 0; /* there is room */
 	if (o->event == IKE_EV_CLONED && o->op)
 		on_made(k, o);
 	else if (o->event == IKE_EV_FAILED)

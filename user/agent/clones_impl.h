@@ -9,6 +9,9 @@
 
 enum { CLONE_BARS_MAX = CONN_PAIRS_MAX };
 
+/* No room: an IKE SA may have ended that is not ours. */
+#define CLONES_SLOW (60 * USEC_PER_SEC)
+
 /* What a line is for. */
 struct aim {
 	uint64_t line;
@@ -32,12 +35,13 @@ struct clones {
 	struct aim aims[IKE_SAS_MAX];
 	struct {
 		uint32_t op;
-		struct ike_path goal;
-	} asked[IKE_SAS_MAX]; /* clones under way */
+		struct ike_path goal; /* remote family 0: a spare one */
+	} asked[IKE_SAS_MAX];	      /* clones under way */
 	struct bar bars[CLONE_BARS_MAX];
 	size_t wanted;
-	char why[160]; /* it has not what is wanted; "": it has */
-	bool alone;    /* the peer cannot do it, which was said */
+	usec_t spare_at; /* no spare one before, the last was refused */
+	char why[160];	 /* it has not what is wanted; "": it has */
+	bool alone;	 /* the peer cannot do it, which was said */
 };
 
 /* What is there, at one look. */
@@ -62,6 +66,12 @@ struct clones_view {
 bool clones_asked(const struct ike_conn_cfg *c_or_null);
 /* c is borrowed. */
 void clones_view(struct agent *a, const struct ike_conn_cfg *c, struct clones_view *ret_view);
+/* Does that line work: clones_line_works. */
+bool clones_view_works(const struct clones_view *v, size_t line);
+/* What is cloned: the first line that works, else that could; v->n: none. */
+size_t clones_view_source(const struct clones_view *v);
+/* Make spare clones as far as some are missing. Returns when to look again, USEC_NEVER. */
+usec_t clones_spare(struct agent *a, struct clones *k, const struct clones_view *v);
 /* May a line be there now: link and address are up, and the configuration wants it? */
 bool clones_view_has(const struct clones_view *v, const struct ike_path *pair);
 /* Interface and address are there, the link may be down: a line that is for it may stay. */

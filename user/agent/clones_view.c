@@ -87,6 +87,24 @@ void clones_view(struct agent *a, const struct ike_conn_cfg *c, struct clones_vi
 	v->n_pairs = conns_pairs(a, c, &none, v->pairs);
 }
 
+bool clones_view_works(const struct clones_view *v, size_t line)
+{
+	return v->lines[line].p && clones_line_works(v->lines[line].p);
+}
+
+size_t clones_view_source(const struct clones_view *v)
+{
+	size_t any = v->n;
+
+	for (size_t i = 0; i < v->n; i++) {
+		if (clones_view_works(v, i))
+			return i;
+		if (any == v->n && v->lines[i].p)
+			any = i;
+	}
+	return any;
+}
+
 bool clones_view_has(const struct clones_view *v, const struct ike_path *pair)
 {
 	for (size_t i = 0; i < v->n_pairs; i++)

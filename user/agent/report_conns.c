@@ -191,9 +191,10 @@ static json_t *clones_json(const struct ike_conn_cfg *c)
 
 	if (c->multipath != IKE_MULTIPATH_CLONE)
 		return json_null();
-	return json_pack("{s:s, s:s, s:s}", "order", orders[c->clone_order], "pairs",
+	return json_pack("{s:s, s:s, s:s, s:i}", "order", orders[c->clone_order], "pairs",
 			 pairs[c->clone_pairs], "fallback",
-			 c->clone_fallback == IKE_FALLBACK_SINGLE ? "single" : "ike_sas");
+			 c->clone_fallback == IKE_FALLBACK_SINGLE ? "single" : "ike_sas", "spare",
+			 (int)c->clone_spare);
 }
 
 json_t *report_conn(struct agent *a, const struct ike_conn_cfg *c)

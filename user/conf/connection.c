@@ -372,7 +372,7 @@ static int build_clone(struct parse *p, const struct sec *s, struct ike_conn_cfg
 	static const char *const fallbacks[] = { "single", "ike_sas", NULL };
 	static const char *const inner[] = { "shared", "per_line", NULL };
 	unsigned per_line = 0, fallback = IKE_FALLBACK_SINGLE;
-	uint64_t sas = 16;
+	uint64_t sas = 16, spare = 0;
 	int r;
 
 	c->clone = true;
@@ -386,11 +386,14 @@ static int build_clone(struct parse *p, const struct sec *s, struct ike_conn_cfg
 	if (r == 0)
 		r = val_word(p, sec_get(s, "clone_fallback"), fallbacks, &fallback);
 	if (r == 0)
+		r = val_uint(p, sec_get(s, "clone_spare"), 0, IKE_SAS_MAX - 1, &spare);
+	if (r == 0)
 		r = val_uint(p, sec_get(s, "ike_sas_max"), 1, IKE_SAS_MAX, &sas);
 	c->clone_order = order;
 	c->clone_pairs = which;
 	c->vips_per_line = per_line;
 	c->clone_fallback = fallback;
+	c->clone_spare = (uint16_t)spare;
 	c->ike_sas_max = (uint16_t)sas;
 	return r ? r : clone_needs(p, s, c);
 }

@@ -99,6 +99,7 @@ static cfg_opt_t connection_opts[] = {
 	ONE("clone_order"),
 	ONE("clone_pairs"),
 	ONE("clone_fallback"),
+	ONE("clone_spare"),
 	ONE("inner_address"),
 	ONE("ike_sas_max"),
 	ONE("nat"),
