@@ -54,6 +54,10 @@ for inner in shared per_line; do
 	ip -n "$(ns user)" route add default via 198.51.100.1 dev ran0 metric 200
 	have "$I0>$R0" "$I1>$R0"
 	wait_for 5 reach || fail "no traffic with a new line: $(braid user paths)"
+	# not while it authenticates anew
+	begin=$(grep -c 'IKE SA authenticated anew' "$T/user/log")
+	wait_for 10 anew $((begin + 2)) || fail "not authenticated anew with a new line: $(braid user sas)"
+	wait_for 5 settled || fail "a new line: $(braid user sas)"
 	load 3
 	ip -n "$(ns user)" link set wlan0 down
 	load_end 120 "a new line takes the flows of the other one"
