@@ -10,22 +10,12 @@
 #include "../../user/ike/mmx_apply.h"
 #include "../../user/ike/mmx_derive.h"
 #include "../../user/ike/mmx_keys.h"
+#include "../lib/failing.h"
 
 void *__real_malloc(size_t n);
 void *__real_calloc(size_t n, size_t size);
 void *__wrap_malloc(size_t n);
 void *__wrap_calloc(size_t n, size_t size);
-
-static long countdown = -1; /* allocations until one fails; below 0: none does */
-static bool hit;
-
-static bool fails(void)
-{
-	if (countdown < 0 || countdown-- > 0)
-		return false;
-	hit = true;
-	return true;
-}
 
 void *__wrap_malloc(size_t n)
 {

@@ -10,18 +10,8 @@
 #include <openssl/err.h>
 
 #include "crypto/auth.h"
+#include "../lib/failing.h"
 #include "../lib/pki.h"
-
-static long countdown = -1; /* allocations until one fails; below 0: none does */
-static bool hit;
-
-static bool fails(void)
-{
-	if (countdown < 0 || countdown-- > 0)
-		return false;
-	hit = true;
-	return true;
-}
 
 static void *mem_new(size_t n, const char *file, int line)
 {
