@@ -120,6 +120,7 @@ have "$I0>$R0"
 braid user up home >/dev/null 2>&1 || fail "up"
 have "$I0>$R0" "$I1>$R1"
 ok "a clone that the operator takes down"
+! grep -q 'next attempt in' "$T/user/log" || fail "the connection is set up again although it is up: $(grep 'next attempt in' "$T/user/log")"
 
 # The operator's word: a setting, all of it down, and up.
 sed -i '/uplink "ran"/d' "$T/user/braid.conf"

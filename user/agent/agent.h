@@ -406,6 +406,8 @@ void agent_retired_run(struct agent *a, bool all);
 struct child *agent_child_find(struct agent *a, uint32_t id, struct peer **ret_peer);
 /* Is there a Child SA of that name? */
 bool agent_child_up(const struct agent *a, const char *conn, const char *child);
+/* ..., another one than that. */
+bool agent_child_up_but(const struct agent *a, const char *conn, const char *child, uint32_t but);
 /* Made if absent. NULL: no memory. */
 struct peer *peer_get(struct agent *a, uint64_t family, uint64_t line, const char *conn);
 struct peer *peer_find(struct agent *a, uint64_t line);

@@ -83,18 +83,26 @@ struct child *agent_child_find(struct agent *a, uint32_t id, struct peer **ret_p
 	return c;
 }
 
-bool agent_child_up(const struct agent *a, const char *conn, const char *child)
+bool agent_child_up_but(const struct agent *a, const char *conn, const char *child, uint32_t but)
 {
 	hash_for_each (it, tmp, &a->peers_of, hash_octets(conn, strlen(conn))) {
 		const struct peer *p = hash_entry(it, struct peer, by_conn);
 
 		if (strcmp(p->conn, conn))
 			continue;
-		list_for_each (ci, &p->children)
-			if (!strcmp(list_entry(ci, struct child, node)->name, child))
+		list_for_each (ci, &p->children) {
+			const struct child *c = list_entry(ci, struct child, node);
+
+			if (c->id != but && !strcmp(c->name, child))
 				return true;
+		}
 	}
 	return false;
+}
+
+bool agent_child_up(const struct agent *a, const char *conn, const char *child)
+{
+	return agent_child_up_but(a, conn, child, 0);
 }
 
 static void copy_ts(struct engine_ts *to, const struct ike_ts *from, uint8_t n)

@@ -338,14 +338,13 @@ static bool any_wanted(const struct conn *n)
 	return false;
 }
 
-/* going: a child that is about to go, or NULL */
-static bool any_missing(const struct agent *a, const struct conn *n, const char *going)
+/* going: id of a Child SA that is about to go, or 0. Another line may have one for the same. */
+static bool any_missing(const struct agent *a, const struct conn *n, uint32_t going)
 {
 	for (size_t i = 0; i < n->n_wants; i++) {
 		const struct want *w = &n->wants[i];
 
-		if (wanted(w) &&
-		    ((going && !strcmp(w->child, going)) || !agent_child_up(a, n->name, w->child)))
+		if (wanted(w) && !agent_child_up_but(a, n->name, w->child, going))
 			return true;
 	}
 	return false;
@@ -367,7 +366,7 @@ static void tell_pause(struct agent *a, const struct conn *n, unsigned pause_sec
 }
 
 /* Something that is wanted is not there: another attempt, later each time. */
-static void try_again(struct agent *a, struct conn *n, const char *going, bool tell)
+static void try_again(struct agent *a, struct conn *n, uint32_t going, bool tell)
 {
 	usec_t now = agent_now();
 	unsigned pause = RETRY_SEC;
@@ -418,15 +417,15 @@ void conns_on_event(struct agent *a, const struct ike_output *o, const char *chi
 	case IKE_EV_FAILED:
 		note_error(n, o->text);
 		n->pair += !n->up_since;
-		try_again(a, n, NULL, true);
+		try_again(a, n, 0, true);
 		break;
 	case IKE_EV_IKE_DOWN:
 		if (!o->op && o->role_i && !a->stopping)
 			note_error(n, o->text);
-		try_again(a, n, NULL, true);
+		try_again(a, n, 0, true);
 		break;
 	case IKE_EV_CHILD_DOWN:
-		try_again(a, n, child, true);
+		try_again(a, n, o->child_id, true);
 		break;
 	case IKE_EV_IKE_REKEYED:
 		wake(a, 0); /* what had to wait for its end */
@@ -479,7 +478,7 @@ static void attempt(struct agent *a, struct conn *n, const struct want *w)
 		/* said once, looked at after every change of the interfaces */
 		if (!n->no_path)
 			note_error(n, "no uplink has link, address and a route to the peer");
-		try_again(a, n, NULL, !n->no_path);
+		try_again(a, n, 0, !n->no_path);
 		n->no_path = true;
 		return;
 	}
@@ -488,7 +487,7 @@ static void attempt(struct agent *a, struct conn *n, const struct want *w)
 	if (err && err != -EALREADY) {
 		log_warning("%s: cannot be started: %s", n->name, strerror(-err));
 		note_error(n, strerror(-err));
-		try_again(a, n, NULL, true);
+		try_again(a, n, 0, true);
 	}
 	agent_drain(a);
 }
