@@ -280,7 +280,7 @@ check-lint:
 .PHONY: asan
 # Programs and libraries, then the daemons: their scenarios in namespaces with every process under
 # the sanitizers, leaks looked for when it ends.
-SAN_NETNS := $(patsubst %,tests/netns/test_%.sh,agent agent6 hostile mixed clear engine siblings up updown certs standby pathtest uplinks family)
+SAN_NETNS := $(patsubst %,tests/netns/test_%.sh,agent agent6 hostile mixed clear engine siblings up updown certs standby pathtest uplinks family clones_change)
 SAN := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 asan:
 	@$(MAKE) --no-print-directory deps GROUPS='build test check'
