@@ -213,10 +213,12 @@ static bool conn_names(const struct ike_conn_cfg *c, const struct addr *remote)
 	return false;
 }
 
-/* The pair number nth that an uplink can begin with, best remote address first. */
-static bool uplink_pair(struct agent *a, const struct ike_conn_cfg *c, const struct uplink *u,
-			const struct addrs *told, unsigned nth, struct ike_path *ret_path)
+/* The pairs that an uplink could begin with if there is a route, best remote address first. */
+static size_t uplink_pairs(struct agent *a, const struct ike_conn_cfg *c, const struct uplink *u,
+			   const struct addrs *told, struct ike_path ret_pairs[CONN_PAIRS_MAX])
 {
+	size_t n = 0;
+
 	for (size_t r = 0; u->up && r < c->n_remote_addrs + told->n; r++) {
 		bool known = r < c->n_remote_addrs;
 		const struct addr *remote =
@@ -224,23 +226,42 @@ static bool uplink_pair(struct agent *a, const struct ike_conn_cfg *c, const str
 
 		if (!known && conn_names(c, remote))
 			continue;
-		for (size_t e = 0; e < u->n_eps; e++) {
+		for (size_t e = 0; e < u->n_eps && n < CONN_PAIRS_MAX; e++) {
 			const struct addr *local = &u->eps[e].addr;
-			struct addr hop;
-			bool elsewhere;
 
-			if (!conns_local_new(a, c, u, &u->eps[e]) ||
-			    remote->family != local->family || !path_pair_wanted(a, c, u, remote) ||
-			    rtnl_next_hop(a->rtnl, remote, local, u->ifindex, &hop, &elsewhere) ||
-			    nth--)
+			if (remote->family != local->family ||
+			    !conns_local_new(a, c, u, &u->eps[e]) ||
+			    !path_pair_wanted(a, c, u, remote))
 				continue;
-			*ret_path = (struct ike_path){
+			ret_pairs[n++] = (struct ike_path){
 				.local = { *local, PORT_IKE },
 				.remote = { *remote, c->remote_port ? c->remote_port : PORT_IKE },
 				.ifindex = u->ifindex,
 			};
-			return true;
 		}
+	}
+	return n;
+}
+
+/* The pair number nth that an uplink can begin with. */
+static bool uplink_pair(struct agent *a, const struct ike_conn_cfg *c, const struct uplink *u,
+			const struct addrs *told, unsigned nth, struct ike_path *ret_path)
+{
+	struct ike_path pairs[CONN_PAIRS_MAX];
+	size_t n = uplink_pairs(a, c, u, told, pairs);
+
+	/* the kernel is not asked for what cannot be there */
+	for (size_t i = 0; nth < n && i < n; i++) {
+		const struct ike_path *p = &pairs[i];
+		struct addr hop;
+		bool elsewhere;
+
+		if (rtnl_next_hop(a->rtnl, &p->remote.ip, &p->local.ip, u->ifindex, &hop,
+				  &elsewhere) ||
+		    nth--)
+			continue;
+		*ret_path = *p;
+		return true;
 	}
 	return false;
 }
