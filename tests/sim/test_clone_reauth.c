@@ -266,3 +266,42 @@ Test(clone_reauth, down_meanwhile, .timeout = 60)
 		sim_free(s);
 	}
 }
+
+/* What comes from or goes to A's first address is lost. */
+static void drop_first(struct sim *s, struct sim_packet *p)
+{
+	struct addr first = sim_path(s, A).local.ip;
+
+	p->used = !addr_equal(&p->src.ip, &first) && !addr_equal(&p->dst.ip, &first);
+}
+
+static bool elsewhere(void *ctx, const char *conn, struct ike_path *ret_path)
+{
+	(void)conn;
+	*ret_path = sim_path(((struct sim_side *)ctx)->sim, A);
+	ret_path->local.ip = sim_addr("203.0.113.77");
+	return true;
+}
+
+/* The first line's pair is dead when the time comes: the new one is set up from elsewhere, and the
+ * peer hears of the old one's end over that, too, or it would go on sending on it. [CLONE-45] */
+Test(clone_reauth, from_elsewhere)
+{
+	for (unsigned window = 1; window <= 8; window += 7) {
+		struct line l[LINES];
+		struct sim *s = reauths(600, (uint8_t)window);
+
+		s->other_path = elsewhere;
+		family(s, l);
+		sim_run(s, nth(s, A, 0).reauth_at - s->now - USEC_PER_SEC);
+		s->on_wire = drop_first;
+		sim_run(s, 30 * USEC_PER_SEC);
+		paired(s, LINES, 3);
+		for (unsigned i = 0; i < LINES; i++)
+			cr_assert_eq(nth(s, B, i).family, nth(s, B, 0).family);
+		l[0].local = sim_addr("203.0.113.77");
+		same_lines(s, l);
+		all_alive(s, LINES, 3);
+		sim_free(s);
+	}
+}
