@@ -42,6 +42,25 @@ read -r sent got < <(sed -n 's/\([0-9]*\) packets transmitted, \([0-9]*\) receiv
 clones_down
 ok "rekeys, and authentication anew"
 
+# Another way for several paths, and back.
+clones_confs "\"$R0\", \"$R1\"" "unique = no"
+clones_up
+have "$I0>$R0" "$I1>$R1"
+was=$(line_at user "$I0>$R0")
+sed -i 's/multipath = clone/multipath = yes/' "$T/user/braid.conf"
+braid user reload || fail "reload"
+alone() { [ "$(sas user length)" = 1 ] && [ "$(paths_in_state user up)" -ge 2 ]; }
+wait_for 10 alone || fail "not by probes: $(braid user sas) $(braid user paths)"
+[ "$(line_at user "$I0>$R0")" = "$was" ] || fail "another line stays: $(braid user sas)"
+sed -i 's/multipath = yes/multipath = clone/' "$T/user/braid.conf"
+braid user reload || fail "reload"
+have "$I0>$R0" "$I1>$R1"
+one_each() { [ "$(braid user --json paths | jq '.paths | length')" = 2 ] && two_up user; }
+wait_for 10 one_each || fail "not a path for each: $(braid user paths)"
+wait_for 5 reach || fail "the LAN is not reached: $(braid user paths)"
+clones_down
+ok "probes instead, and clones again"
+
 # The gateway allows one more, and then none: that is not asked for again until one has ended.
 clones_confs "\"$R0\", \"$R1\"" "clone_pairs = all"
 sed -i 's/connection "rw" {/& ike_sas_max = 2/' "$T/gw/braid.conf"

@@ -487,11 +487,30 @@ static void tell_alone(struct agent *a, struct clones *k, const struct clones_vi
 	snprintf(k->why, sizeof(k->why), "%s", why);
 }
 
-/* The configuration has another way for several paths now, or none. */
+/* The oldest that works, else the oldest. */
+static uint64_t line_to_keep(struct agent *a, const struct clones *k)
+{
+	uint64_t keep = UINT64_MAX, working = UINT64_MAX;
+
+	for (size_t i = 0; i < k->n_aims; i++) {
+		uint64_t line = k->aims[i].line;
+		const struct peer *p = peer_find(a, line);
+
+		if (line < keep)
+			keep = line;
+		if (line < working && p && clones_line_works(p))
+			working = line;
+	}
+	return working == UINT64_MAX ? keep : working;
+}
+
+/* The configuration has another way for several paths now, or none: one line is enough. */
 static void give_up(struct agent *a, struct clones *k)
 {
+	uint64_t keep = line_to_keep(a, k);
+
 	for (size_t i = 0; i < k->n_aims; i++)
-		if (k->aims[i].ours)
+		if (k->aims[i].line != keep)
 			family_close_line(a, k->aims[i].line, ++a->next_op);
 	list_remove(&k->node);
 	free(k);

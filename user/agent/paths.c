@@ -494,10 +494,29 @@ static bool left_behind(struct agent *a, const struct path *p)
 	return false;
 }
 
+/* Those that were probed before each had an IKE SA of its own. */
+static void only_its_own(struct agent *a, struct peer *p)
+{
+	if (path_count(p) < 2 || !clones_steer(a, p))
+		return;
+	list_for_each_safe (it, tmp, &p->paths) {
+		struct path *path = list_entry(it, struct path, node);
+		const struct ike_path pair = { path->local, path->remote, path->ifindex };
+
+		if (same_pair(&pair, &p->ike_path)) {
+			main_is(p, path);
+			continue;
+		}
+		path_reason(path, BY_AGENT, "an IKE SA of its own is for it now");
+		path_free(a, path);
+	}
+}
+
 void paths_sync(struct agent *a, struct peer *p)
 {
 	const struct ike_conn_cfg *c = agent_conn(a, p->conn);
 
+	only_its_own(a, p);
 	if (p->role_i && p->probes && c && c->multipath == IKE_MULTIPATH_PROBES &&
 	    !list_empty(&p->children))
 		pairs_add(a, p, c);
