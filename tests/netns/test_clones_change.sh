@@ -112,6 +112,15 @@ for pair in "$I0>$R0" "$I1>$R1"; do
 	[ "$(session)" = "$began" ] || fail "another session: $(sas user "[.[] | .line, .session_usec, .since_usec]"), not $began"
 done
 ok "the first IKE SA may end as well as a clone"
+# Child SAs that do not stay are made again later each time.
+theirs=$(line_at gw "$R1>$I1")
+for wait in 0 1; do # seconds, of 2 and then 4
+	braid gw down "rw#$theirs/net" >/dev/null || fail "the gateway does not take the Child SA of $theirs down"
+	sleep "$wait"
+	[ "$wait" = 0 ] || pairs_are user "$I0>$R0" || fail "the Child SA is there again at once: $(braid user sas)"
+	have "$I0>$R0" "$I1>$R1"
+done
+ok "a Child SA that the peer does not want"
 # By the operator's: it stays down until he says up.
 undisturbed "one is taken down" "braid user down home#$(line_at user "$I1>$R1")"
 have "$I0>$R0"

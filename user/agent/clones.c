@@ -594,6 +594,17 @@ static void on_made(struct clones *k, const struct ike_output *o)
 	}
 }
 
+/* A Child SA was refused, or has ended and not by us. */
+static void child_failed(struct aim *m)
+{
+	usec_t now = agent_now();
+
+	if (now - m->failed > CLONES_OLD)
+		m->fails = 0;
+	m->failed = now;
+	m->next = now + (WAIT_FIRST << (m->fails < 7 ? m->fails++ : 7));
+}
+
 static void on_failed(struct clones *k, const struct ike_output *o)
 {
 	struct aim *m = aim_of(k, o->line);
@@ -612,9 +623,7 @@ static void on_failed(struct clones *k, const struct ike_output *o)
 		m->test = 0;
 		m->next = agent_now() + WAIT_FIRST;
 	} else if (m && !o->op) {
-		usec_t wait = WAIT_FIRST << (m->fails < 7 ? m->fails++ : 7);
-
-		m->next = agent_now() + wait;
+		child_failed(m);
 	}
 }
 
@@ -652,10 +661,11 @@ void clones_on_event(struct agent *a, const struct ike_output *o)
 
 	if (!k)
 		return;
-	if (o->event == IKE_EV_CHILD_UP && m)
-		m->fails = 0;
-	if (o->event == IKE_EV_IKE_DOWN)
-		k->spare_at = 0; /* there is room */
+	if (o->event == IKE_EV_CHILD_DOWN && m)
+		child_failed(m);
+	if (o->event == IKE_EV_IKE_DOWN) /* there is room; but one that was not wanted there? */
+		k->spare_at =
+			m && m->ours && !m->aimed && !m->leaving ? agent_now() + CLONES_SLOW : 0;
 	if (o->event == IKE_EV_CLONED && o->op)
 		on_made(k, o);
 	else if (o->event == IKE_EV_FAILED)

@@ -5,10 +5,8 @@
 
 #include "clones_impl.h"
 
-/* What failed is tried again after a while, longer each time; what did not fail for so long begins
- * anew. */
+/* What failed is tried again after a while, longer each time. */
 #define WAIT_LAST (300 * USEC_PER_SEC)
-#define WAIT_OLD  (600 * USEC_PER_SEC)
 
 static struct bar *bar_of(struct clones *k, const struct ike_path *pair)
 {
@@ -58,7 +56,7 @@ void clones_bar(struct clones *k, const struct ike_path *pair)
 
 	if (b->until == USEC_NEVER)
 		return;
-	if (!b->wait || now - b->until > WAIT_OLD)
+	if (!b->wait || now - b->until > CLONES_OLD)
 		b->wait = CLONES_WAIT_FIRST;
 	else
 		b->wait = 2 * b->wait < WAIT_LAST ? 2 * b->wait : WAIT_LAST;

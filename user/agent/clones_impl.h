@@ -9,7 +9,9 @@
 
 enum { CLONE_BARS_MAX = CONN_PAIRS_MAX };
 
-/* No room: an IKE SA may have ended that is not ours. */
+/* What did not fail for so long begins anew. */
+#define CLONES_OLD (600 * USEC_PER_SEC)
+/* No room: an IKE SA may have ended that is not ours. Or the peer deleted a spare one. */
 #define CLONES_SLOW (60 * USEC_PER_SEC)
 
 /* What a line is for. */
@@ -19,7 +21,8 @@ struct aim {
 	struct ike_path goal;
 	uint32_t test; /* under way; 0: none */
 	usec_t next;
-	unsigned fails; /* of its Child SAs, in a row */
+	usec_t failed;	/* a Child SA of it, last */
+	unsigned fails; /* in a row */
 };
 
 struct bar {
