@@ -95,6 +95,7 @@ struct path {
 	bool main;	/* the IKE SA's pair at set-up: usable without probes */
 	bool learned;	/* asked for by the peer */
 	bool probed;	/* known to the engine */
+	bool unproven;	/* it was probed, and is no more */
 	bool verified;	/* return routability shown */
 	bool in_group;
 	enum member_why standby;     /* why no flows are given to it, in its line's group */

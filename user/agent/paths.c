@@ -106,7 +106,7 @@ static enum steer_path_state state_wanted(const struct path *p)
 	if (p->gone)
 		return STEER_PATH_DOWN;
 	if (!p->probed)
-		return p->main ? STEER_PATH_UP : STEER_PATH_UNKNOWN;
+		return p->main && !p->unproven ? STEER_PATH_UP : STEER_PATH_UNKNOWN;
 	/* until the first answer the IKE SA's own pair counts as usable */
 	if (p->main && p->info.state == STEER_PATH_UNKNOWN)
 		return STEER_PATH_UP;
@@ -216,6 +216,7 @@ void path_probe(struct agent *a, struct path *p)
 	if (err)
 		log_error("path %s cannot be probed: %s", p->name, strerror(-err));
 	p->probed = !err;
+	p->unproven = false;
 	path_tell_want(a, p);
 }
 
@@ -227,6 +228,7 @@ void path_unprobe(struct agent *a, struct path *p)
 		return;
 	engine_request(a, &del.h, ENGINE_PATH_DEL, sizeof(del));
 	p->probed = false;
+	p->unproven = true;
 	p->peer_use = true;
 	p->peer_standby = false;
 	p->want = ENGINE_WANT_USE;

@@ -118,6 +118,10 @@ static void supersede(struct ike *ike, const struct ike_sa *sa, struct ike_sa *o
 			child_state(old, c, CHILD_REKEYED, "authenticated anew");
 		}
 		ike_sa_state(ike, old, IKE_REKEYED, "authenticated anew");
+		/* its pair may have failed meanwhile, and the peer sends on the old Child SAs until
+		 * it hears of their end */
+		if (!path_same(&old->path, &sa->path))
+			mobike_pair(ike, old->line, &sa->path);
 		old->expires = ike->now + 4 * LINGER_USEC;
 	}
 	/* the new one may be where it is since nobody answered there: R has to hear of the end */
