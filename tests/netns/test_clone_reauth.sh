@@ -61,6 +61,12 @@ for inner in shared per_line; do
 	load 3
 	ip -n "$(ns user)" link set wlan0 down
 	load_end 120 "a new line takes the flows of the other one"
+	# the first line waits for its path, and does not end by that; what replaces it is set up from the
+	# other one, and traffic goes on
+	begin=$(grep -c 'IKE SA authenticated anew' "$T/user/log")
+	wait_for 15 anew $((begin + 2)) || fail "not authenticated anew without the first path: $(braid user sas)"
+	load 2
+	load_end 4 "authenticated anew from elsewhere"
 	clones_down
 	ip -n "$(ns user)" link set wlan0 up
 	ip -n "$(ns user)" route add default via 192.0.2.1 dev wlan0 metric 100

@@ -691,6 +691,9 @@ void clones_up(struct agent *a, const char *conn);
 bool clones_steer(const struct agent *a, const struct peer *p);
 /* And another one works, so that it waits where it is. */
 bool clones_wait(const struct agent *a, const struct peer *p);
+/* Nobody answers it: if it waits it is asked over another one's pair. It would end here else, and
+ * not at the peer, which would send on it one day. False: it does not wait. */
+bool clones_ask(struct agent *a, const struct peer *p);
 /* How many there are and should be; null: the connection has none. */
 json_t *clones_report(const struct agent *a, const char *conn);
 

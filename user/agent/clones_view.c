@@ -47,6 +47,23 @@ bool clones_wait(const struct agent *a, const struct peer *p)
 	return false;
 }
 
+bool clones_ask(struct agent *a, const struct peer *p)
+{
+	if (!clones_wait(a, p))
+		return false;
+	list_for_each (it, &p->family->lines) {
+		const struct peer *o = list_entry(it, struct peer, in_family);
+		struct ike_path to;
+
+		if (o == p || !family_shares(o, p) || !clones_line_works(o))
+			continue;
+		to = move_with_ports(p, &o->ike_path);
+		ike_try_path(a->ike, p->line, &to, agent_now());
+		break;
+	}
+	return true;
+}
+
 static void view_line(struct agent *a, const struct ike_sa *sa, struct clones_view *v)
 {
 	struct ike_sa_info info;

@@ -362,7 +362,7 @@ void move_on_unanswered(struct agent *a, struct peer *p)
 	size_t n = main_path(p) ? open_pairs(a, p, pairs) : 0;
 
 	/* each in turn, the present one too: it may only have been slow */
-	if (n < 2 || clones_wait(a, p))
+	if (clones_ask(a, p) || n < 2)
 		return;
 	if (!p->tries && same_pair(&pairs[0], &p->ike_path))
 		p->tries++; /* it has just been asked */
