@@ -124,11 +124,6 @@ static void supersede(struct ike *ike, const struct ike_sa *sa, struct ike_sa *o
 			mobike_pair(ike, old->line, &sa->path);
 		old->expires = ike->now + 4 * LINGER_USEC;
 	}
-	/* the new one may be where it is since nobody answered there: R has to hear of the end */
-	if (old->line == sa->line && !path_same(&old->path, &sa->path)) {
-		old->path = sa->path;
-		window_resend(ike, old, &sa->path);
-	}
 	if (!t) {
 		ike_sa_close(ike, old, false, "authenticated anew");
 		return;
