@@ -152,9 +152,11 @@ enum engine_sa_flags {
 	 * counts, this one or that of engine_group_encap */
 	ENGINE_SA_ENCAP = 1 << 1,
 	ENGINE_SA_TRANSPORT = 1 << 2,
-	ENGINE_SA_DEFER_OUT = 1 << 3, /* send on the SA it replaces until the first valid packet */
-	ENGINE_SA_PROBES = 1 << 4,    /* the peer answers path probes */
-	ENGINE_SA_ROLE_I = 1 << 5,    /* we are I of the family */
+	/* send on the SA it replaces until the first valid packet; if it replaces none, on that of
+	 * another line with the same selectors, and for a second at most */
+	ENGINE_SA_DEFER_OUT = 1 << 3,
+	ENGINE_SA_PROBES = 1 << 4, /* the peer answers path probes */
+	ENGINE_SA_ROLE_I = 1 << 5, /* we are I of the family */
 	ENGINE_SA_NO_REPLAY = 1 << 6,
 	ENGINE_SA_SOFT_HIT = 1 << 7, /* in engine_sa_info: what ENGINE_EV_SA_LIMIT told */
 	ENGINE_SA_HARD_HIT = 1 << 8,

@@ -24,6 +24,7 @@
 
 #include "abi/steer.h"
 #include "base/hash.h"
+#include "base/usec.h"
 #include "esp/replies.h"
 
 struct sa;
@@ -35,11 +36,17 @@ struct siblings {
 	struct replies replies;
 };
 
+/* How long an SA that answers a peer's request leaves its packets to others: our answer is there
+ * by then, or has been sent again. */
+#define SIBLING_WAIT_USEC USEC_PER_SEC
+
 /* An SA's place among them. */
 struct sibling {
 	uint32_t line;	    /* of IKE SAs; 0: it has no siblings */
 	uint64_t selectors; /* equal ones have the same number, which is not given out again; 0: no
 			     * line */
+	bool waits;	    /* others send for it until it has brought a valid packet, */
+	usec_t waits_until; /* but no longer than that */
 	_Atomic(struct sa *) next;
 	struct selectors *of; /* this and below: the control thread's */
 	struct list node;
@@ -88,9 +95,10 @@ void siblings_hide(struct siblings *t, struct sa *sa);
 
 /* Packet threads: the SA that carries packets of this flow slot, instead of the one the policy has
  * found: that of the path's line. The one that was found, where there is none, unless its key is
- * used up. Ask where sa_has_siblings. */
+ * used up. Ask where sa_has_siblings. One that the peer may not have yet, since it waits for our
+ * answer, is left out. */
 struct sa *siblings_choose(const struct siblings *t, const struct steer_view *v, struct sa *found,
-			   uint32_t flow_slot);
+			   uint32_t flow_slot, usec_t now);
 /* The flow slot nearest behind that one whose packets a line's path carries; that one, if there is
  * none or the path is not up. found: as above. */
 uint32_t siblings_slot(const struct steer_view *v, const struct sa *found, uint32_t line,

@@ -239,8 +239,8 @@ struct child_sa_out {
 	bool esn;
 	bool encap;	   /* UDP encapsulation */
 	bool initiator;	   /* we initiated the exchange that made it */
-	bool out_deferred; /* responder of a rekey: send on the old SA until the new one carried a
-			      packet (2.8) */
+	bool out_deferred; /* responder of its exchange: send on the SA it replaces, or on one of
+			      another line, until this one carried a packet (2.8) */
 	bool peer_probes;  /* peer announced braid's ESP path probes */
 	struct secret key_in, key_out; /* cipher key followed by salt */
 	struct secret integ_in, integ_out;

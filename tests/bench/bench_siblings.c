@@ -160,7 +160,7 @@ static uint64_t run(struct world *w, uint64_t *ret_other)
 			uint32_t slot = flow_slot(in, 0x1234567812345678);
 
 			if (sa_has_siblings(found))
-				sa = siblings_choose(&w->sad.siblings, &w->view, found, slot);
+				sa = siblings_choose(&w->sad.siblings, &w->view, found, slot, 0);
 			other += sa != found;
 			sum += sa->mark + slot;
 		}

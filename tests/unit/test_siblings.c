@@ -115,13 +115,16 @@ static struct sa *found(void)
 	return sad_out(&sad, &cold, &in);
 }
 
+static usec_t now;
+
 /* The SA that a packet thread sends on. */
 static uint32_t carrier(uint32_t slot)
 {
 	struct sa *sa = found();
 
 	cr_assert_not_null(sa);
-	return (sa_has_siblings(sa) ? siblings_choose(&sad.siblings, &view, sa, slot) : sa)->id;
+	return (sa_has_siblings(sa) ? siblings_choose(&sad.siblings, &view, sa, slot, now) : sa)
+		->id;
 }
 
 Test(siblings, each_flow_goes_by_the_sa_of_its_path)
@@ -133,7 +136,8 @@ Test(siblings, each_flow_goes_by_the_sa_of_its_path)
 	for (uint32_t id = 1; id <= 3; id++)
 		for (uint32_t s = 0; s < SLOTS; s++)
 			cr_assert_eq(
-				siblings_choose(&sad.siblings, &view, sad_find(&sad, id), s)->id,
+				siblings_choose(&sad.siblings, &view, sad_find(&sad, id), s, now)
+					->id,
 				1 + s % 3);
 }
 
@@ -222,7 +226,7 @@ Test(siblings, strangers_with_equal_selectors_are_not_asked)
 	}
 	for (uint32_t s = 0; s < SLOTS; s++) {
 		cr_assert_eq(carrier(s), 1 + s % 2);
-		cr_assert_eq(siblings_choose(&sad.siblings, &view, sad_find(&sad, 5), s)->id,
+		cr_assert_eq(siblings_choose(&sad.siblings, &view, sad_find(&sad, 5), s, now)->id,
 			     5 + s % 2);
 	}
 	cr_assert_eq(sad_del(&sad, 2), 0);
@@ -267,7 +271,7 @@ Test(siblings, each_for_its_own_traffic)
 
 		cr_assert(sa_has_siblings(sa));
 		for (uint32_t slot = 0; slot < 2; slot++)
-			cr_assert_eq(siblings_choose(&sad.siblings, &view, sa, slot)->id,
+			cr_assert_eq(siblings_choose(&sad.siblings, &view, sa, slot, now)->id,
 				     1 + i / 2 * 2 + slot);
 	}
 }
@@ -342,6 +346,28 @@ Test(siblings, a_line_that_goes_leaves_the_flows_to_the_others)
 	cr_assert_eq(carrier(2), 4);
 }
 
+/* RFC 7296 2.8: the peer may not have an SA yet that it waits for our answer to install. */
+Test(siblings, one_that_the_peer_may_not_have_leaves_its_packets_to_others)
+{
+	struct engine_sa r = of_line(7, 3);
+	struct sa *sa;
+
+	family(3);
+	cr_assert_eq(sad_del(&sad, 3), 0);
+	r.flags |= ENGINE_SA_DEFER_OUT;
+	now = 5;
+	add(&r);
+	sa = sad_find(&sad, 7);
+	sa->sibling.waits_until = 10;
+	cr_assert_eq(carrier(2), 1);
+	now = 10;
+	cr_assert_eq(carrier(2), 7, "for that long only");
+	now = 9;
+	atomic_store(&sa->seen, 8);
+	cr_assert_eq(carrier(2), 7, "it brought a packet");
+	now = 0;
+}
+
 /* [ESP-15] as long as one of them has a key that lasts, flows go on. */
 Test(siblings, a_key_that_is_used_up_is_not_sent_on)
 {
@@ -375,7 +401,7 @@ Test(siblings, slots_of_a_line)
 	for (uint32_t s = 0; s < SLOTS; s++) {
 		uint32_t to = siblings_slot(&view, sa, 12, s);
 
-		cr_assert_eq(siblings_choose(&sad.siblings, &view, sa, to)->id, 2);
+		cr_assert_eq(siblings_choose(&sad.siblings, &view, sa, to, now)->id, 2);
 		if (s % 3 == 1)
 			cr_assert_eq(to, s);
 		cr_assert_eq(siblings_slot(&view, sa, 13, s), s);
@@ -394,7 +420,7 @@ Test(siblings, without_a_record_the_policy_decides)
 
 	family(2);
 	sa = sad_find(&sad, 1);
-	cr_assert_eq(siblings_choose(&sad.siblings, &none, sa, 1), sa);
+	cr_assert_eq(siblings_choose(&sad.siblings, &none, sa, 1, now), sa);
 	group_cur[1].c.slot = 0;
 	cr_assert_eq(carrier(1), 1);
 	group_cur[1].c.slot = GROUPS;
@@ -442,7 +468,7 @@ static void *read_on(void *arg)
 			struct sa *sa = found(), *by = sa;
 
 			if (sa && sa_has_siblings(sa))
-				by = siblings_choose(&sad.siblings, &view, sa, s);
+				by = siblings_choose(&sad.siblings, &view, sa, s, now);
 			atomic_fetch_add(&r->looks, 1);
 			r->wrong += !by || by->sibling.line < 11 || by->sibling.line > 13 ||
 				    by->n_ts_local != 1;

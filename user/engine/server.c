@@ -145,6 +145,7 @@ static int sa_install(struct server *s, const struct engine_sa *req)
 	/* longer packets than that do not come */
 	if (sa->tfc > e->cfg.tun_mtu)
 		sa->tfc = e->cfg.tun_mtu;
+	sa->sibling.waits_until = engine_now() + SIBLING_WAIT_USEC;
 	r = sad_add(&e->sad, sa);
 	if (r < 0)
 		sa_free(sa);

@@ -183,7 +183,7 @@ static bool depart(struct worker *w, const struct inner *in, struct departure *r
 		line = sa_follows(sa) ? replies_line(&t->replies, sa->sibling.selectors, hash) : 0;
 		if (line)
 			slot = siblings_slot(v, sa, line, slot);
-		sa = siblings_choose(t, v, sa, slot);
+		sa = siblings_choose(t, v, sa, slot, w->now);
 	}
 	*ret_d = (struct departure){
 		.sa = sa,

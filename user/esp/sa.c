@@ -230,6 +230,7 @@ int sa_new(const struct engine_sa *req, int driver, int threads, struct sa **ret
 				 : 0;
 	sa->cut[true] = req->flags & ENGINE_SA_DF_CLEAR ? sa->cut[false] : 0;
 	sa->deferred = req->replaces && req->flags & ENGINE_SA_DEFER_OUT;
+	sa->sibling.waits = !req->replaces && req->flags & ENGINE_SA_DEFER_OUT;
 	memcpy(sa->name, req->name, sizeof(sa->name) - 1);
 	limits(sa, req);
 	r = replay_init(&sa->replay, req->replay_window);

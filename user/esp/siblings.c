@@ -228,18 +228,25 @@ static bool used_up(const struct sa *sa)
 	return atomic_load_explicit(&sa->reached, memory_order_relaxed) & SA_HARD;
 }
 
-static struct sa *sender_of(const struct siblings *t, uint64_t selectors, uint32_t line)
+/* The peer may not have it yet (RFC 7296 2.8). */
+static bool too_new(const struct sa *sa, usec_t now)
+{
+	return sa->sibling.waits && now < sa->sibling.waits_until &&
+	       !atomic_load_explicit(&sa->seen, memory_order_relaxed);
+}
+
+static struct sa *sender_of(const struct siblings *t, uint64_t selectors, uint32_t line, usec_t now)
 {
 	struct sa *sa = first_of(t, selectors, line);
 
-	while (sa && used_up(sa))
+	while (sa && (used_up(sa) || too_new(sa, now)))
 		sa = next_in(atomic_load_explicit(&sa->sibling.next, memory_order_acquire),
 			     selectors, line);
 	return sa;
 }
 
 struct sa *siblings_choose(const struct siblings *t, const struct steer_view *v, struct sa *found,
-			   uint32_t flow_slot)
+			   uint32_t flow_slot, usec_t now)
 {
 	const struct steer_group *g = steer_group_record(v, found->group);
 	const uint64_t selectors = found->sibling.selectors;
@@ -254,10 +261,10 @@ struct sa *siblings_choose(const struct siblings *t, const struct steer_view *v,
 	line = line_of(g, PICK_PATH(pick));
 	if (line == found->sibling.line && !used_up(found))
 		return found;
-	sa = sender_of(t, selectors, line);
+	sa = sender_of(t, selectors, line, now);
 	/* any SA's ESP may go over any path: better one that does not fit than none */
 	for (int i = 0; !sa && used_up(found) && i < STEER_MEMBERS_MAX && i < g->n_members; i++)
-		sa = sender_of(t, selectors, g->line[i]);
+		sa = sender_of(t, selectors, g->line[i], now);
 	return sa ? sa : found;
 }
 

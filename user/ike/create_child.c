@@ -500,7 +500,7 @@ static enum after child_request(struct ike *ike, struct ike_sa *sa, const struct
 			"use: packets beyond them are dropped from now on",
 			old->name);
 	d.replaces = old ? old->id : 0;
-	d.deferred = old != NULL; /* keep sending on the old one for now (2.8) */
+	d.deferred = true; /* keep sending on the old one, or a sibling, for now (2.8) */
 	ret = answer_child(ike, sa, in, old, &d, m);
 	if (!ret)
 		return AFTER_ANSWER;
