@@ -11,7 +11,8 @@
 # time, of all processes of both ends. "each": one after the other, "once": all asked for at once.
 # auto: clones as the configuration has them (multipath = clone), one for each uplink, tested and moved
 # there; beside: IKE SAs by the same configuration, with a gateway that does not clone; clone, full:
-# by command, clones where the first one is, full ones each on an uplink; swan: strongSwan's. In the first
+# by command, clones where the first one is, full ones each on an uplink; spare: Child SAs for clones
+# that are kept ready without one (clone_spare); swan: strongSwan's. In the first
 # round all is decrypted, and payloads AUTH and CERT are counted.
 #
 # ROUNDS (5) of every cell, in turn, about 100 s each. TUNNELS (2 3 8), DELAYS (0 20 100): milliseconds
@@ -25,7 +26,7 @@ for tool in python3 tshark; do command -v $tool >/dev/null || skip "needs $tool"
 rounds=${ROUNDS:-5}
 read -ra tunnels <<<"${TUNNELS:-2 3 8}"
 read -ra delays <<<"${DELAYS:-0 20 100}"
-read -ra candidates <<<"${CANDIDATES:-auto-once beside-once clone-each clone-once full-each full-once swan-each swan-once}"
+read -ra candidates <<<"${CANDIDATES:-auto-once beside-once clone-each clone-once spare-once full-each full-once swan-each swan-once}"
 results=$T/results
 uplinks=8 # besides the first
 ids=(user@example.org gw.example.org)
@@ -230,7 +231,7 @@ for ((round = 1; round <= rounds; round++)); do
 			relay_say relay delay $((delay * 1000))
 			for n in "${tunnels[@]}"; do
 				for c in "${candidates[@]}"; do
-					case $how-$c in braid-swan-* | swan-auto-* | swan-beside-* | swan-clone-* | swan-full-*) continue ;; esac
+					case $how-$c in braid-swan-* | swan-auto-* | swan-beside-* | swan-clone-* | swan-spare-* | swan-full-*) continue ;; esac
 					[ -n "$started" ] || start $how
 					started=yes
 					measure "$c" "$delay" "$n" "$round"

@@ -198,10 +198,14 @@ class BraidEnds:
         for b in self.user, self.gw:
             b.events.clear()
 
-    def base(self, how):
+    def base(self, how, n):
         if how not in BY_CONFIG:
             self.up("f0" if how == "full" else "m")
             self.have(1)
+        if how == "spare":
+            self.user.finish(*[self.user.send("clone", name="m") for _ in range(n)])
+            wait_until("as many clones at both ends",
+                       lambda: all(len(b.ike_sas()) == n + 1 for b in (self.user, self.gw)))
         self.forget()
 
     def first_cost(self, how, cost):
@@ -216,6 +220,9 @@ class BraidEnds:
         return took
 
     def requests(self, how, n):
+        if how == "spare":
+            return [("up", {"name": "m", "line": int(sa["line"]), "child": "net"})
+                    for sa in self.user.ike_sas() if not sa["children"]]
         return [("up", {"name": f"f{i + 1}"}) if how == "full" else ("clone", {"name": "m", "child": "net"})
                 for i in range(n)]
 
@@ -266,7 +273,7 @@ class BraidEnds:
         self.have(n + 1)
 
     def end(self, how, n):
-        for name in {"full": [f"f{i}" for i in range(n + 1)], "clone": ["m"],
+        for name in {"full": [f"f{i}" for i in range(n + 1)], "clone": ["m"], "spare": ["m"],
                      "auto": [f"a{n}"], "beside": [f"b{n}"]}[how]:
             self.user.do("down", name=name)
         self.have(0)
@@ -280,7 +287,7 @@ class SwanEnds:
     def first_cost(*_):
         return {}
 
-    def base(self, _):
+    def base(self, *_):
         self.user.finish(self.user.send("initiate", child="f0", timeout="10000"))
 
     def go(self, _, order, n):
@@ -318,7 +325,7 @@ def main():
         time.sleep(settle)
         return {e: cpu(p) - before[e] for e, p in pids.items()}
 
-    ends.base(how)
+    ends.base(how, n)
     first = ends.first_cost(how, cost)
     time.sleep(settle)
     wire, times = Capture(os.environ["IFACE"]), {}
