@@ -103,6 +103,28 @@ Test(clone_flight, one_at_a_time)
 	sim_free(s);
 }
 
+/* Both windows are told in one exchange, begun by who answered; where that one has nothing to tell
+ * the asker begins it after a while. */
+Test(clone_flight, windows_are_told_once)
+{
+	for (uint8_t window = 1; window <= WINDOW; window += WINDOW - 1) {
+		struct sim *s = cloneable(305);
+		unsigned before;
+
+		s->side[A].conn[0].window = WINDOW;
+		s->side[B].conn[0].window = window;
+		up_with(s);
+		sim_settle(s, 10 * USEC_PER_SEC);
+		before = s->exchanges[A][INFORMATIONAL];
+		cr_assert_eq(clone_of(s, A, nth(s, A, 0).line, 7), 0);
+		sim_run(s, USEC_PER_SEC);
+		cr_assert_eq(s->exchanges[A][INFORMATIONAL] - before, window > 1 ? 1 : 0);
+		sim_settle(s, 10 * USEC_PER_SEC);
+		cr_assert_eq(s->exchanges[A][INFORMATIONAL] - before, 1);
+		sim_free(s);
+	}
+}
+
 /* [CLONE-40]: as many clones at a time as the window takes, of any line, by either end. */
 Test(clone_flight, several_at_once)
 {

@@ -202,7 +202,8 @@ enum task_end clone_done(struct ike *ike, struct ike_sa *sa, struct task *t,
 	if (clone->mobike && clone->role_i && t->changes != sa->mobike->changes)
 		update_queue(clone); /* R copied the pair of before */
 	clone->qcd_due = ike->qcd_maker;
-	window_announce(clone);
+	/* in our answer to the peer's announcement, unless it makes none */
+	window_announce(clone, ike->now + clone->conn->c.retransmit_timeout);
 	if (t->reauth_line)
 		reauth_cloned(ike, clone);
 	return TASK_FREE;
@@ -230,7 +231,7 @@ void clone_answered(struct ike *ike, struct ike_sa *old, struct ike_sa *clone)
 	clone_begin(ike, old, clone, 0, "cloned by the peer");
 	/* after the answer: so the asker knows at once how much it may ask together, and says how
 	 * much it takes in the same round trip as it asks */
-	window_announce(clone);
+	window_announce(clone, ike->now);
 }
 
 void clones_moved(struct ike *ike, const struct ike_sa *sa)

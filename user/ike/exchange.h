@@ -137,8 +137,9 @@ bool window_hurry(struct ike *ike, uint32_t spi_in);
 void window_end_soon(struct ike *ike, struct ike_sa *sa);
 /* Tell the peer of an IKE SA that we rekeyed how many requests we take, and our token. */
 void window_renew(struct ike_sa *sa);
-/* The same of a clone, when nothing else has to be sent, and unless it was told meanwhile. */
-void window_announce(struct ike_sa *sa);
+/* The same of a clone, not before `at`, when nothing else has to be sent, and unless it was told
+ * meanwhile. */
+void window_announce(struct ike_sa *sa, usec_t at);
 bool window_announced(const struct ike_sa *sa);
 void window_request(struct ike *ike, struct ike_sa *sa, const struct ike_path *path, uint8_t *buf,
 		    size_t len, const struct ike_hdr *hdr);

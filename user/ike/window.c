@@ -442,12 +442,14 @@ bool window_announced(const struct ike_sa *sa)
 	return sa->window >= sa->conn->c.window && !sa->qcd_due;
 }
 
-void window_announce(struct ike_sa *sa)
+void window_announce(struct ike_sa *sa, usec_t at)
 {
 	struct task *t = window_announced(sa) ? NULL : task_new(sa, TASK_LIVENESS, 0);
 
-	if (t)
-		t->announces = true;
+	if (!t)
+		return;
+	t->announces = true;
+	t->not_before = at;
 }
 
 /* ---- receiving ---- */
