@@ -80,6 +80,26 @@ Test(clone, both_or_none)
 	}
 }
 
+/* A clone that is under way when its family is taken down is not what is left of it, whoever asked
+ * for it. */
+Test(clone, none_is_left_behind)
+{
+	for (unsigned asker = 0; asker < SIM_SIDES; asker++) {
+		for (unsigned steps = 0; steps < 3; steps++) {
+			struct sim *s = up_with(cloneable(5));
+
+			cr_assert_eq(clone_of(s, asker, nth(s, asker, 0).line, 7), 0);
+			sim_steps(s, steps);
+			cr_assert_eq(ike_down(core(s, A), "c", NULL, 8, s->now), 0);
+			sim_settle(s, 60 * USEC_PER_SEC);
+			for (unsigned i = 0; i < SIM_SIDES; i++)
+				cr_assert_null(ike_sa_first(core(s, i)), "asker %u, %u, %u", asker,
+					       steps, i);
+			sim_free(s);
+		}
+	}
+}
+
 /* Child SAs are made on a clone, also of the name that another line has, are deleted and rekeyed
  * there, and what happens to one line is nothing to the other. [CLONE-3] [CLONE-5] */
 Test(clone, child_sas_of_its_own)

@@ -178,6 +178,18 @@ static enum task_end refused(struct ike *ike, struct ike_sa *sa, struct task *t,
 	return TASK_FREE;
 }
 
+/* What it was cloned from is to end, and waited for the answer: who ended that did not know of it.
+ */
+static void unwanted(struct ike *ike, struct ike_sa *clone)
+{
+	if (!task_new(clone, TASK_IKE_DELETE, 0)) {
+		ike_sa_close(ike, clone, false, "no memory to delete it in order");
+		return;
+	}
+	window_end_soon(ike, clone);
+	window_run(ike, clone);
+}
+
 enum task_end clone_done(struct ike *ike, struct ike_sa *sa, struct task *t,
 			 const struct ike_msg *in, const struct ike_path *path)
 {
@@ -204,7 +216,9 @@ enum task_end clone_done(struct ike *ike, struct ike_sa *sa, struct task *t,
 	clone->qcd_due = ike->qcd_maker;
 	/* in our answer to the peer's announcement, unless it makes none */
 	window_announce(clone, ike->now + clone->conn->c.retransmit_timeout);
-	if (t->reauth_line)
+	if (task_find(sa, TASK_IKE_DELETE, 0))
+		unwanted(ike, clone);
+	else if (t->reauth_line)
 		reauth_cloned(ike, clone);
 	return TASK_FREE;
 }
