@@ -231,7 +231,9 @@ static void make_clone(struct agent *a, struct clones *k, const struct clones_vi
 		return;
 	}
 	if (err == -EDQUOT)
-		snprintf(k->why, sizeof(k->why), "there are as many IKE SAs as may be");
+		snprintf(k->why, sizeof(k->why), "there are as many IKE SAs as may be, by %s",
+			 v->n + k->n_asked >= v->c->ike_sas_max ? "ike_sas_max"
+								: "the peer's word");
 	else
 		snprintf(k->why, sizeof(k->why), "not %s: %s", v->beside ? "set up" : "cloned",
 			 strerror(-err));

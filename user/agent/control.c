@@ -344,7 +344,9 @@ static void cmd_clone(struct agent *a, struct ctl_req *req, const json_t *args)
 	if (err == -EOPNOTSUPP)
 		control_op_end(op, CTL_REFUSED, "one of the two ends does not clone IKE SAs");
 	else if (err == -EDQUOT)
-		control_op_end(op, CTL_REFUSED, "there are as many IKE SAs as may be");
+		control_op_end(op, CTL_REFUSED,
+			       "there are as many IKE SAs as may be, by ike_sas_max or the peer's "
+			       "word");
 	else
 		op_started(a, op, err, name, NULL, args);
 }

@@ -111,7 +111,9 @@ static void show_missing(FILE *out, const json_t *data)
 		uint64_t wanted = num(clones, "wanted"), there = num(clones, "there");
 		const char *why = json_string_value(json_object_get(clones, "why"));
 
-		if (why || there < wanted)
+		if (why && !wanted) /* clones are not what it has */
+			fprintf(out, "%s: %s\n", str(c, "name"), why);
+		else if (why || there < wanted)
 			fprintf(out, "%s: %llu of %llu IKE SAs%s%s\n", str(c, "name"),
 				(unsigned long long)there, (unsigned long long)wanted,
 				why ? ": " : "", why ? why : "");
