@@ -73,6 +73,8 @@ static void leave_out_worst(struct candidate *c, size_t n)
 	for (size_t i = 0; i < n; i++)
 		if (c[i].member && (!worst || !better(&c[i], worst)))
 			worst = &c[i];
+	if (!worst)
+		return;
 	worst->member = false;
 	worst->share = 0;
 	worst->why = MEMBER_FULL;
