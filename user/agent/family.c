@@ -105,7 +105,8 @@ void family_renumber(struct agent *a, struct peer *p, uint64_t key)
 	}
 	/* some of its lines came first, when a new agent took them over */
 	family_leave(a, p);
-	family_join(a, p, key); /* it is there */
+	if (!family_join(a, p, key))
+		return; /* never: it is there */
 	family_unref(a, f);
 	family_sync(a, p->family);
 }
