@@ -67,6 +67,18 @@ struct __sk_buff {
 	__u32 gso_size;
 };
 
+struct bpf_sock {
+	__u32 bound_dev_if;
+	__u32 family;
+	__u32 type;
+	__u32 protocol;
+	__u32 mark;
+	__u32 priority;
+	__u32 src_ip4;
+	__u32 src_ip6[4];
+	__u32 src_port; /* host order */
+};
+
 struct xdp_md {
 	__u32 data;
 	__u32 data_end;
@@ -97,7 +109,8 @@ enum bpf_map_type {
 };
 
 enum {
-	BPF_F_MMAPABLE = 1024, /* map flag */
+	BPF_F_NO_PREALLOC = 1, /* map flags */
+	BPF_F_MMAPABLE = 1024,
 };
 
 enum {
@@ -105,9 +118,17 @@ enum {
 	BPF_F_MARK_MANGLED_0 = 32,
 };
 
+enum { BPF_HDR_START_MAC = 0, BPF_HDR_START_NET = 1 }; /* bpf_skb_load_bytes_relative */
+
 enum {
+	IPPROTO_ICMP = 1,
+	IPPROTO_TCP = 6,
 	IPPROTO_UDP = 17,
+	IPPROTO_DCCP = 33,
 	IPPROTO_ESP = 50,
+	IPPROTO_ICMPV6 = 58,
+	IPPROTO_SCTP = 132,
+	IPPROTO_UDPLITE = 136,
 };
 
 /* Wire formats. */

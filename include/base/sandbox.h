@@ -6,8 +6,9 @@
 
 #include <stddef.h>
 
-/* allowed: SCMP_SYS() numbers. 0 or -errno (a kernel without filters). Does nothing under a
- * sanitizer, whose run time asks for more. */
-int sandbox_enter(const int *allowed, size_t n);
+/* allowed: SCMP_SYS() numbers; ioctls: requests that ioctl() is allowed for, where it is not one of
+ * those. 0 or -errno (a kernel without filters). Does nothing under a sanitizer, whose run time
+ * asks for more. */
+int sandbox_enter(const int *allowed, size_t n, const unsigned *ioctls, size_t n_ioctls);
 
 #endif

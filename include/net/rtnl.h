@@ -101,6 +101,9 @@ bool rtnl_neigh(const struct rtnl *r, uint32_t ifindex, const struct addr *a, ui
 /* Have the kernel resolve a neighbour and keep it resolved. 0 or -errno. */
 int rtnl_neigh_keep(struct rtnl *r, uint32_t ifindex, const struct addr *a);
 
+/* A reverse path filter of IPv4 that asks only whether there is any route back. 0 or -errno. */
+int rtnl_link_loose(struct rtnl *r, uint32_t ifindex);
+
 /* Commands. -EEXIST is success for add, absence is success for del. */
 int rtnl_addr_add(struct rtnl *r, uint32_t ifindex, const struct addr *a, uint8_t prefix_len);
 int rtnl_addr_del(struct rtnl *r, uint32_t ifindex, const struct addr *a, uint8_t prefix_len);

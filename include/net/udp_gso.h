@@ -25,6 +25,7 @@ enum {
 	UDP_RX_MSGS = 8, /* as many buffers as stay in a second-level cache */
 	UDP_RX_BUF = 1 << 16,
 	UDP_CONTROL = 128,
+	UDP_RX_HEAD = 24, /* octets before a received UDP message that nobody needs */
 };
 
 /* UDP, wildcard address, SO_REUSEPORT, IPv6 only for family 6. 0 or -errno with a sentence

@@ -44,25 +44,35 @@ static EVP_MAC_CTX *hmac_new(const char *digest, const void *key, size_t key_len
 	return ctx;
 }
 
-static bool hmac_chunks(EVP_MAC_CTX *ctx, const struct chunk *in, size_t n)
+/* From the start, with the same digest. */
+static bool hmac_again(EVP_MAC_CTX *ctx, const void *key, size_t key_len)
 {
+	static const uint8_t empty[1];
+
+	return EVP_MAC_init(ctx, key_len ? key : empty, key_len, NULL) == 1;
+}
+
+static bool hmac_finish(EVP_MAC_CTX *ctx, const struct chunk *in, size_t n, size_t octets,
+			uint8_t *ret_out)
+{
+	size_t got = 0;
+
 	for (size_t i = 0; i < n; i++)
 		if (in[i].len && EVP_MAC_update(ctx, in[i].p, in[i].len) != 1)
 			return false;
-	return true;
+	return EVP_MAC_final(ctx, ret_out, &got, octets) == 1 && got == octets;
 }
 
 int prf_compute(uint16_t prf_id, const void *key, size_t key_len, const struct chunk *in, size_t n,
 		uint8_t *ret_out)
 {
 	const char *digest = digest_of(prf_id);
-	size_t octets, got = 0;
+	size_t octets;
 
 	if (!digest || !prf_lookup(prf_id, &octets))
 		return -EINVAL;
 	EVP_MAC_CTX *ctx = hmac_new(digest, key, key_len);
-	bool ok = ctx && hmac_chunks(ctx, in, n) &&
-		  EVP_MAC_final(ctx, ret_out, &got, octets) == 1 && got == octets;
+	bool ok = ctx && hmac_finish(ctx, in, n, octets, ret_out);
 	EVP_MAC_CTX_free(ctx);
 	if (!ok) {
 		secret_wipe(ret_out, octets);
@@ -71,43 +81,48 @@ int prf_compute(uint16_t prf_id, const void *key, size_t key_len, const struct c
 	return 0;
 }
 
-/* RFC 7296 2.13: T1 = prf(K, S | 0x01), Tn = prf(K, Tn-1 | S | n). */
+/* RFC 7296 2.13: T1 = prf(K, S | 0x01), Tn = prf(K, Tn-1 | S | n). One context for all: making it
+ * costs more than using it. */
 int prf_plus(uint16_t prf_id, const void *key, size_t key_len, const struct chunk *in, size_t n,
 	     uint8_t *ret_out, size_t out_len)
 {
 	enum { CHUNKS_MAX = 16 };
 	struct chunk parts[CHUNKS_MAX + 2];
-	uint8_t t[PRF_MAX_OCTETS];
+	uint8_t t[PRF_MAX_OCTETS], next[PRF_MAX_OCTETS];
+	const char *digest = digest_of(prf_id);
 	uint8_t counter = 0;
 	size_t octets, done = 0;
-	int err = 0;
+	EVP_MAC_CTX *ctx;
+	bool ok;
 
-	if (!prf_lookup(prf_id, &octets) || n > CHUNKS_MAX)
+	if (!digest || !prf_lookup(prf_id, &octets) || n > CHUNKS_MAX)
 		return -EINVAL;
 	if (out_len > 255 * octets)
 		return -EMSGSIZE;
+	ctx = hmac_new(digest, key, key_len);
+	ok = ctx;
 	if (n)
 		memcpy(parts + 1, in, n * sizeof(*in));
 	parts[0] = (struct chunk){ t, 0 };
 	parts[n + 1] = (struct chunk){ &counter, 1 };
-	while (done < out_len) {
+	while (ok && done < out_len) {
 		size_t part = out_len - done < octets ? out_len - done : octets;
-		uint8_t next[PRF_MAX_OCTETS];
 
-		counter++;
-		err = prf_compute(prf_id, key, key_len, parts, n + 2, next);
-		memcpy(t, next, octets);
-		secret_wipe(next, sizeof(next));
-		if (err)
+		ok = (!counter++ || hmac_again(ctx, key, key_len)) &&
+		     hmac_finish(ctx, parts, n + 2, octets, next);
+		if (!ok)
 			break;
+		memcpy(t, next, octets);
 		parts[0].len = octets;
 		memcpy(ret_out + done, t, part);
 		done += part;
 	}
+	EVP_MAC_CTX_free(ctx);
+	secret_wipe(next, sizeof(next));
 	secret_wipe(t, sizeof(t));
-	if (err)
+	if (!ok)
 		secret_wipe(ret_out, out_len);
-	return err;
+	return ok ? 0 : -EIO;
 }
 
 static int digest(const EVP_MD *md, const struct chunk *in, size_t n, uint8_t *ret_out)

@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 
 #include <linux/if_addr.h>
+#include <linux/ip.h>
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 
@@ -37,7 +38,7 @@ int rtnl_neigh_keep(struct rtnl *r, uint32_t ifindex, const struct addr *a)
 }
 
 static int addr_cmd(struct rtnl *r, uint16_t type, uint32_t ifindex, const struct addr *a,
-		    uint8_t prefix_len)
+		    uint8_t prefix_len, uint8_t scope)
 {
 	char buf[RTNL_CMD_MAX];
 	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
@@ -51,6 +52,7 @@ static int addr_cmd(struct rtnl *r, uint16_t type, uint32_t ifindex, const struc
 	ifa->ifa_family = rtnl_af(a);
 	ifa->ifa_prefixlen = prefix_len;
 	ifa->ifa_index = ifindex;
+	ifa->ifa_scope = scope;
 	/* Nobody else answers for an address inside a tunnel: no duplicate detection. */
 	ifa->ifa_flags = a->family == 6 ? IFA_F_NODAD : 0;
 	rtnl_put_addr(nlh, IFA_LOCAL, a);
@@ -60,16 +62,44 @@ static int addr_cmd(struct rtnl *r, uint16_t type, uint32_t ifindex, const struc
 
 int rtnl_addr_add(struct rtnl *r, uint32_t ifindex, const struct addr *a, uint8_t prefix_len)
 {
-	int err = addr_cmd(r, RTM_NEWADDR, ifindex, a, prefix_len);
+	int err = addr_cmd(r, RTM_NEWADDR, ifindex, a, prefix_len, RT_SCOPE_UNIVERSE);
 
 	return err == -EEXIST ? 0 : err;
 }
 
 int rtnl_addr_del(struct rtnl *r, uint32_t ifindex, const struct addr *a, uint8_t prefix_len)
 {
-	int err = addr_cmd(r, RTM_DELADDR, ifindex, a, prefix_len);
+	int err = addr_cmd(r, RTM_DELADDR, ifindex, a, prefix_len, RT_SCOPE_UNIVERSE);
 
 	return err == -EADDRNOTAVAIL || err == -ENODEV ? 0 : err;
+}
+
+int rtnl_link_loose(struct rtnl *r, uint32_t ifindex)
+{
+	char buf[RTNL_CMD_MAX];
+	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
+	/* A device without an address lets in nothing that its own routes do not lead to, whatever
+	 * the filter: one that nobody uses as a source, since it is of no scope. */
+	const struct addr some = addr_v4(0xa9fe6262);
+	struct nlattr *spec, *inet, *conf;
+	struct ifinfomsg *ifi;
+	int err;
+
+	nlh->nlmsg_type = RTM_SETLINK;
+	nlh->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK;
+	ifi = mnl_nlmsg_put_extra_header(nlh, sizeof(*ifi));
+	ifi->ifi_index = (int)ifindex;
+	spec = mnl_attr_nest_start(nlh, IFLA_AF_SPEC);
+	inet = mnl_attr_nest_start(nlh, AF_INET);
+	conf = mnl_attr_nest_start(nlh, IFLA_INET_CONF);
+	mnl_attr_put_u32(nlh, IPV4_DEVCONF_RP_FILTER, 2);
+	mnl_attr_nest_end(nlh, conf);
+	mnl_attr_nest_end(nlh, inet);
+	mnl_attr_nest_end(nlh, spec);
+	err = rtnl_ask(r, nlh, NULL, NULL);
+	if (!err)
+		err = addr_cmd(r, RTM_NEWADDR, ifindex, &some, 32, RT_SCOPE_HOST);
+	return err == -EEXIST ? 0 : err;
 }
 
 /* Of a guard: far behind every real route to the same prefix, before all shorter ones. */

@@ -56,7 +56,7 @@ static int explain_device(const char *name, int err, char *ret_why, size_t len)
 		       name, strerror(-err));
 }
 
-static int open_queue(struct tun *t, const char *name, char *ret_why, size_t len)
+static int open_queue(struct tun *t, const char *name, int *ret_fd, char *ret_why, size_t len)
 {
 	struct ifreq ifr = { .ifr_flags = IFF_TUN | IFF_NO_PI | IFF_VNET_HDR | IFF_MULTI_QUEUE };
 	unsigned base = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN;
@@ -81,11 +81,35 @@ static int open_queue(struct tun *t, const char *name, char *ret_why, size_t len
 		goto fail;
 	}
 	memcpy(t->name, ifr.ifr_name, sizeof(t->name));
-	t->fd[t->n_queues++] = fd;
+	*ret_fd = fd;
 	return 0;
 fail:
 	close(fd);
 	return r;
+}
+
+static int set_queue(int fd, short flag)
+{
+	struct ifreq ifr = { .ifr_flags = flag };
+
+	return ioctl(fd, TUNSETQUEUE, &ifr) < 0 ? -errno : 0;
+}
+
+/* It exists, but no packet goes there. */
+static int open_idle(struct tun *t, char *ret_why, size_t len)
+{
+	int fd, r = open_queue(t, t->name, &fd, ret_why, len);
+
+	if (r < 0)
+		return r;
+	r = set_queue(fd, IFF_DETACH_QUEUE);
+	if (r < 0) {
+		close(fd);
+		return explain(ret_why, len, r, "a queue of %s cannot be set aside: %s", t->name,
+			       strerror(-r));
+	}
+	t->fd[t->n_queues + t->n_idle++] = fd;
+	return 0;
 }
 
 static int link_set(const char *name, unsigned mtu, unsigned gso_octets, unsigned gso_segs)
@@ -120,16 +144,20 @@ static int link_set(const char *name, unsigned mtu, unsigned gso_octets, unsigne
 	return r;
 }
 
-int tun_open(struct tun *t, const char *name, int queues, unsigned mtu, unsigned gso_octets,
-	     unsigned gso_segs, char *ret_why, size_t why_len)
+int tun_open(struct tun *t, const char *name, int queues, int idle, unsigned mtu,
+	     unsigned gso_octets, unsigned gso_segs, char *ret_why, size_t why_len)
 {
 	int r = 0;
 
 	memset(t, 0, sizeof(*t));
-	if (queues < 1 || queues > TUN_QUEUES_MAX)
+	if (queues < 1 || idle < 0 || queues + idle > TUN_QUEUES_MAX)
 		return explain(ret_why, why_len, -EINVAL, "%d queues for a TUN device", queues);
-	for (int i = 0; i < queues && r == 0; i++)
-		r = open_queue(t, i == 0 ? name : t->name, ret_why, why_len);
+	for (int i = 0; i < queues && r == 0; i++) {
+		r = open_queue(t, i == 0 ? name : t->name, &t->fd[i], ret_why, why_len);
+		t->n_queues += r == 0;
+	}
+	for (int i = 0; i < idle && r == 0; i++)
+		r = open_idle(t, ret_why, why_len);
 	if (r == 0) {
 		r = link_set(t->name, mtu, gso_octets, gso_segs);
 		if (r < 0)
@@ -141,9 +169,30 @@ int tun_open(struct tun *t, const char *name, int queues, unsigned mtu, unsigned
 	return r;
 }
 
+int tun_steer(struct tun *t, int prog_fd, char *ret_why, size_t why_len)
+{
+	int r = ioctl(t->fd[0], TUNSETSTEERINGEBPF, &prog_fd) < 0 ? -errno : 0;
+
+	if (r < 0)
+		return explain(ret_why, why_len, r,
+			       "the TUN driver of this kernel lets no program choose queues "
+			       "(TUNSETSTEERINGEBPF: %s)",
+			       strerror(-r));
+	/* in order: a queue gets the next number */
+	while (t->n_idle > 0) {
+		r = set_queue(t->fd[t->n_queues], IFF_ATTACH_QUEUE);
+		if (r < 0)
+			return explain(ret_why, why_len, r, "a queue of %s cannot be used: %s",
+				       t->name, strerror(-r));
+		t->n_queues++;
+		t->n_idle--;
+	}
+	return 0;
+}
+
 void tun_close(struct tun *t)
 {
-	for (int i = 0; i < t->n_queues; i++)
+	for (int i = 0; i < t->n_queues + t->n_idle; i++)
 		close(t->fd[i]);
-	t->n_queues = 0;
+	t->n_queues = t->n_idle = 0;
 }

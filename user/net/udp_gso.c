@@ -369,14 +369,20 @@ int udp_send_one(int fd, const struct udp_dest *dest, unsigned ifindex, const ui
 	return n < 0 ? -errno : 0;
 }
 
+/* In one piece, each aligned as it was in the first. */
+enum { RX_HEAD = 64, RX_OCTETS = RX_HEAD + UDP_RX_MSGS * UDP_RX_BUF };
+_Static_assert((int)RX_HEAD >= (int)UDP_RX_HEAD && UDP_RX_BUF - UDP_MSG_MAX >= UDP_RX_HEAD,
+	       "room before a message");
+
 int udp_rxq_init(struct udp_rxq *q)
 {
 	memset(q, 0, sizeof(*q));
-	q->buf = buffer((size_t)UDP_RX_MSGS * UDP_RX_BUF);
+	q->buf = buffer(RX_OCTETS);
 	if (!q->buf)
 		return -ENOMEM;
 	for (int i = 0; i < UDP_RX_MSGS; i++) {
-		q->iov[i].iov_base = q->buf + (size_t)i * UDP_RX_BUF;
+		/* each ends with what no message of UDP reaches: UDP_RX_HEAD of the next one */
+		q->iov[i].iov_base = q->buf + RX_HEAD + (size_t)i * UDP_RX_BUF;
 		q->iov[i].iov_len = UDP_RX_BUF;
 		q->msg[i].msg_hdr = (struct msghdr){
 			.msg_name = &q->from[i],
@@ -391,7 +397,7 @@ int udp_rxq_init(struct udp_rxq *q)
 void udp_rxq_clear(struct udp_rxq *q)
 {
 	if (q->buf)
-		munmap(q->buf, (size_t)UDP_RX_MSGS * UDP_RX_BUF);
+		munmap(q->buf, RX_OCTETS);
 	q->buf = NULL;
 }
 
