@@ -73,7 +73,7 @@ static __always_inline int out_rewrite(struct __sk_buff *skb, struct parsed *p,
 	return rewrite_rest(skb, p, path, diff, gso_size, maybe_partial);
 }
 
-static __always_inline void out_count_path(__u32 path_id, __u32 segs, __u32 octets)
+static __always_inline void out_count_path(__u32 path_id, __u32 klass, __u32 segs, __u32 octets)
 {
 	struct steer_path_stat *st = bpf_map_lookup_elem(&path_stat, &path_id);
 
@@ -81,6 +81,10 @@ static __always_inline void out_count_path(__u32 path_id, __u32 segs, __u32 octe
 		return;
 	st->tx_packets += segs;
 	st->tx_octets += octets;
+	if (klass >= STEER_CLASSES)
+		return;
+	st->tx_class[klass].packets += segs;
+	st->tx_class[klass].octets += octets;
 }
 
 static __always_inline void out_count_sa(__u32 index, __u32 segs, __u32 octets)
@@ -101,16 +105,42 @@ static __always_inline int out_send(struct __sk_buff *skb, const struct steer_pa
 	return bpf_redirect_neigh(path->ifindex, 0, 0, 0);
 }
 
+/* Copies for other paths than that one: each comes by here again, as it is now, with a mark that
+ * names its path. So MACs, neighbours, IP versions and super-packets are nothing special. The
+ * engine has made the packet for that path, in UDP or not: the other kind is left out. */
+static __noinline void out_copies(struct __sk_buff *skb, struct steer_group *g,
+				  struct steer_path *first, __u32 what)
+{
+	__u32 members = pick_copies(g, first->id, path_word, 0), left = g->copies;
+
+	for (__u32 i = 0; i < 2 * STEER_MEMBERS_MAX && left > 1; i++) {
+		__u32 id = g->path[i % STEER_MEMBERS_MAX];
+		struct steer_path *path;
+
+		if (!(members >> i & 1))
+			continue;
+		path = path_record(path_word(0, id));
+		skb->mark = STEER_MARK(STEER_MARK_KIND_PATH, what, id);
+		if (!path || (path->flags ^ first->flags) & STEER_PATH_PLAIN ||
+		    bpf_clone_redirect(skb, skb->ifindex, 0) < 0)
+			drop_count(DROP_COPY);
+		left--;
+	}
+}
+
 static __always_inline int out_steer(struct __sk_buff *skb, __u32 mark)
 {
 	__u32 octets, segs;
+	struct steer_group *copied;
 	struct steer_path *path;
 	enum drop_reason why;
 	struct parsed p;
 
-	path = path_of_mark(mark, &why);
+	path = path_of_mark(mark, &copied, &why);
 	if (!path)
 		return out_drop(why);
+	if (copied)
+		out_copies(skb, copied, path, STEER_MARK_WHAT(mark));
 	if (out_parse(skb, &p) != PARSE_ESP)
 		return out_drop(DROP_BAD_PACKET);
 	segs = skb_segs(skb);
@@ -119,7 +149,7 @@ static __always_inline int out_steer(struct __sk_buff *skb, __u32 mark)
 		octets += path->family == 4 ? -20 * segs : 20 * segs;
 	if (out_rewrite(skb, &p, path, STEER_MARK_MAY_CUT(mark) ? segs : 0, &why))
 		return out_drop(why);
-	out_count_path(path->id, segs, octets);
+	out_count_path(path->id, STEER_MARK_CLASS(mark), segs, octets);
 	if (STEER_MARK_KIND(mark) != STEER_MARK_KIND_PATH)
 		out_count_sa(STEER_MARK_INDEX(mark), segs, octets);
 	return out_send(skb, path);

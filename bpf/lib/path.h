@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Outbound: mark -> SA -> group -> member (abi/pick.h) -> path record. */
+/* Outbound: mark -> SA -> group of the class -> member (abi/pick.h) -> path record. */
 #ifndef BRAID_BPF_PATH_H
 #define BRAID_BPF_PATH_H
 
@@ -27,32 +27,33 @@ static __noinline __u64 path_fallback(struct steer_group *g, __u32 flow_slot)
 	return g ? pick_fallback(g, flow_slot, path_word, 0) : 0;
 }
 
-/* Group and flow slot -> word of the path to take, 0 with *ret_why set. */
-static __always_inline __u32 path_of_group(__u32 group_id, __u32 flow_slot,
-					   enum drop_reason *ret_why)
+static __always_inline __u32 group_slot(__u32 id)
 {
-	struct steer_group_cur *cur = bpf_map_lookup_elem(&group_cur, &group_id);
-	__u32 slot = cur ? *(volatile __u32 *)&cur->slot : 0;
-	struct steer_group *g;
-	__u32 word;
+	struct steer_group_cur *cur = bpf_map_lookup_elem(&group_cur, &id);
 
-	*ret_why = DROP_NO_GROUP;
-	if (!slot)
-		return 0;
-	g = bpf_map_lookup_elem(&group, &slot);
-	if (!g)
-		return 0;
-	*ret_why = DROP_NO_PATH;
-	word = PICK_WORD(pick_own(g, flow_slot, path_word, 0));
-	return word ? word : PICK_WORD(path_fallback(g, flow_slot));
+	return cur ? *(volatile __u32 *)&cur->slot : 0;
 }
 
-/* What the mark asks for -> path record; NULL with *ret_why set. */
-static __always_inline struct steer_path *path_of_mark(__u32 mark, enum drop_reason *ret_why)
+/* The class's record; class 0's where it has none. */
+static __always_inline struct steer_group *group_of(__u32 id, __u32 klass)
+{
+	__u32 slot = group_slot(STEER_GROUP_OF(id, klass));
+
+	if (!slot && klass)
+		slot = group_slot(id);
+	return slot ? bpf_map_lookup_elem(&group, &slot) : 0;
+}
+
+/* What the mark asks for -> path record; NULL with *ret_why set. *ret_copied: the group, where
+ * copies are to go over others of its paths. */
+static __always_inline struct steer_path *path_of_mark(__u32 mark, struct steer_group **ret_copied,
+						       enum drop_reason *ret_why)
 {
 	__u32 index = STEER_MARK_INDEX(mark), word;
 	struct steer_sa_out *sa;
+	struct steer_group *g;
 
+	*ret_copied = 0;
 	*ret_why = DROP_NO_MARK;
 	if (!index)
 		return 0;
@@ -64,7 +65,16 @@ static __always_inline struct steer_path *path_of_mark(__u32 mark, enum drop_rea
 		sa = bpf_map_lookup_elem(&sa_out, &index);
 		if (!sa || !*(volatile __u32 *)&sa->sa_id)
 			return 0;
-		word = path_of_group(sa->group, STEER_MARK_SLOT(mark), ret_why);
+		*ret_why = DROP_NO_GROUP;
+		g = group_of(sa->group, STEER_MARK_CLASS(mark));
+		if (!g)
+			return 0;
+		*ret_why = DROP_NO_PATH;
+		word = PICK_WORD(pick_own(g, STEER_MARK_SLOT(mark), path_word, 0));
+		if (!word)
+			word = PICK_WORD(path_fallback(g, STEER_MARK_SLOT(mark)));
+		if (g->mode == STEER_MODE_REDUNDANT)
+			*ret_copied = g;
 	}
 	return word ? path_record(word) : 0;
 }

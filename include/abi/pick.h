@@ -81,6 +81,12 @@ PICK_INLINE __u64 pick_own(const struct steer_group *g, __u32 flow_slot, pick_wo
 	return pick_state(word) == STEER_PATH_UP ? PICK(id, word) : 0;
 }
 
+/* Where one member is to carry all flows, the first that can. */
+PICK_INLINE bool pick_is_one(const struct steer_group *g)
+{
+	return g->mode == STEER_MODE_ACTIVE_STANDBY || g->mode == STEER_MODE_REDUNDANT;
+}
+
 /* It is not: spread its flows over the best of the others. Standbys come after members with a
  * weight, degraded ones after those that are up, paths nothing is known about last. A brown-out of
  * all moves nothing. */
@@ -107,9 +113,27 @@ PICK_INLINE __u64 pick_fallback(const struct steer_group *g, __u32 flow_slot, pi
 	mask = mask ?: (members >> 32 | members >> 40) & 0xff;
 	if (!mask)
 		return 0;
-	m = pick_bit(mask, g->mode == STEER_MODE_ACTIVE_STANDBY ? 0 : flow_slot);
+	m = pick_bit(mask, pick_is_one(g) ? 0 : flow_slot);
 	own = g->path[m & (STEER_MEMBERS_MAX - 1)];
 	return PICK(own, read(ctx, own));
+}
+
+/* REDUNDANT: the members besides that path for which there are copies, a bit each: those that are
+ * up in the lower octet, which come first, those that are degraded in the one above. */
+PICK_INLINE __u32 pick_copies(const struct steer_group *g, __u32 path_id, pick_word_fn *read,
+			      const void *ctx)
+{
+	__u32 n = g->n_members;
+	__u64 members = 0;
+
+#pragma GCC unroll 1
+	for (__u32 i = 0; i < STEER_MEMBERS_MAX && i < n; i++) {
+		__u32 word = g->weight[i] && g->path[i] != path_id ? read(ctx, g->path[i]) : 0;
+
+		if (word)
+			members |= 1ull << (8 * pick_class(pick_state(word)) + i);
+	}
+	return (members & 0xff) | (members >> 8 * PICK_DEGRADED & 0xff) << 8;
 }
 
 #endif

@@ -7,8 +7,8 @@
  *
  * Torn reads: path and group records are written once into a slot of a ring and then published by
  * one aligned word (path_cur, group_cur). A slot is reused a second after it was left, at the
- * earliest. SA entries are added and removed, never changed in place. The arrays the agent writes
- * are mmapable; entries in a mapping are STEER_STRIDE apart.
+ * earliest. SA entries are added and removed; in place changes only the group of an outbound one,
+ * one word. The arrays the agent writes are mmapable; entries in a mapping are STEER_STRIDE apart.
  */
 #ifndef BRAID_ABI_STEER_H
 #define BRAID_ABI_STEER_H
@@ -17,18 +17,26 @@
 #include <linux/types.h>
 #endif
 
-#define STEER_ABI_VERSION 4
+#define STEER_ABI_VERSION 6
 
 /* The kernel rounds array elements up to 8 octets: the distance of entries in a mapping. */
 #define STEER_STRIDE(type) ((sizeof(type) + 7) & ~7ul)
 
 enum {
-	STEER_MEMBERS_MAX = 8,	  /* paths in a group */
-	STEER_FLOW_SLOTS = 256,	  /* flow table of a group */
-	STEER_PATHS_MAX = 16384,  /* path ids: 0 is never used */
-	STEER_PATH_SLOTS = 32768, /* write-once records behind them */
-	STEER_GROUPS_MAX = 16384,
+	STEER_MEMBERS_MAX = 8,	     /* paths in a group */
+	STEER_FLOW_SLOTS = 256,	     /* flow table of a group */
+	STEER_PATHS_MAX = 16384,     /* path ids: 0 is never used */
+	STEER_PATH_SLOTS = 32768,    /* write-once records behind them */
+	STEER_CLASSES = 7,	     /* traffic classes; 0: what no rule is for */
+	STEER_CLASS_NONE = 7,	     /* of what counts for none */
+	STEER_PATIENCE_USEC = 16000, /* unit */
+	STEER_PATIENCE_MAX = 31,     /* units */
+	STEER_GROUP_BLOCK = 8, /* ids of a group: that of class c is c behind that of class 0 */
+	STEER_GROUPS_MAX = 131072,
 	STEER_GROUP_SLOTS = 32768,
+	/* the last record is never written: it has no members. For classes that may go nowhere,
+	 * and those there is no record left for */
+	STEER_GROUP_NOWHERE = STEER_GROUP_SLOTS - 1,
 	STEER_SA_MAX = 1 << 20, /* upper limit of both SA arrays */
 	STEER_SA_STAT_MAX = 1 << 16,
 	STEER_IFACES_MAX = 64,
@@ -38,9 +46,11 @@ enum {
 };
 
 /* skb->mark on the steering device: kind/class 4 bits, flow slot 8 bits, index 20 bits.
- * kind 0..6: the traffic class; index is an index into sa_out.
+ * kind 0..6: the traffic class (STEER_CLASSES); index is an index into sa_out.
  * kind 8..14: the same, and routers may fragment the packet: no DF in an outer IPv4 header.
- * kind 15: index is a path id; the packet goes out on that path whatever its state (probes). */
+ * kind 15: index is a path id; the packet goes out on that path whatever its state (probes, copies,
+ * what the engine has chosen a path for). Its slot says what the kind says of others, for counters
+ * and fragmentation. */
 #define STEER_MARK_INDEX_BITS 20
 #define STEER_MARK_SLOT_BITS  8
 #define STEER_MARK_KIND_PATH  15u
@@ -48,10 +58,12 @@ enum {
 #define STEER_MARK(kind, slot, index)                                                              \
 	(((__u32)(kind) << 28) | (((__u32)(slot)&0xffu) << 20) | ((__u32)(index)&0xfffffu))
 #define STEER_MARK_KIND(m) ((__u32)(m) >> 28)
-#define STEER_MARK_MAY_CUT(m)                                                                      \
-	(STEER_MARK_KIND(m) >= STEER_MARK_KIND_CUT && STEER_MARK_KIND(m) != STEER_MARK_KIND_PATH)
-#define STEER_MARK_SLOT(m)  (((__u32)(m) >> 20) & 0xffu)
-#define STEER_MARK_INDEX(m) ((__u32)(m)&0xfffffu)
+#define STEER_MARK_WHAT(m)                                                                         \
+	(STEER_MARK_KIND(m) == STEER_MARK_KIND_PATH ? STEER_MARK_SLOT(m) : STEER_MARK_KIND(m))
+#define STEER_MARK_MAY_CUT(m) (STEER_MARK_WHAT(m) & STEER_MARK_KIND_CUT)
+#define STEER_MARK_CLASS(m)   (STEER_MARK_WHAT(m) & 7u) /* STEER_CLASS_NONE is one of them */
+#define STEER_MARK_SLOT(m)    (((__u32)(m) >> 20) & 0xffu)
+#define STEER_MARK_INDEX(m)   ((__u32)(m)&0xfffffu)
 
 /* An inbound SPI we chose: index in the low 20 bits, generation (random, never 0) above, so it is
  * always > 255 and a stale one does not match. */
@@ -91,9 +103,23 @@ struct steer_sa_out {
 	__u32 spi; /* the peer's, host order, for readers of the map */
 };
 
-enum steer_mode { STEER_MODE_FLOW_HASH = 0, STEER_MODE_ACTIVE_STANDBY = 1 };
+/* What is done with a packet, once its class and flow slot are known. What is decided less often
+ * than per packet (priority, overflow, smallest delay) is one of these with other members. */
+enum steer_mode {
+	STEER_MODE_FLOW_HASH = 0,      /* the path of its flow slot */
+	STEER_MODE_ACTIVE_STANDBY = 1, /* the first that can be used */
+	/* The first that can be used, and copies on others with a weight that are up, then on
+	 * degraded ones, in their order: `copies` packets in all. */
+	STEER_MODE_REDUNDANT = 2,
+	STEER_MODE_BOND = 3, /* any path, packet by packet: the engine says which; for others as
+			      * FLOW_HASH */
+};
 
-/* group_cur: array, key __u32 group id. 0 = no such group. */
+/* The group of a class: where there is none of that class it goes as class 0. */
+#define STEER_GROUP_OF(group, klass) ((__u32)(group) + (__u32)(klass))
+
+/* group_cur: array, key __u32 group id: a multiple of STEER_GROUP_BLOCK and a class. 0 = no such
+ * group. */
 struct steer_group_cur {
 	__u32 slot; /* into group; slot 0 is never used */
 };
@@ -104,7 +130,10 @@ struct steer_group {
 	__u32 version;
 	__u8 mode; /* enum steer_mode */
 	__u8 n_members;
-	__u8 pad[2];
+	__u8 copies; /* REDUNDANT: of each packet, in all */
+	/* BOND: what a packet may wait at the peer at most, in units of STEER_PATIENCE_USEC; 0: as
+	 * long as the paths need. The engine's; steering programs do not look. */
+	__u8 patience;
 	__u32 path[STEER_MEMBERS_MAX]; /* path ids in order of preference */
 	/* Whose SA goes with the path: low 32 bits of the number of a line of IKE SAs. The
 	 * engine's; steering programs do not look. */
@@ -140,6 +169,8 @@ enum steer_path_flags {
 	STEER_PATH_MAC = 1 << 0,   /* smac, dmac valid: bpf_redirect; else bpf_redirect_neigh */
 	STEER_PATH_ENCAP = 1 << 1, /* sport/dport are written into UDP encapsulated packets */
 	STEER_PATH_NOARP = 1 << 2, /* device without link-layer header */
+	STEER_PATH_PLAIN = 1 << 3, /* the engine's: where SAs have paths of both kinds, ESP goes
+				    * here without UDP */
 };
 
 /* path: ring of write-once records. */
@@ -161,6 +192,9 @@ struct steer_path_stat {
 	__u64 tx_packets, tx_octets; /* ESP as sent: GSO segments, octets of IP packets */
 	__u64 rx_packets, rx_octets;
 	__u64 rx_last_nsec; /* CLOCK_MONOTONIC of the last packet with a known SPI */
+	struct steer_class_stat {
+		__u64 packets, octets; /* of tx_packets, tx_octets */
+	} tx_class[STEER_CLASSES];     /* probes are of none */
 };
 
 /* rx_path: hash that finds the path of a received packet for its counters. */
@@ -201,7 +235,10 @@ struct steer_sa_stat {
 	X(FAMILY, "path of the other IP version and the packet cannot be converted")               \
 	X(REWRITE, "the packet could not be rewritten")                                            \
 	X(UNKNOWN_SPI, "ESP for an SPI that is not ours")                                          \
-	X(STALE_SPI, "ESP for a deleted SA")
+	X(STALE_SPI, "ESP for a deleted SA")                                                       \
+	X(COPY, "a copy, in redundant mode, for a path that it does not fit, or no memory")        \
+	X(NO_ENGINE, "protected in transport mode, and no engine to carry it")                     \
+	X(CLEAR_IN, "received in clear though policy protects it in transport mode")
 
 enum drop_reason {
 #define X(n, text) DROP_##n,

@@ -16,11 +16,13 @@
 
 #include <linux/types.h>
 
+#include "abi/classify.h"
 #include "abi/steer.h"
 #include "base/addr.h"
 
 enum dp_attach { DP_ATTACH_AUTO, DP_ATTACH_TC, DP_ATTACH_XDP, DP_ATTACH_XDP_GENERIC };
 
+struct class_rule;
 struct dp;
 struct engine_fds;
 struct engine_maps;
@@ -65,6 +67,23 @@ const char *dp_uplink_mode(const struct dp *dp, uint32_t ifindex);
 /* Of the steering device, whatever it is called. */
 uint32_t dp_steer_ifindex(const struct dp *dp);
 
+/* What policy protects in transport mode (abi/shield.h): on the uplinks it is attached to, such
+ * packets go into that device instead of out, and are not let in in clear. The maps are pinned, the
+ * programs stay when the agent goes. */
+struct dp_shield_rule {
+	struct addr local, remote;				     /* local: family 0: any */
+	uint8_t protocol;					     /* 0: any */
+	uint16_t local_first, local_last, remote_first, remote_last; /* ports; host order */
+};
+/* In place of all that there were, without a gap for those that stay; they are put in another
+ * order. Of a peer with more than SHIELD_RULES_MAX everything is protected. 0 or first -errno. */
+int dp_shield_rules(struct dp *dp, struct dp_shield_rule *rules, size_t n);
+/* The engine's; 0: there is none, and what is protected is dropped. 0 or -errno. */
+int dp_shield_device(struct dp *dp, uint32_t ifindex);
+/* Again: the newer programs take the place of the older ones. 0 or -errno. */
+int dp_shield_attach(struct dp *dp, uint32_t ifindex);
+int dp_shield_detach(uint32_t ifindex);
+
 /* SPIs are allocated here, since they are indices. 0 or -ENOSPC. */
 int dp_spi_alloc(struct dp *dp, uint32_t *ret_spi);
 void dp_spi_free(struct dp *dp, uint32_t spi);
@@ -80,7 +99,10 @@ bool dp_spi_installed(const struct dp *dp, uint32_t spi);
 /* Same SA after adoption: find its outbound index. -ENOENT. */
 int dp_sa_find(struct dp *dp, uint32_t sa_id, uint32_t *ret_out_index);
 
-/* Group an outbound SA points at, and that group's current record. -ENOENT. */
+/* It goes over the paths of another group from now on: one store. 0, -ENOENT or -EINVAL. */
+int dp_sa_regroup(struct dp *dp, uint32_t sa_id, uint32_t group);
+
+/* Group an outbound SA points at, and that group's current record of class 0. -ENOENT. */
 int dp_sa_group(struct dp *dp, uint32_t out_index, uint32_t *ret_id, struct steer_group *ret_group);
 
 /* Paths: path_put makes a new record and publishes it with `state` in one store; path id 0 in
@@ -98,17 +120,59 @@ void dp_drops(struct dp *dp, uint64_t ret_drops[DROP_MAX]); /* summed over CPUs 
 /* The name of the steering device's other end, where it needs one. */
 void dp_steer_peer(const char *steer_dev, char ret_peer[16]);
 
-/* Groups: n <= STEER_MEMBERS_MAX; the flow table is computed here (dp/flowtab). id 0 allocates. */
+/* Groups come in blocks, one for each class (abi/steer.h), and go by the id of class 0's, which has
+ * to be there first: it stands in for classes that have none.
+ *
+ * Flow slots keep their paths from record to record, so far as the weights allow (flowtab_update).
+ * Groups that are to have equal tables are written one after the other, each like the first. */
 struct dp_member {
 	uint32_t path, line; /* struct steer_group */
 	uint16_t weight;
 };
-int dp_group_put(struct dp *dp, uint32_t id, enum steer_mode mode, const struct dp_member *members,
-		 size_t n, uint32_t *ret_id);
+struct dp_group_want {
+	enum steer_mode mode;
+	uint8_t klass, copies; /* copies: REDUNDANT */
+	uint8_t patience;      /* BOND: as in struct steer_group */
+	uint32_t like;	       /* id of class 0: the table starts from that group's of the same
+				* class; 0, or it has none: from its own */
+	size_t n;	       /* <= STEER_MEMBERS_MAX */
+	const struct dp_member *members; /* borrowed */
+};
+/* id 0 allocates a block. What is as it was before costs no store. 0 or -errno. */
+int dp_group_put(struct dp *dp, uint32_t id, const struct dp_group_want *want, uint32_t *ret_id);
+/* Nothing of that class goes anywhere from now on: it costs no record, and cannot fail but for a
+ * group that is not there: -ENOENT. */
+int dp_group_nowhere(struct dp *dp, uint32_t id, uint8_t klass);
+/* The record as it is. -ENOENT. */
+int dp_group_get(const struct dp *dp, uint32_t id, uint8_t klass, struct steer_group *ret_group);
+/* All classes, or one of them, which goes as class 0 from now on. -ENOENT. */
 int dp_group_del(struct dp *dp, uint32_t id);
+int dp_group_del_class(struct dp *dp, uint32_t id, uint8_t klass);
+
+/* Traffic classes (steer/class.h) of what enters the engine's device, which is attached to once the
+ * engine has the program that chooses its queues. Both are loaded with the first call; what an
+ * agent before has left in the maps goes on until there is another table. */
+/* Is there anything of them, of ours or of an agent before? */
+bool dp_classify_left(const struct dp *dp);
+/* Before the device has traffic: a queueing discipline that is made later loses packets, since the
+ * kernel stops the device for that. 0 or -errno. */
+int dp_classify_prepare(uint32_t ifindex);
+/* *ret_fd: the program for ENGINE_CLASSES, borrowed. workers: queues of each class. 0 or -errno
+ * with a sentence; so does attach. */
+int dp_classify_program(struct dp *dp, uint32_t workers, int *ret_fd, char *ret_error, size_t len);
+int dp_classify_attach(struct dp *dp, uint32_t ifindex, char *ret_error, size_t len);
+/* In place of all rules, in one step. cgroups: ids, as for rules_build. 0 or -errno; -EAGAIN: too
+ * many tables within a second. */
+int dp_classify_put(struct dp *dp, const struct class_rule *rules, const uint64_t *cgroups,
+		    size_t n);
+/* What fell under a rule, or under none (CLASSIFY_NO_RULE), since this dp_open; also under earlier
+ * tables, if the rule has stayed. -ENOENT. */
+int dp_classify_stat(struct dp *dp, uint32_t rule, struct classify_stat *ret_stat);
+/* The table that counts, for rules_lookup; NULL: none. */
+const struct classify_table *dp_classify_table(const struct dp *dp);
 
 /* After adoption: remove every record that keep does not claim, so that what an agent and an engine
- * left that died together is in nobody's way. */
+ * left that died together is in nobody's way. A group is claimed with all its classes. */
 enum dp_kind { DP_SA, DP_GROUP, DP_PATH };
 typedef bool dp_keep_fn(void *ctx, enum dp_kind kind, uint32_t id);
 void dp_sweep(struct dp *dp, dp_keep_fn *keep, void *ctx);
@@ -120,9 +184,9 @@ typedef void dp_event_fn(void *ctx, const struct steer_event *ev);
 int dp_events_fd(struct dp *dp);
 int dp_events_drain(struct dp *dp, dp_event_fn *fn, void *ctx);
 
-/* Weighted flow table: slots for n members; only slots of changed members move between two calls
- * with similar input. Pure. */
-void flowtab_fill(__u8 flow[STEER_FLOW_SLOTS], const uint32_t *path_ids, const uint16_t *weights,
-		  size_t n);
+/* Flow slots for n members by weight, from a table as it is (0: a slot has no path yet). Slots of
+ * paths that are no members get others, and of the rest as few as exact shares take. Pure. */
+void flowtab_update(uint16_t flow[STEER_FLOW_SLOTS], const uint32_t *path_ids,
+		    const uint16_t *weights, size_t n);
 
 #endif

@@ -21,6 +21,7 @@ enum member_why {
 	MEMBER_OTHER_FIRST, /* the operator does */
 	MEMBER_SAME_PAIR,   /* an earlier line has the same pair of addresses */
 	MEMBER_SELECTORS,   /* the Child SAs of its line are for other traffic, or there are none */
+	MEMBER_ALTERNATE,   /* agreed on with the peer for when others do not work */
 	MEMBER_ENDING,	    /* its line is being closed */
 	MEMBER_FULL,	    /* there is no room in the group */
 	MEMBER_NOT_YET,	    /* not known to work, or not any more */
@@ -35,6 +36,7 @@ struct candidate {
 	bool works;	   /* now; where there is no room for all those that do not go first */
 	bool ending;	   /* what can go elsewhere does not go there any more */
 	bool same;	   /* its line has Child SAs for the same selectors */
+	bool alternate;	   /* it stands in for others */
 	bool metered;	   /* of equal ones those that are not go first */
 	bool peer_standby; /* the peer has better ones */
 	bool preferred;	   /* by the operator, before all others */

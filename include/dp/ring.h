@@ -22,7 +22,7 @@ struct slot_ring {
 /* n slots, all free. 0 or -ENOMEM. */
 int slot_ring_init(struct slot_ring *r, uint32_t n);
 void slot_ring_clear(struct slot_ring *r);
-/* 0 or -EAGAIN: every slot is in use or rests. */
+/* 0; -EAGAIN: every slot is in use or rests; -ENOSPC: all are in use, waiting is of no use. */
 int slot_ring_take(struct slot_ring *r, usec_t now, uint32_t *ret_slot);
 /* Adopted: this slot is in use. */
 void slot_ring_mark(struct slot_ring *r, uint32_t slot);

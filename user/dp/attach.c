@@ -20,11 +20,11 @@
 #include "steer_xdp.skel.h"
 
 /* Replaces a filter of ours in one step, so adoption has no gap. */
-static int tc_attach(uint32_t ifindex, enum bpf_tc_attach_point point, int prog_fd,
-		     const char *prefix, bool *ret_created, bool *ret_qdisc_fails)
+int dp_tc_attach(uint32_t ifindex, enum bpf_tc_attach_point point, int priority, int prog_fd,
+		 const char *prefix, bool *ret_created, bool *ret_qdisc_fails)
 {
 	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = ifindex, .attach_point = point);
-	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = DP_TC_HANDLE, .priority = DP_TC_PRIORITY,
+	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = DP_TC_HANDLE, .priority = (uint32_t)priority,
 		    .prog_fd = prog_fd);
 	int err = bpf_tc_hook_create(&hook), have;
 
@@ -32,7 +32,7 @@ static int tc_attach(uint32_t ifindex, enum bpf_tc_attach_point point, int prog_
 	if (*ret_qdisc_fails)
 		return err;
 	*ret_created = !err;
-	have = dp_filter_ours(ifindex, point == BPF_TC_EGRESS, prefix);
+	have = dp_filter_ours(ifindex, point == BPF_TC_EGRESS, priority, prefix);
 	if (have < 0)
 		return have;
 	if (have)
@@ -40,12 +40,12 @@ static int tc_attach(uint32_t ifindex, enum bpf_tc_attach_point point, int prog_
 	return bpf_tc_attach(&hook, &opts);
 }
 
-static int tc_detach(uint32_t ifindex, enum bpf_tc_attach_point point, const char *prefix,
-		     bool own_clsact)
+int dp_tc_detach(uint32_t ifindex, enum bpf_tc_attach_point point, int priority, const char *prefix,
+		 bool own_clsact)
 {
 	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = ifindex, .attach_point = point);
-	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = DP_TC_HANDLE, .priority = DP_TC_PRIORITY);
-	int have = dp_filter_ours(ifindex, point == BPF_TC_EGRESS, prefix);
+	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = DP_TC_HANDLE, .priority = (uint32_t)priority);
+	int have = dp_filter_ours(ifindex, point == BPF_TC_EGRESS, priority, prefix);
 	int err = have > 0 ? bpf_tc_detach(&hook, &opts) : have == -EBUSY ? 0 : have;
 
 	if (err || !own_clsact)
@@ -56,8 +56,9 @@ static int tc_detach(uint32_t ifindex, enum bpf_tc_attach_point point, const cha
 int dp_attach_steer(struct dp *dp, char *ret_error, size_t len)
 {
 	bool created, qdisc;
-	int err = tc_attach(dp->steer_ifindex, BPF_TC_EGRESS,
-			    bpf_program__fd(dp->tc->progs.steer_tc), "steer_tc", &created, &qdisc);
+	int err =
+		dp_tc_attach(dp->steer_ifindex, BPF_TC_EGRESS, DP_TC_PRIORITY,
+			     bpf_program__fd(dp->tc->progs.steer_tc), "steer_tc", &created, &qdisc);
 
 	return err ? dp_explain_attach(dp->steer_dev, qdisc, err, ret_error, len) : 0;
 }
@@ -81,8 +82,8 @@ static int uplink_tc(struct dp *dp, uint32_t ifindex, struct steer_uplink *ret_r
 	const struct bpf_program *prog =
 		has_ether(ifindex) ? dp->xdp->progs.steer_in : dp->xdp->progs.steer_in_l3;
 	bool created, qdisc;
-	int err = tc_attach(ifindex, BPF_TC_INGRESS, bpf_program__fd(prog), "steer_in", &created,
-			    &qdisc);
+	int err = dp_tc_attach(ifindex, BPF_TC_INGRESS, DP_TC_PRIORITY, bpf_program__fd(prog),
+			       "steer_in", &created, &qdisc);
 
 	if (err)
 		return err;
@@ -117,7 +118,7 @@ static int uplink_xdp(struct dp *dp, uint32_t ifindex, struct steer_uplink *rec,
 	if (err)
 		return err;
 	if (rec->mode == STEER_UPLINK_TC) /* only now: packets are counted twice rather than not */
-		tc_detach(ifindex, BPF_TC_INGRESS, "steer_in", rec->own_clsact);
+		dp_tc_detach(ifindex, BPF_TC_INGRESS, DP_TC_PRIORITY, "steer_in", rec->own_clsact);
 	*rec = (struct steer_uplink){ .mode = mode };
 	return 0;
 }
@@ -159,7 +160,8 @@ static int uplink_detach(uint32_t ifindex, const struct steer_uplink *rec)
 	case STEER_UPLINK_NONE:
 		return 0;
 	case STEER_UPLINK_TC:
-		return tc_detach(ifindex, BPF_TC_INGRESS, "steer_in", rec->own_clsact);
+		return dp_tc_detach(ifindex, BPF_TC_INGRESS, DP_TC_PRIORITY, "steer_in",
+				    rec->own_clsact);
 	case STEER_UPLINK_XDP:
 	case STEER_UPLINK_XDP_GENERIC:
 		return dp_xdp_detach(ifindex);

@@ -59,7 +59,7 @@ static int owner_reply(const struct nlmsghdr *nlh, void *ctx)
 	return MNL_CB_OK;
 }
 
-int dp_filter_ours(uint32_t ifindex, bool egress, const char *prog)
+int dp_filter_ours(uint32_t ifindex, bool egress, int priority, const char *prog)
 {
 	struct owner o = { .prog = prog };
 	struct nlmsghdr *nlh;
@@ -70,7 +70,7 @@ int dp_filter_ours(uint32_t ifindex, bool egress, const char *prog)
 	tcm = tc_msg(buf, RTM_GETTFILTER, 0, ifindex, &nlh);
 	tcm->tcm_parent = TC_H_MAKE(TC_H_CLSACT, egress ? TC_H_MIN_EGRESS : TC_H_MIN_INGRESS);
 	tcm->tcm_handle = DP_TC_HANDLE;
-	tcm->tcm_info = TC_H_MAKE((uint32_t)DP_TC_PRIORITY << 16, htobe16(ETH_P_ALL));
+	tcm->tcm_info = TC_H_MAKE((uint32_t)priority << 16, htobe16(ETH_P_ALL));
 	err = dp_nl_request(nlh, owner_reply, &o);
 	if (err == -ENOENT || err == -EINVAL) /* no filter; no qdisc */
 		return 0;

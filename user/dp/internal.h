@@ -3,6 +3,7 @@
 #ifndef BRAID_DP_INTERNAL_H
 #define BRAID_DP_INTERNAL_H
 
+#include <bpf/libbpf.h>
 #include <libmnl/libmnl.h>
 #include <net/if.h>
 #include <stdarg.h>
@@ -15,12 +16,14 @@
 #include "dp/spi.h"
 
 struct bpf_object;
+struct dp_classify;
 struct ring_buffer;
+struct shield;
 struct steer_tc;
 struct steer_xdp;
 
 /* tc filters of ours: fixed, so that they are found again and foreign ones are left alone. */
-enum { DP_TC_PRIORITY = 16978, DP_TC_HANDLE = 1 };
+enum { DP_TC_PRIORITY = 16978, DP_SHIELD_PRIORITY = 16979, DP_TC_HANDLE = 1 };
 
 /* A mapped array: entry i is at base + i * stride. */
 struct dp_array {
@@ -48,6 +51,8 @@ struct dp {
 
 	struct steer_tc *tc;
 	struct steer_xdp *xdp;
+	struct shield *shield;
+	struct dp_classify *classify; /* NULL: not needed so far */
 	struct dp_array sa_in, sa_out, group_cur, group, path_cur, path, rx_hint, sa_stat;
 	int path_stat_fd, drops_fd, rx_path_fd, uplink_fd;
 	void *percpu; /* scratch: one value per CPU */
@@ -56,7 +61,6 @@ struct dp {
 	uint32_t *sa_head, *sa_next; /* sa_id -> index: chains over indices, 0 ends */
 	struct slot_ring path_slots, group_slots;
 	uint32_t path_next_id, group_next_id;
-	struct steer_group last_group; /* the next one with the same members has its flow table */
 	/* paths whose addresses another path has, which receives for both: a bit for each */
 	uint64_t rx_behind[STEER_PATHS_MAX / 64];
 	uint32_t n_rx_behind;
@@ -99,6 +103,9 @@ int dp_bpffs_lock(const char *pin_dir, int *ret_fd, char *ret_error, size_t len)
 int dp_adopt(struct dp *dp);
 void dp_forget(struct dp *dp);
 
+/* classify.c */
+void dp_classify_close(struct dp *dp);
+
 /* rx_key.c: packets with that key count for the path, unless another one has it: then this one
  * waits. The first path on a hint keeps it; further ones are found by the hash table alone. 0 or
  * -errno. */
@@ -121,11 +128,16 @@ int dp_nl_request(struct nlmsghdr *nlh, mnl_cb_t cb, void *ctx);
 
 /* filter.c: is the filter in our place ours, its program's name beginning so? 1, 0: the place is
  * free, -EBUSY: somebody else's, other -errno. */
-int dp_filter_ours(uint32_t ifindex, bool egress, const char *prog);
+int dp_filter_ours(uint32_t ifindex, bool egress, int priority, const char *prog);
 /* The clsact qdisc, if no filter is left in it. 0 or -errno. */
 int dp_clsact_remove_empty(uint32_t ifindex);
 
-/* attach.c */
+/* attach.c: a filter of ours, in place of an earlier one in one step. *ret_created: its qdisc was
+ * made; *ret_qdisc_fails: it could not be. prefix: of the program's name. 0 or -errno. */
+int dp_tc_attach(uint32_t ifindex, enum bpf_tc_attach_point point, int priority, int prog_fd,
+		 const char *prefix, bool *ret_created, bool *ret_qdisc_fails);
+int dp_tc_detach(uint32_t ifindex, enum bpf_tc_attach_point point, int priority, const char *prefix,
+		 bool own_clsact);
 int dp_attach_steer(struct dp *dp, char *ret_error, size_t len);
 /* Every uplink the pinned record names. */
 int dp_detach_all(const char *pin_dir);

@@ -14,7 +14,9 @@
 #include "base/log.h"
 #include "esp/client.h"
 #include "esp/proto.h"
+#include "classify.skel.h"
 #include "internal.h"
+#include "shield.skel.h"
 #include "steer_tc.skel.h"
 #include "steer_xdp.skel.h"
 
@@ -170,11 +172,14 @@ static int load_programs(struct dp *dp, char *ret_error, size_t len)
 	dp->sa_stat_n = dp->opt.sa_max < STEER_SA_STAT_MAX ? dp->opt.sa_max : STEER_SA_STAT_MAX;
 	dp->tc = steer_tc__open();
 	dp->xdp = steer_xdp__open();
-	if (!dp->tc || !dp->xdp)
+	dp->shield = shield__open();
+	if (!dp->tc || !dp->xdp || !dp->shield)
 		return load_failed(-errno, "the steering programs", ret_error, len);
 	err = dp_pin_maps(dp, dp->tc->obj);
 	if (!err)
 		err = dp_pin_maps(dp, dp->xdp->obj);
+	if (!err)
+		err = dp_pin_maps(dp, dp->shield->obj);
 	if (err)
 		return load_failed(err, "the steering programs", ret_error, len);
 	dp->tc->rodata->sa_stat_n = dp->sa_stat_n;
@@ -187,6 +192,9 @@ static int load_programs(struct dp *dp, char *ret_error, size_t len)
 	err = steer_xdp__load(dp->xdp);
 	if (err)
 		return load_failed(err, "steer_in", ret_error, len);
+	err = shield__load(dp->shield);
+	if (err)
+		return load_failed(err, "shield", ret_error, len);
 	return 0;
 }
 
@@ -236,7 +244,8 @@ void dp_engine_maps(const struct dp *dp, struct engine_maps *ret_maps, struct en
 		enum engine_map which;
 	} all[] = { { dp->tc->maps.path_cur, ENGINE_MAP_PATH_CUR },
 		    { dp->tc->maps.group_cur, ENGINE_MAP_GROUP_CUR },
-		    { dp->tc->maps.group, ENGINE_MAP_GROUP } };
+		    { dp->tc->maps.group, ENGINE_MAP_GROUP },
+		    { dp->tc->maps.path, ENGINE_MAP_PATH } };
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
 		ret_maps->entries[all[i].which] = bpf_map__max_entries(all[i].map);
@@ -346,22 +355,21 @@ void dp_close(struct dp *dp)
 	dp_forget(dp);
 	steer_tc__destroy(dp->tc);
 	steer_xdp__destroy(dp->xdp);
+	shield__destroy(dp->shield);
+	dp_classify_close(dp);
 	free(dp->percpu);
 	if (dp->lock_fd >= 0)
 		close(dp->lock_fd);
 	free(dp);
 }
 
-static int remove_pins(const char *pin_dir)
+static int remove_pins_of(const char *pin_dir, const struct bpf_object *obj)
 {
-	struct steer_tc *tc = steer_tc__open();
 	struct bpf_map *map;
 	char file[300];
 	int err = 0;
 
-	if (!tc)
-		return -errno;
-	bpf_object__for_each_map(map, tc->obj)
+	bpf_object__for_each_map(map, obj)
 	{
 		if (bpf_map__is_internal(map))
 			continue;
@@ -369,7 +377,23 @@ static int remove_pins(const char *pin_dir)
 		if (unlink(file) < 0 && errno != ENOENT && !err)
 			err = -errno;
 	}
-	steer_tc__destroy(tc);
+	return err;
+}
+
+static int remove_pins(const char *pin_dir)
+{
+	/* it has all maps of steer_tc and steer_xdp, too */
+	struct shield *shield = shield__open();
+	struct classify *classify = classify__open();
+	int err = -ENOMEM, second;
+
+	if (shield && classify) {
+		err = remove_pins_of(pin_dir, shield->obj);
+		second = remove_pins_of(pin_dir, classify->obj);
+		err = err ? err : second;
+	}
+	shield__destroy(shield);
+	classify__destroy(classify);
 	return err;
 }
 

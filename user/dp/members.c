@@ -26,7 +26,7 @@ static bool counted_before(const struct candidate *c, size_t i)
 static bool any_unmetered(const struct candidate *c, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
-		if (c[i].usable && c[i].same && !c[i].ending && !c[i].metered)
+		if (c[i].usable && c[i].same && !c[i].ending && !c[i].metered && !c[i].alternate)
 			return true;
 	return false;
 }
@@ -42,6 +42,8 @@ static enum member_why why(const struct candidate *c, size_t i, const struct can
 		return MEMBER_SELECTORS;
 	if (counted_before(c, i))
 		return MEMBER_SAME_PAIR;
+	if (c[i].alternate)
+		return MEMBER_ALTERNATE;
 	if (c[i].metered && unmetered)
 		return MEMBER_METERED;
 	return c[i].peer_standby ? MEMBER_PEER : MEMBER_SHARES;
@@ -87,7 +89,7 @@ static void share_anyway(struct candidate *c, size_t n)
 		if (c[i].share)
 			return;
 	for (size_t i = 0; i < n; i++)
-		if (c[i].usable && c[i].same && c[i].why != MEMBER_SAME_PAIR)
+		if (c[i].usable && c[i].same && c[i].why != MEMBER_SAME_PAIR && !c[i].alternate)
 			c[i].share = c[i].weight;
 }
 

@@ -59,10 +59,17 @@ static void adopt_slots(struct dp *dp)
 		slot_ring_mark(&dp->path_slots, dp_path_load(dp, i).cur.slot);
 	for (uint32_t i = 1; i < STEER_GROUPS_MAX; i++)
 		slot_ring_mark(&dp->group_slots, group_cur(dp, i)->slot);
+	slot_ring_mark(&dp->group_slots, STEER_GROUP_NOWHERE);
 }
 
-/* There are several times more slots than ids, so a full ring means thousands of changes within a
- * second: wait for the oldest to rest. */
+static void leave_group(struct dp *dp, uint32_t slot)
+{
+	if (slot != STEER_GROUP_NOWHERE)
+		slot_ring_leave(&dp->group_slots, slot, dp_now());
+}
+
+/* Slots that rest mean thousands of changes within a second: wait for the oldest. Where every group
+ * of a block is in use there may be more of them than slots. */
 static int take_slot(struct slot_ring *r, uint32_t *ret_slot)
 {
 	const struct timespec pause = { .tv_nsec = 10 * 1000 * 1000 };
@@ -78,7 +85,8 @@ int dp_adopt(struct dp *dp)
 {
 	dp->sa_head = calloc(dp->opt.sa_max, sizeof(*dp->sa_head));
 	dp->sa_next = calloc(dp->opt.sa_max, sizeof(*dp->sa_next));
-	dp->path_next_id = dp->group_next_id = 1;
+	dp->path_next_id = 1;
+	dp->group_next_id = STEER_GROUP_BLOCK;
 	if (!dp->sa_head || !dp->sa_next || spi_alloc_init(&dp->spi, dp->opt.sa_max) < 0 ||
 	    slot_ring_init(&dp->path_slots, STEER_PATH_SLOTS) < 0 ||
 	    slot_ring_init(&dp->group_slots, STEER_GROUP_SLOTS) < 0)
@@ -181,6 +189,18 @@ int dp_sa_find(struct dp *dp, uint32_t sa_id, uint32_t *ret_out_index)
 		}
 	}
 	return -ENOENT;
+}
+
+int dp_sa_regroup(struct dp *dp, uint32_t sa_id, uint32_t group)
+{
+	uint32_t i;
+
+	if (!group || group >= STEER_GROUPS_MAX)
+		return -EINVAL;
+	if (dp_sa_find(dp, sa_id, &i))
+		return -ENOENT;
+	__atomic_store_n(&sa_out(dp, i)->group, group, __ATOMIC_RELEASE);
+	return 0;
 }
 
 /* The SPI stays reserved until dp_spi_free: packets under way may still carry it. */
@@ -336,6 +356,10 @@ int dp_path_stat(struct dp *dp, uint32_t id, struct steer_path_stat *ret_stat)
 		sum.rx_octets += v[i].rx_octets;
 		if (v[i].rx_last_nsec > sum.rx_last_nsec)
 			sum.rx_last_nsec = v[i].rx_last_nsec;
+		for (int k = 0; k < STEER_CLASSES; k++) {
+			sum.tx_class[k].packets += v[i].tx_class[k].packets;
+			sum.tx_class[k].octets += v[i].tx_class[k].octets;
+		}
 	}
 	*ret_stat = sum;
 	return 0;
@@ -374,10 +398,13 @@ void dp_drops(struct dp *dp, uint64_t ret_drops[DROP_MAX])
 
 static int group_new_id(struct dp *dp, uint32_t *ret_id)
 {
-	for (uint32_t tried = 1; tried < STEER_GROUPS_MAX; tried++) {
+	for (uint32_t tried = STEER_GROUP_BLOCK; tried < STEER_GROUPS_MAX;
+	     tried += STEER_GROUP_BLOCK) {
 		uint32_t id = dp->group_next_id;
 
-		dp->group_next_id = id + 1 < STEER_GROUPS_MAX ? id + 1 : 1;
+		dp->group_next_id = id + STEER_GROUP_BLOCK < STEER_GROUPS_MAX
+					    ? id + STEER_GROUP_BLOCK
+					    : STEER_GROUP_BLOCK;
 		if (!group_cur(dp, id)->slot) {
 			*ret_id = id;
 			return 0;
@@ -386,81 +413,141 @@ static int group_new_id(struct dp *dp, uint32_t *ret_id)
 	return -ENOSPC;
 }
 
-/* The lines of a family have the same members each, one after the other. */
-static void group_flows(struct dp *dp, struct steer_group *rec)
+/* The record of a group in place, or NULL. */
+static const struct steer_group *group_record(const struct dp *dp, uint32_t id, uint8_t klass)
 {
-	const struct steer_group *last = &dp->last_group;
-	__u8 member[STEER_FLOW_SLOTS];
+	uint32_t slot = id && id < STEER_GROUPS_MAX && klass < STEER_CLASSES
+				? group_cur(dp, STEER_GROUP_OF(id, klass))->slot
+				: 0;
 
-	if (rec->mode == last->mode && rec->n_members == last->n_members &&
-	    !memcmp(rec->path, last->path, sizeof(rec->path)) &&
-	    !memcmp(rec->weight, last->weight, sizeof(rec->weight))) {
-		memcpy(rec->flow, last->flow, sizeof(rec->flow));
-		return;
-	}
-	memset(member, 0, sizeof(member));
-	if (rec->mode == STEER_MODE_FLOW_HASH)
-		flowtab_fill(member, rec->path, rec->weight, rec->n_members);
-	for (size_t s = 0; rec->n_members && s < STEER_FLOW_SLOTS; s++)
-		rec->flow[s] = (uint16_t)rec->path[member[s]];
-	dp->last_group = *rec;
+	return slot ? dp_entry(&dp->group, slot) : NULL;
 }
 
-int dp_group_put(struct dp *dp, uint32_t id, enum steer_mode mode, const struct dp_member *members,
-		 size_t n, uint32_t *ret_id)
+/* Where one path carries all, so do the tables say: the engine chooses an SA by them. */
+static void group_flows(struct steer_group *rec, const struct steer_group *from)
 {
-	struct steer_group rec = { .id = id, .mode = mode, .n_members = n };
-	uint32_t slot, old;
-	int err = 0;
+	if (rec->mode == STEER_MODE_ACTIVE_STANDBY || rec->mode == STEER_MODE_REDUNDANT) {
+		for (size_t s = 0; s < STEER_FLOW_SLOTS; s++)
+			rec->flow[s] = (uint16_t)rec->path[0];
+		return;
+	}
+	if (from)
+		memcpy(rec->flow, from->flow, sizeof(rec->flow));
+	flowtab_update(rec->flow, rec->path, rec->weight, rec->n_members);
+}
 
-	if (n > STEER_MEMBERS_MAX || id >= STEER_GROUPS_MAX)
-		return -EINVAL;
-	if (!id)
-		err = group_new_id(dp, &rec.id);
-	if (!err)
-		err = take_slot(&dp->group_slots, &slot);
+static struct steer_group group_fill(const struct dp_group_want *want)
+{
+	struct steer_group rec = { .mode = want->mode, .n_members = want->n };
+
+	if (want->mode == STEER_MODE_REDUNDANT)
+		rec.copies = want->copies;
+	if (want->mode == STEER_MODE_BOND)
+		rec.patience = want->patience;
+	for (size_t i = 0; i < want->n; i++) {
+		rec.path[i] = want->members[i].path;
+		rec.line[i] = want->members[i].line;
+		rec.weight[i] = want->members[i].weight;
+	}
+	return rec;
+}
+
+static int group_publish(struct dp *dp, const struct steer_group *rec)
+{
+	uint32_t slot, old;
+	int err = take_slot(&dp->group_slots, &slot);
+
 	if (err)
 		return err;
-	for (size_t i = 0; i < n; i++) {
-		rec.path[i] = members[i].path;
-		rec.line[i] = members[i].line;
-		rec.weight[i] = members[i].weight;
+	memcpy(dp_entry(&dp->group, slot), rec, sizeof(*rec));
+	old = __atomic_exchange_n(&group_cur(dp, rec->id)->slot, slot, __ATOMIC_ACQ_REL);
+	leave_group(dp, old);
+	return 0;
+}
+
+int dp_group_nowhere(struct dp *dp, uint32_t id, uint8_t klass)
+{
+	uint32_t old;
+
+	if (!group_record(dp, id, 0) || !klass || klass >= STEER_CLASSES)
+		return -ENOENT;
+	old = __atomic_exchange_n(&group_cur(dp, STEER_GROUP_OF(id, klass))->slot,
+				  STEER_GROUP_NOWHERE, __ATOMIC_ACQ_REL);
+	leave_group(dp, old);
+	return 0;
+}
+
+int dp_group_put(struct dp *dp, uint32_t id, const struct dp_group_want *want, uint32_t *ret_id)
+{
+	const struct steer_group *old = group_record(dp, id, want->klass), *like;
+	struct steer_group rec;
+	int err;
+
+	if (want->n > STEER_MEMBERS_MAX || id >= STEER_GROUPS_MAX || id % STEER_GROUP_BLOCK ||
+	    want->klass >= STEER_CLASSES || (want->klass && !group_record(dp, id, 0)))
+		return -EINVAL;
+	err = id ? 0 : group_new_id(dp, &id);
+	if (err)
+		return err;
+	rec = group_fill(want);
+	rec.id = STEER_GROUP_OF(id, want->klass);
+	like = group_record(dp, want->like, want->klass);
+	group_flows(&rec, like ? like : old);
+	rec.version = old ? old->version : 0;
+	if (!old || memcmp(old, &rec, sizeof(rec)) != 0) {
+		rec.version += old != NULL;
+		err = group_publish(dp, &rec);
 	}
-	group_flows(dp, &rec);
-	old = group_cur(dp, rec.id)->slot;
-	if (old)
-		rec.version = ((struct steer_group *)dp_entry(&dp->group, old))->version + 1;
-	memcpy(dp_entry(&dp->group, slot), &rec, sizeof(rec));
-	__atomic_store_n(&group_cur(dp, rec.id)->slot, slot, __ATOMIC_RELEASE);
-	slot_ring_leave(&dp->group_slots, old, dp_now());
-	*ret_id = rec.id;
+	if (!err)
+		*ret_id = id;
+	return err;
+}
+
+int dp_group_get(const struct dp *dp, uint32_t id, uint8_t klass, struct steer_group *ret_group)
+{
+	const struct steer_group *rec = group_record(dp, id, klass);
+
+	if (!rec)
+		return -ENOENT;
+	memcpy(ret_group, rec, sizeof(*ret_group));
 	return 0;
 }
 
 int dp_sa_group(struct dp *dp, uint32_t out_index, uint32_t *ret_id, struct steer_group *ret_group)
 {
-	uint32_t id, slot;
+	uint32_t id;
+	int err;
 
 	if (out_index >= dp->opt.sa_max || !sa_out(dp, out_index)->sa_id)
 		return -ENOENT;
 	id = sa_out(dp, out_index)->group;
-	slot = id < STEER_GROUPS_MAX ? group_cur(dp, id)->slot : 0;
-	if (!slot)
+	err = dp_group_get(dp, id, 0, ret_group);
+	if (!err)
+		*ret_id = id;
+	return err;
+}
+
+int dp_group_del_class(struct dp *dp, uint32_t id, uint8_t klass)
+{
+	uint32_t old;
+
+	if (!group_record(dp, id, klass))
 		return -ENOENT;
-	memcpy(ret_group, dp_entry(&dp->group, slot), sizeof(*ret_group));
-	*ret_id = id;
+	old = __atomic_exchange_n(&group_cur(dp, STEER_GROUP_OF(id, klass))->slot, 0,
+				  __ATOMIC_ACQ_REL);
+	leave_group(dp, old);
 	return 0;
 }
 
 int dp_group_del(struct dp *dp, uint32_t id)
 {
-	uint32_t old;
+	int err = -ENOENT;
 
-	if (!id || id >= STEER_GROUPS_MAX || !group_cur(dp, id)->slot)
-		return -ENOENT;
-	old = __atomic_exchange_n(&group_cur(dp, id)->slot, 0, __ATOMIC_ACQ_REL);
-	slot_ring_leave(&dp->group_slots, old, dp_now());
-	return 0;
+	/* class 0 last: the others fall back to it */
+	for (uint8_t klass = STEER_CLASSES; klass-- > 0;)
+		if (!dp_group_del_class(dp, id, klass))
+			err = 0;
+	return err;
 }
 
 int dp_events_fd(struct dp *dp)
@@ -486,8 +573,8 @@ void dp_sweep(struct dp *dp, dp_keep_fn *keep, void *ctx)
 		if (spi)
 			spi_alloc_free(&dp->spi, spi);
 	}
-	for (uint32_t id = 1; id < STEER_GROUPS_MAX; id++)
-		if (group_cur(dp, id)->slot && !keep(ctx, DP_GROUP, id))
+	for (uint32_t id = STEER_GROUP_BLOCK; id < STEER_GROUPS_MAX; id += STEER_GROUP_BLOCK)
+		if (!keep(ctx, DP_GROUP, id))
 			dp_group_del(dp, id);
 	for (uint32_t id = 1; id < STEER_PATHS_MAX; id++)
 		if (dp_path_load(dp, id).word && !keep(ctx, DP_PATH, id))

@@ -23,17 +23,21 @@ void slot_ring_clear(struct slot_ring *r)
 
 int slot_ring_take(struct slot_ring *r, usec_t now, uint32_t *ret_slot)
 {
+	bool rests = false;
+
 	for (uint32_t tried = 1; tried < r->n; tried++) {
 		uint32_t slot = r->cursor;
 
 		r->cursor = slot + 1 < r->n ? slot + 1 : 1;
-		if (r->free_at[slot] > now) /* in use is never */
+		if (r->free_at[slot] > now) { /* in use is never */
+			rests |= r->free_at[slot] != USEC_NEVER;
 			continue;
+		}
 		r->free_at[slot] = USEC_NEVER;
 		*ret_slot = slot;
 		return 0;
 	}
-	return -EAGAIN;
+	return rests ? -EAGAIN : -ENOSPC;
 }
 
 void slot_ring_mark(struct slot_ring *r, uint32_t slot)

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Traffic classes of what enters the engine's device: its egress classifies, and the program that
+ * the TUN driver asks for a queue sends each class to its own. The queue is all that the engine
+ * needs to look at; what a packet says of itself is believed here only. */
+#include "lib/classify.h"
+#include "abi/steer.h"
+
+char LICENSE[] SEC("license") = "GPL";
+
+enum { TC_ACT_UNSPEC = -1 };
+
+SEC("tc")
+int classify_tc(struct __sk_buff *skb)
+{
+	skb->queue_mapping = CLASSIFY_QUEUE | classify(skb);
+	bpf_get_hash_recalc(skb); /* it stays in skb->hash, for the other program */
+	return TC_ACT_UNSPEC;
+}
+
+/* Queues stand by class, and of each class one for each packet thread, which its flow decides. */
+SEC("socket")
+int class_queue(struct __sk_buff *skb)
+{
+	__u32 key = 0, mapping = skb->queue_mapping, klass = 0, workers;
+	const struct classify_cur *cur = bpf_map_lookup_elem(&class_cur, &key);
+
+	workers = cur ? cur->workers : 0;
+	if (!workers)
+		return 0;
+	if ((mapping & CLASSIFY_QUEUE_MASK) == CLASSIFY_QUEUE)
+		klass = mapping & CLASSIFY_QUEUE_CLASS;
+	if (klass >= STEER_CLASSES)
+		klass = 0;
+	return klass * workers + skb->hash % workers;
+}

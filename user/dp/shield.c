@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The shield: what transport mode protects, into its maps; its programs onto the uplinks. */
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "abi/shield.h"
+#include "internal.h"
+#include "shield.skel.h"
+
+static struct shield_key key_of(const struct addr *remote)
+{
+	struct shield_key k = { .family = remote->family };
+
+	memcpy(k.remote.b, remote->b, addr_len(remote));
+	return k;
+}
+
+static struct shield_rule rule_of(const struct dp_shield_rule *r)
+{
+	struct shield_rule rule = {
+		.any_local = r->local.family == 0,
+		.protocol = r->protocol,
+		.local_first = r->local_first,
+		.local_last = r->local_last,
+		.remote_first = r->remote_first,
+		.remote_last = r->remote_last,
+	};
+
+	memcpy(rule.local.b, r->local.b, addr_len(&r->local));
+	return rule;
+}
+
+static int by_remote(const void *pa, const void *pb)
+{
+	const struct dp_shield_rule *a = pa, *b = pb;
+
+	return addr_cmp(&a->remote, &b->remote);
+}
+
+static bool has(const struct shield_peer *p, const struct shield_rule *r)
+{
+	for (__u32 i = 0; i < p->n; i++)
+		if (!memcmp(&p->rule[i], r, sizeof(*r)))
+			return true;
+	return false;
+}
+
+/* Those of one peer, from rules[0] on. More than there is room for: all that goes to it. Returns
+ * how many there were. */
+static size_t collect(const struct dp_shield_rule *rules, size_t n, struct shield_peer *ret_peer)
+{
+	static const struct shield_rule everything = { .any_local = 1,
+						       .local_last = UINT16_MAX,
+						       .remote_last = UINT16_MAX };
+	size_t i;
+
+	memset(ret_peer, 0, sizeof(*ret_peer));
+	for (i = 0; i < n && addr_equal(&rules[i].remote, &rules[0].remote); i++) {
+		struct shield_rule r = rule_of(&rules[i]);
+
+		if (has(ret_peer, &r) || has(ret_peer, &everything))
+			continue;
+		if (ret_peer->n == SHIELD_RULES_MAX) {
+			memset(ret_peer, 0, sizeof(*ret_peer));
+			r = everything;
+		}
+		ret_peer->rule[ret_peer->n++] = r;
+	}
+	return i;
+}
+
+static bool wanted(const struct dp_shield_rule *rules, size_t n, const struct shield_key *key)
+{
+	struct dp_shield_rule like = { .remote = addr_from_bytes(key->family, key->remote.b) };
+
+	return bsearch(&like, rules, n, sizeof(*rules), by_remote) != NULL;
+}
+
+/* One after the other: the next key is found by the one that stays. */
+static void drop_others(int fd, const struct dp_shield_rule *rules, size_t n)
+{
+	struct shield_key key, next, *last = NULL;
+
+	while (!bpf_map_get_next_key(fd, last, &next)) {
+		if (!wanted(rules, n, &next)) {
+			bpf_map_delete_elem(fd, &next);
+			continue;
+		}
+		key = next;
+		last = &key;
+	}
+}
+
+int dp_shield_rules(struct dp *dp, struct dp_shield_rule *rules, size_t n)
+{
+	int fd = bpf_map__fd(dp->shield->maps.shield), err = 0;
+	struct shield_peer peer;
+
+	if (n)
+		qsort(rules, n, sizeof(*rules), by_remote);
+	for (size_t i = 0, k; i < n; i += k) {
+		struct shield_key key = key_of(&rules[i].remote);
+		int one;
+
+		k = collect(rules + i, n - i, &peer);
+		one = bpf_map_update_elem(fd, &key, &peer, BPF_ANY);
+		err = err ? err : one;
+	}
+	drop_others(fd, rules, n);
+	return err;
+}
+
+int dp_shield_device(struct dp *dp, uint32_t ifindex)
+{
+	uint32_t key = 0;
+
+	return bpf_map_update_elem(bpf_map__fd(dp->shield->maps.shield_dev), &key, &ifindex,
+				   BPF_ANY);
+}
+
+int dp_shield_attach(struct dp *dp, uint32_t ifindex)
+{
+	const struct {
+		enum bpf_tc_attach_point point;
+		const struct bpf_program *prog;
+		const char *name;
+	} both[] = { { BPF_TC_EGRESS, dp->shield->progs.shield_out, "shield_out" },
+		     { BPF_TC_INGRESS, dp->shield->progs.shield_in, "shield_in" } };
+	bool created, qdisc;
+	int err = 0;
+
+	for (size_t i = 0; !err && i < 2; i++)
+		err = dp_tc_attach(ifindex, both[i].point, DP_SHIELD_PRIORITY,
+				   bpf_program__fd(both[i].prog), both[i].name, &created, &qdisc);
+	return err;
+}
+
+int dp_shield_detach(uint32_t ifindex)
+{
+	int out = dp_tc_detach(ifindex, BPF_TC_EGRESS, DP_SHIELD_PRIORITY, "shield_out", false);
+	int in = dp_tc_detach(ifindex, BPF_TC_INGRESS, DP_SHIELD_PRIORITY, "shield_in", false);
+
+	return out ? out : in;
+}
