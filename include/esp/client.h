@@ -13,7 +13,7 @@
 struct engine_hdr;
 
 /* Descriptors that go with a message. */
-enum { ENGINE_FDS_MAX = 3 };
+enum { ENGINE_FDS_MAX = 4 };
 struct engine_fds {
 	int fd[ENGINE_FDS_MAX];
 	size_t n;

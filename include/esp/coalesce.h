@@ -3,9 +3,11 @@
  * write to the TUN device each. Nothing is copied: a super-packet is a list of pieces.
  *
  * Only packets whose transport checksum was verified are joined (the kernel is told that the
- * checksum is still to be made, and will not look again), and only such as the kernel's own GRO
- * would join; everything else passes as it is. Order within a flow is kept. Packets must stay where
- * they are until coalesce_flush. Thread: the caller's; no allocation, no I/O.
+ * checksum is still to be made, and will not look again), or whose ICV was made by the host that
+ * made the checksum: nothing in between can have changed them, and nobody looks again, as with the
+ * kernel's own ESP. Of these only such as the kernel's own GRO would join; everything else passes
+ * as it is. Order within a flow is kept. Packets must stay where they are until coalesce_flush.
+ * Thread: the caller's; no allocation, no I/O.
  */
 #ifndef BRAID_ESP_COALESCE_H
 #define BRAID_ESP_COALESCE_H
@@ -30,6 +32,7 @@ struct coalesce_super {
 	uint16_t next_id;  /* IPv4 without DF */
 	uint8_t family, proto;
 	bool closed; /* last segment was short or had PSH */
+	bool sound;  /* nobody needs to look at the first one's checksum, should it stay alone */
 	int n;	     /* packets; pieces in use: n + 1 */
 	struct virtio_net_hdr vh;
 	struct iovec piece[1 + COALESCE_SEGS];
@@ -44,8 +47,9 @@ struct coalesce {
 };
 
 void coalesce_init(struct coalesce *c, bool uso, coalesce_emit *emit, void *ctx);
-/* Take one packet of in->len octets; pkt is borrowed and may be changed until coalesce_flush. */
-void coalesce_add(struct coalesce *c, uint8_t *pkt, const struct inner *in);
+/* Take one packet of in->len octets; pkt is borrowed and may be changed until coalesce_flush.
+ * sound: its ICV was made where its checksum was. */
+void coalesce_add(struct coalesce *c, uint8_t *pkt, const struct inner *in, bool sound);
 void coalesce_flush(struct coalesce *c);
 
 #endif

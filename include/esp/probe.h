@@ -93,6 +93,8 @@ struct probe_path {
 	usec_t since;		/* of the state */
 	uint64_t tx, rx;	/* tx is the number of the youngest request */
 	uint32_t rtt, rtt_min, jitter; /* usec, RFC 6298 smoothing; 0 = unknown */
+	uint32_t rtt_last;	       /* of the youngest answer */
+	usec_t measured;	       /* when it came; 0: none yet */
 	struct probe_pending *pending; /* ring, by number; the caller's */
 	unsigned n_pending;
 	uint8_t history[PROBE_HISTORY]; /* ring: 1 lost */

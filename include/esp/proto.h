@@ -10,8 +10,9 @@
  *
  * The steering maps: the agent creates and pins them, and hands descriptors of some (mmapable) to
  * the engine with ENGINE_MAPS (SCM_RIGHTS): path_cur, so that it takes a silent path out of use
- * with one store, agent or no agent; group_cur and group to read, so that it knows over which path
- * the steering programs will send a packet, where each path has an SA of its own.
+ * with one store, agent or no agent; group_cur, group and path to read, so that it knows over which
+ * path the steering programs will send a packet, where each path has an SA of its own, or some go
+ * through a NAT and others do not.
  */
 #ifndef BRAID_ESP_PROTO_H
 #define BRAID_ESP_PROTO_H
@@ -28,7 +29,7 @@ enum engine_msg_type {
 	ENGINE_HELLO = 1,  /* engine_hello -> engine_hello in a data message, result */
 	ENGINE_CONFIG,	   /* engine_config: TUN, ports, stable pair; once, or the same again.
 			    * -> ENGINE_WHY before the result when that is an error */
-	ENGINE_MAPS,	   /* engine_maps + descriptors: path_cur, group_cur, group */
+	ENGINE_MAPS,	   /* engine_maps + descriptors: in the order of enum engine_map */
 	ENGINE_SA_ADD,	   /* engine_sa */
 	ENGINE_SA_DEL,	   /* engine_id: Child SA id */
 	ENGINE_SA_OUT_ON,  /* engine_id: stop deferring outbound */
@@ -51,7 +52,13 @@ enum engine_msg_type {
 	ENGINE_SPI, /* engine_spi: packets with it wait for SA_ADD, or no longer; no result (seq
 		     * 0). Lasts until then, or as long as the agent's connection */
 	ENGINE_GROUP_ENCAP, /* engine_group_encap: a NAT came or went */
+	ENGINE_SA_TS,	    /* engine_sa_ts: an SA gets other selectors, in one step */
 	ENGINE_PATH_PING, /* engine_ping: send one probe now; ENGINE_EV_PONG when it is answered */
+	ENGINE_SA_GROUP,  /* engine_sa_group: a Child SA goes over the paths of another group */
+	ENGINE_CLASSES,	  /* engine_hdr + descriptor of the program that chooses queues by class: a
+			   * queue for each class and packet thread, by class first; for good.
+			   * -> ENGINE_WHY before the result when that is an error */
+	ENGINE_FLOW,	  /* engine_flow: where would it go? -> ENGINE_FLOW_INFO, result */
 	/* data messages and results */
 	ENGINE_RESULT = 64, /* engine_result */
 	ENGINE_HELLO_INFO,  /* engine_hello */
@@ -60,6 +67,7 @@ enum engine_msg_type {
 	ENGINE_BLOB,	    /* engine_blob */
 	ENGINE_COUNTERS,    /* engine_counters */
 	ENGINE_WHY,	    /* engine_why */
+	ENGINE_FLOW_INFO,   /* engine_flow_info */
 	/* events, seq 0 */
 	ENGINE_EV_IKE_RECV =
 		128,	    /* engine_dgram: datagram with the non-ESP marker, marker removed */
@@ -69,6 +77,8 @@ enum engine_msg_type {
 	ENGINE_EV_JOIN,	    /* engine_join: authenticated probe from an address no path has */
 	ENGINE_EV_SA_LIMIT, /* engine_limit: once for each limit of an SA */
 	ENGINE_EV_PONG,	    /* engine_pong */
+	ENGINE_EV_NO_SA,    /* engine_no_sa: what no SA covers was dropped; now and then */
+	ENGINE_EV_MEASURED, /* engine_path_info: of a path that is to be measured */
 };
 
 struct engine_hdr {
@@ -113,7 +123,13 @@ struct engine_config {
 };
 
 /* In the order of their descriptors. */
-enum engine_map { ENGINE_MAP_PATH_CUR, ENGINE_MAP_GROUP_CUR, ENGINE_MAP_GROUP, ENGINE_MAP_N };
+enum engine_map {
+	ENGINE_MAP_PATH_CUR,
+	ENGINE_MAP_GROUP_CUR,
+	ENGINE_MAP_GROUP,
+	ENGINE_MAP_PATH,
+	ENGINE_MAP_N
+};
 
 struct engine_maps {
 	struct engine_hdr h;
@@ -149,8 +165,10 @@ struct engine_limit {
 enum engine_sa_flags {
 	ENGINE_SA_ESN = 1 << 0,
 	/* UDP encapsulation; else plain ESP, protocol 50. For all SAs of its group: the last word
-	 * counts, this one or that of engine_group_encap */
+	 * counts, this one or that of engine_group_encap; but BY_PATH is changed by that alone */
 	ENGINE_SA_ENCAP = 1 << 1,
+	/* what follows the IP header is carried, selectors are one address on each side:
+	 * esp/transport.h */
 	ENGINE_SA_TRANSPORT = 1 << 2,
 	/* send on the SA it replaces until the first valid packet; if it replaces none, on that of
 	 * another line with the same selectors, and for a second at most */
@@ -166,6 +184,9 @@ enum engine_sa_flags {
 	ENGINE_SA_DF_COPY = 1 << 11,
 	ENGINE_SA_DF_CLEAR = 1 << 12,
 };
+
+/* How the SAs of a group send ESP. BY_PATH: in UDP, but for paths with STEER_PATH_PLAIN. */
+enum engine_encap { ENGINE_ENCAP_NONE = 0, ENGINE_ENCAP_UDP = 1, ENGINE_ENCAP_BY_PATH = 2 };
 
 /* One Child SA, both directions. Wiped by both sides after use. */
 struct engine_sa {
@@ -195,6 +216,22 @@ struct engine_sa {
 	uint8_t integ_in[ENGINE_KEY_MAX], integ_out[ENGINE_KEY_MAX];
 	struct engine_ts ts_local[ENGINE_TS_MAX], ts_remote[ENGINE_TS_MAX];
 	char name[96]; /* "conn/child", for the agent's use on read-back */
+	/* ENGINE_SA_TRANSPORT: our address and the peer's as its checksums have them, where a NAT
+	 * makes them others than the selectors' (RFC 3948 3.1.2); family 0: the same */
+	struct addr told_local, told_remote;
+};
+
+/* In place of the selectors that it had. Packets of those are not sent in any other way for
+ * `block`, and still taken in for `grace`: what is under way, and a peer that has not changed its
+ * own yet. */
+struct engine_sa_ts {
+	struct engine_hdr h;
+	uint32_t id;
+	uint32_t grace_msec, block_msec;
+	uint8_t n_ts_local, n_ts_remote;
+	uint8_t pad[2];
+	struct addr told_local, told_remote; /* as in engine_sa */
+	struct engine_ts ts_local[ENGINE_TS_MAX], ts_remote[ENGINE_TS_MAX];
 };
 
 struct engine_group_room {
@@ -206,7 +243,13 @@ struct engine_group_room {
 struct engine_group_encap {
 	struct engine_hdr h;
 	uint32_t group; /* of the maps */
-	uint32_t encap; /* 1: UDP encapsulation; 0: plain ESP */
+	uint32_t encap; /* enum engine_encap */
+};
+
+struct engine_sa_group {
+	struct engine_hdr h;
+	uint32_t id; /* Child SA */
+	uint32_t group;
 };
 
 struct engine_sa_info {
@@ -216,7 +259,8 @@ struct engine_sa_info {
 	uint8_t family, out_active;
 	uint64_t seq_out, seq_in_high;
 	uint64_t in_packets, in_octets, out_packets, out_octets; /* inner octets */
-	uint64_t drop_replay, drop_integrity, drop_malformed, drop_ts, drop_ecn, dummies;
+	uint64_t drop_replay, drop_integrity, drop_malformed, drop_ts, drop_ecn, dummies,
+		duplicates;		      /* of drop_replay: seen within the window */
 	uint64_t last_in_usec, last_out_usec; /* CLOCK_MONOTONIC, 0 = never */
 	uint8_t n_ts_local, n_ts_remote;
 	uint8_t pad[2];
@@ -248,7 +292,9 @@ struct engine_path {
 	 * sla_clear_usec ends that; 0: no limit. */
 	uint32_t sla_delay_usec, sla_jitter_usec, sla_loss_permille;
 	uint32_t sla_ease, sla_hold_usec, sla_clear_usec;
-	uint32_t pad;
+	uint32_t line; /* as in engine_sa: whose probes are about it; 0: those of its group's SAs */
+	uint32_t measured; /* 1: ENGINE_EV_MEASURED for each answer, and for each that is missing */
+	uint64_t rate_bps; /* bit/s of IP packets that it carries away from us; 0: it is measured */
 };
 
 #define ENGINE_LOSS_UNKNOWN UINT32_MAX
@@ -286,6 +332,9 @@ struct engine_path_info {
 	uint32_t rtt_usec, rtt_min_usec, rtt_jitter_usec; /* smoothed; 0 = not known */
 	uint32_t loss_permille;				  /* of the last 100 probes */
 	uint32_t loss_there_permille, loss_back_permille; /* by direction; ENGINE_LOSS_UNKNOWN */
+	uint32_t loss_felt_permille; /* by what we send on it, of enough probes */
+	uint32_t rtt_last_usec;	     /* of the youngest answer */
+	uint64_t measured_usec;	     /* when that came; 0: none yet */
 	uint64_t probes_tx, probes_rx, since_usec;
 	uint64_t heard_usec; /* last probe or answer of the peer on it; 0: none */
 	struct udp_addr local, remote, observed; /* observed: us, as the peer sees us */
@@ -304,6 +353,29 @@ struct engine_pong {
 	uint32_t id, seq;
 	uint32_t octets; /* as it was sent */
 	uint32_t rtt_usec;
+};
+
+/* An inner packet of that class; ports in host order, 0 where its protocol has none. */
+struct engine_flow {
+	struct engine_hdr h;
+	struct addr local, remote;
+	uint8_t protocol, klass;
+	uint16_t local_port, remote_port;
+	uint16_t pad;
+};
+
+/* What would become of it now. */
+struct engine_flow_info {
+	struct engine_hdr h;
+	uint32_t sa_id;	  /* Child SA; 0: no policy covers it */
+	uint32_t path;	  /* id of the maps; 0: none can be used, or any of them (bonding) */
+	uint32_t slot;	  /* of the flow table */
+	uint32_t blocked; /* 1: it is dropped, whatever there is (ENGINE_SA_TS) */
+};
+
+struct engine_no_sa {
+	struct engine_hdr h;
+	struct addr local, remote; /* of the packet */
 };
 
 struct engine_join {
@@ -346,7 +418,9 @@ struct engine_counters {
 	uint64_t drop_no_policy, drop_unknown_spi, drop_short, drop_replay, drop_integrity,
 		drop_malformed, drop_ts, drop_ecn, drop_send, drop_tun, drop_no_buffer, drop_limit,
 		drop_too_big, fragmented, keepalives, crypto_errors, no_link, held, drop_hold_full,
-		drop_hold_late;
+		drop_hold_late, drop_transport, drop_blocked, duplicates; /* of drop_replay */
+	/* struct reorder_stats */
+	uint64_t bond_waited, bond_missed, bond_late, bond_full;
 };
 
 #endif

@@ -34,6 +34,9 @@ uint64_t replay_esn(const struct replay *w, uint32_t seq_low);
  * Returns false if it is 0, left of the window or already seen. */
 bool replay_check(const struct replay *w, uint64_t seq);
 
+/* Of one that was refused: has it been seen, within the window? False: it is left of it. */
+bool replay_seen(const struct replay *w, uint64_t seq);
+
 /* Mark seq as seen, after its ICV was verified. Returns false if it is left of the window or
  * another thread was first: drop the packet. */
 bool replay_commit(struct replay *w, uint64_t seq);

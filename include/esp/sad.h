@@ -22,13 +22,16 @@
 
 #include "base/hash.h"
 #include "base/usec.h"
+#include "esp/bond.h"
 #include "esp/epoch.h"
 #include "esp/esp.h"
 #include "esp/proto.h"
 #include "esp/replay.h"
 #include "esp/siblings.h"
+#include "esp/transport.h"
 
 struct aead;
+struct bond_stream;
 struct inner;
 struct sa;
 
@@ -38,7 +41,8 @@ enum { SAD_THREADS = EPOCH_READERS + 1 };
 /* One thread's share: written by it alone, summed by the control thread. */
 struct sa_counters {
 	_Alignas(64) uint64_t in_packets, in_octets, out_packets, out_octets;
-	uint64_t drop_replay, drop_integrity, drop_malformed, drop_ts, drop_ecn, dummies;
+	uint64_t drop_replay, drop_integrity, drop_malformed, drop_ts, drop_ecn, dummies,
+		duplicates; /* of drop_replay: seen within the window */
 	usec_t last_in, last_out;
 };
 
@@ -57,6 +61,16 @@ struct sa_exact {
 	const struct sa_ts *ts;
 };
 
+/* The selectors of an SA, in one piece. */
+struct sa_sel {
+	uint8_t n_local, n_remote, n_exact;
+	struct sa_ts *local, *remote;
+	struct sa_exact *exact;
+	struct transport transport;
+	struct sa_sel *next_retired; /* control thread */
+	uint64_t free_mark;
+};
+
 /* From soft on it is time for new keys; beyond hard the SA is not used (RFC 4301 4.4.2.1). */
 struct sa_limits {
 	uint64_t soft, hard; /* UINT64_MAX: none */
@@ -68,10 +82,12 @@ enum sa_reached { SA_SOFT = 1, SA_HARD = 2 };
 /* What the SAs of a group of paths have in common, so that what happens to a path costs the same
  * however many they are. Freed with the last of them. */
 struct sa_group {
-	struct hash_node by_id; /* this and all but the last: the control thread's */
+	struct hash_node by_id; /* this and all but the last two: the control thread's */
 	struct list sas;
 	size_t users;		  /* those that are about to be freed, too */
 	uint32_t room, room_told; /* of probes, of the agent: the lesser counts; SA_ROOM_ANY */
+	struct sa_group *next_retired;
+	uint64_t free_mark;		  /* when an SA left it for another one */
 	_Alignas(64) _Atomic usec_t sent; /* when a packet left, about */
 };
 
@@ -97,14 +113,14 @@ struct sa {
 	uint64_t order;	   /* place among the policies; a successor inherits it */
 	size_t at;	   /* control thread: in sad.all */
 	struct hash_node by_id, by_replaces;
-	uint32_t group; /* of paths; 0: none */
-	struct sa_group *shared;
+	_Atomic uint32_t group; /* of paths; 0: none */
+	_Atomic(struct sa_group *) shared;
 	struct list group_node;
-	const _Atomic bool *encap; /* of its group, or its own */
-	_Atomic bool own_encap;
-	uint32_t room_own;	    /* control thread: in no group */
-	_Atomic uint32_t inner_max; /* octets of the largest inner packet that fits */
-	_Atomic bool has_siblings;  /* other lines have SAs with the same selectors */
+	_Atomic(const _Atomic uint8_t *) encap; /* of its group, or its own */
+	_Atomic uint8_t own_encap;		/* enum engine_encap */
+	uint32_t room_own;			/* control thread: in no group */
+	_Atomic uint32_t inner_max;		/* octets of the largest inner packet that fits */
+	_Atomic bool has_siblings;		/* other lines have SAs with the same selectors */
 	struct sibling sibling;
 	struct esp_format in, out;
 	struct aead **enc, **dec; /* of each thread; NULL before its first packet: sa_enc, sa_dec */
@@ -112,18 +128,27 @@ struct sa {
 	uint8_t key_len, integ_len;
 	uint8_t key_in[ENGINE_KEY_MAX], key_out[ENGINE_KEY_MAX];
 	uint8_t integ_in[ENGINE_KEY_MAX], integ_out[ENGINE_KEY_MAX];
-	uint8_t n_ts_local, n_ts_remote, n_exact;
-	struct sa_ts *ts_local, *ts_remote;
-	struct sa_exact *exact;
+	_Atomic(struct sa_sel *) sel; /* replaced as a whole: sad_ts */
+	struct sa_sel first_sel;      /* those it came with: in the same block */
+	/* Those it had before: taken in until then. */
+	_Atomic(struct sa_sel *) old_sel;
+	_Atomic usec_t old_until;
+	bool blocks;	       /* it is none: what has these selectors is dropped */
+	usec_t until;	       /* control thread: for so long */
+	struct sa *next_block; /* control thread */
 	char driver[16], name[96];
 
 	struct sa_limits packets, octets;      /* of each direction */
 	bool count_octets;		       /* there is a limit of them */
 	_Alignas(64) _Atomic uint64_t seq_out; /* last one taken */
 	_Atomic uint64_t octets_out;
-	_Atomic unsigned reached; /* enum sa_reached, either direction */
+	_Atomic uint64_t bond_next; /* what bond_number goes by */
+	_Atomic bool bonds;	    /* such packets were sent */
+	_Atomic unsigned reached;   /* enum sa_reached, either direction */
 	_Alignas(64) struct replay replay;
 	_Atomic uint64_t octets_in;
+	_Atomic uint8_t bond_owner;   /* 1 + thread that puts bonded packets in order; 0: none */
+	struct bond_stream *stream;   /* that thread's */
 	_Atomic usec_t seen;	      /* when the control thread was last told of a valid packet */
 	_Atomic uint64_t from;	      /* and where it came from: udp_rxq_from */
 	struct sa_counters *counters; /* of each thread */
@@ -150,7 +175,8 @@ static inline struct aead *sa_dec(struct sa *sa, int thread)
 /* It sends packets now. */
 static inline void sa_sends(const struct sa *sa, usec_t now)
 {
-	_Atomic usec_t *sent = sa->shared ? &sa->shared->sent : NULL;
+	struct sa_group *g = atomic_load_explicit(&sa->shared, memory_order_acquire);
+	_Atomic usec_t *sent = g ? &g->sent : NULL;
 
 	/* rarely written: packet threads share it */
 	if (sent && now > atomic_load_explicit(sent, memory_order_relaxed) + SA_SENT_USEC)
@@ -197,23 +223,70 @@ static inline bool sa_took(struct sa *sa, uint64_t seq, size_t octets, unsigned 
 	       sa_within(sa, seq, sum, ret_tell);
 }
 
+/* The path of the SA's group whose addresses the packet has; 0: none. */
+uint32_t transport_path(const struct steer_view *v, const struct sa *sa, uint8_t klass,
+			const struct inner *in);
+
 /* Octets of the largest inner packet whose ESP packet fits the SA's paths; SA_ROOM_ANY. */
 static inline uint32_t sa_inner_max(const struct sa *sa)
 {
 	return atomic_load_explicit(&sa->inner_max, memory_order_relaxed);
 }
 
-/* Is ESP sent in UDP? One word for all SAs of a group, whose pair of addresses is the same. */
+/* The same of packets that may be bonded. */
+static inline uint32_t sa_bonded_max(const struct sa *sa)
+{
+	return sa_inner_max(sa) -
+	       (atomic_load_explicit(&sa->bonds, memory_order_relaxed) ? BOND_TRAILER : 0);
+}
+
+/* How is ESP sent? One word for all SAs of a group. */
+static inline enum engine_encap sa_encap_how(const struct sa *sa)
+{
+	const _Atomic uint8_t *how = atomic_load_explicit(&sa->encap, memory_order_acquire);
+
+	return (enum engine_encap)atomic_load_explicit(how, memory_order_relaxed);
+}
+
+/* In UDP, or may that be? */
 static inline bool sa_encap(const struct sa *sa)
 {
-	return atomic_load_explicit(sa->encap, memory_order_relaxed);
+	return sa_encap_how(sa) != ENGINE_ENCAP_NONE;
 }
+
+/* The same of a packet of that flow slot: where paths differ, as the one that it takes wants it.
+ * v: NULL where there are no maps. */
+bool sa_encap_slot(const struct sa *sa, const struct steer_view *v, uint8_t klass,
+		   uint32_t flow_slot);
+/* On that path. */
+bool sa_encap_path(const struct sa *sa, const struct steer_view *v, uint32_t path);
 
 /* Octets that inner packets are padded to (RFC 4303 2.7), of max (sa_inner_max) at most; 0: they
  * are not. */
 static inline uint32_t sa_pad_to(const struct sa *sa, uint32_t max)
 {
 	return sa->tfc < max ? sa->tfc : max;
+}
+
+/* It carries what follows the IP header. */
+static inline const struct sa_sel *sa_sel_of(const struct sa *sa)
+{
+	return atomic_load_explicit(&sa->sel, memory_order_acquire);
+}
+static inline const struct transport *sa_transport(const struct sa *sa)
+{
+	return &sa_sel_of(sa)->transport;
+}
+static inline bool sa_is_transport(const struct sa *sa)
+{
+	return sa_transport(sa)->family != 0;
+}
+/* What it had before, while that is still taken in; NULL. */
+static inline const struct sa_sel *sa_old_sel(const struct sa *sa, usec_t now)
+{
+	if (now >= atomic_load_explicit(&sa->old_until, memory_order_relaxed))
+		return NULL;
+	return atomic_load_explicit(&sa->old_sel, memory_order_acquire);
 }
 
 /* Another SA may have to carry what the policy finds this one for: siblings_choose. */
@@ -225,6 +298,8 @@ static inline bool sa_has_siblings(const struct sa *sa)
 /* RFC 4301 5.2: is the decrypted packet one this SA may carry (source remote, destination local)?
  */
 bool sa_inbound_ok(const struct sa *sa, const struct inner *in);
+/* Or, for some time, was. */
+bool sa_inbound_late_ok(const struct sa *sa, const struct inner *in, usec_t now);
 /* The same for a packet that leaves (source local, destination remote). */
 bool sa_outbound_ok(const struct sa *sa, const struct inner *in);
 void sa_sum(const struct sa *sa, struct sa_counters *ret_sum);
@@ -238,7 +313,7 @@ struct sad {
 	_Atomic(struct sa_exact *) *head; /* by hash of an exact remote address */
 	_Atomic(struct sad_ranges *) ranges;
 	_Atomic uint64_t generation; /* of the policies */
-	_Atomic bool *encap;	     /* by group: ESP in UDP */
+	_Atomic uint8_t *encap;	     /* by group: enum engine_encap */
 	struct siblings siblings;
 	/* the control thread's */
 	struct sa **all; /* in no order */
@@ -247,7 +322,10 @@ struct sad {
 	struct hash by_id, by_replaces, groups;
 	uint64_t next_order;
 	struct sa *retired;
+	struct sa_sel *retired_sel;
+	struct sa *blocks;
 	struct sad_ranges *retired_ranges;
+	struct sa_group *retired_groups;
 };
 
 /* What one thread found last. */
@@ -295,14 +373,21 @@ int sad_del(struct sad *sad, uint32_t id);
 int sad_group_told(struct sad *sad, uint32_t group, uint32_t room);
 /* What was found out about the paths of a group; SA_ROOM_ANY. An SA that joins it takes it over. */
 void sad_group_room(struct sad *sad, uint32_t group, uint32_t room);
-/* Whether the SAs of a group send ESP in UDP. 0 or -EINVAL. */
-int sad_group_encap(struct sad *sad, uint32_t group, bool encap);
+/* How the SAs of a group send ESP. 0 or -EINVAL. */
+int sad_group_encap(struct sad *sad, uint32_t group, enum engine_encap how);
+/* An SA goes over the paths of another group from now on, which has an SA already or gets what it
+ * does from this one. 0, -ENOENT, -EINVAL or -ENOMEM. */
+int sad_regroup(struct sad *sad, uint32_t id, uint32_t group);
 /* When one of its SAs last sent a packet, about; 0: never. */
 usec_t sad_group_sent(const struct sad *sad, uint32_t group);
 /* No outbound traffic any more; its successors need not wait for word of the peer. */
 int sad_retire(struct sad *sad, uint32_t id);
 /* End of deferral; nothing happens if it ended already. */
 int sad_out_on(struct sad *sad, uint32_t id);
+/* ENGINE_SA_TS. 0, -ENOENT, -EINVAL, -ENOMEM: as it was, or nothing is sent on it. sad_ts.c */
+int sad_ts(struct sad *sad, const struct engine_sa_ts *req, usec_t now);
+/* Blocks whose time is over go. When to come again; USEC_NEVER. */
+usec_t sad_unblock(struct sad *sad, usec_t now);
 /* Free what no reader can see any more. True if something is left. */
 bool sad_reclaim(struct sad *sad);
 

@@ -29,6 +29,7 @@ struct segment {
 	uint32_t tcp_seq;
 	uint16_t ip_id;
 	uint8_t family, proto;
+	bool bare;	 /* without the IP header */
 	uint64_t pseudo; /* checksum of addresses and protocol */
 	struct inner in; /* of the whole */
 };
@@ -46,6 +47,10 @@ static inline size_t segment_max(const struct segment *s)
 /* Cut a TCP super-packet, before the first segment is taken, into packets of at most max octets.
  * False: max has no room for data. */
 bool segment_resize(struct segment *s, size_t max);
+
+/* Leave off that much at the front of every packet: an IP header with what belongs to it. Before
+ * the first segment is taken. */
+void segment_bare(struct segment *s, size_t octets);
 
 /* Write the next inner packet to dst, which has room for segment_max. Returns its length, 0 after
  * the last one. */

@@ -56,8 +56,8 @@ struct sibling {
 struct steer_view {
 	_Atomic uint32_t *path_cur;
 	const _Atomic uint32_t *group_cur;
-	const uint8_t *group;
-	uint32_t paths, groups, group_slots; /* entries */
+	const uint8_t *group, *path;
+	uint32_t paths, groups, group_slots, path_slots; /* entries */
 };
 
 /* A path's word; NULL: there is none of that number. */
@@ -67,6 +67,16 @@ static inline _Atomic uint32_t *steer_path_word(const struct steer_view *v, uint
 	size_t i = id * STEER_STRIDE(struct steer_path_cur) / sizeof(*v->path_cur);
 
 	return id < v->paths ? &v->path_cur[i] : NULL;
+}
+
+/* A path's record, by its word; NULL: there is none. Good for a second at least. */
+static inline const struct steer_path *steer_path_record(const struct steer_view *v, uint32_t word)
+{
+	uint32_t slot = ((union steer_path_word){ .word = word }).cur.slot;
+
+	if (!slot || slot >= v->path_slots)
+		return NULL;
+	return (const void *)(v->path + slot * STEER_STRIDE(struct steer_path));
 }
 
 /* A group's record; NULL: there is no such group. */
@@ -83,6 +93,18 @@ static inline const struct steer_group *steer_group_record(const struct steer_vi
 	return (const void *)(v->group + slot * STEER_STRIDE(struct steer_group));
 }
 
+/* The group of a class; class 0's where it has none. NULL: there is no such group. */
+static inline const struct steer_group *steer_group_of(const struct steer_view *v, uint32_t group,
+						       uint8_t klass)
+{
+	const struct steer_group *g = steer_group_record(v, STEER_GROUP_OF(group, klass));
+
+	return g || !klass ? g : steer_group_record(v, group);
+}
+
+/* Any thread: they have the same selectors, in any order. */
+bool siblings_equal(const struct sa *a, const struct sa *b);
+
 int siblings_init(struct siblings *t);
 void siblings_clear(struct siblings *t); /* no SA may be left */
 
@@ -93,15 +115,22 @@ void siblings_leave(struct siblings *t, struct sa *sa);
 void siblings_show(struct siblings *t, struct sa *sa);
 void siblings_hide(struct siblings *t, struct sa *sa);
 
-/* Packet threads: the SA that carries packets of this flow slot, instead of the one the policy has
- * found: that of the path's line. The one that was found, where there is none, unless its key is
- * used up. Ask where sa_has_siblings. One that the peer may not have yet, since it waits for our
- * answer, is left out. */
+/* Packet threads: the SA that carries packets of this class and flow slot, instead of the one the
+ * policy has found: that of the path's line. The one that was found, where there is none, unless
+ * its key is used up. Ask where sa_has_siblings. One that the peer may not have yet, since it waits
+ * for our answer, is left out. */
 struct sa *siblings_choose(const struct siblings *t, const struct steer_view *v, struct sa *found,
-			   uint32_t flow_slot, usec_t now);
+			   uint8_t klass, uint32_t flow_slot, usec_t now);
+/* May it send, as far as its keys and its peer are concerned? */
+bool siblings_may_send(const struct sa *sa, usec_t now);
 /* The flow slot nearest behind that one whose packets a line's path carries; that one, if there is
  * none or the path is not up. found: as above. */
 uint32_t siblings_slot(const struct steer_view *v, const struct sa *found, uint32_t line,
+		       uint8_t klass, uint32_t flow_slot);
+
+/* The path that a packet of that group, class and flow slot takes, with its word (abi/pick.h); 0:
+ * none. */
+uint64_t siblings_pick(const struct steer_view *v, uint32_t group, uint8_t klass,
 		       uint32_t flow_slot);
 
 #endif

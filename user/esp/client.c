@@ -114,8 +114,12 @@ size_t engine_msg_min(uint16_t type)
 		return sizeof(struct engine_spi);
 	case ENGINE_EV_SA_LIMIT:
 		return sizeof(struct engine_limit);
+	case ENGINE_SA_TS:
+		return sizeof(struct engine_sa_ts);
 	case ENGINE_GROUP_ROOM:
 		return sizeof(struct engine_group_room);
+	case ENGINE_SA_GROUP:
+		return sizeof(struct engine_sa_group);
 	case ENGINE_GROUP_ENCAP:
 		return sizeof(struct engine_group_encap);
 	case ENGINE_PATH_ADD:
@@ -137,6 +141,7 @@ size_t engine_msg_min(uint16_t type)
 	case ENGINE_STATS:
 	case ENGINE_SHUTDOWN:
 	case ENGINE_PATHS:
+	case ENGINE_CLASSES:
 		return sizeof(struct engine_hdr);
 	case ENGINE_RESULT:
 		return sizeof(struct engine_result);
@@ -144,13 +149,20 @@ size_t engine_msg_min(uint16_t type)
 		return sizeof(struct engine_sa_info);
 	case ENGINE_PATH_INFO:
 	case ENGINE_EV_PATH:
+	case ENGINE_EV_MEASURED:
 		return sizeof(struct engine_path_info);
 	case ENGINE_COUNTERS:
 		return sizeof(struct engine_counters);
+	case ENGINE_EV_NO_SA:
+		return sizeof(struct engine_no_sa);
 	case ENGINE_EV_JOIN:
 		return sizeof(struct engine_join);
 	case ENGINE_EV_SA_SEEN:
 		return sizeof(struct engine_seen);
+	case ENGINE_FLOW:
+		return sizeof(struct engine_flow);
+	case ENGINE_FLOW_INFO:
+		return sizeof(struct engine_flow_info);
 	case ENGINE_WHY:
 		return sizeof(struct engine_why);
 	}

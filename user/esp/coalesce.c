@@ -34,41 +34,53 @@ void coalesce_init(struct coalesce *c, bool uso, coalesce_emit *emit, void *ctx)
 	c->uso = uso;
 }
 
+/* The lengths and the checksum of a header that stands for several packets. */
+static void ip_header(struct coalesce_super *s)
+{
+	uint16_t c;
+
+	if (s->family == 6) {
+		put16(s->pkt + 4, s->len - 40);
+		return;
+	}
+	put16(s->pkt + 2, s->len);
+	put16(s->pkt + 10, 0);
+	c = (uint16_t)~csum_fold(csum_add(0, s->pkt, s->l4_off));
+	memcpy(s->pkt + 10, &c, 2);
+}
+
+/* The kernel takes a checksum that is still to be made for one that is right. */
+static void leave_checksum(struct coalesce_super *s)
+{
+	uint16_t pseudo =
+		csum_fold(csum_pseudo(s->pkt + (s->family == 4 ? 12 : 8), s->family == 4 ? 8 : 32,
+				      s->proto, s->len - s->l4_off));
+
+	s->vh.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM;
+	s->vh.csum_start = (uint16_t)s->l4_off;
+	s->vh.csum_offset = s->proto == IPPROTO_TCP ? 16 : 6;
+	memcpy(s->pkt + s->l4_off + s->vh.csum_offset, &pseudo, 2);
+}
+
 static void finish(struct coalesce_super *s)
 {
-	size_t l4_len = s->len - s->l4_off;
-	uint16_t pseudo;
-
-	/* One packet alone goes as it came, the kernel verifies it. */
-	if (s->n == 1)
+	/* One packet alone goes as it came. */
+	if (s->n == 1) {
+		if (s->sound)
+			leave_checksum(s);
 		return;
-	if (s->family == 4) {
-		uint16_t c;
-
-		put16(s->pkt + 2, s->len);
-		put16(s->pkt + 10, 0);
-		c = (uint16_t)~csum_fold(csum_add(0, s->pkt, s->l4_off));
-		memcpy(s->pkt + 10, &c, 2);
-	} else {
-		put16(s->pkt + 4, s->len - 40);
 	}
-	pseudo = csum_fold(csum_pseudo(s->pkt + (s->family == 4 ? 12 : 8), s->family == 4 ? 8 : 32,
-				       s->proto, l4_len));
-	s->vh.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM;
+	ip_header(s);
 	s->vh.hdr_len = (uint16_t)s->hdr_len;
 	s->vh.gso_size = (uint16_t)s->gso_size;
-	s->vh.csum_start = (uint16_t)s->l4_off;
 	if (s->proto == IPPROTO_TCP) {
 		s->vh.gso_type =
 			s->family == 4 ? VIRTIO_NET_HDR_GSO_TCPV4 : VIRTIO_NET_HDR_GSO_TCPV6;
-		s->vh.csum_offset = 16;
-		memcpy(s->pkt + s->l4_off + 16, &pseudo, 2);
 	} else {
 		s->vh.gso_type = VNET_GSO_UDP_L4;
-		s->vh.csum_offset = 6;
-		put16(s->pkt + s->l4_off + 4, l4_len);
-		memcpy(s->pkt + s->l4_off + 6, &pseudo, 2);
+		put16(s->pkt + s->l4_off + 4, s->len - s->l4_off);
 	}
+	leave_checksum(s);
 }
 
 static void emit(struct coalesce *c, struct coalesce_super *s)
@@ -114,8 +126,19 @@ static bool same_headers(const struct coalesce_super *s, const uint8_t *pkt, siz
 	       memcmp(a + 20, b + 20, hdr_len - s->l4_off - 20) == 0;
 }
 
+/* Are the checksums right? */
+static bool sums_up(const uint8_t *pkt, const struct inner *in)
+{
+	size_t len = in->len - in->l4_off;
+	uint64_t sum = csum_pseudo(in->src, in->family == 4 ? 8 : 32, in->proto, len);
+
+	return csum_fold(csum_add(sum, pkt + in->l4_off, len)) == 0xffff &&
+	       (in->family == 6 || csum_fold(csum_add(0, pkt, 20)) == 0xffff);
+}
+
 /* Octets of all headers if this is a packet that may be joined to others; else 0. */
-static size_t joinable(const struct coalesce *c, const uint8_t *pkt, const struct inner *in)
+static size_t joinable(const struct coalesce *c, const uint8_t *pkt, const struct inner *in,
+		       bool sound)
 {
 	const uint8_t *l4 = pkt + in->l4_off;
 	size_t l4_len = in->len - in->l4_off, hdr;
@@ -136,12 +159,7 @@ static size_t joinable(const struct coalesce *c, const uint8_t *pkt, const struc
 	} else {
 		return 0;
 	}
-	if (l4_len <= hdr)
-		return 0;
-	if (csum_fold(csum_add(csum_pseudo(in->src, in->family == 4 ? 8 : 32, in->proto, l4_len),
-			       l4, l4_len)) != 0xffff)
-		return 0;
-	if (in->family == 4 && csum_fold(csum_add(0, pkt, 20)) != 0xffff)
+	if (l4_len <= hdr || (!sound && !sums_up(pkt, in)))
 		return 0;
 	return in->l4_off + hdr;
 }
@@ -178,6 +196,7 @@ static void start(struct coalesce_super *s, uint8_t *pkt, const struct inner *in
 	s->proto = in->proto;
 	s->next_seq = 0;
 	s->closed = false;
+	s->sound = false;
 	if (in->proto == IPPROTO_TCP && hdr_len < in->len) {
 		s->next_seq = get32(pkt + in->l4_off + 4) + (uint32_t)s->gso_size;
 		s->closed = pkt[in->l4_off + 13] & TCP_PSH;
@@ -189,10 +208,10 @@ static void start(struct coalesce_super *s, uint8_t *pkt, const struct inner *in
 	s->piece[1] = (struct iovec){ .iov_base = pkt, .iov_len = in->len };
 }
 
-void coalesce_add(struct coalesce *c, uint8_t *pkt, const struct inner *in)
+void coalesce_add(struct coalesce *c, uint8_t *pkt, const struct inner *in, bool sound)
 {
 	struct coalesce_super *s = NULL, *free = NULL;
-	size_t hdr_len = joinable(c, pkt, in);
+	size_t hdr_len = joinable(c, pkt, in, sound);
 	struct coalesce_super alone;
 
 	for (int i = 0; i < COALESCE_FLOWS; i++) {
@@ -219,6 +238,7 @@ void coalesce_add(struct coalesce *c, uint8_t *pkt, const struct inner *in)
 		emit(c, free);
 	}
 	start(free, pkt, in, hdr_len);
+	free->sound = sound;
 }
 
 void coalesce_flush(struct coalesce *c)

@@ -231,6 +231,7 @@ static void measure(struct probe_path *p, usec_t sample)
 	uint32_t r = sample > UINT32_MAX ? UINT32_MAX : sample == 0 ? 1 : (uint32_t)sample;
 	uint32_t d = r > p->rtt ? r - p->rtt : p->rtt - r;
 
+	p->rtt_last = r;
 	if (p->rtt_min == 0 || r < p->rtt_min)
 		p->rtt_min = r;
 	if (p->rtt == 0) {
@@ -309,6 +310,7 @@ bool probe_path_answer(struct probe_path *p, const uint8_t nonce[8], uint16_t co
 	if (!p->rtt)
 		p->open = n;
 	measure(p, now - q->sent);
+	p->measured = now;
 	if (n >= p->open)
 		remember(p, false);
 	q->answered = true;

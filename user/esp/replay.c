@@ -60,6 +60,13 @@ bool replay_check(const struct replay *w, uint64_t seq)
 	return word >> 32 != (uint32_t)block || !(word >> (seq & 31) & 1);
 }
 
+bool replay_seen(const struct replay *w, uint64_t seq)
+{
+	uint64_t top = atomic_load_explicit(&w->top, memory_order_relaxed);
+
+	return !left_of_window(w, top, seq) && !replay_check(w, seq);
+}
+
 bool replay_commit(struct replay *w, uint64_t seq)
 {
 	uint64_t top = atomic_load_explicit(&w->top, memory_order_relaxed);

@@ -11,6 +11,7 @@
 #include "esp/flow.h"
 #include "esp/sad.h"
 #include "esp/tos.h"
+#include "sad_impl.h"
 
 static int take_ts(const struct engine_ts *w, uint8_t n, struct sa_ts *ret_ts)
 {
@@ -51,17 +52,43 @@ static bool is_exact(const struct sa_ts *ts)
 	return memcmp(ts->first, ts->last, 16) == 0;
 }
 
-static void list_exact(struct sa *sa)
+static void list_exact(struct sa *sa, struct sa_sel *s)
 {
-	for (int i = 0; i < sa->n_ts_remote; i++) {
-		struct sa_exact *x = &sa->exact[sa->n_exact];
+	for (int i = 0; i < s->n_remote; i++) {
+		struct sa_exact *x = &s->exact[s->n_exact];
 
-		if (!is_exact(&sa->ts_remote[i]))
+		if (!is_exact(&s->remote[i]))
 			continue;
 		x->sa = sa;
-		x->ts = &sa->ts_remote[i];
-		sa->n_exact++;
+		x->ts = &s->remote[i];
+		s->n_exact++;
 	}
+}
+
+size_t sel_room(uint8_t n_local, uint8_t n_remote)
+{
+	return n_remote * sizeof(struct sa_exact) +
+	       (size_t)(n_local + n_remote) * sizeof(struct sa_ts);
+}
+
+int sel_fill(struct sa_sel *s, void *room, const struct sel_request *req, struct sa *sa)
+{
+	int r;
+
+	s->exact = room;
+	s->local = (struct sa_ts *)(s->exact + req->n_remote);
+	s->remote = s->local + req->n_local;
+	s->n_local = req->n_local;
+	s->n_remote = req->n_remote;
+	r = take_ts(req->local, req->n_local, s->local);
+	if (r == 0)
+		r = take_ts(req->remote, req->n_remote, s->remote);
+	if (r == 0 && req->transport)
+		r = transport_init(req->local, req->n_local, req->remote, req->n_remote,
+				   req->told_local, req->told_remote, &s->transport);
+	if (r == 0)
+		list_exact(sa, s);
+	return r;
 }
 
 static struct aead *context_new(const struct sa *sa, bool encrypt)
@@ -117,12 +144,11 @@ static int keys(struct sa *sa, const struct engine_sa *req, int driver)
 }
 
 /* One block of memory, lines of the cache first. */
-static struct sa *sa_alloc(int threads, uint8_t n_local, uint8_t n_remote)
+static struct sa *sa_alloc(int threads, uint8_t n_local, uint8_t n_remote, void **ret_sel_room)
 {
 	size_t t = (size_t)threads, fixed = (sizeof(struct sa) + 63) / 64 * 64;
 	size_t n = fixed + t * sizeof(struct sa_counters) + 2 * t * sizeof(struct aead *) +
-		   n_remote * sizeof(struct sa_exact) +
-		   (size_t)(n_local + n_remote) * sizeof(struct sa_ts);
+		   sel_room(n_local, n_remote);
 	uint8_t *p = aligned_alloc(64, (n + 63) / 64 * 64);
 	struct sa *sa = (struct sa *)p;
 
@@ -134,11 +160,7 @@ static struct sa *sa_alloc(int threads, uint8_t n_local, uint8_t n_remote)
 	p += t * sizeof(struct sa_counters);
 	sa->enc = (struct aead **)p;
 	sa->dec = sa->enc + t;
-	sa->exact = (struct sa_exact *)(sa->dec + t);
-	sa->ts_local = (struct sa_ts *)(sa->exact + n_remote);
-	sa->ts_remote = sa->ts_local + n_local;
-	sa->n_ts_local = n_local;
-	sa->n_ts_remote = n_remote;
+	*ret_sel_room = sa->dec + t;
 	sa->threads = threads;
 	return sa;
 }
@@ -197,17 +219,26 @@ void sa_untell(struct sa *sa, unsigned reached)
 
 int sa_new(const struct engine_sa *req, int driver, int threads, struct sa **ret_sa)
 {
+	const struct sel_request sel = { req->ts_local,
+					 req->ts_remote,
+					 req->n_ts_local,
+					 req->n_ts_remote,
+					 req->flags & ENGINE_SA_TRANSPORT,
+					 &req->told_local,
+					 &req->told_remote };
 	struct sa *sa;
+	void *room;
 	int r;
 
 	/* RFC 4303 2.1: 0 is never sent, 1 to 255 are reserved. */
 	if (threads > SAD_THREADS || req->id == 0 || req->spi_in < 256 || req->spi_out < 256 ||
-	    (req->family != 4 && req->family != 6) || req->flags & ENGINE_SA_TRANSPORT ||
-	    req->n_ts_local > ENGINE_TS_MAX || req->n_ts_remote > ENGINE_TS_MAX)
+	    (req->family != 4 && req->family != 6) || req->n_ts_local > ENGINE_TS_MAX ||
+	    req->n_ts_remote > ENGINE_TS_MAX)
 		return -EINVAL;
-	sa = sa_alloc(threads, req->n_ts_local, req->n_ts_remote);
+	sa = sa_alloc(threads, req->n_ts_local, req->n_ts_remote, &room);
 	if (!sa)
 		return -ENOMEM;
+	sa->sel = &sa->first_sel;
 	sa->id = req->id;
 	sa->replaces = req->replaces;
 	sa->spi_in = req->spi_in;
@@ -216,15 +247,19 @@ int sa_new(const struct engine_sa *req, int driver, int threads, struct sa **ret
 	sa->group = req->group;
 	sa->sibling.line = req->line;
 	sa->room_own = req->room;
-	sa->tfc = req->tfc;
+	/* RFC 4303 2.7: padding needs something inside that tells where it ends */
+	sa->tfc = req->flags & ENGINE_SA_TRANSPORT ? 0 : req->tfc;
 	sa->flags = req->flags;
-	sa->own_encap = req->flags & ENGINE_SA_ENCAP;
+	sa->own_encap = req->flags & ENGINE_SA_ENCAP ? ENGINE_ENCAP_UDP : ENGINE_ENCAP_NONE;
 	sa->encap = &sa->own_encap;
 	sa->encr_id = req->encr_id;
 	sa->key_bits = req->key_bits;
 	sa->integ_id = req->integ_id;
 	sa->family = req->family;
-	sa->tos_mask = TOS_ECN | (req->flags & ENGINE_SA_DSCP_OUT ? TOS_DSCP : 0);
+	/* in transport mode there is one header only */
+	sa->tos_mask = TOS_ECN;
+	if (req->flags & (ENGINE_SA_DSCP_OUT | ENGINE_SA_TRANSPORT))
+		sa->tos_mask |= TOS_DSCP;
 	sa->cut[false] = req->flags & (ENGINE_SA_DF_COPY | ENGINE_SA_DF_CLEAR)
 				 ? STEER_MARK(STEER_MARK_KIND_CUT, 0, 0)
 				 : 0;
@@ -235,16 +270,13 @@ int sa_new(const struct engine_sa *req, int driver, int threads, struct sa **ret
 	limits(sa, req);
 	r = replay_init(&sa->replay, req->replay_window);
 	if (r == 0)
-		r = take_ts(req->ts_local, req->n_ts_local, sa->ts_local);
-	if (r == 0)
-		r = take_ts(req->ts_remote, req->n_ts_remote, sa->ts_remote);
+		r = sel_fill(&sa->first_sel, room, &sel, sa);
 	if (r == 0)
 		r = keys(sa, req, driver);
 	if (r < 0) {
 		sa_free(sa);
 		return r;
 	}
-	list_exact(sa);
 	*ret_sa = sa;
 	return 0;
 }
@@ -258,8 +290,10 @@ void sa_free(struct sa *sa)
 		aead_free(sa->dec[i]);
 	}
 	replay_clear(&sa->replay);
-	if (sa->shared && --sa->shared->users == 0)
-		free(sa->shared);
+	if (sa->sel != &sa->first_sel)
+		free(sa->sel);
+	if (sa->old_sel != &sa->first_sel)
+		free(sa->old_sel);
 	secret_wipe(sa, sizeof(*sa));
 	free(sa);
 }
@@ -292,16 +326,30 @@ static bool match_any(const struct sa_ts *ts, int n, const struct inner *in, con
 	return false;
 }
 
+static bool inbound_fits(const struct sa_sel *s, const struct inner *in)
+{
+	return match_any(s->remote, s->n_remote, in, in->src, in->sport) &&
+	       match_any(s->local, s->n_local, in, in->dst, in->dport);
+}
+
+bool sa_inbound_late_ok(const struct sa *sa, const struct inner *in, usec_t now)
+{
+	const struct sa_sel *old = sa_old_sel(sa, now);
+
+	return old && inbound_fits(old, in);
+}
+
 bool sa_inbound_ok(const struct sa *sa, const struct inner *in)
 {
-	return match_any(sa->ts_remote, sa->n_ts_remote, in, in->src, in->sport) &&
-	       match_any(sa->ts_local, sa->n_ts_local, in, in->dst, in->dport);
+	return inbound_fits(sa_sel_of(sa), in);
 }
 
 bool sa_outbound_ok(const struct sa *sa, const struct inner *in)
 {
-	return match_any(sa->ts_remote, sa->n_ts_remote, in, in->dst, in->dport) &&
-	       match_any(sa->ts_local, sa->n_ts_local, in, in->src, in->sport);
+	const struct sa_sel *s = sa_sel_of(sa);
+
+	return match_any(s->remote, s->n_remote, in, in->dst, in->dport) &&
+	       match_any(s->local, s->n_local, in, in->src, in->sport);
 }
 
 void sa_sum(const struct sa *sa, struct sa_counters *ret_sum)
@@ -316,6 +364,7 @@ void sa_sum(const struct sa *sa, struct sa_counters *ret_sum)
 		s.out_packets += c->out_packets;
 		s.out_octets += c->out_octets;
 		s.drop_replay += c->drop_replay;
+		s.duplicates += c->duplicates;
 		s.drop_integrity += c->drop_integrity;
 		s.drop_malformed += c->drop_malformed;
 		s.drop_ts += c->drop_ts;

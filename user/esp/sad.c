@@ -5,9 +5,11 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "abi/pick.h"
 #include "abi/steer.h"
 #include "esp/flow.h"
 #include "esp/sad.h"
+#include "sad_impl.h"
 
 enum { HEADS = 1 << 16, RANGES_MIN = 16 };
 
@@ -82,18 +84,26 @@ static bool cached(const struct sad_cache *c, uint64_t generation, const struct 
 	       memcmp(c->addrs, in->src, n) == 0 && memcmp(c->addrs + 16, in->dst, n) == 0;
 }
 
+/* A block has nothing to keep from an SA with the very same selectors, however young. */
 static struct sa *look_up(const struct sad *sad, const struct inner *in)
 {
 	size_t n = in->family == 4 ? 4 : 16;
+	struct sa *block = NULL;
 	struct sa_exact *x =
 		atomic_load_explicit(head_of(sad, in->family, in->dst), memory_order_acquire);
 	struct sad_ranges *r;
 	uint32_t n_ranges;
 
-	for (; x; x = atomic_load_explicit(&x->next, memory_order_acquire))
-		if (x->ts->family == in->family && memcmp(x->ts->first, in->dst, n) == 0 &&
-		    sa_outbound_ok(x->sa, in))
+	for (; x; x = atomic_load_explicit(&x->next, memory_order_acquire)) {
+		if (x->ts->family != in->family || memcmp(x->ts->first, in->dst, n) != 0 ||
+		    !sa_outbound_ok(x->sa, in))
+			continue;
+		if (!x->sa->blocks && (!block || siblings_equal(block, x->sa)))
 			return x->sa;
+		block = block ? block : x->sa;
+	}
+	if (block)
+		return block;
 	r = atomic_load_explicit(&sad->ranges, memory_order_acquire);
 	n_ranges = r ? atomic_load_explicit(&r->n, memory_order_acquire) : 0;
 	for (uint32_t i = 0; i < n_ranges; i++) {
@@ -126,11 +136,6 @@ struct sa *sad_out(const struct sad *sad, struct sad_cache *c, const struct inne
 }
 
 /* ---- policies: the control thread ---- */
-
-static bool has_range(const struct sa *sa)
-{
-	return sa->n_exact < sa->n_ts_remote;
-}
 
 static struct sad_ranges *ranges_of(const struct sad *sad)
 {
@@ -215,14 +220,29 @@ static void exact_remove(struct sad *sad, struct sa_exact *x)
 	atomic_store_explicit(link, x->next, memory_order_release);
 }
 
+int sad_sel_show(struct sad *sad, struct sa *sa, struct sa_sel *s, bool in_ranges)
+{
+	int r = sel_has_range(s) && !in_ranges ? ranges_add(sad, sa) : 0;
+
+	for (int i = 0; r == 0 && i < s->n_exact; i++)
+		exact_add(sad, &s->exact[i]);
+	return r;
+}
+
+void sad_sel_hide(struct sad *sad, struct sa *sa, struct sa_sel *s, bool in_ranges)
+{
+	if (sel_has_range(s) && !in_ranges)
+		ranges_remove(sad, sa);
+	for (int i = 0; i < s->n_exact; i++)
+		exact_remove(sad, &s->exact[i]);
+}
+
 static int appear(struct sad *sad, struct sa *sa)
 {
-	int r = has_range(sa) ? ranges_add(sad, sa) : 0;
+	int r = sad_sel_show(sad, sa, sa->sel, false);
 
 	if (r < 0)
 		return r;
-	for (int i = 0; i < sa->n_exact; i++)
-		exact_add(sad, &sa->exact[i]);
 	siblings_show(&sad->siblings, sa);
 	sa->present = true;
 	atomic_fetch_add(&sad->generation, 1);
@@ -231,10 +251,7 @@ static int appear(struct sad *sad, struct sa *sa)
 
 static void disappear(struct sad *sad, struct sa *sa)
 {
-	if (has_range(sa))
-		ranges_remove(sad, sa);
-	for (int i = 0; i < sa->n_exact; i++)
-		exact_remove(sad, &sa->exact[i]);
+	sad_sel_hide(sad, sa, sa->sel, false);
 	siblings_hide(&sad->siblings, sa);
 	sa->present = false;
 	atomic_fetch_add(&sad->generation, 1);
@@ -287,7 +304,7 @@ struct sa *sad_heir(const struct sad *sad, uint32_t id)
 
 /* ---- what fits the paths: the control thread ---- */
 
-static void fit(struct sa *sa)
+void sad_fit(struct sa *sa)
 {
 	const struct sa_group *g = sa->shared;
 	uint32_t room = !g ? sa->room_own : g->room < g->room_told ? g->room : g->room_told;
@@ -295,6 +312,9 @@ static void fit(struct sa *sa)
 
 	if (room != SA_ROOM_ANY) {
 		max = esp_inner_max(&sa->out, room - (sa_encap(sa) ? UDP_HEADER : 0));
+		/* the packet's own header is the outer one */
+		if (sa_is_transport(sa))
+			max += transport_header_len(sa_transport(sa));
 		room = max < INNER_LEAST ? INNER_LEAST : (uint32_t)max;
 	}
 	atomic_store_explicit(&sa->inner_max, room, memory_order_relaxed);
@@ -320,7 +340,7 @@ static void set_room(struct sa_group *g, uint32_t *which, uint32_t room)
 		return;
 	*which = room;
 	list_for_each (it, &g->sas)
-		fit(list_entry(it, struct sa, group_node));
+		sad_fit(list_entry(it, struct sa, group_node));
 }
 
 int sad_group_told(struct sad *sad, uint32_t group, uint32_t room)
@@ -342,43 +362,60 @@ void sad_group_room(struct sad *sad, uint32_t group, uint32_t room)
 }
 
 /* One store for all of them; that their largest packets are others comes after it. */
-int sad_group_encap(struct sad *sad, uint32_t group, bool encap)
+int sad_group_encap(struct sad *sad, uint32_t group, enum engine_encap how)
 {
 	struct sa_group *g = group_find(sad, group);
 
-	if (!group || group >= STEER_GROUPS_MAX)
+	if (!group || group >= STEER_GROUPS_MAX || how > ENGINE_ENCAP_BY_PATH)
 		return -EINVAL;
-	if (atomic_exchange(&sad->encap[group], encap) == encap || !g)
+	if (atomic_exchange(&sad->encap[group], (uint8_t)how) == how || !g)
 		return 0;
 	list_for_each (it, &g->sas)
-		fit(list_entry(it, struct sa, group_node));
+		sad_fit(list_entry(it, struct sa, group_node));
 	return 0;
 }
 
-static int join_group(struct sad *sad, struct sa *sa)
+/* Made if absent. NULL: group 0, or no memory. */
+static struct sa_group *group_get(struct sad *sad, uint32_t id)
 {
-	struct sa_group *g = group_find(sad, sa->group);
+	struct sa_group *g = group_find(sad, id);
 
-	if (sa->group && !g) {
-		g = aligned_alloc(_Alignof(struct sa_group), sizeof(*g));
-		if (!g)
-			return -ENOMEM;
-		*g = (struct sa_group){ .room = SA_ROOM_ANY, .room_told = SA_ROOM_ANY };
-		list_init(&g->sas);
-		hash_add(&sad->groups, &g->by_id, sa->group);
-	}
+	if (!id || g)
+		return g;
+	g = aligned_alloc(_Alignof(struct sa_group), sizeof(*g));
+	if (!g)
+		return NULL;
+	*g = (struct sa_group){ .room = SA_ROOM_ANY, .room_told = SA_ROOM_ANY };
+	list_init(&g->sas);
+	hash_add(&sad->groups, &g->by_id, id);
+	return g;
+}
+
+static void group_enter(struct sa_group *g, struct sa *sa)
+{
 	if (g) {
 		list_append(&g->sas, &sa->group_node);
 		g->users++;
 	}
 	sa->shared = g;
+}
+
+static int join_group(struct sad *sad, struct sa *sa)
+{
+	struct sa_group *g = group_get(sad, sa->group);
+	bool first = !g || list_empty(&g->sas);
+
+	if (sa->group && !g)
+		return -ENOMEM;
+	group_enter(g, sa);
 	sa->room_own = room_or_any(sa->room_own);
 	sad_group_told(sad, sa->group, sa->room_own);
 	if (sa->group && sa->group < STEER_GROUPS_MAX) {
-		sad_group_encap(sad, sa->group, sa->own_encap);
+		if (first || sad->encap[sa->group] != ENGINE_ENCAP_BY_PATH)
+			sad_group_encap(sad, sa->group, (enum engine_encap)sa->own_encap);
 		sa->encap = &sad->encap[sa->group];
 	}
-	fit(sa);
+	sad_fit(sa);
 	return 0;
 }
 
@@ -393,11 +430,87 @@ static void leave_group(struct sad *sad, struct sa *sa)
 		hash_remove(&sad->groups, &g->by_id);
 }
 
+/* The last SA of it is freed, or in another one. */
+static void group_put(struct sad *sad, struct sa_group *g)
+{
+	if (!g || --g->users)
+		return;
+	g->next_retired = sad->retired_groups;
+	sad->retired_groups = g;
+}
+
+static void free_sa(struct sad *sad, struct sa *sa)
+{
+	struct sa_group *g = sa->shared;
+
+	sa_free(sa);
+	group_put(sad, g);
+}
+
+int sad_regroup(struct sad *sad, uint32_t id, uint32_t group)
+{
+	struct sa *sa = sad_find(sad, id);
+	struct sa_group *g, *old;
+
+	if (!sa)
+		return -ENOENT;
+	if (!group || group >= STEER_GROUPS_MAX)
+		return -EINVAL;
+	if (sa->group == group)
+		return 0;
+	g = group_get(sad, group);
+	if (!g)
+		return -ENOMEM;
+	if (list_empty(&g->sas)) { /* until it is told otherwise */
+		sad_group_encap(sad, group, sa_encap_how(sa));
+		g->room_told = sa->shared ? sa->shared->room_told : sa->room_own;
+	}
+	old = sa->shared;
+	leave_group(sad, sa);
+	group_enter(g, sa);
+	sa->group = group;
+	sa->encap = &sad->encap[group];
+	sad_fit(sa);
+	if (old)
+		old->free_mark = epoch_advance(&sad->epoch);
+	group_put(sad, old);
+	return 0;
+}
+
 usec_t sad_group_sent(const struct sad *sad, uint32_t group)
 {
 	const struct sa_group *g = group_find(sad, group);
 
 	return g ? atomic_load_explicit(&g->sent, memory_order_relaxed) : 0;
+}
+
+/* ---- how ESP is sent ---- */
+
+static bool in_udp(const struct steer_view *v, uint32_t word)
+{
+	const struct steer_path *rec = steer_path_record(v, word);
+
+	return !rec || !(rec->flags & STEER_PATH_PLAIN);
+}
+
+bool sa_encap_slot(const struct sa *sa, const struct steer_view *v, uint8_t klass,
+		   uint32_t flow_slot)
+{
+	enum engine_encap how = sa_encap_how(sa);
+
+	if (how != ENGINE_ENCAP_BY_PATH || !v)
+		return how != ENGINE_ENCAP_NONE;
+	return in_udp(v, PICK_WORD(siblings_pick(v, sa->group, klass, flow_slot)));
+}
+
+bool sa_encap_path(const struct sa *sa, const struct steer_view *v, uint32_t path)
+{
+	enum engine_encap how = sa_encap_how(sa);
+	const _Atomic uint32_t *word = v ? steer_path_word(v, path) : NULL;
+
+	if (how != ENGINE_ENCAP_BY_PATH || !word)
+		return how != ENGINE_ENCAP_NONE;
+	return in_udp(v, atomic_load_explicit(word, memory_order_relaxed));
 }
 
 /* ---- SAs to come: the control thread ---- */
@@ -466,8 +579,14 @@ static void remove_sa(struct sad *sad, struct sa *sa)
 	leave_group(sad, sa);
 }
 
-/* Nothing of it can be reached any more: free it when nobody looks at it. */
-static void retire(struct sad *sad, struct sa *sa)
+void sad_sel_retire(struct sad *sad, struct sa_sel *s)
+{
+	s->free_mark = epoch_advance(&sad->epoch);
+	s->next_retired = sad->retired_sel;
+	sad->retired_sel = s;
+}
+
+void sad_sa_retire(struct sad *sad, struct sa *sa)
 {
 	sa->free_mark = epoch_advance(&sad->epoch);
 	sa->next_retired = sad->retired;
@@ -483,7 +602,7 @@ int sad_add(struct sad *sad, struct sa *sa)
 	if (sad_find(sad, sa->id) || atomic_load(slot))
 		return -EEXIST;
 	/* A successor takes the place of what it replaces. */
-	sa->order = old ? old->order : sad->next_order++;
+	sa->order = old ? old->order : (sad->next_order += 2); /* a block goes between */
 	if (!old || old->inbound_only)
 		sa->deferred = false; /* nobody there to send for it */
 	r = insert(sad, sa);
@@ -502,6 +621,8 @@ int sad_add(struct sad *sad, struct sa *sa)
 		mark = epoch_advance(&sad->epoch);
 		while (!epoch_passed(&sad->epoch, mark))
 			;
+		group_put(sad, sa->shared);
+		sa->shared = NULL;
 		return r;
 	}
 	if (old)
@@ -584,7 +705,7 @@ int sad_del(struct sad *sad, uint32_t id)
 		disappear(sad, sa);
 	siblings_leave(&sad->siblings, sa);
 	atomic_store(&sad->in[STEER_SPI_INDEX(sa->spi_in)], NULL);
-	retire(sad, sa);
+	sad_sa_retire(sad, sa);
 	return r;
 }
 
@@ -626,7 +747,9 @@ int sad_out_on(struct sad *sad, uint32_t id)
 bool sad_reclaim(struct sad *sad)
 {
 	struct sad_ranges **p = &sad->retired_ranges;
+	struct sa_sel **q = &sad->retired_sel;
 	struct sa **s = &sad->retired;
+	struct sa_group **g = &sad->retired_groups;
 
 	while (*p) {
 		struct sad_ranges *old = *p;
@@ -646,16 +769,38 @@ bool sad_reclaim(struct sad *sad)
 			continue;
 		}
 		*s = old->next_retired;
-		sa_free(old);
+		free_sa(sad, old);
 	}
-	return sad->retired || sad->retired_ranges;
+	while (*g) {
+		struct sa_group *old = *g;
+
+		if (!epoch_passed(&sad->epoch, old->free_mark)) {
+			g = &old->next_retired;
+			continue;
+		}
+		*g = old->next_retired;
+		free(old);
+	}
+	while (*q) {
+		struct sa_sel *old = *q;
+
+		if (!epoch_passed(&sad->epoch, old->free_mark)) {
+			q = &old->next_retired;
+			continue;
+		}
+		*q = old->next_retired;
+		free(old);
+	}
+	return sad->retired || sad->retired_ranges || sad->retired_groups || sad->retired_sel;
 }
 
 void sad_clear(struct sad *sad)
 {
+	sad_unblock(sad, USEC_NEVER);
 	sad_reclaim(sad);
 	for (size_t i = 0; i < sad->n; i++)
-		sa_free(sad->all[i]);
+		free_sa(sad, sad->all[i]);
+	sad_reclaim(sad);
 	free(sad->all);
 	free(atomic_load(&sad->ranges));
 	if (sad->in)

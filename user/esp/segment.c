@@ -112,6 +112,20 @@ bool segment_resize(struct segment *s, size_t max)
 	return true;
 }
 
+void segment_bare(struct segment *s, size_t octets)
+{
+	if (s->hdr_len == 0) {
+		s->payload += octets;
+		s->left -= octets;
+		s->size = s->left;
+		return;
+	}
+	s->pkt += octets;
+	s->hdr_len -= octets;
+	s->l4_off -= octets;
+	s->bare = true;
+}
+
 static void ip_header(struct segment *s, uint8_t *dst, size_t len)
 {
 	if (s->family == 6) {
@@ -139,7 +153,8 @@ size_t segment_next(struct segment *s, uint8_t *dst)
 	if (s->hdr_len == 0)
 		return n;
 	memcpy(dst, s->pkt, s->hdr_len);
-	ip_header(s, dst, s->hdr_len + n);
+	if (!s->bare)
+		ip_header(s, dst, s->hdr_len + n);
 	if (s->proto == IPPROTO_TCP) {
 		put32(l4 + 4, s->tcp_seq);
 		s->tcp_seq += (uint32_t)n;

@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 
 #include "abi/pick.h"
+#include "esp/flow.h"
 #include "esp/sad.h"
 #include "esp/siblings.h"
 
@@ -75,10 +76,12 @@ static bool same_set(const struct sa_ts *a, int na, const struct sa_ts *b, int n
 	return na == nb;
 }
 
-static bool same_selectors(const struct sa *a, const struct sa *b)
+bool siblings_equal(const struct sa *a, const struct sa *b)
 {
-	return same_set(a->ts_local, a->n_ts_local, b->ts_local, b->n_ts_local) &&
-	       same_set(a->ts_remote, a->n_ts_remote, b->ts_remote, b->n_ts_remote);
+	const struct sa_sel *x = sa_sel_of(a), *y = sa_sel_of(b);
+
+	return same_set(x->local, x->n_local, y->local, y->n_local) &&
+	       same_set(x->remote, x->n_remote, y->remote, y->n_remote);
 }
 
 /* The same for any order. */
@@ -99,7 +102,7 @@ static struct selectors *find_equal(const struct siblings *t, const struct sa *s
 	hash_for_each (it, tmp, &t->by_selectors, key) {
 		struct selectors *s = hash_entry(it, struct selectors, by_octets);
 
-		if (same_selectors(list_entry(s->sas.next, struct sa, sibling.node), sa))
+		if (siblings_equal(list_entry(s->sas.next, struct sa, sibling.node), sa))
 			return s;
 	}
 	return NULL;
@@ -107,8 +110,9 @@ static struct selectors *find_equal(const struct siblings *t, const struct sa *s
 
 int siblings_join(struct siblings *t, struct sa *sa)
 {
-	uint64_t key = 5 * number_of(sa->ts_local, sa->n_ts_local) +
-		       number_of(sa->ts_remote, sa->n_ts_remote);
+	const struct sa_sel *sel = sa_sel_of(sa);
+	uint64_t key =
+		5 * number_of(sel->local, sel->n_local) + number_of(sel->remote, sel->n_remote);
 	struct selectors *s;
 
 	if (!sa->sibling.line)
@@ -245,10 +249,24 @@ static struct sa *sender_of(const struct siblings *t, uint64_t selectors, uint32
 	return sa;
 }
 
-struct sa *siblings_choose(const struct siblings *t, const struct steer_view *v, struct sa *found,
-			   uint32_t flow_slot, usec_t now)
+bool siblings_may_send(const struct sa *sa, usec_t now)
 {
-	const struct steer_group *g = steer_group_record(v, found->group);
+	return !used_up(sa) && !too_new(sa, now);
+}
+
+uint64_t siblings_pick(const struct steer_view *v, uint32_t group, uint8_t klass,
+		       uint32_t flow_slot)
+{
+	const struct steer_group *g = steer_group_of(v, group, klass);
+	uint64_t pick = g ? pick_own(g, flow_slot, word_of, v) : 0;
+
+	return pick || !g ? pick : pick_fallback(g, flow_slot, word_of, v);
+}
+
+struct sa *siblings_choose(const struct siblings *t, const struct steer_view *v, struct sa *found,
+			   uint8_t klass, uint32_t flow_slot, usec_t now)
+{
+	const struct steer_group *g = steer_group_of(v, found->group, klass);
 	const uint64_t selectors = found->sibling.selectors;
 	struct sa *sa;
 	uint64_t pick;
@@ -269,9 +287,9 @@ struct sa *siblings_choose(const struct siblings *t, const struct steer_view *v,
 }
 
 uint32_t siblings_slot(const struct steer_view *v, const struct sa *found, uint32_t line,
-		       uint32_t flow_slot)
+		       uint8_t klass, uint32_t flow_slot)
 {
-	const struct steer_group *g = steer_group_record(v, found->group);
+	const struct steer_group *g = steer_group_of(v, found->group, klass);
 	uint32_t path = 0;
 
 	for (int i = 0; g && i < STEER_MEMBERS_MAX && i < g->n_members; i++)
@@ -283,4 +301,20 @@ uint32_t siblings_slot(const struct steer_view *v, const struct sa *found, uint3
 		if (g->flow[(flow_slot + i) % STEER_FLOW_SLOTS] == path)
 			return (flow_slot + i) % STEER_FLOW_SLOTS;
 	return flow_slot;
+}
+
+uint32_t transport_path(const struct steer_view *v, const struct sa *sa, uint8_t klass,
+			const struct inner *in)
+{
+	const struct steer_group *g = steer_group_of(v, sa->group, klass);
+	size_t n = in->family == 4 ? 4 : 16;
+
+	for (int i = 0; g && i < STEER_MEMBERS_MAX && i < g->n_members; i++) {
+		const struct steer_path *p = steer_path_record(v, word_of(v, g->path[i]));
+
+		if (p && p->family == in->family && !memcmp(p->src.b, in->src, n) &&
+		    !memcmp(p->dst.b, in->dst, n))
+			return g->path[i];
+	}
+	return 0;
 }
