@@ -30,6 +30,9 @@
 struct cert;
 struct cred;
 struct trust;
+struct ike_binding; /* ike/mmx.h, as those below */
+struct ike_mmx_answer;
+struct ike_mmx_probed;
 
 /* ---- objects named everywhere ---- */
 
@@ -49,8 +52,10 @@ enum {
 	IKE_PROPOSALS_MAX = 8,
 	IKE_ALGS_MAX = 8,
 	IKE_VIPS_MAX = 4,
-	IKE_CHILDREN_MAX = 200, /* of a family */
-	IKE_SAS_MAX = 64,	/* the same */
+	IKE_CHILDREN_MAX = 200, /* of a family, if its connection says nothing else */
+	IKE_CHILDREN_TOP = 15000,
+	IKE_DERIVED_MAX = 256, /* by one ADD_IF, likewise */
+	IKE_SAS_MAX = 64,      /* the same */
 	IKE_CREDS_MAX = 4,
 	IKE_SUITE_STR = 96,
 	IKE_INIT_MAX = 3000,	     /* octets of an IKE_SA_INIT request that is looked at */
@@ -97,7 +102,10 @@ struct ike_life {
 	uint64_t soft, hard, rand;
 };
 
-enum child_mode { CHILD_TUNNEL, CHILD_TRANSPORT };
+/* STABLE: with another braid only. As transport mode, but the addresses that applications see are
+ * the selectors', on whatever path. */
+enum child_mode { CHILD_TUNNEL, CHILD_TRANSPORT, CHILD_STABLE };
+const char *child_mode_name(enum child_mode mode);
 /* DF of the outer IPv4 header, RFC 4301 8.1. copy: the inner packet's; IPv6 inside has it. */
 enum child_df { CHILD_DF_SET, CHILD_DF_COPY, CHILD_DF_CLEAR };
 enum start_action { START_NONE, START_START, START_TRAP };
@@ -108,6 +116,8 @@ enum ike_nat { IKE_NAT_ACCEPT, IKE_NAT_REFUSE };
 /* MOBIKE: does the peer have to answer at a new address of its before the Child SAs go there, after
  * it, or never (RFC 4555 3.7)? */
 enum ike_return_check { IKE_RETURN_BEFORE, IKE_RETURN_AFTER, IKE_RETURN_SKIP };
+/* Announce and accept MMX (ike/mmx.h); REQUIRE: an IKE SA without it is deleted. */
+enum ike_mmx { IKE_MMX_NO, IKE_MMX_YES, IKE_MMX_REQUIRE };
 /* RFC 7383. force: every protected message with a payload goes in two fragments at least, to see
  * whether they get through. */
 enum ike_fragment { IKE_FRAGMENT_YES, IKE_FRAGMENT_NO, IKE_FRAGMENT_FORCE };
@@ -118,6 +128,7 @@ enum ike_fragment { IKE_FRAGMENT_YES, IKE_FRAGMENT_NO, IKE_FRAGMENT_FORCE };
 struct ike_child_cfg {
 	char name[IKE_NAME_MAX];
 	enum child_mode mode;
+	bool stable_fallback; /* STABLE: with a peer that does not know it, a tunnel */
 	enum start_action start;
 	uint8_t n_local_ts, n_remote_ts, n_proposals;
 	struct ike_ts local_ts[IKE_TS_MAX], remote_ts[IKE_TS_MAX];
@@ -128,9 +139,16 @@ struct ike_child_cfg {
 	uint32_t tfc; /* inner packets are padded to so many octets; IKE_TFC_MTU; 0: not */
 };
 
-/* Several paths at once: not, by path probes inside the Child SAs, or by a clone of the IKE SA for
- * each. Probes are announced and accepted with either. */
-enum ike_multipath { IKE_MULTIPATH_NO, IKE_MULTIPATH_PROBES, IKE_MULTIPATH_CLONE };
+/* Several paths at once: not, by path probes inside the Child SAs, by a clone of the IKE SA for
+ * each, or by what the Child SAs are bound to (MMX). Probes are announced and accepted with any. */
+enum ike_multipath {
+	IKE_MULTIPATH_NO,
+	IKE_MULTIPATH_PROBES,
+	IKE_MULTIPATH_CLONE,
+	IKE_MULTIPATH_MMX,
+};
+/* With MMX: Child SAs that use all endpoints, or some for each of ours. */
+enum ike_tunnels { IKE_TUNNELS_SHARED, IKE_TUNNELS_EACH };
 /* A clone gets its Child SAs where it was made and moves with them, or the reverse. */
 enum ike_clone_order { IKE_CLONE_CHILD_FIRST, IKE_CLONE_MOVE_FIRST };
 /* Clones for as few pairs as cover every uplink and every address of the peer, or for all pairs. */
@@ -171,6 +189,8 @@ struct ike_conn_cfg {
 	uint8_t window;		     /* requests in flight, each way: 1 (or 0) to IKE_WINDOW_MAX */
 	bool encap;		     /* UDP encapsulation also without NAT (default true) */
 	enum ike_multipath multipath;
+	bool steering; /* the owner's: traffic classes are for it (default true) */
+	enum ike_tunnels tunnels;
 	enum ike_clone_order clone_order;
 	enum ike_clone_pairs clone_pairs;
 	enum ike_clone_fallback clone_fallback;
@@ -180,8 +200,15 @@ struct ike_conn_cfg {
 	enum ike_return_check return_check;
 	usec_t mobike_patience; /* R, with MOBIKE: a request is not given up before */
 	bool clone;		/* announce and accept RFC 7791 */
+	enum ike_mmx mmx;
+	bool mmx_vid_in_init;	/* say so in IKE_SA_INIT, and nothing of it to whom does not */
 	uint16_t ike_sas_max;	/* of one authentication, clones included */
-	bool vips_per_line;	/* each clone asks for virtual addresses of its own */
+	uint16_t child_sas_max; /* the same; 0: IKE_CHILDREN_MAX */
+	uint16_t derived_max;	/* by one ADD_IF of the peer; 0: IKE_DERIVED_MAX */
+	/* MMX: so long a key a Child SA has at least that its peer moves to a public address, in
+	 * bits; 0: any */
+	uint16_t public_key_bits;
+	bool vips_per_line; /* each clone asks for virtual addresses of its own */
 	enum ike_nat nat;
 	usec_t rekey_time;  /* of the IKE SA, less up to rand_time; 0: never */
 	usec_t reauth_time; /* its I authenticates anew, less up to rand_time; 0: never */
@@ -242,6 +269,7 @@ struct child_sa_out {
 	bool out_deferred; /* responder of its exchange: send on the SA it replaces, or on one of
 			      another line, until this one carried a packet (2.8) */
 	bool peer_probes;  /* peer announced braid's ESP path probes */
+	uint32_t binding;  /* of MMX; 0: the IKE SA's pair */
 	struct secret key_in, key_out; /* cipher key followed by salt */
 	struct secret integ_in, integ_out;
 	uint8_t n_ts_local, n_ts_remote;
@@ -251,6 +279,9 @@ struct child_sa_out {
 	bool role_i;			/* we are I of the family */
 	/* in each direction; soft: tell once, hard: use it no more; 0: none */
 	uint64_t soft_octets, hard_octets, soft_packets, hard_packets;
+	/* TRANSPORT: our address and the peer's as the peer knows them, behind a NAT; family 0: as
+	 * in the selectors */
+	struct addr told_local, told_remote;
 	bool dscp_out, dscp_in; /* copy DSCP to the outer header; from it */
 	enum child_df df;
 	uint32_t tfc; /* as configured; 0 also if the peer takes no padding */
@@ -279,6 +310,12 @@ enum ike_event_kind {
 	/* the last IKE SA of `auth` is gone, or all of them were authenticated anew: session, text
 	 */
 	IKE_EV_SESSION,
+	/* MMX: the peer answered our request, `mmx`; a probe of ours ended, `probed`; the peer has
+	 * another list of interfaces; something that it asked for has changed what SAs use */
+	IKE_EV_MMX_ANSWERED,
+	IKE_EV_MMX_PROBED,
+	IKE_EV_MMX_PEER_IFACES,
+	IKE_EV_MMX_CHANGED,
 	IKE_EV_STEP, /* how far a set-up or an operation is; ends nothing */
 };
 
@@ -296,6 +333,11 @@ enum ike_output_kind {
 	IKE_OUT_CHILD_DEL,
 	IKE_OUT_EVENT,
 	IKE_OUT_SIZE,
+	IKE_OUT_BINDING,    /* what the Child SAs of a binding may use has changed */
+	IKE_OUT_CHILD_BIND, /* a Child SA has another binding from now on: child_id, bind_to */
+	/* one of transport mode has other selectors: child_id, ts. What fitted the former ones is
+	 * blocked, and never goes in clear */
+	IKE_OUT_CHILD_TS,
 };
 
 /* What came of a question about a packet's size. UNKNOWN: other requests had to go, or the answer
@@ -305,6 +347,13 @@ enum ike_size { IKE_SIZE_PASSES, IKE_SIZE_TOO_LARGE, IKE_SIZE_UNKNOWN };
 /* What Child SAs carried, inner packets. */
 struct ike_carried {
 	uint64_t rx_octets, rx_packets, tx_octets, tx_packets;
+};
+
+/* Selectors of a Child SA, in place of all it had. */
+struct ike_child_ts {
+	uint8_t n_local, n_remote;
+	struct ike_ts local[IKE_TS_MAX], remote[IKE_TS_MAX];
+	struct addr told_local, told_remote; /* as in child_sa_out */
 };
 
 struct ike_output {
@@ -321,8 +370,13 @@ struct ike_output {
 	size_t len;	      /* 0: the one octet of a NAT keepalive (RFC 3948 2.3) */
 	bool marker;	      /* SEND: put the four zero octets before it (port 4500) */
 	bool whole;	      /* SEND: with DF, and dropped here rather than cut */
-	const struct child_sa_out *child; /* CHILD_ADD; owned by the output */
-	uint32_t child_id;		  /* CHILD_DEL, CHILD events */
+	const struct child_sa_out *child;    /* CHILD_ADD; owned by the output */
+	uint32_t child_id;		     /* CHILD_DEL, CHILD_BIND, CHILD events */
+	uint32_t bind_to;		     /* CHILD_BIND */
+	const struct ike_binding *binding;   /* BINDING; these three: owned by the output */
+	const struct ike_child_ts *ts;	     /* CHILD_TS */
+	const struct ike_mmx_answer *mmx;    /* MMX_ANSWERED */
+	const struct ike_mmx_probed *probed; /* MMX_PROBED */
 	bool replaced; /* CHILD_DEL: a rekey replaced it, packets of the peer may be under way */
 	enum ike_event_kind event;
 	enum ike_failure failure;
@@ -467,6 +521,7 @@ const struct ike_output *ike_next_output(struct ike *ike);
 
 struct ike_child_info {
 	uint32_t id, spi_in, spi_out;
+	uint32_t binding; /* of MMX; 0: the IKE SA's pair */
 	char name[IKE_NAME_MAX];
 	const char *state; /* "INSTALLED", "REKEYING", "REKEYED", "DELETING" */
 	char suite[IKE_SUITE_STR];
@@ -610,6 +665,8 @@ bool ike_keys_look(const struct ike_sa *sa, struct ike_sa_keys *ret_keys);
 bool ike_id_in_cert(const struct ike_id *id, const struct cert *c);
 /* Wildcards in it, or any. */
 bool ike_id_is_pattern(const struct ike_id *id);
+/* All its Child SAs are of transport mode: their selectors are the addresses that they use. */
+bool ike_conn_transport(const struct ike_conn_cfg *c);
 
 /* ---- surviving the agent ---- */
 

@@ -112,7 +112,8 @@ enum proto_id { PROTO_NONE = 0, PROTO_IKE = 1, PROTO_AH = 2, PROTO_ESP = 3 };
 	X(MMX_OUTER, 52738)                                                                        \
 	X(MMX_ACTION, 52739)                                                                       \
 	X(MMX_RESULT, 52740)                                                                       \
-	X(MMX_PATH, 52741)
+	X(MMX_PATH, 52741)                                                                         \
+	X(STABLE_TRANSPORT, 52760) /* private, too: user/ike/mode.c */
 
 enum notify_type {
 #define X(n, v) N_##n = v,

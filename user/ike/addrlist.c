@@ -12,7 +12,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "mobike.h"
+#include "mmx.h"
 
 /* Of I: so long a list waits for a move, which takes it along. */
 #define ALONG_WAIT (50 * USEC_PER_MSEC)
@@ -27,8 +27,13 @@ static bool listed(const struct addr *list, unsigned n, const struct addr *a)
 
 /* ---- ours ---- */
 
-static void addrs_list(const struct ike_sa *sa, struct msg_wr *m)
+static void addrs_list(struct ike_sa *sa, struct msg_wr *m)
 {
+	if (sa->mmx) {
+		mmx_list_renew(sa, sa->mmx);
+		mmx_list_put(sa, sa->mmx, m);
+		return;
+	}
 	if (!addrs_put(sa, m))
 		msg_put_notify(m, PROTO_NONE, NULL, 0, N_NO_ADDITIONAL_ADDRESSES, NULL, 0);
 }
@@ -67,10 +72,15 @@ void addrs_queue(struct ike_sa *sa)
 	addrs_want(sa, 0);
 }
 
+void addrs_queue_along(struct ike_sa *sa)
+{
+	addrs_want(sa, sa->role_i ? sa->ike->now + ALONG_WAIT : 0);
+}
+
 /* One exchange instead of two: I's list may come in the request that has its update (3.5, 3.6). */
 void addrs_along(struct ike *ike, struct ike_sa *sa, struct task *t, struct msg_wr *m)
 {
-	struct task *waits = task_pending(sa, TASK_ADDRS);
+	struct task *waits = mmx_in_flight(sa) ? NULL : task_pending(sa, TASK_ADDRS);
 
 	if (waits)
 		task_free(ike, waits);
@@ -99,9 +109,9 @@ int ike_addrs_set(struct ike *ike, const char *conn, const struct addr *addrs, u
 		struct ike_sa *sa = hash_entry(it, struct ike_sa, by_conn);
 
 		if (strcmp(sa->conn->c.name, conn) || !conn_mobike(sa) ||
-		    (sa->state != IKE_ESTABLISHED && sa->state != IKE_AUTH_SENT))
+		    (sa->state != IKE_ESTABLISHED && sa->state != IKE_AUTH_SENT) || sa->mmx)
 			continue;
-		addrs_want(sa, sa->role_i ? now + ALONG_WAIT : 0);
+		addrs_queue_along(sa);
 		window_run(ike, sa);
 	}
 	ike_reap(ike);
@@ -194,6 +204,8 @@ unsigned ike_peer_addrs(const struct ike *ike, uint64_t line,
 
 	if (!sa || !sa->mobike)
 		return 0;
+	if (sa->mmx)
+		return mmx_peer_addrs(sa, ret_addrs);
 	memcpy(ret_addrs, sa->mobike->peer, sa->mobike->n_peer * sizeof(*ret_addrs));
 	return sa->mobike->n_peer;
 }

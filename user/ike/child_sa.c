@@ -8,7 +8,7 @@
 #include "child_sa.h"
 #include "exchange.h"
 #include "ike_private.h"
-#include "mobike.h"
+#include "mmx.h"
 #include "parts.h"
 
 static const char *const state_names[] = {
@@ -46,13 +46,24 @@ const char *refusal_hint(uint16_t type)
 
 struct child_sa *child_find(const struct ike_sa *sa, uint32_t id)
 {
-	list_for_each (it, &sa->children) {
-		struct child_sa *c = list_entry(it, struct child_sa, node);
+	hash_for_each (it, tmp, &sa->ike->children, id) {
+		struct child_sa *c = hash_entry(it, struct child_sa, by_id);
 
-		if (c->id == id)
+		if (c->sa == sa)
 			return c;
 	}
 	return NULL;
+}
+
+unsigned child_sas_max(const struct ike_sa *sa)
+{
+	return sa->conn->c.child_sas_max ? sa->conn->c.child_sas_max : IKE_CHILDREN_MAX;
+}
+
+/* Peers choose their SPIs, and many may have the same: they do not meet. */
+static uint64_t peer_key(const struct ike_sa *sa, uint32_t spi_out)
+{
+	return sa->line << 32 ^ spi_out;
 }
 
 void child_link(struct ike *ike, struct ike_sa *sa, struct child_sa *c)
@@ -60,7 +71,9 @@ void child_link(struct ike *ike, struct ike_sa *sa, struct child_sa *c)
 	list_append(&sa->children, &c->node);
 	sa->n_children++;
 	c->sa = sa;
+	life_child_changed(sa, c);
 	hash_add(&ike->children, &c->by_id, c->id);
+	hash_add(&ike->by_peer_spi, &c->by_peer_spi, peer_key(sa, c->spi_out));
 }
 
 int child_ts_set(struct child_sa *c, const struct ike_ts *local, uint8_t n_local,
@@ -82,6 +95,7 @@ int child_ts_set(struct child_sa *c, const struct ike_ts *local, uint8_t n_local
 
 void child_free(struct child_sa *c)
 {
+	mmx_child_unbind(c);
 	free(c->ts_local);
 	free(c);
 }
@@ -91,6 +105,7 @@ void child_unlink(struct ike *ike, struct child_sa *c)
 	list_remove(&c->node);
 	c->sa->n_children--;
 	hash_remove(&ike->children, &c->by_id);
+	hash_remove(&ike->by_peer_spi, &c->by_peer_spi);
 }
 
 /* The one in use under that name. */
@@ -108,16 +123,12 @@ struct child_sa *child_by_name(const struct ike_sa *sa, const char *name)
 struct child_sa *child_by_peer_spi(const struct ike *ike, struct ike_sa *sa, uint32_t spi,
 				   struct ike_sa **ret_owner)
 {
-	hash_for_each (it, tmp, &ike->lines, sa->line) {
-		struct ike_sa *o = hash_entry(it, struct ike_sa, by_line);
+	hash_for_each (it, tmp, &ike->by_peer_spi, peer_key(sa, spi)) {
+		struct child_sa *c = hash_entry(it, struct child_sa, by_peer_spi);
 
-		list_for_each (jt, &o->children) {
-			struct child_sa *c = list_entry(jt, struct child_sa, node);
-
-			if (c->spi_out == spi) {
-				*ret_owner = o;
-				return c;
-			}
+		if (c->spi_out == spi && c->sa->line == sa->line) {
+			*ret_owner = c->sa;
+			return c;
 		}
 	}
 	return NULL;
@@ -130,6 +141,7 @@ void child_state(struct ike_sa *sa, struct child_sa *c, enum child_state to, con
 	log_ike(sa, LOG_DEBUG_, "Child SA %s %08x_i %08x_o: %s -> %s: %s", c->name, c->spi_in,
 		c->spi_out, state_names[c->state], state_names[to], why);
 	c->state = to;
+	life_child_changed(sa, c);
 	ike_sa_touch(sa);
 }
 
@@ -167,12 +179,20 @@ int child_close(struct ike_sa *sa, struct child_sa *c, uint32_t op, const char *
 	return 0;
 }
 
+const struct ike_child_cfg *child_policy(const struct ike_sa *sa, const struct child_sa *c)
+{
+	const struct ike_child_cfg *entry =
+		c->mode == CHILD_TRANSPORT ? mmx_transport_policy(sa, c) : NULL;
+
+	return entry ? entry : conn_child(sa->conn, c->name);
+}
+
 /* ---- offering ---- */
 
 static const struct ike_child_cfg *task_cfg(const struct ike_sa *sa, const struct task *t,
 					    const struct child_sa *rekeyed)
 {
-	return conn_child(sa->conn, rekeyed ? rekeyed->name : t->child_name);
+	return rekeyed ? child_policy(sa, rekeyed) : conn_child(sa->conn, t->child_name);
 }
 
 int child_offer(struct ike *ike, struct ike_sa *sa, struct task *t, const struct child_sa *rekeyed,
@@ -192,14 +212,22 @@ int child_offer(struct ike *ike, struct ike_sa *sa, struct task *t, const struct
 		}
 	}
 	suite_offer(&offer, PROTO_ESP, cfg->proposals, cfg->n_proposals, 4, t->spi_in, with_ke);
+	suite_above(&offer, t->above);
 	if (!offer.n)
 		return -EINVAL;
 	msg_put_sa(m, &offer);
 	return 0;
 }
 
-/* A rekey proposes what is in use (2.9.2), a new SA what is configured. */
-static void own_ts(const struct ike_sa *sa, const struct ike_child_cfg *cfg,
+/* One of our virtual addresses only, once we have them. */
+static bool of_one_vip(const struct ike_sa *sa, const struct task *t)
+{
+	return t->wish && t->kind == TASK_CHILD_NEW && t->wish->w.inner &&
+	       t->wish->w.inner <= sa->n_own_vips;
+}
+
+/* A rekey proposes what is in use (2.9.2), a new SA what is configured. t: of ours; may be NULL. */
+static void own_ts(const struct ike_sa *sa, const struct ike_child_cfg *cfg, const struct task *t,
 		   const struct child_sa *rekeyed, struct child_deal *d)
 {
 	if (rekeyed) {
@@ -211,7 +239,14 @@ static void own_ts(const struct ike_sa *sa, const struct ike_child_cfg *cfg,
 		       rekeyed->n_ts_remote * sizeof(d->ts_remote[0]));
 		return;
 	}
-	ts_local(sa, cfg, d->ts_local, &d->n_ts_local);
+	if (t && t->wish && cfg->mode == CHILD_TRANSPORT &&
+	    mmx_transport_offer(sa, t->wish, cfg, d))
+		return;
+	if (t && of_one_vip(sa, t))
+		d->n_ts_local = ts_resolve(cfg->local_ts, cfg->n_local_ts,
+					   &sa->own_vips[t->wish->w.inner - 1], 1, d->ts_local);
+	else
+		ts_local(sa, cfg, d->ts_local, &d->n_ts_local);
 	ts_remote(sa, cfg, d->ts_remote, &d->n_ts_remote);
 }
 
@@ -231,7 +266,7 @@ bool child_single_pair(const struct ike_sa *sa, const struct task *t)
 	if (!cfg || t->single_pair)
 		return false;
 	memset(&own, 0, sizeof(own));
-	own_ts(sa, cfg, NULL, &own);
+	own_ts(sa, cfg, t, NULL, &own);
 	return (own.n_ts_local > 1 || own.n_ts_remote > 1) && own.n_ts_local && own.n_ts_remote &&
 	       one_address(&own.ts_local[0]) && one_address(&own.ts_remote[0]);
 }
@@ -250,7 +285,7 @@ void child_offer_ts(struct ike_sa *sa, struct task *t, const struct child_sa *re
 	struct ts_list list;
 
 	memset(&own, 0, sizeof(own));
-	own_ts(sa, cfg, rekeyed, &own);
+	own_ts(sa, cfg, t, rekeyed, &own);
 	if (t->asks_vips)
 		own.n_ts_local = ts_local_wanted(&sa->conn->c, cfg, own.ts_local);
 	first_pair(t, &own);
@@ -258,8 +293,7 @@ void child_offer_ts(struct ike_sa *sa, struct task *t, const struct child_sa *re
 	msg_put_ts(m, PLD_TSI, &list);
 	ts_put(&list, own.ts_remote, own.n_ts_remote);
 	msg_put_ts(m, PLD_TSR, &list);
-	if ((rekeyed ? rekeyed->mode : cfg->mode) == CHILD_TRANSPORT)
-		msg_put_notify(m, PROTO_NONE, NULL, 0, N_USE_TRANSPORT_MODE, NULL, 0);
+	mode_offer(sa, cfg, rekeyed, m);
 }
 
 bool child_answered(struct ike_sa *sa, struct task *t, const struct child_sa *rekeyed, bool with_ke,
@@ -268,33 +302,37 @@ bool child_answered(struct ike_sa *sa, struct task *t, const struct child_sa *re
 	struct ike_ts ours[IKE_TS_MAX], theirs[IKE_TS_MAX];
 	struct child_deal own;
 	struct sa_payload offer;
-	enum child_mode mode;
+	struct ts_list tsi, tsr;
 	uint64_t spi;
 
 	if (!d->cfg || !in->has_sa || !in->has_tsi || !in->has_tsr)
 		return false;
 	memset(&own, 0, sizeof(own));
-	own_ts(sa, d->cfg, rekeyed, &own);
+	own_ts(sa, d->cfg, t, rekeyed, &own);
 	first_pair(t, &own);
 	suite_offer(&offer, PROTO_ESP, d->cfg->proposals, d->cfg->n_proposals, 4, t->spi_in,
 		    with_ke);
+	suite_above(&offer, t->above);
 	if (!suite_accept(&offer, &in->sa, &d->suite, &spi) || spi < ESP_SPI_MIN)
 		return false;
 	memcpy(ours, own.ts_local, sizeof(ours));
 	memcpy(theirs, own.ts_remote, sizeof(theirs));
-	d->n_ts_local = ts_accept(&in->tsi, ours, own.n_ts_local, d->ts_local);
-	d->n_ts_remote = ts_accept(&in->tsr, theirs, own.n_ts_remote, d->ts_remote);
+	if (!mode_answered(sa, rekeyed, in, d))
+		return false;
+	tsi = in->tsi;
+	tsr = in->tsr;
+	if (!mmx_transport_ts(sa, t->wish, rekeyed, d, &tsi, &tsr))
+		mode_ts(sa, d->mode, &tsi, &tsr, d);
+	d->n_ts_local = ts_accept(&tsi, ours, own.n_ts_local, d->ts_local);
+	d->n_ts_remote = ts_accept(&tsr, theirs, own.n_ts_remote, d->ts_remote);
 	if (msg_notify(in, N_ADDITIONAL_TS_POSSIBLE))
 		log_ike(sa, LOG_INFO_,
 			"the peer takes more of what Child SA %s offered, in others of their own",
 			d->cfg->name);
-	mode = rekeyed ? rekeyed->mode : d->cfg->mode;
-	d->mode = msg_notify(in, N_USE_TRANSPORT_MODE) ? CHILD_TRANSPORT : CHILD_TUNNEL;
 	d->no_tfc = msg_notify(in, N_ESP_TFC_PADDING_NOT_SUPPORTED);
 	d->spi_in = t->spi_in;
 	d->spi_out = (uint32_t)spi;
-	/* without USE_TRANSPORT_MODE the peer made a tunnel: not what we want (1.3.1) */
-	return d->n_ts_local && d->n_ts_remote && d->mode == mode;
+	return d->n_ts_local && d->n_ts_remote;
 }
 
 /* ---- answering ---- */
@@ -314,29 +352,36 @@ static uint16_t try_child(const struct ike_sa *sa, const struct ike_child_cfg *c
 			  const struct ike_msg *in, const struct child_sa *rekeyed, bool with_ke,
 			  struct child_deal *d)
 {
-	bool transport = msg_notify(in, N_USE_TRANSPORT_MODE) && cfg->mode == CHILD_TRANSPORT;
+	struct ts_list tsi = in->tsi, tsr = in->tsr;
 	struct child_deal own;
 	bool more_i, more_r;
 	uint64_t spi;
 
-	/* a rekey repeats the mode of the SA it replaces (1.3.3) */
-	if ((rekeyed ? rekeyed->mode : cfg->mode) == CHILD_TRANSPORT && !transport)
-		return N_NO_PROPOSAL_CHOSEN;
 	if (!suite_select(&in->sa, PROTO_ESP, 4, cfg->proposals, cfg->n_proposals, with_ke,
 			  in->ke_group, &d->suite, &d->proposal, &spi) ||
 	    spi < ESP_SPI_MIN)
 		return N_NO_PROPOSAL_CHOSEN;
 	memset(&own, 0, sizeof(own));
-	own_ts(sa, cfg, rekeyed, &own);
+	own_ts(sa, cfg, NULL, rekeyed, &own);
+	if (cfg->mode == CHILD_TRANSPORT && !rekeyed)
+		mmx_transport_own(sa, d->binding, cfg, &own);
+	if (d->first_vip)
+		own.n_ts_remote = ts_resolve(cfg->remote_ts, cfg->n_remote_ts, sa->peer_vips, 1,
+					     own.ts_remote);
 	if (!rekeyed && vip_missing(sa, cfg))
 		return N_FAILED_CP_REQUIRED;
+	if (!mode_choose(sa, cfg, rekeyed, in, d))
+		return N_NO_PROPOSAL_CHOSEN;
 	/* TSi is the requester's side, whoever was the original initiator (2.9) */
-	d->n_ts_remote = ts_narrow(&in->tsi, own.ts_remote, own.n_ts_remote, d->ts_remote, &more_i);
-	d->n_ts_local = ts_narrow(&in->tsr, own.ts_local, own.n_ts_local, d->ts_local, &more_r);
-	if (!d->n_ts_remote || !d->n_ts_local)
+	if (!mmx_transport_ts(sa, NULL, rekeyed, d, &tsr, &tsi))
+		mode_ts(sa, d->mode, &tsr, &tsi, d);
+	d->n_ts_remote = ts_narrow(&tsi, own.ts_remote, own.n_ts_remote, d->ts_remote, &more_i);
+	d->n_ts_local = ts_narrow(&tsr, own.ts_local, own.n_ts_local, d->ts_local, &more_r);
+	if (!d->n_ts_remote || !d->n_ts_local ||
+	    ((!rekeyed || mmx_outer_asked(sa, in)) && !mmx_transport_fits(sa, d)) ||
+	    mode_taken(sa, d))
 		return N_TS_UNACCEPTABLE;
 	d->cfg = cfg;
-	d->mode = transport ? CHILD_TRANSPORT : CHILD_TUNNEL;
 	d->spi_out = (uint32_t)spi;
 	d->more_ts = false;
 	/* "will not accept packets that contain TFC padding" (1.3.1); we do, and never say so */
@@ -376,6 +421,7 @@ static bool more_elsewhere(const struct ike_sa *sa, const struct ike_msg *in, bo
 static uint16_t choose_child(const struct ike_sa *sa, const struct ike_msg *in,
 			     const struct child_sa *rekeyed, bool with_ke, struct child_deal *d)
 {
+	const struct ike_child_cfg *policy = rekeyed ? child_policy(sa, rekeyed) : NULL;
 	const struct ike_conn_cfg *conn = &sa->conn->c;
 	struct child_deal deal = *d;
 	uint16_t refusal = 0, r;
@@ -384,7 +430,7 @@ static uint16_t choose_child(const struct ike_sa *sa, const struct ike_msg *in,
 		const struct ike_child_cfg *cfg = &conn->children[i];
 		bool first;
 
-		if (rekeyed && strcmp(cfg->name, rekeyed->name))
+		if (rekeyed && cfg != policy)
 			continue;
 		r = try_child(sa, cfg, in, rekeyed, with_ke, &deal);
 		if (r) {
@@ -398,7 +444,7 @@ static uint16_t choose_child(const struct ike_sa *sa, const struct ike_msg *in,
 		if (first)
 			break;
 	}
-	d->more_ts = d->cfg && !rekeyed && more_elsewhere(sa, in, with_ke, d);
+	d->more_ts = d->cfg && !rekeyed && (d->first_vip || more_elsewhere(sa, in, with_ke, d));
 	if (d->cfg || refusal)
 		return d->cfg ? 0 : refusal;
 	/* where its configuration is gone, what there is stays */
@@ -411,7 +457,7 @@ uint16_t child_negotiate(struct ike *ike, struct ike_sa *sa, const struct ike_ms
 	uint16_t refusal;
 
 	/* what a rekey makes has the other's place when that is deleted */
-	if (family_children(ike, sa->family) >= (rekeyed ? 2 * IKE_CHILDREN_MAX : IKE_CHILDREN_MAX))
+	if (family_children(ike, sa->family) >= (rekeyed ? 2 : 1) * child_sas_max(sa))
 		return N_NO_ADDITIONAL_SAS;
 	refusal = choose_child(sa, in, rekeyed, with_ke, d);
 	if (refusal)
@@ -434,7 +480,7 @@ void child_answer_sa(const struct child_deal *d, struct msg_wr *m)
 	msg_put_sa(m, &answer);
 }
 
-void child_answer_ts(const struct child_deal *d, struct msg_wr *m)
+void child_answer_ts(const struct ike_sa *sa, const struct child_deal *d, struct msg_wr *m)
 {
 	struct ts_list list;
 
@@ -444,43 +490,63 @@ void child_answer_ts(const struct child_deal *d, struct msg_wr *m)
 	msg_put_ts(m, PLD_TSR, &list);
 	if (d->more_ts)
 		msg_put_notify(m, PROTO_NONE, NULL, 0, N_ADDITIONAL_TS_POSSIBLE, NULL, 0);
-	if (d->mode == CHILD_TRANSPORT)
-		msg_put_notify(m, PROTO_NONE, NULL, 0, N_USE_TRANSPORT_MODE, NULL, 0);
+	mode_answer(sa, d, m);
 }
 
 /* ---- keys and the object ---- */
 
-/* KEYMAT = prf+(SK_d, [g^ir |] Ni | Nr): first what the exchange's initiator sends with, in each
- * direction encryption (with salt) before integrity (2.17). */
+size_t child_keymat_octets(const struct suite *s)
+{
+	struct aead_spec spec = { s->encr, s->key_bits, s->integ };
+	struct aead_sizes sizes;
+	size_t len;
+
+	if (!aead_sizes(&spec, &sizes))
+		return 0;
+	len = 2 * (sizes.key + sizes.salt + sizes.integ);
+	return len > CHILD_KEYMAT_MAX ? 0 : len;
+}
+
+/* First what the exchange's initiator sends with, in each direction encryption (with salt) before
+ * integrity (2.17). */
+static int cut_keymat(const struct suite *suite, bool initiator, const uint8_t *km,
+		      struct child_sa_out *out)
+{
+	struct aead_spec spec = { suite->encr, suite->key_bits, suite->integ };
+	struct secret *encr[] = { initiator ? &out->key_out : &out->key_in,
+				  initiator ? &out->key_in : &out->key_out };
+	struct secret *integ[] = { initiator ? &out->integ_out : &out->integ_in,
+				   initiator ? &out->integ_in : &out->integ_out };
+	struct aead_sizes s;
+	int ret = aead_sizes(&spec, &s) ? 0 : -EINVAL;
+
+	for (unsigned i = 0; i < 2 && !ret; i++) {
+		size_t enc = s.key + s.salt;
+
+		ret = secret_set(encr[i], km, enc);
+		if (!ret)
+			ret = secret_set(integ[i], km + enc, s.integ);
+		km += enc + s.integ;
+	}
+	return ret;
+}
+
+/* KEYMAT = prf+(SK_d, [g^ir |] Ni | Nr). */
 static int derive(const struct ike_sa *sa, const struct child_deal *d, const struct secret *gir,
 		  const struct nonce *ni, const struct nonce *nr, struct child_sa_out *out)
 {
-	struct aead_spec spec = { d->suite.encr, d->suite.key_bits, d->suite.integ };
 	struct chunk in[] = { { gir ? gir->b : NULL, gir ? gir->len : 0 },
 			      { ni->b, ni->len },
 			      { nr->b, nr->len } };
-	struct secret *encr[] = { d->initiator ? &out->key_out : &out->key_in,
-				  d->initiator ? &out->key_in : &out->key_out };
-	struct secret *integ[] = { d->initiator ? &out->integ_out : &out->integ_in,
-				   d->initiator ? &out->integ_in : &out->integ_out };
-	uint8_t km[512], *p = km;
-	struct aead_sizes s;
-	size_t enc;
-	int ret;
+	size_t len = child_keymat_octets(&d->suite);
+	uint8_t km[CHILD_KEYMAT_MAX];
+	int ret = len ? 0 : -EINVAL;
 
-	if (!aead_sizes(&spec, &s))
-		return -EINVAL;
-	enc = s.key + s.salt;
-	if (2 * (enc + s.integ) > sizeof(km))
-		return -EMSGSIZE;
-	ret = prf_plus(sa->suite.prf, sa->keys.sk_d.b, sa->keys.sk_d.len, gir ? in : in + 1,
-		       gir ? 3 : 2, km, 2 * (enc + s.integ));
-	for (unsigned i = 0; i < 2 && !ret; i++) {
-		ret = secret_set(encr[i], p, enc);
-		if (!ret)
-			ret = secret_set(integ[i], p + enc, s.integ);
-		p += enc + s.integ;
-	}
+	if (!ret)
+		ret = prf_plus(sa->suite.prf, sa->keys.sk_d.b, sa->keys.sk_d.len, gir ? in : in + 1,
+			       gir ? 3 : 2, km, len);
+	if (!ret)
+		ret = cut_keymat(&d->suite, d->initiator, km, out);
 	secret_wipe(km, sizeof(km));
 	return ret;
 }
@@ -502,7 +568,8 @@ static void describe(const struct ike_sa *sa, const struct child_sa *c, const st
 	out->encap = c->encap;
 	out->initiator = d->initiator;
 	out->out_deferred = d->deferred;
-	out->peer_probes = sa->peer_probes && sa->conn->c.multipath;
+	out->peer_probes =
+		sa->peer_probes && (sa->conn->c.multipath || mmx_of(sa->ike, sa) != NULL);
 	out->n_ts_local = c->n_ts_local;
 	out->n_ts_remote = c->n_ts_remote;
 	memcpy(out->ts_local, c->ts_local, c->n_ts_local * sizeof(out->ts_local[0]));
@@ -510,6 +577,8 @@ static void describe(const struct ike_sa *sa, const struct child_sa *c, const st
 	out->n_vips = sa->n_own_vips;
 	memcpy(out->vips, sa->own_vips, sizeof(out->vips));
 	out->role_i = sa->role_i;
+	out->told_local = d->told_local;
+	out->told_remote = d->told_remote;
 	out->soft_octets = c->soft_octets;
 	out->hard_octets = c->hard_octets;
 	out->soft_packets = c->soft_packets;
@@ -532,8 +601,7 @@ bool child_encap(const struct ike_sa *sa)
 		(sa->conn->c.encap && sa->peer_udp));
 }
 
-static struct child_sa *child_new(struct ike *ike, const struct ike_sa *sa,
-				  const struct child_deal *d)
+struct child_sa *child_new(struct ike *ike, const struct ike_sa *sa, const struct child_deal *d)
 {
 	struct child_sa *c = calloc(1, sizeof(*c));
 
@@ -542,10 +610,11 @@ static struct child_sa *child_new(struct ike *ike, const struct ike_sa *sa,
 	c->id = ++ike->next_child_id;
 	c->spi_in = d->spi_in;
 	c->spi_out = d->spi_out;
-	snprintf(c->name, sizeof(c->name), "%s", d->cfg->name);
+	snprintf(c->name, sizeof(c->name), "%s", d->name ? d->name : d->cfg->name);
 	c->state = CHILD_INSTALLED;
 	c->mode = d->mode;
 	c->suite = d->suite;
+	c->no_tfc = d->no_tfc;
 	c->encap = child_encap(sa);
 	c->since = ike->now;
 	if (child_ts_set(c, d->ts_local, d->n_ts_local, d->ts_remote, d->n_ts_remote)) {
@@ -556,21 +625,62 @@ static struct child_sa *child_new(struct ike *ike, const struct ike_sa *sa,
 	return c;
 }
 
+static void replaces(const struct ike_sa *sa, const struct child_deal *d, struct child_sa *c)
+{
+	struct child_sa *old = d->replaces && !d->redundant ? child_find(sa, d->replaces) : NULL;
+
+	if (!old)
+		return;
+	old->successor = c->id;
+	c->replaced_out = old->spi_out;
+}
+
+/* What replaces an SA is bound as that is, unless the two have agreed on something else. */
+static struct mmx_shared *inherited(const struct ike_sa *sa, const struct child_deal *d)
+{
+	struct child_sa *old = d->replaces ? child_find(sa, d->replaces) : NULL;
+
+	return old ? old->binding : NULL;
+}
+
+int child_add(struct ike *ike, struct ike_sa *sa, const struct child_deal *d, struct child_sa *c,
+	      const uint8_t *keymat, uint32_t told, struct child_sa_out *out)
+{
+	int ret = cut_keymat(&c->suite, d->initiator, keymat, out);
+
+	if (ret)
+		return ret;
+	describe(sa, c, d, out);
+	out->binding = c->told_binding = told;
+	ret = out_child_add(ike, sa, out);
+	if (ret)
+		return ret;
+	c->installed = true;
+	COUNT(ike, sa, child_up);
+	child_link(ike, sa, c);
+	mmx_child_bind(c, d->binding);
+	ike_sa_touch(sa);
+	return 0;
+}
+
 int child_install(struct ike *ike, struct ike_sa *sa, const struct child_deal *d,
 		  const struct secret *gir, const struct nonce *ni, const struct nonce *nr,
 		  struct child_sa **ret_child)
 {
 	struct child_sa *c = child_new(ike, sa, d);
+	struct mmx_shared *binding;
 	struct child_sa_out out;
 	int ret = 0;
 
 	if (!c)
 		return -ENOMEM;
+	binding = d->binding ? d->binding : inherited(sa, d);
 	if (!d->redundant) {
 		memset(&out, 0, sizeof(out));
 		ret = derive(sa, d, gir, ni, nr, &out);
 		if (!ret) {
 			describe(sa, c, d, &out);
+			out.binding = c->told_binding = mmx_tell(ike, sa, binding);
 			ret = out_child_add(ike, sa, &out);
 		}
 		secret_wipe(&out, sizeof(out));
@@ -585,6 +695,10 @@ int child_install(struct ike *ike, struct ike_sa *sa, const struct child_deal *d
 	else if (c->installed)
 		COUNT(ike, sa, child_up);
 	child_link(ike, sa, c);
+	if (binding && binding != d->binding)
+		binding->refs++;
+	mmx_child_bind(c, binding);
+	replaces(sa, d, c);
 	ike_sa_touch(sa);
 	*ret_child = c;
 	return 0;

@@ -7,6 +7,7 @@
 #include "ike_private.h"
 
 struct task;
+struct mmx_shared;
 
 #define FOREACH_CHILD_STATE(X)                                                                     \
 	X(INSTALLED)                                                                               \
@@ -23,13 +24,15 @@ enum child_state {
 struct child_sa {
 	struct list node;
 	struct hash_node by_id; /* ike.children */
-	struct ike_sa *sa;	/* whose it is */
+	struct hash_node by_peer_spi;
+	struct ike_sa *sa; /* whose it is */
 	uint32_t id, spi_in, spi_out;
 	char name[IKE_NAME_MAX];
 	enum child_state state;
 	enum child_mode mode;
 	struct suite suite;
 	bool encap;
+	bool no_tfc;	/* as in child_deal */
 	bool installed; /* a CHILD_ADD went out */
 	bool replaced;	/* by a rekey of ours */
 	bool spent;	/* its CHILD_DEL too, by its lifetime; only the Delete is missing */
@@ -39,11 +42,16 @@ struct child_sa {
 	uint64_t soft_octets, hard_octets, soft_packets, hard_packets;
 	uint8_t n_ts_local, n_ts_remote;
 	struct ike_ts *ts_local, *ts_remote; /* owned, one block */
+	struct mmx_shared *binding;	     /* a reference; NULL: MMX is off */
+	uint32_t told_binding;		     /* which its owner knows of */
+	uint32_t successor;		     /* id of the one that replaces it; 0: none yet */
+	uint32_t replaced_out;		     /* spi_out of the one that it replaced; or 0 */
 };
 
 /* All that two peers agreed on about a Child SA, before it exists. */
 struct child_deal {
 	const struct ike_child_cfg *cfg;
+	const char *name; /* of what is rekeyed; NULL: that of cfg */
 	struct suite suite;
 	uint8_t proposal;
 	uint32_t spi_in, spi_out;
@@ -53,8 +61,12 @@ struct child_deal {
 	bool redundant; /* lost a collision: exists only to be deleted */
 	bool more_ts;	/* ADDITIONAL_TS_POSSIBLE */
 	bool cp_reply;	/* the answer tells the peer's virtual addresses */
+	bool first_vip; /* of the peer's virtual addresses the first only (MMX 5) */
 	bool no_tfc;	/* the peer wants no ESP_TFC_PADDING */
 	uint32_t replaces;
+	struct addr told_local, told_remote; /* child_sa_out */
+	/* a reference, which the SA takes; NULL: that of the SA it replaces, else it inherits */
+	struct mmx_shared *binding;
 	uint8_t n_ts_local, n_ts_remote;
 	struct ike_ts ts_local[IKE_TS_MAX], ts_remote[IKE_TS_MAX];
 };
@@ -67,6 +79,8 @@ static inline bool child_in_use(const struct child_sa *c)
 	return c->state == CHILD_INSTALLED || c->state == CHILD_REKEYING;
 }
 struct child_sa *child_find(const struct ike_sa *sa, uint32_t id);
+/* How many a family may have. */
+unsigned child_sas_max(const struct ike_sa *sa);
 /* Make it one of sa's, and take it away again. */
 void child_link(struct ike *ike, struct ike_sa *sa, struct child_sa *c);
 void child_free(struct child_sa *c);
@@ -79,6 +93,9 @@ struct child_sa *child_by_name(const struct ike_sa *sa, const char *name);
 struct child_sa *child_by_peer_spi(const struct ike *ike, struct ike_sa *sa, uint32_t spi,
 				   struct ike_sa **ret_owner);
 void child_state(struct ike_sa *sa, struct child_sa *c, enum child_state to, const char *why);
+/* The part of the configuration that it is an instance of: the one that made it, unless its
+ * selectors have changed since. NULL: that is gone. */
+const struct ike_child_cfg *child_policy(const struct ike_sa *sa, const struct child_sa *c);
 /* SA, TSi, TSr and mode of our offer; the SPI is reserved in t. 0 or -errno. */
 int child_offer(struct ike *ike, struct ike_sa *sa, struct task *t, const struct child_sa *rekeyed,
 		bool with_ke, struct msg_wr *m);
@@ -94,11 +111,21 @@ uint16_t child_negotiate(struct ike *ike, struct ike_sa *sa, const struct ike_ms
 			 const struct child_sa *rekeyed, bool with_ke, struct child_deal *d);
 /* SA, TSi, TSr and notifications of the response. */
 void child_answer_sa(const struct child_deal *d, struct msg_wr *m);
-void child_answer_ts(const struct child_deal *d, struct msg_wr *m);
+void child_answer_ts(const struct ike_sa *sa, const struct child_deal *d, struct msg_wr *m);
 /* Keys, CHILD_ADD, the object. gir NULL: no PFS. Takes d->spi_in on success. 0 or -errno. */
 int child_install(struct ike *ike, struct ike_sa *sa, const struct child_deal *d,
 		  const struct secret *gir, const struct nonce *ni, const struct nonce *nr,
 		  struct child_sa **ret_child);
+/* One of d, which nobody knows of yet: child_free, or child_add. NULL: no memory. */
+struct child_sa *child_new(struct ike *ike, const struct ike_sa *sa, const struct child_deal *d);
+enum { CHILD_KEYMAT_MAX = 512 };
+/* As long as the keys of both directions are; 0: no such suite. */
+size_t child_keymat_octets(const struct suite *s);
+/* The same with these keys: CHILD_ADD, and it is sa's. Of d only what is no part of c is looked at;
+ * the reference d->binding is taken, told is its number. out: room, which has the keys then. 0 or
+ * -errno. */
+int child_add(struct ike *ike, struct ike_sa *sa, const struct child_deal *d, struct child_sa *c,
+	      const uint8_t *keymat, uint32_t told, struct child_sa_out *out);
 /* CHILD_DEL (if installed): the data plane uses it no more, the peer is yet to hear of it. */
 void child_disuse(struct ike *ike, struct ike_sa *sa, struct child_sa *c);
 /* The same, and free. */
@@ -109,7 +136,30 @@ const char *refusal_hint(uint16_t type);
 /* Does ESP of sa go in UDP? */
 bool child_encap(const struct ike_sa *sa);
 
+/* ---- mode.c ---- */
+
+/* Notifications of an offer and of an answer. */
+void mode_offer(const struct ike_sa *sa, const struct ike_child_cfg *cfg,
+		const struct child_sa *rekeyed, struct msg_wr *m);
+void mode_answer(const struct ike_sa *sa, const struct child_deal *d, struct msg_wr *m);
+/* d->mode, by the answer to our offer, or for our answer. False: that will not do. */
+bool mode_answered(const struct ike_sa *sa, const struct child_sa *rekeyed,
+		   const struct ike_msg *in, struct child_deal *d);
+bool mode_choose(const struct ike_sa *sa, const struct ike_child_cfg *cfg,
+		 const struct child_sa *rekeyed, const struct ike_msg *in, struct child_deal *d);
+/* Selectors as they came, for our side and the peer's: in transport mode behind a NAT with other
+ * addresses; what they were goes to d. */
+void mode_ts(const struct ike_sa *sa, enum child_mode mode, struct ts_list *local,
+	     struct ts_list *remote, struct child_deal *d);
+
+/* Has another peer behind the same NAT the traffic already? */
+bool mode_taken(const struct ike_sa *sa, const struct child_deal *d);
+
 /* ---- suite.c ---- */
+
+/* Bits of the cipher's key, and leave out of an offer what has no longer one than that. */
+unsigned suite_strength(uint16_t encr, uint16_t key_bits);
+void suite_above(struct sa_payload *offer, unsigned bits);
 
 void suite_offer(struct sa_payload *out, uint8_t protocol, const struct ike_proposal *p, uint8_t n,
 		 uint8_t spi_len, uint64_t spi, bool with_ke);
@@ -125,6 +175,8 @@ bool suite_accept(const struct sa_payload *offered, const struct sa_payload *ans
 		  struct suite *ret_suite, uint64_t *ret_spi);
 /* First group we would use, and whether a group is among ours. KE_NONE: none configured. */
 uint16_t suite_first_ke(uint8_t protocol, const struct ike_proposal *p, uint8_t n);
+/* Is there no Child SA without a key exchange of its own? */
+bool suite_needs_ke(const struct ike_proposal *p, uint8_t n);
 bool suite_has_ke(uint8_t protocol, const struct ike_proposal *p, uint8_t n, uint16_t group);
 void suite_format(const struct suite *s, uint8_t protocol, char buf[IKE_SUITE_STR]);
 

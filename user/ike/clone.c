@@ -20,7 +20,7 @@
 #include "child_sa.h"
 #include "exchange.h"
 #include "ike_private.h"
-#include "mobike.h"
+#include "mmx.h"
 #include "parts.h"
 
 /* ---- negotiation ---- */
@@ -146,6 +146,7 @@ static void clone_begin(struct ike *ike, struct ike_sa *old, struct ike_sa *sa, 
 	char id[128];
 
 	vendors_copy(old, sa);
+	mmx_copy(old, sa);
 	mobike_resume(old, sa);
 	sa->announced = true;
 	ike_sa_state(ike, sa, IKE_ESTABLISHED, why);

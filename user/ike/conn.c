@@ -42,8 +42,10 @@ static struct tally *tally_of(const struct list *old, const char *name, const st
 
 static void tally_unref(struct tally *t)
 {
-	if (t && !--t->refs)
-		free(t);
+	if (!t || --t->refs)
+		return;
+	free(t->ifaces);
+	free(t);
 }
 
 int conns_copy(const struct ike_cfg *cfg, const struct list *old, struct list *ret_conns)
@@ -147,6 +149,14 @@ const struct ike_child_cfg *conn_child(const struct conn *c, const char *name)
 		if (!name || !strcmp(c->c.children[i].name, name))
 			return &c->c.children[i];
 	return NULL;
+}
+
+bool ike_conn_transport(const struct ike_conn_cfg *c)
+{
+	for (unsigned i = 0; i < c->n_children; i++)
+		if (c->children[i].mode != CHILD_TRANSPORT)
+			return false;
+	return c->n_children;
 }
 
 bool id_equal(const struct ike_id *a, const struct ike_id *b)

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "child_sa.h"
 #include "exchange.h"
 #include "ike_private.h"
 #include "parts.h"
@@ -397,6 +398,7 @@ static void keep(const struct ike_sa *sa, const struct addr *vips, uint8_t n,
 		 struct cp_before *ret_before)
 {
 	ret_before->n = n;
+	ret_before->more = sa->vips_more;
 	ret_before->of_line = sa->vips_of_line;
 	memcpy(ret_before->vips, vips, sizeof(ret_before->vips));
 }
@@ -417,6 +419,7 @@ bool cp_child_answered(struct ike_sa *sa, const struct ike_msg *in, struct cp_be
 void cp_child_forget(struct ike_sa *sa, const struct cp_before *before)
 {
 	sa->n_own_vips = before->n;
+	sa->vips_more = before->more;
 	sa->vips_of_line = before->of_line;
 	memcpy(sa->own_vips, before->vips, sizeof(sa->own_vips));
 }
@@ -455,7 +458,110 @@ void cp_child_reply(const struct ike *ike, const struct ike_sa *sa, struct msg_w
 void cp_child_undo(struct ike *ike, struct ike_sa *sa, const struct cp_before *before)
 {
 	sa->n_peer_vips = before->n;
+	sa->vips_more = before->more;
 	sa->vips_of_line = before->of_line;
 	memcpy(sa->peer_vips, before->vips, sizeof(sa->peer_vips));
 	leases_check(ike, sa->family);
+}
+
+/* ---- with MMX ---- */
+
+void cp_more_ask(const uint8_t *families, unsigned n, struct msg_wr *m)
+{
+	struct cfg_room r;
+
+	memset(&r, 0, sizeof(r));
+	r.cp.type = CFG_REQUEST;
+	for (unsigned i = 0; i < n; i++)
+		put_empty(&r, families[i] == 4 ? INTERNAL_IP4_ADDRESS : INTERNAL_IP6_ADDRESS);
+	msg_put_cp(m, &r.cp);
+}
+
+void cp_more_reply(const struct addr *addrs, unsigned n, struct msg_wr *m)
+{
+	struct cfg_room r;
+
+	memset(&r, 0, sizeof(r));
+	r.cp.type = CFG_REPLY;
+	for (unsigned i = 0; i < n; i++)
+		put_addr(&r, addrs[i].family == 4 ? INTERNAL_IP4_ADDRESS : INTERNAL_IP6_ADDRESS,
+			 &addrs[i], true);
+	msg_put_cp(m, &r.cp);
+}
+
+/* The first address of that family, which may be the one of no host; NULL. */
+static const struct cfg_attr *of_family(const struct cfg_payload *cp, uint8_t family,
+					struct addr *ret)
+{
+	for (unsigned i = 0; i < cp->n; i++)
+		if (attr_addr(&cp->a[i], ret) && ret->family == family)
+			return &cp->a[i];
+	return NULL;
+}
+
+bool cp_more_answered(struct ike_sa *sa, const struct ike_msg *in, const uint8_t *families,
+		      unsigned n, struct addr *ret_addrs)
+{
+	if (!in->has_cp || in->cp.type != CFG_REPLY || sa->n_own_vips + n > IKE_VIPS_MAX)
+		return false;
+	for (unsigned i = 0; i < n; i++)
+		if (!of_family(&in->cp, families[i], &ret_addrs[i]) ||
+		    !addr_usable(&ret_addrs[i], false) ||
+		    listed(sa->own_vips, sa->n_own_vips, &ret_addrs[i]))
+			return false;
+	for (unsigned i = 0; i < n; i++)
+		sa->own_vips[sa->n_own_vips++] = ret_addrs[i];
+	sa->vips_more += (uint8_t)n;
+	return true;
+}
+
+bool cp_more_request(struct ike *ike, struct ike_sa *sa, const struct ike_msg *in,
+		     const uint8_t *families, unsigned n, struct addr *ret_addrs,
+		     struct cp_before *ret_before)
+{
+	keep(sa, sa->peer_vips, sa->n_peer_vips, ret_before);
+	if (!in->has_cp || in->cp.type != CFG_REQUEST || sa->role_i)
+		return false;
+	for (unsigned i = 0; i < n; i++) {
+		struct addr wish;
+
+		if (sa->n_peer_vips == IKE_VIPS_MAX || !of_family(&in->cp, families[i], &wish) ||
+		    !addr_assign(ike, sa, &wish, &ret_addrs[i])) {
+			cp_child_undo(ike, sa, ret_before);
+			return false;
+		}
+		sa->peer_vips[sa->n_peer_vips++] = ret_addrs[i];
+		sa->vips_more++;
+	}
+	return true;
+}
+
+static bool in_selectors(const struct ike_sa *sa, const struct addr *a)
+{
+	hash_for_each (it, tmp, &sa->ike->lines, sa->line)
+		list_for_each (jt, &hash_entry(it, struct ike_sa, by_line)->children) {
+			const struct child_sa *c = list_entry(jt, struct child_sa, node);
+
+			/* one block */
+			for (unsigned i = 0; i < c->n_ts_local + c->n_ts_remote; i++)
+				if (addr_equal(&c->ts_local[i].first, a) ||
+				    addr_equal(&c->ts_local[i].last, a))
+					return true;
+		}
+	return false;
+}
+
+void cp_more_prune(struct ike *ike, struct ike_sa *sa)
+{
+	struct addr *vips = sa->role_i ? sa->own_vips : sa->peer_vips;
+	uint8_t *n = sa->role_i ? &sa->n_own_vips : &sa->n_peer_vips;
+	uint8_t kept = (uint8_t)(*n - sa->vips_more), all = *n;
+
+	for (uint8_t i = kept; i < all; i++)
+		if (in_selectors(sa, &vips[i]))
+			vips[kept++] = vips[i];
+	sa->vips_more -= (uint8_t)(all - kept);
+	*n = kept;
+	if (kept < all && !sa->role_i)
+		leases_check(ike, sa->family);
 }

@@ -16,6 +16,7 @@
 #include "child_sa.h"
 #include "exchange.h"
 #include "ike_private.h"
+#include "mmx.h"
 #include "parts.h"
 
 /* ---- requester ---- */
@@ -59,7 +60,7 @@ int child_new_build(struct ike *ike, struct ike_sa *sa, struct task *t, struct m
 		wr_u32(&w, old->spi_in); /* the SPI we receive on (1.3.3) */
 		msg_put_notify(m, PROTO_ESP, spi, 4, N_REKEY_SA, NULL, 0);
 	}
-	cfg = conn_child(sa->conn, old ? old->name : t->child_name);
+	cfg = old ? child_policy(sa, old) : conn_child(sa->conn, t->child_name);
 	if (!cfg)
 		return -ENOENT;
 	t->asks_vips = cp_child_wanted(sa, t);
@@ -72,8 +73,10 @@ int child_new_build(struct ike *ike, struct ike_sa *sa, struct task *t, struct m
 		msg_put_nonce(m, t->ni.b, t->ni.len);
 		ret = put_ke(t, cfg, m);
 	}
-	if (!ret)
+	if (!ret) {
 		child_offer_ts(sa, t, old, m);
+		mmx_outer_ask(sa, t, m);
+	}
 	return ret;
 }
 
@@ -109,7 +112,8 @@ static enum task_end refused(struct ike *ike, struct ike_sa *sa, struct task *t,
 			     struct child_sa *old, const struct notify *err)
 {
 	char peer[ADDR_PORT_STR], why[WHY_MAX];
-	const struct ike_child_cfg *cfg = conn_child(sa->conn, old ? old->name : t->child_name);
+	const struct ike_child_cfg *cfg =
+		old ? child_policy(sa, old) : conn_child(sa->conn, t->child_name);
 
 	udp_addr_format(&sa->path.remote, peer);
 	if (err->type == N_INVALID_KE_PAYLOAD && err->data.len == 2 && cfg &&
@@ -215,7 +219,8 @@ static int agree(struct ike *ike, struct ike_sa *sa, struct task *t, struct chil
 
 	memset(&d, 0, sizeof(d));
 	d.initiator = true;
-	d.cfg = conn_child(sa->conn, old ? old->name : t->child_name);
+	d.cfg = old ? child_policy(sa, old) : conn_child(sa->conn, t->child_name);
+	d.name = old ? old->name : NULL;
 	d.replaces =
 		t->kind == TASK_CHILD_REKEY ? t->child_id : reauth_replaces(ike, sa, t->child_name);
 	if (t->had_ke || !in->has_nonce || !nonce_set(&nr, in->nonce) ||
@@ -229,7 +234,13 @@ static int agree(struct ike *ike, struct ike_sa *sa, struct task *t, struct chil
 		    d.suite.ke != ke_group(t->ke) || ke_derive(t->ke, in->ke.p, in->ke.len, &gir))
 			return -EBADMSG;
 	}
-	ret = child_install(ike, sa, &d, d.suite.ke ? &gir : NULL, &t->ni, &nr, ret_child);
+	ret = mmx_outer_answered(sa, t, in, &d.binding) ? 0 : -ENETUNREACH;
+	if (!ret && !old && !mmx_transport_fits(sa, &d))
+		ret = -EBADMSG;
+	if (!ret)
+		ret = child_install(ike, sa, &d, d.suite.ke ? &gir : NULL, &t->ni, &nr, ret_child);
+	if (ret)
+		mmx_outer_drop(sa, d.binding);
 	secret_clear(&gir);
 	return ret;
 }
@@ -304,7 +315,8 @@ enum task_end child_new_done(struct ike *ike, struct ike_sa *sa, struct task *t,
 			 ret == -EBADMSG  ? "the peer's answer is not within our offer"
 			 : ret == -ERANGE ? "the peer narrowed the traffic selectors in use, which "
 					    "a rekey must not; the old one stays until its end"
-					  : strerror(-ret));
+			 : ret == -ENETUNREACH ? "the peer does not take those endpoints"
+					       : strerror(-ret));
 		child_undo(ike, sa, t, in);
 		return failed(ike, sa, t, old, why);
 	}
@@ -404,7 +416,8 @@ static void note_collision(struct ike *ike, struct ike_sa *sa, struct child_sa *
 }
 
 static int answer_child(struct ike *ike, struct ike_sa *sa, const struct ike_msg *in,
-			struct child_sa *old, struct child_deal *d, struct msg_wr *m)
+			struct child_sa *old, struct child_deal *d,
+			const struct mmx_outer_deal *outer, struct msg_wr *m)
 {
 	struct secret gir = { .len = 0 };
 	struct child_sa *child;
@@ -435,7 +448,8 @@ static int answer_child(struct ike *ike, struct ike_sa *sa, const struct ike_msg
 		pub = ke_public(ke, &len);
 		msg_put_ke(m, d->suite.ke, pub, len);
 	}
-	child_answer_ts(d, m);
+	child_answer_ts(sa, d, m);
+	mmx_outer_reply(sa, outer, m);
 	if (old) {
 		note_collision(ike, sa, old, child, &ni, &nr);
 		out_event(ike, sa, IKE_EV_CHILD_REKEYED, child->id, 0,
@@ -448,9 +462,10 @@ out:
 	return ret;
 }
 
-/* Addresses, then selectors. */
+/* Addresses, endpoints, then selectors. */
 static uint16_t negotiate(struct ike *ike, struct ike_sa *sa, const struct ike_msg *in,
-			  struct child_sa *old, struct child_deal *d, struct cp_before *ret_before)
+			  struct child_sa *old, struct child_deal *d, struct mmx_outer_deal *outer,
+			  struct cp_before *ret_before)
 {
 	uint16_t refusal = 0;
 
@@ -458,7 +473,11 @@ static uint16_t negotiate(struct ike *ike, struct ike_sa *sa, const struct ike_m
 		refusal = cp_child_request(ike, sa, in, ret_before, &d->cp_reply);
 	if (refusal)
 		return refusal;
-	refusal = child_negotiate(ike, sa, in, old, true, d);
+	refusal = mmx_outer_request(sa, in, outer, &d->binding);
+	if (!refusal)
+		refusal = child_negotiate(ike, sa, in, old, true, d);
+	if (refusal)
+		mmx_outer_undo(sa, outer, &d->binding);
 	if (refusal && !old)
 		cp_child_undo(ike, sa, ret_before);
 	return refusal;
@@ -468,6 +487,7 @@ static enum after child_request(struct ike *ike, struct ike_sa *sa, const struct
 				struct msg_wr *m)
 {
 	const struct notify *rekey = msg_notify(in, N_REKEY_SA);
+	struct mmx_outer_deal outer = { .status = MMX_OK };
 	struct child_sa *old = NULL;
 	struct cp_before before;
 	struct child_deal d;
@@ -486,25 +506,29 @@ static enum after child_request(struct ike *ike, struct ike_sa *sa, const struct
 	if (!refusal && rekeying_ike(sa))
 		refusal = N_TEMPORARY_FAILURE; /* 2.25.2 */
 	if (!refusal)
-		refusal = negotiate(ike, sa, in, old, &d, &before);
+		refusal = negotiate(ike, sa, in, old, &d, &outer, &before);
 	if (refusal == N_INVALID_KE_PAYLOAD) {
 		uint8_t group[2] = { (uint8_t)(d.suite.ke >> 8), (uint8_t)d.suite.ke };
 
 		return refuse(sa, m, refusal, group, sizeof(group));
 	}
-	if (refusal)
+	if (refusal) {
+		mmx_outer_reply(sa, &outer, m);
 		return refuse(sa, m, refusal, NULL, 0);
+	}
 	if (old && narrower(old, &d))
 		log_ike(sa, LOG_WARN_,
 			"the peer rekeys Child SA %s with narrower traffic selectors than are in "
 			"use: packets beyond them are dropped from now on",
 			old->name);
 	d.replaces = old ? old->id : 0;
+	d.name = old ? old->name : NULL;
 	d.deferred = true; /* keep sending on the old one, or a sibling, for now (2.8) */
-	ret = answer_child(ike, sa, in, old, &d, m);
+	ret = answer_child(ike, sa, in, old, &d, &outer, m);
 	if (!ret)
 		return AFTER_ANSWER;
 	ike->env.spi_free(ike->env.ctx, d.spi_in);
+	mmx_outer_drop(sa, d.binding);
 	if (!old)
 		cp_child_undo(ike, sa, &before);
 	if (ret != -EBADMSG)

@@ -10,6 +10,10 @@
 
 enum { COOKIE2_OCTETS = 16, VIAS_MAX = 4 };
 
+struct mmx_ask; /* mmx.h, as those below */
+struct mmx_probing;
+struct mmx_wish;
+
 enum task_kind {
 	TASK_IKE_INIT,
 	TASK_IKE_AUTH,
@@ -26,6 +30,8 @@ enum task_kind {
 	TASK_ADDRS,	  /* our other addresses: addrlist.c */
 	TASK_PATH_TEST,	  /* does that pair work? pair_try.c */
 	TASK_IKE_CLONE,	  /* another IKE SA beside it: clone.c */
+	TASK_MMX,	  /* lists and actions: mmx_ask.c */
+	TASK_MMX_PROBE,	  /* does that path work? mmx_probe.c */
 	TASK_KINDS,
 };
 
@@ -39,6 +45,7 @@ struct task {
 	char child_name[IKE_NAME_MAX]; /* new: name in the configuration */
 	usec_t not_before;
 	uint8_t temporary, rounds;
+	uint16_t above;	      /* ciphers with longer keys than that only */
 	bool single_pair;     /* the peer takes no more than that: the first selectors only */
 	uint64_t reauth_line; /* TASK_IKE_CLONE: the line that it goes on with; 0: one of its own */
 	bool asks_vips;	      /* with CP: its line has no virtual addresses of its own yet */
@@ -65,6 +72,10 @@ struct task {
 		n_disowned;   /* last of the tries answered INVALID_IKE_SPI; how many */
 	usec_t suspect_until; /* 0: none was; then: time to believe it, or not */
 
+	struct mmx_ask *mmx;	     /* TASK_MMX; owned; NULL: our list only */
+	struct mmx_probing *probing; /* TASK_MMX_PROBE; owned */
+	struct mmx_wish *wish;	     /* new Child SA: MMX_OUTER; owned; NULL: none */
+
 	/* TASK_SIZE */
 	uint16_t octets; /* of the IP packet */
 	bool shorter;	 /* packet is the short one */
@@ -90,7 +101,11 @@ struct task {
 	uint32_t coll_child; /* id of the Child SA it made */
 };
 
-enum task_end { TASK_FREE, TASK_AGAIN };
+enum task_end {
+	TASK_FREE,
+	TASK_AGAIN,   /* with another request */
+	TASK_UNHEARD, /* no memory, nothing was done: as if the answer was lost */
+};
 
 /* ---- task.c ---- */
 
@@ -128,6 +143,9 @@ bool task_back_off(struct ike *ike, struct task *t);
 void window_run(struct ike *ike, struct ike_sa *sa);
 void window_tick(struct ike *ike, struct ike_sa *sa);
 usec_t window_deadline(const struct ike_sa *sa);
+/* A request under way, the same octets, over that path, too. */
+void window_send_via(struct ike *ike, struct ike_sa *sa, struct task *t,
+		     const struct ike_path *path);
 /* All that is in flight, the same octets, over that path. */
 void window_resend(struct ike *ike, struct ike_sa *sa, const struct ike_path *path);
 /* ESP came for that SPI of ours, which no SA has yet. True: a request that offers it is under way.

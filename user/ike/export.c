@@ -14,10 +14,11 @@
 #include "child_sa.h"
 #include "exchange.h"
 #include "ike_private.h"
+#include "image.h"
 #include "mobike.h"
 #include "parts.h"
 
-enum { IMAGE_MAGIC = 0x42524b45, IMAGE_VERSION = 12, IMAGE_PACKET_MAX = IKE_MSG_MAX };
+enum { IMAGE_MAGIC = 0x42524b45, IMAGE_VERSION = 13, IMAGE_PACKET_MAX = IKE_MSG_MAX };
 
 /* ---- writing ---- */
 
@@ -30,18 +31,6 @@ static void put_blob(struct wr *w, const void *p, size_t n)
 static void put_text(struct wr *w, const char *s)
 {
 	put_blob(w, s, strlen(s));
-}
-
-static void put_addr(struct wr *w, const struct addr *a)
-{
-	wr_u8(w, a->family);
-	wr_bytes(w, a->b, addr_len(a));
-}
-
-static void put_udp(struct wr *w, const struct udp_addr *a)
-{
-	put_addr(w, &a->ip);
-	wr_u16(w, a->port);
 }
 
 static void put_suite(struct wr *w, const struct suite *s)
@@ -107,6 +96,7 @@ static void put_child(struct wr *w, const struct child_sa *c, usec_t now)
 	wr_u8(w, (uint8_t)c->mode);
 	put_suite(w, &c->suite);
 	wr_u8(w, c->encap);
+	wr_u8(w, c->no_tfc);
 	wr_u8(w, c->installed);
 	wr_u8(w, c->replaced);
 	wr_u8(w, c->spent);
@@ -120,6 +110,7 @@ static void put_child(struct wr *w, const struct child_sa *c, usec_t now)
 	wr_u64(w, c->hard_packets);
 	put_ts(w, c->ts_local, c->n_ts_local);
 	put_ts(w, c->ts_remote, c->n_ts_remote);
+	put_mmx_child(w, c);
 }
 
 static void put_task(struct wr *w, const struct task *t)
@@ -148,6 +139,7 @@ static void put_task(struct wr *w, const struct task *t)
 	wr_u16(w, t->octets);
 	wr_u8(w, t->shorter);
 	put_blob(w, t->large, t->large_len);
+	put_mmx_task(w, t);
 }
 
 static void put_list(struct wr *w, const struct list *l,
@@ -250,6 +242,8 @@ static void put_sa(struct wr *w, const struct ike_sa *sa, usec_t now)
 	put_addrs(w, sa->own_vips, sa->n_own_vips);
 	put_addrs(w, sa->peer_vips, sa->n_peer_vips);
 	wr_u8(w, sa->vips_of_line);
+	wr_u8(w, sa->vips_more);
+	put_mmx(w, sa, now);
 	wr_u16(w, sa->n_children);
 	list_for_each (it, &sa->children)
 		put_child(w, list_entry(it, struct child_sa, node), now);
@@ -350,20 +344,6 @@ static void get_text(struct rd *r, char out[IKE_NAME_MAX])
 		memcpy(out, b.p, b.len);
 }
 
-static void get_addr(struct rd *r, struct addr *a)
-{
-	*a = (struct addr){ .family = rd_u8(r) };
-	rd_copy(r, a->b, addr_len(a));
-	if (a->family != 0 && a->family != 4 && a->family != 6)
-		r->err = -EBADMSG;
-}
-
-static void get_udp(struct rd *r, struct udp_addr *a)
-{
-	get_addr(r, &a->ip);
-	a->port = rd_u16(r);
-}
-
 static void get_suite(struct rd *r, struct suite *s)
 {
 	s->encr = rd_u16(r);
@@ -456,21 +436,24 @@ static void get_child(struct rd *r, struct ike *ike, struct ike_sa *sa, usec_t t
 		r->err = -ENOMEM;
 		return;
 	}
+	c->rekey_at = c->ends_at = USEC_NEVER;
 	c->id = rd_u32(r);
-	child_link(ike, sa, c);
 	c->spi_in = rd_u32(r);
 	c->spi_out = rd_u32(r);
+	child_link(ike, sa, c);
 	get_text(r, c->name);
 	c->state = rd_u8(r);
 	c->mode = rd_u8(r);
 	get_suite(r, &c->suite);
 	c->encap = rd_u8(r);
+	c->no_tfc = rd_u8(r);
 	c->installed = rd_u8(r);
 	c->replaced = rd_u8(r);
 	c->spent = rd_u8(r);
 	c->since = then - rd_u64(r);
 	c->rekey_at = get_until(r, then);
 	c->ends_at = get_until(r, then);
+	life_child_changed(sa, c);
 	c->rekeys_tried = rd_u8(r);
 	c->soft_octets = rd_u64(r);
 	c->hard_octets = rd_u64(r);
@@ -480,7 +463,8 @@ static void get_child(struct rd *r, struct ike *ike, struct ike_sa *sa, usec_t t
 	get_ts(r, remote, &n_remote);
 	if (!r->err && child_ts_set(c, local, n_local, remote, n_remote))
 		r->err = -ENOMEM;
-	if (c->state > CHILD_DELETING || c->mode > CHILD_TRANSPORT)
+	get_mmx_child(r, c);
+	if (c->state > CHILD_DELETING || c->mode > CHILD_STABLE)
 		r->err = -EBADMSG;
 	if (!r->err && c->id > ike->next_child_id)
 		ike->next_child_id = c->id;
@@ -518,6 +502,7 @@ static void get_task(struct rd *r, struct ike *ike, struct ike_sa *sa)
 	t->octets = rd_u16(r);
 	t->shorter = rd_u8(r);
 	t->large = get_copy(r, &t->large_len);
+	get_mmx_task(r, sa, t);
 	if (t->kind <= TASK_IKE_AUTH || t->kind >= TASK_KINDS || (t->large && !t->shorter))
 		r->err = -EBADMSG;
 	if (r->err || !t->packet) {
@@ -658,6 +643,10 @@ static void get_sa(struct rd *r, struct ike *ike, struct ike_sa *sa)
 	get_addrs(r, sa->own_vips, &sa->n_own_vips);
 	get_addrs(r, sa->peer_vips, &sa->n_peer_vips);
 	sa->vips_of_line = rd_u8(r);
+	sa->vips_more = rd_u8(r);
+	if (sa->vips_more > (sa->role_i ? sa->n_own_vips : sa->n_peer_vips))
+		r->err = -EBADMSG;
+	get_mmx(r, sa, then);
 	n = rd_u16(r);
 	for (unsigned i = 0; i < n && !r->err; i++)
 		get_child(r, ike, sa, then);
@@ -741,6 +730,7 @@ int ike_import(struct ike *ike, const uint8_t *image, size_t len, usec_t now)
 	for (unsigned i = 0; i < sa->n_peer_vips; i++)
 		cp_restore(ike, sa->family, &sa->peer_vips[i]);
 	ike_sa_insert(ike, sa);
+	mmx_resume(ike, sa);
 	ike_reap(ike);
 	log_ike(sa, LOG_INFO_, "taken over after a restart: next request %u, next expected %u",
 		sa->next_request, sa->expected_request);

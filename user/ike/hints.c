@@ -10,6 +10,7 @@
 #include "child_sa.h"
 #include "exchange.h"
 #include "ike_private.h"
+#include "mmx.h"
 #include "parts.h"
 
 enum {
@@ -36,11 +37,18 @@ bool hint_disowned_long(const struct ike *ike, const struct task *t)
 }
 
 /* "repeated attempts to contact it have gone unanswered" (2.4): the request is repeated faster, and
- * after DISOWNED_MIN tries that brought nothing else the peer is believed to have begun anew. */
-static void disowned(struct ike *ike, struct ike_sa *sa, const struct ike_msg *in)
+ * after DISOWNED_MIN tries that brought nothing else the peer is believed to have begun anew. Not
+ * by what is said at an address that is only tested: it may be somebody else's by now. */
+static void disowned(struct ike *ike, struct ike_sa *sa, const struct ike_path *path,
+		     const struct ike_msg *in)
 {
 	struct task *t = task_in_flight_as(sa, in->hdr.msg_id, in->hdr.exchange);
 
+	if (t && t->testing) {
+		if (t->probing && addr_equal(&path->remote.ip, &t->tested.remote.ip))
+			t->probing->stranger = true;
+		return;
+	}
 	/* of a rekey that the peer asked for it may be us who know first */
 	if (!t || !sa->heard || t->disowned_try == t->tries)
 		return;
@@ -112,6 +120,7 @@ static void lost_spi(struct ike *ike, const struct ike_path *path, const struct 
 		return;
 	count_errors_in(ike, sa, in);
 	check(ike, sa);
+	mmx_doubt(sa, &path->remote);
 }
 
 bool hint_receive(struct ike *ike, struct ike_sa *sa, const struct ike_path *path,
@@ -132,7 +141,7 @@ bool hint_receive(struct ike *ike, struct ike_sa *sa, const struct ike_path *pat
 			ike_sa_close(ike, sa, false,
 				     "the peer lost it, which its token (QCD) proves");
 		else
-			disowned(ike, sa, &in);
+			disowned(ike, sa, path, &in);
 	} else if (lost && in.hdr.exchange == INFORMATIONAL) {
 		lost_spi(ike, path, &in, lost);
 	} else {

@@ -60,7 +60,7 @@ static const size_t tables[] = {
 	offsetof(struct ike, peers),   offsetof(struct ike, inits),
 	offsetof(struct ike, sources), offsetof(struct ike, children),
 	offsetof(struct ike, leases),  offsetof(struct ike, leases_of),
-	offsetof(struct ike, offered),
+	offsetof(struct ike, offered), offsetof(struct ike, by_peer_spi),
 };
 enum { N_TABLES = sizeof(tables) / sizeof(tables[0]) };
 
@@ -94,9 +94,11 @@ struct ike *ike_new(const struct ike_cfg *cfg, const struct ike_env *env, usec_t
 	list_init(&ike->moved);
 	for (unsigned i = 0; i < N_TABLES; i++)
 		hash_init(table(ike, i));
-	if (vid_make("braid ESP path probe v1", ike->probe_vid) ||
-	    vid_make("braid ESP in UDP v1", ike->udp_vid) || rng_bytes(ike->cookie_secret, 64) ||
-	    ike_reload(ike, cfg, now)) {
+	ike->spare = malloc(IKE_MSG_MAX);
+	if (!ike->spare || vid_make("braid ESP path probe v1", ike->probe_vid) ||
+	    vid_make("braid ESP in UDP v1", ike->udp_vid) ||
+	    vid_make("braid stable transport v1", ike->stable_vid) ||
+	    rng_bytes(ike->cookie_secret, 64) || ike_reload(ike, cfg, now)) {
 		ike_free(ike);
 		return NULL;
 	}
@@ -116,6 +118,7 @@ void ike_free(struct ike *ike)
 		hash_clear(table(ike, i));
 	heap_clear(&ike->timers);
 	free(ike->pools);
+	free(ike->spare);
 	secret_wipe(ike, sizeof(*ike));
 	free(ike);
 }

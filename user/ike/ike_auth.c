@@ -16,7 +16,7 @@
 #include "child_sa.h"
 #include "exchange.h"
 #include "ike_private.h"
-#include "mobike.h"
+#include "mmx.h"
 #include "parts.h"
 
 /* Connections whose proof is tried for one IKE_AUTH: each may cost a chain of certificates. */
@@ -85,8 +85,10 @@ int auth_build(struct ike *ike, struct ike_sa *sa, struct task *t, struct msg_wr
 	parts_build(&(struct part_ctx){
 		.ike = ike, .sa = sa, .place = AT_AUTH_REQUEST, .path = &sa->path, .m = m });
 	ret = child_offer(ike, sa, t, NULL, false, m); /* no KE: PFS does not exist here (1.2) */
-	if (!ret)
+	if (!ret) {
 		child_offer_ts(sa, t, NULL, m);
+		mmx_outer_ask(sa, t, m);
+	}
 	return ret;
 }
 
@@ -142,6 +144,8 @@ static void first_child(struct ike *ike, struct ike_sa *sa, struct task *t,
 			t->op = 0;
 			again->single_pair = true;
 			memcpy(again->child_name, t->child_name, sizeof(again->child_name));
+			again->wish = t->wish;
+			t->wish = NULL;
 			return;
 		}
 	}
@@ -167,10 +171,17 @@ static void first_child(struct ike *ike, struct ike_sa *sa, struct task *t,
 			ike_sa_close(ike, sa, false, "out of memory");
 		return;
 	}
-	ret = child_install(ike, sa, &d, NULL, &sa->ni, &sa->nr, &child);
+	ret = mmx_outer_answered(sa, t, in, &d.binding) && mmx_transport_fits(sa, &d)
+		      ? 0
+		      : -ENETUNREACH;
+	if (!ret)
+		ret = child_install(ike, sa, &d, NULL, &sa->ni, &sa->nr, &child);
 	if (ret) {
+		mmx_outer_drop(sa, d.binding);
 		out_event(ike, sa, IKE_EV_FAILED, 0, t->op, "Child SA %s cannot be made: %s",
-			  t->child_name, strerror(-ret));
+			  t->child_name,
+			  ret == -ENETUNREACH ? "the peer does not take those endpoints"
+					      : strerror(-ret));
 		child_undo(ike, sa, t, in);
 		return;
 	}
@@ -207,6 +218,11 @@ enum task_end auth_done(struct ike *ike, struct ike_sa *sa, struct task *t,
 	if (!proof_check(ike, sa, conn, false, in, clause)) {
 		snprintf(why, sizeof(why), "peer %s did not prove its id %.40s: %.160s", peer,
 			 id_format(sa->remote_id, id), clause);
+		reject_responder(ike, sa, t, why);
+		return TASK_FREE;
+	}
+	if (mmx_missing(sa, in)) {
+		snprintf(why, sizeof(why), "peer %s does not speak MMX, which is required", peer);
 		reject_responder(ike, sa, t, why);
 		return TASK_FREE;
 	}
@@ -284,17 +300,27 @@ static struct conn *authenticate(struct ike *ike, struct ike_sa *sa, const struc
 }
 
 static void accept_child(struct ike *ike, struct ike_sa *sa, const struct ike_msg *in,
-			 struct part_ctx *parts, struct child_deal *d, uint16_t *ret_refusal)
+			 struct part_ctx *parts, struct child_deal *d, struct mmx_outer_deal *outer,
+			 uint16_t *ret_refusal)
 {
 	struct child_sa *child = NULL;
 	uint16_t refusal;
 	int ret;
 
-	refusal = parts->cp_error ? parts->cp_error : child_negotiate(ike, sa, in, NULL, false, d);
+	/* the others can have their own, bound to what they are for (MMX 5) */
+	d->first_vip = mmx_outer_asked(sa, in) && sa->n_peer_vips > 1;
+	refusal = parts->cp_error;
+	if (!refusal)
+		refusal = mmx_outer_request(sa, in, outer, &d->binding);
+	if (!refusal)
+		refusal = child_negotiate(ike, sa, in, NULL, false, d);
+	if (refusal)
+		mmx_outer_undo(sa, outer, &d->binding);
 	if (!refusal) {
 		ret = child_install(ike, sa, d, NULL, &sa->ni, &sa->nr, &child);
 		if (ret) {
 			ike->env.spi_free(ike->env.ctx, d->spi_in);
+			mmx_outer_drop(sa, d->binding);
 			refusal = N_NO_ADDITIONAL_SAS;
 		} else {
 			out_event(ike, sa, IKE_EV_CHILD_UP, child->id, 0, "Child SA %s up",
@@ -327,6 +353,7 @@ enum after auth_request(struct ike *ike, struct ike_sa *sa, const struct ike_msg
 		.ike = ike, .sa = sa, .place = AT_AUTH_REQUEST, .in = in, .path = path
 	};
 	struct child_deal d = { .initiator = false };
+	struct mmx_outer_deal outer = { .status = MMX_OK };
 	struct msg_wr before = *m;
 	struct conn *conn = NULL;
 	char why[WHY_MAX] = "it wants EAP";
@@ -360,6 +387,8 @@ enum after auth_request(struct ike *ike, struct ike_sa *sa, const struct ike_msg
 		msg_put_notify(m, PROTO_NONE, NULL, 0, nat, NULL, 0);
 		return AFTER_CLOSE;
 	}
+	if (mmx_missing(sa, in))
+		return auth_refuse(ike, sa, path, "it does not speak MMX, which is required", m);
 	if (!unique_admits(ike, sa, in))
 		return auth_refuse(ike, sa, path,
 				   "another IKE SA of it is up from elsewhere (unique = keep)", m);
@@ -370,7 +399,7 @@ enum after auth_request(struct ike *ike, struct ike_sa *sa, const struct ike_msg
 	established(ike, sa, "the peer is authenticated");
 	parts_process(&parts);
 	if (!childless)
-		accept_child(ike, sa, in, &parts, &d, &refusal);
+		accept_child(ike, sa, in, &parts, &d, &outer, &refusal);
 	parts.place = AT_AUTH_RESPONSE;
 	parts.m = m;
 	parts_build(&parts);
@@ -378,7 +407,8 @@ enum after auth_request(struct ike *ike, struct ike_sa *sa, const struct ike_msg
 		msg_put_notify(m, PROTO_NONE, NULL, 0, refusal, NULL, 0);
 	} else if (!childless) {
 		child_answer_sa(&d, m);
-		child_answer_ts(&d, m);
+		child_answer_ts(sa, &d, m);
 	}
+	mmx_outer_reply(sa, &outer, m);
 	return AFTER_ANSWER;
 }

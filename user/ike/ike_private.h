@@ -52,12 +52,16 @@ struct nonce {
 
 /* ---- configuration, counted so that running SAs keep theirs ---- */
 
+struct mmx_iface;
+
 /* What all connections that had or have that name share. */
 struct tally {
 	unsigned refs;
 	struct ike_counters c;
 	uint8_t n_addrs;
 	struct addr addrs[IKE_ADDRS_MAX]; /* ours, for the peer to know: ike_addrs_set */
+	uint8_t n_ifaces;
+	struct mmx_iface *ifaces; /* owned; the same for MMX: ike_ifaces_set */
 };
 
 struct conn {
@@ -125,6 +129,7 @@ struct response_cache {
 struct reassembly; /* fragment.c */
 struct task;	   /* exchange.h */
 struct mobike;	   /* mobike.h */
+struct mmx;	   /* mmx.h */
 
 struct ike_sa {
 	struct list node; /* ike.sas */
@@ -165,8 +170,10 @@ struct ike_sa {
 	struct ike_path path;
 	bool natt_peer, nat_local, nat_remote;
 	bool peer_probes, peer_udp; /* by vendor id */
+	bool peer_mmx;		    /* the same, in IKE_SA_INIT */
 	bool fragments;		    /* both sides announced them */
 	struct mobike *mobike;	    /* owned; NULL: not both sides announced it */
+	struct mmx *mmx;	    /* the same; only while it is the one of its line in use */
 
 	struct suite suite;
 	struct ike_keys keys;
@@ -196,8 +203,10 @@ struct ike_sa {
 
 	struct list children;
 	uint16_t n_children;
+	usec_t children_due; /* no lifetime of theirs is over before */
 	uint8_t n_own_vips, n_peer_vips;
 	bool vips_of_line; /* they were given to this line, and are not those of the one cloned */
+	uint8_t vips_more; /* so many of them, the last ones, came with derived Child SAs */
 	bool vips_no_more; /* the peer gives none in CREATE_CHILD_SA */
 	struct addr own_vips[IKE_VIPS_MAX], peer_vips[IKE_VIPS_MAX];
 	usec_t last_tx;		    /* anything, by IKE or ESP */
@@ -220,6 +229,7 @@ struct out {
 	struct list node;
 	struct ike_output o;
 	struct child_sa_out *child; /* owned, wiped */
+	void *extra;		    /* owned; what only some outputs have */
 	char text[320];
 	uint8_t buf[];
 };
@@ -235,17 +245,18 @@ struct ike {
 	struct hash leases, leases_of; /* by address, by family */
 
 	struct list sas;
-	struct list dirty;    /* in the order of their changes */
-	struct hash spis;     /* all with an own SPI */
-	struct hash families; /* the same, by family */
-	struct hash lines;    /* the same, by line */
-	struct hash named;    /* the same, by name of the connection */
-	struct hash peers;    /* established once, by the peer's identity */
-	struct hash inits;    /* responder: by hash of the IKE_SA_INIT request */
-	struct hash sources;  /* half-open, by the peer's address */
-	struct hash children; /* Child SAs, by id */
-	struct hash offered;  /* tasks, by the SPI that their request offers */
-	struct list moved;    /* changed in this call: their deadlines are computed at its end */
+	struct list dirty;	 /* in the order of their changes */
+	struct hash spis;	 /* all with an own SPI */
+	struct hash families;	 /* the same, by family */
+	struct hash lines;	 /* the same, by line */
+	struct hash named;	 /* the same, by name of the connection */
+	struct hash peers;	 /* established once, by the peer's identity */
+	struct hash inits;	 /* responder: by hash of the IKE_SA_INIT request */
+	struct hash sources;	 /* half-open, by the peer's address */
+	struct hash children;	 /* Child SAs, by id */
+	struct hash by_peer_spi; /* the same, by line and the SPI that the peer receives on */
+	struct hash offered;	 /* tasks, by the SPI that their request offers */
+	struct list moved;	 /* changed in this call: their deadlines are computed at its end */
 	struct heap timers;
 	size_t n_sas;
 	uint32_t half_open;
@@ -263,11 +274,13 @@ struct ike {
 	uint8_t qcd_secret[IKE_QCD_SECRET_OCTETS];
 	bool qcd_maker;
 	uint8_t probe_vid[VID_OCTETS], udp_vid[VID_OCTETS];
+	uint8_t stable_vid[VID_OCTETS]; /* in STABLE_TRANSPORT */
 	struct log_limit strangers, lost_spis_all;
 	struct limits replies, strays, lost_spis, told_spis; /* by source_key */
 	struct ike_counters counters;
 	uint8_t plain[IKE_MSG_MAX], sealed[IKE_MSG_MAX]; /* messages under construction */
 	uint8_t whole[IKE_MSG_MAX];			 /* inner payloads that came in fragments */
+	uint8_t *spare; /* IKE_MSG_MAX, to keep an answer in when there is no memory; or NULL */
 };
 
 /* ---- conn.c ---- */
@@ -316,9 +329,17 @@ void out_send(struct ike *ike, struct ike_sa *sa, const struct ike_path *path, c
 void out_send_whole(struct ike *ike, struct ike_sa *sa, const struct ike_path *path,
 		    const uint8_t *buf, size_t len);
 void out_size(struct ike *ike, const struct ike_sa *sa, uint16_t octets, enum ike_size size);
-void out_keepalive(struct ike *ike, struct ike_sa *sa);
+/* MMX; copied. False: no memory, and nobody is told. */
+bool out_binding(struct ike *ike, const struct ike_sa *sa, const struct ike_binding *b);
+bool out_child_bind(struct ike *ike, const struct ike_sa *sa, uint32_t child_id, uint32_t bind_to);
+void out_mmx_answered(struct ike *ike, const struct ike_sa *sa, uint32_t op,
+		      const struct ike_mmx_answer *a, const char *text);
+void out_keepalive(struct ike *ike, struct ike_sa *sa, const struct ike_path *path);
 /* Takes nothing; copies c. -ENOMEM. */
 int out_child_add(struct ike *ike, const struct ike_sa *sa, const struct child_sa_out *c);
+/* 0 or -ENOMEM. */
+int out_child_ts(struct ike *ike, const struct ike_sa *sa, uint32_t child_id,
+		 const struct ike_child_ts *ts);
 void out_child_del(struct ike *ike, const struct ike_sa *sa, const struct child_sa *c);
 void out_event(struct ike *ike, const struct ike_sa *sa, enum ike_event_kind kind,
 	       uint32_t child_id, uint32_t op, const char *fmt, ...)
@@ -332,6 +353,9 @@ void out_move_refused(struct ike *ike, const struct ike_sa *sa, uint16_t notify,
 /* IKE_EV_PATH_TESTED, _PATH_ANSWERED. rtt: 0 without an answer. */
 void out_path_tested(struct ike *ike, const struct ike_sa *sa, const struct task *t, usec_t rtt);
 void out_path_answered(struct ike *ike, const struct ike_sa *sa, const struct ike_path *path);
+/* IKE_EV_MMX_PROBED */
+void out_mmx_probed(struct ike *ike, const struct ike_sa *sa, uint32_t op,
+		    const struct ike_mmx_probed *probed);
 /* How far t is: for those who asked, and of every set-up attempt. */
 void out_step(struct ike *ike, const struct ike_sa *sa, const struct task *t, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
@@ -428,6 +452,8 @@ void life_child_start(struct ike *ike, struct child_sa *c, const struct ike_chil
 void life_rekey_unusable(struct ike *ike, struct ike_sa *sa);
 void life_tick(struct ike *ike, struct ike_sa *sa);
 usec_t life_deadline(const struct ike_sa *sa);
+/* It has other deadlines than before, or is new. */
+void life_child_changed(struct ike_sa *sa, const struct child_sa *c);
 
 /* ---- reauth.c ---- */
 

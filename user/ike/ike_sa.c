@@ -9,7 +9,7 @@
 #include "child_sa.h"
 #include "exchange.h"
 #include "ike_private.h"
-#include "mobike.h"
+#include "mmx.h"
 #include "parts.h"
 
 static const char *const state_names[] = {
@@ -40,7 +40,7 @@ struct ike_sa *ike_sa_new(struct ike *ike, struct conn *conn, bool initiator,
 	sa->state = initiator ? IKE_INIT_SENT : IKE_HALF_OPEN;
 	sa->since = sa->last_rx = sa->last_tx = ike->now;
 	sa->expires = sa->rekey_at = sa->ends_at = USEC_NEVER;
-	sa->reauth_at = sa->auth_ends_at = USEC_NEVER;
+	sa->reauth_at = sa->auth_ends_at = sa->children_due = USEC_NEVER;
 	sa->peer_window = 1;
 	list_init(&sa->dirty_node);
 	list_init(&sa->moved_node);
@@ -106,6 +106,7 @@ void ike_sa_free(struct ike *ike, struct ike_sa *sa)
 	qcd_forget(sa);
 	free(sa->vendors);
 	mobike_free(sa);
+	mmx_free(sa);
 	aead_free(sa->aead_in);
 	aead_free(sa->aead_out);
 	conn_unref(sa->conn);
@@ -256,6 +257,7 @@ void ike_sa_close(struct ike *ike, struct ike_sa *sa, bool linger, const char *f
 				  c->name, sa->why);
 		child_remove(ike, sa, c);
 	}
+	mmx_publish(ike, sa);
 	if (sa->announced && sa->state != IKE_REKEYED) {
 		struct task *del = task_find(sa, TASK_IKE_DELETE, 0);
 		uint32_t op = del ? del->op : sa->down_op;

@@ -176,6 +176,7 @@ void ike_child_look(const struct child_sa *c, struct ike_child_info *ret_info)
 	o->spi_out = c->spi_out;
 	snprintf(o->name, sizeof(o->name), "%s", c->name);
 	o->state = child_states[c->state];
+	o->binding = c->told_binding;
 	suite_format(&c->suite, PROTO_ESP, o->suite);
 	o->mode = c->mode;
 	o->esn = c->suite.esn;

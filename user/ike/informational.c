@@ -2,15 +2,14 @@
 /* INFORMATIONAL: liveness, Delete (RFC 7296 1.4, 2.4, 2.25; RFC 4555 for COOKIE2). */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "child_sa.h"
 #include "exchange.h"
 #include "ike_private.h"
-#include "mobike.h"
+#include "mmx.h"
 #include "parts.h"
-
-enum { DELETE_SPIS_MAX = IKE_CHILDREN_MAX };
 
 /* ---- requester ---- */
 
@@ -157,21 +156,24 @@ static uint32_t delete_one(struct ike *ike, struct ike_sa *sa, uint32_t peer_spi
 	return crossing ? 0 : ours;
 }
 
+/* There are no more of them than the line has Child SAs. Without memory for the answer they go all
+ * the same: the peer wants them gone. */
 static void delete_children(struct ike *ike, struct ike_sa *sa, const struct delete_payload *d,
 			    struct msg_wr *m)
 {
-	uint32_t ours[DELETE_SPIS_MAX];
+	size_t room = family_children(ike, sa->family), n = 0;
+	uint32_t *ours = calloc(room + 1, sizeof(*ours));
 	struct rd r = rd_init(d->spis.p, d->spis.len);
-	size_t n = 0;
 
 	for (unsigned i = 0; i < d->n; i++) {
 		uint32_t spi = delete_one(ike, sa, rd_u32(&r));
 
-		if (spi && n < DELETE_SPIS_MAX)
+		if (spi && ours && n < room)
 			ours[n++] = spi;
 	}
 	if (n)
-		msg_put_delete_spis(m, PROTO_ESP, ours, n);
+		msg_put_delete_spis(m, PROTO_ESP, ours, (unsigned)n);
+	free(ours);
 }
 
 /* The peer closes the IKE SA. A rekey of ours that crossed it is dropped (2.25.2). */
@@ -208,6 +210,7 @@ enum after informational_request(struct ike *ike, struct ike_sa *sa, const struc
 			delete_children(ike, sa, &in->deletes[i], m);
 	parts.place = AT_INFO_REQUEST;
 	parts_process(&parts);
+	mmx_request(&parts);
 	parts.place = AT_INFO_RESPONSE;
 	parts_build(&parts);
 	if (parts.refusal != N_INVALID_SYNTAX)

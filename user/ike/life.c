@@ -123,6 +123,29 @@ static void child_tick(struct ike *ike, struct ike_sa *sa, struct child_sa *c)
 		t->child_id = c->id;
 }
 
+static usec_t child_due(const struct child_sa *c)
+{
+	return child_in_use(c) && c->rekey_at < c->ends_at ? c->rekey_at : c->ends_at;
+}
+
+void life_child_changed(struct ike_sa *sa, const struct child_sa *c)
+{
+	usec_t due = child_due(c);
+
+	if (due < sa->children_due)
+		sa->children_due = due;
+}
+
+/* They may be thousands: not before one of them is due. */
+static void children_tick(struct ike *ike, struct ike_sa *sa)
+{
+	list_for_each_safe (it, tmp, &sa->children)
+		child_tick(ike, sa, list_entry(it, struct child_sa, node));
+	sa->children_due = USEC_NEVER;
+	list_for_each (it, &sa->children)
+		life_child_changed(sa, list_entry(it, struct child_sa, node));
+}
+
 /* ---- the IKE SA ---- */
 
 /* First the peer is told; no answer within seconds, and it ends without one. */
@@ -201,8 +224,8 @@ void life_tick(struct ike *ike, struct ike_sa *sa)
 		ike_end(ike, sa);
 		return;
 	}
-	list_for_each_safe (it, tmp, &sa->children)
-		child_tick(ike, sa, list_entry(it, struct child_sa, node));
+	if (sa->children_due <= ike->now)
+		children_tick(ike, sa);
 	if (sa->state != IKE_ESTABLISHED)
 		return;
 	ike_reauth(ike, sa);
@@ -219,12 +242,5 @@ usec_t life_deadline(const struct ike_sa *sa)
 		d = sa->rekey_at;
 	if (sa->state == IKE_ESTABLISHED && sa->reauth_at < d)
 		d = sa->reauth_at;
-	list_for_each (it, &sa->children) {
-		const struct child_sa *c = list_entry(it, struct child_sa, node);
-
-		d = c->ends_at < d ? c->ends_at : d;
-		if (child_in_use(c) && c->rekey_at < d)
-			d = c->rekey_at;
-	}
-	return d;
+	return sa->children_due < d ? sa->children_due : d;
 }

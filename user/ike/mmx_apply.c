@@ -45,20 +45,26 @@ static const struct mmx_sa *ike_sa_of(const struct mmx_apply *c)
 	return NULL;
 }
 
+/* The endpoint of that side that the IKE SA uses. */
+static uint16_t current(const struct work *w, enum mmx_owner owner)
+{
+	const struct mmx_binding *ike = w->c->told ? w->c->told : &w->ike->binding->b;
+
+	return ike->ends[owner].epid[0];
+}
+
 /* What an SA is bound to: what is inherited is what the IKE SA uses. */
 static struct mmx_binding effective(const struct work *w, const struct mmx_binding *b)
 {
-	const struct mmx_binding *ike = &w->ike->binding->b;
 	struct mmx_binding eff = *b;
 
-	mmx_binding_own(&eff, ike->ends[MMX_I].epid[0], ike->ends[MMX_R].epid[0]);
+	mmx_binding_own(&eff, current(w, MMX_I), current(w, MMX_R));
 	return eff;
 }
 
 static bool is_bound(const struct work *w, const struct mmx_binding *b, uint16_t epid)
 {
-	return b->own ? mmx_binding_has(b, w->ch.owner, epid)
-		      : epid == w->ike->binding->b.ends[w->ch.owner].epid[0];
+	return b->own ? mmx_binding_has(b, w->ch.owner, epid) : epid == current(w, w->ch.owner);
 }
 
 static bool bound_to_old(const struct work *w, const struct mmx_binding *b)
@@ -84,9 +90,11 @@ static enum mmx_status choose_spis(const struct mmx_apply *c, const struct mmx_s
 			struct mmx_sa *sa = &c->sas[at];
 
 			found = !sa->ike && sa->protocol == sel->protocol && sa->spi_sender == spi;
-			sa->chosen |= found;
+			sa->chosen |= found && !sa->hidden;
+			if (sa->chosen && sa->successor && !c->sas[sa->successor].hidden)
+				c->sas[sa->successor].chosen = true;
 		}
-		if (!found)
+		if (!found && !c->was_done)
 			return MMX_UNKNOWN_SA;
 	}
 	return MMX_OK;
@@ -98,24 +106,29 @@ static void choose_children(const struct work *w, bool with_ike, bool of_old)
 	for (size_t k = 0; k < w->c->n; k++) {
 		struct mmx_sa *sa = &w->c->sas[k];
 
-		if (!sa->ike && !(with_ike && !sa->binding->b.own) &&
+		if (!sa->ike && sa->active && !sa->hidden && !(with_ike && !sa->binding->b.own) &&
 		    (!of_old || bound_to_old(w, &sa->binding->b)))
 			sa->chosen = true;
 	}
 }
 
-static enum mmx_status choose(const struct work *w)
+/* only: one selection of the action; NULL: all. */
+static enum mmx_status choose(const struct work *w, const struct mmx_tlv *only)
 {
 	const struct mmx_tlv *t = NULL;
 	bool with_ike = false, any = false;
 	enum mmx_status status = MMX_OK;
 
 	for (size_t k = 0; k < w->c->n; k++)
-		w->c->sas[k].chosen = false;
+		w->c->sas[k].chosen = w->c->exactly && !w->c->sas[k].hidden;
+	if (w->c->exactly)
+		return MMX_OK;
 	while ((t = mmx_next(&w->a->tlvs, MMX_TLV_SEL, t)))
-		with_ike |= t->sel.kind == MMX_SEL_IKE;
+		with_ike |= t->sel.kind == MMX_SEL_IKE && (!only || t == only);
 	while (status == MMX_OK && (t = mmx_next(&w->a->tlvs, MMX_TLV_SEL, t))) {
 		any = true;
+		if (only && t != only)
+			continue;
 		if (t->sel.kind == MMX_SEL_SPIS)
 			status = choose_spis(w->c, &t->sel);
 		else if (t->sel.kind != MMX_SEL_IKE)
@@ -126,7 +139,7 @@ static enum mmx_status choose(const struct work *w)
 		choose_children(w, w->a->code == MMX_DEL_IF, true);
 	with_ike |= w->a->code == MMX_DEL_IF && bound_to_old(w, &w->ike->binding->b);
 	for (size_t k = 0; with_ike && k < w->c->n; k++)
-		w->c->sas[k].chosen |= w->c->sas[k].ike;
+		w->c->sas[k].chosen |= w->c->sas[k].ike && !w->c->sas[k].hidden;
 	return status;
 }
 
@@ -142,9 +155,9 @@ static unsigned expand(const struct work *w, const struct mmx_ep *ep, uint16_t r
 {
 	if (ep->flags & MMX_EP_IFID)
 		return mmx_list_eps_of(list_of(w, ep), ep->epid, ret);
-	ret[0] = ep->epid || ep->role == MMX_ROLE_NEW
+	ret[0] = ep->epid || ep->addr.family || ep->role == MMX_ROLE_NEW
 			 ? ep->epid
-			 : w->ike->binding->b.ends[owner_of(w->c, ep)].epid[0];
+			 : current(w, owner_of(w->c, ep));
 	return 1;
 }
 
@@ -217,6 +230,8 @@ static enum mmx_status new_check(struct work *w)
 	const struct mmx_list *receivers = w->c->lists.of[w->c->sender == MMX_I ? MMX_R : MMX_I];
 	enum mmx_status status = MMX_OK;
 
+	if (w->c->was_done) /* with the lists of that time, from which it may be gone by now */
+		return MMX_OK;
 	for (const struct mmx_tlv *t = NULL;
 	     status == MMX_OK && (t = mmx_next(&w->a->tlvs, MMX_TLV_EP, t));) {
 		const struct mmx_ep *ep = &t->ep;
@@ -386,7 +401,7 @@ static void forget_alternates(struct work *w)
 
 static enum mmx_status bound_check(struct work *w, const struct mmx_sa *sa)
 {
-	if (!sa->active)
+	if (!sa->active && !w->c->was_done)
 		return MMX_NOT_ACTIVE;
 	if (w->a->code != MMX_ADD && !bound_to_old(w, &sa->binding->b))
 		return MMX_UNKNOWN_ADDRESS;
@@ -435,7 +450,7 @@ static enum mmx_status each(struct work *w, struct mmx_result *r,
 		if (status == MMX_OK)
 			continue;
 		add_fail(w, sa, status, r);
-		if (!(w->a->flags & MMX_ACTION_BEST_EFFORT))
+		if (!(w->a->flags & MMX_ACTION_BEST_EFFORT) && !w->c->was_done)
 			return status;
 		w->refused = status;
 		sa->chosen = false;
@@ -453,7 +468,7 @@ static enum mmx_status whole(struct work *w, struct mmx_result *r, enum mmx_stat
 
 static enum mmx_status look(struct work *w, struct mmx_result *r)
 {
-	enum mmx_status status = choose(w);
+	enum mmx_status status = choose(w, NULL);
 	bool any = false;
 
 	if (status != MMX_OK)
@@ -478,6 +493,19 @@ static enum mmx_status look(struct work *w, struct mmx_result *r)
 	return status;
 }
 
+/* Until the new paths are verified packets may go over the old one. */
+static void remember_path(const struct work *w, struct mmx_shared *to,
+			  const struct mmx_binding *was)
+{
+	const struct mmx_binding eff = effective(w, was);
+	uint32_t paths[MMX_PATHS_MAX];
+
+	if (w->a->code != MMX_UPDATE && w->a->code != MMX_FAILOVER)
+		return;
+	to->was = mmx_binding_paths(&eff, &w->c->lists, paths) ? paths[0] : 0;
+	to->was_dead = w->a->code == MMX_FAILOVER || w->a->flags & MMX_ACTION_HARD;
+}
+
 /* All or nothing: what may need memory comes first. */
 static enum mmx_status carry_out(struct work *w)
 {
@@ -492,10 +520,13 @@ static enum mmx_status carry_out(struct work *w)
 	}
 	for (struct mmx_shared *s = w->seen; s; s = s->next) {
 		struct mmx_shared *spare = s->to;
+		struct mmx_binding was = s->b;
 
 		s->to = s;
-		if (status == MMX_OK && s->chosen && !s->doomed)
+		if (status == MMX_OK && s->chosen && !s->doomed) {
 			s->to = mmx_shared_change(w->c->table, s, s->chosen, &s->want, spare);
+			remember_path(w, s->to, &was);
+		}
 		if (s->to != spare)
 			free(spare);
 	}
@@ -572,4 +603,22 @@ enum mmx_status mmx_apply(const struct mmx_apply *c, const struct mmx_action *a,
 	}
 	r->status = (uint16_t)status;
 	return status;
+}
+
+/* ---- selections on their own ---- */
+
+enum mmx_status mmx_select(const struct mmx_apply *c, const struct mmx_action *a,
+			   const struct mmx_tlv *sel)
+{
+	struct work w = { .c = c, .a = a, .ike = ike_sa_of(c) };
+
+	build_change(&w);
+	return choose(&w, sel);
+}
+
+struct mmx_binding mmx_effective(const struct mmx_apply *c, const struct mmx_sa *sa)
+{
+	const struct work w = { .c = c, .ike = ike_sa_of(c) };
+
+	return effective(&w, &sa->binding->b);
 }

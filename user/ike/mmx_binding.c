@@ -39,7 +39,8 @@ static bool alt_equal(const struct mmx_alt *a, const struct mmx_alt *b)
 
 bool mmx_binding_equal(const struct mmx_binding *a, const struct mmx_binding *b)
 {
-	bool same = a->own == b->own && a->ike == b->ike && a->n_alts == b->n_alts;
+	bool same = a->own == b->own && a->ike == b->ike && a->no_boot == b->no_boot &&
+		    a->n_alts == b->n_alts;
 
 	for (unsigned i = 0; a->own && same && i < 2; i++)
 		same = ends_equal(&a->ends[i], &b->ends[i]);
@@ -90,8 +91,9 @@ enum mmx_status mmx_binding_update(struct mmx_binding *b, const struct mmx_lists
 
 	if (!b->own || at == e->n)
 		return MMX_UNKNOWN_ADDRESS;
-	if (!new) {
+	if (!new) { /* what follows the IKE SA has no alternates of its own either */
 		b->own = false;
+		b->n_alts = 0;
 		return MMX_OK;
 	}
 	if (!has_partner(b, l, owner, new))
@@ -184,6 +186,16 @@ void mmx_binding_forget(struct mmx_binding *b, enum mmx_owner owner, uint16_t ep
 	drop_alts(b, owner, epid, epid);
 }
 
+/* An address of the future has a number once it is announced; 0: it is not yet. */
+static uint16_t number_of(const struct mmx_list *l, const struct mmx_alt *a)
+{
+	for (unsigned i = 0; !a->epid && i < l->n; i++)
+		for (unsigned k = 0; k < l->iface[i].n; k++)
+			if (addr_equal(&l->iface[i].ep[k].addr, &a->addr))
+				return l->iface[i].ep[k].epid;
+	return a->epid;
+}
+
 static bool up(const struct mmx_list *l, uint16_t epid)
 {
 	const struct mmx_iface *i;
@@ -199,13 +211,13 @@ unsigned mmx_binding_alternates(const struct mmx_binding *b, const struct mmx_li
 	unsigned n = 0;
 
 	for (unsigned i = 0; i < b->n_alts; i++) {
-		const struct mmx_alt *a = &b->alts[i];
+		uint16_t epid = number_of(l->of[owner], &b->alts[i]);
 
-		if (!is_of(a, owner, old))
+		if (!is_of(&b->alts[i], owner, old))
 			continue;
 		set = true;
-		if (up(l->of[owner], a->epid) && has_partner(b, l, owner, a->epid))
-			ret_epids[n++] = a->epid;
+		if (up(l->of[owner], epid) && has_partner(b, l, owner, epid))
+			ret_epids[n++] = epid;
 	}
 	return set ? n
 		   : mmx_list_alternates(l->of[owner], old, mmx_binding_partners(b, l, owner),

@@ -31,7 +31,8 @@ struct mmx_alt {
 };
 
 struct mmx_binding {
-	bool own; /* explicit */
+	bool own;     /* explicit */
+	bool no_boot; /* nothing else carries its traffic while none of its paths is verified */
 	bool ike; /* of an IKE SA, whose is never equal to a Child SA's; it has endpoints of its own
 		   */
 	struct mmx_ends ends[2];

@@ -134,6 +134,33 @@ static void replace(struct mmx_list *l, struct mmx_list *new)
 	*l = *new;
 }
 
+static bool says_same(const struct mmx_iface *a, const struct mmx_iface *b)
+{
+	bool same = a->ifid == b->ifid && a->preference == b->preference && a->flags == b->flags &&
+		    a->link == b->link && a->mtu == b->mtu && a->n == b->n && a->attrs == b->attrs;
+
+	for (unsigned k = 0; same && k < a->n; k++)
+		same = a->ep[k].epid == b->ep[k].epid && a->ep[k].flags == b->ep[k].flags &&
+		       addr_equal(&a->ep[k].addr, &b->ep[k].addr);
+	for (unsigned k = 0; same && k <= MMX_ATTR_RTT; k++)
+		same = !(a->attrs & 1u << k) || a->attr[k] == b->attr[k];
+	return same;
+}
+
+bool mmx_list_replace(struct mmx_list *l, struct mmx_list *new)
+{
+	bool same = l->known && l->n == new->n;
+
+	for (unsigned i = 0; same && i < l->n; i++)
+		same = says_same(&l->iface[i], &new->iface[i]);
+	if (same)
+		return false;
+	new->known = true;
+	new->generation = l->generation + 1;
+	replace(l, new);
+	return true;
+}
+
 enum mmx_status mmx_list_take(struct mmx_list *l, const struct ike_msg *m, uint8_t ifaces_max,
 			      enum mmx_limit_which *ret_limit)
 {

@@ -35,6 +35,9 @@ struct mmx_list {
 enum mmx_status mmx_list_take(struct mmx_list *l, const struct ike_msg *m, uint8_t ifaces_max,
 			      enum mmx_limit_which *ret_limit);
 
+/* Another list of our own; its generation is set here. False: it says what l says already. */
+bool mmx_list_replace(struct mmx_list *l, struct mmx_list *new);
+
 /* NULL: not in it. *ret_iface (may be NULL): whose it is. */
 const struct mmx_iface_ep *mmx_list_ep(const struct mmx_list *l, uint16_t epid,
 				       const struct mmx_iface **ret_iface);

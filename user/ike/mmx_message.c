@@ -97,15 +97,44 @@ static bool define(const struct mmx_request *q, const struct mmx_action *a)
 	return any;
 }
 
+static bool is_done(const struct mmx_action *a, enum mmx_status status)
+{
+	return (status == MMX_OK || status == MMX_PARTIAL) && !(a->flags & MMX_ACTION_CHECK) &&
+	       a->code != MMX_QUERY;
+}
+
 /* Also what it tells about an endpoint holds only if it is done. */
 static enum mmx_status apply(const struct mmx_request *q, const struct mmx_action *a,
 			     struct mmx_answer *ret_answer)
 {
 	struct mmx_list before = *q->theirs;
-	bool defined = define(q, a);
-	enum mmx_status status = mmx_apply(&q->apply, a, ret_answer);
+	struct mmx_apply on = q->apply;
+	bool defined, done;
+	enum mmx_status status;
 
-	if (defined && ((status != MMX_OK && status != MMX_PARTIAL) || a->flags & MMX_ACTION_CHECK))
+	if (q->doer && !q->doer->begin(q->doer->ctx, &on)) {
+		*ret_answer = (struct mmx_answer){ .result = { .id = a->id, .status = MMX_BUSY } };
+		return MMX_BUSY;
+	}
+	defined = define(q, a);
+	status = a->code == MMX_QUERY && q->doer ? q->doer->query(q->doer->ctx, &on, a, ret_answer)
+						 : mmx_apply(&on, a, ret_answer);
+	done = is_done(a, status);
+	if (defined && !done)
+		*q->theirs = before;
+	if (q->doer)
+		q->doer->end(q->doer->ctx, &on, a, done, ret_answer);
+	return status;
+}
+
+static enum mmx_status add_if(const struct mmx_request *q, const struct mmx_action *a,
+			      struct msg_wr *m)
+{
+	struct mmx_list before = *q->theirs;
+	bool defined = define(q, a);
+	enum mmx_status status = q->doer->add_if(q->doer->ctx, a, m);
+
+	if (defined && !is_done(a, status))
 		*q->theirs = before;
 	return status;
 }
@@ -127,9 +156,13 @@ static enum mmx_status do_one(const struct mmx_request *q, const struct ike_msg 
 		put_status(m, a.id, status, a.limit, limit_value(q->announced, a.limit));
 		return status;
 	}
-	status = apply(q, &a, &answer);
-	mmx_result_put(m, &answer.result);
-	*changed |= (status == MMX_OK || status == MMX_PARTIAL) && !(a.flags & MMX_ACTION_CHECK);
+	if (a.code == MMX_ADD_IF && q->doer) {
+		status = add_if(q, &a, m);
+	} else {
+		status = apply(q, &a, &answer);
+		mmx_result_put(m, &answer.result);
+	}
+	*changed |= is_done(&a, status);
 	return status;
 }
 

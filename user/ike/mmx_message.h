@@ -9,9 +9,26 @@
 #include "mmx_apply.h"
 #include "mmx_rules.h"
 
+/* Who has the SAs. */
+struct mmx_doer {
+	void *ctx;
+	/* Before each action: which SAs there are. False: no memory. */
+	bool (*begin)(void *ctx, struct mmx_apply *apply);
+	/* After it: what has become of them is in apply if `changed`; the answer may be added to.
+	 */
+	void (*end)(void *ctx, const struct mmx_apply *apply, const struct mmx_action *a,
+		    bool changed, struct mmx_answer *answer);
+	/* QUERY, between begin and end. */
+	enum mmx_status (*query)(void *ctx, const struct mmx_apply *apply,
+				 const struct mmx_action *a, struct mmx_answer *ret_answer);
+	/* ADD_IF: all of it; puts the result. */
+	enum mmx_status (*add_if)(void *ctx, const struct mmx_action *a, struct msg_wr *m);
+};
+
 struct mmx_request {
-	struct mmx_apply apply;	 /* lists in it are those below */
-	struct mmx_list *theirs; /* of who sent it: may become a newer one */
+	const struct mmx_doer *doer; /* NULL: apply says it all */
+	struct mmx_apply apply;	     /* lists in it are those below */
+	struct mmx_list *theirs;     /* of who sent it: may become a newer one */
 	const struct mmx_list *ours;
 	const struct mmx_deal *deal;
 	const struct mmx_supported *announced; /* by us: what binds them */

@@ -21,7 +21,7 @@ struct mmx_deal mmx_negotiate(const struct mmx_supported *ours, const struct ike
 	struct mmx_supported s;
 
 	if (!msg_notify(theirs, N_MOBIKE_SUPPORTED) || !has_vid(theirs) || !n ||
-	    mmx_supported_get(n, &s) != MMX_OK)
+	    mmx_supported_get(n, &s) != MMX_OK || !s.ifaces_max || !s.side_max)
 		return (struct mmx_deal){ .major = 0 };
 	return (struct mmx_deal){
 		.major = s.major < ours->major ? s.major : ours->major,
@@ -104,13 +104,15 @@ static bool may_change_own(const struct mmx_action *a, bool from_i, uint32_t cap
 	return from_i || caps & MMX_CAP_RESP_MOVE || a->flags & MMX_ACTION_HARD;
 }
 
+uint32_t mmx_needs(const struct mmx_action *a)
+{
+	return cap_of(a->code) | (a->flags & MMX_ACTION_CHECK ? (uint32_t)MMX_CAP_CHECK : 0);
+}
+
 enum mmx_status mmx_authority(const struct mmx_action *a, uint32_t caps, bool from_i,
 			      const struct mmx_list *ours)
 {
-	uint32_t need =
-		cap_of(a->code) | (a->flags & MMX_ACTION_CHECK ? (uint32_t)MMX_CAP_CHECK : 0);
-
-	if (~caps & need)
+	if (~caps & mmx_needs(a))
 		return MMX_UNSUPPORTED;
 	if (a->code == MMX_QUERY)
 		return MMX_OK;
@@ -189,4 +191,11 @@ enum mmx_status mmx_crossing(const struct mmx_action *ours, const struct mmx_act
 	    ours->code != MMX_SET_ALT && ours->code != MMX_QUERY && same_old(ours, theirs, own))
 		return MMX_SUPERSEDED;
 	return MMX_OK;
+}
+
+bool mmx_overtakes(const struct mmx_action *ours, const struct mmx_action *theirs,
+		   const struct mmx_list *own, const struct mmx_list *peers)
+{
+	return side_of(ours) != side_of(theirs) && theirs->code != MMX_SET_ALT &&
+	       theirs->code != MMX_QUERY && same_old(ours, theirs, side_of(ours) ? peers : own);
 }

@@ -19,9 +19,11 @@ struct mmx_deal {
 };
 
 /* From what we announced and the peer's IKE_AUTH message. Off unless that has MOBIKE_SUPPORTED, the
- * Vendor ID and an MMX_SUPPORTED. */
+ * Vendor ID and an MMX_SUPPORTED, and takes at least an interface with an endpoint. */
 struct mmx_deal mmx_negotiate(const struct mmx_supported *ours, const struct ike_msg *theirs);
 
+/* The capabilities that an action needs. */
+uint32_t mmx_needs(const struct mmx_action *a);
 /* Capability, then authority, of a request that came. from_i: its sender is I. ours: what the
  * receiver announced. OK, UNSUPPORTED, NOT_OWNER. Whether a FAILOVER is onto an alternate:
  * mmx_failover_check. */
@@ -41,5 +43,10 @@ enum mmx_status mmx_failover_check(const struct mmx_binding *b, const struct mmx
  * interface and I's goes first. own: what we announced. */
 enum mmx_status mmx_crossing(const struct mmx_action *ours, const struct mmx_action *theirs,
 			     bool we_are_i, const struct mmx_list *own);
+
+/* What is done of theirs is about an endpoint that ours, not answered yet, is about too: it may
+ * find that one no more. */
+bool mmx_overtakes(const struct mmx_action *ours, const struct mmx_action *theirs,
+		   const struct mmx_list *own, const struct mmx_list *peers);
 
 #endif

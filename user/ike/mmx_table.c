@@ -8,6 +8,9 @@
 void mmx_table_init(struct mmx_table *t)
 {
 	hash_init(&t->h);
+	list_init(&t->all);
+	list_init(&t->gone);
+	t->last_id = 0;
 }
 
 static void free_entry(struct hash_node *n)
@@ -15,10 +18,20 @@ static void free_entry(struct hash_node *n)
 	free(hash_entry(n, struct mmx_shared, node));
 }
 
+static void bury(struct mmx_table *t)
+{
+	list_for_each_safe (it, tmp, &t->gone) {
+		list_remove(it);
+		free(list_entry(it, struct mmx_shared, in));
+	}
+}
+
 void mmx_table_clear(struct mmx_table *t)
 {
 	hash_empty(&t->h, free_entry);
 	hash_clear(&t->h);
+	list_init(&t->all);
+	bury(t);
 }
 
 /* Alternates are left out: bindings that differ in them only are few. */
@@ -52,6 +65,10 @@ struct mmx_shared *mmx_shared_spare(void)
 static void put_in(struct mmx_table *t, struct mmx_shared *s, const struct mmx_binding *b)
 {
 	s->b = *b;
+	if (!s->id) {
+		s->id = ++t->last_id;
+		list_append(&t->all, &s->in);
+	}
 	hash_add(&t->h, &s->node, key_of(b));
 }
 
@@ -69,6 +86,18 @@ struct mmx_shared *mmx_shared_get(struct mmx_table *t, const struct mmx_binding 
 	return s;
 }
 
+struct mmx_shared *mmx_shared_restore(struct mmx_table *t, uint32_t id, const struct mmx_binding *b)
+{
+	struct mmx_shared *s = mmx_shared_spare();
+
+	if (!s)
+		return NULL;
+	s->id = id;
+	list_append(&t->all, &s->in);
+	put_in(t, s, b);
+	return s;
+}
+
 void mmx_shared_put(struct mmx_table *t, struct mmx_shared *s, unsigned n)
 {
 	if (!s)
@@ -77,7 +106,11 @@ void mmx_shared_put(struct mmx_table *t, struct mmx_shared *s, unsigned n)
 	if (s->refs)
 		return;
 	hash_remove(&t->h, &s->node);
-	free(s);
+	list_remove(&s->in);
+	if (s->told)
+		list_append(&t->gone, &s->in);
+	else
+		free(s);
 }
 
 struct mmx_shared *mmx_shared_change(struct mmx_table *t, struct mmx_shared *s, unsigned n,

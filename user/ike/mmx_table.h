@@ -12,7 +12,13 @@
 
 struct mmx_shared {
 	struct hash_node node;
-	unsigned refs;	      /* SAs */
+	struct list in; /* mmx_table.all, or gone */
+	unsigned refs;	/* SAs */
+	uint32_t id;	/* of the table, never used again */
+	/* mmx_publish.c: */
+	uint64_t told;	      /* hash of what was told of it; 0: nothing */
+	uint32_t was;	      /* mmx_apply.c: the path that it had before, by number; 0: none */
+	bool was_dead;	      /* and that one does not work any more */
 	struct mmx_binding b; /* changes by mmx_shared_change only */
 	/* mmx_apply.c's, while an action is looked at: */
 	struct mmx_shared *next;
@@ -26,12 +32,18 @@ struct mmx_shared {
 
 struct mmx_table {
 	struct hash h;
+	struct list all;
+	struct list gone; /* without SAs; but somebody was told of them, and is to hear of it */
+	uint32_t last_id;
 };
 
 void mmx_table_init(struct mmx_table *t);
 void mmx_table_clear(struct mmx_table *t);
 /* The one that is equal, or a new one; a reference of the caller's. NULL: no memory. */
 struct mmx_shared *mmx_shared_get(struct mmx_table *t, const struct mmx_binding *b);
+/* One as it was, number included, without references. NULL: no memory. */
+struct mmx_shared *mmx_shared_restore(struct mmx_table *t, uint32_t id,
+				      const struct mmx_binding *b);
 /* Give n references back; s may be NULL. */
 void mmx_shared_put(struct mmx_table *t, struct mmx_shared *s, unsigned n);
 /* n of the SAs of s get another binding: s itself if those are all and no other object is equal, or

@@ -16,7 +16,7 @@
 #include <string.h>
 
 #include "child_sa.h"
-#include "mobike.h"
+#include "mmx.h"
 
 /* ---- state ---- */
 
@@ -74,7 +74,8 @@ void mobike_build(struct part_ctx *c)
 		msg_put_notify(c->m, PROTO_NONE, NULL, 0, type, NULL, 0);
 	if (!say || c->place == AT_INFO_RESPONSE)
 		return;
-	addrs_put(c->sa, c->m);
+	if (!c->sa->mmx)
+		addrs_put(c->sa, c->m);
 	if (c->place == AT_AUTH_REQUEST)
 		nonat_put(c->sa, c->m);
 }
@@ -91,6 +92,7 @@ void mobike_pair(struct ike *ike, uint64_t line, const struct ike_path *path)
 			continue;
 		sa->path = *path;
 		ike_sa_touch(sa);
+		mmx_ike_moved(ike, sa);
 		if (same)
 			continue;
 		if (sa->mobike) {
@@ -127,6 +129,7 @@ void mobike_arrived(struct ike *ike, struct ike_sa *sa)
 	sa->mobike->esp = sa->path;
 	encap = encap_follows(sa);
 	ike_sa_touch(sa);
+	mmx_publish(ike, sa);
 	if (path_same(&old, &sa->path) && !encap)
 		return;
 	udp_addr_format(&sa->path.local, from);
@@ -323,7 +326,7 @@ int ike_path_change(struct ike *ike, uint64_t line, const struct ike_path *path,
 
 /* The connection says who may be where; a peer whose paths prove themselves by probes may be at any
  * address, as those are. */
-static bool acceptable(const struct ike_sa *sa, const struct ike_path *path)
+bool mobike_acceptable(const struct ike_sa *sa, const struct ike_path *path)
 {
 	const struct ike_conn_cfg *c = &sa->conn->c;
 	struct ike_path ours = *path;
@@ -350,7 +353,7 @@ static void update_request(struct part_ctx *c, struct ike_sa *sa)
 	c->refusal = nonat_check(c->in, c->path);
 	if (c->refusal)
 		return;
-	if (!acceptable(sa, c->path)) {
+	if (!mobike_acceptable(sa, c->path)) {
 		char to[ADDR_PORT_STR];
 
 		log_ike(sa, LOG_WARN_,
@@ -363,7 +366,7 @@ static void update_request(struct part_ctx *c, struct ike_sa *sa)
 	mobike_pair(c->ike, sa->line, c->path);
 	sa->mobike->by_peer = true;
 	natd_process(&natd);
-	routability_moved(c->ike, sa);
+	routability_moved(c->ike, sa, sa->conn->c.return_check);
 	if (sa != c->sa)
 		window_run(c->ike, sa);
 }
@@ -373,10 +376,11 @@ static void update_request(struct part_ctx *c, struct ike_sa *sa)
 static void info_request(struct part_ctx *c)
 {
 	struct ike_sa *sa = line_owner(c->ike, c->sa->line);
-	bool list = addrs_present(c->in);
+	bool list;
 
 	if (!sa || !sa->mobike)
 		return;
+	list = !sa->mmx && addrs_present(c->in);
 	if (msg_notify(c->in, N_UPDATE_SA_ADDRESSES) && !sa->role_i)
 		update_request(c, sa);
 	else if (list)

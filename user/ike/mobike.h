@@ -63,6 +63,8 @@ static inline bool mobike_on_pair(const struct ike_sa *sa, const struct ike_path
 }
 /* What is not given in p stays as in old. */
 void path_complete(struct ike_path *p, const struct ike_path *old);
+/* May the peer be there? */
+bool mobike_acceptable(const struct ike_sa *sa, const struct ike_path *path);
 /* Tell R of the pair, the same one maybe. */
 void update_queue(struct ike_sa *sa);
 /* The pair that the Child SAs of sa use. */
@@ -87,6 +89,8 @@ void clones_moved(struct ike *ike, const struct ike_sa *sa);
 /* Our other addresses. Returns how many. */
 unsigned addrs_put(const struct ike_sa *sa, struct msg_wr *m);
 void addrs_queue(struct ike_sa *sa);
+/* The same; of I it waits a little for a move to go with. */
+void addrs_queue_along(struct ike_sa *sa);
 /* A list that waits goes with the update t. */
 void addrs_along(struct ike *ike, struct ike_sa *sa, struct task *t, struct msg_wr *m);
 int addrs_build(struct ike *ike, struct ike_sa *sa, struct task *t, struct msg_wr *m);
@@ -99,8 +103,12 @@ void addrs_request(struct part_ctx *c, struct ike_sa *sa);
 
 /* ---- nonat.c ---- */
 
-/* If NAT traversal is off. */
-void nonat_put(const struct ike_sa *sa, struct msg_wr *m);
+/* If NAT traversal is off; of a message that goes over that path. */
+void nonat_put_on(const struct ike_sa *sa, const struct ike_path *path, struct msg_wr *m);
+static inline void nonat_put(const struct ike_sa *sa, struct msg_wr *m)
+{
+	nonat_put_on(sa, &sa->path, m);
+}
 /* 0, or the notify type of the refusal. */
 uint16_t nonat_check(const struct ike_msg *in, const struct ike_path *path);
 /* After UNEXPECTED_NAT_DETECTED: is t tried once more? */
@@ -133,7 +141,10 @@ bool task_proves_pair(const struct ike_sa *sa, const struct task *t);
 /* Find out whether the peer receives at the IKE SA's pair; then mobike_arrived. */
 void routability_check(struct ike_sa *sa);
 /* I moved to the IKE SA's pair: the Child SAs follow, before or after that as the policy wants. */
-void routability_moved(struct ike *ike, struct ike_sa *sa);
+void routability_moved(struct ike *ike, struct ike_sa *sa, enum ike_return_check when);
+/* What the connection says of it, for an address that it names; for others there is no policy but
+ * to ask before (MMX 14). */
+enum ike_return_check return_check_of(const struct ike_sa *sa, const struct addr *peer);
 /* R: did they go ahead? */
 static inline bool mobike_unchecked(const struct ike_sa *sa)
 {

@@ -80,20 +80,30 @@ static bool any_matches(const struct ike_msg *in, uint16_t type, const uint8_t *
 	return false;
 }
 
-void natd_process(struct part_ctx *c)
+bool natd_look(const struct ike_msg *in, const struct ike_path *path, bool *ret_local,
+	       bool *ret_remote)
 {
 	uint8_t src[SHA1_OCTETS], dst[SHA1_OCTETS];
 	bool has_src, has_dst, src_ok, dst_ok;
 
-	natd_hash(c->in->hdr.spi_i, c->in->hdr.spi_r, &c->path->remote, src);
-	natd_hash(c->in->hdr.spi_i, c->in->hdr.spi_r, &c->path->local, dst);
-	src_ok = any_matches(c->in, N_NAT_DETECTION_SOURCE_IP, src, &has_src);
-	dst_ok = any_matches(c->in, N_NAT_DETECTION_DESTINATION_IP, dst, &has_dst);
-	if (!has_src || !has_dst || c->sa->conn->c.nat == IKE_NAT_REFUSE)
-		return;
-	c->sa->natt_peer = true;
-	c->sa->nat_remote = !src_ok; /* none of the source hashes matches */
-	c->sa->nat_local = !dst_ok;
+	natd_hash(in->hdr.spi_i, in->hdr.spi_r, &path->remote, src);
+	natd_hash(in->hdr.spi_i, in->hdr.spi_r, &path->local, dst);
+	src_ok = any_matches(in, N_NAT_DETECTION_SOURCE_IP, src, &has_src);
+	dst_ok = any_matches(in, N_NAT_DETECTION_DESTINATION_IP, dst, &has_dst);
+	if (!has_src || !has_dst)
+		return false;
+	*ret_remote = !src_ok; /* none of the source hashes matches */
+	*ret_local = !dst_ok;
+	return true;
+}
+
+void natd_process(struct part_ctx *c)
+{
+	struct ike_sa *sa = c->sa;
+
+	if (sa->conn->c.nat != IKE_NAT_REFUSE &&
+	    natd_look(c->in, c->path, &sa->nat_local, &sa->nat_remote))
+		sa->natt_peer = true;
 }
 
 bool path_marker(const struct ike_path *path)
@@ -162,7 +172,7 @@ usec_t natd_keepalive_at(const struct ike_sa *sa)
 void natd_keepalive(struct ike *ike, struct ike_sa *sa)
 {
 	if (natd_keepalive_at(sa) <= ike->now)
-		out_keepalive(ike, sa);
+		out_keepalive(ike, sa, &sa->path);
 }
 
 bool ike_keepalive_due(const struct ike *ike, usec_t now)

@@ -10,17 +10,17 @@
 
 enum { NONAT_4 = 12, NONAT_6 = 36 };
 
-void nonat_put(const struct ike_sa *sa, struct msg_wr *m)
+void nonat_put_on(const struct ike_sa *sa, const struct ike_path *path, struct msg_wr *m)
 {
 	uint8_t data[NONAT_6];
 	struct wr w = wr_init(data, sizeof(data));
 
 	if (sa->natt_peer)
 		return;
-	wr_bytes(&w, sa->path.local.ip.b, addr_len(&sa->path.local.ip));
-	wr_bytes(&w, sa->path.remote.ip.b, addr_len(&sa->path.remote.ip));
-	wr_u16(&w, sa->path.local.port);
-	wr_u16(&w, sa->path.remote.port);
+	wr_bytes(&w, path->local.ip.b, addr_len(&path->local.ip));
+	wr_bytes(&w, path->remote.ip.b, addr_len(&path->remote.ip));
+	wr_u16(&w, path->local.port);
+	wr_u16(&w, path->remote.port);
 	msg_put_notify(m, PROTO_NONE, NULL, 0, N_NO_NATS_ALLOWED, data, w.len);
 }
 

@@ -7,7 +7,7 @@
 #include "child_sa.h"
 #include "exchange.h"
 #include "ike_private.h"
-#include "mobike.h"
+#include "mmx.h"
 #include "parts.h"
 
 /* An IKE SA of that connection that is coming up or up; a clone only if there is nothing else. */
@@ -60,9 +60,10 @@ static uint64_t bundle(struct ike *ike, struct ike_sa *by)
 	return number;
 }
 
-/* by: beside that one; may be NULL. */
+/* by: beside that one; may be NULL, as w. */
 static int up_new(struct ike *ike, struct conn *conn, const struct ike_child_cfg *child,
-		  const struct ike_path *path, uint32_t op, struct ike_sa *by)
+		  const struct ike_path *path, const struct ike_outer_wish *w, uint32_t op,
+		  struct ike_sa *by)
 {
 	struct ike_path p;
 	struct ike_sa *sa;
@@ -79,7 +80,9 @@ static int up_new(struct ike *ike, struct conn *conn, const struct ike_child_cfg
 	if (by)
 		sa->bundle = bundle(ike, by);
 	t = task_new(sa, TASK_IKE_INIT, op);
-	ret = t ? ike_spi_new(ike, &sa->spi_i) : -ENOMEM;
+	if (t && w)
+		t->wish = mmx_wish_new(w);
+	ret = t && (!w || t->wish) ? ike_spi_new(ike, &sa->spi_i) : -ENOMEM;
 	if (ret) {
 		ike_sa_free(ike, sa);
 		return ret;
@@ -102,7 +105,7 @@ int ike_up_beside(struct ike *ike, uint64_t line, const char *child, const struc
 		return -ENOENT;
 	if (!by->role_i)
 		return -EINVAL;
-	ret = up_new(ike, by->conn, cfg, path, op, by);
+	ret = up_new(ike, by->conn, cfg, path, NULL, op, by);
 	ike_reap(ike);
 	return ret;
 }
@@ -151,10 +154,28 @@ int ike_up(struct ike *ike, const char *conn, const char *child_or_null,
 	if (!child)
 		return -ENOENT;
 	if (!sa) {
-		ret = up_new(ike, c, child, path, op, NULL);
+		ret = up_new(ike, c, child, path, NULL, op, NULL);
 	} else {
 		ret = up_child(ike, sa, child, op);
 	}
+	ike_reap(ike);
+	return ret;
+}
+
+int ike_up_outer(struct ike *ike, const char *conn, const char *child_or_null,
+		 const struct ike_path *path, const struct ike_outer_wish *w, uint32_t op,
+		 usec_t now)
+{
+	struct conn *c = conn_find(ike, conn);
+	const struct ike_child_cfg *child = c ? conn_child(c, child_or_null) : NULL;
+	int ret;
+
+	ike->now = now;
+	if (!child)
+		return -ENOENT;
+	if (sa_of(ike, conn))
+		return -EALREADY;
+	ret = up_new(ike, c, child, path, w, op, NULL);
 	ike_reap(ike);
 	return ret;
 }
@@ -307,6 +328,123 @@ static int rekey_child(struct ike *ike, struct ike_sa *sa, const char *name, uin
 	return 0;
 }
 
+static bool wish_same(const struct ike_outer_wish *a, const struct ike_outer_wish *b)
+{
+	return a->mode == b->mode && a->strict == b->strict && a->no_boot == b->no_boot &&
+	       a->inner == b->inner && a->n_own == b->n_own && a->n_peer == b->n_peer &&
+	       !memcmp(a->own, b->own, a->n_own * sizeof(a->own[0])) &&
+	       !memcmp(a->peer, b->peer, a->n_peer * sizeof(a->peer[0]));
+}
+
+/* The same Child SA, bound the same way. */
+static bool wished_already(const struct ike_sa *sa, enum task_kind kind, const char *child,
+			   uint32_t child_id, const struct ike_outer_wish *w)
+{
+	const struct list *both[] = { &sa->inflight, &sa->pending };
+
+	for (unsigned i = 0; i < 2; i++) {
+		list_for_each (it, both[i]) {
+			const struct task *t = list_entry(it, struct task, node);
+
+			if (t->kind == kind && t->wish && t->child_id == child_id &&
+			    !strcmp(t->child_name, child) && wish_same(&t->wish->w, w))
+				return true;
+		}
+	}
+	return false;
+}
+
+static int wished(struct ike *ike, struct ike_sa *sa, enum task_kind kind, const char *child,
+		  uint32_t child_id, const struct ike_outer_wish *w, uint32_t op)
+{
+	struct task *t;
+
+	if (!sa->mmx || !(sa->mmx->deal.caps & MMX_CAP_OUTER))
+		return -EOPNOTSUPP;
+	if (wished_already(sa, kind, child, child_id, w))
+		return -EALREADY;
+	t = task_new(sa, kind, op);
+	if (!t)
+		return -ENOMEM;
+	t->wish = mmx_wish_new(w);
+	if (!t->wish) {
+		task_free(ike, t);
+		return -ENOMEM;
+	}
+	t->child_id = child_id;
+	snprintf(t->child_name, sizeof(t->child_name), "%s", child);
+	window_run(ike, sa);
+	return 0;
+}
+
+int ike_up_line_outer(struct ike *ike, uint64_t line, const char *child,
+		      const struct ike_outer_wish *w, uint32_t op, usec_t now)
+{
+	struct ike_sa *sa = line_owner(ike, line);
+	const struct ike_child_cfg *cfg = sa ? conn_child(sa->conn, child) : NULL;
+	int ret;
+
+	ike->now = now;
+	if (!cfg)
+		return -ENOENT;
+	if (w->inner > sa->n_own_vips)
+		return -EINVAL;
+	ret = wished(ike, sa, TASK_CHILD_NEW, cfg->name, 0, w, op);
+	ike_reap(ike);
+	return ret;
+}
+
+int ike_rekey_outer(struct ike *ike, uint32_t child_id, const struct ike_outer_wish *w, uint32_t op,
+		    usec_t now)
+{
+	struct hash_node *n = hash_find(&ike->children, child_id);
+	const struct child_sa *c = n ? hash_entry(n, struct child_sa, by_id) : NULL;
+	int ret;
+
+	ike->now = now;
+	if (!c || !child_in_use(c))
+		return -ENOENT;
+	if (task_find(c->sa, TASK_CHILD_REKEY, child_id))
+		return -EALREADY;
+	ret = wished(ike, c->sa, TASK_CHILD_REKEY, c->name, child_id, w, op);
+	ike_reap(ike);
+	return ret;
+}
+
+static bool has_stronger(const struct ike_child_cfg *cfg, unsigned bits)
+{
+	struct sa_payload offer;
+
+	suite_offer(&offer, PROTO_ESP, cfg->proposals, cfg->n_proposals, 4, ESP_SPI_MIN, true);
+	suite_above(&offer, bits);
+	return offer.n;
+}
+
+int ike_rekey_stronger(struct ike *ike, uint32_t child_id, uint32_t op, usec_t now)
+{
+	struct hash_node *n = hash_find(&ike->children, child_id);
+	struct child_sa *c = n ? hash_entry(n, struct child_sa, by_id) : NULL;
+	const struct ike_child_cfg *cfg = c ? child_policy(c->sa, c) : NULL;
+	unsigned bits = c ? suite_strength(c->suite.encr, c->suite.key_bits) : 0;
+	struct task *t;
+
+	ike->now = now;
+	if (!cfg || !child_in_use(c))
+		return -ENOENT;
+	if (task_find(c->sa, TASK_CHILD_REKEY, child_id))
+		return -EALREADY;
+	if (!has_stronger(cfg, bits))
+		return -EOPNOTSUPP;
+	t = task_new(c->sa, TASK_CHILD_REKEY, op);
+	if (!t)
+		return -ENOMEM;
+	t->child_id = child_id;
+	t->above = (uint16_t)bits;
+	window_run(ike, c->sa);
+	ike_reap(ike);
+	return 0;
+}
+
 int ike_rekey_child(struct ike *ike, uint64_t line, const char *child, uint32_t op, usec_t now)
 {
 	struct ike_sa *sa = line_owner(ike, line);
@@ -398,6 +536,7 @@ static void limit(struct ike *ike, uint32_t child_id, bool hard, usec_t now)
 	if (!c || (!hard && c->rekeys_tried))
 		return;
 	*(hard ? &c->ends_at : &c->rekey_at) = now;
+	life_child_changed(sa, c);
 	life_tick(ike, sa);
 	window_run(ike, sa);
 	ike_reap(ike);
@@ -416,11 +555,15 @@ void ike_child_hard_limit(struct ike *ike, uint32_t child_id, usec_t now)
 bool ike_esp_from(struct ike *ike, uint32_t child_id, const struct ike_path *path, usec_t now)
 {
 	struct ike_sa *sa;
+	const struct child_sa *c = child_anywhere(ike, child_id, &sa);
 	bool expected;
 
 	ike->now = now;
-	if (!child_anywhere(ike, child_id, &sa))
+	if (!c)
 		return false;
+	/* endpoints of its own: where the IKE SA's pair is does not follow from it */
+	if (sa->mmx && c->binding && c->binding->b.own)
+		return mmx_esp_expected(sa, sa->mmx, &c->binding->b, path);
 	expected = !sa->mobike || path_same(path, &sa->path) || path_same(path, &sa->mobike->esp);
 	if (addr_equal(&sa->path.local.ip, &path->local.ip))
 		natd_seen_esp(ike, sa, path);

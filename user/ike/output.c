@@ -9,7 +9,9 @@
 
 #include "child_sa.h"
 #include "exchange.h"
+#include "ike/mmx.h"
 #include "ike_private.h"
+#include "ike/mmx.h"
 #include "mobike.h"
 #include "parts.h"
 
@@ -46,6 +48,7 @@ static void out_free(struct out *o)
 		secret_wipe(o->child, sizeof(*o->child));
 		free(o->child);
 	}
+	free(o->extra);
 	free(o);
 }
 
@@ -90,9 +93,9 @@ static bool send_one(struct ike *ike, struct ike_sa *sa, const struct ike_path *
 	return true;
 }
 
-void out_keepalive(struct ike *ike, struct ike_sa *sa)
+void out_keepalive(struct ike *ike, struct ike_sa *sa, const struct ike_path *path)
 {
-	if (send_one(ike, sa, &sa->path, NULL, 0, false))
+	if (send_one(ike, sa, path, NULL, 0, false))
 		COUNT(ike, sa, keepalives_tx);
 }
 
@@ -139,6 +142,57 @@ void out_size(struct ike *ike, const struct ike_sa *sa, uint16_t octets, enum ik
 	o->o.size = size;
 }
 
+/* With a copy of what only that kind has. */
+static struct out *out_with(struct ike *ike, const struct ike_sa *sa, enum ike_output_kind kind,
+			    const void *extra, size_t len)
+{
+	void *copy = malloc(len);
+	struct out *o = copy ? out_new(ike, sa, kind, 0) : NULL;
+
+	if (!o) {
+		free(copy);
+		return NULL;
+	}
+	memcpy(copy, extra, len);
+	o->extra = copy;
+	return o;
+}
+
+bool out_binding(struct ike *ike, const struct ike_sa *sa, const struct ike_binding *b)
+{
+	struct out *o = out_with(ike, sa, IKE_OUT_BINDING, b, sizeof(*b));
+
+	if (o)
+		o->o.binding = o->extra;
+	return o;
+}
+
+bool out_child_bind(struct ike *ike, const struct ike_sa *sa, uint32_t child_id, uint32_t bind_to)
+{
+	struct out *o = out_new(ike, sa, IKE_OUT_CHILD_BIND, 0);
+
+	if (!o)
+		return false;
+	o->o.child_id = child_id;
+	o->o.bind_to = bind_to;
+	return true;
+}
+
+void out_mmx_answered(struct ike *ike, const struct ike_sa *sa, uint32_t op,
+		      const struct ike_mmx_answer *a, const char *text)
+{
+	struct out *o = out_with(ike, sa, IKE_OUT_EVENT, a, sizeof(*a));
+
+	if (!o)
+		return;
+	o->o.event = IKE_EV_MMX_ANSWERED;
+	o->o.op = op;
+	o->o.mmx = o->extra;
+	snprintf(o->text, sizeof(o->text), "%s", text);
+	o->o.text = o->text;
+	log_ike(sa, LOG_INFO_, "%s", o->text);
+}
+
 int out_child_add(struct ike *ike, const struct ike_sa *sa, const struct child_sa_out *c)
 {
 	struct child_sa_out *copy = malloc(sizeof(*copy));
@@ -152,6 +206,23 @@ int out_child_add(struct ike *ike, const struct ike_sa *sa, const struct child_s
 	o->child = copy;
 	o->o.child = copy;
 	o->o.child_id = c->id;
+	return 0;
+}
+
+int out_child_ts(struct ike *ike, const struct ike_sa *sa, uint32_t child_id,
+		 const struct ike_child_ts *ts)
+{
+	struct ike_child_ts *copy = malloc(sizeof(*copy));
+	struct out *o = copy ? out_new(ike, sa, IKE_OUT_CHILD_TS, 0) : NULL;
+
+	if (!o) {
+		free(copy);
+		return -ENOMEM;
+	}
+	*copy = *ts;
+	o->extra = copy;
+	o->o.ts = copy;
+	o->o.child_id = child_id;
 	return 0;
 }
 
@@ -270,6 +341,26 @@ void out_path_answered(struct ike *ike, const struct ike_sa *sa, const struct ik
 
 	path_event(ike, sa, IKE_EV_PATH_ANSWERED, 0, path, "an answer came over %s to %s",
 		   udp_addr_format(&path->local, from), udp_addr_format(&path->remote, to));
+}
+
+void out_mmx_probed(struct ike *ike, const struct ike_sa *sa, uint32_t op,
+		    const struct ike_mmx_probed *probed)
+{
+	struct ike_mmx_probed *copy = malloc(sizeof(*copy));
+	struct out *o =
+		copy ? path_event(ike, sa, IKE_EV_MMX_PROBED, op, mobike_esp_path(sa),
+				  "path %u-%u %s", probed->path >> 16, probed->path & 0xffff,
+				  probed->rtt ? "works" : "does not answer")
+		     : NULL;
+
+	if (!o) {
+		free(copy);
+		return;
+	}
+	*copy = *probed;
+	o->extra = copy;
+	o->o.probed = copy;
+	log_ike(sa, LOG_DEBUG_, "%s", o->text);
 }
 
 void out_step(struct ike *ike, const struct ike_sa *sa, const struct task *t, const char *fmt, ...)

@@ -10,7 +10,7 @@
  */
 #include <errno.h>
 
-#include "mobike.h"
+#include "mmx.h"
 
 enum { TEST_TRIES = 2, ASK_AFTER = 2, UNCHECKED_TRIES = 3 };
 
@@ -98,6 +98,10 @@ void pair_unanswered(struct ike *ike, struct ike_sa *sa, struct task *t)
 {
 	if (!sa->mobike || sa->state != IKE_ESTABLISHED)
 		return;
+	if (t->testing && t->kind == TASK_MMX_PROBE) {
+		mmx_probe_unanswered(ike, sa, t);
+		return;
+	}
 	if (t->testing) {
 		if (t->tries < TEST_TRIES && list_empty(&sa->pending))
 			return;
@@ -120,6 +124,8 @@ void pair_unanswered(struct ike *ike, struct ike_sa *sa, struct task *t)
 	if (t->tries >= ASK_AFTER)
 		out_event(ike, sa, IKE_EV_UNANSWERED, 0, 0, "%s is not answered: %u tries",
 			  task_ops[t->kind].name, t->tries);
+	if (t->tries >= ASK_AFTER && t->kind != TASK_ROUTABILITY && t->kind != TASK_UPDATE)
+		mmx_send_elsewhere(ike, sa, t);
 }
 
 /* What was not asked in vain on the pair in use says nothing against that: the answer to a request

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "ike_private.h"
-#include "mobike.h"
+#include "mmx.h"
 #include "parts.h"
 
 static bool vendor_seen(const struct ike_msg *in, const uint8_t vid[VID_OCTETS])
@@ -20,7 +20,7 @@ static bool vendor_seen(const struct ike_msg *in, const uint8_t vid[VID_OCTETS])
 
 static void probes_build(struct part_ctx *c)
 {
-	if (c->sa->conn->c.multipath)
+	if (c->sa->conn->c.multipath || c->sa->conn->c.mmx != IKE_MMX_NO)
 		msg_put_vendor(c->m, c->ike->probe_vid, VID_OCTETS);
 }
 
@@ -42,6 +42,21 @@ static void udp_process(struct part_ctx *c)
 	c->sa->peer_udp = vendor_seen(c->in, c->ike->udp_vid);
 }
 
+/* R answers in kind. */
+static void mmx_vid_build(struct part_ctx *c)
+{
+	const struct ike_conn_cfg *cfg = &c->sa->conn->c;
+
+	if (cfg->mmx != IKE_MMX_NO &&
+	    (c->place == AT_INIT_REQUEST ? cfg->mmx_vid_in_init : c->sa->peer_mmx))
+		msg_put_vendor(c->m, mmx_vid, sizeof(mmx_vid));
+}
+
+static void mmx_vid_process(struct part_ctx *c)
+{
+	c->sa->peer_mmx = vendor_seen(c->in, mmx_vid);
+}
+
 /* An IKE_AUTH request may do without a Child SA (RFC 6023 3). */
 static void childless_build(struct part_ctx *c)
 {
@@ -61,6 +76,8 @@ static const struct {
 	{ "CERTREQ", AT_INIT_RESPONSE, AT_INIT_RESPONSE, certreq_build, certreq_process },
 	{ "fragmentation", AT_INIT_REQUEST | AT_INIT_RESPONSE, AT_INIT_REQUEST | AT_INIT_RESPONSE,
 	  frag_build, frag_process },
+	{ "MMX, asked first", AT_INIT_REQUEST | AT_INIT_RESPONSE,
+	  AT_INIT_REQUEST | AT_INIT_RESPONSE, mmx_vid_build, mmx_vid_process },
 	{ "childless", AT_INIT_RESPONSE, 0, childless_build, NULL },
 	{ "SET_WINDOW_SIZE",
 	  AT_AUTH_REQUEST | AT_AUTH_RESPONSE | AT_INFO_REQUEST | AT_INFO_RESPONSE,
@@ -81,6 +98,8 @@ static const struct {
 	  NULL, vendors_process },
 	{ "MOBIKE", AT_AUTH_REQUEST | AT_AUTH_RESPONSE | AT_INFO_RESPONSE,
 	  AT_AUTH_REQUEST | AT_AUTH_RESPONSE | AT_INFO_REQUEST, mobike_build, mobike_process },
+	{ "MMX", AT_AUTH_REQUEST | AT_AUTH_RESPONSE, AT_AUTH_REQUEST | AT_AUTH_RESPONSE, mmx_build,
+	  mmx_process },
 	{ "clone", AT_AUTH_REQUEST | AT_AUTH_RESPONSE, AT_AUTH_REQUEST | AT_AUTH_RESPONSE,
 	  clone_build, clone_process },
 	{ "COOKIE2", AT_INFO_RESPONSE, 0, cookie2_build, NULL },

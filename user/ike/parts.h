@@ -38,6 +38,10 @@ void natd_put(struct part_ctx *c);
 /* Does an answer of R tell of another mapping than the one before? */
 bool natd_mapping_changed(struct ike_sa *sa, const struct ike_msg *in);
 void natd_process(struct part_ctx *c);
+/* Is there a NAT before us, or before the peer, on the path that it came over? False: it does not
+ * say. */
+bool natd_look(const struct ike_msg *in, const struct ike_path *path, bool *ret_local,
+	       bool *ret_remote);
 /* Go to port 4500 for IKE_AUTH (2.23). */
 void natd_float(struct ike_sa *sa);
 /* An authenticated new message, or ESP, came on path: dynamic update, if 2.23 allows it. With
@@ -71,7 +75,7 @@ void cp_clear(struct ike *ike);
 bool cp_restore(struct ike *ike, uint64_t family, const struct addr *a);
 /* An IKE SA's addresses, to go back to. */
 struct cp_before {
-	uint8_t n;
+	uint8_t n, more;
 	bool of_line;
 	struct addr vips[IKE_VIPS_MAX];
 };
@@ -88,6 +92,18 @@ uint16_t cp_child_request(struct ike *ike, struct ike_sa *sa, const struct ike_m
 void cp_child_reply(const struct ike *ike, const struct ike_sa *sa, struct msg_wr *m);
 /* No Child SA came of it: what was given is free again. */
 void cp_child_undo(struct ike *ike, struct ike_sa *sa, const struct cp_before *before);
+/* The same with MMX ADD_IF, for Child SAs of another interface: one address of each of those
+ * families, beside those that there are. */
+void cp_more_ask(const uint8_t *families, unsigned n, struct msg_wr *m);
+bool cp_more_answered(struct ike_sa *sa, const struct ike_msg *in, const uint8_t *families,
+		      unsigned n, struct addr *ret_addrs);
+/* False: not all that are asked for. Undone as above. */
+bool cp_more_request(struct ike *ike, struct ike_sa *sa, const struct ike_msg *in,
+		     const uint8_t *families, unsigned n, struct addr *ret_addrs,
+		     struct cp_before *ret_before);
+void cp_more_reply(const struct addr *addrs, unsigned n, struct msg_wr *m);
+/* Those of them that no Child SA has any more are given back. */
+void cp_more_prune(struct ike *ike, struct ike_sa *sa);
 
 /* vendor.c */
 void vendors_process(struct part_ctx *c);

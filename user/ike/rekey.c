@@ -15,7 +15,7 @@
 #include "child_sa.h"
 #include "exchange.h"
 #include "ike_private.h"
-#include "mobike.h"
+#include "mmx.h"
 #include "parts.h"
 
 /* Child SAs and waiting tasks go to the new IKE SA. */
@@ -34,6 +34,7 @@ static void take_over(struct ike *ike, struct ike_sa *old, struct ike_sa *sa, co
 	}
 	/* it may have moved since the new one was made */
 	mobike_inherit(old, sa);
+	mmx_move(old, sa);
 	mobike_resume(old, sa);
 	vendors_move(old, sa);
 	sa->announced = true;
@@ -135,14 +136,15 @@ enum task_end ike_rekey_done(struct ike *ike, struct ike_sa *sa, struct task *t,
 
 /* ---- responder ---- */
 
-/* "IKE rekey request during own Child create/rekey/delete": TEMPORARY_FAILURE (2.25.2). */
+/* "IKE rekey request during own Child create/rekey/delete": TEMPORARY_FAILURE (2.25.2). The same of
+ * actions, whose answer says what the SAs are bound to. */
 static bool child_work_in_flight(const struct ike_sa *sa)
 {
 	list_for_each (it, &sa->inflight) {
 		const struct task *t = list_entry(it, struct task, node);
 
 		if (t->kind == TASK_CHILD_NEW || t->kind == TASK_CHILD_REKEY ||
-		    t->kind == TASK_CHILD_DELETE || t->kind == TASK_IKE_DELETE)
+		    t->kind == TASK_CHILD_DELETE || t->kind == TASK_IKE_DELETE || t->mmx)
 			return true;
 	}
 	return false;

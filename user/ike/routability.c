@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/secret.h"
+#include "mmx.h"
 #include "mobike.h"
 
 /* "the other party copies it verbatim", whatever else the request is about, and of any length: an
@@ -87,10 +88,19 @@ enum task_end routability_done(struct ike *ike, struct ike_sa *sa, struct task *
 	return TASK_FREE;
 }
 
-void routability_moved(struct ike *ike, struct ike_sa *sa)
+enum ike_return_check return_check_of(const struct ike_sa *sa, const struct addr *peer)
+{
+	const struct ike_conn_cfg *c = &sa->conn->c;
+
+	for (unsigned i = 0; i < c->n_remote_addrs; i++)
+		if (addr_equal(peer, &c->remote_addrs[i]))
+			return c->return_check;
+	return IKE_RETURN_BEFORE;
+}
+
+void routability_moved(struct ike *ike, struct ike_sa *sa, enum ike_return_check when)
 {
 	struct mobike *mob = sa->mobike;
-	enum ike_return_check when = sa->conn->c.return_check;
 
 	if (when == IKE_RETURN_SKIP || path_same(&sa->path, &mob->agreed))
 		mob->agreed = sa->path;
@@ -106,6 +116,7 @@ void routability_failed(struct ike *ike, struct ike_sa *sa)
 
 	sa->mobike->esp = sa->mobike->agreed;
 	ike_sa_touch(sa);
+	mmx_publish(ike, sa);
 	out_event(ike, sa, IKE_EV_PEER_MOVED, 0, 0,
 		  "no answer from the peer's new address: packets go to %s again",
 		  udp_addr_format(&sa->mobike->esp.remote, to));

@@ -206,6 +206,8 @@ void sa_init_response(struct ike *ike, struct ike_sa *sa, const struct ike_path 
 	memcpy(sa->init_resp, buf, len);
 	sa->init_resp_len = len;
 	memcpy(auth->child_name, t->child_name, sizeof(auth->child_name));
+	auth->wish = t->wish;
+	t->wish = NULL;
 	suite_format(&sa->suite, PROTO_IKE, suite);
 	out_step(ike, sa, t, "IKE_SA_INIT answered: %s%s", suite,
 		 sa->nat_local	  ? ", we are behind a NAT"

@@ -27,8 +27,12 @@ static void age(struct ike_sa *sa, usec_t slept)
 
 	for (size_t i = 0; i < sizeof(times) / sizeof(*times); i++)
 		*times[i] = earlier_by(*times[i], slept);
-	list_for_each (it, &sa->children)
-		age_child(list_entry(it, struct child_sa, node), slept);
+	list_for_each (it, &sa->children) {
+		struct child_sa *c = list_entry(it, struct child_sa, node);
+
+		age_child(c, slept);
+		life_child_changed(sa, c);
+	}
 }
 
 /* Once more at least, before the peer is given up. */

@@ -43,6 +43,7 @@ static struct ike_sa *successor_new(struct ike *ike, const struct ike_sa *old, b
 	memcpy(sa->own_vips, old->own_vips, sizeof(sa->own_vips));
 	memcpy(sa->peer_vips, old->peer_vips, sizeof(sa->peer_vips));
 	sa->vips_no_more = old->vips_no_more;
+	sa->vips_more = old->vips_more;
 	if (clone) {
 		sa->line = ++ike->last_line;
 		sa->clone_of = old->line;

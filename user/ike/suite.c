@@ -167,6 +167,41 @@ void suite_offer(struct sa_payload *out, uint8_t protocol, const struct ike_prop
 	}
 }
 
+unsigned suite_strength(uint16_t encr, uint16_t key_bits)
+{
+	return encr == ENCR_CHACHA20_POLY1305 ? 256 : key_bits;
+}
+
+static void keep_above(struct proposal *p, unsigned bits)
+{
+	uint8_t n = 0;
+
+	for (unsigned i = 0; i < p->n_transforms; i++) {
+		const struct transform *t = &p->transforms[i];
+
+		if (t->type != TRANSFORM_ENCR || suite_strength(t->id, t->key_bits) > bits)
+			p->transforms[n++] = *t;
+	}
+	p->n_transforms = n;
+}
+
+void suite_above(struct sa_payload *offer, unsigned bits)
+{
+	uint8_t n = 0;
+
+	for (unsigned i = 0; i < offer->n; i++) {
+		struct proposal *p = &offer->p[i];
+
+		keep_above(p, bits);
+		if (!p->n_transforms || p->transforms[0].type != TRANSFORM_ENCR)
+			continue;
+		offer->p[n] = *p;
+		offer->p[n].number = (uint8_t)(n + 1);
+		n++;
+	}
+	offer->n = n;
+}
+
 static bool offers(const struct proposal *p, uint8_t type, uint16_t id, uint16_t key_bits)
 {
 	for (unsigned i = 0; i < p->n_transforms; i++) {
@@ -394,6 +429,22 @@ uint16_t suite_first_ke(uint8_t protocol, const struct ike_proposal *cfg, uint8_
 			if (l.p[i].ke[j] != KE_NONE)
 				return l.p[i].ke[j];
 	return KE_NONE;
+}
+
+bool suite_needs_ke(const struct ike_proposal *cfg, uint8_t n)
+{
+	struct lines l;
+
+	lines_make(&l, PROTO_ESP, cfg, n, true);
+	for (unsigned i = 0; i < l.n; i++) {
+		bool without = !l.p[i].n_ke;
+
+		for (unsigned j = 0; j < l.p[i].n_ke; j++)
+			without |= l.p[i].ke[j] == KE_NONE;
+		if (without)
+			return false;
+	}
+	return l.n;
 }
 
 bool suite_has_ke(uint8_t protocol, const struct ike_proposal *cfg, uint8_t n, uint16_t group)

@@ -7,7 +7,7 @@
 
 #include "exchange.h"
 #include "ike_private.h"
-#include "mobike.h"
+#include "mmx.h"
 
 /* By what they want. Which exchange stands where, and where those will that are not there yet: the
  * table in README.md. */
@@ -30,6 +30,8 @@ const struct task_ops task_ops[TASK_KINDS] = {
 	[TASK_ADDRS] = { "list of addresses", INFORMATIONAL, addrs_build, addrs_done },
 	[TASK_PATH_TEST] = { "path test", INFORMATIONAL, path_test_build, path_test_done },
 	[TASK_IKE_CLONE] = { "IKE SA clone", CREATE_CHILD_SA, clone_request_build, clone_done },
+	[TASK_MMX_PROBE] = { "path probe", INFORMATIONAL, mmx_probe_build, mmx_probe_done },
+	[TASK_MMX] = { "MMX request", INFORMATIONAL, mmx_ask_build, mmx_ask_done },
 };
 
 struct task *task_new(struct ike_sa *sa, enum task_kind kind, uint32_t op)
@@ -53,8 +55,11 @@ void task_free(struct ike *ike, struct task *t)
 	if (t->spi_in)
 		ike->env.spi_free(ike->env.ctx, t->spi_in);
 	ke_free(t->ke);
+	mmx_ask_free(ike, t->mmx);
 	free(t->packet);
 	free(t->large);
+	free(t->probing);
+	free(t->wish);
 	secret_wipe(t, sizeof(*t));
 	free(t);
 }

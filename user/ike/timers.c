@@ -6,6 +6,8 @@
  *   ike_sa.last_rx + dpd_delay              liveness check; .since of a clone
  *   ike_sa, child_sa: .rekey_at, .ends_at   lifetimes (life.c)
  *   ike_sa.last_tx + keep_alive             NAT keepalive (natd.c)
+ *   mmx_path_seen.verified, .sent           paths that have to be probed again, or kept open
+ *                                           (mmx_reach.c)
  *   reassembly.expires                      incomplete messages in fragments (fragment.c)
  *
  * A change that may bring a deadline forward is noted (timer_touch, by ike_sa_touch) and looked at
@@ -15,6 +17,7 @@
  */
 #include "exchange.h"
 #include "ike_private.h"
+#include "mmx.h"
 #include "parts.h"
 
 int timer_reserve(struct ike *ike)
@@ -60,7 +63,7 @@ static usec_t deadline(const struct ike_sa *sa)
 {
 	usec_t d = earlier(window_deadline(sa), earlier(liveness_at(sa), natd_keepalive_at(sa)));
 
-	d = earlier(d, life_deadline(sa));
+	d = earlier(d, earlier(life_deadline(sa), mmx_reach_deadline(sa)));
 	return ike_sa_owed(sa) && sa->state == IKE_CLOSED ? d : earlier(d, sa->expires);
 }
 
@@ -102,6 +105,7 @@ static void serve(struct ike *ike, struct ike_sa *sa)
 	if (liveness_at(sa) <= ike->now)
 		task_new(sa, TASK_LIVENESS, 0);
 	life_tick(ike, sa);
+	mmx_reach_tick(ike, sa);
 	window_tick(ike, sa);
 	if (ike_sa_alive(sa))
 		window_run(ike, sa);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "ike_private.h"
+#include "ikemsg/mmx.h"
 #include "parts.h"
 
 enum { VENDOR_OCTETS_MAX = 32 };
@@ -111,6 +112,7 @@ static const char *known(const struct ike *ike, const uint8_t *b, size_t len)
 		return NULL;
 	return !memcmp(b, ike->probe_vid, len) ? "braid path probes"
 	       : !memcmp(b, ike->udp_vid, len) ? "braid ESP in UDP"
+	       : !memcmp(b, mmx_vid, len)      ? "MMX"
 	       : !memcmp(b, strongswan, len)   ? "strongSwan"
 					       : NULL;
 }

@@ -13,7 +13,7 @@
 #include "child_sa.h"
 #include "exchange.h"
 #include "ike_private.h"
-#include "mobike.h"
+#include "mmx.h"
 #include "parts.h"
 
 /* Responder's side. IKE_SA_INIT is unprotected and has its own way in (sa_init.c). */
@@ -57,7 +57,8 @@ static bool exclusive(const struct task *t)
 	return t->kind != TASK_CHILD_NEW && t->kind != TASK_CHILD_REKEY &&
 	       t->kind != TASK_CHILD_DELETE && t->kind != TASK_LIVENESS && t->kind != TASK_SIZE &&
 	       t->kind != TASK_UPDATE && t->kind != TASK_ROUTABILITY && t->kind != TASK_ADDRS &&
-	       t->kind != TASK_PATH_TEST && t->kind != TASK_IKE_CLONE;
+	       t->kind != TASK_PATH_TEST && t->kind != TASK_IKE_CLONE && t->kind != TASK_MMX &&
+	       t->kind != TASK_MMX_PROBE;
 }
 
 /* "it MUST wait until it has received responses to all requests up through request X-N" (2.3) */
@@ -71,6 +72,18 @@ static bool window_full(const struct ike_sa *sa)
 	return sa->next_request - oldest->msg_id >= sa->peer_window || exclusive(oldest);
 }
 
+/* When t may be sent; USEC_NEVER: something has to be answered before. */
+static usec_t task_at(const struct ike_sa *sa, const struct task *t)
+{
+	usec_t at = t->not_before;
+
+	if (!task_allowed(sa, t) || (mmx_carried(sa, t) && mmx_in_flight(sa)))
+		return USEC_NEVER;
+	if (t->kind == TASK_MMX_PROBE && mmx_probe_at(sa) > at)
+		at = mmx_probe_at(sa);
+	return at;
+}
+
 static struct task *next_task(const struct ike_sa *sa, usec_t now)
 {
 	struct task *last = NULL;
@@ -78,7 +91,7 @@ static struct task *next_task(const struct ike_sa *sa, usec_t now)
 	list_for_each (it, &sa->pending) {
 		struct task *t = list_entry(it, struct task, node);
 
-		if (t->not_before > now || !task_allowed(sa, t))
+		if (task_at(sa, t) > now)
 			continue;
 		if (t->announces) {
 			last = t;
@@ -143,7 +156,7 @@ static int task_build(struct ike *ike, struct ike_sa *sa, struct task *t, uint32
 	return 0;
 }
 
-static void send_via(struct ike *ike, struct ike_sa *sa, struct task *t,
+void window_send_via(struct ike *ike, struct ike_sa *sa, struct task *t,
 		     const struct ike_path *path)
 {
 	bool known = t->n_via == VIAS_MAX;
@@ -162,7 +175,7 @@ static void send_via(struct ike *ike, struct ike_sa *sa, struct task *t,
 
 static void task_send(struct ike *ike, struct ike_sa *sa, struct task *t)
 {
-	send_via(ike, sa, t, t->testing ? &t->tested : &sa->path);
+	window_send_via(ike, sa, t, t->testing ? &t->tested : &sa->path);
 	t->tries++;
 	t->next_send = ike->now + t->timeout;
 	if (t->tries == 1)
@@ -256,8 +269,9 @@ void window_run(struct ike *ike, struct ike_sa *sa)
 
 		if (!ret)
 			continue;
-		if (ret == -ECANCELED) {
-			/* build found that there is nothing left to do, and ended the task */
+		if (ret == -ECANCELED || (ret == -EAGAIN && t->not_before > ike->now)) {
+			/* build found that there is nothing left to do, and ended the task, or
+			 * that it has to wait */
 			continue;
 		}
 		snprintf(text, sizeof(text), "%s could not be sent: %s", task_ops[t->kind].name,
@@ -279,7 +293,7 @@ void window_resend(struct ike *ike, struct ike_sa *sa, const struct ike_path *pa
 		struct task *t = list_entry(it, struct task, node);
 
 		if (!t->testing)
-			send_via(ike, sa, t, path);
+			window_send_via(ike, sa, t, path);
 	}
 }
 
@@ -378,8 +392,8 @@ void window_tick(struct ike *ike, struct ike_sa *sa)
 			t->suspect_until = t->n_disowned = 0; /* not often enough */
 		if (t->next_send > ike->now && (!t->give_up || t->give_up > ike->now))
 			continue;
-		if ((t->tries > sa->conn->c.retransmit_tries && !size_patient(sa, t) &&
-		     !pair_patient(ike, sa, t)) ||
+		if ((t->tries > sa->conn->c.retransmit_tries && !t->testing &&
+		     !size_patient(sa, t) && !pair_patient(ike, sa, t)) ||
 		    (t->give_up && t->give_up <= ike->now)) {
 			give_up(ike, sa, t);
 			return;
@@ -393,7 +407,8 @@ void window_tick(struct ike *ike, struct ike_sa *sa)
 		}
 		pair_unanswered(ike, sa, t);
 		udp_addr_format(&sa->path.remote, peer);
-		t->timeout = grown(&sa->conn->c, t->timeout);
+		t->timeout =
+			t->probing && t->testing ? 2 * t->timeout : grown(&sa->conn->c, t->timeout);
 		if (t->kind == TASK_IKE_INIT && sa_init_elsewhere(ike, sa, t))
 			return;
 		out_step(ike, sa, t, "no answer from %s to %s, sent again, %u of %u", peer,
@@ -421,11 +436,11 @@ usec_t window_deadline(const struct ike_sa *sa)
 	list_for_each (it, &sa->pending) {
 		const struct task *t = list_entry(it, struct task, node);
 
-		if (!task_allowed(sa, t))
+		if (task_at(sa, t) == USEC_NEVER)
 			continue;
 		if (exclusive(t) && !list_empty(&sa->inflight))
 			break; /* it waits for answers, and what comes after it for it */
-		d = t->not_before < d ? t->not_before : d;
+		d = task_at(sa, t) < d ? task_at(sa, t) : d;
 	}
 	return d;
 }
@@ -506,6 +521,7 @@ static bool in_window(struct ike *ike, struct ike_sa *sa, const struct ike_path 
 		/* only an identical copy gets the stored answer, at the source of this copy; of a
 		 * request in fragments, the first (RFC 7383 2.6) */
 		if (!memcmp(c->hash, hash, SHA256_OCTETS) || frag_repeats(sa, buf, len)) {
+			mmx_answer_repeated(ike, sa, hdr->msg_id, path);
 			out_send(ike, sa, path, c->buf, c->len);
 			COUNT(ike, sa, retransmits_rx);
 			return false;
@@ -517,14 +533,28 @@ static bool in_window(struct ike *ike, struct ike_sa *sa, const struct ike_path 
 	return false;
 }
 
+/* What was done has to be told, also when the same request comes again (2.1): there is room for an
+ * answer before anything is done. */
+static bool can_answer(struct ike *ike)
+{
+	if (!ike->spare)
+		ike->spare = malloc(IKE_MSG_MAX);
+	return ike->spare;
+}
+
 static void respond(struct ike *ike, struct ike_sa *sa, const struct ike_path *path,
 		    const struct ike_hdr *hdr, struct msg_wr *m, const uint8_t *hash)
 {
 	size_t len = seal(ike, sa, hdr->exchange, true, hdr->msg_id, false, m);
-	uint8_t *copy = len ? malloc(len) : NULL;
+	uint8_t *copy;
 
-	if (!copy)
+	if (!len)
 		return; /* as if lost: the peer retransmits and gets no second run (2.1) */
+	copy = malloc(len);
+	if (!copy) {
+		copy = ike->spare;
+		ike->spare = NULL;
+	}
 	memcpy(copy, ike->sealed, len);
 	rxwin_answer(sa, hdr->msg_id, hash, copy, len);
 	out_send(ike, sa, path, copy, len);
@@ -574,7 +604,7 @@ void window_request(struct ike *ike, struct ike_sa *sa, const struct ike_path *p
 	struct ike_msg in;
 	struct msg_wr m;
 
-	if (!in_window(ike, sa, path, buf, len, hdr, hash) ||
+	if (!in_window(ike, sa, path, buf, len, hdr, hash) || !can_answer(ike) ||
 	    open_message(ike, sa, buf, len, hash, &in, &verdict, &critical))
 		return;
 	sa->heard = true;
@@ -613,6 +643,17 @@ void window_request(struct ike *ike, struct ike_sa *sa, const struct ike_path *p
 		window_run(ike, sa);
 }
 
+/* Where it was: the oldest is the first. */
+static void back_in_flight(struct ike_sa *sa, struct task *t)
+{
+	struct list *next = &sa->inflight;
+
+	list_for_each (it, &sa->inflight)
+		if (next == &sa->inflight && list_entry(it, struct task, node)->msg_id > t->msg_id)
+			next = it;
+	list_append(next, &t->node);
+}
+
 void window_response(struct ike *ike, struct ike_sa *sa, const struct ike_path *path, uint8_t *buf,
 		     size_t len, const struct ike_hdr *hdr)
 {
@@ -620,6 +661,7 @@ void window_response(struct ike *ike, struct ike_sa *sa, const struct ike_path *
 	enum msg_verdict verdict;
 	uint8_t hash[SHA256_OCTETS] = { 0 }, critical = 0; /* nobody asks for a response's hash */
 	struct ike_msg in;
+	enum task_end end;
 
 	if (!t || !ike_sa_alive(sa)) {
 		COUNT(ike, sa, dropped_window);
@@ -656,7 +698,10 @@ void window_response(struct ike *ike, struct ike_sa *sa, const struct ike_path *
 		return;
 	}
 	list_remove(&t->node); /* it is done()'s now: closing the IKE SA must not end it twice */
-	if (task_ops[t->kind].done(ike, sa, t, &in, path) == TASK_AGAIN && ike_sa_alive(sa)) {
+	end = task_ops[t->kind].done(ike, sa, t, &in, path);
+	if (end == TASK_UNHEARD && ike_sa_alive(sa)) {
+		back_in_flight(sa, t);
+	} else if (end == TASK_AGAIN && ike_sa_alive(sa)) {
 		task_reset_packet(sa, t);
 	} else {
 		sa->n_inflight--;
