@@ -10,7 +10,9 @@
 #include <stdint.h>
 
 #include "base/addr.h"
+#include "base/permit.h"
 #include "ike/ike.h"
+#include "steer/class.h"
 
 enum { CONF_UPLINKS_MAX = 16, CONF_ERROR_MAX = 512, CONF_PATHS_MAX = 64, CONF_EXCLUDE_MAX = 16 };
 
@@ -35,6 +37,9 @@ struct conf_uplink {
 	uint32_t sla_delay_usec, sla_jitter_usec, sla_loss_permille;
 	uint32_t sla_hold_usec, sla_clear_usec;
 	uint8_t sla_hysteresis; /* percent */
+	bool trusted;		/* default: not */
+	uint64_t rate_bps;	/* bit/s it carries away from us, IP packets; 0: not known */
+	struct budget_cfg budget;
 };
 
 #define CONF_UNSET UINT32_MAX
@@ -61,6 +66,7 @@ struct conf {
 	uint32_t fail_back_usec;      /* default 1 s */
 	uint32_t mtu_raise_sec;	      /* default 600; 0 = never */
 	uint32_t standby_sec;	      /* between tests by IKE; default 60; 0 = never */
+	struct classes_cfg classes;   /* class "NAME" { } */
 	/* dataplane { } */
 	char tun[16];	  /* default braidtun0 */
 	char steer[16];	  /* default braid0 */
@@ -71,6 +77,11 @@ struct conf {
 	enum { CONF_CRYPTO_AUTO, CONF_CRYPTO_OPENSSL, CONF_CRYPTO_IPSEC_MB } crypto;
 	uint8_t workers;
 	bool busy_poll;
+	/* control { } */
+	struct permit permit;
+	/* how long programs are waited for that are asked before an address leaves: for their first
+	 * word (default 2 s; 0: not at all), and in all (default 30 s) */
+	uint32_t consent_wait_usec, consent_wait_max_usec;
 	/* top level */
 	char log_level[16];
 	bool allow_key_export; /* braid keys --wireshark */
@@ -81,6 +92,9 @@ struct conf {
  * *ret_conf is owned by the caller: conf_free. */
 int conf_load(const char *file, struct conf **ret_conf, char ret_error[CONF_ERROR_MAX]);
 void conf_free(struct conf *c); /* wipes secrets; NULL is fine */
+/* Traffic classes of these names keep the numbers they had before, so that no packet is of another
+ * class while rules and paths are replaced one after the other. A number without a name is none. */
+void conf_keep_classes(struct conf *c, const struct conf *before);
 
 /* Is it for any number of interfaces, by a pattern or by kind? */
 bool conf_uplink_many(const struct conf_uplink *u);
@@ -88,6 +102,9 @@ bool conf_uplink_many(const struct conf_uplink *u);
  * that does not exclude it. kind: what it was found to be, UPLINK_ANY: none of them. NULL: none. */
 const struct conf_uplink *conf_uplink_of(const struct conf *c, const char *interface,
 					 enum uplink_kind kind);
+
+/* By enum uplink_kind and enum class_mode; NULL ends them. */
+extern const char *const conf_kind_words[], *const conf_mode_words[];
 
 enum { CONF_PROPOSAL_STR = 512 };
 /* The line of the configuration that is this proposal; returns buf. */

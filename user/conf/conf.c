@@ -31,10 +31,8 @@ static int only(struct parse *p, const char *section, const char *key, const str
 	return 0;
 }
 
-typedef int section_fn(struct parse *p, const struct sec *s, size_t i);
-
 /* fn for every section of a kind; titles must differ across files too. */
-static int each(struct parse *p, const char *kind, size_t max, section_fn *fn)
+int conf_each(struct parse *p, const char *kind, size_t max, conf_section_fn *fn)
 {
 	const struct sec *seen = NULL;
 	struct sec *all = NULL;
@@ -343,22 +341,28 @@ static int build(struct parse *p)
 	if (r == 0)
 		r = build_dataplane(p);
 	if (r == 0)
-		r = each(p, "uplink", CONF_UPLINKS_MAX, conf_build_uplink);
+		r = conf_build_control(p);
+	if (r == 0)
+		r = conf_each(p, "uplink", CONF_UPLINKS_MAX, conf_build_uplink);
 	if (r == 0 && c->n_uplinks == 0)
 		r = conf_fail(
 			p, &p->files[0], p->files[0].root->line,
 			"found the end of the file, expected a section uplink \"NAME\" { interface "
 			"= ... }");
 	if (r == 0)
-		r = each(p, "pool", 64, build_pool);
+		r = conf_build_classes(p);
 	if (r == 0)
-		r = each(p, "connection", 1024, build_connection);
+		r = conf_each(p, "pool", 64, build_pool);
 	if (r == 0)
-		r = each(p, "secret", 4096, accept_title);
+		r = conf_each(p, "connection", 1024, build_connection);
 	if (r == 0)
-		r = each(p, "private", 1024, accept_title);
+		r = conf_check_classes(p);
 	if (r == 0)
-		r = each(p, "token", 64, accept_title);
+		r = conf_each(p, "secret", 4096, accept_title);
+	if (r == 0)
+		r = conf_each(p, "private", 1024, accept_title);
+	if (r == 0)
+		r = conf_each(p, "token", 64, accept_title);
 	if (r == 0)
 		r = conf_build_creds(p);
 	return r < 0 ? r : conf_build_secrets(p);

@@ -94,6 +94,8 @@ const char *conf_nearest(const char *word, const char *const *words, size_t n);
 
 /* selector.c */
 int val_ts(struct parse *p, const struct val *v, struct ike_ts *ret);
+int val_protocol(struct parse *p, const struct val *v, uint8_t *ret);
+int val_ports(struct parse *p, const struct val *v, uint16_t *ret_first, uint16_t *ret_last);
 /* proposal.c: one word list becomes one or two proposals; "default" several. */
 int val_proposal(struct parse *p, const struct val *v, bool esp, struct ike_proposal *out,
 		 uint8_t max, uint8_t *n);
@@ -103,12 +105,27 @@ void conf_default_proposals(bool esp, struct ike_proposal *out, uint8_t *n);
 #define CONF_PROBE_MIN (10 * USEC_PER_MSEC)
 #define CONF_PROBE_MAX (10 * USEC_PER_SEC)
 
+/* conf.c: fn for every section of a kind; titles must differ across files too. */
+typedef int conf_section_fn(struct parse *p, const struct sec *s, size_t i);
+int conf_each(struct parse *p, const char *kind, size_t max, conf_section_fn *fn);
 /* conf.c: the name of a section. uplink.c: section number i. */
 int conf_title(struct parse *p, const struct sec *s, char ret[IKE_NAME_MAX]);
 int conf_build_uplink(struct parse *p, const struct sec *s, size_t i);
 
+/* control.c */
+int conf_build_control(struct parse *p);
+
 /* quality.c: how an uplink is watched and how good it must be. */
 int conf_build_quality(struct parse *p, const struct sec *s, struct conf_uplink *u);
+/* sla { }; without it no limits. */
+int conf_build_sla(struct parse *p, const struct sec *s, struct class_sla *ret);
+
+/* budget.c */
+int conf_build_budget(struct parse *p, const struct sec *s, struct conf_uplink *u);
+
+/* class.c: after the uplinks; and after the connections. */
+int conf_build_classes(struct parse *p);
+int conf_check_classes(struct parse *p);
 
 /* life.c */
 int conf_build_ike_life(struct parse *p, const struct sec *s, struct ike_conn_cfg *c);

@@ -20,6 +20,15 @@ static int too_many(struct parse *p, const struct sec *s, const char *key, size_
 			key, max);
 }
 
+/* 0.0.0.0, ::, which among virtual addresses is any of the family, as often as so many are wanted
+ */
+static bool is_any(const struct addr *a)
+{
+	static const uint8_t none[sizeof(a->b)];
+
+	return !memcmp(a->b, none, addr_len(a));
+}
+
 static int build_addrs(struct parse *p, const struct sec *s, const char *key, struct addr *out,
 		       size_t max, uint8_t *ret_n)
 {
@@ -38,7 +47,8 @@ static int build_addrs(struct parse *p, const struct sec *s, const char *key, st
 		}
 		r = val_addr(p, v, 0, &out[i]);
 		for (size_t j = 0; j < i && r == 0; j++)
-			if (addr_equal(&out[i], &out[j]))
+			if (addr_equal(&out[i], &out[j]) &&
+			    !(!strcmp(key, "vips") && is_any(&out[i])))
 				r = val_fail(p, v, "found %s a second time, expected it once",
 					     v->text);
 	}
@@ -109,10 +119,55 @@ static int build_tfc(struct parse *p, const struct val *v, uint32_t *ret)
 	return r;
 }
 
+/* Addresses, not ranges; all the same where there is to be but one. */
+static bool of_hosts(const struct ike_ts *ts, uint8_t n, bool one)
+{
+	for (uint8_t i = 0; i < n; i++)
+		if (!addr_equal(&ts[i].first, &ts[i].last) ||
+		    (one &&
+		     (ts[i].dynamic != ts[0].dynamic || !addr_equal(&ts[i].first, &ts[0].first))))
+			return false;
+	return true;
+}
+
+/* Transport mode is between two hosts: by the addresses they have, which nobody assigns, or in
+ * stable transport by a pair that does not change. */
+static int check_hosts(struct parse *p, const struct sec *s, const struct ike_conn_cfg *conn,
+		       const struct ike_child_cfg *c)
+{
+	const struct val *v = sec_get(s, "mode");
+	bool stable = c->mode == CHILD_STABLE;
+	bool local_fixed = !c->local_ts[0].dynamic || conn->n_vips,
+	     remote_fixed = !c->remote_ts[0].dynamic || conn->n_pools;
+
+	if (c->mode == CHILD_TUNNEL)
+		return 0;
+	if (!of_hosts(c->local_ts, c->n_local_ts, stable) ||
+	    !of_hosts(c->remote_ts, c->n_remote_ts, stable))
+		return val_fail(p, v,
+				"found mode = %s beside a range of addresses, expected single ones "
+				"in local_ts and remote_ts",
+				v->text);
+	if (c->mode == CHILD_TRANSPORT && (conn->n_vips || conn->n_pools))
+		return val_fail(p, v,
+				"found mode = transport beside vips or pools, expected tunnel or "
+				"stable-transport: it uses the addresses of the hosts");
+	if (stable && (!local_fixed || !remote_fixed))
+		return val_fail(p, v,
+				"found mode = stable-transport without addresses that stay, "
+				"expected local_ts and remote_ts, or vips or pools");
+	return 0;
+}
+
 static int build_child(struct parse *p, const struct sec *s, const struct ike_conn_cfg *conn,
 		       struct ike_child_cfg *c)
 {
-	static const char *const modes[] = { "tunnel", NULL };
+	static const char *const modes[] = {
+		[CHILD_TUNNEL] = "tunnel",
+		[CHILD_TRANSPORT] = "transport",
+		[CHILD_STABLE] = "stable-transport",
+		NULL,
+	};
 	static const char *const actions[] = { "none", "start", NULL };
 	/* bit 0: out, bit 1: in */
 	static const char *const dscps[] = { "no", "out", "in", "yes", NULL };
@@ -128,6 +183,12 @@ static int build_child(struct parse *p, const struct sec *s, const struct ike_co
 		r = build_proposals(p, s, "esp_proposals", true, c->proposals, &c->n_proposals);
 	if (r == 0)
 		r = val_word(p, sec_get(s, "mode"), modes, &mode);
+	c->mode = (enum child_mode)mode;
+	c->stable_fallback = true;
+	if (r == 0)
+		r = val_bool(p, sec_get(s, "stable_fallback"), &c->stable_fallback);
+	if (r == 0)
+		r = check_hosts(p, s, conn, c);
 	if (r == 0)
 		r = val_word(p, sec_get(s, "start_action"), actions, &start);
 	if (r == 0)
@@ -144,7 +205,6 @@ static int build_child(struct parse *p, const struct sec *s, const struct ike_co
 		return val_fail(
 			p, sec_get(s, "start_action"),
 			"found start_action = start, expected remote_addrs in the connection");
-	c->mode = CHILD_TUNNEL;
 	c->start = start ? START_START : START_NONE;
 	c->dscp_out = dscp & 1;
 	c->dscp_in = dscp & 2;
@@ -372,7 +432,7 @@ static int build_clone(struct parse *p, const struct sec *s, struct ike_conn_cfg
 	static const char *const fallbacks[] = { "single", "ike_sas", NULL };
 	static const char *const inner[] = { "shared", "per_line", NULL };
 	unsigned per_line = 0, fallback = IKE_FALLBACK_SINGLE;
-	uint64_t sas = 16, spare = 0;
+	uint64_t sas = 16, spare = 0, children = IKE_CHILDREN_MAX;
 	int r;
 
 	c->clone = true;
@@ -389,16 +449,19 @@ static int build_clone(struct parse *p, const struct sec *s, struct ike_conn_cfg
 		r = val_uint(p, sec_get(s, "clone_spare"), 0, IKE_SAS_MAX - 1, &spare);
 	if (r == 0)
 		r = val_uint(p, sec_get(s, "ike_sas_max"), 1, IKE_SAS_MAX, &sas);
+	if (r == 0)
+		r = val_uint(p, sec_get(s, "child_sas_max"), 1, IKE_CHILDREN_TOP, &children);
 	c->clone_order = order;
 	c->clone_pairs = which;
 	c->vips_per_line = per_line;
 	c->clone_fallback = fallback;
 	c->clone_spare = (uint16_t)spare;
 	c->ike_sas_max = (uint16_t)sas;
+	c->child_sas_max = (uint16_t)children;
 	return r ? r : clone_needs(p, s, c);
 }
 
-/* A boolean, as it was before there were clones, or the third word. */
+/* A boolean, as it was before there were clones, or another word. */
 static int build_multipath(struct parse *p, const struct sec *s, struct ike_conn_cfg *c)
 {
 	const struct val *v = sec_get(s, "multipath");
@@ -407,10 +470,60 @@ static int build_multipath(struct parse *p, const struct sec *s, struct ike_conn
 	c->multipath = b > 0 ? IKE_MULTIPATH_PROBES : IKE_MULTIPATH_NO;
 	if (b >= 0)
 		return 0;
-	if (strcmp(v->text, "clone"))
-		return val_fail(p, v, "found \"%.60s\", expected yes, no or clone", v->text);
-	c->multipath = IKE_MULTIPATH_CLONE;
+	if (strcmp(v->text, "clone") != 0 && strcmp(v->text, "mmx") != 0)
+		return val_fail(p, v, "found \"%.60s\", expected yes, no, clone or mmx", v->text);
+	c->multipath = v->text[0] == 'c' ? IKE_MULTIPATH_CLONE : IKE_MULTIPATH_MMX;
 	return 0;
+}
+
+/* It speaks of endpoints while other requests are under way: more than one at a time. */
+static int build_mmx(struct parse *p, const struct sec *s, struct ike_conn_cfg *c, uint64_t *window)
+{
+	static const char *const words[] = { "no", "yes", "require", NULL };
+	static const char *const tunnels[] = { "shared", "each", NULL };
+	bool several = c->multipath == IKE_MULTIPATH_MMX;
+	unsigned word = several ? IKE_MMX_YES : IKE_MMX_NO; /* in the order of enum ike_mmx */
+	unsigned kind = IKE_TUNNELS_SHARED;		    /* and of enum ike_tunnels */
+	uint64_t derived = IKE_DERIVED_MAX, bits = 0;
+	int r = val_word(p, sec_get(s, "mmx"), words, &word);
+
+	if (!r)
+		r = val_uint(p, sec_get(s, "derived_sas_max"), 1, IKE_CHILDREN_TOP, &derived);
+	if (!r)
+		r = val_uint(p, sec_get(s, "public_key_bits"), 0, 256, &bits);
+	if (!r)
+		r = val_bool(p, sec_get(s, "mmx_vid_in_init"), &c->mmx_vid_in_init);
+	if (!r)
+		r = val_word(p, sec_get(s, "tunnels"), tunnels, &kind);
+	if (!r && sec_get(s, "tunnels") && !several)
+		r = val_fail(p, sec_get(s, "tunnels"), "found \"%s\", expected multipath = mmx",
+			     tunnels[kind]);
+	if (!r && several && word == IKE_MMX_NO)
+		r = val_fail(p, sec_get(s, "mmx"),
+			     "found \"no\", expected yes or require beside multipath = mmx");
+	c->tunnels = kind;
+
+	if (!r && word != IKE_MMX_NO && !c->mobike)
+		r = val_fail(p, sec_get(s, "mobike"), "found \"no\", expected yes beside mmx = %s",
+			     words[word]);
+	c->mmx = word;
+	c->derived_max = (uint16_t)derived;
+	c->public_key_bits = (uint16_t)bits;
+	if (word != IKE_MMX_NO)
+		*window = 4;
+	return r;
+}
+
+/* Child SAs of one IKE SA with the same selectors would be the same to the traffic. In transport
+ * mode those of each uplink have its addresses. */
+static int tunnels_need(struct parse *p, const struct sec *s, const struct ike_conn_cfg *c)
+{
+	if (c->tunnels != IKE_TUNNELS_EACH || (c->vips_per_line && c->n_vips) ||
+	    ike_conn_transport(c))
+		return 0;
+	return val_fail(p, sec_get(s, "tunnels"),
+			"found \"each\", expected vips and inner_address = per_line beside it, or "
+			"children of mode = transport only");
 }
 
 static int build_switches(struct parse *p, const struct sec *s, struct ike_conn_cfg *c)
@@ -423,6 +536,7 @@ static int build_switches(struct parse *p, const struct sec *s, struct ike_conn_
 	int r;
 
 	c->encap = true;
+	c->steering = true;
 	c->mobike = true;
 	c->mobike_patience = 300 * USEC_PER_SEC;
 	r = val_uint(p, sec_get(s, "version"), 2, 2, &version);
@@ -433,10 +547,14 @@ static int build_switches(struct parse *p, const struct sec *s, struct ike_conn_
 	if (r == 0)
 		r = build_multipath(p, s, c);
 	if (r == 0)
+		r = val_bool(p, sec_get(s, "steering"), &c->steering);
+	if (r == 0)
 		r = val_duration(p, sec_get(s, "probe_interval"), CONF_PROBE_MIN, CONF_PROBE_MAX,
 				 &c->probe_interval);
 	if (r == 0)
 		r = val_bool(p, sec_get(s, "mobike"), &c->mobike);
+	if (!r)
+		r = build_mmx(p, s, c, &window);
 	if (r == 0)
 		r = val_duration(p, sec_get(s, "mobike_patience"), 0, 3600 * USEC_PER_SEC,
 				 &c->mobike_patience);
@@ -529,6 +647,8 @@ int conf_build_connection(struct parse *p, const struct sec *s, struct ike_conn_
 		r = build_remote(p, &remote, c);
 	if (r == 0)
 		r = build_children(p, s, c);
+	if (r == 0)
+		r = tunnels_need(p, s, c);
 	for (size_t i = 0; i < sec_count(s, "path") && r == 0; i++) {
 		struct sec path = sec_sub(s, "path", i);
 

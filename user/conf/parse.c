@@ -39,6 +39,8 @@ static void val_free(void *v);
 
 static cfg_opt_t sla_opts[] = { START,	     ONE("delay"), ONE("jitter"),     ONE("loss"),
 				ONE("hold"), ONE("clear"), ONE("hysteresis"), CFG_END() };
+static cfg_opt_t budget_opts[] = { START,	ONE("octets"), ONE("period"), ONE("start"),
+				   ONE("warn"), ONE("action"), CFG_END() };
 static cfg_opt_t uplink_opts[] = { START,
 				   ONE("interface"),
 				   ONE("kind"),
@@ -51,8 +53,34 @@ static cfg_opt_t uplink_opts[] = { START,
 				   ONE("mtu"),
 				   ONE("probe_interval"),
 				   ONE("fail_back"),
+				   ONE("trusted"),
+				   ONE("rate"),
 				   CFG_SEC("sla", sla_opts, CFGF_MULTI),
+				   CFG_SEC("budget", budget_opts, CFGF_MULTI),
 				   CFG_END() };
+static cfg_opt_t match_opts[] = {
+	START,	      LIST("dscp"),  ONE("protocol"), ONE("local_port"), ONE("remote_port"),
+	ONE("local"), ONE("remote"), ONE("mark"),     ONE("cgroup"),	 CFG_END()
+};
+static cfg_opt_t copies_when_opts[] = { START, ONE("loss"), ONE("jitter"), CFG_END() };
+static cfg_opt_t reorder_opts[] = { START, ONE("time"), CFG_END() };
+static cfg_opt_t class_opts[] = { START,
+				  ONE("mode"),
+				  LIST("prefer"),
+				  LIST("never"),
+				  ONE("never_metered"),
+				  ONE("only_trusted"),
+				  ONE("weights"),
+				  ONE("hold"),
+				  ONE("overflow"),
+				  ONE("delay_percent"),
+				  ONE("delay_margin"),
+				  ONE("copies"),
+				  CFG_SEC("match", match_opts, CFGF_MULTI),
+				  CFG_SEC("sla", sla_opts, CFGF_MULTI),
+				  CFG_SEC("copies_when", copies_when_opts, CFGF_MULTI),
+				  CFG_SEC("reorder", reorder_opts, CFGF_MULTI),
+				  CFG_END() };
 static cfg_opt_t local_opts[] = { START,	 ONE("id"),    ONE("auth"),
 				  LIST("certs"), LIST("ocsp"), CFG_END() };
 static cfg_opt_t remote_opts[] = { START,	    ONE("id"),	       ONE("auth"),
@@ -63,6 +91,7 @@ static cfg_opt_t child_opts[] = { START,
 				  LIST("remote_ts"),
 				  LIST("esp_proposals"),
 				  ONE("mode"),
+				  ONE("stable_fallback"),
 				  ONE("start_action"),
 				  ONE("copy_dscp"),
 				  ONE("df"),
@@ -91,7 +120,11 @@ static cfg_opt_t connection_opts[] = {
 	ONE("keep_alive"),
 	ONE("encap"),
 	ONE("multipath"),
+	ONE("steering"),
 	ONE("probe_interval"),
+	ONE("mmx"),
+	ONE("mmx_vid_in_init"),
+	ONE("tunnels"),
 	ONE("mobike"),
 	ONE("mobike_patience"),
 	ONE("return_check"),
@@ -102,6 +135,9 @@ static cfg_opt_t connection_opts[] = {
 	ONE("clone_spare"),
 	ONE("inner_address"),
 	ONE("ike_sas_max"),
+	ONE("child_sas_max"),
+	ONE("derived_sas_max"),
+	ONE("public_key_bits"),
 	ONE("nat"),
 	ONE("retransmit_timeout"),
 	ONE("retransmit_base"),
@@ -139,6 +175,10 @@ static cfg_opt_t dataplane_opts[] = {
 	ONE("sa_max"), LIST("stable_v4"), LIST("stable_v6"), ONE("attach"),
 	ONE("crypto"), ONE("workers"),	  ONE("busy_poll"),  CFG_END()
 };
+static cfg_opt_t control_opts[] = {
+	START,	  LIST("admins"), LIST("readers"), ONE("consent_wait"), ONE("consent_wait_max"),
+	CFG_END()
+};
 /* Sections without a title are to be there once; still they are MULTI here: libConfuse would free
  * the first one, which we may remember options of, and takes an error while it makes another one
  * for our bug and aborts. only_once tells. */
@@ -152,6 +192,7 @@ static cfg_opt_t root_opts[] = {
 	CFG_FUNC("include", on_include),
 	CFG_FUNC(END_KEY, on_end),
 	CFG_SEC("uplink", uplink_opts, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
+	CFG_SEC("class", class_opts, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
 	CFG_SEC("connection", connection_opts, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
 	CFG_SEC("pool", pool_opts, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
 	CFG_SEC("secret", secret_opts, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
@@ -159,6 +200,7 @@ static cfg_opt_t root_opts[] = {
 	CFG_SEC("token", token_opts, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
 	CFG_SEC("paths", paths_opts, CFGF_MULTI),
 	CFG_SEC("dataplane", dataplane_opts, CFGF_MULTI),
+	CFG_SEC("control", control_opts, CFGF_MULTI),
 	CFG_END()
 };
 
@@ -587,7 +629,8 @@ static int only_once(struct parse *p, const struct conf_file *f, cfg_t *cfg)
 			cfg_t *sub = cfg_opt_getnsec(opt, k);
 			const struct val *start = cfg_getnptr(sub, START_KEY, 0);
 
-			if (k && !cfg_title(sub))
+			/* either of several does */
+			if (k && !cfg_title(sub) && strcmp(name, "match"))
 				r = conf_fail(p, f, start ? start->line : sub->line,
 					      "found a second section \"%s\", expected it once",
 					      name);

@@ -7,7 +7,7 @@
 
 enum { MSEC = 1000, HOUR_SEC = 3600 };
 
-static int sla(struct parse *p, const struct sec *s, struct conf_uplink *u)
+int conf_build_sla(struct parse *p, const struct sec *s, struct class_sla *ret)
 {
 	const uint64_t hour = HOUR_SEC * USEC_PER_SEC, most = 60 * USEC_PER_SEC;
 	uint64_t delay = 0, jitter = 0, percent = 0, hold = 3 * USEC_PER_SEC,
@@ -27,12 +27,14 @@ static int sla(struct parse *p, const struct sec *s, struct conf_uplink *u)
 	if (r == 0 && s->cfg && !delay && !jitter && !percent)
 		r = conf_fail(p, s->file, s->line,
 			      "found sla without a limit, expected delay, jitter or loss");
-	u->sla_delay_usec = (uint32_t)delay;
-	u->sla_jitter_usec = (uint32_t)jitter;
-	u->sla_loss_permille = (uint32_t)percent * 10;
-	u->sla_hold_usec = (uint32_t)hold;
-	u->sla_clear_usec = (uint32_t)clear;
-	u->sla_hysteresis = (uint8_t)hysteresis;
+	*ret = (struct class_sla){
+		.delay_usec = (uint32_t)delay,
+		.jitter_usec = (uint32_t)jitter,
+		.loss_permille = (uint32_t)percent * 10,
+		.hold_usec = (uint32_t)hold,
+		.clear_usec = (uint32_t)clear,
+		.hysteresis = (uint8_t)hysteresis,
+	};
 	return r;
 }
 
@@ -40,14 +42,21 @@ int conf_build_quality(struct parse *p, const struct sec *s, struct conf_uplink 
 {
 	struct sec sub = sec_sub(s, "sla", 0);
 	uint64_t interval = 0, back = CONF_UNSET;
+	struct class_sla sla = { 0 };
 	int r = val_duration(p, sec_get(s, "probe_interval"), CONF_PROBE_MIN, CONF_PROBE_MAX,
 			     &interval);
 
 	if (r == 0)
 		r = val_duration(p, sec_get(s, "fail_back"), 0, HOUR_SEC * USEC_PER_SEC, &back);
 	if (r == 0)
-		r = sla(p, &sub, u);
+		r = conf_build_sla(p, &sub, &sla);
 	u->probe_interval_usec = (uint32_t)interval;
 	u->fail_back_usec = (uint32_t)back;
+	u->sla_delay_usec = sla.delay_usec;
+	u->sla_jitter_usec = sla.jitter_usec;
+	u->sla_loss_permille = sla.loss_permille;
+	u->sla_hold_usec = sla.hold_usec;
+	u->sla_clear_usec = sla.clear_usec;
+	u->sla_hysteresis = sla.hysteresis;
 	return r;
 }

@@ -40,6 +40,11 @@ const struct conf_uplink *conf_uplink_of(const struct conf *c, const char *inter
 
 /* ---- reading ---- */
 
+const char *const conf_kind_words[] = {
+	[UPLINK_ANY] = "any",	  [UPLINK_WLAN] = "wlan",	    [UPLINK_RAN] = "ran",
+	[UPLINK_WIRED] = "wired", [UPLINK_SATELLITE] = "satellite", [UPLINK_SATELLITE + 1] = NULL,
+};
+
 static int build_exclude(struct parse *p, const struct sec *s, struct conf_uplink *u)
 {
 	size_t n = sec_count(s, "exclude");
@@ -79,12 +84,11 @@ static int check_taken(struct parse *p, const struct sec *s, const struct conf_u
 
 static int build_which(struct parse *p, const struct sec *s, struct conf_uplink *u)
 {
-	static const char *const kinds[] = { "any", "wlan", "ran", "wired", "satellite", NULL };
 	unsigned kind = UPLINK_ANY;
 	int r = val_device(p, sec_get(s, "interface"), u->interface);
 
 	if (r == 0)
-		r = val_word(p, sec_get(s, "kind"), kinds, &kind);
+		r = val_word(p, sec_get(s, "kind"), conf_kind_words, &kind);
 	if (r < 0)
 		return r;
 	if (u->interface[0] &&
@@ -124,6 +128,8 @@ int conf_build_uplink(struct parse *p, const struct sec *s, size_t i)
 		r = val_uint(p, sec_get(s, "mtu"), 576, 9216, &mtu);
 	if (r == 0)
 		r = conf_build_quality(p, s, u);
+	if (r == 0)
+		r = conf_build_budget(p, s, u);
 	for (size_t k = 0; k < i && r == 0; k++)
 		r = check_taken(p, s, u, &c->uplinks[k]);
 	u->weight = (uint16_t)weight;

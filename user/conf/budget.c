@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* uplink { rate trusted budget { } }: what it can carry, what it may, and whether it is trusted. */
+#include <ctype.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "conf_impl.h"
+
+/* As tc(8) writes it: decimal units. */
+static int val_rate(struct parse *p, const struct val *v, uint64_t *ret_bps)
+{
+	static const struct {
+		const char *unit;
+		uint64_t bps;
+	} units[] = { { "bit", 1 }, { "kbit", 1000 }, { "mbit", 1000000 }, { "gbit", 1000000000 } };
+	unsigned long long n;
+	char *end;
+
+	if (!v)
+		return 0;
+	errno = 0;
+	n = strtoull(v->text, &end, 10);
+	for (size_t i = 0; i < sizeof(units) / sizeof(*units) && !errno; i++) {
+		if (!isdigit((unsigned char)v->text[0]) || strcasecmp(end, units[i].unit) || !n ||
+		    n > UINT64_C(1000000000000) / units[i].bps)
+			continue;
+		*ret_bps = n * units[i].bps;
+		return 0;
+	}
+	return val_fail(p, v,
+			"found \"%.60s\", expected a rate up to 1000gbit (as 500kbit, 50mbit)",
+			v->text);
+}
+
+static int build_budget(struct parse *p, const struct sec *s, struct budget_cfg *b)
+{
+	static const char *const periods[] = { "", "day", "week", "month", NULL };
+	static const char *const actions[] = { "standby", "stop", NULL };
+	unsigned period = BUDGET_MONTH, action = BUDGET_STANDBY;
+	uint64_t octets = 0, warn = 80, start = 1;
+	int r;
+
+	if (!s->cfg)
+		return 0;
+	r = val_octets(p, sec_get(s, "octets"), UINT64_C(1) << 50, &octets);
+	if (r == 0 && !octets)
+		r = conf_fail(p, s->file, s->line, "found budget without octets, expected them");
+	if (r == 0)
+		r = val_word(p, sec_get(s, "period"), periods + 1, &period);
+	if (r == 0 && sec_get(s, "period"))
+		period++;
+	if (r == 0)
+		r = val_word(p, sec_get(s, "action"), actions, &action);
+	if (r == 0)
+		r = val_uint(p, sec_get(s, "warn"), 0, 99, &warn);
+	if (r == 0 && period == BUDGET_DAY && sec_get(s, "start"))
+		r = val_fail(p, sec_get(s, "start"),
+			     "found start beside period = day, expected week or month");
+	if (r == 0)
+		r = val_uint(p, sec_get(s, "start"), 1, period == BUDGET_WEEK ? 7 : 28, &start);
+	*b = (struct budget_cfg){
+		.octets = octets,
+		.period = (enum budget_period)period,
+		.action = (enum budget_action)action,
+		.warn_percent = (uint8_t)warn,
+		.day = (uint8_t)start,
+	};
+	return r;
+}
+
+int conf_build_budget(struct parse *p, const struct sec *s, struct conf_uplink *u)
+{
+	struct sec sub = sec_sub(s, "budget", 0);
+	int r = val_bool(p, sec_get(s, "trusted"), &u->trusted);
+
+	if (r == 0)
+		r = val_rate(p, sec_get(s, "rate"), &u->rate_bps);
+	return r < 0 ? r : build_budget(p, &sub, &u->budget);
+}
