@@ -25,6 +25,7 @@ enum { ENGINE_WORKERS_MAX = EPOCH_READERS };
 /* Of the control thread, as nice(1) counts, and as RLIMIT_NICE does. */
 enum { ENGINE_NICE = -10, ENGINE_NICE_LIMIT = 20 - ENGINE_NICE };
 
+struct bond_path;
 struct engine_fds;
 struct maps;
 struct worker;
@@ -78,7 +79,8 @@ struct worker_counters {
 	uint64_t tun_rx_packets, tun_rx_octets, tun_tx_packets, tun_tx_octets, udp_rx,
 		drop_no_policy, drop_unknown_spi, drop_short, drop_replay, drop_integrity,
 		drop_malformed, drop_ts, drop_ecn, drop_tun, drop_limit, drop_too_big, fragmented,
-		keepalives, crypto_errors, held, drop_hold_full, drop_hold_late;
+		keepalives, crypto_errors, held, drop_hold_full, drop_hold_late, drop_transport,
+		drop_blocked, duplicates, bond_waited, bond_missed, bond_late, bond_full;
 };
 
 usec_t engine_now(void);
@@ -88,6 +90,8 @@ usec_t engine_now(void);
 int engine_configure(struct engine *e, const struct engine_config *cfg, char *ret_why,
 		     size_t why_len);
 void engine_unconfigure(struct engine *e);
+/* ENGINE_CLASSES. 0 or -errno with a sentence. */
+int engine_classes(struct engine *e, const struct engine_fds *fds, char *ret_why, size_t len);
 /* 0, or why an SA of this family and encapsulation cannot send: -EADDRNOTAVAIL (no stable pair),
  * -EAFNOSUPPORT, -EPROTONOSUPPORT (no socket). */
 int engine_can_send(const struct engine *e, const struct engine_sa *req);
@@ -103,9 +107,13 @@ int engine_sandbox(void);
 
 /* worker.c */
 int worker_start(struct engine *e, int index, struct worker **ret_worker);
-void worker_join(struct worker *w); /* after stop_fd became readable; frees */
+void worker_join(struct worker *w); /* after stop_fd became readable */
+void worker_free(struct worker *w); /* after all have been joined: they share */
 void worker_counters(const struct worker *w, struct worker_counters *c, uint64_t *ret_tx,
 		     uint64_t *ret_drop_send);
+/* Its queues of all classes but the default have begun to be used: it reads them, too. From the
+ * control thread. 0 or -errno. */
+int worker_classes(struct worker *w);
 /* An awaited SA is there, or will not come: packets that may wait for it are looked at. */
 void worker_kick(struct worker *w);
 /* The agent is told of limits reached (enum sa_reached). Any thread. */
@@ -131,6 +139,8 @@ void paths_link_lost(struct engine *e, uint32_t ifindex, const struct addr *loca
 void paths_check_links(struct engine *e, const struct linkwatch_here *here, usec_t now);
 /* Send what is due, judge what is late. Returns when to be called again. */
 usec_t paths_run(struct engine *e, usec_t now);
+/* What bonding knows of a path. Any thread. */
+struct bond_path *paths_bond(const struct engine *e, uint32_t id);
 /* One ENGINE_PATH_INFO or ENGINE_EV_PATH for each path. */
 void paths_each(struct engine *e, void (*fn)(void *ctx, struct engine_path_info *info), void *ctx);
 

@@ -13,7 +13,10 @@
 #include "base/explain.h"
 #include "base/log.h"
 #include "crypto/rng.h"
+#include <linux/types.h>
+#include "abi/steer.h"
 #include "engine/engine.h"
+#include "esp/client.h"
 
 enum { MTU_MIN = 576, MTU_MAX = 9000 };
 
@@ -35,21 +38,27 @@ static void set_dest(struct udp_dest *d, const struct addr *local, const struct 
 	d->to_len = udp_addr_to_sockaddr(&to, &d->to);
 }
 
-/* A super-packet read from the TUN device shall fit one UDP GSO message, whatever the suite. */
+/* Super-packets as long as the uplinks have them: what transport mode brings from there would be
+ * cut into packets at a device that takes less. Some need two UDP GSO messages. */
 static int open_tun(struct engine *e, char *ret_why, size_t len)
 {
-	unsigned mtu = e->cfg.tun_mtu;
-	unsigned esp_max;
-	unsigned segs, octets;
+	enum { OCTETS = 65536, SEGMENT_MIN = 536 };
 
-	/* The usual suite (AES-GCM): 8 + 8 + inner, padded, + 16. */
-	esp_max = 16 + ((mtu + 2 + 3) & ~3u) + 16;
-	segs = UDP_MSG_MAX / esp_max;
-	if (segs > UDP_GSO_SEGS)
-		segs = UDP_GSO_SEGS;
-	/* TCP over IPv4 with time stamps has 52 octets of headers. */
-	octets = segs * (mtu - 52) + 52;
-	return tun_open(&e->tun, e->cfg.tun, e->n_workers, mtu, octets, segs, ret_why, len);
+	return tun_open(&e->tun, e->cfg.tun, e->n_workers, e->n_workers * (STEER_CLASSES - 1),
+			e->cfg.tun_mtu, OCTETS, OCTETS / SEGMENT_MIN + 1, ret_why, len);
+}
+
+int engine_classes(struct engine *e, const struct engine_fds *fds, char *ret_why, size_t len)
+{
+	bool new = e->tun.n_idle > 0;
+	int r;
+
+	if (!e->configured || fds->n != 1)
+		return explain(ret_why, len, -EINVAL, "the agent's request makes no sense");
+	r = tun_steer(&e->tun, fds->fd[0], ret_why, len);
+	for (int i = 0; new &&r == 0 && i < e->n_workers; i++)
+		r = worker_classes(e->worker[i]);
+	return r;
 }
 
 static int open_sockets(struct engine *e, char *ret_why, size_t len)
@@ -124,6 +133,8 @@ void engine_unconfigure(struct engine *e)
 	for (int i = 0; i < e->n_workers; i++)
 		if (e->worker[i])
 			worker_join(e->worker[i]);
+	for (int i = 0; i < e->n_workers; i++)
+		worker_free(e->worker[i]);
 	tun_close(&e->tun);
 	for (int i = 0; i < ENGINE_WORKERS_MAX; i++) {
 		e->worker[i] = NULL;

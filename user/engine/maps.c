@@ -27,6 +27,7 @@ static const struct {
 	[ENGINE_MAP_PATH_CUR] = { STEER_STRIDE(struct steer_path_cur), PROT_READ | PROT_WRITE },
 	[ENGINE_MAP_GROUP_CUR] = { STEER_STRIDE(struct steer_group_cur), PROT_READ },
 	[ENGINE_MAP_GROUP] = { STEER_STRIDE(struct steer_group), PROT_READ },
+	[ENGINE_MAP_PATH] = { STEER_STRIDE(struct steer_path), PROT_READ },
 };
 
 static void unmap(struct maps *m)
@@ -84,9 +85,11 @@ int maps_take(struct engine *e, const struct engine_maps *req, const struct engi
 		.path_cur = m->at[ENGINE_MAP_PATH_CUR],
 		.group_cur = m->at[ENGINE_MAP_GROUP_CUR],
 		.group = m->at[ENGINE_MAP_GROUP],
+		.path = m->at[ENGINE_MAP_PATH],
 		.paths = req->entries[ENGINE_MAP_PATH_CUR],
 		.groups = req->entries[ENGINE_MAP_GROUP_CUR],
 		.group_slots = req->entries[ENGINE_MAP_GROUP],
+		.path_slots = req->entries[ENGINE_MAP_PATH],
 	};
 	replace(e, m);
 	return 0;

@@ -43,7 +43,7 @@ static void tell(struct worker *w, const uint8_t *pkt, const struct inner *in, s
 	if (in->len <= mtu || !may_tell(w))
 		return;
 	iov[1].iov_len = toobig_build(pkt, in, mtu, error);
-	if (iov[1].iov_len && writev(w->tun_fd, iov, 2) < 0)
+	if (iov[1].iov_len && writev(w->tun_fd[0], iov, 2) < 0)
 		w->c.drop_tun++;
 }
 
@@ -51,20 +51,20 @@ static bool send_fragment(struct worker *w, const struct departure *d, struct ip
 			  const struct inner *in)
 {
 	struct sa *sa = d->sa;
-	uint8_t *p = udp_txq_room(&w->tx, esp_len(&sa->out, d->max));
+	uint8_t *p = udp_txq_room(&w->tx, esp_len(&sa->out, d->max + d->tail));
 	size_t n = ipfrag_next(f, p + sa->out.hdr), padded, len;
 	struct sa_counters *c = &sa->counters[w->index];
 	struct aead *enc = sa_enc(sa, w->index);
-	const struct udp_dest *dest;
-	bool encap = sa_encap(sa);
-	int fd = engine_route(w->e, sa->family, encap, w->index, &dest);
+	struct route r;
 	unsigned reached;
 	uint64_t seq;
 	bool ok;
 
 	if (n == 0)
 		return false;
-	padded = esp_tfc(p + sa->out.hdr, n, sa_pad_to(sa, d->max));
+	r = worker_route(w, d, 1, esp_len(&sa->out, n + d->tail));
+	padded = n + worker_trailer(d, &r, p + sa->out.hdr + n);
+	padded = esp_tfc(p + sa->out.hdr, padded, sa_pad_to(sa, d->max + d->tail));
 	ok = sa_take_seq(sa, 1, padded, &seq, &reached);
 	if (reached)
 		engine_tell_limits(w->e, sa, reached);
@@ -82,7 +82,8 @@ static bool send_fragment(struct worker *w, const struct departure *d, struct ip
 	c->out_octets += n;
 	c->last_out = w->now;
 	sa_sends(sa, w->now);
-	udp_txq_add(&w->tx, fd, dest, d->mark, in->tos & sa->tos_mask, len, encap ? len : 0, 1);
+	udp_txq_add(&w->tx, r.fd, r.dest, r.mark, in->tos & sa->tos_mask, len, r.encap ? len : 0,
+		    1);
 	return true;
 }
 
@@ -92,7 +93,8 @@ static void datagram(struct worker *w, const struct departure *d, const uint8_t 
 {
 	struct ipfrag f;
 
-	if (!ipfrag_allowed(pkt, in->family, in->len) ||
+	/* RFC 4303 3.3.4: whole datagrams only in transport mode */
+	if (sa_is_transport(d->sa) || !ipfrag_allowed(pkt, in->family, in->len) ||
 	    ipfrag_init(&f, pkt, in->family, in->len, d->max, w->frag_id++) < 0) {
 		w->c.drop_too_big++;
 		tell(w, pkt, in, d->max);

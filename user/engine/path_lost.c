@@ -114,14 +114,14 @@ void paths_check_links(struct engine *e, const struct linkwatch_here *here, usec
 }
 
 void path_told_lost(struct engine *e, const struct note_probe *n, const struct probe *probe,
-		    uint32_t group)
+		    uint64_t realm)
 {
 	enum engine_lost how = probe->flags & PROBE_SILENT ? ENGINE_LOST_UNHEARD : ENGINE_LOST_PEER;
 	struct list lost;
 
 	list_init(&lost);
-	hash_for_each (it, tmp, &e->paths->by_group, group) {
-		struct path *p = hash_entry(it, struct path, by_group);
+	hash_for_each (it, tmp, &e->paths->by_line, realm) {
+		struct path *p = hash_entry(it, struct path, by_line);
 
 		/* what came on it has not lost it */
 		if (p->cfg.epids != probe->epids || path_came(p, n))

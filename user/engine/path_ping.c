@@ -20,7 +20,7 @@ int paths_ping(struct engine *e, const struct engine_ping *req)
 
 	if (!sa || !e->configured)
 		return p ? -EAGAIN : -ENOENT;
-	grid = path_grid(p, sa);
+	grid = path_grid(e, p, sa);
 	if (req->octets > PMTU_CEILING)
 		return -EINVAL;
 	/* Pad Length and Next Header are the last two octets of what is encrypted */

@@ -23,9 +23,15 @@ struct paths *paths_new(void)
 
 	if (!p)
 		return NULL;
+	p->bond = calloc(STEER_PATHS_MAX, sizeof(*p->bond));
+	if (!p->bond) {
+		free(p);
+		return NULL;
+	}
 	list_init(&p->all);
 	hash_init(&p->by_id);
 	hash_init(&p->by_group);
+	hash_init(&p->by_line);
 	return p;
 }
 
@@ -43,7 +49,9 @@ void paths_free(struct paths *p)
 		path_free(list_entry(it, struct path, node));
 	hash_clear(&p->by_id);
 	hash_clear(&p->by_group);
+	hash_clear(&p->by_line);
 	heap_clear(&p->timers);
+	free(p->bond);
 	free(p);
 }
 
@@ -149,7 +157,7 @@ static bool mtu_view(const struct engine *e, const struct path *p, struct pmtu_v
 								      : PMTU_TRIES_MAX),
 		.usable = p->st.state == STEER_PATH_UP && p->st.verified,
 		.idle = sad_group_sent(&e->sad, p->cfg.group) == p->sent,
-		.grid = path_grid(p, sa),
+		.grid = path_grid(e, p, sa),
 	};
 	return true;
 }
@@ -183,6 +191,12 @@ static void ring_fit(struct path *p, usec_t interval)
 	free(old);
 }
 
+static void index_path(struct engine *e, struct path *p)
+{
+	hash_add(&e->paths->by_group, &p->by_group, p->cfg.group);
+	hash_add(&e->paths->by_line, &p->by_line, path_realm(p->cfg.line, p->cfg.group));
+}
+
 int paths_add(struct engine *e, const struct engine_path *req, usec_t now)
 {
 	struct probe_config pc = {
@@ -200,10 +214,12 @@ int paths_add(struct engine *e, const struct engine_path *req, usec_t now)
 	if (p) {
 		/* Another SA, other addresses: what was measured stays. */
 		p->cfg = *req;
+		path_rate_set(e, p);
 		ring_fit(p, pc.interval);
 		probe_path_config(&p->st, &pc);
 		hash_remove(&e->paths->by_group, &p->by_group);
-		hash_add(&e->paths->by_group, &p->by_group, req->group);
+		hash_remove(&e->paths->by_line, &p->by_line);
+		index_path(e, p);
 		p->mtu_at = 0;
 		pmtu_limit(&p->mtu, link_mtu(req), now);
 		path_arm(e, p);
@@ -224,12 +240,13 @@ int paths_add(struct engine *e, const struct engine_path *req, usec_t now)
 	p->cfg = *req;
 	p->peer_want = ENGINE_WANT_USE;
 	p->wish = req->join ? PROBE_JOIN : 0;
+	path_rate_set(e, p);
 	probe_path_init(&p->st, &pc, ring, n, now);
 	pmtu_init(&p->mtu, link_mtu(req), req->remote.ip.family, now);
 	p->mtu_told = p->mtu.mtu;
 	list_append(&e->paths->all, &p->node);
 	hash_add(&e->paths->by_id, &p->by_id, req->id);
-	hash_add(&e->paths->by_group, &p->by_group, req->group);
+	index_path(e, p);
 	path_arm(e, p);
 	fit_group(e, req->group);
 	return 0;
@@ -244,6 +261,7 @@ int paths_del(struct engine *e, uint32_t id)
 	list_remove(&p->node);
 	hash_remove(&e->paths->by_id, &p->by_id);
 	hash_remove(&e->paths->by_group, &p->by_group);
+	hash_remove(&e->paths->by_line, &p->by_line);
 	heap_remove(&e->paths->timers, &p->timer);
 	heap_trim(&e->paths->timers, e->paths->by_id.n);
 	fit_group(e, p->cfg.group);
@@ -257,8 +275,8 @@ void paths_sa_gone(struct engine *e, uint32_t sa_id)
 
 	if (!heir)
 		return;
-	hash_for_each (it, tmp, &e->paths->by_group, heir->group) {
-		struct path *p = hash_entry(it, struct path, by_group);
+	hash_for_each (it, tmp, &e->paths->by_line, sa_realm(heir)) {
+		struct path *p = hash_entry(it, struct path, by_line);
 
 		if (p->cfg.sa_id == sa_id)
 			p->cfg.sa_id = heir->id;
@@ -295,6 +313,9 @@ static void fill_info(const struct path *p, struct engine_path_info *i)
 	i->loss_permille = probe_path_loss_permille(&p->st);
 	i->loss_there_permille = i->loss_back_permille = ENGINE_LOSS_UNKNOWN;
 	probe_path_loss_ways(&p->st, &i->loss_there_permille, &i->loss_back_permille);
+	i->loss_felt_permille = probe_path_loss_felt(&p->st);
+	i->rtt_last_usec = p->st.rtt_last;
+	i->measured_usec = p->st.measured;
 	i->probes_tx = p->st.tx;
 	i->probes_rx = p->st.rx;
 	i->since_usec = p->st.since;
@@ -352,13 +373,25 @@ void path_publish(struct engine *e, const struct path *p)
 	} while (!atomic_compare_exchange_weak(word, &old.word, new.word));
 }
 
-static void tell(struct engine *e, const struct path *p)
+static void tell_as(struct engine *e, const struct path *p, uint16_t type)
 {
 	struct engine_path_info i;
 
 	fill_info(p, &i);
-	i.h.type = ENGINE_EV_PATH;
+	i.h.type = type;
 	e->event(e, &i.h, sizeof(i));
+}
+
+static void tell(struct engine *e, const struct path *p)
+{
+	tell_as(e, p, ENGINE_EV_PATH);
+}
+
+/* For those that choose by it: each probe's word. */
+static void tell_measured(struct engine *e, const struct path *p)
+{
+	if (p->cfg.measured)
+		tell_as(e, p, ENGINE_EV_MEASURED);
 }
 
 /* What the answers say of its quality. Returns true if it became degraded or ceased to be. */
@@ -411,11 +444,12 @@ static bool has_port(const struct udp_dest *d)
 int path_send_probe(struct engine *e, struct sa *sa, const struct probe *probe, size_t len,
 		    uint32_t path, const struct udp_dest *straight, unsigned ifindex)
 {
-	uint32_t mark = STEER_MARK(STEER_MARK_KIND_PATH, 0, path);
+	uint32_t mark = STEER_MARK(STEER_MARK_KIND_PATH, STEER_CLASS_NONE, path);
 	const struct udp_dest *dest;
 	struct iovec iov = { .iov_base = e->probe_buf };
 	uint8_t family = straight && !path ? straight->from.family : sa->family;
-	bool encap = straight && !path ? has_port(straight) : sa_encap(sa);
+	bool encap = straight && !path ? has_port(straight)
+				       : sa_encap_path(sa, atomic_load(&e->view), path);
 	int self = e->n_workers, fd = engine_route(e, family, encap, 0, &dest);
 	struct aead *enc = sa_enc(sa, self);
 	unsigned reached;
@@ -492,8 +526,11 @@ static void mtu_run(struct engine *e, struct path *p, usec_t now)
 
 static void run(struct engine *e, struct path *p, usec_t now)
 {
+	unsigned lost = p->st.history_lost;
 	bool change = probe_path_tick(&p->st, now);
 
+	if (p->st.history_lost != lost)
+		tell_measured(e, p);
 	if (grade(p, now) || change)
 		path_changed(e, p, now);
 	if (change)
@@ -597,8 +634,8 @@ static bool disowned(const struct engine *e, const struct sa *sa, uint32_t epids
 	/* R knows EPID_I by a request of I's only */
 	if (!(sa->flags & ENGINE_SA_ROLE_I) || !(epids >> 16))
 		return false;
-	hash_for_each (it, tmp, &e->paths->by_group, sa->group)
-		if (hash_entry(it, struct path, by_group)->cfg.epids == epids)
+	hash_for_each (it, tmp, &e->paths->by_line, sa_realm(sa))
+		if (hash_entry(it, struct path, by_line)->cfg.epids == epids)
 			return false;
 	return true;
 }
@@ -640,12 +677,12 @@ static bool answered_sized(struct engine *e, struct path *p, const struct probe 
 }
 
 static void on_request(struct engine *e, const struct note_probe *n, const struct probe *probe,
-		       uint32_t group)
+		       const struct sa *sa)
 {
 	struct path *p = NULL;
 
-	hash_for_each (it, tmp, &e->paths->by_group, group) {
-		struct path *o = hash_entry(it, struct path, by_group);
+	hash_for_each (it, tmp, &e->paths->by_line, sa_realm(sa)) {
+		struct path *o = hash_entry(it, struct path, by_line);
 
 		if (o->cfg.epids == probe->epids && path_came(o, n))
 			p = o;
@@ -658,7 +695,7 @@ static void on_request(struct engine *e, const struct note_probe *n, const struc
 	if (p)
 		wish_of_peer(e, p, probe);
 	else
-		stranger(e, n, probe, group);
+		stranger(e, n, probe, sa->group);
 }
 
 /* True: it was the answer to a request on this path. */
@@ -683,10 +720,12 @@ static bool on_answer(struct engine *e, const struct note_probe *n, const struct
 	p->one_way = !path_came(p, n);
 	if (!p->one_way)
 		p->heard = n->received;
+	path_rate_look(e, p, n->received);
 	if (grade(p, n->received) || change)
 		path_changed(e, p, n->received);
 	else if (first || (p->st.back && !returned) || p->one_way != way)
 		tell(e, p);
+	tell_measured(e, p);
 	wish_of_peer(e, p, probe);
 	arm_earlier(e, p);
 	return true;
@@ -701,16 +740,16 @@ void paths_probe(struct engine *e, const struct note_probe *n)
 	if (!sa || probe_decode(n->data, sizeof(n->data), &probe) < 0)
 		return;
 	if (probe.kind == PROBE_REQUEST) {
-		on_request(e, n, &probe, sa->group);
+		on_request(e, n, &probe, sa);
 		return;
 	}
 	if (probe.kind == PROBE_LOST) {
-		path_told_lost(e, n, &probe, sa->group);
+		path_told_lost(e, n, &probe, sa_realm(sa));
 		return;
 	}
 	if (path_answered_ping(e, n, &probe))
 		return;
-	hash_for_each (it, tmp, &e->paths->by_group, sa->group)
-		if (on_answer(e, n, &probe, hash_entry(it, struct path, by_group)))
+	hash_for_each (it, tmp, &e->paths->by_line, sa_realm(sa))
+		if (on_answer(e, n, &probe, hash_entry(it, struct path, by_line)))
 			return;
 }

@@ -7,6 +7,7 @@
 #include "base/heap.h"
 #include "base/list.h"
 #include "engine/engine.h"
+#include "esp/bond.h"
 #include "esp/joins.h"
 #include "esp/pings.h"
 #include "esp/sla.h"
@@ -15,7 +16,7 @@ struct path {
 	struct list node;	/* paths.all */
 	struct list due_node;	/* of paths_run, or of those just lost */
 	struct heap_node timer; /* paths.timers: the earlier of both machines' deadlines */
-	struct hash_node by_id, by_group;
+	struct hash_node by_id, by_group, by_line;
 	struct engine_path cfg;
 	struct probe_path st;
 	struct sla sla;
@@ -32,14 +33,17 @@ struct path {
 	uint8_t tells;	   /* so often more the peer is told */
 	usec_t tell_at;
 	struct udp_addr observed;
+	struct bond_meter meter;
 };
 
 struct paths {
 	struct list all;
 	struct hash by_id, by_group;
+	struct hash by_line; /* path_realm: whose SAs' probes are about it */
 	struct heap timers;
 	struct joins joins;
 	struct pings pings;
+	struct bond_path *bond; /* by id of the path: packet threads look */
 };
 
 /* ---- paths.c ---- */
@@ -61,12 +65,25 @@ static inline uint8_t path_ip_header(const struct path *p)
 	return p->cfg.remote.ip.family == 6 ? 40 : 20;
 }
 
-static inline struct pmtu_grid path_grid(const struct path *p, const struct sa *sa)
+static inline struct pmtu_grid path_grid(const struct engine *e, const struct path *p,
+					 const struct sa *sa)
 {
+	bool encap = sa_encap_path(sa, atomic_load(&e->view), p->cfg.id);
+
 	return (struct pmtu_grid){ .offset = (uint16_t)(path_ip_header(p) + sa->out.hdr +
-							sa->out.icv +
-							(sa_encap(sa) ? UDP_HEADER : 0)),
+							sa->out.icv + (encap ? UDP_HEADER : 0)),
 				   .unit = sa->out.align };
+}
+
+/* A peer has a say in its own paths only: those of the line of the SA that its probe came with. */
+static inline uint64_t path_realm(uint32_t line, uint32_t group)
+{
+	return line ? line : (uint64_t)1 << 32 | group;
+}
+
+static inline uint64_t sa_realm(const struct sa *sa)
+{
+	return path_realm(sa->sibling.line, sa->group);
 }
 
 /* Did this probe come on it? ESP without UDP has no port to tell. */
@@ -104,7 +121,14 @@ void path_tell_lost(struct engine *e, struct path *p, usec_t now);
 void path_silent(struct path *p, usec_t now);
 /* The peer tells it. */
 void path_told_lost(struct engine *e, const struct note_probe *n, const struct probe *probe,
-		    uint32_t group);
+		    uint64_t realm);
+
+/* ---- path_rate.c ---- */
+
+/* It is probed from now on, or otherwise than before. */
+void path_rate_set(struct engine *e, struct path *p);
+/* A probe was answered. */
+void path_rate_look(struct engine *e, struct path *p, usec_t now);
 
 /* ---- path_ping.c ---- */
 

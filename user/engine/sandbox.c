@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* What the engine may still ask of the kernel once TUN, sockets and threads exist. Everything else
  * fails with EPERM: packets are parsed here, and keys are kept here. */
+#include <linux/if_tun.h>
 #include <seccomp.h>
+#include <sys/ioctl.h>
 
 #include "base/sandbox.h"
 #include "engine/engine.h"
@@ -63,7 +65,11 @@ static const int allowed[] = {
 	SCMP_SYS(sched_getaffinity),
 };
 
+/* When traffic classes come up: tun_steer. */
+static const unsigned ioctls[] = { TUNSETSTEERINGEBPF, TUNSETQUEUE };
+
 int engine_sandbox(void)
 {
-	return sandbox_enter(allowed, sizeof(allowed) / sizeof(*allowed));
+	return sandbox_enter(allowed, sizeof(allowed) / sizeof(*allowed), ioctls,
+			     sizeof(ioctls) / sizeof(*ioctls));
 }

@@ -23,6 +23,7 @@
 #include "esp/blobs.h"
 #include "esp/client.h"
 #include "net/linkwatch.h"
+#include "depart.h"
 
 enum {
 	BLOBS_MAX = 65536,
@@ -120,6 +121,16 @@ static int config(struct server *s, const struct engine_config *c)
 	return r;
 }
 
+static int classes(struct server *s, const struct engine_hdr *h)
+{
+	struct engine_why why = { .h = { .seq = h->seq, .type = ENGINE_WHY } };
+	int r = engine_classes(s->e, &s->passed, why.text, sizeof(why.text));
+
+	if (r < 0)
+		put(s, &why.h, sizeof(why), true);
+	return r;
+}
+
 static void expect(struct engine *e, uint32_t spi, bool on)
 {
 	sad_expect(&e->sad, spi, on);
@@ -162,6 +173,7 @@ static int sa_add(struct server *s, const struct engine_sa *req)
 
 static void sa_info(struct server *s, const struct sa *sa, uint32_t seq)
 {
+	const struct sa_sel *sel = sa_sel_of(sa);
 	struct engine_sa_info i = {
 		.h = { .seq = seq, .type = ENGINE_SA_INFO },
 		.id = sa->id,
@@ -181,8 +193,8 @@ static void sa_info(struct server *s, const struct sa *sa, uint32_t seq)
 		.seq_out = sa->seq_out,
 		.seq_in_high = sa->replay.top,
 		.line = sa->sibling.line,
-		.n_ts_local = sa->n_ts_local,
-		.n_ts_remote = sa->n_ts_remote,
+		.n_ts_local = sel->n_local,
+		.n_ts_remote = sel->n_remote,
 	};
 	struct sa_counters c;
 
@@ -192,6 +204,7 @@ static void sa_info(struct server *s, const struct sa *sa, uint32_t seq)
 	i.out_packets = c.out_packets;
 	i.out_octets = c.out_octets;
 	i.drop_replay = c.drop_replay;
+	i.duplicates = c.duplicates;
 	i.drop_integrity = c.drop_integrity;
 	i.drop_malformed = c.drop_malformed;
 	i.drop_ts = c.drop_ts;
@@ -199,8 +212,8 @@ static void sa_info(struct server *s, const struct sa *sa, uint32_t seq)
 	i.dummies = c.dummies;
 	i.last_in_usec = c.last_in;
 	i.last_out_usec = c.last_out;
-	sa_ts_wire(sa->ts_local, sa->n_ts_local, i.ts_local);
-	sa_ts_wire(sa->ts_remote, sa->n_ts_remote, i.ts_remote);
+	sa_ts_wire(sel->local, sel->n_local, i.ts_local);
+	sa_ts_wire(sel->remote, sel->n_remote, i.ts_remote);
 	memcpy(i.driver, sa->driver, sizeof(i.driver));
 	memcpy(i.name, sa->name, sizeof(i.name));
 	put(s, &i.h, sizeof(i), true);
@@ -260,6 +273,7 @@ static void counters(struct server *s, uint32_t seq)
 		k.drop_unknown_spi += c.drop_unknown_spi;
 		k.drop_short += c.drop_short;
 		k.drop_replay += c.drop_replay;
+		k.duplicates += c.duplicates;
 		k.drop_integrity += c.drop_integrity;
 		k.drop_malformed += c.drop_malformed;
 		k.drop_ts += c.drop_ts;
@@ -274,6 +288,12 @@ static void counters(struct server *s, uint32_t seq)
 		k.held += c.held;
 		k.drop_hold_full += c.drop_hold_full;
 		k.drop_hold_late += c.drop_hold_late;
+		k.drop_transport += c.drop_transport;
+		k.drop_blocked += c.drop_blocked;
+		k.bond_waited += c.bond_waited;
+		k.bond_missed += c.bond_missed;
+		k.bond_late += c.bond_late;
+		k.bond_full += c.bond_full;
 	}
 	k.no_link = s->e->no_link;
 	put(s, &k.h, sizeof(k), true);
@@ -371,9 +391,19 @@ static void ike_send(struct server *s, const struct engine_dgram *d, size_t len)
 /* Without raw sockets (the start said so) it stays in UDP. */
 static int group_encap(struct engine *e, const struct engine_group_encap *m)
 {
-	if (!m->encap && e->raw4 < 0 && e->raw6 < 0)
+	if (m->encap != ENGINE_ENCAP_UDP && e->raw4 < 0 && e->raw6 < 0)
 		return -EPROTONOSUPPORT;
-	return sad_group_encap(&e->sad, m->group, m->encap);
+	return sad_group_encap(&e->sad, m->group, (enum engine_encap)m->encap);
+}
+
+static int flow(struct server *s, const struct engine_flow *m)
+{
+	struct engine_flow_info info = { .h = { .seq = m->h.seq, .type = ENGINE_FLOW_INFO } };
+	int r = explain_flow(s->e, m, &info);
+
+	if (!r)
+		put(s, &info.h, sizeof(info), true);
+	return r;
 }
 
 static int serve(struct server *s, const struct engine_hdr *h, size_t len)
@@ -382,6 +412,7 @@ static int serve(struct server *s, const struct engine_hdr *h, size_t len)
 	const struct engine_id *id = (const void *)h;
 	const struct engine_path_want *want = (const void *)h;
 	const struct engine_group_room *room = (const void *)h;
+	const struct engine_sa_group *group = (const void *)h;
 
 	switch ((enum engine_msg_type)h->type) {
 	case ENGINE_HELLO:
@@ -390,6 +421,8 @@ static int serve(struct server *s, const struct engine_hdr *h, size_t len)
 		return config(s, (const void *)h);
 	case ENGINE_MAPS:
 		return maps_take(e, (const void *)h, &s->passed);
+	case ENGINE_CLASSES:
+		return classes(s, h);
 	case ENGINE_SA_ADD:
 		return sa_add(s, (const void *)h);
 	case ENGINE_SA_DEL:
@@ -425,10 +458,16 @@ static int serve(struct server *s, const struct engine_hdr *h, size_t len)
 		list_paths(s, h->seq);
 		counters(s, h->seq);
 		return 0;
+	case ENGINE_SA_TS:
+		return sad_ts(&e->sad, (const void *)h, engine_now());
 	case ENGINE_GROUP_ROOM:
 		return sad_group_told(&e->sad, room->group, room->room);
 	case ENGINE_GROUP_ENCAP:
 		return group_encap(e, (const void *)h);
+	case ENGINE_FLOW:
+		return flow(s, (const void *)h);
+	case ENGINE_SA_GROUP:
+		return sad_regroup(&e->sad, group->id, group->group);
 	case ENGINE_SHUTDOWN:
 		s->stop = true;
 		return 0;
@@ -441,12 +480,15 @@ static int serve(struct server *s, const struct engine_hdr *h, size_t len)
 	case ENGINE_BLOB:
 	case ENGINE_COUNTERS:
 	case ENGINE_WHY:
+	case ENGINE_FLOW_INFO:
 	case ENGINE_EV_IKE_RECV:
 	case ENGINE_EV_SA_SEEN:
 	case ENGINE_EV_PATH:
 	case ENGINE_EV_JOIN:
 	case ENGINE_EV_SA_LIMIT:
 	case ENGINE_EV_PONG:
+	case ENGINE_EV_NO_SA:
+	case ENGINE_EV_MEASURED:
 		break;
 	}
 	return -EOPNOTSUPP;
@@ -649,7 +691,7 @@ int server_run(struct engine *e, int listen_fd)
 	server = s;
 	e->event = on_event;
 	while (!s->stop) {
-		usec_t now, deadline;
+		usec_t now, deadline, unblock;
 		struct pollfd p[5];
 		bool left;
 
@@ -657,6 +699,8 @@ int server_run(struct engine *e, int listen_fd)
 		on_notes(s);
 		now = engine_now();
 		deadline = paths_run(e, now);
+		unblock = sad_unblock(&e->sad, now);
+		deadline = unblock < deadline ? unblock : deadline;
 		left = sad_reclaim(&e->sad);
 		left |= maps_reclaim(e);
 		if ((left || e->links_unsure) && now + AGAIN_USEC < deadline)
