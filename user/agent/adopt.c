@@ -11,7 +11,8 @@
 #include "base/secret.h"
 #include "esp/blobs.h"
 #include "esp/client.h"
-#include "agent.h"
+#include "bindings.h"
+#include "steer.h"
 
 enum { ADOPT_SAS_MAX = 65536, ADOPT_MSEC = 10000, ADOPT_REFUSED_MAX = 1024 };
 
@@ -145,12 +146,13 @@ static void adopt_path(struct agent *a, struct harvest *v, struct peer *p, uint3
 			path->peer_standby = v->paths[i].peer_want == ENGINE_WANT_STANDBY;
 			path->want = v->paths[i].want;
 			path->disabled = path->want == ENGINE_WANT_NOT;
-			p->probes = true;
+			peer_probes(a, p, true);
 		}
 	}
 	list_append(&p->paths, &path->node);
 	path_index(a, path);
 	path_rename(a, path);
+	traffic_adopt(a, path);
 	keep_epid(a, u, p->role_i ? path->epid_i : path->epid_r, &path->local.ip);
 }
 
@@ -166,23 +168,37 @@ static struct peer *owner(const struct family *f, uint32_t line)
 	return NULL;
 }
 
-/* The members of a line's group are paths of all lines of its family. */
+static void adopt_member(struct agent *a, struct harvest *v, const struct peer *p,
+			 const struct child *c, uint32_t line, uint32_t id)
+{
+	struct peer *o = owner(p->family, line);
+	struct path *path;
+
+	if (!o)
+		return;
+	adopt_path(a, v, o, id);
+	path = path_find(a, id);
+	if (!path || path->peer != o)
+		return;
+	if (c->binding)
+		path->learned = false;
+	else
+		path->in_group = true;
+}
+
+/* The members of a line's groups are paths of all lines of its family. */
 static void adopt_group(struct agent *a, struct harvest *v, struct peer *p, const struct child *c)
 {
+	uint32_t *id = c->binding ? &c->binding->group : &p->group;
 	struct steer_group group;
 
-	if (dp_sa_group(a->dp, c->out_index, &p->group, &group))
+	if (dp_sa_group(a->dp, c->out_index, id, &group))
 		return;
-	for (size_t i = 0; i < group.n_members; i++) {
-		struct peer *o = owner(p->family, group.line[i]);
-		struct path *path;
-
-		if (!o)
+	for (uint8_t klass = 0; klass < STEER_CLASSES; klass++) {
+		if (dp_group_get(a->dp, *id, klass, &group))
 			continue;
-		adopt_path(a, v, o, group.path[i]);
-		path = path_find(a, group.path[i]);
-		if (path && path->peer == o)
-			path->in_group = true;
+		for (size_t i = 0; i < group.n_members; i++)
+			adopt_member(a, v, p, c, group.line[i], group.path[i]);
 	}
 }
 
@@ -198,7 +214,7 @@ static bool adopt_child(struct agent *a, struct harvest *v, const struct ike_sa_
 		return false;
 	si->h.type = 0; /* claimed */
 	p->encap = ci->encap;
-	c = calloc(1, sizeof(*c) + ci->n_ts_remote * sizeof(c->ts_remote[0]));
+	c = child_alloc(ci->ts_local, ci->n_ts_local, ci->ts_remote, ci->n_ts_remote);
 	if (!c)
 		return true;
 	c->id = ci->id;
@@ -207,14 +223,17 @@ static bool adopt_child(struct agent *a, struct harvest *v, const struct ike_sa_
 	memcpy(c->name, ci->name, sizeof(c->name));
 	c->selectors =
 		family_selectors(ci->ts_local, ci->n_ts_local, ci->ts_remote, ci->n_ts_remote);
-	c->n_ts_remote = ci->n_ts_remote;
-	memcpy(c->ts_remote, ci->ts_remote, ci->n_ts_remote * sizeof(c->ts_remote[0]));
+	c->mode = ci->mode;
+	c->adopted = true;
 	if (sa->role_i) {
 		c->n_vips = sa->n_vips;
 		memcpy(c->vips, sa->vips, sizeof(c->vips));
 	}
 	agent_child_link(a, p, c);
+	peer_probes(a, p, si->flags & ENGINE_SA_PROBES);
+	binding_enter(a, binding_find(p, ci->binding), c);
 	session_child(a, c, sa->auth, sa->family_lines);
+	child_fixed_addr(a, c);
 	inner_adopt(a, c);
 	if (!dp_sa_find(a->dp, c->id, &c->out_index))
 		adopt_group(a, v, p, c);
@@ -252,22 +271,23 @@ static void adopt_children(struct agent *a, struct harvest *v)
 
 	for (; sa; sa = next) {
 		uint64_t serial = ike_sa_serial(sa);
-		uint32_t ids[IKE_CHILDREN_MAX];
 		size_t n = 0;
+		uint32_t *ids;
 
 		ike_sa_look(sa, &info);
+		ids = calloc(info.n_children + 1u, sizeof(*ids));
 		for (const struct child_sa *c = ike_child_next(sa, NULL); c;
 		     c = ike_child_next(sa, c)) {
 			ike_child_look(c, &ci);
-			if (!adopt_child(a, v, &info, &ci) && n < IKE_CHILDREN_MAX)
+			if (!adopt_child(a, v, &info, &ci) && ids)
 				ids[n++] = ci.id;
 		}
-		next = ike_sa_next(a->ike, sa);
-		if (!n)
-			continue;
-		while (n)
-			ike_child_install_failed(a->ike, ids[--n], agent_now());
-		next = ike_sa_after(a->ike, serial);
+		next = n ? NULL : ike_sa_next(a->ike, sa);
+		for (size_t i = 0; i < n; i++)
+			ike_child_install_failed(a->ike, ids[n - 1 - i], agent_now());
+		if (n)
+			next = ike_sa_after(a->ike, serial);
+		free(ids);
 	}
 }
 
@@ -294,7 +314,8 @@ static void adopt_preference(struct agent *a, struct peer *p)
 	const struct path *path;
 	size_t n = 0;
 
-	if (f->prefer[0] || list_empty(&p->children) ||
+	/* the default class has reasons of its own for that */
+	if (f->prefer[0] || list_empty(&p->children) || steer_wanted(a, p->conn, 0) ||
 	    dp_sa_group(a->dp, list_entry(p->children.next, struct child, node)->out_index, &id,
 			&group))
 		return;
@@ -320,7 +341,10 @@ static void adopt_main(struct agent *a, struct peer *p)
 
 static void adopt_ike(struct agent *a, struct harvest *v)
 {
+	ifaces_adopt(a);
 	adopt_lines(a);
+	list_for_each (it, &a->peers)
+		bindings_adopt(a, list_entry(it, struct peer, node));
 	adopt_children(a, v);
 	adopt_limits(a, v);
 	/* Paths that are probed, but in no group yet. */
@@ -336,6 +360,8 @@ static void adopt_ike(struct agent *a, struct harvest *v)
 		adopt_preference(a, list_entry(it, struct peer, node));
 	list_for_each (it, &a->peers)
 		adopt_main(a, list_entry(it, struct peer, node));
+	list_for_each (it, &a->peers)
+		bindings_adopted(a, list_entry(it, struct peer, node));
 	list_for_each (it, &a->peers) {
 		struct peer *p = list_entry(it, struct peer, node);
 
@@ -389,6 +415,13 @@ static void remove_refused(struct agent *a, const struct harvest *v)
 		engine_keep_image(a, v->refused_keys[i], NULL, 0);
 }
 
+static void groups_of(const struct peer *p, bool used[STEER_GROUPS_MAX])
+{
+	used[p->group] = true;
+	list_for_each (it, &p->bindings)
+		used[list_entry(it, struct binding, node)->group] = true;
+}
+
 int adopt(struct agent *a)
 {
 	struct harvest *v = calloc(1, sizeof(*v));
@@ -413,7 +446,7 @@ int adopt(struct agent *a)
 	remove_orphans(a, v);
 	remove_refused(a, v);
 	list_for_each (it, &a->peers)
-		v->group_used[list_entry(it, struct peer, node)->group] = true;
+		groups_of(list_entry(it, struct peer, node), v->group_used);
 	dp_sweep(a->dp, claimed, v);
 	if (v->images)
 		log_info("took over %zu IKE SAs, %zu Child SAs and %zu paths from the engine",

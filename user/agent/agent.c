@@ -15,7 +15,10 @@
 #include "base/log.h"
 #include "esp/client.h"
 #include "net/udp.h"
-#include "agent.h"
+#include "bindings.h"
+#include "consent.h"
+#include "mmx_agent.h"
+#include "steer.h"
 
 enum {
 	SETTLE_MSEC = 20,  /* interface events come in bursts: addresses are looked at after it */
@@ -81,9 +84,23 @@ static const enum ctl_event event_kinds[] = {
 	[IKE_EV_UNANSWERED] = CTL_EV_UNANSWERED,
 	[IKE_EV_PATH_ANSWERED] = CTL_EV_PATH_ANSWERED,
 	[IKE_EV_PATH_TESTED] = CTL_EV_PATH_TESTED,
+	[IKE_EV_MMX_ANSWERED] = CTL_EV_MMX_ANSWERED,
+	[IKE_EV_MMX_PROBED] = CTL_EV_MMX_PROBED,
+	[IKE_EV_MMX_PEER_IFACES] = CTL_EV_MMX_PEER_IFACES,
+	[IKE_EV_MMX_CHANGED] = CTL_EV_MMX_CHANGED,
 	[IKE_EV_SESSION] = CTL_EV_SESSION_ENDED,
 	[IKE_EV_STEP] = CTL_EV_PROGRESS,
 };
+
+/* 0: none has it. */
+static uint32_t uplink_with(const struct agent *a, const struct addr *local)
+{
+	for (size_t i = 0; i < a->n_uplinks; i++)
+		for (size_t e = 0; e < a->uplinks[i].n_eps; e++)
+			if (addr_equal(&a->uplinks[i].eps[e].addr, local))
+				return a->uplinks[i].ifindex;
+	return 0;
+}
 
 /* One side moved, or a NAT's mapping changed: the main path follows. Where there are several the
  * probes say which of them carry packets, and the IKE SA only goes over another one. */
@@ -93,10 +110,14 @@ static void sa_moved(struct agent *a, const struct ike_output *o)
 	struct ike_path to = o->path;
 	bool encap = o->encap, refused = o->event == IKE_EV_MOVE_REFUSED;
 	struct ike_path was;
+	bool moving;
 
 	if (!p)
 		return;
 	was = p->ike_path;
+	moving = p->moving;
+	if (!to.ifindex) /* MMX names addresses only */
+		to.ifindex = uplink_with(a, &to.local.ip);
 	p->ike_path = to;
 	p->moving = false;
 	/* in UDP before they meet a NAT, and as long as they do */
@@ -107,6 +128,8 @@ static void sa_moved(struct agent *a, const struct ike_output *o)
 		peer_encap(a, p, false);
 	if (refused)
 		move_on_refused(a, p, &was);
+	else if (moving)
+		move_plan(a, p);
 }
 
 /* May enter the core, so the output is of the past afterwards. */
@@ -152,6 +175,7 @@ static void on_event(struct agent *a, const struct ike_output *o)
 		      NULL, NULL, NULL, NULL, o->text);
 	conns_on_event(a, o, c ? c->name : NULL);
 	clones_on_event(a, o);
+	mmx_steer_event(a, o);
 	if (o->op)
 		control_op_event(a, o);
 	switch (o->event) {
@@ -178,7 +202,15 @@ static void on_event(struct agent *a, const struct ike_output *o)
 	case IKE_EV_CHILD_REKEYED:
 	case IKE_EV_FAILED:
 	case IKE_EV_SESSION:
+	case IKE_EV_MMX_ANSWERED:
+	case IKE_EV_MMX_PROBED:
+	case IKE_EV_MMX_CHANGED:
 	case IKE_EV_STEP:
+		break;
+	case IKE_EV_MMX_PEER_IFACES:
+		p = peer_find(a, o->line);
+		if (p)
+			bindings_relabel(a, p);
 		break;
 	case IKE_EV_CLONED:
 		agent_line_add(a, o);
@@ -221,6 +253,15 @@ void agent_drain(struct agent *a)
 			break;
 		case IKE_OUT_SIZE:
 			mtu_on_size(a, o);
+			break;
+		case IKE_OUT_BINDING:
+			binding_told(a, o);
+			break;
+		case IKE_OUT_CHILD_BIND:
+			binding_of_child(a, o->child_id, o->bind_to);
+			break;
+		case IKE_OUT_CHILD_TS:
+			agent_child_ts(a, o->child_id, o->ts);
 			break;
 		}
 	}
@@ -366,14 +407,17 @@ static void on_settle(evutil_socket_t fd, short what, void *ctx)
 	conns_addrs(a, NULL);
 	paths_sync_all(a);
 	uplinks_forget(a);
-	list_for_each (it, &a->peers)
+	list_for_each (it, &a->peers) {
 		move_plan(a, list_entry(it, struct peer, node));
+		move_settled(a, list_entry(it, struct peer, node));
+	}
 	agent_drain(a);
 	if (!a->sources_sifted)
 		sources_sift(a);
 	a->sources_sifted = true;
 	conns_settled(a);
 	clones_changed(a);
+	mmx_steer_changed(a);
 }
 
 int agent_reload(struct agent *a, char err[CONF_ERROR_MAX])
@@ -383,6 +427,7 @@ int agent_reload(struct agent *a, char err[CONF_ERROR_MAX])
 
 	if (ret)
 		return ret;
+	conf_keep_classes(fresh, a->conf);
 	ret = ike_reload(a->ike, &fresh->ike, agent_now());
 	if (ret) {
 		snprintf(err, CONF_ERROR_MAX, "%s: %s; the old configuration stays",
@@ -396,13 +441,17 @@ int agent_reload(struct agent *a, char err[CONF_ERROR_MAX])
 	uplinks_load(a);
 	conns_addrs(a, NULL);
 	guards_load(a, &old->ike);
+	control_permit(a);
+	classes_sync(a);
 	conf_free(old);
 	paths_sync_all(a);
 	paths_quality_again(a);
+	steer_reload(a);
 	list_for_each (it, &a->peers)
 		move_plan(a, list_entry(it, struct peer, node));
 	conns_run(a);
 	clones_changed(a);
+	mmx_steer_changed(a);
 	certs_warn(a);
 	log_info("configuration %s read again: %u connections, %u uplinks", a->opt.conf_file,
 		 a->conf->ike.n_conns, a->n_uplinks);
@@ -562,7 +611,8 @@ static int events_new(struct agent *a)
 	if (!rtnl_ev || event_add(rtnl_ev, NULL) || !a->ike_timer || !a->engine_timer ||
 	    !a->settle_timer || !a->prune_timer || !a->retired_timer || !a->back_timer ||
 	    !a->standby_timer || !a->mtu_timer || conns_open(a) || clones_open(a) ||
-	    resume_open(a) || restore_open(a))
+	    mmx_steer_open(a) || resume_open(a) || restore_open(a) || consent_open(a) ||
+	    shield_open(a) || classes_open(a) || steer_open(a))
 		return -ENOMEM;
 	for (size_t i = 0; i < 3; i++) {
 		a->signals[i] = evsignal_new(a->base, sigs[i], on_signal, a);
@@ -613,6 +663,7 @@ static int agent_open(struct agent *a)
 		err = control_open(a);
 	if (err)
 		return err;
+	control_permit(a);
 	err = ike_sockets(a); /* first: another agent's device and engine stay untouched */
 	if (!err)
 		err = data_plane_open(a);
@@ -676,6 +727,7 @@ static void agent_clean(struct agent *a)
 
 static void agent_close(struct agent *a)
 {
+	consent_close(a);
 	ctl_server_free(a->ctl);
 	long_lists_close(a);
 	path_tests_close(a);
@@ -685,7 +737,10 @@ static void agent_close(struct agent *a)
 	rtnl_free(a->rtnl);
 	conns_close(a);
 	clones_close(a);
+	mmx_steer_close(a);
 	inner_close(a);
+	shield_close(a);
+	steer_close(a);
 	sources_close(a);
 	hash_clear(&a->families);
 	sessions_close(a);
@@ -707,7 +762,7 @@ int agent_run(const struct agent_options *opt, struct conf *conf)
 	a->opt = *opt;
 	a->conf = conf;
 	a->engine_fd = a->ike_fd4 = a->ike_fd6 = -1;
-	a->next_epid = 1;
+	a->next_epid = a->next_ifid = 1;
 	a->started = agent_now();
 	list_init(&a->peers);
 	list_init(&a->retired);
@@ -717,6 +772,11 @@ int agent_run(const struct agent_options *opt, struct conf *conf)
 	list_init(&a->clones);
 	list_init(&a->long_lists);
 	list_init(&a->path_tests);
+	list_init(&a->shield_old);
+	list_init(&a->mmx_steers);
+	list_init(&a->budgets);
+	list_init(&a->saved_paths);
+	hash_init(&a->shield_rules);
 	hash_init(&a->families);
 	hash_init(&a->sessions);
 	hash_init(&a->lines);
@@ -737,6 +797,7 @@ int agent_run(const struct agent_options *opt, struct conf *conf)
 			 a->n_uplinks, a->engine_hello.crypto);
 		agent_timer(a->settle_timer, SETTLE_MSEC * USEC_PER_MSEC);
 		agent_timer(a->prune_timer, PRUNE_SEC * USEC_PER_SEC);
+		traffic_plan(a);
 		agent_drain(a);
 		event_base_dispatch(a->base);
 		agent_clean(a);

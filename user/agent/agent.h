@@ -25,6 +25,7 @@
 #include "ike/ike.h"
 #include "net/rtnl.h"
 
+struct engine_fds;
 struct event;
 struct event_base;
 
@@ -61,9 +62,15 @@ struct uplink {
 	uint32_t ifindex;	 /* 0: no such interface now */
 	bool up;
 	uint32_t mtu;
+	uint16_t ifid; /* as which peers know it: unique, never another's */
 	uint8_t n_eps;
 	struct endpoint eps[AGENT_EPS_MAX];
 	char attach_why[192];
+	uint32_t shield_of; /* whose state `shielded` is; 0: not known */
+	bool shielded;
+	enum uplink_kind kind; /* found out, of that interface: uplink_kind */
+	uint32_t kind_of;
+	uint64_t tx_bps; /* traffic.c */
 };
 
 /* What its counters were at some time. */
@@ -72,6 +79,14 @@ struct path_look {
 	struct steer_path_stat stat;
 	uint64_t seqs, authentic; /* of its relation's SAs: report_paths.c */
 	uint32_t sas;		  /* which these are; 0: not looked at */
+};
+
+/* What has gone over it, when it was last looked at: traffic.c. */
+struct path_traffic {
+	usec_t at;	 /* 0: never */
+	uint64_t octets; /* both ways: what was counted for its uplink's budget */
+	uint64_t tx, class_octets[STEER_CLASSES];
+	uint64_t tx_bps, class_bps[STEER_CLASSES];
 };
 
 /* Who saw the reason of a decision. */
@@ -98,13 +113,18 @@ struct path {
 	bool unproven;	/* it was probed, and is no more */
 	bool verified;	/* return routability shown */
 	bool in_group;
-	enum member_why standby;     /* why no flows are given to it, in its line's group */
-	uint16_t share;		     /* the weight it has there */
-	bool disabled;		     /* by the operator */
-	bool peer_use;		     /* the peer wants traffic on it, */
-	bool peer_standby;	     /* but only while it has nothing better */
-	enum engine_want want;	     /* what it was asked for */
-	bool gone;		     /* its address or interface is gone */
+	enum member_why standby; /* why no flows are given to it, in its line's group */
+	uint16_t share;		 /* the weight it has there */
+	bool disabled;		 /* by the operator */
+	bool peer_use;		 /* the peer wants traffic on it, */
+	bool peer_standby;	 /* but only while it has nothing better */
+	enum engine_want want;	 /* what it was asked for */
+	bool gone;		 /* its address or interface is gone */
+	uint16_t bound;		 /* bindings of MMX that have it */
+	bool usable;		 /* one of these may send there without a probe's word */
+	bool plain;		 /* and there is no NAT: ESP goes there without UDP */
+	/* we take it out of use: programs are asked first (consent.c) */
+	enum { PATH_STAYS, PATH_ASKED_ABOUT, PATH_MAY_GO } leaving;
 	enum steer_path_state state; /* as published */
 	usec_t since;
 	char why[PATH_WHY_MAX];
@@ -112,6 +132,7 @@ struct path {
 	usec_t back_since;	      /* since when it answers again */
 	struct engine_path_info info; /* last word of the engine */
 	struct path_look looks[2];    /* report_paths.c: the older and the newer one */
+	struct path_traffic traffic;
 
 	/* mtu.c */
 	struct list mtu_node; /* agent.mtu_soon or .mtu_rest */
@@ -131,10 +152,16 @@ struct child {
 	char name[IKE_NAME_MAX];
 	uint64_t selectors;	 /* family_selectors of it */
 	usec_t until;		 /* retired: when it goes */
+	uint16_t home;		 /* MMX: the number of our interface that it is for; 0: not known */
+	bool adopted;		 /* by another start of the agent, which knew its home */
 	struct session *session; /* that it counts for; NULL: there was no memory */
-	uint8_t n_ts_remote, n_vips;
-	struct addr vips[IKE_VIPS_MAX];
-	struct ike_ts ts_remote[]; /* n_ts_remote of them */
+	struct binding *binding; /* of MMX; NULL: its line's group */
+	enum child_mode mode;
+	uint8_t n_ts_local, n_ts_remote, n_vips;
+	struct addr vips[IKE_VIPS_MAX];	     /* on the TUN device, while it needs them */
+	struct ike_ts *ts_local, *ts_remote; /* in `came`, or ts_own, which is the child's */
+	struct ike_ts *ts_own;		     /* NULL: it has those that it came with */
+	struct ike_ts came[];
 };
 
 /* Lines that steer together. */
@@ -143,6 +170,7 @@ struct family {
 	uint64_t key;
 	size_t n_lines;
 	bool crowded;		       /* it has more paths than a group has room for */
+	usec_t steer_due;	       /* when its classes are looked at again; USEC_NEVER */
 	struct list lines;	       /* oldest first */
 	char prefer[2 * IKE_NAME_MAX]; /* a path's name: the operator's choice; "": none */
 };
@@ -156,10 +184,10 @@ struct peer {
 	uint64_t kind; /* the first line of its family with Child SAs for the same traffic */
 	char conn[IKE_NAME_MAX];
 	bool role_i, probes;
+	bool path_probes;	       /* the engine may ask on the paths of bindings */
 	bool ending;		       /* we close it: its flows go by others */
 	bool encap;		       /* ESP goes in UDP */
-	uint32_t group;		       /* 0: none yet */
-	uint64_t group_hash;	       /* of what was written there last */
+	uint32_t group;		       /* id of class 0's; 0: none yet */
 	uint32_t n_epid_r;	       /* remote addresses numbered so far */
 	char prefer[2 * IKE_NAME_MAX]; /* of its pairs in standby: the operator's choice */
 	uint32_t room; /* octets behind the outer IP header, as far as we know; 0: unknown */
@@ -170,13 +198,21 @@ struct peer {
 	 * no good. */
 	unsigned tries;
 	bool moving, fled; /* from a pair that was gone */
+	bool hasty;	   /* it moved while interfaces were changing */
 	usec_t back_at, back_asked, back_wait;
 	uint8_t back_answers;
 	usec_t back_since, back_penalty;
 	struct refusal *refusals;  /* NULL: none */
 	struct log_limit lines;	   /* about its paths */
 	struct standbys *standbys; /* NULL: none; standby.c */
+	struct mmx_steer *steer;   /* NULL: none; mmx_steer.c */
+	struct {
+		uint16_t epid;
+		usec_t at, wait;
+	} first; /* first_packet.c: what was asked for last */
 	struct list paths, children;
+	struct list bindings;  /* bindings.h */
+	struct steer *classes; /* NULL: none; steer.h */
 };
 
 /* A pair of addresses that IKE may move to, or that it uses. */
@@ -235,7 +271,7 @@ struct agent {
 	uint8_t n_uplinks;
 	struct uplink uplinks[CONF_UPLINKS_MAX];
 	bool uplinks_full; /* an interface found no place */
-	uint16_t next_epid;
+	uint16_t next_epid, next_ifid;
 	struct list peers;
 	struct hash families;	       /* by key */
 	struct hash sessions;	       /* by family, as the core counts them */
@@ -254,20 +290,39 @@ struct agent {
 	struct event *restore_timer; /* restore.c */
 	bool restore_due;
 	usec_t restored_at, restore_wait;
-	struct list retired; /* Child SAs whose last packets may be under way, oldest first */
+	struct list retired;	 /* Child SAs whose last packets may be under way, oldest first */
+	struct consent *consent; /* consent.c */
 	struct op ops[AGENT_OPS_MAX];
 	uint32_t next_op;
 	struct list mtu_soon, mtu_rest; /* mtu.c */
 	usec_t mtu_next;		/* no question before */
 	struct event *ike_timer, *engine_timer, *settle_timer, *prune_timer, *conns_timer,
-		*retired_timer, *mtu_timer, *back_timer, *standby_timer;
-	usec_t esp_asked;    /* when the engine was last asked for the times of its SAs */
-	usec_t conns_wake;   /* when conns_timer fires; 0: not armed */
-	usec_t standby_wake; /* when standby_timer fires; 0: not armed */
-	usec_t back_wake;    /* when back_timer fires; 0: not armed */
+		*retired_timer, *mtu_timer, *back_timer, *standby_timer, *shield_timer;
+	struct event *class_timer; /* classes.c */
+	bool classes_on;	   /* the engine tells classes apart */
+	bool classes_due;	   /* the rules wait for a free table */
+	uint64_t class_cgroups[CLASS_RULES_MAX];
+	struct list shield_old;	  /* struct shield_old */
+	struct hash shield_rules; /* the same, by selectors */
+	size_t n_shield_old;
+	uint32_t loose_ifindex; /* the TUN device whose reverse path filter is loose */
+	usec_t esp_asked;	/* when the engine was last asked for the times of its SAs */
+	usec_t conns_wake;	/* when conns_timer fires; 0: not armed */
+	usec_t standby_wake;	/* when standby_timer fires; 0: not armed */
+	usec_t back_wake;	/* when back_timer fires; 0: not armed */
 	struct list conns;
 	struct list clones; /* clones.c */
 	struct event *clones_timer;
+	struct list mmx_steers; /* mmx_steer.c */
+	struct event *mmx_timer;
+	usec_t mmx_wake; /* when it fires; 0: not armed */
+	struct event *steer_timer, *traffic_timer;
+	usec_t steer_wake;		  /* when it fires; 0: not armed */
+	usec_t traffic_every;		  /* 0: nothing is counted */
+	bool traffic_rates;		  /* for classes that spill */
+	struct list budgets, saved_paths; /* traffic.c */
+	usec_t budgets_saved;
+	bool budgets_unsaved; /* and that was said */
 	struct event *signals[3];
 	struct event *clock_ev;
 	struct slept slept;
@@ -362,6 +417,10 @@ void engine_link_close(struct agent *a);
 void engine_replace(struct agent *a);
 /* A request and its result. Events that come before it are handled. 0 or -errno. */
 int engine_request(struct agent *a, struct engine_hdr *msg, uint16_t type, size_t len);
+/* With descriptors (borrowed). On failure ret_why is the engine's sentence, or that of the error.
+ */
+int engine_request_fds(struct agent *a, struct engine_hdr *msg, uint16_t type, size_t len,
+		       const struct engine_fds *fds, char *ret_why, size_t why_len);
 /* Refresh counters and path infos, and hear of every Child SA, however many there are. */
 int engine_stats(struct agent *a, void (*on_sa)(void *ctx, const struct engine_sa_info *sa),
 		 void *ctx);
@@ -370,6 +429,8 @@ int engine_paths(struct agent *a);
 /* What the engine knows of one Child SA. 0, -ENOENT, -errno. */
 int engine_sa_get(struct agent *a, uint32_t id,
 		  void (*on_sa)(void *ctx, const struct engine_sa_info *sa), void *ctx);
+/* What would become of such a packet. 0 or -errno. */
+int engine_flow(struct agent *a, struct engine_flow *m, struct engine_flow_info *ret_info);
 /* Packets with this inbound SPI wait in the engine for their SA, or no longer. */
 void engine_expect(struct agent *a, uint32_t spi, bool on);
 /* whole: as one packet or not at all. */
@@ -398,6 +459,13 @@ void agent_child_add(struct agent *a, const struct ike_output *o);
 void agent_line_add(struct agent *a, const struct ike_output *o);
 void agent_child_del(struct agent *a, uint32_t id);
 /* Make it one of p's. */
+/* With copies of the selectors; NULL: no memory. */
+struct child *child_alloc(const struct ike_ts *local, uint8_t n_local, const struct ike_ts *remote,
+			  uint8_t n_remote);
+void child_fixed_addr(struct agent *a, struct child *c);
+void agent_child_free(struct child *c);
+/* It has other selectors from now on. */
+void agent_child_ts(struct agent *a, uint32_t id, const struct ike_child_ts *ts);
 void agent_child_link(struct agent *a, struct peer *p, struct child *c);
 /* A rekeyed one: its peer has been told to use it no more, but paths differ in length, and packets
  * wait in queues. Its outbound half goes at once, its inbound half after some seconds. */
@@ -412,6 +480,8 @@ bool agent_child_up_but(const struct agent *a, const char *conn, const char *chi
 /* Made if absent. NULL: no memory. */
 struct peer *peer_get(struct agent *a, uint64_t family, uint64_t line, const char *conn);
 struct peer *peer_find(struct agent *a, uint64_t line);
+/* It may know the engine's path probes: which are for whom? */
+void peer_probes(struct agent *a, struct peer *p, bool knows);
 /* Its ESP goes in UDP, or not, whatever the number of its SAs. */
 void peer_encap(struct agent *a, struct peer *p, bool encap);
 void peer_free(struct agent *a, struct peer *p);
@@ -448,8 +518,44 @@ void guards_load(struct agent *a, const struct ike_cfg *old_or_null);
 /* After a change of what is wanted of that connection. */
 void guards_conn(struct agent *a, const char *conn);
 
+/* Is that child protected, by the configuration or the operator, also while there is none? */
+bool guards_due(const struct agent *a, const struct ike_conn_cfg *c,
+		const struct ike_child_cfg *child);
 /* Does it ask for guards over all addresses, those of peers among them? */
 bool guards_cover_all(const struct ike_conn_cfg *c);
+
+/* ---- first_packet.c ---- */
+
+/* The engine had no SA for a packet. */
+void first_packet(struct agent *a, const struct engine_no_sa *m);
+
+/* ---- classes.c: which packets belong to a traffic class ---- */
+
+int classes_open(struct agent *a);
+/* There is a device, and nothing has gone through it. */
+void classes_prepare(struct agent *a);
+/* The configuration or the engine is new. Failure is said: all traffic is of one class then. */
+void classes_sync(struct agent *a);
+/* The engine is gone, and its device. */
+void classes_lost(struct agent *a);
+/* The id of a control group, by its path below the mount, and of all above it; 0: it is not there.
+ * Returns how many. */
+enum { CLASSES_CGROUPS_MAX = 32 };
+size_t classes_cgroups(const char *path, uint64_t ret_ids[CLASSES_CGROUPS_MAX]);
+
+/* ---- shield.c: transport mode ---- */
+
+int shield_open(struct agent *a);
+void shield_close(struct agent *a);
+/* What is protected, and where, anew: at once, or when the loop comes round. */
+void shield_sync(struct agent *a);
+void shield_soon(struct agent *a);
+/* A Child SA came or its selectors are about to be others: what they were stays blocked for grace.
+ */
+void shield_child(struct agent *a, const struct child *c, usec_t grace);
+void shield_child_gone(struct agent *a, const struct child *c);
+/* It is no uplink any more. */
+void shield_leave(struct uplink *u);
 
 /* ---- sources.c: source routes ---- */
 
@@ -473,6 +579,11 @@ bool path_pair_wanted(const struct agent *a, const struct ike_conn_cfg *c, const
 		      const struct addr *remote);
 /* The pair the IKE SA uses, as a path; made if absent. */
 struct path *path_main(struct agent *a, struct peer *p, const struct ike_path *ike);
+/* The path with that pair, for a binding; made if absent. id: numbers of both endpoints. NULL:
+ * there can be none. */
+struct path *path_bound(struct agent *a, struct peer *p, const struct ike_path *pair, uint32_t id);
+/* The state it has by all that is known of it. */
+void path_judge(struct agent *a, struct path *p);
 /* ESP of the peer goes over that pair from now on, unless probes know more than one path. */
 void path_follow(struct agent *a, struct peer *p, const struct ike_path *to);
 /* Bring the paths of a peer in line with configuration, interfaces and addresses. */
@@ -512,6 +623,8 @@ static inline bool path_works(const struct path *p)
 
 /* ---- decide.c: the event log ---- */
 
+const char *decided_by_name(enum decided_by by); /* "netlink" */
+
 struct decision {
 	enum decided_by by;
 	const char *from, *to; /* states, or names; NULL: does not apply */
@@ -531,6 +644,9 @@ void relation_said(struct agent *a, struct peer *p, enum decided_by by, const ch
 	__attribute__((format(printf, 4, 5)));
 /* That pair of addresses is the operator's choice now, or no more. */
 void relation_preferred(struct agent *a, struct peer *p, const char *path, bool preferred);
+/* A class goes another way. text: for people; the class and why: for programs. */
+void class_said(struct agent *a, struct peer *p, const char *class, const char *text,
+		const char *why, const struct decision *d);
 /* what: "the relation", "IKE". */
 void relation_moves(struct agent *a, struct peer *p, const char *what, const struct decision *d,
 		    const char *why);
@@ -586,6 +702,8 @@ bool family_works_besides(const struct family *f, const struct path *path);
 void group_write(struct agent *a, struct peer *p);
 /* How many of these there would be with a share now, and the last of them. */
 size_t group_shares(const struct agent *a, const struct peer *p, uint32_t *ret_path);
+/* How many uplinks are used before its own. */
+uint16_t path_rank(const struct agent *a, const struct path *p);
 /* When its pair does not work any more the IKE SA goes on over a path that does. */
 void ike_follow(struct agent *a, struct peer *p);
 /* All traffic goes there while it is up, ours at once, the peer's by our word in the probes. Until
@@ -652,6 +770,9 @@ static inline bool same_pair(const struct ike_path *a, const struct ike_path *b)
 
 /* ---- move.c: relations with one path (MOBIKE) ---- */
 
+/* The burst of changes is over, in which it moved: what was sent before there was a route to the
+ * peer is sent once more. */
+void move_settled(struct agent *a, struct peer *p);
 /* Its pair cannot be used any more: another one. Costs nothing otherwise. */
 void move_run(struct agent *a, struct peer *p);
 /* What the core says: nobody answers; somebody does on that pair; what a test of a pair brought. */
@@ -725,6 +846,8 @@ struct uplink *uplink_of(struct agent *a, uint32_t ifindex);
 int uplink_index(const struct agent *a, const struct uplink *u);
 /* Less than 0: a is used before b. By preference, then what is not metered, then by cost. */
 int uplink_cmp(const struct uplink *a, const struct uplink *b);
+/* As configured, or else what its interface is found to be. */
+enum uplink_kind uplink_kind(struct agent *a, struct uplink *u);
 /* A number for an endpoint; 0: there is none left. */
 uint16_t uplinks_epid(struct agent *a);
 /* Those found by pattern or kind whose interface is gone, once no path needs them any more. */
@@ -756,6 +879,8 @@ int adopt(struct agent *a);
 /* ---- control.c, report.c ---- */
 
 void control_request(void *ctx, struct ctl_req *req, const char *cmd, const json_t *args);
+/* Whom the control socket is for, by the configuration. */
+void control_permit(struct agent *a);
 /* An event for everybody who follows. The strings may be NULL. */
 void control_event(struct agent *a, enum ctl_event kind, const char *conn, const char *child,
 		   const char *path, const char *uplink, const char *state, const char *why,
@@ -812,6 +937,7 @@ void certs_look(struct agent *a);
 
 void long_list_sas(struct agent *a, struct ctl_req *req);
 void long_list_paths(struct agent *a, struct ctl_req *req, const char *conn_or_null);
+void long_list_steering(struct agent *a, struct ctl_req *req, const char *conn_or_null);
 /* Of the configuration's connections, or of that one. */
 void long_list_conns(struct agent *a, struct ctl_req *req, const char *conn_or_null);
 void long_list_counters(struct agent *a, struct ctl_req *req, const char *conn_or_null);

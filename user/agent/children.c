@@ -7,10 +7,15 @@
 
 #include "base/log.h"
 #include "base/secret.h"
-#include "agent.h"
+#include "bindings.h"
+#include "mmx_agent.h"
+#include "steer.h"
 
 /* Longer than a packet can stay under way, on the slowest path, where others are quick. */
 enum { RETIRED_SEC = 5 };
+
+/* How long packets of an SA's former selectors are taken in, and kept from leaving. */
+enum { TS_GRACE_SEC = 10, TS_BLOCK_SEC = 120 };
 
 struct peer *peer_find(struct agent *a, uint64_t line)
 {
@@ -34,6 +39,7 @@ struct peer *peer_get(struct agent *a, uint64_t family, uint64_t line, const cha
 	snprintf(p->conn, sizeof(p->conn), "%s", conn);
 	list_init(&p->paths);
 	list_init(&p->children);
+	list_init(&p->bindings);
 	if (!family_join(a, p, family)) {
 		free(p);
 		return NULL;
@@ -53,10 +59,13 @@ void peer_free(struct agent *a, struct peer *p)
 	family_leave(a, p); /* first: nobody sends on what ends now */
 	list_for_each_safe (c, tmp, &p->children)
 		agent_child_del(a, list_entry(c, struct child, node)->id);
+	mmx_steer_leave(p);
+	bindings_free(a, p);
 	list_for_each_safe (it, tmp2, &p->paths)
 		path_free(a, list_entry(it, struct path, node));
 	if (p->group)
 		dp_group_del(a->dp, p->group);
+	steer_free(p->classes);
 	standby_free(p);
 	list_remove(&p->node);
 	hash_remove(&a->lines, &p->by_line);
@@ -129,16 +138,17 @@ static uint32_t df_flags(enum child_df df)
 }
 
 static int engine_sa_add(struct agent *a, const struct child_sa_out *o, uint32_t out_index,
-			 const struct peer *p, uint8_t family)
+			 const struct peer *p, const struct binding *b, uint8_t family)
 {
+	bool encap = b ? b->encap != ENGINE_ENCAP_NONE : o->encap;
 	struct engine_sa sa = {
 		.id = o->id,
 		.replaces = o->replaces,
 		.spi_in = o->spi_in,
 		.spi_out = o->spi_out,
 		.mark = STEER_MARK(0, 0, out_index),
-		.flags = (o->esn ? ENGINE_SA_ESN : 0) | (o->encap ? ENGINE_SA_ENCAP : 0) |
-			 (o->mode == CHILD_TRANSPORT ? ENGINE_SA_TRANSPORT : 0) |
+		.flags = (o->esn ? ENGINE_SA_ESN : 0) | (encap ? ENGINE_SA_ENCAP : 0) |
+			 (o->mode != CHILD_TUNNEL ? ENGINE_SA_TRANSPORT : 0) |
 			 (o->out_deferred ? ENGINE_SA_DEFER_OUT : 0) |
 			 (o->peer_probes ? ENGINE_SA_PROBES : 0) |
 			 (o->role_i ? ENGINE_SA_ROLE_I : 0) |
@@ -156,10 +166,12 @@ static int engine_sa_add(struct agent *a, const struct child_sa_out *o, uint32_t
 		.hard_octets = o->hard_octets,
 		.soft_packets = o->soft_packets,
 		.hard_packets = o->hard_packets,
-		.room = p->room,
+		.room = b ? b->room : p->room,
 		.tfc = o->tfc,
-		.group = p->group,
+		.group = b ? b->group : p->group,
 		.line = (uint32_t)p->line,
+		.told_local = o->told_local,
+		.told_remote = o->told_remote,
 	};
 	int err;
 
@@ -201,32 +213,112 @@ void peer_encap(struct agent *a, struct peer *p, bool encap)
 	p->encap = encap;
 }
 
+/* Both in one block, with room for them. */
+static void put_ts(struct child *c, struct ike_ts *room, const struct ike_ts *local,
+		   uint8_t n_local, const struct ike_ts *remote, uint8_t n_remote)
+{
+	c->n_ts_local = n_local;
+	c->n_ts_remote = n_remote;
+	c->ts_remote = room;
+	c->ts_local = room + n_remote;
+	memcpy(c->ts_remote, remote, n_remote * sizeof(*remote));
+	memcpy(c->ts_local, local, n_local * sizeof(*local));
+}
+
+struct child *child_alloc(const struct ike_ts *local, uint8_t n_local, const struct ike_ts *remote,
+			  uint8_t n_remote)
+{
+	struct child *c = calloc(1, sizeof(*c) + ((size_t)n_local + n_remote) * sizeof(c->came[0]));
+
+	if (c)
+		put_ts(c, c->came, local, n_local, remote, n_remote);
+	return c;
+}
+
+void agent_child_free(struct child *c)
+{
+	free(c->ts_own);
+	free(c);
+}
+
+/* Also where the peer made a tunnel of it. */
+static bool is_stable(const struct agent *a, const struct child *c)
+{
+	const struct ike_conn_cfg *conn = agent_conn(a, c->peer->conn);
+
+	for (uint8_t i = 0; conn && i < conn->n_children; i++)
+		if (!strcmp(conn->children[i].name, c->name))
+			return conn->children[i].mode == CHILD_STABLE;
+	return c->mode == CHILD_STABLE;
+}
+
+/* Stable transport: the address that applications have is on the host, or comes to be. */
+void child_fixed_addr(struct agent *a, struct child *c)
+{
+	const struct ike_ts *ts = c->ts_local;
+	struct addr have;
+
+	if (c->n_vips == IKE_VIPS_MAX || !c->n_ts_local || !is_stable(a, c))
+		return;
+	for (uint8_t i = 0; i < c->n_vips; i++)
+		if (addr_equal(&c->vips[i], &ts->first))
+			return;
+	if (!rtnl_addr_in_range(a->rtnl, &ts->first, &ts->last, a->tun_ifindex, &have))
+		c->vips[c->n_vips++] = ts->first;
+}
+
+/* One that replaces another is for what that was. */
+static uint16_t home_of(const struct peer *p, uint32_t replaces)
+{
+	list_for_each (it, &p->children) {
+		const struct child *c = list_entry(it, struct child, node);
+
+		if (replaces && c->id == replaces)
+			return c->home;
+	}
+	return 0;
+}
+
 static struct child *agent_child_new(struct agent *a, struct peer *p, const struct child_sa_out *o,
 				     uint32_t out_index, uint64_t auth)
 {
-	struct child *c = calloc(1, sizeof(*c) + o->n_ts_remote * sizeof(c->ts_remote[0]));
+	struct child *c = child_alloc(o->ts_local, o->n_ts_local, o->ts_remote, o->n_ts_remote);
 
 	if (!c)
 		return NULL;
+	c->mode = o->mode;
+	c->home = home_of(p, o->replaces);
 	c->id = o->id;
 	c->spi_in = o->spi_in;
 	c->spi_out = o->spi_out;
 	c->out_index = out_index;
 	snprintf(c->name, sizeof(c->name), "%s", o->name);
 	c->selectors = family_selectors(o->ts_local, o->n_ts_local, o->ts_remote, o->n_ts_remote);
-	c->n_ts_remote = o->n_ts_remote;
-	memcpy(c->ts_remote, o->ts_remote, o->n_ts_remote * sizeof(c->ts_remote[0]));
 	c->n_vips = o->n_vips;
 	memcpy(c->vips, o->vips, sizeof(c->vips));
 	agent_child_link(a, p, c);
+	child_fixed_addr(a, c);
 	session_child(a, c, auth, p->family->n_lines);
 	return c;
+}
+
+void peer_probes(struct agent *a, struct peer *p, bool knows)
+{
+	const struct ike_conn_cfg *c = agent_conn(a, p->conn);
+
+	bool mmx = ike_mmx_on(a->ike, p->line, NULL);
+
+	/* what shall have MMX, and has not, has clones */
+	p->probes |= knows && c && c->multipath != IKE_MULTIPATH_NO &&
+		     !(c->multipath == IKE_MULTIPATH_MMX && mmx);
+	p->path_probes |= knows && mmx;
 }
 
 void agent_child_add(struct agent *a, const struct ike_output *out)
 {
 	const struct child_sa_out *o = out->child;
 	struct peer *p = peer_get(a, out->family, out->line, out->conn);
+	struct binding *b = p ? binding_find(p, o->binding) : NULL;
 	struct path *main = NULL;
 	struct child *c = NULL;
 	uint32_t index = 0;
@@ -235,18 +327,19 @@ void agent_child_add(struct agent *a, const struct ike_output *out)
 	if (!p)
 		goto fail;
 	p->role_i = o->role_i;
-	p->probes |= o->peer_probes;
+	peer_probes(a, p, o->peer_probes);
 	p->encap = o->encap;
-	p->ike_path = out->path;
+	if (!p->moving) /* until the peer knows of a move, ESP is where it was */
+		p->ike_path = out->path;
 	main = path_main(a, p, &out->path);
 	if (!main)
 		goto fail;
 	/* the engine takes ESP as it comes, and knows by group what goes in UDP: no flags */
-	err = dp_sa_add(a->dp, o->id, o->spi_in, o->spi_out, p->group, 0, &index);
+	err = dp_sa_add(a->dp, o->id, o->spi_in, o->spi_out, b ? b->group : p->group, 0, &index);
 	if (err)
 		goto fail;
 	peer_room(a, p);
-	err = engine_sa_add(a, o, index, p, main->local.ip.family);
+	err = engine_sa_add(a, o, index, p, b, main->local.ip.family);
 	if (err) {
 		dp_sa_del(a->dp, o->id);
 		goto fail;
@@ -257,7 +350,9 @@ void agent_child_add(struct agent *a, const struct ike_output *out)
 		sa_gone(a, o->id);
 		goto fail;
 	}
+	binding_enter(a, b, c);
 	inner_add(a, c, o->ts_local, o->n_ts_local);
+	shield_child(a, c, 0);
 	family_child_changed(a, p);
 	paths_sync(a, p);
 	move_plan(a, p);
@@ -267,6 +362,54 @@ fail:
 		  "delete it",
 		  out->conn, o->name, o->spi_in, o->spi_out, strerror(-err));
 	ike_child_install_failed(a->ike, o->id, agent_now());
+}
+
+static int engine_sa_ts(struct agent *a, uint32_t id, const struct ike_child_ts *ts)
+{
+	struct engine_sa_ts m = {
+		.id = id,
+		.grace_msec = TS_GRACE_SEC * 1000,
+		.block_msec = TS_BLOCK_SEC * 1000,
+		.n_ts_local = ts->n_local,
+		.n_ts_remote = ts->n_remote,
+		.told_local = ts->told_local,
+		.told_remote = ts->told_remote,
+	};
+
+	copy_ts(m.ts_local, ts->local, ts->n_local);
+	copy_ts(m.ts_remote, ts->remote, ts->n_remote);
+	return engine_request(a, &m.h, ENGINE_SA_TS, sizeof(m));
+}
+
+/* First what was there is blocked, then the SA changes, then the host's own packets of the new
+ * selectors are taken: at no time are any of both in clear text. */
+void agent_child_ts(struct agent *a, uint32_t id, const struct ike_child_ts *ts)
+{
+	struct peer *p;
+	struct child *c = agent_child_find(a, id, &p);
+	struct ike_ts *room;
+	int err;
+
+	if (!c)
+		return;
+	room = calloc((size_t)ts->n_local + ts->n_remote, sizeof(*room));
+	err = room ? engine_sa_ts(a, id, ts) : -ENOMEM;
+	if (err) {
+		free(room);
+		log_error("%s: Child SA %s cannot get other selectors: %s; telling the peer to "
+			  "delete "
+			  "it",
+			  p->conn, c->name, strerror(-err));
+		ike_child_install_failed(a->ike, id, agent_now());
+		return;
+	}
+	shield_child(a, c, TS_BLOCK_SEC * USEC_PER_SEC);
+	free(c->ts_own);
+	c->ts_own = room;
+	put_ts(c, room, ts->local, ts->n_local, ts->remote, ts->n_remote);
+	c->selectors = family_selectors(ts->local, ts->n_local, ts->remote, ts->n_remote);
+	shield_sync(a);
+	family_child_changed(a, p);
 }
 
 /* Its SA protected the probes of the peer's paths? Then another of its Child SAs does now. */
@@ -302,6 +445,8 @@ static void last_child_gone(struct agent *a, struct peer *p)
 		struct path *path = list_entry(it, struct path, node);
 		const struct ike_path pair = { path->local, path->remote, path->ifindex };
 
+		if (path->bound) /* goes with its binding */
+			continue;
 		if (stays && same_pair(&pair, &p->ike_path)) {
 			path_unprobe(a, path);
 			continue;
@@ -322,13 +467,15 @@ void agent_child_del(struct agent *a, uint32_t id)
 		return;
 	list_remove(&c->node);
 	hash_remove(&a->children, &c->by_id);
+	binding_leave(c);
 	family_child_changed(a, p); /* before it is gone: nobody chooses it any more */
+	shield_child_gone(a, c);
 	if (!list_empty(&p->children))
 		probes_move(a, p, id);
 	session_child_gone(a, c);
 	sa_gone(a, c->id);
 	inner_del(a, c);
-	free(c);
+	agent_child_free(c);
 	if (list_empty(&p->children))
 		last_child_gone(a, p);
 }
@@ -343,7 +490,9 @@ void agent_child_retire(struct agent *a, uint32_t id)
 		return;
 	list_remove(&c->node);
 	hash_remove(&a->children, &c->by_id);
+	binding_leave(c);
 	family_child_changed(a, p);
+	shield_child_gone(a, c);
 	if (engine_request(a, &retire.h, ENGINE_SA_RETIRE, sizeof(retire))) {
 		session_child_gone(a, c);
 		sa_gone(a, id);
@@ -373,6 +522,6 @@ void agent_retired_run(struct agent *a, bool all)
 		list_remove(&c->node);
 		session_child_gone(a, c);
 		sa_gone(a, c->id);
-		free(c);
+		agent_child_free(c);
 	}
 }

@@ -542,7 +542,7 @@ static void look(struct agent *a, struct clones *k)
 		up |= v.lines[i].p && !list_empty(&v.lines[i].p->children);
 		can |= v.lines[i].can;
 	}
-	if (!up || !st.wanted)
+	if (!up || !st.wanted || v.mmx)
 		return;
 	v.beside = !can && c->clone_fallback == IKE_FALLBACK_IKE_SAS;
 	if (!can)

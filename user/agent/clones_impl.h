@@ -57,6 +57,7 @@ struct clones_view {
 		struct peer *p; /* NULL: there was no memory */
 		bool can;	/* be cloned, and move */
 	} lines[IKE_SAS_MAX];
+	bool mmx;    /* the peer has that, and clones are not needed */
 	bool beside; /* none can: an IKE SA is set up beside them for each pair */
 	size_t n_ending;
 	uint64_t ending[IKE_SAS_MAX]; /* lines whose IKE SA is being deleted, or replaced */
@@ -65,7 +66,8 @@ struct clones_view {
 	struct ike_path pairs[CONN_PAIRS_MAX];
 };
 
-/* Does the connection want one IKE SA for each path, and do we begin? */
+/* Does the connection want one IKE SA for each path, at least with a peer without MMX, and do we
+ * begin? */
 bool clones_asked(const struct ike_conn_cfg *c_or_null);
 /* c is borrowed. */
 void clones_view(struct agent *a, const struct ike_conn_cfg *c, struct clones_view *ret_view);

@@ -4,10 +4,12 @@
 #include <string.h>
 
 #include "clones_impl.h"
+#include "mmx_agent.h"
 
 bool clones_asked(const struct ike_conn_cfg *c)
 {
-	return c && c->multipath == IKE_MULTIPATH_CLONE && c->n_remote_addrs;
+	return c && c->n_remote_addrs &&
+	       (c->multipath == IKE_MULTIPATH_CLONE || c->multipath == IKE_MULTIPATH_MMX);
 }
 
 bool clones_line_works(const struct peer *p)
@@ -27,7 +29,7 @@ bool clones_steer(const struct agent *a, const struct peer *p)
 {
 	const struct ike_conn_cfg *c = agent_conn(a, p->conn);
 
-	return p->role_i && clones_asked(c) &&
+	return p->role_i && clones_asked(c) && !mmx_steers(a, p) &&
 	       (c->clone_fallback == IKE_FALLBACK_IKE_SAS ||
 		(ike_can_move(a->ike, p->line) && ike_can_clone(a->ike, p->line)));
 }
@@ -86,6 +88,7 @@ static void view_line(struct agent *a, const struct ike_sa *sa, struct clones_vi
 	v->lines[i].pair = info.path;
 	v->lines[i].p = peer_find(a, info.line);
 	v->lines[i].can = info.clone_ok && info.mobike;
+	v->mmx |= v->c->multipath == IKE_MULTIPATH_MMX && ike_mmx_on(a->ike, info.line, NULL);
 	v->n++;
 }
 

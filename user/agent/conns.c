@@ -14,7 +14,8 @@
 #include <event2/event.h>
 
 #include "base/log.h"
-#include "agent.h"
+#include "bindings.h"
+#include "mmx_agent.h"
 
 enum {
 	RETRY_SEC = 1,	    /* before the first new attempt; doubled by each one that fails */
@@ -312,6 +313,7 @@ void conns_addrs(struct agent *a, const char *conn_or_null)
 				    conns_local_new(a, c, order[k], &order[k]->eps[e]))
 					addrs[n++] = order[k]->eps[e].addr;
 		ike_addrs_set(a->ike, c->name, addrs, n, agent_now());
+		ifaces_tell(a, c, order);
 	}
 }
 
@@ -461,6 +463,10 @@ void conns_on_event(struct agent *a, const struct ike_output *o, const char *chi
 	case IKE_EV_PATH_ANSWERED:
 	case IKE_EV_PATH_TESTED:
 	case IKE_EV_SESSION:
+	case IKE_EV_MMX_ANSWERED:
+	case IKE_EV_MMX_PROBED:
+	case IKE_EV_MMX_PEER_IFACES:
+	case IKE_EV_MMX_CHANGED:
 	case IKE_EV_STEP:
 		break;
 	}
@@ -504,7 +510,7 @@ static void attempt(struct agent *a, struct conn *n, const struct want *w)
 		return;
 	}
 	n->no_path = false;
-	err = ike_up(a->ike, n->name, w->child, &path, 0, agent_now());
+	err = mmx_tunnel_first(a, n->name, w->child, &path, 0);
 	if (err && err != -EALREADY) {
 		log_warning("%s: cannot be started: %s", n->name, strerror(-err));
 		note_error(n, strerror(-err));

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <event2/event.h>
@@ -12,6 +13,7 @@
 #include "base/version.h"
 #include "agent.h"
 #include "control_impl.h"
+#include "mmx_agent.h"
 
 const char *control_arg(const json_t *args, const char *key)
 {
@@ -43,7 +45,7 @@ struct op *control_op_new(struct agent *a, struct ctl_req *req)
 	return NULL;
 }
 
-static struct op *op_find(struct agent *a, uint32_t id)
+struct op *control_op_find(struct agent *a, uint32_t id)
 {
 	for (size_t i = 0; id && i < AGENT_OPS_MAX; i++)
 		if (a->ops[i].id == id)
@@ -71,10 +73,17 @@ void control_op_event(struct agent *a, const struct ike_output *o)
 		[IKE_FAIL_AUTH] = CTL_AUTH_FAILED,
 		[IKE_FAIL_REFUSED] = CTL_PEER_REFUSED,
 	};
-	struct op *op = op_find(a, o->op);
+	struct op *op = control_op_find(a, o->op);
+	char why[CTL_MMX_WHY_MAX];
+	enum ctl_code end;
 
 	if (!op)
 		return;
+	if (o->event == IKE_EV_MMX_ANSWERED || o->event == IKE_EV_MMX_PROBED) {
+		end = control_mmx_ended(op->req, o, why);
+		control_op_end(op, end, why);
+		return;
+	}
 	if (o->event != IKE_EV_FAILED)
 		ctl_reply_progress(op->req, "%s", o->text);
 	if (o->event == IKE_EV_STEP || (o->event == IKE_EV_CLONED && op->child[0]))
@@ -87,7 +96,7 @@ void control_op_event(struct agent *a, const struct ike_output *o)
 
 void control_op_cloned(struct agent *a, const struct ike_output *o)
 {
-	struct op *op = op_find(a, o->op);
+	struct op *op = control_op_find(a, o->op);
 	char text[200];
 	int err;
 
@@ -109,7 +118,7 @@ struct op_limit {
 static void on_op_timeout(evutil_socket_t fd, short what, void *ctx)
 {
 	struct op_limit *l = ctx;
-	struct op *op = op_find(l->a, l->op);
+	struct op *op = control_op_find(l->a, l->op);
 
 	(void)fd;
 	(void)what;
@@ -138,7 +147,7 @@ void control_op_limit(struct agent *a, const struct op *op, const json_t *args)
 
 /* ---- commands ---- */
 
-static bool conn_wanted(struct agent *a, struct ctl_req *req, const char *name)
+bool control_conn_wanted(struct agent *a, struct ctl_req *req, const char *name)
 {
 	if (!name)
 		ctl_reply_done(req, CTL_USAGE, "a connection's name is missing");
@@ -150,9 +159,8 @@ static bool conn_wanted(struct agent *a, struct ctl_req *req, const char *name)
 	return false;
 }
 
-/* The core took it, or said at once that it will not. */
-static void op_started(struct agent *a, struct op *op, int err, const char *name, const char *child,
-		       const json_t *args)
+void control_op_started(struct agent *a, struct op *op, int err, const char *name,
+			const char *child, const json_t *args)
 {
 	char text[200];
 
@@ -195,14 +203,13 @@ static bool line_wanted(struct agent *a, struct ctl_req *req, const char *name, 
 	return true;
 }
 
-/* The connection, line and operation of a command; NULL: it has ended. */
-static struct op *begin(struct agent *a, struct ctl_req *req, const json_t *args,
-			uint64_t *ret_line)
+struct op *control_op_begin(struct agent *a, struct ctl_req *req, const json_t *args,
+			    uint64_t *ret_line)
 {
 	const char *name = control_arg(args, "name");
 	struct op *op;
 
-	if (!conn_wanted(a, req, name) || !line_wanted(a, req, name, args, ret_line))
+	if (!control_conn_wanted(a, req, name) || !line_wanted(a, req, name, args, ret_line))
 		return NULL;
 	op = control_op_new(a, req);
 	if (!op)
@@ -217,7 +224,7 @@ static void cmd_up(struct agent *a, struct ctl_req *req, const json_t *args)
 	const struct ike_conn_cfg *c;
 	struct ike_path path;
 	uint64_t line = 0;
-	struct op *op = begin(a, req, args, &line);
+	struct op *op = control_op_begin(a, req, args, &line);
 	int err;
 
 	if (!op)
@@ -225,8 +232,8 @@ static void cmd_up(struct agent *a, struct ctl_req *req, const json_t *args)
 	c = agent_conn(a, name);
 	if (line) {
 		conns_up(a, name, child);
-		op_started(a, op, ike_up_line(a->ike, line, child, op->id, agent_now()), name,
-			   child, args);
+		control_op_started(a, op, ike_up_line(a->ike, line, child, op->id, agent_now()),
+				   name, child, args);
 		return;
 	}
 	if (!c->n_remote_addrs) {
@@ -242,52 +249,17 @@ static void cmd_up(struct agent *a, struct ctl_req *req, const json_t *args)
 	}
 	ctl_reply_progress(req, "%s: %s to %s", name, udp_addr_format(&path.local, from),
 			   udp_addr_format(&path.remote, to));
-	err = ike_up(a->ike, name, child, &path, op->id, agent_now());
+	err = mmx_tunnel_first(a, name, child, &path, op->id);
 	if (err == -EALREADY)
 		conns_up_already(a, name, child);
-	op_started(a, op, err, name, child, args);
-}
-
-/* Are there others of that connection? */
-static bool other_lines(const struct agent *a, const char *name, uint64_t line)
-{
-	const struct ike_sa *sa = ike_sa_first(a->ike);
-	struct ike_sa_info i;
-
-	for (; sa; sa = ike_sa_next(a->ike, sa)) {
-		ike_sa_look(sa, &i);
-		if (i.line != line && !strcmp(i.conn, name) && !strcmp(i.state, "ESTABLISHED"))
-			return true;
-	}
-	return false;
-}
-
-static void cmd_down(struct agent *a, struct ctl_req *req, const json_t *args)
-{
-	const char *name = control_arg(args, "name"), *child = control_arg(args, "child");
-	uint64_t line = 0;
-	struct op *op = begin(a, req, args, &line);
-	int err;
-
-	if (!op)
-		return;
-	if (line && other_lines(a, name, line)) {
-		err = child ? ike_down_child(a->ike, line, child, op->id, agent_now())
-			    : family_close_line(a, line, op->id);
-		op_started(a, op, err, name, child, args);
-		return;
-	}
-	conns_down(a, name, child);
-	ctl_reply_progress(req, "%s%s%s: down until it is brought up again", name, child ? "/" : "",
-			   child ? child : "");
-	op_started(a, op, ike_down(a->ike, name, child, op->id, agent_now()), name, child, args);
+	control_op_started(a, op, err, name, child, args);
 }
 
 static void cmd_rekey(struct agent *a, struct ctl_req *req, const json_t *args)
 {
 	const char *name = control_arg(args, "name"), *child = control_arg(args, "child");
 	uint64_t line = 0;
-	struct op *op = begin(a, req, args, &line);
+	struct op *op = control_op_begin(a, req, args, &line);
 	int err;
 
 	if (!op)
@@ -298,7 +270,7 @@ static void cmd_rekey(struct agent *a, struct ctl_req *req, const json_t *args)
 		err = ike_rekey_child(a->ike, line, child, op->id, agent_now());
 	else
 		err = ike_rekey_line(a->ike, line, op->id, agent_now());
-	op_started(a, op, err, name, child, args);
+	control_op_started(a, op, err, name, child, args);
 }
 
 /* The line that the connection was set up as, or the oldest clone that is left of it; ret_peers:
@@ -325,7 +297,7 @@ static void cmd_clone(struct agent *a, struct ctl_req *req, const json_t *args)
 {
 	const char *name = control_arg(args, "name"), *child = control_arg(args, "child");
 	uint64_t line = 0;
-	struct op *op = begin(a, req, args, &line);
+	struct op *op = control_op_begin(a, req, args, &line);
 	size_t peers = 1;
 	int err;
 
@@ -348,7 +320,7 @@ static void cmd_clone(struct agent *a, struct ctl_req *req, const json_t *args)
 			       "there are as many IKE SAs as may be, by ike_sas_max or the peer's "
 			       "word");
 	else
-		op_started(a, op, err, name, NULL, args);
+		control_op_started(a, op, err, name, NULL, args);
 }
 
 static void reply_json(struct ctl_req *req, json_t *data)
@@ -377,7 +349,7 @@ static void cmd_paths(struct agent *a, struct ctl_req *req, const json_t *args)
 {
 	const char *name = control_arg(args, "conn");
 
-	if (!name || conn_wanted(a, req, name))
+	if (!name || control_conn_wanted(a, req, name))
 		long_list_paths(a, req, name);
 }
 
@@ -385,7 +357,7 @@ static void cmd_conns(struct agent *a, struct ctl_req *req, const json_t *args)
 {
 	const char *name = control_arg(args, "conn");
 
-	if (!name || conn_wanted(a, req, name))
+	if (!name || control_conn_wanted(a, req, name))
 		long_list_conns(a, req, name);
 }
 
@@ -393,7 +365,7 @@ static void cmd_counters(struct agent *a, struct ctl_req *req, const json_t *arg
 {
 	const char *name = control_arg(args, "conn");
 
-	if (!name || conn_wanted(a, req, name))
+	if (!name || control_conn_wanted(a, req, name))
 		long_list_counters(a, req, name);
 }
 
@@ -433,6 +405,8 @@ static void cmd_events(struct agent *a, struct ctl_req *req, const json_t *args)
 {
 	(void)a;
 	(void)args;
+	/* From now on; whoever asked may act on that. */
+	ctl_reply_data(req, json_pack("{s:I}", "now_usec", (json_int_t)agent_now()));
 	ctl_req_subscribe(req);
 }
 
@@ -478,40 +452,86 @@ static void cmd_version(struct agent *a, struct ctl_req *req, const json_t *args
 
 static const struct {
 	const char *name;
+	enum permit_level who;
 	cmd_fn *fn;
 } commands[] = {
-	{ "up", cmd_up },
-	{ "down", cmd_down },
-	{ "rekey", cmd_rekey },
-	{ "clone", cmd_clone },
-	{ "status", cmd_status },
-	{ "sas", cmd_sas },
-	{ "paths", cmd_paths },
-	{ "path-disable", control_path_disable },
-	{ "path-enable", control_path_enable },
-	{ "path-prefer", control_path_prefer },
-	{ "path-test", control_path_test },
-	{ "conns", cmd_conns },
-	{ "counters", cmd_counters },
-	{ "counters-reset", cmd_counters_reset },
-	{ "stats", cmd_stats },
-	{ "certs", cmd_certs },
-	{ "keys", cmd_keys },
-	{ "events", cmd_events },
-	{ "reload", cmd_reload },
-	{ "flush", cmd_flush },
-	{ "version", cmd_version },
+	{ "up", PERMIT_ADMIN, cmd_up },
+	{ "down", PERMIT_ADMIN, control_down },
+	{ "rekey", PERMIT_ADMIN, cmd_rekey },
+	{ "clone", PERMIT_ADMIN, cmd_clone },
+	{ "status", PERMIT_READ, cmd_status },
+	{ "sas", PERMIT_READ, cmd_sas },
+	{ "paths", PERMIT_READ, cmd_paths },
+	{ "steering", PERMIT_READ, control_steering },
+	{ "steering-explain", PERMIT_READ, control_steering_explain },
+	{ "path-disable", PERMIT_ADMIN, control_path_disable },
+	{ "path-enable", PERMIT_ADMIN, control_path_enable },
+	{ "path-prefer", PERMIT_ADMIN, control_path_prefer },
+	{ "path-test", PERMIT_ADMIN, control_path_test },
+	{ "conns", PERMIT_READ, cmd_conns },
+	{ "counters", PERMIT_READ, cmd_counters },
+	{ "counters-reset", PERMIT_ADMIN, cmd_counters_reset },
+	{ "stats", PERMIT_READ, cmd_stats },
+	{ "certs", PERMIT_READ, cmd_certs },
+	{ "keys", PERMIT_ADMIN, cmd_keys },
+	{ "events", PERMIT_READ, cmd_events },
+	{ "consent", PERMIT_ADMIN, control_consent },
+	{ "consent-answer", PERMIT_ADMIN, control_consent_answer },
+	{ "reload", PERMIT_ADMIN, cmd_reload },
+	{ "flush", PERMIT_ADMIN, cmd_flush },
+	{ "version", PERMIT_READ, cmd_version },
+	{ "mmx-list", PERMIT_READ, control_mmx_list },
+	{ "mmx-probe", PERMIT_ADMIN, control_mmx_probe },
+	{ "mmx-add", PERMIT_ADMIN, control_mmx_add },
+	{ "mmx-remove", PERMIT_ADMIN, control_mmx_remove },
+	{ "mmx-update", PERMIT_ADMIN, control_mmx_update },
+	{ "mmx-check", PERMIT_ADMIN, control_mmx_check },
+	{ "mmx-alternates", PERMIT_ADMIN, control_mmx_alternates },
+	{ "mmx-failover", PERMIT_ADMIN, control_mmx_failover },
+	{ "mmx-add-interface", PERMIT_ADMIN, control_mmx_add_interface },
+	{ "mmx-delete-interface", PERMIT_ADMIN, control_mmx_delete_interface },
 };
+
+/* Who asks, for people. */
+static void denied(struct agent *a, struct ctl_req *req, const char *cmd)
+{
+	ctl_reply_done(req, CTL_DENIED,
+		       "%s is for root and the admins of control { } in %s; user %u may only read",
+		       cmd, a->opt.conf_file, ctl_req_uid(req));
+}
 
 void control_request(void *ctx, struct ctl_req *req, const char *cmd, const json_t *args)
 {
 	for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++) {
-		if (!strcmp(commands[i].name, cmd)) {
+		if (strcmp(commands[i].name, cmd))
+			continue;
+		if (ctl_req_level(req) < commands[i].who)
+			denied(ctx, req, cmd);
+		else
 			commands[i].fn(ctx, req, args);
-			return;
-		}
+		return;
 	}
 	ctl_reply_done(req, CTL_USAGE, "unknown command \"%s\"", cmd);
+}
+
+/* Others than root come through the directory, too, which stays open then: its files have modes of
+ * their own. */
+void control_permit(struct agent *a)
+{
+	const struct permit *p = &a->conf->permit;
+	int err = ctl_server_permit(a->ctl, p);
+	struct stat st;
+
+	if (!err && p->n && stat(a->opt.state_dir, &st) < 0)
+		err = -errno;
+	if (!err && p->n && (st.st_mode & 0111) != 0111 &&
+	    chmod(a->opt.state_dir, (st.st_mode & 07777) | 0111) < 0)
+		err = -errno;
+	if (err)
+		log_warning(
+			"control socket: the mode of it or of %s cannot be changed: %s; who may "
+			"use it is checked, but may not come that far",
+			a->opt.state_dir, strerror(-err));
 }
 
 /* ---- events ---- */

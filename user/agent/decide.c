@@ -19,6 +19,11 @@ static const char *const seers[] = {
 	[BY_AGENT] = "agent",
 };
 
+const char *decided_by_name(enum decided_by by)
+{
+	return seers[by];
+}
+
 static void say(struct peer *p, const char *text)
 {
 	uint32_t suppressed = 0;
@@ -139,6 +144,17 @@ void relation_said(struct agent *a, struct peer *p, enum decided_by by, const ch
 		a,
 		control_event_new(a, CTL_EV_PROGRESS, p->conn, NULL, NULL, NULL, NULL, NULL, text),
 		&d);
+}
+
+void class_said(struct agent *a, struct peer *p, const char *class, const char *text,
+		const char *why, const struct decision *d)
+{
+	json_t *o = control_event_new(a, CTL_EV_CLASS, p->conn, NULL, NULL, NULL, NULL, why, text);
+
+	say(p, text);
+	if (o)
+		json_object_set_new(o, "class", json_string(class));
+	decision_publish(a, o, d);
 }
 
 void relation_preferred(struct agent *a, struct peer *p, const char *path, bool preferred)

@@ -16,6 +16,7 @@
 #include "esp/blobs.h"
 #include "esp/client.h"
 #include "agent.h"
+#include "steer.h"
 
 enum {
 	ENGINE_START_MSEC = 5000,
@@ -31,6 +32,7 @@ struct wait {
 	int32_t error;
 	void (*on_sa)(void *ctx, const struct engine_sa_info *sa);
 	void *ctx;
+	struct engine_flow_info flow;
 	char why[sizeof(((struct engine_why *)0)->text)]; /* "": nothing was said */
 };
 
@@ -91,6 +93,10 @@ static void dispatch(struct agent *a, struct engine_hdr *h, size_t len, struct w
 			snprintf(w->why, sizeof(w->why), "%.*s", (int)sizeof(w->why) - 1,
 				 ((struct engine_why *)h)->text);
 		break;
+	case ENGINE_FLOW_INFO:
+		if (w && h->seq == w->seq)
+			w->flow = *(struct engine_flow_info *)h;
+		break;
 	case ENGINE_COUNTERS:
 		a->engine_counters = *(struct engine_counters *)h;
 		break;
@@ -98,8 +104,14 @@ static void dispatch(struct agent *a, struct engine_hdr *h, size_t len, struct w
 	case ENGINE_EV_PATH:
 		path_on_engine(a, (struct engine_path_info *)h);
 		break;
+	case ENGINE_EV_MEASURED:
+		steer_measured(a, (struct engine_path_info *)h);
+		break;
 	case ENGINE_EV_JOIN:
 		path_on_join(a, (struct engine_join *)h);
+		break;
+	case ENGINE_EV_NO_SA:
+		first_packet(a, (struct engine_no_sa *)h);
 		break;
 	case ENGINE_EV_PONG:
 		path_test_on_pong(a, (struct engine_pong *)h);
@@ -160,6 +172,7 @@ static void engine_lost(struct agent *a)
 	log_error("the ESP engine is gone; starting another and setting connections up again");
 	control_event(a, CTL_EV_ENGINE_DOWN, NULL, NULL, NULL, NULL, NULL, NULL, "engine is gone");
 	engine_link_close(a);
+	classes_lost(a);
 	agent_retired_run(a, true);
 	images_forget(a);
 	conns_engine_lost(a);
@@ -175,6 +188,7 @@ void engine_replace(struct agent *a)
 		event_add(a->engine_timer, &later);
 		return;
 	}
+	shield_sync(a); /* by the new one's device */
 	/* Keys went with the old one: nothing of the old relations can carry traffic. The new one
 	 * takes our Deletes to the peers. */
 	ike_shutdown(a->ike, agent_now());
@@ -257,6 +271,17 @@ int engine_request(struct agent *a, struct engine_hdr *msg, uint16_t type, size_
 	return request_wait(a, msg, type, len, NULL, &w);
 }
 
+int engine_request_fds(struct agent *a, struct engine_hdr *msg, uint16_t type, size_t len,
+		       const struct engine_fds *fds, char *ret_why, size_t why_len)
+{
+	struct wait w = { 0 };
+	int err = request_wait(a, msg, type, len, fds, &w);
+
+	if (err)
+		snprintf(ret_why, why_len, "%s", w.why[0] ? w.why : strerror(-err));
+	return err;
+}
+
 int engine_stats(struct agent *a, void (*on_sa)(void *ctx, const struct engine_sa_info *sa),
 		 void *ctx)
 {
@@ -280,6 +305,16 @@ int engine_sa_get(struct agent *a, uint32_t id,
 	struct engine_id m = { .id = id };
 
 	return request_wait(a, &m.h, ENGINE_SA_GET, sizeof(m), NULL, &w);
+}
+
+int engine_flow(struct agent *a, struct engine_flow *m, struct engine_flow_info *ret_info)
+{
+	struct wait w = { 0 };
+	int err = request_wait(a, &m->h, ENGINE_FLOW, sizeof(*m), NULL, &w);
+
+	if (!err)
+		*ret_info = w.flow;
+	return err;
 }
 
 void engine_ike_send(struct agent *a, const struct ike_path *p, const uint8_t *buf, size_t len,
@@ -439,6 +474,7 @@ static int configure(struct agent *a)
 		return -ENODEV;
 	}
 	a->tun_ifindex = tun.ifindex;
+	classes_prepare(a);
 	return 0;
 }
 
@@ -452,6 +488,8 @@ int engine_link_open(struct agent *a)
 	if (!a->engine_ev || event_add(a->engine_ev, NULL))
 		return -ENOMEM;
 	err = configure(a);
+	if (!err)
+		classes_sync(a);
 	if (!err)
 		control_event(a, CTL_EV_ENGINE_UP, NULL, NULL, NULL, NULL, NULL, NULL,
 			      "engine is ready");

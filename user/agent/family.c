@@ -10,7 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent.h"
+#include "bindings.h"
+#include "steer.h"
 
 /* ---- which lines there are ---- */
 
@@ -31,6 +32,7 @@ static struct family *family_get(struct agent *a, uint64_t key)
 	if (!f)
 		return NULL;
 	f->key = key;
+	f->steer_due = USEC_NEVER;
 	list_init(&f->lines);
 	hash_add(&a->families, &f->by_key, key);
 	return f;
@@ -62,6 +64,7 @@ void family_leave(struct agent *a, struct peer *p)
 	list_remove(&p->in_family);
 	list_init(&p->in_family);
 	f->n_lines--;
+	steer_inherit(p);
 	if (f->n_lines)
 		family_sync(a, f);
 }
@@ -150,7 +153,7 @@ bool family_works_besides(const struct family *f, const struct path *path)
 		list_for_each (it, &p->paths) {
 			const struct path *o = list_entry(it, struct path, node);
 
-			if (o != path && o->in_group && path_works(o))
+			if (o != path && (o->in_group || o->usable) && path_works(o))
 				return true;
 		}
 	}
@@ -231,8 +234,12 @@ void family_kinds(struct family *f)
 void family_sync(struct agent *a, struct family *f)
 {
 	family_kinds(f);
-	list_for_each (li, &f->lines)
-		group_write(a, list_entry(li, struct peer, in_family));
+	list_for_each (li, &f->lines) {
+		struct peer *p = list_entry(li, struct peer, in_family);
+
+		group_write(a, p);
+		bindings_write(a, p);
+	}
 }
 
 void family_child_changed(struct agent *a, struct peer *p)

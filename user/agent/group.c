@@ -7,6 +7,8 @@
 
 #include "base/log.h"
 #include "agent.h"
+#include "mmx_agent.h"
+#include "steer.h"
 
 /* ---- preference ---- */
 
@@ -59,8 +61,7 @@ struct candidates {
 	struct path *paths[CANDIDATES_MAX];
 };
 
-/* How many uplinks are used before its own. */
-static uint16_t rank(const struct agent *a, const struct path *p)
+uint16_t path_rank(const struct agent *a, const struct path *p)
 {
 	uint16_t better = 0;
 
@@ -81,7 +82,7 @@ static void candidate_add(const struct agent *a, const struct peer *p, struct pa
 		.local = &path->local.ip,
 		.remote = &path->remote.ip,
 		.weight = path->weight,
-		.rank = rank(a, path),
+		.rank = path_rank(a, path),
 		.usable = path->in_group,
 		.works = path_works(path),
 		.ending = path->peer->ending,
@@ -123,44 +124,58 @@ size_t group_shares(const struct agent *a, const struct peer *p, uint32_t *ret_p
 	return n;
 }
 
-static void put(struct agent *a, struct peer *p, const struct dp_member *members, size_t n)
+/* Lines for the same traffic have equal tables, and one plan: those of the first of them, which is
+ * written first. */
+static struct peer *first_of_kind(struct agent *a, struct peer *p)
 {
-	uint64_t hash = 0;
+	struct peer *first = peer_find(a, p->kind);
+
+	return first && first->family == p->family ? first : p;
+}
+
+static void put(struct agent *a, struct peer *p, struct dp_group_want *want, uint32_t like)
+{
 	int err;
 
-	for (size_t i = 0; i < n; i++) {
-		const uint32_t words[] = { members[i].path, members[i].line, members[i].weight };
-
-		hash = 31 * hash + hash_octets(words, sizeof(words));
-	}
-	if (p->group && hash == p->group_hash)
-		return;
-	err = dp_group_put(a->dp, p->group, STEER_MODE_FLOW_HASH, members, n, &p->group);
+	want->like = like;
+	err = dp_group_put(a->dp, p->group, want, &p->group);
 	if (err)
 		log_error("%s: paths cannot be grouped: %s", p->conn, strerror(-err));
-	else
-		p->group_hash = hash;
 }
 
 void group_write(struct agent *a, struct peer *p)
 {
+	struct peer *first = first_of_kind(a, p);
 	struct candidates all;
 	struct dp_member members[STEER_MEMBERS_MAX];
-	size_t n = 0;
+	struct dp_group_want want = { .members = members };
+	struct steer_group_in in = {
+		.p = p,
+		.steer = &first->classes,
+		.list = all.list,
+		.group = p->group,
+		.like = first != p ? first->group : 0,
+	};
+	bool planned;
 
 	candidates_of(a, p, &all);
+	in.n = all.n;
+	planned = steer_plan(a, &in, 0, members, &want);
 	for (size_t i = 0; i < all.n; i++) {
 		const struct candidate *c = &all.list[i];
 
 		if (all.paths[i]->peer == p) {
 			all.paths[i]->standby = c->why;
-			all.paths[i]->share = c->share;
+			all.paths[i]->share =
+				planned ? steer_share(first->classes, c->path) : c->share;
 		}
-		if (c->member)
-			members[n++] = (struct dp_member){ c->path, c->line, c->share };
+		if (c->member && !planned)
+			members[want.n++] = (struct dp_member){ c->path, c->line, c->share };
 	}
-	if (n && !(list_empty(&p->paths) && list_empty(&p->children))) {
-		put(a, p, members, n);
+	if ((want.n || planned) && !(list_empty(&p->paths) && list_empty(&p->children))) {
+		put(a, p, &want, in.like);
+		in.group = p->group;
+		steer_classes(a, &in);
 		tell_wants(a, p);
 	} else if (p->group && list_empty(&p->children)) {
 		dp_group_del(a->dp, p->group);
@@ -218,6 +233,8 @@ void ike_follow(struct agent *a, struct peer *p)
 {
 	struct path *best = NULL;
 
+	if (mmx_steers(a, p))
+		return;
 	list_for_each (it, &p->paths) {
 		struct path *path = list_entry(it, struct path, node);
 

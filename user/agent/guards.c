@@ -64,9 +64,12 @@ bool guards_cover_all(const struct ike_conn_cfg *c)
 	return false;
 }
 
+/* A selector of transport mode is about the peer's own addresses: shield.c. */
 static void put_child(struct guards *g, const struct ike_conn_cfg *c,
 		      const struct ike_child_cfg *child)
 {
+	if (child->mode == CHILD_TRANSPORT)
+		return;
 	for (uint8_t i = 0; i < child->n_remote_ts; i++) {
 		const struct ike_ts *ts = &child->remote_ts[i];
 		bool peer = ts->dynamic;
@@ -101,6 +104,13 @@ static void put_all(struct guards *g, const struct ike_cfg *cfg)
 		put_conn(g, &cfg->conns[i]);
 }
 
+bool guards_due(const struct agent *a, const struct ike_conn_cfg *c,
+		const struct ike_child_cfg *child)
+{
+	return child->start == START_START ||
+	       (!a->stopping && conns_guarded(a, c->name, child->name));
+}
+
 /* What shall stand now; once we stop, what the configuration itself protects: between two lives of
  * the agent nothing may leave in clear text. */
 static void put_due(struct guards *g, struct agent *a)
@@ -113,8 +123,7 @@ static void put_due(struct guards *g, struct agent *a)
 		const struct ike_conn_cfg *c = &cfg->conns[i];
 
 		for (uint8_t k = 0; k < c->n_children; k++)
-			if (c->children[k].start == START_START ||
-			    (!a->stopping && conns_guarded(a, c->name, c->children[k].name)))
+			if (guards_due(a, c, &c->children[k]))
 				put_child(g, c, &c->children[k]);
 	}
 }
@@ -148,6 +157,7 @@ void guards_load(struct agent *a, const struct ike_cfg *old)
 {
 	struct guards due = { 0 }, before = { 0 };
 
+	shield_sync(a);
 	put_due(&due, a);
 	if (old)
 		put_all(&before, old);
@@ -162,6 +172,7 @@ void guards_conn(struct agent *a, const char *conn)
 	const struct ike_conn_cfg *c = agent_conn(a, conn);
 	struct guards due = { 0 }, own = { 0 };
 
+	shield_sync(a);
 	put_due(&due, a);
 	if (c)
 		put_conn(&own, c);

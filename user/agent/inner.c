@@ -74,8 +74,16 @@ static bool vip_of(const struct child *c, uint8_t family, struct addr *ret)
 	return false;
 }
 
+/* In transport mode nothing is routed: shield.c. */
+static bool is_routed(const struct child *c)
+{
+	return c->mode != CHILD_TRANSPORT;
+}
+
 void inner_adopt(struct agent *a, const struct child *c)
 {
+	if (!is_routed(c))
+		return;
 	for (uint8_t i = 0; i < c->n_vips; i++)
 		use(a, &c->vips[i], &c->vips[i], true);
 	for (uint8_t i = 0; i < c->n_ts_remote; i++) {
@@ -223,7 +231,7 @@ void inner_again(struct agent *a)
 
 			ike_child_look(child, &info);
 			c = agent_child_find(a, info.id, &p);
-			if (c)
+			if (c && is_routed(c))
 				routes(a, c, info.ts_local, info.n_ts_local);
 		}
 	}
@@ -233,6 +241,8 @@ void inner_add(struct agent *a, const struct child *c, const struct ike_ts *loca
 {
 	char text[ADDR_STR];
 
+	if (!is_routed(c))
+		return;
 	inner_adopt(a, c);
 	for (uint8_t i = 0; i < c->n_vips; i++) {
 		uint8_t bits = (uint8_t)(addr_len(&c->vips[i]) * 8);
@@ -249,6 +259,8 @@ void inner_del(struct agent *a, const struct child *c)
 {
 	bool gone[IKE_VIPS_MAX], any = false;
 
+	if (!is_routed(c))
+		return;
 	for (uint8_t i = 0; i < c->n_ts_remote; i++)
 		if (leave(a, &c->ts_remote[i].first, &c->ts_remote[i].last, false))
 			route(a, &c->ts_remote[i], ROUTE_DEL, NULL);

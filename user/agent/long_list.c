@@ -10,6 +10,7 @@
 #include <event2/event.h>
 
 #include "agent.h"
+#include "report_steering.h"
 
 enum {
 	PIECE = 64,		/* entries a message */
@@ -25,7 +26,7 @@ struct long_list {
 	const char *key;
 	bool (*piece)(struct long_list *l, json_t *out, size_t n); /* false: that was the last */
 	uint64_t serial;					   /* SAs: done as far as this */
-	size_t at, n_lines; /* paths: the first line of each family */
+	size_t at, n_lines;
 	uint64_t *lines;
 	/* connections: at is the next one */
 	json_t *(*of_conn)(struct agent *a, const struct ike_conn_cfg *c);
@@ -126,26 +127,58 @@ static bool paths_piece(struct long_list *l, json_t *out, size_t n)
 	return l->at < l->n_lines;
 }
 
-void long_list_paths(struct agent *a, struct ctl_req *req, const char *conn)
+/* Over lines of IKE SAs, those of a connection; or over the first line of each family. */
+static struct long_list *begin_lines(struct agent *a, struct ctl_req *req, const char *key,
+				     const char *conn, bool families)
 {
-	struct long_list *l = begin(a, req, "paths");
+	struct long_list *l = begin(a, req, key);
 
 	if (!l)
-		return;
-	l->piece = paths_piece;
+		return NULL;
 	l->lines = calloc(a->lines.n + 1, sizeof(*l->lines));
 	if (!l->lines) {
 		end(l, CTL_FAILED, "out of memory");
-		return;
+		return NULL;
 	}
 	list_for_each (it, &a->peers) {
 		const struct peer *p = list_entry(it, struct peer, node);
 
-		if (family_is_first(p) && (!conn || !strcmp(conn, p->conn)))
+		if ((!families || family_is_first(p)) && (!conn || !strcmp(conn, p->conn)))
 			l->lines[l->n_lines++] = p->line;
 	}
+	return l;
+}
+
+void long_list_paths(struct agent *a, struct ctl_req *req, const char *conn)
+{
+	struct long_list *l = begin_lines(a, req, "paths", conn, true);
+
+	if (!l)
+		return;
+	l->piece = paths_piece;
 	ctl_reply_data(req, json_pack("{s:o}", "pairs", report_standbys(a, conn)));
 	engine_paths(a); /* what it knows of those it probes */
+	on_turn(-1, 0, l);
+}
+
+static bool steering_piece(struct long_list *l, json_t *out, size_t n)
+{
+	while (l->at < l->n_lines && json_array_size(out) < n) {
+		struct peer *p = peer_find(l->a, l->lines[l->at++]);
+
+		if (p)
+			report_steering(l->a, p, out);
+	}
+	return l->at < l->n_lines;
+}
+
+void long_list_steering(struct agent *a, struct ctl_req *req, const char *conn)
+{
+	struct long_list *l = begin_lines(a, req, "relations", conn, false);
+
+	if (!l)
+		return;
+	l->piece = steering_piece;
 	on_turn(-1, 0, l);
 }
 

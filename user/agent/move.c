@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "agent.h"
+#include "mmx_agent.h"
 
 /* A better uplink is there again: wait as its fail_back says, then ask it so often in a row. After
  * silence wait longer. */
@@ -40,9 +41,13 @@ static struct path *main_path(const struct peer *p)
 	struct path *only = NULL;
 
 	list_for_each (it, &p->paths) {
+		struct path *path = list_entry(it, struct path, node);
+
+		if (path->bound && !path->main) /* IKE does not go there */
+			continue;
 		if (only)
 			return NULL;
-		only = list_entry(it, struct path, node);
+		only = path;
 	}
 	return only;
 }
@@ -240,10 +245,20 @@ void move_now(struct agent *a, struct peer *p, const struct ike_path *pair, enum
 		p->ike_path = now;
 		p->tries = 0;
 		p->fled = false;
+		p->hasty = by == BY_NETLINK;
 		p->moving = path && (!addr_equal(&path->local.ip, &now.local.ip) ||
 				     !addr_equal(&path->remote.ip, &now.remote.ip));
 	}
 	move_plan(a, p);
+}
+
+void move_settled(struct agent *a, struct peer *p)
+{
+	const struct ike_path where_it_is = { .ifindex = 0 };
+
+	if (p->hasty)
+		ike_try_path(a->ike, p->line, &where_it_is, agent_now());
+	p->hasty = false;
 }
 
 /* The pair does not work any more, whatever interface and address say. */
@@ -284,7 +299,7 @@ void move_run(struct agent *a, struct peer *p)
 	struct ike_path pairs[CONN_PAIRS_MAX];
 	size_t n;
 
-	if (!path)
+	if (!path || mmx_steers(a, p))
 		return;
 	if (!path->gone) {
 		struct ike_path home = { path->local, path->remote, path->ifindex };
@@ -339,7 +354,7 @@ void move_on_peer_addrs(struct agent *a, struct peer *p)
 	struct addrs told;
 	size_t n;
 
-	if (!p->role_i || !main_path(p))
+	if (!p->role_i || !main_path(p) || mmx_steers(a, p))
 		return;
 	told.n = ike_peer_addrs(a->ike, p->line, told.list);
 	if (is_told(&told, &p->ike_path.remote.ip) || clones_wait(a, p))
@@ -414,7 +429,9 @@ void move_plan(struct agent *a, struct peer *p)
 	size_t n;
 
 	standby_plan(a, p);
-	n = p->role_i && main_path(p) && !clones_steer(a, p) ? open_pairs(a, p, pairs) : 0;
+	n = p->role_i && main_path(p) && !clones_steer(a, p) && !mmx_steers(a, p)
+		    ? open_pairs(a, p, pairs)
+		    : 0;
 
 	if (!n || !better(a, p, &pairs[0])) {
 		if (n || !p->refusals)

@@ -14,7 +14,7 @@
 
 #include <event2/event.h>
 
-#include "agent.h"
+#include "bindings.h"
 
 #define MTU_FIRST USEC_PER_SEC
 #define MTU_LOOK  (60 * USEC_PER_SEC)
@@ -61,6 +61,7 @@ void peer_room(struct agent *a, struct peer *p)
 		    mtu > header && mtu - header < room)
 			room = mtu - header;
 	}
+	bindings_room(a, p);
 	if (room == UINT32_MAX)
 		room = 0;
 	if (room == p->room)
@@ -77,6 +78,7 @@ void path_mtu_told(struct agent *a, struct path *p)
 	char what[64];
 
 	path_publish(a, p, -1);
+	bindings_room(a, p->peer);
 	snprintf(what, sizeof(what), "carries packets of up to %u octets", path_mtu(p));
 	path_said(a, p, CTL_EV_PATH_STATE,
 		  !strcmp(from, "probes") ? BY_PROBES

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "agent.h"
+#include "bindings.h"
 
 static uint64_t name_key(const char *name)
 {
@@ -46,7 +46,9 @@ static uint16_t remote_epid(const struct agent *a, const struct peer *p, const s
 
 void path_label(struct agent *a, struct path *p)
 {
-	if (p->peer->role_i) {
+	if (bindings_epids(a, p, &p->epid_i, &p->epid_r)) {
+		/* both ends know them by these */
+	} else if (p->peer->role_i) {
 		p->epid_i = own_epid(a, p);
 		p->epid_r = remote_epid(a, p->peer, &p->remote.ip);
 	} else {

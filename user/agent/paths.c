@@ -9,7 +9,10 @@
 #include <arpa/inet.h>
 
 #include "base/log.h"
-#include "agent.h"
+#include "bindings.h"
+#include "consent.h"
+#include "mmx_agent.h"
+#include "steer.h"
 
 enum { PATHS_PER_PEER = STEER_MEMBERS_MAX, LEFT_SEC = 60 };
 
@@ -78,7 +81,9 @@ static void path_set(struct agent *a, struct path *p, enum steer_path_state s, e
 	path_decided(a, p, CTL_EV_PATH_STATE, &d);
 	if (p->peer->family->crowded) /* another one may have its place */
 		family_sync(a, p->peer->family);
+	steer_soon(a, p->peer->family);
 	clones_path_changed(a, p->peer);
+	mmx_steer_path(a, p->peer);
 }
 
 void path_down(struct agent *a, struct path *p, enum decided_by by, const char *why)
@@ -101,14 +106,15 @@ static void path_added(struct agent *a, struct path *p)
 
 static enum steer_path_state state_wanted(const struct path *p)
 {
-	if (p->disabled || !p->peer_use)
+	if (p->disabled || !(p->peer_use || p->bound))
 		return STEER_PATH_DISABLED;
 	if (p->gone)
 		return STEER_PATH_DOWN;
 	if (!p->probed)
-		return p->main && !p->unproven ? STEER_PATH_UP : STEER_PATH_UNKNOWN;
-	/* until the first answer the IKE SA's own pair counts as usable */
-	if (p->main && p->info.state == STEER_PATH_UNKNOWN)
+		return (p->main && !p->unproven) || p->usable ? STEER_PATH_UP : STEER_PATH_UNKNOWN;
+	/* until the first answer the IKE SA's own pair counts as usable, as do those that the peer
+	 * is known to receive on */
+	if ((p->main || p->usable) && p->info.state == STEER_PATH_UNKNOWN)
 		return STEER_PATH_UP;
 	return p->info.state;
 }
@@ -146,7 +152,7 @@ static void record_fill(struct agent *a, struct path *p, struct steer_path *rec)
 		.epids = (uint32_t)p->epid_i << 16 | p->epid_r,
 		.ifindex = p->ifindex,
 		.family = p->local.ip.family,
-		.flags = STEER_PATH_ENCAP,
+		.flags = STEER_PATH_ENCAP | (p->plain ? STEER_PATH_PLAIN : 0),
 		.sport = htons(p->local.port),
 		.dport = htons(p->remote.port),
 	};
@@ -195,14 +201,17 @@ void path_probe(struct agent *a, struct path *p)
 	struct engine_path m = {
 		.id = p->id,
 		.epids = (uint32_t)p->epid_i << 16 | p->epid_r,
-		.join = 1,
+		.join = !p->bound, /* what is bound was agreed on otherwise */
 		.manage = 1,
-		.group = p->peer->group,
+		.group = bindings_group(p),
+		.line = (uint32_t)p->peer->line,
 		.local = p->local,
 		.remote = p->remote,
 		.ifindex = p->ifindex,
 		.mtu = p->limit,
 		.raise_sec = a->conf->mtu_raise_sec,
+		.rate_bps = p->uplink >= 0 ? a->uplinks[p->uplink].cfg.rate_bps : 0,
+		.measured = steer_measures(a, p),
 	};
 	int err;
 
@@ -246,15 +255,12 @@ static size_t path_count(const struct peer *p)
 	return n;
 }
 
-static struct path *path_new(struct agent *a, struct peer *p, const struct udp_addr *local,
-			     const struct udp_addr *remote, uint32_t ifindex)
+static struct path *path_alloc(struct agent *a, struct peer *p, const struct udp_addr *local,
+			       const struct udp_addr *remote, uint32_t ifindex)
 {
 	struct uplink *u = uplink_of(a, ifindex);
-	struct path *path;
+	struct path *path = calloc(1, sizeof(*path));
 
-	if (path_count(p) >= PATHS_PER_PEER)
-		return NULL;
-	path = calloc(1, sizeof(*path));
 	if (!path)
 		return NULL;
 	path->peer = p;
@@ -268,6 +274,12 @@ static struct path *path_new(struct agent *a, struct peer *p, const struct udp_a
 	list_init(&path->mtu_node);
 	list_append(&p->paths, &path->node);
 	return path;
+}
+
+static struct path *path_new(struct agent *a, struct peer *p, const struct udp_addr *local,
+			     const struct udp_addr *remote, uint32_t ifindex)
+{
+	return path_count(p) < PATHS_PER_PEER ? path_alloc(a, p, local, remote, ifindex) : NULL;
 }
 
 static struct path *path_same(struct peer *p, const struct udp_addr *local,
@@ -296,9 +308,55 @@ struct path *path_main(struct agent *a, struct peer *p, const struct ike_path *i
 		path_reason(path, BY_IKE, "the IKE SA uses it");
 		path_publish(a, path, STEER_PATH_UP);
 		path_added(a, path);
+	} else if (list_empty(&p->children) && !path->main) { /* the first one was bound to it */
+		path->main = path->in_group = true;
+		path_judge(a, path);
 	}
 	family_sync(a, p->family);
 	return p->group ? path : NULL;
+}
+
+struct path *path_bound(struct agent *a, struct peer *p, const struct ike_path *pair, uint32_t id)
+{
+	struct path *path = path_same(p, &pair->local, &pair->remote);
+
+	if (!path) {
+		path = path_alloc(a, p, &pair->local, &pair->remote, pair->ifindex);
+		if (!path)
+			return NULL;
+		path_reason(path, BY_IKE, "bound to by MMX, not verified yet");
+	}
+	if (!path->id || path->epid_i != id >> 16 || path->epid_r != (uint16_t)id) {
+		path->epid_i = (uint16_t)(id >> 16);
+		path->epid_r = (uint16_t)id;
+		path_rename(a, path);
+	}
+	if (path->id)
+		return path;
+	path->gone = !path_has_address(a, path);
+	path_publish(a, path, STEER_PATH_UNKNOWN);
+	if (!path->id) { /* no device to send on, say */
+		source_leave(a, path);
+		mtu_forget(path);
+		hash_remove(&a->path_names, &path->by_name);
+		list_remove(&path->node);
+		free(path);
+		return NULL;
+	}
+	path_added(a, path);
+	return path;
+}
+
+void path_judge(struct agent *a, struct path *p)
+{
+	enum steer_path_state want = state_wanted(p);
+
+	if (want == p->state)
+		return;
+	path_set(a, p, want, p->gone ? BY_NETLINK : BY_IKE,
+		 p->gone     ? "link or address is gone"
+		 : p->usable ? "the peer is known to receive there"
+			     : "the peer is not known to receive there");
 }
 
 /* A gateway may be reached by an address of a link inside of it, or of none: whatever arrives for
@@ -334,12 +392,49 @@ static void main_is(struct peer *p, const struct path *now)
 	}
 }
 
+/* What is bound stays where it is: the Child SAs that follow IKE leave it, by the group's record.
+ */
+static void main_moves(struct agent *a, struct peer *p, const struct ike_path *to)
+{
+	struct path *path = path_same(p, &to->local, &to->remote), *old = NULL;
+
+	list_for_each (it, &p->paths)
+		if (list_entry(it, struct path, node)->main)
+			old = list_entry(it, struct path, node);
+	if (path && path == old)
+		return;
+	if (!path) {
+		path = path_alloc(a, p, &to->local, &to->remote, to->ifindex);
+		if (!path)
+			return;
+		path_label(a, path);
+		path->main = true;
+		path_reason(path, BY_IKE, "the IKE SA moved here");
+		path_publish(a, path, STEER_PATH_UP);
+		path_added(a, path);
+	}
+	main_is(p, path);
+	path->in_group = true;
+	path_judge(a, path);
+	if (old)
+		old->in_group = false;
+	family_sync(a, p->family);
+	if (!old || old->bound)
+		return;
+	path_reason(old, BY_IKE, "the IKE SA has left it");
+	path_free(a, old);
+}
+
 /* All SAs go with the record, by one store. */
 void path_follow(struct agent *a, struct peer *p, const struct ike_path *to)
 {
 	struct uplink *u = uplink_of(a, to->ifindex);
 	struct path *path = path_same(p, &to->local, &to->remote);
 
+	if (!list_empty(&p->bindings)) {
+		main_moves(a, p, to);
+		return;
+	}
 	/* a line that is at one pair at a time has asked there before it said that it moves */
 	if (path && p->family->n_lines > 1)
 		main_is(p, path);
@@ -379,6 +474,7 @@ void path_free(struct agent *a, struct path *p)
 		.lasted = agent_now() - p->since,
 	};
 
+	traffic_path_gone(a, p);
 	path_decided(a, p, CTL_EV_PATH_REMOVED, &gone);
 	dp_path_state(a->dp, p->id, STEER_PATH_DOWN);
 	source_leave(a, p);
@@ -485,7 +581,7 @@ static bool left_behind(struct agent *a, const struct path *p)
 	const struct peer *peer = p->peer;
 	struct ike_path pairs[CONN_PAIRS_MAX];
 
-	if (p->uplink >= 0 || !peer->role_i)
+	if (p->uplink >= 0 || !peer->role_i || p->bound)
 		return false;
 	if (!peer->probes)
 		return move_pairs(a, peer, pairs) > 0;
@@ -498,6 +594,16 @@ static bool left_behind(struct agent *a, const struct path *p)
 	return false;
 }
 
+/* Programs are asked before that. */
+static bool is_left(struct agent *a, struct path *p)
+{
+	if (left_behind(a, p))
+		return consent_path_may_go(a, p, not_configured);
+	if (p->uplink >= 0)
+		p->leaving = PATH_STAYS;
+	return false;
+}
+
 /* Those that were probed before each had an IKE SA of its own. */
 static void only_its_own(struct agent *a, struct peer *p)
 {
@@ -507,6 +613,8 @@ static void only_its_own(struct agent *a, struct peer *p)
 		struct path *path = list_entry(it, struct path, node);
 		const struct ike_path pair = { path->local, path->remote, path->ifindex };
 
+		if (path->bound)
+			continue;
 		if (same_pair(&pair, &p->ike_path)) {
 			main_is(p, path);
 			continue;
@@ -533,10 +641,11 @@ void paths_sync(struct agent *a, struct peer *p)
 
 		if (u && u->ifindex && u->ifindex != path->ifindex)
 			path->ifindex = u->ifindex; /* the same interface, made anew */
-		path->gone = !path_has_address(a, path) || left_behind(a, path);
+		path->gone = !path_has_address(a, path) || is_left(a, path);
 		if (was_gone && !path->gone)
 			path_reason(path, BY_NETLINK, "link and address are back");
-		if (path->gone && (!u || u->up || (u->found && !u->ifindex)) && path_count(p) > 1) {
+		if (path->gone && !path->bound && (!u || u->up || (u->found && !u->ifindex)) &&
+		    path_count(p) > 1) {
 			path_reason(path, u ? BY_NETLINK : BY_AGENT,
 				    !u	    ? not_configured
 				    : u->up ? "its address is gone"
@@ -603,7 +712,7 @@ void paths_prune(struct agent *a)
 		list_for_each_safe (pi, tmp2, &p->paths) {
 			struct path *path = list_entry(pi, struct path, node);
 
-			if (!up || now - path->since < LEFT_SEC * USEC_PER_SEC ||
+			if (path->bound || !up || now - path->since < LEFT_SEC * USEC_PER_SEC ||
 			    !(is_silent(a, path, now) || is_disowned(path)))
 				continue;
 			path_reason(path, BY_AGENT,
@@ -623,7 +732,7 @@ static void replace_older(struct agent *a, struct path *fresh)
 	list_for_each_safe (it, tmp, &fresh->peer->paths) {
 		struct path *p = list_entry(it, struct path, node);
 
-		if (p == fresh || !(p->learned || p->main) || !fresh->learned ||
+		if (p == fresh || p->bound || !(p->learned || p->main) || !fresh->learned ||
 		    p->epid_i != fresh->epid_i || p->epid_r != fresh->epid_r ||
 		    p->ifindex != fresh->ifindex)
 			continue;
@@ -669,7 +778,10 @@ void path_on_engine(struct agent *a, const struct engine_path_info *info)
 		return;
 	mtu = path_mtu(p);
 	p->info = *info;
-	p->peer_use = info->peer_want != ENGINE_WANT_NOT;
+	/* before the peer has made its own path of it, its engine knows nothing of it */
+	if (p->bound && p->info.peer_want == ENGINE_WANT_NOT)
+		p->info.peer_want = ENGINE_WANT_USE;
+	p->peer_use = p->info.peer_want != ENGINE_WANT_NOT;
 	peer_standby(a, p, info->peer_want == ENGINE_WANT_STANDBY);
 	proved = info->verified && !p->verified;
 	p->verified |= info->verified;
@@ -680,7 +792,7 @@ void path_on_engine(struct agent *a, const struct engine_path_info *info)
 	want = state_wanted(p);
 	by = path_why(a, p, want, why);
 	path_set(a, p, want, by, why);
-	if (p->verified && !p->in_group && path_works(p)) {
+	if (p->verified && !p->in_group && !p->bound && path_works(p)) {
 		p->in_group = true;
 		family_sync(a, p->peer->family);
 	}
@@ -701,7 +813,7 @@ static void make_room(struct agent *a, struct peer *p)
 	list_for_each (it, &p->paths) {
 		struct path *path = list_entry(it, struct path, node);
 
-		if (!path_works(path) && path->state != STEER_PATH_DISABLED &&
+		if (!path->bound && !path_works(path) && path->state != STEER_PATH_DISABLED &&
 		    (!oldest || path->since < oldest->since))
 			oldest = path;
 	}

@@ -10,7 +10,7 @@
 #include "crypto/alg.h"
 #include "crypto/x509.h"
 #include "ikemsg/ikemsg.h"
-#include "agent.h"
+#include "bindings.h"
 #include "report_impl.h"
 
 enum { TEXT_MAX = 128 };
@@ -98,9 +98,19 @@ hex:
 
 /* ---- status ---- */
 
+static json_t *endpoints_json(const struct uplink *u)
+{
+	json_t *l = json_array();
+	char text[ADDR_STR];
+
+	for (size_t i = 0; i < u->n_eps; i++)
+		json_array_append_new(l, json_pack("{s:i, s:s}", "id", (int)u->eps[i].epid,
+						   "address", addr_format(&u->eps[i].addr, text)));
+	return l;
+}
+
 static json_t *uplinks_json(struct agent *a)
 {
-	static const char *const kinds[] = { "any", "wlan", "ran", "wired", "satellite" };
 	json_t *l = json_array();
 
 	for (size_t i = 0; i < a->n_uplinks; i++) {
@@ -112,11 +122,13 @@ static json_t *uplinks_json(struct agent *a)
 			addrs[k] = u->eps[k].addr;
 		set_str(o, "name", u->name);
 		set_str(o, "section", u->cfg.name);
-		set_str(o, "kind", kinds[u->cfg.kind]);
+		set_int(o, "id", u->ifid);
+		set_str(o, "kind", conf_kind_words[u->cfg.kind]);
 		set_str(o, "interface", u->cfg.interface);
 		set_int(o, "ifindex", u->ifindex);
 		set(o, "up", json_boolean(u->up));
 		set(o, "addresses", report_addrs(addrs, u->n_eps));
+		set(o, "endpoints", endpoints_json(u));
 		set_int(o, "weight", u->cfg.weight);
 		set_int(o, "preference", u->cfg.preference);
 		set_int(o, "cost", u->cfg.cost);
@@ -237,6 +249,7 @@ static void on_sa(void *ctx, const struct engine_sa_info *s)
 	set_int(o, "rx_missing",
 		s->seq_in_high > report_authentic(s) ? s->seq_in_high - report_authentic(s) : 0);
 	set_int(o, "drop_replay", s->drop_replay);
+	set_int(o, "duplicates", s->duplicates);
 	set_int(o, "drop_integrity", s->drop_integrity);
 	set_int(o, "drop_malformed", s->drop_malformed);
 	set_int(o, "drop_ts", s->drop_ts);
@@ -252,9 +265,11 @@ static json_t *child_json(struct agent *a, const struct ike_child_info *c)
 	set_int(o, "id", c->id);
 	set_str(o, "name", c->name);
 	set_str(o, "state", c->state);
-	set_str(o, "mode", c->mode == CHILD_TUNNEL ? "tunnel" : "transport");
+	set_str(o, "mode", child_mode_name(c->mode));
 	set_hex(o, "spi_in", c->spi_in, 8);
 	set_hex(o, "spi_out", c->spi_out, 8);
+	if (c->binding)
+		set_int(o, "binding", c->binding);
 	set_str(o, "suite", c->suite);
 	set(o, "esn", json_boolean(c->esn));
 	set(o, "encap", json_boolean(c->encap));
@@ -293,6 +308,7 @@ json_t *report_sa(struct agent *a, const struct ike_sa *ike_sa)
 	peer = peer_find(a, s.line);
 	if (peer && !strcmp(s.state, "ESTABLISHED"))
 		report_line(a, peer, sa);
+	set(sa, "mmx", report_mmx(a, s.line));
 	set_hex(sa, "spi_i", s.spi_i, 16);
 	set_hex(sa, "spi_r", s.spi_r, 16);
 	set_udp(sa, "local", &s.path.local);

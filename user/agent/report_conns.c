@@ -136,7 +136,7 @@ static json_t *child_cfg_json(const struct ike_child_cfg *c)
 	json_t *o = json_object();
 
 	set(o, "name", json_string(c->name));
-	set(o, "mode", json_string(c->mode == CHILD_TUNNEL ? "tunnel" : "transport"));
+	set(o, "mode", json_string(child_mode_name(c->mode)));
 	set(o, "copy_dscp", json_string(words_of(c->dscp_out, c->dscp_in, dscp)));
 	set(o, "df", json_string(df[c->df]));
 	set(o, "tfc_padding",
@@ -203,6 +203,8 @@ json_t *report_conn(struct agent *a, const struct ike_conn_cfg *c)
 		[IKE_FRAGMENT_YES] = "yes", [IKE_FRAGMENT_NO] = "no", [IKE_FRAGMENT_FORCE] = "force"
 	};
 	static const char *const ocsp[] = { "never", "request", "reply", "both" };
+	static const char *const tunnels[] = { "shared", "each" };
+	static const char *const mmx[] = { "no", "yes", "require" };
 	static const char *const return_check[] = { "before", "after", "skip" };
 	static const char *const unique[] = { [IKE_UNIQUE_NO] = "no",
 					      [IKE_UNIQUE_NEVER] = "never",
@@ -225,11 +227,16 @@ json_t *report_conn(struct agent *a, const struct ike_conn_cfg *c)
 	set(o, "clones", clones_json(c));
 	set(o, "inner_address", json_string(c->vips_per_line ? "per_line" : "shared"));
 	set(o, "mobike", json_boolean(c->mobike));
+	set(o, "mmx", json_string(mmx[c->mmx]));
+	set_str(o, "tunnels", c->multipath == IKE_MULTIPATH_MMX ? tunnels[c->tunnels] : NULL);
 	set_or_null(o, "mobike_patience_usec", c->mobike ? c->mobike_patience : 0);
 	set(o, "return_check",
 	    c->mobike ? json_string(return_check[c->return_check]) : json_null());
 	set(o, "clone", json_boolean(c->clone));
 	set_int(o, "ike_sas_max", c->ike_sas_max);
+	set_int(o, "child_sas_max", c->child_sas_max);
+	set_int(o, "derived_sas_max", c->derived_max);
+	set_int(o, "public_key_bits", c->public_key_bits);
 	set(o, "nat", json_string(c->nat == IKE_NAT_ACCEPT ? "accept" : "refuse"));
 	set(o, "encap", json_boolean(c->encap));
 	set_int(o, "window", c->window ? c->window : 1);

@@ -10,8 +10,8 @@ const char *report_standby_word(const struct path *p)
 		[MEMBER_SHARES] = NULL,		  [MEMBER_METERED] = "metered",
 		[MEMBER_PEER] = "peer",		  [MEMBER_OTHER_FIRST] = "other_preferred",
 		[MEMBER_SAME_PAIR] = "same_pair", [MEMBER_SELECTORS] = "other_selectors",
-		[MEMBER_ENDING] = "ending",	  [MEMBER_FULL] = "group_full",
-		[MEMBER_NOT_YET] = NULL, /* its state tells */
+		[MEMBER_ALTERNATE] = "alternate", [MEMBER_ENDING] = "ending",
+		[MEMBER_FULL] = "group_full",	  [MEMBER_NOT_YET] = NULL, /* its state tells */
 	};
 
 	if (p->peer->family->n_lines > 1 && list_empty(&p->peer->children))

@@ -69,6 +69,7 @@ static json_t *engine_stats_json(struct agent *a)
 	N(drop_unknown_spi);
 	N(drop_short);
 	N(drop_replay);
+	N(duplicates);
 	N(drop_integrity);
 	N(drop_malformed);
 	N(drop_ts);
@@ -85,6 +86,12 @@ static json_t *engine_stats_json(struct agent *a)
 	N(held);
 	N(drop_hold_full);
 	N(drop_hold_late);
+	N(drop_transport);
+	N(drop_blocked);
+	N(bond_waited);
+	N(bond_missed);
+	N(bond_late);
+	N(bond_full);
 #undef N
 	return o;
 }

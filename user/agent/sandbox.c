@@ -44,7 +44,12 @@ static const int allowed[] = {
 	SCMP_SYS(mkdirat),
 	SCMP_SYS(rmdir),
 	SCMP_SYS(unlink),
+	SCMP_SYS(rename),
+	SCMP_SYS(renameat),
+	SCMP_SYS(renameat2),
 	SCMP_SYS(unlinkat),
+	SCMP_SYS(chmod),
+	SCMP_SYS(fchmodat),
 	/* the configuration, read again */
 	SCMP_SYS(openat),
 	SCMP_SYS(stat),
@@ -97,5 +102,5 @@ static const int allowed[] = {
 
 int agent_sandbox(void)
 {
-	return sandbox_enter(allowed, sizeof(allowed) / sizeof(*allowed));
+	return sandbox_enter(allowed, sizeof(allowed) / sizeof(*allowed), NULL, 0);
 }

@@ -9,7 +9,9 @@
 
 #include "base/ids.h"
 #include "base/log.h"
-#include "agent.h"
+#include "bindings.h"
+#include "mmx_agent.h"
+#include "consent.h"
 #include "net/linkkind.h"
 
 int uplink_index(const struct agent *a, const struct uplink *u)
@@ -58,6 +60,8 @@ static void paths_down(struct agent *a, const struct uplink *u, const char *why)
 
 			if (path->uplink != uplink_index(a, u) || path->disabled)
 				continue;
+			if (!path->gone)
+				consent_path_gone(a, path, why);
 			path->gone = true;
 			path_down(a, path, BY_NETLINK, why);
 		}
@@ -169,6 +173,20 @@ static enum uplink_kind kind_of(const struct rtnl_link *link)
 	return UPLINK_ANY;
 }
 
+enum uplink_kind uplink_kind(struct agent *a, struct uplink *u)
+{
+	struct rtnl_link link;
+
+	if (u->cfg.kind != UPLINK_ANY)
+		return u->cfg.kind;
+	if (u->ifindex && u->kind_of != u->ifindex &&
+	    rtnl_link_by_index(a->rtnl, u->ifindex, &link)) {
+		u->kind = kind_of(&link);
+		u->kind_of = u->ifindex;
+	}
+	return u->kind;
+}
+
 /* What we send would come back to us. They may have other names than the configuration says now. */
 static bool is_ours(const struct agent *a, const struct rtnl_link *link)
 {
@@ -263,8 +281,10 @@ static void leave_link(struct agent *a, struct uplink *u)
 		source_rule_leave(a, u->ifindex, &u->eps[i]);
 		u->eps[i].ruled = 0;
 	}
-	if (rtnl_link_by_index(a->rtnl, u->ifindex, &link))
-		dp_uplink_detach(a->dp, u->ifindex);
+	if (!rtnl_link_by_index(a->rtnl, u->ifindex, &link))
+		return;
+	shield_leave(u);
+	dp_uplink_detach(a->dp, u->ifindex);
 }
 
 static void uplink_sync(struct agent *a, struct uplink *u)
@@ -286,10 +306,14 @@ static void uplink_sync(struct agent *a, struct uplink *u)
 		leave_link(a, u);
 	if (found && (other || xdp_asked(a)))
 		ingress_sync(a, u, link.ifindex);
+	if (!u->ifid)
+		u->ifid = ifaces_number(a);
 	u->ifindex = found ? link.ifindex : 0;
 	u->mtu = found ? link.mtu : 0;
-	if (found && other)
+	if (found && other) {
 		paths_take(a, u);
+		shield_soon(a);
+	}
 	endpoints_sync(a, u);
 	if (up && !u->up) {
 		u->up = true;
@@ -353,6 +377,7 @@ static void lost_addresses(struct agent *a)
 
 			if (path->gone || path_has_address(a, path))
 				continue;
+			consent_path_gone(a, path, "its address is gone");
 			path->gone = true;
 			path_down(a, path, BY_NETLINK, "its address is gone");
 		}
@@ -396,6 +421,10 @@ void uplinks_on_change(void *ctx, enum rtnl_change what, uint32_t ifindex)
 		lost_addresses(a);
 		list_for_each (it, &a->peers)
 			move_run(a, list_entry(it, struct peer, node));
+		/* an action names no endpoint that the peer does not hear of */
+		if (!list_empty(&a->mmx_steers))
+			conns_addrs(a, NULL);
+		mmx_steer_changed(a);
 		break;
 	case RTNL_CHANGE_ROUTE:
 		break;
@@ -414,10 +443,11 @@ void uplinks_on_change(void *ctx, enum rtnl_change what, uint32_t ifindex)
 	paths_soon(a);
 }
 
-static void uplink_leave(struct agent *a, const struct uplink *u)
+static void uplink_leave(struct agent *a, struct uplink *u)
 {
 	for (size_t i = 0; i < u->n_eps; i++)
 		source_rule_leave(a, u->ifindex, &u->eps[i]);
+	shield_leave(u);
 	dp_uplink_detach(a->dp, u->ifindex);
 }
 

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Traffic classes: their rules into the classifier, with the control groups that there are now. The
+ * engine gets a queue for each class when there are rules for the first time, and keeps them. */
+#include <errno.h>
+#include <mntent.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+
+#include <event2/event.h>
+#include <linux/magic.h>
+
+#include "esp/client.h"
+#include "agent.h"
+
+enum {
+	CGROUP_LOOK_MSEC = 200, /* a service that starts anew has another group of the same name */
+	AGAIN_MSEC = 400,
+};
+
+/* Where cgroup2 is mounted, of those that can be reached. */
+static bool cgroup_mount(char ret_dir[AGENT_PATH_MAX])
+{
+	FILE *f = setmntent("/proc/self/mounts", "re");
+	const struct mntent *m;
+	bool found = false;
+
+	while (f && !found && (m = getmntent(f))) {
+		struct statfs fs;
+
+		if (strcmp(m->mnt_type, "cgroup2") || strlen(m->mnt_dir) >= AGENT_PATH_MAX)
+			continue;
+		found = statfs(m->mnt_dir, &fs) == 0 && fs.f_type == CGROUP2_SUPER_MAGIC;
+		if (found)
+			strcpy(ret_dir, m->mnt_dir);
+	}
+	if (f)
+		endmntent(f);
+	return found;
+}
+
+/* Its id is the number of its inode. 0: it is not there. */
+static uint64_t cgroup_id(const char *mount, const char *path)
+{
+	char dir[AGENT_PATH_MAX + sizeof(((struct class_rule *)0)->cgroup) + 1];
+	struct stat st;
+
+	snprintf(dir, sizeof(dir), "%s/%s", mount, path);
+	return stat(dir, &st) == 0 && S_ISDIR(st.st_mode) ? st.st_ino : 0;
+}
+
+size_t classes_cgroups(const char *path, uint64_t ret_ids[CLASSES_CGROUPS_MAX])
+{
+	char mount[AGENT_PATH_MAX], part[sizeof(((struct class_rule *)0)->cgroup)];
+	size_t n = 0, len;
+
+	path += strspn(path, "/");
+	if (strstr(path, "..") || strlen(path) >= sizeof(part) || !cgroup_mount(mount))
+		return 0;
+	for (len = 0; path[len] && n < CLASSES_CGROUPS_MAX; n++) {
+		len += strcspn(path + len + (path[len] == '/'), "/") + (path[len] == '/');
+		memcpy(part, path, len);
+		part[len] = '\0';
+		ret_ids[n] = cgroup_id(mount, part);
+	}
+	return n;
+}
+
+/* Returns whether any rule names one. */
+static bool cgroups_look(const struct agent *a, uint64_t ret_ids[CLASS_RULES_MAX])
+{
+	const struct classes_cfg *c = &a->conf->classes;
+	char mount[AGENT_PATH_MAX];
+	bool any = false, mounted;
+
+	for (unsigned i = 0; i < c->n_rules; i++)
+		any |= c->rules[i].cgroup[0] != '\0';
+	mounted = any && cgroup_mount(mount);
+	memset(ret_ids, 0, CLASS_RULES_MAX * sizeof(*ret_ids));
+	for (unsigned i = 0; i < c->n_rules; i++)
+		ret_ids[i] =
+			mounted && c->rules[i].cgroup[0] ? cgroup_id(mount, c->rules[i].cgroup) : 0;
+	return any;
+}
+
+/* Where the engine's device has no queues for classes yet. */
+static int classes_ready(struct agent *a)
+{
+	struct engine_hdr h = { 0 };
+	struct engine_fds fds = { .n = 1 };
+	char why[256];
+	int err;
+
+	if (a->classes_on)
+		return 0;
+	err = dp_classify_program(a->dp, a->engine_hello.workers, &fds.fd[0], why, sizeof(why));
+	if (!err)
+		err = engine_request_fds(a, &h, ENGINE_CLASSES, sizeof(h), &fds, why, sizeof(why));
+	if (!err)
+		err = dp_classify_attach(a->dp, a->tun_ifindex, why, sizeof(why));
+	if (err) {
+		log_warning("all traffic is of class default: %s", why);
+		return err;
+	}
+	a->classes_on = true;
+	return 0;
+}
+
+static void put(struct agent *a)
+{
+	const struct classes_cfg *c = &a->conf->classes;
+	int err = dp_classify_put(a->dp, c->rules, a->class_cgroups, c->n_rules);
+
+	if (err == -EAGAIN)
+		agent_timer(a->class_timer, AGAIN_MSEC * USEC_PER_MSEC);
+	else if (err)
+		log_error("the rules of traffic classes cannot be changed: %s; those from before "
+			  "stay",
+			  strerror(-err));
+	a->classes_due = err == -EAGAIN;
+}
+
+void classes_sync(struct agent *a)
+{
+	bool any;
+
+	evtimer_del(a->class_timer);
+	if (!a->conf->classes.n_rules && !dp_classify_left(a->dp))
+		return;
+	if (classes_ready(a))
+		return;
+	any = cgroups_look(a, a->class_cgroups);
+	for (unsigned i = 0; any && i < a->conf->classes.n_rules; i++) {
+		const struct class_rule *r = &a->conf->classes.rules[i];
+
+		if (r->cgroup[0] && !a->class_cgroups[i])
+			log_info("line %u: there is no control group %s now; nothing falls under "
+				 "that rule before there is",
+				 r->line, r->cgroup);
+	}
+	put(a);
+	if (any && !a->classes_due)
+		agent_timer(a->class_timer, CGROUP_LOOK_MSEC * USEC_PER_MSEC);
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *ctx)
+{
+	uint64_t ids[CLASS_RULES_MAX];
+	struct agent *a = ctx;
+	bool any = cgroups_look(a, ids);
+
+	(void)fd;
+	(void)what;
+	if (a->classes_due || memcmp(ids, a->class_cgroups, sizeof(ids))) {
+		memcpy(a->class_cgroups, ids, sizeof(ids));
+		put(a);
+	}
+	if (any && !a->classes_due)
+		agent_timer(a->class_timer, CGROUP_LOOK_MSEC * USEC_PER_MSEC);
+}
+
+void classes_prepare(struct agent *a)
+{
+	int err = dp_classify_prepare(a->tun_ifindex);
+
+	if (err)
+		log_debug("no place for the classifying program: %s", strerror(-err));
+}
+
+void classes_lost(struct agent *a)
+{
+	a->classes_on = false;
+	evtimer_del(a->class_timer);
+}
+
+int classes_open(struct agent *a)
+{
+	a->class_timer = evtimer_new(a->base, on_timer, a);
+	return a->class_timer ? 0 : -ENOMEM;
+}
