@@ -13,22 +13,9 @@
 #include "base/version.h"
 #include "ctl/client.h"
 #include "ctl/show.h"
+#include "cli_impl.h"
 
-/* Exit codes, also in braid(8) and FOREACH_CTL_CODE. */
-enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_NO_AGENT = 3, EXIT_TIMEOUT = 5 };
-
-enum { ANSWER_MSEC = 10000, RATE_USEC = 300 * 1000 };
-
-struct cli {
-	const char *state_dir;
-	bool json, watch, force, ike, child, reset, clear;
-	unsigned watch_msec;
-	unsigned timeout_sec;
-	unsigned count, interval_usec, octets; /* of a test; 0: as usual */
-	const char *wireshark_dir;
-	char sock[256];
-	struct ctl_client *client;
-};
+enum { RATE_USEC = 300 * 1000 };
 
 static void usage(FILE *to)
 {
@@ -50,9 +37,17 @@ static void usage(FILE *to)
 	      "    -c, --count N            so many (10)\n"
 	      "    -i, --interval SECONDS   so long apart (0.1)\n"
 	      "    -s, --size OCTETS        of IP packets, about\n"
+	      "  steering [NAME]            traffic classes: rules, what they carry, which way, "
+	      "why\n"
+	      "  steering explain PROTOCOL LOCAL[:PORT] REMOTE[:PORT] [dscp D] [mark M] [cgroup "
+	      "G]\n"
+	      "                             the rule, class and path of a flow\n"
+	      "  top                        paths and classes on the whole terminal, live\n"
 	      "  conns [NAME]               connections as they are configured\n"
 	      "  counters [NAME]            what IKE counted, of all and of each connection\n"
 	      "    --reset                  these and those of stats begin at 0 again\n"
+	      "  mmx list [NAME]            interfaces of both ends, and what SAs use of them\n"
+	      "  mmx ACTION NAME ...        ask the peer to change that; see braid(8)\n"
 	      "  certs                      certificates: whose, for what, until when\n"
 	      "  stats                      counters and drop reasons\n"
 	      "  events                     follow what happens\n"
@@ -67,17 +62,18 @@ static void usage(FILE *to)
 	      "  -j, --json                 JSON on standard output, a line each\n"
 	      "  -t, --timeout SECONDS      for up, down, rekey and clone (60)\n\n"
 	      "Exit codes: 0 done, 1 failed, 2 usage, 3 no agent, 4 refused, 5 timeout, 6 no "
-	      "answer,\n7 authentication failed, 8 refused by the peer. See braid(8).\n",
+	      "answer,\n7 authentication failed, 8 refused by the peer, 9 not permitted. See "
+	      "braid(8).\n",
 	      to);
 }
 
-static int bad_usage(const char *text)
+int cli_bad_usage(const char *text)
 {
 	fprintf(stderr, "braid: %s; see braid help\n", text);
 	return EXIT_USAGE;
 }
 
-static void print_json(const json_t *value)
+void cli_print_json(const json_t *value)
 {
 	json_dumpf(value, stdout, JSON_COMPACT | JSON_ENCODE_ANY);
 	putchar('\n');
@@ -110,7 +106,8 @@ static int connect_agent(struct cli *c)
 		return EXIT_NO_AGENT;
 	}
 	fprintf(stderr, "braid: %s: %s%s\n", c->sock, strerror(-r),
-		r == -EACCES ? "; only root and the agent's own user may" : "");
+		r == -EACCES ? "; root, the agent's own user and whom its control { } names may"
+			     : "");
 	return EXIT_FAILED;
 }
 
@@ -126,7 +123,7 @@ static int end_of(struct cli *c, const json_t *reply)
 	if (c->json) {
 		json_t *o = json_pack("{s:O}", "error", error);
 
-		print_json(o);
+		cli_print_json(o);
 		json_decref(o);
 	}
 	fprintf(stderr, "braid: %s\n", text && *text ? text : "failed, without a reason");
@@ -165,7 +162,7 @@ static void on_event(struct cli *c, const json_t *event)
 	const char *text = json_string_value(json_object_get(event, "text"));
 
 	if (c->json)
-		print_json(event);
+		cli_print_json(event);
 	else if (kind && text && !strcmp(kind, ctl_event_word(CTL_EV_PROGRESS)))
 		printf("%s\n", text);
 	else
@@ -173,29 +170,7 @@ static void on_event(struct cli *c, const json_t *event)
 	fflush(stdout);
 }
 
-/* A long list comes in pieces: each has further entries of the same lists. Takes piece. */
-static json_t *join(json_t *data, json_t *piece)
-{
-	const char *key;
-	json_t *v;
-
-	if (!data)
-		return piece;
-	json_object_foreach(piece, key, v)
-	{
-		json_t *old = json_object_get(data, key);
-
-		if (json_is_array(old) && json_is_array(v))
-			json_array_extend(old, v);
-		else
-			json_object_set(data, key, v);
-	}
-	json_decref(piece);
-	return data;
-}
-
-/* Sends and follows to the end. args is taken. *ret_data, if wanted, is the caller's. */
-static int run(struct cli *c, const char *cmd, json_t *args, int timeout_msec, json_t **ret_data)
+int cli_run(struct cli *c, const char *cmd, json_t *args, int timeout_msec, json_t **ret_data)
 {
 	int r = ctl_send(c->client, cmd, args);
 
@@ -213,7 +188,7 @@ static int run(struct cli *c, const char *cmd, json_t *args, int timeout_msec, j
 		if (event)
 			on_event(c, event);
 		if (data && ret_data)
-			*ret_data = join(*ret_data, json_incref(data));
+			*ret_data = ctl_join(*ret_data, json_incref(data));
 		if (json_is_true(json_object_get(reply, "done"))) {
 			r = end_of(c, reply);
 			json_decref(reply);
@@ -233,13 +208,13 @@ static const char *line_mark(const char *name)
 	return digits && mark + 1 + digits == name + len ? mark : NULL;
 }
 
-static json_t *args_of(const char *name)
+json_t *cli_args_of(const char *key, const char *name)
 {
 	const char *slash = strchr(name, '/'), *mark = line_mark(name);
 	size_t len = mark ? (size_t)(mark - name) : strcspn(name, "/");
 	json_t *args = json_object();
 
-	json_object_set_new(args, "name", json_stringn(name, len));
+	json_object_set_new(args, key, json_stringn(name, len));
 	if (mark)
 		json_object_set_new(args, "line",
 				    json_integer((json_int_t)strtoull(mark + 1, NULL, 10)));
@@ -250,15 +225,13 @@ static json_t *args_of(const char *name)
 
 /* ---- commands ---- */
 
-typedef void show_fn(FILE *out, const json_t *data);
-
-static int show(struct cli *c, const char *cmd, json_t *args, show_fn *fn)
+int cli_show(struct cli *c, const char *cmd, json_t *args, show_fn *fn)
 {
 	json_t *data = NULL;
-	int r = run(c, cmd, args, ANSWER_MSEC, &data);
+	int r = cli_run(c, cmd, args, ANSWER_MSEC, &data);
 
 	if (r == EXIT_OK && c->json)
-		print_json(data);
+		cli_print_json(data);
 	else if (r == EXIT_OK)
 		fn(stdout, data);
 	json_decref(data);
@@ -268,19 +241,19 @@ static int show(struct cli *c, const char *cmd, json_t *args, show_fn *fn)
 static int cmd_status(struct cli *c, char **argv)
 {
 	(void)argv;
-	return show(c, "status", NULL, show_status);
+	return cli_show(c, "status", NULL, show_status);
 }
 
 static int cmd_sas(struct cli *c, char **argv)
 {
 	(void)argv;
-	return show(c, "sas", NULL, show_sas);
+	return cli_show(c, "sas", NULL, show_sas);
 }
 
 static int cmd_stats(struct cli *c, char **argv)
 {
 	(void)argv;
-	return show(c, "stats", NULL, show_stats);
+	return cli_show(c, "stats", NULL, show_stats);
 }
 
 static json_t *conn_arg(char **argv)
@@ -290,22 +263,22 @@ static json_t *conn_arg(char **argv)
 
 static int cmd_conns(struct cli *c, char **argv)
 {
-	return show(c, "conns", conn_arg(argv), show_conns);
+	return cli_show(c, "conns", conn_arg(argv), show_conns);
 }
 
 static int cmd_counters(struct cli *c, char **argv)
 {
 	if (c->reset && argv[0])
-		return bad_usage("counters --reset is for all connections, and takes no name");
+		return cli_bad_usage("counters --reset is for all connections, and takes no name");
 	if (c->reset)
-		return run(c, "counters-reset", NULL, ANSWER_MSEC, NULL);
-	return show(c, "counters", conn_arg(argv), show_counters);
+		return cli_run(c, "counters-reset", NULL, ANSWER_MSEC, NULL);
+	return cli_show(c, "counters", conn_arg(argv), show_counters);
 }
 
 static int cmd_certs(struct cli *c, char **argv)
 {
 	(void)argv;
-	return show(c, "certs", NULL, show_certs);
+	return cli_show(c, "certs", NULL, show_certs);
 }
 
 static unsigned count_lines(const char *text)
@@ -347,11 +320,11 @@ static int watch(struct cli *c, char **argv)
 	int r;
 
 	for (;;) {
-		r = run(c, "paths", conn_arg(argv), ANSWER_MSEC, &data);
+		r = cli_run(c, "paths", conn_arg(argv), ANSWER_MSEC, &data);
 		if (r != EXIT_OK)
 			break;
 		if (c->json)
-			print_json(data);
+			cli_print_json(data);
 		else
 			lines = draw(data, before, lines);
 		json_decref(before);
@@ -390,15 +363,15 @@ static int cmd_paths(struct cli *c, char **argv)
 
 	if (c->watch)
 		return watch(c, argv);
-	r = run(c, "paths", conn_arg(argv), ANSWER_MSEC, &data);
+	r = cli_run(c, "paths", conn_arg(argv), ANSWER_MSEC, &data);
 	if (r == EXIT_OK && !c->json && without_rates(data)) {
 		json_decref(data);
 		data = NULL;
 		usleep(RATE_USEC);
-		r = run(c, "paths", conn_arg(argv), ANSWER_MSEC, &data);
+		r = cli_run(c, "paths", conn_arg(argv), ANSWER_MSEC, &data);
 	}
 	if (r == EXIT_OK && c->json)
-		print_json(data);
+		cli_print_json(data);
 	else if (r == EXIT_OK)
 		show_paths_within(stdout, data, columns());
 	json_decref(data);
@@ -416,9 +389,9 @@ static int path_test(struct cli *c, const char *name)
 		json_object_set_new(args, "interval_usec", json_integer(c->interval_usec));
 	if (c->octets)
 		json_object_set_new(args, "octets", json_integer(c->octets));
-	r = run(c, "path-test", args, (int)(c->interval_usec / 1000) + 2 * ANSWER_MSEC, &data);
+	r = cli_run(c, "path-test", args, (int)(c->interval_usec / 1000) + 2 * ANSWER_MSEC, &data);
 	if (data && c->json)
-		print_json(data);
+		cli_print_json(data);
 	else if (data)
 		show_path_test(stdout, data);
 	json_decref(data);
@@ -432,29 +405,29 @@ static int cmd_path(struct cli *c, char **argv)
 	char cmd[32];
 
 	if (!test && (c->count || c->interval_usec || c->octets))
-		return bad_usage("only path test takes --count, --interval and --size");
+		return cli_bad_usage("only path test takes --count, --interval and --size");
 	if (test && !c->clear)
 		return path_test(c, argv[1]);
 	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++) {
 		if (strcmp(argv[0], words[i]))
 			continue;
 		if (c->clear && strcmp(argv[0], "prefer"))
-			return bad_usage("only path prefer takes --clear");
+			return cli_bad_usage("only path prefer takes --clear");
 		snprintf(cmd, sizeof(cmd), "path-%s", words[i]);
-		return run(c, cmd, json_pack("{s:s, s:b}", "name", argv[1], "clear", c->clear),
-			   ANSWER_MSEC, NULL);
+		return cli_run(c, cmd, json_pack("{s:s, s:b}", "name", argv[1], "clear", c->clear),
+			       ANSWER_MSEC, NULL);
 	}
-	return bad_usage("path disable, enable, prefer or test NAME");
+	return cli_bad_usage("path disable, enable, prefer or test NAME");
 }
 
 /* The agent keeps the time; we wait a little longer for its word. */
 static int operate(struct cli *c, const char *cmd, const char *name)
 {
-	json_t *args = args_of(name);
+	json_t *args = cli_args_of("name", name);
 
 	json_object_set_new(args, "timeout_usec",
 			    json_integer((json_int_t)c->timeout_sec * 1000000));
-	return run(c, cmd, args, (int)c->timeout_sec * 1000 + ANSWER_MSEC, NULL);
+	return cli_run(c, cmd, args, (int)c->timeout_sec * 1000 + ANSWER_MSEC, NULL);
 }
 
 static int cmd_up(struct cli *c, char **argv)
@@ -493,7 +466,7 @@ static json_t *children_up(const json_t *status, const char *conn)
 static int rekey_children(struct cli *c, const char *conn)
 {
 	json_t *status = NULL, *names, *name;
-	int r = run(c, "status", NULL, ANSWER_MSEC, &status);
+	int r = cli_run(c, "status", NULL, ANSWER_MSEC, &status);
 	size_t i;
 
 	names = children_up(status, conn);
@@ -520,9 +493,9 @@ static int cmd_clone(struct cli *c, char **argv)
 static int cmd_rekey(struct cli *c, char **argv)
 {
 	if (c->ike && (c->child || strchr(argv[0], '/')))
-		return bad_usage("rekey --ike takes a connection without a child");
+		return cli_bad_usage("rekey --ike takes a connection without a child");
 	if (c->child && line_mark(argv[0]))
-		return bad_usage(
+		return cli_bad_usage(
 			"rekey --child takes a connection, or one child as NAME#LINE/CHILD");
 	if (c->child && !strchr(argv[0], '/'))
 		return rekey_children(c, argv[0]);
@@ -532,19 +505,19 @@ static int cmd_rekey(struct cli *c, char **argv)
 static int cmd_events(struct cli *c, char **argv)
 {
 	(void)argv;
-	return run(c, "events", NULL, -1, NULL);
+	return cli_run(c, "events", NULL, -1, NULL);
 }
 
 static int cmd_reload(struct cli *c, char **argv)
 {
 	(void)argv;
-	return run(c, "reload", NULL, ANSWER_MSEC, NULL);
+	return cli_run(c, "reload", NULL, ANSWER_MSEC, NULL);
 }
 
 static int cmd_flush(struct cli *c, char **argv)
 {
 	(void)argv;
-	return run(c, "flush", json_pack("{s:b}", "force", c->force), ANSWER_MSEC, NULL);
+	return cli_run(c, "flush", json_pack("{s:b}", "force", c->force), ANSWER_MSEC, NULL);
 }
 
 static int cmd_keys(struct cli *c, char **argv)
@@ -555,8 +528,8 @@ static int cmd_keys(struct cli *c, char **argv)
 
 	(void)argv;
 	if (!c->wireshark_dir)
-		return bad_usage("keys --wireshark DIR");
-	r = run(c, "keys", NULL, ANSWER_MSEC, &data);
+		return cli_bad_usage("keys --wireshark DIR");
+	r = cli_run(c, "keys", NULL, ANSWER_MSEC, &data);
 	if (r != EXIT_OK)
 		goto out;
 	r = wireshark_write(c->wireshark_dir, data, &ike, &esp, &skipped);
@@ -590,7 +563,7 @@ static void show_version(FILE *out, const json_t *data)
 static int cmd_version(struct cli *c, char **argv)
 {
 	(void)argv;
-	return show(c, "version", NULL, show_version);
+	return cli_show(c, "version", NULL, show_version);
 }
 
 static const struct command {
@@ -615,6 +588,9 @@ static const struct command {
 	{ "certs", 0, 0, cmd_certs },
 	{ "conns", 0, 1, cmd_conns },
 	{ "counters", 0, 1, cmd_counters },
+	{ "mmx", 1, 12, cmd_mmx },
+	{ "steering", 0, 10, cmd_steering },
+	{ "top", 0, 0, cmd_top },
 };
 
 /* Options that only one command takes, and it is not this one. */
@@ -624,11 +600,17 @@ static int check_options(const struct cli *c, const char *cmd)
 		bool given;
 		const char *option, *only;
 	} options[] = {
-		{ c->watch, "watch", "paths" },	   { c->force, "force", "flush" },
-		{ c->ike, "ike", "rekey" },	   { c->child, "child", "rekey" },
-		{ c->reset, "reset", "counters" }, { c->wireshark_dir, "wireshark", "keys" },
-		{ c->clear, "clear", "path" },	   { c->count, "count", "path" },
-		{ c->octets, "size", "path" },	   { c->interval_usec, "interval", "path" },
+		{ c->watch && strcmp(cmd, "top") != 0, "watch", "paths" },
+		{ c->force, "force", "flush" },
+		{ c->ike && strcmp(cmd, "mmx") != 0, "ike", "rekey" },
+		{ c->child, "child", "rekey" },
+		{ c->reset, "reset", "counters" },
+		{ c->wireshark_dir, "wireshark", "keys" },
+		{ c->clear, "clear", "path" },
+		{ c->count, "count", "path" },
+		{ c->octets, "size", "path" },
+		{ c->interval_usec, "interval", "path" },
+		{ c->mmx, c->mmx_option, "mmx" },
 	};
 	char text[128];
 
@@ -636,7 +618,7 @@ static int check_options(const struct cli *c, const char *cmd)
 		if (!options[i].given || !strcmp(cmd, options[i].only))
 			continue;
 		snprintf(text, sizeof(text), "%s does not take --%s", cmd, options[i].option);
-		return bad_usage(text);
+		return cli_bad_usage(text);
 	}
 	return EXIT_OK;
 }
@@ -660,13 +642,15 @@ static int dispatch(struct cli *c, int argc, char **argv)
 			cmd = &commands[i];
 	if (!cmd) {
 		snprintf(text, sizeof(text), "unknown command \"%.60s\"", argv[0]);
-		return bad_usage(text);
+		return cli_bad_usage(text);
 	}
 	if (argc - 1 < cmd->args_min || argc - 1 > cmd->args_max) {
 		snprintf(text, sizeof(text), "%s has %d arguments, expected %d%s", cmd->name,
 			 argc - 1, cmd->args_min,
-			 cmd->args_max > cmd->args_min ? " or one more" : "");
-		return bad_usage(text);
+			 cmd->args_max > cmd->args_min + 1 ? " or more"
+			 : cmd->args_max > cmd->args_min   ? " or one more"
+							   : "");
+		return cli_bad_usage(text);
 	}
 	r = check_options(c, cmd->name);
 	if (r != EXIT_OK)
@@ -689,7 +673,7 @@ static bool number(const char *text, double min, double max, double *ret)
 	return true;
 }
 
-enum { OPT_WIRESHARK = 256, OPT_FORCE, OPT_IKE, OPT_CHILD, OPT_RESET, OPT_CLEAR };
+enum { OPT_WIRESHARK = 256, OPT_FORCE, OPT_IKE, OPT_CHILD, OPT_RESET, OPT_CLEAR, OPT_MMX };
 
 static const struct option options[] = {
 	{ "state-dir", required_argument, NULL, 'd' },
@@ -705,6 +689,20 @@ static const struct option options[] = {
 	{ "count", required_argument, NULL, 'c' },
 	{ "interval", required_argument, NULL, 'i' },
 	{ "size", required_argument, NULL, 's' },
+	{ "hard", no_argument, NULL, OPT_MMX },
+	{ "best-effort", no_argument, NULL, OPT_MMX },
+	{ "parallel", no_argument, NULL, OPT_MMX },
+	{ "prune", no_argument, NULL, OPT_MMX },
+	{ "all", no_argument, NULL, OPT_MMX },
+	{ "here", no_argument, NULL, OPT_MMX },
+	{ "observed", no_argument, NULL, OPT_MMX },
+	{ "keep", no_argument, NULL, OPT_MMX },
+	{ "peer", no_argument, NULL, OPT_MMX },
+	{ "to", required_argument, NULL, OPT_MMX },
+	{ "from", required_argument, NULL, OPT_MMX },
+	{ "inner", required_argument, NULL, OPT_MMX },
+	{ "inner-old", required_argument, NULL, OPT_MMX },
+	{ "spi", required_argument, NULL, OPT_MMX },
 	{ "version", no_argument, NULL, 'V' },
 	{ "help", no_argument, NULL, 'h' },
 	{ 0 },
@@ -736,11 +734,11 @@ int main(int argc, char **argv)
 			 .watch_msec = 1000,
 			 .timeout_sec = CTL_UP_TIMEOUT_SEC };
 	double d;
-	int opt, r;
+	int opt, r, at = 0;
 
 	if (fill_descriptors() < 0)
 		return EXIT_FAILED;
-	while ((opt = getopt_long(argc, argv, "d:jt:w::c:i:s:Vh", options, NULL)) != -1) {
+	while ((opt = getopt_long(argc, argv, "d:jt:w::c:i:s:Vh", options, &at)) != -1) {
 		switch (opt) {
 		case 'd':
 			c.state_dir = optarg;
@@ -750,29 +748,29 @@ int main(int argc, char **argv)
 			break;
 		case 't':
 			if (!number(optarg, 1, 3600, &d))
-				return bad_usage("--timeout takes 1 to 3600 seconds");
+				return cli_bad_usage("--timeout takes 1 to 3600 seconds");
 			c.timeout_sec = (unsigned)d;
 			break;
 		case 'w':
 			c.watch = true;
 			if (optarg && !number(optarg, 0.1, 3600, &d))
-				return bad_usage("--watch takes 0.1 to 3600 seconds");
+				return cli_bad_usage("--watch takes 0.1 to 3600 seconds");
 			if (optarg)
 				c.watch_msec = (unsigned)(d * 1000);
 			break;
 		case 'c':
 			if (!number(optarg, 1, 1000, &d))
-				return bad_usage("--count takes 1 to 1000");
+				return cli_bad_usage("--count takes 1 to 1000");
 			c.count = (unsigned)d;
 			break;
 		case 'i':
 			if (!number(optarg, 0.01, 60, &d))
-				return bad_usage("--interval takes 0.01 to 60 seconds");
+				return cli_bad_usage("--interval takes 0.01 to 60 seconds");
 			c.interval_usec = (unsigned)(d * 1e6);
 			break;
 		case 's':
 			if (!number(optarg, 1, 9216, &d))
-				return bad_usage("--size takes 1 to 9216 octets");
+				return cli_bad_usage("--size takes 1 to 9216 octets");
 			c.octets = (unsigned)d;
 			break;
 		case OPT_WIRESHARK:
@@ -793,6 +791,9 @@ int main(int argc, char **argv)
 		case OPT_CLEAR:
 			c.clear = true;
 			break;
+		case OPT_MMX:
+			cli_mmx_option(&c, options[at].name, optarg);
+			break;
 		case 'V':
 			printf("braid %s\n", BRAID_VERSION);
 			return finish_output(EXIT_OK);
@@ -805,6 +806,7 @@ int main(int argc, char **argv)
 		}
 	}
 	r = dispatch(&c, argc - optind, argv + optind);
+	json_decref(c.mmx);
 	ctl_client_free(c.client);
 	return finish_output(r);
 }

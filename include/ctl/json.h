@@ -11,21 +11,38 @@
  *   <- {"v":1,"id":7,"data":{...},"done":false}                                  any number
  *   <- {"v":1,"id":7,"done":true,"error":null | {"code":"failed","text":"..."}}  exactly one
  *
+ * What changes something ends with "denied" for those who may only read.
+ *
  * Requests (besides v, id, cmd) and their data:
  *
  * up, down, rekey   "name", "child" optional; "timeout_usec" optional (up: default 60 s).
  *                   Events of kind "progress" until done. "line" optional: of one IKE SA of it.
  * clone   the same: another IKE SA beside that of the connection (RFC 7791), and "child" on it;
  *   "refused" without "line" if it has several peers.
+ * consent           "conn" optional. {"wait_usec","wait_max_usec"}, then events of kind
+ *                   "address-leaving" and "address-gone" until the client leaves.
+ * consent-answer    "token","answer":"yes"|"wait"; "wait_usec" optional. "wait": {"wait_usec"}.
  * path-disable, path-enable   "name": a path's name; "conn" optional.
  * path-prefer       the same, and "clear" optional: true, no path of its relation is preferred.
  * path-test         the same, without "clear"; "count" (10), "interval_usec" (100000), "octets" (of
  *   IP packets) optional. Events of kind "progress" with "path","seq","rtt_usec","octets", then
  *   {"path","by":"probes"|"ike","sent","answered","loss_permille","rtt_min_usec","rtt_avg_usec",
  *   "rtt_max_usec","rtt_mdev_usec","mtu","mtu_from"}; "no-answer" if there was none.
+ * mmx-list          "conn" optional. {"now_usec","relations":[{"conn","line","initiator","on",
+ *   members of "mmx" in sas,"bindings":[{"id","sas","paths":[{"id":"3-1","local","remote",
+ *   "verified","nat","boot","alternate"}]}]}]}
+ * mmx-update, mmx-add, mmx-remove, mmx-alternates, mmx-failover, mmx-add-interface,
+ *   mmx-delete-interface, mmx-check ("action")   "conn" or "line"; "old","new","alternates","to",
+ *   "from": endpoints (3, "192.0.2.2", "wlan", "if:2", "ike"), "side":"own"|"peer"; "child","spis",
+ *   "all","ike"; "hard","best_effort","here","observed","check","parallel","prune","inner",
+ *   "inner_old": ctl/mmx_args.h. {"action":"update","status":"ok","detail"|null,"why"|null,
+ *   "affected","valid_sec"|null,"pending","renegotiate","limit"|null}; "peer-refused"
+ * mmx-probe         "conn" or "line"; "path":"3-1", or "local" and "remote"; "keep". {"path",
+ *   "rtt_usec","nat","seen":"192.0.2.2:4500"|null}; "no-answer", with {"path","stranger"}: somebody
+ *   is there who does not know this IKE SA
  * reload            done with "failed" and the file:line text on a mistake; nothing changed then.
  * flush             removes pins, device, programs; "refused" while SAs exist unless "force":true.
- * events            endless events (see below) until the client leaves.
+ * events            {"now_usec"}, then endless events (see below) until the client leaves.
  * version           {"version":"0.1","protocol":1,"pid":1}
  *
  * status  {"version","pid","now_usec","started_usec","config":"/etc/braid/braid.conf",
@@ -33,8 +50,8 @@
  *   "engine":{"connected":true,"pid":1,"workers":2,"crypto":"ipsec-mb","tun":"braidtun0",
  *             "started_usec"},
  *   "steer":{"device":"braid0","ifindex":9},
- *   "uplinks":[{"name":"wlan","kind":"wlan","interface":"wlan0","ifindex":3,"up":true,
- *               "addresses":["192.0.2.2"],"weight":1,"preference":0,
+ *   "uplinks":[{"name":"wlan","id":1,"kind":"wlan","interface":"wlan0","ifindex":3,"up":true,
+ *               "addresses":["192.0.2.2"],"endpoints":[{"id":1,"address":"192.0.2.2"}],"weight":1,"preference":0,
  *               "attach":"tc","attach_why":"..."}],
  *   "conns":[{"name":"home","state":"down"|"connecting"|"established",
  *             "wanted":true,"held":false,"retry_usec":null,
@@ -52,20 +69,30 @@
  *   "family_children":1,"paths":["wlan-1"],"shares_with":[2],"standby_why":null|STANDBY,
  *   "family_totals":{"rx_packets","rx_octets","tx_packets","tx_octets"} (these three: of several
  *   IKE SAs of one family, the totals with the
- * first),"role":"I"|"R","spi_i":"...","spi_r":"...","local":"192.0.2.2:4500",
+ * first),"mmx":null|{"caps":["iface"],"ours":IFACES,"peer":IFACES|null,"bindings":[BINDING]},"role":"I"|"R","spi_i":"...","spi_r":"...","local":"192.0.2.2:4500",
  *   "remote":"198.51.100.1:4500","nat_local":false,"nat_remote":false,"local_id":"...",
  *   "remote_id":"...","suite":"aes256gcm16-prfsha384-ecp384","since_usec","rekey_usec"|null,
  *   "reauth_usec"|null,"ends_usec"|null,"vendor_ids":["strongSwan"],"vips":["10.3.0.1"],
  *   "children":[{"id":1,"name":"net","state":"INSTALLED","mode":"tunnel","spi_in":"...",
- *     "spi_out":"...","suite":"aes128gcm16-esn","esn":true,"encap":true,"since_usec",
+ *     "spi_out":"...","binding":1 (absent: the IKE
+ * SA's),"suite":"aes128gcm16-esn","esn":true,"encap":true,"since_usec",
  *     "rekey_usec"|null,"ends_usec"|null,"rekey_octets"|null,"life_octets"|null,
  *     "rekey_packets"|null,"life_packets"|null,
  *     "local_ts":["10.3.0.1/32"],"remote_ts":["10.1.0.0/24"],"driver":"ipsec-mb",
  *     "rx_packets","rx_octets","tx_packets","tx_octets","seq_out","seq_in_high","rx_missing",
- *     "drop_replay","drop_integrity","drop_malformed","drop_ts","drop_ecn",
+ *     "drop_replay","duplicates","drop_integrity","drop_malformed","drop_ts","drop_ecn",
  *     "last_rx_usec","last_tx_usec"}]}]}
  *
- * STANDBY  "metered","peer","other_preferred","same_pair","ending","group_full","no_child"
+ * IFACES  {"generation":1,"interfaces":[{"id":1,"name":"wlan"|null,"link":"wlan","up":true,
+ *   "metered":false,"backup":false,"nat":false,"preference":0,"mtu":1500|null,
+ *   "endpoints":[{"id":1,"address":"192.0.2.2","current":true}]}]}
+ *
+ * BINDING  {"id":3,"sas":1,"children":[{"name":"net","spi_in":"..."}],"paths":[{"id":"1-1",
+ *   "name":"wlan-1","local","remote","state":"up","verified":true,"nat":false,"alternate":false,
+ *   "boot":false}]}
+ *
+ * STANDBY
+ * "metered","peer","other_preferred","same_pair","alternate","ending","group_full","no_child"
  *
  * paths  "conn" optional. {"now_usec","paths":[{"id":1,"conn":"home","name":"wlan-1",
  *   "family":1,"line":1,"family_lines":1,
@@ -89,7 +116,7 @@
  *     "ocsp_responses":0},
  *   "proposals":["aes256gcm16-prfsha256-ecp256"],"vips":[],"pools":["p"],
  *   "pool_addrs":["10.3.0.1-10.3.0.254"],"multipath":true,"clones":null|{"order":"child_first"|"move_first","pairs":"each"|"all"},
- *   "mobike":true,"mobike_patience_usec"|null,"return_check":"before"|"after"|"skip"|null,"clone":true,"ike_sas_max":16,"nat":"accept"|"refuse","encap":true,"ocsp":"reply","unique":"no","window":1,"fragmentation":"yes"|"no"|"force","fragment_size"|null,
+ *   "mobike":true,"mobike_patience_usec"|null,"return_check":"before"|"after"|"skip"|null,"clone":true,"ike_sas_max":16,"child_sas_max":200,"derived_sas_max":256,"public_key_bits":0,"nat":"accept"|"refuse","encap":true,"ocsp":"reply","unique":"no","window":1,"fragmentation":"yes"|"no"|"force","fragment_size"|null,
  *   "rekey_time_usec"|null,"reauth_time_usec"|null,"over_time_usec"|null,"rand_time_usec"|null,
  *   "dpd_delay_usec"|null,"keep_alive_usec"|null,"retransmit_timeout_usec","retransmit_base":1.8,
  *   "retransmit_tries","paths":[{"name","uplink","remote","weight"}],
@@ -125,6 +152,7 @@
  * Events: {"kind":one of FOREACH_CTL_EVENT,"text":"one line for people","conn","child","path",
  *   "uplink","interface","state","why","spi_i","spi_r","time_usec","realtime_usec"}: what applies;
  *   of decisions also "by","from","to","lasted_usec","silent_usec";
+ *   of addresses "addresses","by","line","token","wait_usec";
  *   both times are added by the server. "lost" has "count": events this client was too slow for.
  */
 #ifndef BRAID_CTL_JSON_H
@@ -146,7 +174,8 @@ enum {
 	X(TIMEOUT, "timeout", 5)                                                                   \
 	X(NO_ANSWER, "no-answer", 6)                                                               \
 	X(AUTH_FAILED, "auth-failed", 7)                                                           \
-	X(PEER_REFUSED, "peer-refused", 8)
+	X(PEER_REFUSED, "peer-refused", 8)                                                         \
+	X(DENIED, "denied", 9)
 
 enum ctl_code {
 	CTL_OK,
@@ -173,16 +202,24 @@ enum ctl_code {
 	X(UNANSWERED, "unanswered")                                                                \
 	X(PATH_ANSWERED, "path-answered")                                                          \
 	X(PATH_TESTED, "path-tested")                                                              \
+	X(MMX_ANSWERED, "mmx-answered")                                                            \
+	X(MMX_PROBED, "mmx-probed")                                                                \
+	X(MMX_PEER_IFACES, "mmx-peer-interfaces")                                                  \
+	X(MMX_CHANGED, "mmx-changed")                                                              \
 	X(PATH_ADDED, "path-added")                                                                \
 	X(PATH_STATE, "path-state")                                                                \
 	X(PATH_PREFERRED, "path-preferred")                                                        \
 	X(PATH_MOVED, "path-moved")                                                                \
 	X(PATH_REMOVED, "path-removed")                                                            \
+	X(CLASS, "class")                                                                          \
+	X(BUDGET, "budget")                                                                        \
 	X(UPLINK_UP, "uplink-up")                                                                  \
 	X(UPLINK_DOWN, "uplink-down")                                                              \
 	X(UPLINK_CHANGED, "uplink-changed")                                                        \
 	X(NEW_SOURCE, "new-source")                                                                \
 	X(UNKNOWN_SPI, "unknown-spi")                                                              \
+	X(ADDRESS_LEAVING, "address-leaving")                                                      \
+	X(ADDRESS_GONE, "address-gone")                                                            \
 	X(ENGINE_UP, "engine-up")                                                                  \
 	X(ENGINE_DOWN, "engine-down")                                                              \
 	X(RELOADED, "reloaded")                                                                    \

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* Control socket, agent's side: JSON lines over a Unix stream socket (shapes in ctl/json.h).
  *
- * Mode 0600; a client must be root or of our uid. Line length, clients, requests in flight and
+ * A client must be root, of our uid, or one whom ctl_server_permit names; the kernel vouches for
+ * it. Line length, clients, requests in flight and
  * output are bounded. A client that does not read loses events (counted, and told when it reads
  * again) and is disconnected when replies pile up; the agent never waits for it.
  * Knows no command but calls the handler. Thread: the event base's.
@@ -15,6 +16,7 @@
 
 #include <jansson.h>
 
+#include "base/permit.h"
 #include "ctl/json.h"
 
 struct event_base;
@@ -23,6 +25,7 @@ struct ctl_req; /* one request; valid until ctl_reply_done, whether its client s
 
 enum {
 	CTL_CLIENTS_MAX = 32,
+	CTL_READERS_MAX = 16,		  /* of them such as may only read */
 	CTL_REQS_MAX = 16,		  /* in flight per client */
 	CTL_EVENTS_QUEUE_MAX = 256 << 10, /* octets of unread output beyond which events are lost */
 	CTL_OUTPUT_MAX = 8 << 20,	  /* beyond which the client is disconnected */
@@ -43,6 +46,10 @@ struct ctl_counters {
  * answers; -ENAMETOOLONG; -errno. handler's ctx is borrowed. */
 int ctl_server_new(struct event_base *base, const char *path, ctl_handler_fn *handler, void *ctx,
 		   struct ctl_server **ret_server);
+/* Whom the socket is for besides root and us, from now on; copied. Clients that are not named any
+ * more are disconnected. The socket is of mode 0600, or 0666 when somebody is named: what counts
+ * is who connects, and its directory. 0, or -errno when the mode cannot be changed. */
+int ctl_server_permit(struct ctl_server *s, const struct permit *p);
 /* Disconnects all, removes the socket. Requests in flight stay valid handles until they are done.
  * NULL is fine. */
 void ctl_server_free(struct ctl_server *s);
@@ -61,6 +68,11 @@ void ctl_reply_progress(struct ctl_req *req, const char *fmt, ...)
 void ctl_reply_done(struct ctl_req *req, enum ctl_code code, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
+/* What its client may ask, by its credentials and the last ctl_server_permit; PERMIT_NONE once it
+ * has gone. */
+enum permit_level ctl_req_level(const struct ctl_req *req);
+/* Who asks: his user id; 0 for an adopted connection. */
+uint32_t ctl_req_uid(const struct ctl_req *req);
 /* False once the client has gone. */
 bool ctl_req_alive(const struct ctl_req *req);
 /* Octets of output that its client has not taken yet. */

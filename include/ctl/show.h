@@ -4,6 +4,7 @@
 #ifndef BRAID_CTL_SHOW_H
 #define BRAID_CTL_SHOW_H
 
+#include <stdbool.h>
 #include <stdio.h>
 
 #include <jansson.h>
@@ -21,6 +22,19 @@ void show_stats(FILE *out, const json_t *data);
 void show_certs(FILE *out, const json_t *data);
 void show_conns(FILE *out, const json_t *data);
 void show_counters(FILE *out, const json_t *data);
+void show_mmx_list(FILE *out, const json_t *data);
+void show_mmx_result(FILE *out, const json_t *data);
+void show_mmx_probe(FILE *out, const json_t *data);
+void show_steering(FILE *out, const json_t *data);
+void show_explain(FILE *out, const json_t *data);
+
+/* What braid top shows: replies to paths and steering (NULL: there is none), one look after the
+ * other, rates between the last two. curves: the terminal has the characters (UTF-8). */
+struct top;
+struct top *top_new(void); /* NULL: no memory */
+void top_free(struct top *t);
+void show_top(FILE *out, struct top *t, const json_t *paths, const json_t *steering, bool curves);
+
 /* One line with the time of day. */
 void show_event(FILE *out, const json_t *event);
 

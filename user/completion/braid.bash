@@ -18,7 +18,7 @@ _braid() {
 			dir=${COMP_WORDS[i + 1]:-$dir}
 			((i++))
 			;;
-		-t | --timeout | --wireshark | -c | --count | -i | --interval | -s | --size) ((i++)) ;;
+		-t | --timeout | --wireshark | -c | --count | -i | --interval | -s | --size | --to | --from | --inner | --inner-old | --spi) ((i++)) ;;
 		-*) ;;
 		*) if [ -z "$cmd" ]; then cmd=$word; else sub=${sub:-$word}; fi ;;
 		esac
@@ -29,26 +29,39 @@ _braid() {
 		mapfile -t COMPREPLY < <(compgen -d -- "$cur")
 		return
 		;;
-	-t | --timeout | -c | --count | -i | --interval | -s | --size) return ;;
+	-t | --timeout | -c | --count | -i | --interval | -s | --size | --to | --from | --inner | --inner-old | --spi) return ;;
 	esac
 	if [[ $cur == -* ]]; then
 		words='--state-dir --json --timeout --help --version'
 		case $cmd in
-		paths) words+=' --watch' ;;
+		paths | top) words+=' --watch' ;;
 		keys) words+=' --wireshark' ;;
 		flush) words+=' --force' ;;
 		rekey) words+=' --ike --child' ;;
 		counters) words+=' --reset' ;;
 		path) words+=' --clear --count --interval --size' ;;
+		mmx) words+=' --hard --best-effort --parallel --prune --all --ike --here --observed --keep --peer --to --from --inner --inner-old --spi' ;;
 		esac
 	else
 		case $cmd in
-		'') words='up down rekey clone status sas paths path conns counters certs stats events reload keys flush version help' ;;
+		'') words='up down rekey clone status sas paths path conns counters mmx steering top certs stats events reload keys flush version help' ;;
 		up | down | rekey | clone)
 			[ -n "$sub" ] || words=$(_braid_names "$dir" status \
 				'.conns[] | .name, (.name + "/" + .children[].name)')
 			if [[ -z $sub && $cur == *'#'* ]]; then
 				words=$(_braid_names "$dir" sas '.ike_sas[] | .conn + "#" + (.line | tostring)')
+			fi
+			;;
+		steering)
+			if [ -z "$sub" ]; then
+				words="explain $(_braid_names "$dir" status '.conns[].name')"
+			elif [ "$sub" = explain ]; then
+				case $prev in
+				explain) words='udp tcp sctp icmp icmpv6' ;;
+				dscp) words='ef va le cs1 cs2 cs3 cs4 cs5 cs6 cs7 af11 af12 af13 af21 af22 af23 af31 af32 af33 af41 af42 af43' ;;
+				mark | cgroup) ;;
+				*) words='dscp mark cgroup' ;;
+				esac
 			fi
 			;;
 		paths | conns | counters) [ -n "$sub" ] || words=$(_braid_names "$dir" status '.conns[].name') ;;
@@ -57,6 +70,17 @@ _braid() {
 				words='disable enable prefer test'
 			else
 				words=$(_braid_names "$dir" paths '.paths[].name, .pairs[].name')
+			fi
+			;;
+		mmx)
+			if [ -z "$sub" ]; then
+				words='list probe update add remove alternates failover add-interface delete-interface check'
+			elif [ "$prev" = check ]; then
+				words='update add remove alternates failover add-interface delete-interface'
+			elif [ "$prev" = "$sub" ] || [ "${COMP_WORDS[COMP_CWORD - 2]}" = check ]; then
+				words=$(_braid_names "$dir" status '.conns[] | .name, (.name + "/" + .children[].name)')
+			else
+				words=$(_braid_names "$dir" status '.uplinks[] | .name, .addresses[]')
 			fi
 			;;
 		esac

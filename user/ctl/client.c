@@ -77,6 +77,8 @@ int ctl_send(struct ctl_client *c, const char *cmd, const json_t *args)
 
 		if (n >= 0)
 			off += (size_t)n;
+		else if (errno == EPIPE)
+			break; /* what the agent said before it closed is to be read */
 		else if (errno != EINTR)
 			r = -errno;
 	}
@@ -184,4 +186,24 @@ int ctl_recv(struct ctl_client *c, int timeout_msec, json_t **ret_reply)
 		if (r <= 0)
 			return r;
 	}
+}
+
+json_t *ctl_join(json_t *data, json_t *piece)
+{
+	const char *key;
+	json_t *v;
+
+	if (!data)
+		return piece;
+	json_object_foreach(piece, key, v)
+	{
+		json_t *old = json_object_get(data, key);
+
+		if (json_is_array(old) && json_is_array(v))
+			json_array_extend(old, v);
+		else
+			json_object_set(data, key, v);
+	}
+	json_decref(piece);
+	return data;
 }

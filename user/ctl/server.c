@@ -33,6 +33,7 @@ void ctl_client_settle(struct ctl_client_conn *c)
 		return;
 	list_remove(&c->node);
 	bufferevent_free(c->bev);
+	free((void *)c->who.groups);
 	free(c);
 }
 
@@ -174,7 +175,8 @@ static void on_event(struct bufferevent *bev, short what, void *ctx)
 	}
 }
 
-int ctl_server_adopt(struct ctl_server *s, int fd)
+/* Takes fd and who. */
+static int adopt(struct ctl_server *s, int fd, const struct permit_who *who)
 {
 	struct ctl_client_conn *c = calloc(1, sizeof(*c));
 
@@ -186,6 +188,7 @@ int ctl_server_adopt(struct ctl_server *s, int fd)
 	if (!c->bev)
 		goto fail;
 	c->server = s;
+	c->who = *who;
 	list_init(&c->reqs);
 	list_append(&s->clients, &c->node);
 	s->counters.clients++;
@@ -195,8 +198,16 @@ int ctl_server_adopt(struct ctl_server *s, int fd)
 	return 0;
 fail:
 	free(c);
+	free((void *)who->groups);
 	close(fd);
 	return -ENOMEM;
+}
+
+int ctl_server_adopt(struct ctl_server *s, int fd)
+{
+	const struct permit_who root = { 0 };
+
+	return adopt(s, fd, &root);
 }
 
 static void refuse_client(struct ctl_server *s, int fd, const char *text)
@@ -215,26 +226,101 @@ static void refuse_client(struct ctl_server *s, int fd, const char *text)
 	close(fd);
 }
 
+/* Who connected, as he was then. ret_who->groups: the caller's to free. 0 or -errno. */
+static int credentials(int fd, struct permit_who *ret_who)
+{
+	struct ucred cred;
+	socklen_t len = sizeof(cred);
+	uint32_t *groups = NULL;
+
+	_Static_assert(sizeof(gid_t) == sizeof(*groups), "the kernel writes gid_t");
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) < 0)
+		return -errno;
+	len = 0;
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, NULL, &len) < 0 && errno != ERANGE)
+		len = 0; /* a kernel that does not tell: then what he is first of all counts */
+	if (len) {
+		groups = malloc(len);
+		if (!groups)
+			return -ENOMEM;
+		if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &len) < 0)
+			len = 0;
+	}
+	*ret_who = (struct permit_who){ cred.uid, cred.gid, len / sizeof(*groups), groups };
+	return 0;
+}
+
+static size_t count_readers(const struct ctl_server *s)
+{
+	size_t n = 0;
+
+	list_for_each (it, &s->clients) {
+		const struct ctl_client_conn *c = list_entry(it, struct ctl_client_conn, node);
+
+		n += !c->dead && permit_level(&s->permit, s->uid, &c->who) < PERMIT_ADMIN;
+	}
+	return n;
+}
+
 static void on_accept(struct evconnlistener *l, evutil_socket_t fd, struct sockaddr *sa, int len,
 		      void *ctx)
 {
 	struct ctl_server *s = ctx;
-	struct ucred cred;
-	socklen_t cred_len = sizeof(cred);
+	struct permit_who who = { .uid = UINT32_MAX, .gid = UINT32_MAX };
+	const char *why = NULL;
 
 	(void)l, (void)sa, (void)len;
-	/* The mode of the socket says the same; this also holds for one opened up by hand. */
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &cred_len) < 0 ||
-	    (cred.uid != 0 && cred.uid != s->uid)) {
-		refuse_client(s, fd, "only root and the agent's own user may connect");
-		return;
+	switch (credentials(fd, &who) < 0 ? PERMIT_NONE : permit_level(&s->permit, s->uid, &who)) {
+	case PERMIT_NONE:
+		why = s->permit.n ? "only root, the agent's own user and those whom control { } "
+				    "of its configuration names may connect"
+				  : "only root and the agent's own user may connect";
+		break;
+	case PERMIT_READ: /* they shall not keep those away who are to mend things */
+		if (count_readers(s) >= CTL_READERS_MAX)
+			why = "too many clients that may only read";
+		break;
+	case PERMIT_ADMIN:
+		break;
 	}
-	if (s->counters.clients >= CTL_CLIENTS_MAX) {
-		refuse_client(s, fd, "too many clients");
-		return;
-	}
-	if (ctl_server_adopt(s, fd) < 0)
+	if (!why && s->counters.clients >= CTL_CLIENTS_MAX)
+		why = "too many clients";
+	if (why) {
+		free((void *)who.groups);
+		refuse_client(s, fd, why);
+	} else if (adopt(s, fd, &who) < 0) {
 		log_warning("control socket: client dropped: out of memory");
+	}
+}
+
+enum permit_level ctl_req_level(const struct ctl_req *req)
+{
+	const struct ctl_client_conn *c = req->client;
+
+	return c ? permit_level(&c->server->permit, c->server->uid, &c->who) : PERMIT_NONE;
+}
+
+uint32_t ctl_req_uid(const struct ctl_req *req)
+{
+	return req->client ? req->client->who.uid : UINT32_MAX;
+}
+
+int ctl_server_permit(struct ctl_server *s, const struct permit *p)
+{
+	bool was_open = s->permit.n > 0;
+
+	s->permit = *p;
+	/* One may be on the stack, in the request that asked for this: it goes when that is over.
+	 */
+	list_for_each (it, &s->clients) {
+		struct ctl_client_conn *c = list_entry(it, struct ctl_client_conn, node);
+
+		if (!c->dead && permit_level(p, s->uid, &c->who) == PERMIT_NONE)
+			bufferevent_trigger_event(c->bev, BEV_EVENT_ERROR, BEV_OPT_DEFER_CALLBACKS);
+	}
+	if (was_open == (p->n > 0))
+		return 0;
+	return chmod(s->path, p->n ? 0666 : 0600) < 0 ? -errno : 0;
 }
 
 static void on_retry(evutil_socket_t fd, short what, void *ctx)

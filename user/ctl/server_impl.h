@@ -21,6 +21,7 @@ struct ctl_server {
 	dev_t dev;
 	ino_t ino;
 	uid_t uid; /* who may connect, besides root */
+	struct permit permit;
 	ctl_handler_fn *handler;
 	void *handler_ctx;
 	struct list clients;
@@ -33,6 +34,7 @@ struct ctl_client_conn {
 	struct ctl_server *server;
 	struct bufferevent *bev;
 	struct list reqs;
+	struct permit_who who; /* by the kernel's word when it connected; groups: ours */
 	uint32_t n_reqs;
 	uint32_t busy; /* callbacks on the stack: the memory must stay */
 	bool closing;  /* disconnect once the output is written */

@@ -211,9 +211,11 @@ static void show_child(FILE *out, const json_t *data, const json_t *c)
 	show_limit(out, num(c, "rekey_packets"), num(c, "life_packets"), count, " packets");
 	if (bad)
 		fprintf(out,
-			"    dropped: %llu replayed, %llu not authentic, %llu malformed, %llu "
+			"    dropped: %llu replayed or too old (%llu seen just before), %llu not "
+			"authentic, %llu malformed, %llu "
 			"outside the selectors, %llu marked as congested that cannot be\n",
 			(unsigned long long)num(c, "drop_replay"),
+			(unsigned long long)num(c, "duplicates"),
 			(unsigned long long)num(c, "drop_integrity"),
 			(unsigned long long)num(c, "drop_malformed"),
 			(unsigned long long)num(c, "drop_ts"),
@@ -305,6 +307,7 @@ void show_sas(FILE *out, const json_t *data)
 				list(s, "vendor_ids", vips, sizeof(vips)));
 		if (json_array_size(json_object_get(s, "vips")))
 			fprintf(out, "  virtual address %s\n", list(s, "vips", vips, sizeof(vips)));
+		show_mmx(out, s);
 		json_array_foreach(json_object_get(s, "children"), j, c) show_child(out, data, c);
 	}
 }

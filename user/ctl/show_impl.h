@@ -55,4 +55,9 @@ static inline const char *age(const json_t *data, const json_t *o, const char *k
 	return unit_age(now - then, buf);
 }
 
+/* What is known of MMX, of one IKE SA; nothing without. */
+void show_mmx(FILE *out, const json_t *sa);
+/* The interfaces alone, of the member mmx of one. */
+void show_mmx_ifaces(FILE *out, const json_t *mmx);
+
 #endif

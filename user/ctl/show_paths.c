@@ -81,9 +81,13 @@ static void weight_cell(struct table *t, const json_t *p, bool pair)
 	static const struct {
 		const char *word, *text;
 	} whys[] = {
-		{ "metered", ", metered" },	 { "same_pair", ", same pair" },
-		{ "no_child", ", no Child SA" }, { "group_full", ", group full" },
-		{ "ending", ", ending" },	 { "", "" }, /* the state has it */
+		{ "metered", ", metered" },
+		{ "same_pair", ", same pair" },
+		{ "no_child", ", no Child SA" },
+		{ "group_full", ", group full" },
+		{ "ending", ", ending" },
+		{ "alternate", ", alternate" },
+		{ "", "" }, /* the state has it */
 	};
 	const char *word = str(p, "standby_why");
 	size_t i = 0;
