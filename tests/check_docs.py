@@ -3,7 +3,7 @@
 """check_docs.py: what programs take and give has its words in the manual pages, and no others.
 
 Keys of the configuration by section, options of the programs, commands of braid, members of its JSON,
-reasons of drops, kinds of events; in README.md the names of files, make targets and commands.
+commands of the control socket, who may ask them and how they end, reasons of drops, kinds of events; in README.md the names of files, make targets and commands.
 """
 import glob
 import os
@@ -43,7 +43,7 @@ def conf_keys():
     for table, body in re.findall(r"cfg_opt_t (\w+)_opts\[\] = \{(.*?)CFG_END", source, re.S):
         for key in re.findall(r'\b(?:ONE|LIST)\("(\w+)"\)', body):
             code.setdefault(table, set()).add(key)
-    doc, section, depth = {}, None, []
+    doc, section, depth, outer = {}, None, [], None
     for line in page("braid.conf.5").splitlines():
         if m := re.match(r"\.S[hs] (.*)", line):
             title = m[1].split()[0].lower()
@@ -52,11 +52,15 @@ def conf_keys():
         elif m := re.match(r"\.Ic (child|path) ", line):
             section = m[1]
         elif line.startswith(".Bl"):
-            depth.append(section)
+            depth.append(outer or section)
+            outer = None
         elif line.startswith(".El"):
             section = depth.pop() if depth else section
-        elif m := re.match(r"\.It Ic (local|remote|sla) \{", line):
-            section = m[1]
+        elif (m := re.match(r"\.It Ic (\w+) \{", line)) and m[1] in code:
+            section, outer = m[1], outer or section
+        elif outer and line.startswith(".It"):
+            section, outer = outer, None  # described elsewhere
+            doc.setdefault(section, set()).update(re.findall(r"[\w]+", line[7:]))
         elif section and (m := re.match(r"\.It Ic (.*)", line)):
             doc.setdefault(section, set()).update(re.findall(r"[\w]+", m[1]))
     for table in sorted(code.keys() | doc.keys()):
@@ -72,7 +76,7 @@ def options():
 
 
 def commands():
-    code = set(re.findall(r'\{ "(\w+)", \d, \d, cmd_', read("user/cli.c"))) | {"help"}
+    code = set(re.findall(r'\{ "(\w+)", \d, \d+, cmd_', read("user/cli.c"))) | {"help"}
     doc = page("braid.8").split(".Ss Commands")[1].split("\n.Sh")[0]
     same("command", code, set(re.findall(r"^\.It Cm (\w+)", doc, re.M)), "braid(8)")
     words = re.search(r"'' \) words='([^']*)'|''\) words='([^']*)'", read("user/completion/braid.bash"))
@@ -99,11 +103,49 @@ def members():
     text = page("braid-control.7")
     doc = {w for line in re.findall(r"^\.(?:It )?(?:Va|Pq Va) (.*)", text, re.M)
            for w in re.findall(r"\b[a-z][a-z_0-9]*\b", line)}
-    told = set(re.findall(r"\w+", text))
+    told = set(re.findall(r"\w+", text.replace(text.split("\n.Sh TYPES")[1].split("\n.Sh ")[0], "")))
     for name in sorted(code - told):
         wrong.append(f"braid-control(7): member {name} is not described")
+    types = set(re.findall(r"\w+", text.split("\n.Sh TYPES")[1].split("\n.Sh ")[0])) | set(
+        w for line in re.findall(r"^\.It Va (.*)", text, re.M) for w in re.findall(r"\w+", line))
+    words = set(w for line in re.findall(r"^\.(?:It |Pq )?Cm (.*)", text, re.M) for w in re.findall(r"\w+", line))
+    for name in sorted(code - types - words):
+        if not re.search("_(usec|sec|octets|packets|permille|bytes)$", name):
+            wrong.append(f"braid-control(7): member {name} has no type")
     for name in sorted(doc - literals):
         wrong.append(f"braid-control(7): member {name} does not exist")
+
+
+def control_commands():
+    """Each command of the socket has its entry, and readers may ask what the page says."""
+    table = "".join(read(name) for name in glob.glob("user/agent/control*.c"))
+    code = dict(re.findall(r'\{ "([\w-]+)", PERMIT_(READ|ADMIN), \w+ \}', table))
+    text = page("braid-control.7")
+    listed = text.split("\n.Sh COMMANDS")[1].split("\n.Sh ")[0]
+    doc = set()
+    for line in re.findall(r"^\.It Cm (.*)", listed, re.M):
+        if line not in ("good", "stale , early", "revoked , unknown", "foreign", "none"):
+            doc |= set(re.findall(r"[\w-]+", line))
+    same("command", set(code), doc, "braid-control(7)")
+    read_part = text.split("may only read may ask")[1].split("all else")[0]
+    same("command for readers", {name for name, who in code.items() if who == "READ"},
+         {w for line in re.findall(r"^\.Cm (.*)", read_part, re.M) for w in re.findall(r"[\w-]+", line)},
+         "braid-control(7)")
+    codes = re.search(r"#define FOREACH_CTL_CODE(.*?)\n\n", read("include/ctl/json.h"), re.S)[1]
+    part = text.split("\nCodes:")[1].split("\n.Pp")[0]
+    same("code", set(re.findall(r'X\(\w+, "([\w-]+)"', codes)),
+         {w for line in re.findall(r"^\.Cm (.*)", part, re.M) for w in re.findall(r"[\w-]+", line)},
+         "braid-control(7)")
+
+
+def library():
+    """Each function and error of libbraid has its place in its page."""
+    header, text = read("include/braid/braid.h"), page("libbraid.3")
+    same("function", set(re.findall(r"^BRAID_API .*?\b(braid_\w+)\(", header, re.M)),
+         set(re.findall(r"\bFn (braid_\w+)", text)), "libbraid(3)")
+    constants = set(re.findall(r"\bBRAID_[A-Z_]+", header))
+    for name in sorted(set(re.findall(r"\bBRAID_[A-Z_]+", text)) - constants):
+        wrong.append(f"libbraid(3): there is no {name}")
 
 
 def drops():
@@ -128,7 +170,7 @@ def readme():
     for name in re.findall(r"`(\w+\.(?:c|h|txt))`", text):
         if name not in known:
             wrong.append(f"README.md: there is no {name}")
-    maps = read("bpf/lib/maps.h")
+    maps = "".join(read(name) for name in glob.glob("bpf/lib/*.h"))
     for row in re.findall(r"^\| (`\w+`.*?) \|", text.split("| maps (")[1].split("\n\n")[0], re.M):
         for name in re.findall(r"`(\w+)`", row):
             if not re.search(rf"\b{name} SEC|\}} {name}\b", maps):
@@ -141,7 +183,7 @@ def readme():
 
 
 if __name__ == "__main__":
-    for check in (conf_keys, options, commands, members, drops, events, readme):
+    for check in (conf_keys, options, commands, members, control_commands, library, drops, events, readme):
         check()
     for line in wrong:
         print(line, file=sys.stderr)

@@ -12,9 +12,12 @@ declare -A may=(
 	[ike]="base crypto ikemsg"
 	[esp]="base crypto abi"
 	[engine]="base crypto abi esp net"
-	[dp]="base abi esp net"
-	[conf]="base crypto abi ikemsg ike dp"
-	[ctl]="base abi"
+	[steer]="base abi esp"
+	[dp]="base abi esp net steer"
+	[conf]="base crypto abi ikemsg ike dp steer"
+	[libbraid]="base ctl braid"
+	[braid]=""
+	[ctl]="base abi ikemsg"
 )
 bad=0
 for m in "${!may[@]}"; do

@@ -6,7 +6,8 @@
 set -eu
 
 build='gcc libc6-dev make pkg-config clang llvm bpftool libbpf-dev libxdp-dev libelf-dev zlib1g-dev
-	libssl-dev libevent-dev libmnl-dev libconfuse-dev libjansson-dev libcap-ng-dev libseccomp-dev'
+	libssl-dev libevent-dev libmnl-dev libconfuse-dev libjansson-dev libcap-ng-dev libseccomp-dev
+	libncurses-dev'
 [ "$(uname -m)" != x86_64 ] || build="$build libipsec-mb-dev"
 test='libcriterion-dev iproute2 iputils-ping procps python3 tcpdump tshark nftables curl aria2 busybox
 	iperf3 ethtool openssl python3-scapy jq xdp-tools strongswan-swanctl charon-systemd libcharon-extra-plugins

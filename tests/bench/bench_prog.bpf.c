@@ -3,18 +3,21 @@
  * test run repeats one packet, and the same without them (parse and pass) to compare with. Both
  * draw the random number and write it to the packet, so the difference is the steering alone.
  */
+#include "lib/classify.h"
 #include "lib/in.h"
 #include "lib/out.h"
 
 char LICENSE[] SEC("license") = "GPL";
 
-const volatile __u32 n_sas = 1; /* indices 1..n_sas, generation 1 */
+const volatile __u32 n_sas = 1;		       /* indices 1..n_sas, generation 1 */
+const volatile __u32 first_class, classes = 1; /* of packets, at random */
 
 static __always_inline __u32 any_mark(void)
 {
 	__u32 r = bpf_get_prandom_u32();
 
-	return STEER_MARK(0, r >> 24, ((__u64)r * n_sas >> 32) + 1);
+	return STEER_MARK(first_class + ((r & 0xffff) * classes >> 16), r >> 24,
+			  ((__u64)r * n_sas >> 32) + 1);
 }
 
 static __always_inline void any_spi(struct parsed *p)
@@ -110,4 +113,43 @@ int full_xdp(struct xdp_md *ctx)
 	if (in_restores(sa) && in_restore_xdp(&p, sa))
 		return XDP_DROP;
 	return XDP_PASS;
+}
+
+/* Source address, source port and mark of each packet are others, so that it falls under other
+ * rules. */
+static __always_inline bool any_flow(struct __sk_buff *skb)
+{
+	void *data = CTX_LOAD(skb, data), *end = CTX_LOAD(skb, data_end);
+	struct ethhdr *eth = data;
+	struct ipv6hdr *ip6 = data + L2_ETHER;
+	struct iphdr *ip = data + L2_ETHER;
+	struct udphdr *udp = (void *)(ip6 + 1);
+	__u32 r = bpf_get_prandom_u32();
+
+	if ((void *)(udp + 1) > end)
+		return false;
+	if (eth->h_proto == bpf_htons(ETH_P_IPV6)) {
+		ip6->saddr.in6_u.u6_addr8[15] = r >> 24;
+	} else {
+		udp = (void *)(ip + 1);
+		*((__u8 *)&ip->saddr + 3) = r >> 24;
+	}
+	udp->source = (__u16)r;
+	skb->mark = r >> 16 & 0xff;
+	return true;
+}
+
+SEC("tc")
+int base_class(struct __sk_buff *skb)
+{
+	return any_flow(skb) ? TC_ACT_UNSPEC : TC_ACT_SHOT;
+}
+
+SEC("tc")
+int full_class(struct __sk_buff *skb)
+{
+	if (!any_flow(skb))
+		return TC_ACT_SHOT;
+	skb->queue_mapping = CLASSIFY_QUEUE | classify(skb);
+	return TC_ACT_UNSPEC;
 }

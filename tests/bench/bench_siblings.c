@@ -66,7 +66,6 @@ static void add_line(struct world *w, uint32_t family, uint32_t id)
 	struct steer_group *g = (void *)(w->group + id * STEER_STRIDE(struct steer_group));
 	struct steer_group_cur *c =
 		(void *)(w->group_cur + id * STEER_STRIDE(struct steer_group_cur));
-	uint8_t member[STEER_FLOW_SLOTS];
 	struct engine_sa req;
 	struct sa *sa;
 	int r;
@@ -76,9 +75,7 @@ static void add_line(struct world *w, uint32_t family, uint32_t id)
 		g->path[i] = g->line[i] = 1 + family * w->lines + i;
 		g->weight[i] = 1;
 	}
-	flowtab_fill(member, g->path, g->weight, w->lines);
-	for (int s = 0; s < STEER_FLOW_SLOTS; s++)
-		g->flow[s] = (uint16_t)g->path[member[s]];
+	flowtab_update(g->flow, g->path, g->weight, w->lines);
 	c->slot = id;
 	set_path(w, id, STEER_PATH_UP);
 	load_sa(&req, id, true);
@@ -160,7 +157,7 @@ static uint64_t run(struct world *w, uint64_t *ret_other)
 			uint32_t slot = flow_slot(in, 0x1234567812345678);
 
 			if (sa_has_siblings(found))
-				sa = siblings_choose(&w->sad.siblings, &w->view, found, slot, 0);
+				sa = siblings_choose(&w->sad.siblings, &w->view, found, 0, slot, 0);
 			other += sa != found;
 			sum += sa->mark + slot;
 		}

@@ -191,7 +191,7 @@ measure_udp() { # NAME MEASURE [gso]
 	in_ns "$n-a" "$load" send $server 5202 "$each" "$@" || fail "$n: udp_load"
 	kill $s
 	wait $s
-	record "$n" "$m" "$(cat "$T/run")"
+	record "$n" "$m" "$(cut -d " " -f 1 "$T/run")"
 }
 
 candidates=(raw raw-off strongswan wireguard braid braid-evp)

@@ -138,8 +138,11 @@ static void add_sas(void)
 {
 	struct dp_member members[2] = { { .path = path_id[0], .weight = 1 },
 					{ .path = path_id[1], .weight = 1 } };
+	const struct dp_group_want want = { .mode = STEER_MODE_ACTIVE_STANDBY,
+					    .n = 2,
+					    .members = members };
 	uint32_t group, mark;
-	int r = dp_group_put(dp, 0, STEER_MODE_ACTIVE_STANDBY, members, 2, &group);
+	int r = dp_group_put(dp, 0, &want, &group);
 
 	for (uint32_t id = 1; r == 0 && id <= n_sas; id++) {
 		struct engine_sa s;

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* UDP as fast as one socket sends it, in datagrams of 1,372 octets, and a receiver that is not
- * what limits: large buffer, many datagrams per call.
+/* UDP as fast as one socket sends it, or at a rate, in datagrams of 1,372 octets, and a receiver
+ * that is not what limits: large buffer, many datagrams per call.
  *
- *      udp_load recv ADDRESS PORT [gso]          until terminated; prints packets per second
- *      udp_load send ADDRESS PORT SECONDS [gso]
+ *      udp_load recv ADDRESS PORT [gso]          until terminated; prints packets per second,
+ * octets udp_load send ADDRESS PORT SECONDS [PER_SECOND [OCTETS]] [gso]
  *
- * gso: segmentation is left to the kernel, UDP_SEGMENT out and UDP_GRO in.
+ * gso: segmentation is left to the kernel, UDP_SEGMENT out and UDP_GRO in. PER_SECOND: datagrams,
+ * some each millisecond.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -73,19 +74,41 @@ static void receive(int fd)
 		for (int i = 0; i < n; i++)
 			octets += msg[i].msg_len;
 	}
-	printf("%.0f\n", last > first ? (double)(octets / SEGMENT) / (last - first) : 0.0);
+	printf("%.0f %llu\n", last > first ? (double)(octets / SEGMENT) / (last - first) : 0.0,
+	       octets);
+}
+
+static void send_some(int fd, size_t len, unsigned n)
+{
+	static char buf[SEGMENT * SEGMENTS];
+
+	/* The far side may not have come up yet, or the queue be full: neither ends the run. */
+	while (n--)
+		if (send(fd, buf, len, 0) < 0 && errno != ECONNREFUSED && errno != ENOBUFS)
+			die("send");
 }
 
 static void transmit(int fd, double seconds, size_t len)
 {
-	static char buf[SEGMENT * SEGMENTS];
 	double end = now() + seconds;
 
-	/* The far side may not have come up yet, or the queue be full: neither ends the run. */
 	while (now() < end)
-		for (int i = 0; i < SENDS_PER_LOOK; i++)
-			if (send(fd, buf, len, 0) < 0 && errno != ECONNREFUSED && errno != ENOBUFS)
-				die("send");
+		send_some(fd, len, SENDS_PER_LOOK);
+}
+
+static void transmit_at(int fd, double seconds, size_t len, double per_second)
+{
+	const struct timespec pause = { .tv_nsec = 1000000 };
+	double begin = now(), sent = 0, due;
+
+	while (sent < per_second * seconds) {
+		due = (now() - begin) * per_second;
+		if (due > per_second * seconds)
+			due = per_second * seconds;
+		for (; sent < due; sent++)
+			send_some(fd, len, 1);
+		nanosleep(&pause, NULL);
+	}
 }
 
 static void listen_on(int fd, const struct sockaddr_in *sin, bool gso)
@@ -106,11 +129,14 @@ int main(int argc, char **argv)
 	struct sockaddr_in sin = { .sin_family = AF_INET };
 	bool gso = argc > 4 && !strcmp(argv[argc - 1], "gso");
 	int fd, segment = SEGMENT, words = argc - gso;
-	bool sender = words == 5 && !strcmp(argv[1], "send");
+	bool sender = words >= 5 && words <= 7 && !strcmp(argv[1], "send");
+	double rate = sender && words > 5 ? atof(argv[5]) : 0;
+	size_t octets = sender && words > 6 ? (size_t)atoi(argv[6]) : SEGMENT;
 
 	if ((!sender && (words != 4 || strcmp(argv[1], "recv"))) ||
 	    inet_pton(AF_INET, argv[2], &sin.sin_addr) != 1) {
-		fputs("usage: udp_load recv ADDRESS PORT [gso] | send ADDRESS PORT SECONDS [gso]\n",
+		fputs("usage: udp_load recv ADDRESS PORT [gso] | "
+		      "send ADDRESS PORT SECONDS [PER_SECOND [OCTETS]] [gso]\n",
 		      stderr);
 		return 2;
 	}
@@ -127,6 +153,13 @@ int main(int argc, char **argv)
 		die("UDP_SEGMENT");
 	if (connect(fd, (struct sockaddr *)&sin, sizeof(sin)) < 0)
 		die("connect");
-	transmit(fd, atof(argv[4]), gso ? SEGMENT * SEGMENTS : SEGMENT);
+	if (gso)
+		octets = SEGMENT * SEGMENTS;
+	if (octets > SEGMENT * SEGMENTS)
+		octets = SEGMENT;
+	if (rate > 0)
+		transmit_at(fd, atof(argv[4]), octets, gso ? rate / SEGMENTS : rate);
+	else
+		transmit(fd, atof(argv[4]), octets);
 	return 0;
 }

@@ -345,6 +345,10 @@ struct steer_path_stat get_path_stat(struct env *e, uint32_t id)
 		sum.rx_packets += v[i].rx_packets;
 		sum.rx_octets += v[i].rx_octets;
 		sum.rx_last_nsec |= v[i].rx_last_nsec;
+		for (int k = 0; k < STEER_CLASSES; k++) {
+			sum.tx_class[k].packets += v[i].tx_class[k].packets;
+			sum.tx_class[k].octets += v[i].tx_class[k].octets;
+		}
 	}
 	return sum;
 }

@@ -140,7 +140,7 @@ static int group_of(uint32_t path, uint32_t *ret_id)
 {
 	struct dp_member m = { .path = path, .line = 1000 + path, .weight = 1 };
 
-	return dp_group_put(dp, 0, STEER_MODE_FLOW_HASH, &m, 1, ret_id);
+	return dp_group_put(dp, 0, &(struct dp_group_want){ .n = 1, .members = &m }, ret_id);
 }
 
 /* Everything a restarted agent needs is in the pins; traffic's maps are the same ones. */
@@ -188,7 +188,10 @@ static bool keep_some(void *ctx, enum dp_kind kind, uint32_t id)
 
 Test(dp, sweep_after_adoption)
 {
+	const struct dp_member m = { .path = 1, .weight = 1 };
+	const struct dp_group_want klass2 = { .klass = 2, .n = 1, .members = &m };
 	uint32_t spi, spi2, path, path2, ids[2], group2, out, found;
+	struct steer_group rec;
 	enum steer_path_state state;
 	struct steer_path got;
 
@@ -201,6 +204,8 @@ Test(dp, sweep_after_adoption)
 	cr_assert_eq(group_of(path2, &group2), 0);
 	cr_assert_eq(dp_sa_add(dp, 77, spi, 1, ids[0], 0, &out), 0);
 	cr_assert_eq(dp_sa_add(dp, 78, spi2, 2, group2, 0, &out), 0);
+	cr_assert_eq(dp_group_put(dp, ids[0], &klass2, &ids[0]), 0);
+	cr_assert_eq(dp_group_put(dp, group2, &klass2, &group2), 0);
 	reopen_dp();
 	/* a new agent numbers its SAs from the beginning */
 	cr_assert_eq(dp_sa_add(dp, 78, spi2, 2, group2, 0, &out), -EEXIST);
@@ -208,6 +213,8 @@ Test(dp, sweep_after_adoption)
 	dp_sweep(dp, keep_some, ids);
 	cr_assert_eq(dp_sa_find(dp, 77, &found), 0);
 	cr_assert_eq(dp_path_get(dp, path, &got, &state), 0);
+	cr_assert_eq(dp_group_get(dp, ids[0], 2, &rec), 0);
+	cr_assert_eq(dp_group_get(dp, group2, 2, &rec), -ENOENT);
 	cr_assert_eq(dp_group_del(dp, ids[0]), 0);
 	cr_assert_eq(dp_sa_find(dp, 78, &found), -ENOENT);
 	cr_assert_eq(dp_path_get(dp, path2, &got, &state), -ENOENT);
@@ -556,46 +563,207 @@ Test(dp, sa_errors)
 	cr_assert_eq(dp_sa_add(dp, 2, spi, 2, 1, 0, &out), 0);
 }
 
-/* The flow table as the programs find it, through an SA of the group. */
-static void flows_of(const struct dp_member *m, size_t n, uint32_t sa, struct steer_group *ret_rec)
+Test(dp, another_group_of_an_sa)
 {
-	uint32_t spi, group, out, found;
-
-	cr_assert_eq(dp_group_put(dp, 0, STEER_MODE_FLOW_HASH, m, n, &group), 0);
-	cr_assert_eq(dp_spi_alloc(dp, &spi), 0);
-	cr_assert_eq(dp_sa_add(dp, sa, spi, sa, group, 0, &out), 0);
-	cr_assert_eq(dp_sa_group(dp, out, &found, ret_rec), 0);
-	cr_assert_eq(found, group);
-}
-
-/* Of groups one after the other, those with the same members have the same table, whatever lines
- * they are of, and no other one. */
-Test(dp, a_flow_table_is_that_of_its_members)
-{
-	struct steer_group a, same, weights, paths, again;
-	struct dp_member m[] = { { .path = 1, .line = 7, .weight = 3 },
-				 { .path = 2, .line = 8, .weight = 1 } };
+	struct steer_group rec;
+	uint32_t spi, first, second, out, found;
 
 	open_dp();
-	flows_of(m, 2, 1, &a);
-	m[0].line = 9;
-	flows_of(m, 2, 2, &same);
-	cr_assert_arr_eq(same.flow, a.flow, sizeof(a.flow));
-	cr_assert_eq(same.line[0], 9);
+	cr_assert_eq(group_of(1, &first), 0);
+	cr_assert_eq(group_of(1, &second), 0);
+	cr_assert_eq(dp_spi_alloc(dp, &spi), 0);
+	cr_assert_eq(dp_sa_add(dp, 5, spi, 2, first, 0, &out), 0);
+	cr_assert_eq(dp_sa_regroup(dp, 5, second), 0);
+	cr_assert_eq(dp_sa_group(dp, out, &found, &rec), 0);
+	cr_assert_eq(found, second);
+	cr_assert_eq(dp_sa_regroup(dp, 6, second), -ENOENT);
+	cr_assert_eq(dp_sa_regroup(dp, 5, 0), -EINVAL);
+	cr_assert_eq(dp_sa_regroup(dp, 5, STEER_GROUPS_MAX), -EINVAL);
+}
+
+/* ---- groups ---- */
+
+static struct steer_group put_want(uint32_t *id, const struct dp_group_want *want)
+{
+	struct steer_group rec;
+
+	cr_assert_eq(dp_group_put(dp, *id, want, id), 0);
+	cr_assert_eq(*id % STEER_GROUP_BLOCK, 0);
+	cr_assert_eq(dp_group_get(dp, *id, want->klass, &rec), 0);
+	cr_assert_eq(rec.id, STEER_GROUP_OF(*id, want->klass));
+	return rec;
+}
+
+static unsigned slots_of(const struct steer_group *g, uint32_t path)
+{
+	unsigned n = 0;
+
+	for (int s = 0; s < STEER_FLOW_SLOTS; s++)
+		n += g->flow[s] == path;
+	return n;
+}
+
+static unsigned differ(const struct steer_group *a, const struct steer_group *b)
+{
+	unsigned n = 0;
+
+	for (int s = 0; s < STEER_FLOW_SLOTS; s++)
+		n += a->flow[s] != b->flow[s];
+	return n;
+}
+
+/* From record to record slots move for quotas only, also after a restart. */
+Test(dp, a_flow_table_is_kept)
+{
+	struct dp_member m[] = { { 1, 7, 3 }, { 2, 8, 1 } };
+	struct dp_group_want want = { .n = 2, .members = m };
+	struct steer_group was, is;
+	uint32_t id = 0;
+
+	open_dp();
+	was = put_want(&id, &want);
+	cr_assert_eq(slots_of(&was, 1), 192);
 	m[0].weight = 1;
-	flows_of(m, 2, 3, &weights);
-	cr_assert_arr_neq(weights.flow, a.flow, sizeof(a.flow));
+	is = put_want(&id, &want);
+	cr_assert_eq(differ(&was, &is), 64);
 	m[0].weight = 3;
+	want.like = id; /* its own: no other word */
+	was = put_want(&id, &want);
+	cr_assert_eq(differ(&was, &is), 64);
+	reopen_dp();
 	m[1].path = 3;
-	flows_of(m, 2, 4, &paths);
-	for (int s = 0; s < STEER_FLOW_SLOTS; s++)
-		cr_assert(paths.flow[s] == 1 || paths.flow[s] == 3);
-	m[1].path = 2;
-	flows_of(m, 2, 5, &again);
-	cr_assert_arr_eq(again.flow, a.flow, sizeof(a.flow));
-	flows_of(m, 1, 6, &again);
-	for (int s = 0; s < STEER_FLOW_SLOTS; s++)
-		cr_assert_eq(again.flow[s], 1);
+	is = put_want(&id, &want);
+	cr_assert_eq(differ(&was, &is), 64);
+	cr_assert_eq(slots_of(&is, 3), 64);
+	want.n = 1;
+	is = put_want(&id, &want);
+	cr_assert_eq(slots_of(&is, 1), STEER_FLOW_SLOTS);
+}
+
+/* What says nothing new takes no slot; a line is news. */
+Test(dp, an_equal_record_is_no_store)
+{
+	struct dp_member m[] = { { 1, 7, 3 }, { 2, 8, 1 } };
+	struct dp_group_want want = { .n = 2, .members = m };
+	uint32_t id = 0;
+
+	open_dp();
+	cr_assert_eq(put_want(&id, &want).version, 0);
+	for (uint32_t i = 0; i < 2 * STEER_GROUP_SLOTS; i++)
+		cr_assert_eq(dp_group_put(dp, id, &want, &id), 0);
+	cr_assert_eq(put_want(&id, &want).version, 0);
+	m[1].line = 9;
+	cr_assert_eq(put_want(&id, &want).version, 1);
+}
+
+/* Lines that come later, and had other members before, get the first one's table. */
+Test(dp, groups_alike_have_equal_tables)
+{
+	struct dp_member m[] = { { 1, 7, 1 }, { 2, 8, 1 }, { 3, 9, 1 } };
+	struct dp_group_want want = { .n = 3, .members = m };
+	struct steer_group first, other, fresh;
+	uint32_t a = 0, b = 0, c = 0;
+
+	open_dp();
+	put_want(&a, &want);
+	want.n = 2;
+	put_want(&b, &want);
+	m[1].weight = 5;
+	put_want(&a, &want);
+	want.n = 3;
+	first = put_want(&a, &want);
+	other = put_want(&b, &want);
+	cr_assert_gt(differ(&first, &other), 0);
+	want.like = a;
+	other = put_want(&b, &want);
+	fresh = put_want(&c, &want);
+	cr_assert_eq(differ(&first, &other) + differ(&first, &fresh), 0);
+	cr_assert_neq(other.id, first.id);
+}
+
+/* A class for which there is no record does not go as class 0 does; that costs none, and the
+ * records of the others are left alone. */
+Test(dp, a_class_that_goes_nowhere)
+{
+	struct dp_member m = { 5, 7, 1 };
+	struct dp_group_want want = { .n = 1, .members = &m };
+	struct steer_group rec;
+	uint32_t id = 0, first = 0, n = 0, group;
+
+	open_dp();
+	put_want(&first, &want);
+	cr_assert_eq(dp_group_nowhere(dp, first, 0), -ENOENT);
+	cr_assert_eq(dp_group_nowhere(dp, first + STEER_GROUP_BLOCK, 1), -ENOENT);
+	for (group = 0; dp_group_put(dp, 0, &want, &group) == 0; group = 0)
+		n++;
+	cr_assert_lt(n, STEER_GROUPS_MAX / STEER_GROUP_BLOCK);
+	id = first;
+	for (uint8_t k = 1; k < STEER_CLASSES; k++) {
+		cr_assert_eq(dp_group_nowhere(dp, id, k), 0);
+		cr_assert_eq(dp_group_nowhere(dp, id, k), 0);
+		cr_assert_eq(dp_group_get(dp, id, k, &rec), 0);
+		cr_assert_eq(rec.n_members, 0);
+		cr_assert_eq(rec.flow[7], 0);
+	}
+	cr_assert_eq(dp_group_get(dp, id, 0, &rec), 0);
+	cr_assert_eq(rec.n_members, 1);
+	/* back to one of its own, and away */
+	want.klass = 2;
+	cr_assert_eq(dp_group_put(dp, id, &want, &id), 0);
+	cr_assert_eq(dp_group_get(dp, id, 2, &rec), 0);
+	cr_assert_eq(rec.n_members, 1);
+	cr_assert_eq(dp_group_get(dp, id, 3, &rec), 0);
+	cr_assert_eq(rec.n_members, 0);
+	cr_assert_eq(dp_group_del(dp, id), 0);
+	cr_assert_eq(dp_group_get(dp, id, 3, &rec), -ENOENT);
+}
+
+/* One for each class in a block; a class that goes leaves the others, and all go with class 0. */
+Test(dp, groups_of_classes)
+{
+	struct dp_member m[] = { { 5, 7, 1 }, { 6, 7, 1 }, { 7, 7, 0 } };
+	struct dp_group_want want = { .n = 2, .members = m };
+	struct steer_group rec;
+	uint32_t id = 0, other = 0;
+
+	open_dp();
+	want.klass = 1;
+	cr_assert_eq(dp_group_put(dp, 0, &want, &id), -EINVAL); /* class 0 is not there */
+	cr_assert_eq(dp_group_put(dp, STEER_GROUP_BLOCK, &want, &id), -EINVAL);
+	want.klass = 0;
+	put_want(&id, &want);
+	put_want(&other, &want);
+	cr_assert_eq(other, id + STEER_GROUP_BLOCK);
+	for (uint8_t k = 1; k < STEER_CLASSES; k++) {
+		m[0].path = 10 + k;
+		want.klass = k;
+		want.mode = k == 4  ? STEER_MODE_BOND
+			    : k % 2 ? STEER_MODE_ACTIVE_STANDBY
+				    : STEER_MODE_REDUNDANT;
+		want.copies = 2;
+		want.patience = 9;
+		want.n = 3;
+		rec = put_want(&id, &want);
+		cr_assert_eq(rec.mode, want.mode);
+		cr_assert_eq(rec.copies, rec.mode == STEER_MODE_REDUNDANT ? 2 : 0);
+		cr_assert_eq(rec.patience, rec.mode == STEER_MODE_BOND ? 9 : 0);
+		if (rec.mode != STEER_MODE_BOND)
+			cr_assert_eq(slots_of(&rec, 10 + k), STEER_FLOW_SLOTS);
+	}
+	want.klass = STEER_CLASSES;
+	cr_assert_eq(dp_group_put(dp, id, &want, &id), -EINVAL);
+	want.klass = 1;
+	cr_assert_eq(dp_group_put(dp, id + 1, &want, &id), -EINVAL);
+	cr_assert_eq(dp_group_del_class(dp, id, 3), 0);
+	cr_assert_eq(dp_group_del_class(dp, id, 3), -ENOENT);
+	cr_assert_eq(dp_group_get(dp, id, 3, &rec), -ENOENT);
+	cr_assert_eq(dp_group_get(dp, id, 4, &rec), 0);
+	cr_assert_eq(rec.path[0], 14);
+	cr_assert_eq(dp_group_del(dp, id), 0);
+	for (uint8_t k = 0; k < STEER_CLASSES; k++)
+		cr_assert_eq(dp_group_get(dp, id, k, &rec), -ENOENT);
+	cr_assert_eq(dp_group_get(dp, other, 0, &rec), 0);
+	cr_assert_eq(dp_group_del(dp, id), -ENOENT);
 }
 
 /* The device, its addresses and the route to the pair's far side. */
@@ -772,7 +940,8 @@ Test(dp, every_map_is_pinned_typed_and_private)
 	static const char *const names[] = { "sa_in",	"sa_out",     "sa_stat", "group_cur",
 					     "group",	"path_cur",   "path",	 "path_stat",
 					     "rx_path", "rx_hint",    "frag_id", "drops",
-					     "events",	"event_next", "uplink",	 "abi" };
+					     "events",	"event_next", "uplink",	 "abi",
+					     "shield",	"shield_dev" };
 	struct bpf_map_info info;
 	__u32 len, key = 0;
 	struct steer_abi abi;

@@ -344,6 +344,78 @@ Test(out, active_standby_takes_the_first_usable)
 		cr_assert_eq(path_of_slot(s), 1);
 }
 
+/* ---- classes ---- */
+
+/* The path that a packet of that class takes, what it counts for on that path, and nothing else. */
+static uint32_t path_of_class(uint32_t kind, unsigned klass)
+{
+	struct steer_path_stat was[3], is;
+	uint32_t path = 0;
+	struct run r;
+
+	for (uint32_t id = 1; id < 3; id++)
+		was[id] = get_path_stat(&env, id);
+	r = out(&(struct pkt){ .family = 4, .payload = 50 }, STEER_MARK(kind, 4, SA));
+	for (uint32_t id = 1; id < 3; id++) {
+		is = get_path_stat(&env, id);
+		if (is.tx_packets == was[id].tx_packets)
+			continue;
+		path = id;
+		cr_assert(pkt_has_addrs(r.out, path_src(id, 4), path_dst(id, 4)));
+		for (unsigned k = 0; k < STEER_CLASSES; k++) {
+			cr_assert_eq(is.tx_class[k].packets,
+				     was[id].tx_class[k].packets + (k == klass));
+			cr_assert_eq(is.tx_class[k].octets,
+				     was[id].tx_class[k].octets + (k == klass ? 78 : 0));
+		}
+	}
+	return path;
+}
+
+/* A class has a group, or goes as class 0; what may be fragmented has the same one. */
+Test(out, a_group_for_each_class)
+{
+	const struct steer_group other = {
+		.n_members = 1, .path = { 2 }, .weight = { 1 }, .flow = { [4] = 2 }
+	};
+
+	setup_n(1, 4, 0);
+	put_path(&env, 2, STEER_PATH_UP, 4, 0);
+	for (uint32_t k = 2; k < STEER_CLASSES; k += 2)
+		put_group(&env, STEER_GROUP_OF(GROUP, k), &other);
+	for (unsigned k = 0; k < STEER_CLASSES; k++) {
+		uint32_t want = k && k % 2 == 0 ? 2 : 1;
+
+		cr_assert_eq(path_of_class(k, k), want, "class %u", k);
+		cr_assert_eq(path_of_class(STEER_MARK_KIND_CUT | k, k), want);
+	}
+	/* none of them: as class 0, and counted for no class */
+	cr_assert_eq(path_of_class(STEER_CLASS_NONE, STEER_CLASS_NONE), 1);
+	set_path_state(&env, 2, STEER_PATH_DOWN); /* its own group counts, not class 0's */
+	cr_assert_eq(path_of_class(4, 4), 0);
+	cr_assert_eq(get_drop(&env, DROP_NO_PATH), 1);
+	cr_assert_eq(get_drops_all(&env), 1);
+}
+
+/* What names its path says in the slot which class it is of, and whether it may be fragmented. */
+Test(out, class_of_a_direct_path)
+{
+	struct steer_path_stat st;
+	struct run r;
+
+	setup_n(1, 4, 0);
+	for (uint32_t what = 0; what < 16; what++) {
+		r = out(&(struct pkt){ .family = 4, .frag = 0x4000 },
+			STEER_MARK(STEER_MARK_KIND_PATH, what, 1));
+		cr_assert_eq(r.verdict, REDIRECT);
+		cr_assert_eq(r.out[PKT_ETHER + 6], what & STEER_MARK_KIND_CUT ? 0 : 0x40);
+	}
+	st = get_path_stat(&env, 1);
+	cr_assert_eq(st.tx_packets, 16);
+	for (int k = 0; k < STEER_CLASSES; k++)
+		cr_assert_eq(st.tx_class[k].packets, 2);
+}
+
 /* Kind 15 names its path, whatever the state: probes of a path that is down. */
 Test(out, direct_path)
 {

@@ -75,11 +75,17 @@ static uint32_t by_header(const struct steer_group *g, uint32_t slot)
 }
 
 /* By its new source address: path id N has .N. */
-static uint32_t by_program(uint32_t slot)
+static uint32_t by_program_in(uint32_t klass, uint32_t slot)
 {
-	struct run r = run_tc(env.tc->progs.steer_tc, pkt, pkt_len, STEER_MARK(0, slot, SA), 0, 0);
+	struct run r =
+		run_tc(env.tc->progs.steer_tc, pkt, pkt_len, STEER_MARK(klass, slot, SA), 0, 0);
 
 	return r.verdict == REDIRECT ? r.out[PKT_ETHER + 15] : 0;
+}
+
+static uint32_t by_program(uint32_t slot)
+{
+	return by_program_in(0, slot);
 }
 
 /* ---- records ---- */
@@ -94,13 +100,10 @@ struct members {
 static struct steer_group record(const struct members *m)
 {
 	struct steer_group g = { .id = GROUP, .n_members = (uint8_t)m->n };
-	uint8_t flow[STEER_FLOW_SLOTS];
 
-	flowtab_fill(flow, m->path, m->weight, m->n);
 	memcpy(g.path, m->path, m->n * sizeof(g.path[0]));
 	memcpy(g.weight, m->weight, m->n * sizeof(g.weight[0]));
-	for (size_t s = 0; s < STEER_FLOW_SLOTS; s++)
-		g.flow[s] = (uint16_t)m->path[flow[s]];
+	flowtab_update(g.flow, m->path, m->weight, m->n);
 	return g;
 }
 
@@ -116,7 +119,8 @@ static struct steer_group random_record(void)
 		m.weight[i] = rand() % 3 ? (uint16_t)(1 + rand() % 100) : 0;
 	}
 	g = record(&m);
-	g.mode = rand() % 4 ? STEER_MODE_FLOW_HASH : STEER_MODE_ACTIVE_STANDBY;
+	g.mode = (uint8_t)(rand() % (STEER_MODE_BOND + 1));
+	g.copies = 1; /* of what is redundant: the one that is not a copy */
 	return g;
 }
 
@@ -130,16 +134,18 @@ Test(pick, program_and_header_agree)
 
 	srand(4);
 	for (int round = 0; round < RECORDS; round++) {
+		uint32_t klass = (uint32_t)rand() % STEER_CLASSES;
 		struct steer_group g = random_record();
 
-		put_group(&env, GROUP, &g);
+		put_group(&env, STEER_GROUP_OF(GROUP, klass), &g);
 		for (size_t i = 0; i < g.n_members; i++)
 			set_state(g.path[i], any[(size_t)rand() % (round % 2 ? 8 : 3)]);
 		for (int look = 0; look < LOOKS; look++) {
 			uint32_t slot = (uint32_t)rand() % STEER_FLOW_SLOTS;
 			uint32_t path = by_header(&g, slot);
 
-			cr_assert_eq(by_program(slot), path, "record %d, slot %u", round, slot);
+			cr_assert_eq(by_program_in(klass, slot), path, "record %d, slot %u", round,
+				     slot);
 			*(!path ? &none : path == g.flow[slot] ? &own : &other) += 1;
 		}
 	}

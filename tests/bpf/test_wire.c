@@ -139,7 +139,9 @@ static void make_paths(const struct way *w, enum dp_attach attach)
 		cr_assert_eq(dp_path_put(dp, &p, STEER_PATH_UP, &paths[i]), 0);
 		members[i].path = paths[i];
 	}
-	cr_assert_eq(dp_group_put(dp, 0, STEER_MODE_FLOW_HASH, members, 2, &group), 0);
+	cr_assert_eq(
+		dp_group_put(dp, 0, &(struct dp_group_want){ .n = 2, .members = members }, &group),
+		0);
 	cr_assert_eq(dp_spi_alloc(dp, &spi), 0);
 	cr_assert_eq(dp_sa_add(dp, 1, spi, 0x22222222, group, STEER_SA_ENCAP, &out_index), 0);
 }
@@ -265,6 +267,204 @@ Test(wire, packets_without_df_have_an_identification_each)
 			if (kind)
 				cr_assert_eq(pkt[14 + 4] << 8 | pkt[14 + 5], i);
 		}
+	}
+	close(fd);
+}
+
+/* ---- redundant ---- */
+
+enum { CLASS = 3, PACKETS = 8 };
+
+static void make_redundant(const struct dp_member *m, size_t n, uint8_t copies)
+{
+	struct dp_group_want want = {
+		.mode = STEER_MODE_REDUNDANT, .klass = CLASS, .copies = copies, .n = n, .members = m
+	};
+
+	cr_assert_eq(dp_group_put(dp, group, &want, &group), 0);
+}
+
+static uint64_t sent_over(uint32_t path)
+{
+	struct steer_path_stat st;
+
+	cr_assert_eq(dp_path_stat(dp, path, &st), 0);
+	cr_assert_eq(st.tx_class[CLASS].packets, st.tx_packets);
+	cr_assert_eq(st.tx_class[CLASS].octets, st.tx_octets);
+	return st.tx_packets;
+}
+
+/* Every packet on both wires, whatever each of them is made of. */
+ParameterizedTestParameters(wire, redundant)
+{
+	static struct way ways[16];
+
+	for (unsigned i = 0; i < 16; i++)
+		ways[i] = (struct way){ i & 1 ? 6 : 4, i & 2 ? 6 : 4, i & 4, i & 8 };
+	return cr_make_param_array(struct way, ways, 16);
+}
+
+ParameterizedTest(struct way *way, wire, redundant)
+{
+	uint8_t data[3 * SEG], pkt[PKT_MAX];
+	unsigned n = way->gso ? 3 : 1;
+	size_t hl = 14 + (way->path == 4 ? 20 : 40) + 8;
+	uint64_t drops[DROP_MAX];
+	struct steer_sa_stat sa;
+	int fd;
+
+	make_paths(way, DP_ATTACH_AUTO);
+	make_redundant((struct dp_member[]){ { paths[1], 1, 1 }, { paths[0], 1, 1 } }, 2, 2);
+	fd = sender(way->pair);
+	for (uint32_t k = 0; k < PACKETS; k++) {
+		for (size_t i = 0; i < sizeof(data); i++)
+			data[i] = (uint8_t)(i % 251 + k);
+		send_marked(fd, way->pair, STEER_MARK(CLASS, k * 32, out_index), data, n * SEG,
+			    way->gso ? SEG : 0);
+		for (unsigned i = 0; i < 2 * n; i++) {
+			size_t len = receive(i & 1, pkt, WAIT_MSEC);
+
+			cr_assert_eq(len, hl + SEG);
+			cr_assert(pkt_has_addrs(pkt, path_src((i & 1) + 1, way->path),
+						path_dst((i & 1) + 1, way->path)));
+			cr_assert(pkt_sums_ok(pkt, len));
+			cr_assert_eq(pkt[5], i & 1);
+			cr_assert_eq(pkt[11], i & 1);
+			cr_assert_arr_eq(pkt + hl, data + i / 2 * SEG, SEG);
+		}
+	}
+	cr_assert_eq(sent_over(paths[0]), PACKETS * n);
+	cr_assert_eq(sent_over(paths[1]), PACKETS * n);
+	cr_assert_eq(dp_sa_stat(dp, out_index, &sa), 0);
+	cr_assert_eq(sa.out_packets, PACKETS * n); /* a packet counts once */
+	dp_drops(dp, drops);
+	for (int i = 0; i < DROP_MAX; i++)
+		cr_assert_eq(drops[i], 0, "%d", i);
+	close(fd);
+}
+
+static uint32_t more_path(uint32_t i, uint8_t flags)
+{
+	struct steer_path p = { .family = 4,
+				.ifindex = if_nametoindex("u0"),
+				.flags = STEER_PATH_ENCAP | STEER_PATH_MAC | flags,
+				.sport = htons(4001 + i),
+				.dport = htons(4201 + i),
+				.dmac = { 2, 0, 0, 0, 2, 0 } };
+	uint32_t id;
+
+	inet_pton(AF_INET, "192.0.2.1", p.src.b);
+	inet_pton(AF_INET, "203.0.113.101", p.dst.b);
+	cr_assert_eq(dp_path_put(dp, &p, STEER_PATH_UP, &id), 0);
+	return id;
+}
+
+/* Over which of the paths another packet goes, a bit for each; no path has it twice. */
+static unsigned copies(int fd, const uint32_t *path, size_t n)
+{
+	uint8_t data[64] = { 1, 2, 3, 4 };
+	uint64_t was[STEER_MEMBERS_MAX];
+	unsigned on = 0;
+
+	for (size_t i = 0; i < n; i++)
+		was[i] = sent_over(path[i]);
+	send_marked(fd, 4, STEER_MARK(CLASS, 5, out_index), data, sizeof(data), 0);
+	for (size_t i = 0; i < n; i++) {
+		uint64_t more = sent_over(path[i]) - was[i];
+
+		cr_assert_leq(more, 1);
+		on |= (unsigned)more << i;
+	}
+	return on;
+}
+
+/* The first that can be used, then others with a weight that are up, then degraded ones. */
+Test(wire, which_paths_have_copies)
+{
+	struct dp_member m[STEER_MEMBERS_MAX];
+	uint32_t path[STEER_MEMBERS_MAX];
+	uint64_t drops[DROP_MAX];
+	int fd;
+
+	make_paths(&(struct way){ 4, 4, true, false }, DP_ATTACH_AUTO);
+	for (uint32_t i = 0; i < 5; i++) {
+		path[i] = i < 2 ? paths[i] : more_path(i, 0);
+		m[i] = (struct dp_member){ path[i], 1, 1 };
+	}
+	fd = sender(4);
+	make_redundant(m, 5, 2);
+	cr_assert_eq(copies(fd, path, 5), 0x03);
+	make_redundant(m, 5, 8);
+	cr_assert_eq(copies(fd, path, 5), 0x1f);
+	make_redundant(m, 5, 3);
+	cr_assert_eq(copies(fd, path, 5), 0x07);
+	cr_assert_eq(dp_path_state(dp, path[0], STEER_PATH_DOWN), 0);
+	cr_assert_eq(copies(fd, path, 5), 0x0e);
+	cr_assert_eq(dp_path_state(dp, path[2], STEER_PATH_DEGRADED), 0);
+	cr_assert_eq(copies(fd, path, 5), 0x1a);
+	m[4].weight = 0;
+	make_redundant(m, 5, 3);
+	cr_assert_eq(copies(fd, path, 5), 0x0e);
+	cr_assert_eq(dp_path_state(dp, path[1], STEER_PATH_DEGRADED), 0);
+	cr_assert_eq(dp_path_state(dp, path[3], STEER_PATH_DEGRADED), 0);
+	cr_assert_eq(copies(fd, path, 4), 0x06); /* and the standby, which is up */
+	cr_assert_eq(dp_path_state(dp, path[4], STEER_PATH_DOWN), 0);
+	cr_assert_eq(copies(fd, path, 5), 0x0e);
+	make_redundant(m, 1, 2);
+	cr_assert_eq(dp_path_state(dp, path[0], STEER_PATH_UNKNOWN), 0);
+	cr_assert_eq(copies(fd, path, 5), 0x01);
+	make_redundant(m, 2, 1);
+	cr_assert_eq(dp_path_state(dp, path[1], STEER_PATH_UP), 0);
+	cr_assert_eq(copies(fd, path, 5), 0x02);
+	dp_drops(dp, drops);
+	for (int i = 0; i < DROP_MAX; i++)
+		cr_assert_eq(drops[i], 0, "%d", i);
+	close(fd);
+}
+
+/* The engine has made it for its first path: not for one that wants ESP without UDP. */
+Test(wire, no_copy_where_it_does_not_fit)
+{
+	struct dp_member m[3] = { { .line = 1, .weight = 1 },
+				  { .line = 1, .weight = 1 },
+				  { .line = 1, .weight = 1 } };
+	uint32_t path[3];
+	uint64_t drops[DROP_MAX];
+	int fd;
+
+	make_paths(&(struct way){ 4, 4, true, false }, DP_ATTACH_AUTO);
+	for (uint32_t i = 0; i < 3; i++)
+		m[i].path = path[i] = i < 2 ? paths[i] : more_path(i, STEER_PATH_PLAIN);
+	make_redundant(m, 3, 3);
+	fd = sender(4);
+	cr_assert_eq(copies(fd, path, 3), 0x03);
+	dp_drops(dp, drops);
+	cr_assert_eq(drops[DROP_COPY], 1);
+	make_redundant(m, 2, 2);
+	cr_assert_eq(copies(fd, path, 3), 0x03);
+	dp_drops(dp, drops);
+	cr_assert_eq(drops[DROP_COPY], 1);
+	close(fd);
+}
+
+/* Either wire is cut for good, in turn: each packet comes by the other. */
+Test(wire, one_of_two_wires_is_enough)
+{
+	uint8_t data[64] = { 1 }, pkt[PKT_MAX];
+	int fd;
+
+	make_paths(&(struct way){ 4, 4, true, false }, DP_ATTACH_AUTO);
+	make_redundant((struct dp_member[]){ { paths[0], 1, 1 }, { paths[1], 1, 1 } }, 2, 2);
+	fd = sender(4);
+	for (int cut = 0; cut < 2; cut++) {
+		sh(cut ? "ip link set w1 down" : "ip link set w0 down");
+		for (uint8_t i = 1; i < 20; i++) {
+			data[0] = i;
+			send_marked(fd, 4, STEER_MARK(CLASS, i, out_index), data, sizeof(data), 0);
+			cr_assert(receive(!cut, pkt, WAIT_MSEC));
+			cr_assert_eq(pkt[14 + 28], i);
+		}
+		sh("ip link set w0 up; ip link set w1 up");
 	}
 	close(fd);
 }

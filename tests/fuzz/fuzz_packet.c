@@ -13,6 +13,7 @@
 #include "esp/segment.h"
 #include "esp/toobig.h"
 #include "esp/tos.h"
+#include "esp/transport.h"
 
 enum { ROOM = 1 << 20, PACKETS_MAX = 512 };
 
@@ -114,7 +115,7 @@ static void from_tun(const struct virtio_net_hdr *vh, uint8_t *pkt, size_t size)
 	while (used + segment_max(&s) <= ROOM && (n = segment_next(&s, room + used))) {
 		if (n > segment_max(&s) || inner_parse(room + used, n, false, &in) || in.len != n)
 			abort();
-		coalesce_add(&c, room + used, &in);
+		coalesce_add(&c, room + used, &in, packets & 1);
 		used += n;
 		if (++packets == PACKETS_MAX)
 			break;
@@ -122,6 +123,44 @@ static void from_tun(const struct virtio_net_hdr *vh, uint8_t *pkt, size_t size)
 	coalesce_flush(&c);
 	if (sum.packets != packets || sum.octets > used)
 		abort();
+}
+
+/* Without the IP header and with one again: what transport mode carries is a packet at both ends.
+ */
+static void by_transport(const struct virtio_net_hdr *vh, const uint8_t *data, size_t size)
+{
+	uint8_t *pkt = malloc(size), *out, nh;
+	struct segment s;
+	struct inner in;
+	size_t off, n;
+
+	if (!pkt)
+		abort();
+	memcpy(pkt, data, size);
+	if (segment_init(&s, vh, pkt, size) || !transport_carries(pkt, &s.in, &off, &nh))
+		goto out;
+	if (off > s.in.l4_off)
+		abort();
+	segment_bare(&s, off);
+	for (unsigned i = 0; i < PACKETS_MAX; i++) {
+		struct transport t = { .family = s.in.family, .repair = (uint16_t)size };
+		size_t hdr = transport_header_len(&t);
+
+		out = malloc(hdr + segment_max(&s));
+		if (!out)
+			abort();
+		n = segment_next(&s, out + hdr);
+		touched += transport_fits(&t, nh, out + hdr, n);
+		if (n > segment_max(&s) ||
+		    (n && transport_header(&t, nh, 0, out + hdr, n) &&
+		     (inner_parse(out, hdr + n, false, &in) || in.len != hdr + n)))
+			abort();
+		free(out);
+		if (!n)
+			break;
+	}
+out:
+	free(pkt);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -138,6 +177,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		abort();
 	memcpy(pkt, data + sizeof(vh), size);
 	from_peer(pkt, size);
+	by_transport(&vh, data + sizeof(vh), size);
 	from_tun(&vh, pkt, size);
 	free(pkt);
 	return 0;

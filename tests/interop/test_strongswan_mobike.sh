@@ -176,11 +176,16 @@ braid_moves() { # number of children, what
 	wait_for 20 local_is 192.0.2.2 || fail "$2: not back to the better uplink: $(braid user sas)"
 	reaches 10 "$2, back to the better uplink"
 	# the middle of the way goes, and every link stays up
+	[ -z "${one_gone:-}" ] || in_ns r2 nft -f - <<-NFT
+		table ip gone { chain f { type filter hook forward priority 0; iifname user ip daddr 192.0.2.66 drop; }; }
+	NFT
 	cut_path r1
 	ip -n "$(ns r2)" route replace 192.0.2.64/26 via 198.51.100.66
 	ip -n "$(ns gw)" route replace 198.51.100.0/26 via 198.51.100.65
 	wait_for 20 local_is 198.51.100.2 || fail "$2: silence is not noticed: $(braid user sas)"
 	reaches 15 "$2, the middle of the way"
+	[ -z "${one_gone:-}" ] || user_to 198.51.100.66 || fail "$2: not to the gateway's other address: $(braid user sas)"
+	[ -z "${one_gone:-}" ] || in_ns r2 nft delete table ip gone
 	mend_path r1
 	ip -n "$(ns r2)" route replace 192.0.2.64/26 via 198.51.100.129
 	ip -n "$(ns gw)" route del 198.51.100.0/26 via 198.51.100.65
@@ -343,6 +348,8 @@ for n in $children; do
 done
 nat_on r1
 seen=(192.0.2.65 198.51.100.130)
+# and by the other uplink the gateway is to be found at its other address only
+one_gone=yes
 for n in $children; do
 	braid_moves "$n" "$n Child SAs, behind NATs"
 	swan_moves "$n" "$n Child SAs, behind NATs"

@@ -64,6 +64,12 @@ load_end() {
 	echo "ok - $2"
 }
 
+# 200 flows of a datagram: they tell what six flows cannot, each of which has one chance in two.
+many_flows() {
+	# shellcheck disable=SC2016
+	in_ns user bash -c 'for ((p = 2000; p < 2200; p++)); do echo x >/dev/udp/203.0.113.11/$p; done' 2>/dev/null
+}
+
 # Packets sent on a path.
 tx() { braid "$1" --json paths | jq --arg n "$2" '.paths[] | select(.name == $n).tx_packets'; }
 

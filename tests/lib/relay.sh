@@ -46,3 +46,14 @@ relay_end() { # NAME
 	exec {fd}>&-
 	relay_hear "$1"
 }
+
+# Both paths of topo_multihomed's topology behind their routers, IPv4 alone: the relays m1 (wlan) and m2
+# (ran) take so long each way.
+relay_multihomed() { # USEC1 USEC2
+	ip -n "$(ns r1)" link del gw
+	ip -n "$(ns r2)" link del gw
+	relay_wire m1 "$1" r1 gw 192.0.2.65/26 gw eth0 192.0.2.66/26
+	relay_wire m2 "$2" r2 gw 198.51.100.65/26 gw eth1 198.51.100.66/26
+	ip -n "$(ns gw)" route add 192.0.2.0/26 via 192.0.2.65
+	ip -n "$(ns gw)" route add 198.51.100.0/26 via 198.51.100.65
+}

@@ -15,7 +15,8 @@ enum { SA_MAX = 64, SHOWN = 16 };
 static const char usage[] =
 	"usage: dp_drive PIN-DIR open                  the steering device, 198.18.0.1 to .2\n"
 	"       dp_drive PIN-DIR path DEV LOCAL REMOTE prints the path's id; it is up\n"
-	"       dp_drive PIN-DIR group ID PATH:LINE:WEIGHT... prints its id; 0: a new one\n"
+	"       dp_drive PIN-DIR group ID [class=N] [mode=N] [copies=N] PATH:LINE:WEIGHT...\n"
+	"                prints its id; 0: a new one\n"
 	"       dp_drive PIN-DIR sa ID a|b GROUP       as engine_drive numbers its SPIs\n"
 	"       dp_drive PIN-DIR del ID\n"
 	"       dp_drive PIN-DIR state PATH up|down\n"
@@ -66,18 +67,25 @@ static int put_path(struct dp *dp, char **argv)
 static int put_group(struct dp *dp, int argc, char **argv)
 {
 	struct dp_member m[STEER_MEMBERS_MAX];
+	struct dp_group_want want = { .members = m };
 	uint32_t id = number(argv[0]);
-	size_t n = 0;
 	int r;
 
-	for (int i = 1; i < argc && n < STEER_MEMBERS_MAX; i++) {
+	for (int i = 1; i < argc && want.n < STEER_MEMBERS_MAX; i++) {
 		unsigned path, line, weight;
 
-		if (sscanf(argv[i], "%u:%u:%u", &path, &line, &weight) != 3)
+		if (sscanf(argv[i], "class=%u", &path) == 1)
+			want.klass = (uint8_t)path;
+		else if (sscanf(argv[i], "mode=%u", &path) == 1)
+			want.mode = (enum steer_mode)path;
+		else if (sscanf(argv[i], "copies=%u", &path) == 1)
+			want.copies = (uint8_t)path;
+		else if (sscanf(argv[i], "%u:%u:%u", &path, &line, &weight) == 3)
+			m[want.n++] = (struct dp_member){ path, line, (uint16_t)weight };
+		else
 			return -EINVAL;
-		m[n++] = (struct dp_member){ path, line, (uint16_t)weight };
 	}
-	r = dp_group_put(dp, id, STEER_MODE_FLOW_HASH, m, n, &id);
+	r = dp_group_put(dp, id, &want, &id);
 	if (r == 0)
 		printf("%u\n", id);
 	return r;

@@ -42,8 +42,8 @@ static const char usage[] =
 	"late,\n"
 	"           or N of them found no room\n"
 	"       engine_drive SOCKET del|retire|on|pathdel ID\n"
-	"       engine_drive SOCKET path ID SA LOCAL REMOTE USEC [join] [group=ID] [dev=NAME] "
-	"[manage]\n"
+	"       engine_drive SOCKET path ID SA LOCAL REMOTE USEC [join] [line=N] [group=ID] "
+	"[dev=NAME] [manage] [rate=MBIT]\n"
 	"       engine_drive SOCKET want ID 0|1\n"
 	"       engine_drive SOCKET maps PIN-DIR\n"
 	"       engine_drive SOCKET list|stats|shutdown|hello|garbage\n"
@@ -77,17 +77,19 @@ static void print_msg(void *ctx, const struct engine_hdr *h, size_t len)
 
 		printf("sa %u spi_in %08x out %d seq_out %llu in %llu %llu out %llu %llu "
 		       "replay %llu integrity %llu malformed %llu ts %llu ecn %llu dummies %llu "
-		       "driver %s\n",
+		       "duplicates %llu driver %s\n",
 		       i->id, i->spi_in, i->out_active, (unsigned long long)i->seq_out,
 		       (unsigned long long)i->in_packets, (unsigned long long)i->in_octets,
 		       (unsigned long long)i->out_packets, (unsigned long long)i->out_octets,
 		       (unsigned long long)i->drop_replay, (unsigned long long)i->drop_integrity,
 		       (unsigned long long)i->drop_malformed, (unsigned long long)i->drop_ts,
-		       (unsigned long long)i->drop_ecn, (unsigned long long)i->dummies, i->driver);
+		       (unsigned long long)i->drop_ecn, (unsigned long long)i->dummies,
+		       (unsigned long long)i->duplicates, i->driver);
 		return;
 	}
 	case ENGINE_PATH_INFO:
-	case ENGINE_EV_PATH: {
+	case ENGINE_EV_PATH:
+	case ENGINE_EV_MEASURED: {
 		const struct engine_path_info *i = (const void *)h;
 
 		printf("path %u state %u verified %u use %u rtt %u loss %u there %d back %d tx "
@@ -107,7 +109,8 @@ static void print_msg(void *ctx, const struct engine_hdr *h, size_t len)
 		       "%llu "
 		       "no_policy %llu "
 		       "unknown_spi %llu short %llu send %llu tun %llu keepalives %llu "
-		       "malformed %llu crypto %llu limit %llu held %llu full %llu late %llu\n",
+		       "malformed %llu crypto %llu limit %llu held %llu full %llu late %llu "
+		       "waited %llu missed %llu behind %llu no_room %llu\n",
 		       (unsigned long long)c->drop_too_big, (unsigned long long)c->fragmented,
 		       (unsigned long long)c->tun_rx_packets, (unsigned long long)c->tun_tx_packets,
 		       (unsigned long long)c->udp_rx_datagrams,
@@ -118,7 +121,9 @@ static void print_msg(void *ctx, const struct engine_hdr *h, size_t len)
 		       (unsigned long long)c->keepalives, (unsigned long long)c->drop_malformed,
 		       (unsigned long long)c->crypto_errors, (unsigned long long)c->drop_limit,
 		       (unsigned long long)c->held, (unsigned long long)c->drop_hold_full,
-		       (unsigned long long)c->drop_hold_late);
+		       (unsigned long long)c->drop_hold_late, (unsigned long long)c->bond_waited,
+		       (unsigned long long)c->bond_missed, (unsigned long long)c->bond_late,
+		       (unsigned long long)c->bond_full);
 		return;
 	}
 	case ENGINE_HELLO_INFO: {
@@ -324,11 +329,17 @@ static void path(int argc, char **argv, struct engine_path *p)
 	o = option(argc, argv, "group=");
 	if (o)
 		p->group = (uint32_t)atoi(o);
+	o = option(argc, argv, "line=");
+	if (o)
+		p->line = (uint32_t)atoi(o);
+	o = option(argc, argv, "rate=");
+	if (o)
+		p->rate_bps = (uint64_t)atoi(o) * 1000000;
 }
 
 static void maps(const char *pin_dir, struct engine_maps *m, struct engine_fds *ret_fds)
 {
-	static const char *const names[ENGINE_MAP_N] = { "path_cur", "group_cur", "group" };
+	static const char *const names[ENGINE_MAP_N] = { "path_cur", "group_cur", "group", "path" };
 
 	m->h.type = ENGINE_MAPS;
 	for (int i = 0; i < ENGINE_MAP_N; i++) {

@@ -302,6 +302,10 @@ static void on_event(struct load *l, const struct ike_output *o)
 	case IKE_EV_PATH_ANSWERED:
 	case IKE_EV_PATH_TESTED:
 	case IKE_EV_SESSION:
+	case IKE_EV_MMX_ANSWERED:
+	case IKE_EV_MMX_PROBED:
+	case IKE_EV_MMX_PEER_IFACES:
+	case IKE_EV_MMX_CHANGED:
 	case IKE_EV_STEP:
 		break;
 	}
@@ -326,6 +330,9 @@ static void drain(struct load *l)
 			l->children--;
 			break;
 		case IKE_OUT_SIZE:
+		case IKE_OUT_BINDING:
+		case IKE_OUT_CHILD_BIND:
+		case IKE_OUT_CHILD_TS:
 			break;
 		}
 	}

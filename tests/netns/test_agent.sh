@@ -36,20 +36,22 @@ ok "both sides name endpoints alike"
 
 load 1
 load_end 0 "six flows lose nothing"
-# 200 flows of a datagram: what six flows cannot prove, each of which has one chance in two
 a=$(tx user wlan-a) b=$(tx user ran-b)
-in_ns user bash -c 'for ((p = 2000; p < 2200; p++)); do echo x >/dev/udp/203.0.113.11/$p; done' 2>/dev/null
+many_flows
 [ "$(tx user wlan-a)" -gt $((a + 50)) ] && [ "$(tx user ran-b)" -gt $((b + 50)) ] ||
 	fail "flows are not spread: $(braid user paths)"
 ok "both uplinks carry flows"
 
-braid user --json paths >/dev/null
-load 2
-sleep 1.2
-braid user --json paths >"$T/paths"
-# six flows of 200 a second each way
-jq -e '[.paths[].tx_packets_sec] | add > 600 and add < 1800' "$T/paths" >/dev/null || fail "rates: $(cat "$T/paths")"
-jq -e '[.paths[].rx_octets_sec] | add > 60000' "$T/paths" >/dev/null || fail "rates: $(cat "$T/paths")"
+# six flows of 200 a second each way, if the machine is not busy with other things just then
+rates() {
+	braid user --json paths >/dev/null
+	sleep 1.2
+	braid user --json paths >"$T/paths"
+	jq -e '[.paths[].tx_packets_sec] | add > 600 and add < 1800' "$T/paths" &&
+		jq -e '[.paths[].rx_octets_sec] | add > 60000' "$T/paths"
+}
+load 5
+rates >/dev/null || rates >/dev/null || rates >/dev/null || fail "rates: $(cat "$T/paths")"
 jq -e '[.paths[].share_permille] | add | . >= 998 and . <= 1000' "$T/paths" >/dev/null || fail "shares: $(cat "$T/paths")"
 jq -e '[.paths[] | .nat_local, .rate_usec >= 200000] == [false, true, false, true]' "$T/paths" >/dev/null || fail "$(cat "$T/paths")"
 braid user paths | grep -q '^home .* kbit/s  *[0-9]* %' || fail "no rates as text: $(braid user paths)"

@@ -56,7 +56,8 @@ for c in planned preferred failback; do
 	case_is $c -d 2000
 	is there.lost 0
 	is back.lost 0
-	used_by wlan0 eth0
+	# after a preference that is taken back flows that are well off stay
+	[ $c = preferred ] || used_by wlan0 eth0
 	mended
 done
 for c in blackhole brownout; do

@@ -14,7 +14,7 @@ version=$(sed -n 's/.*BRAID_VERSION "\(.*\)"/\1/p' "$top/include/base/version.h"
 for p in braid braidd braid-esp; do
 	[ "$("$i/sbin/$p" --version)" = "$p $version" ] || fail "$p --version: $("$i/sbin/$p" --version)"
 done
-for m in man8/braid.8 man8/braidd.8 man8/braid-esp.8 man5/braid.conf.5 man7/braid-control.7; do
+for m in man8/braid.8 man8/braidd.8 man8/braid-esp.8 man5/braid.conf.5 man7/braid-control.7 man3/libbraid.3; do
 	grep -qx "\.Os braid $version" "$i/share/man/$m" || fail "no version in $m"
 done
 grep -rl /usr/local "$i/share/man" "$i/lib" && fail "another prefix than the one installed to"

@@ -7,12 +7,12 @@
 . "$(dirname "$0")/../lib/agent.sh"
 
 topo_multihomed
-for i in $(seq 11 22); do ip -n "$(ns lan)" addr add "203.0.113.$i/26" dev eth0; done
+for i in $(seq 11 28); do ip -n "$(ns lan)" addr add "203.0.113.$i/26" dev eth0; done
 agent_confs 100ms
 sed -i 's/probe_interval = 100ms/probe_interval = 4s/' "$T/user/braid.conf"
 
 flows() { # all reach the LAN: enough that no path is left without any
-	for i in $(seq 11 22); do in_ns user ping -c 1 -W 1 -q "203.0.113.$i" >/dev/null || return 1; done
+	for i in $(seq 11 28); do in_ns user ping -c 1 -W 1 -q "203.0.113.$i" >/dev/null || return 1; done
 }
 taken_out() { braid user --json stats | jq .engine.no_link; }
 # Both paths carry data: what is lost is noticed.

@@ -36,17 +36,18 @@ fields sa_in spi sa_id owner family flags sport dport src dst
 fields sa_out sa_id group flags spi
 fields sa_stat in_packets in_octets out_packets out_octets
 fields group_cur slot
-fields group id version mode n_members path line weight flow
+fields group id version mode n_members copies path line weight flow
 fields path_cur slot state gen
 fields path id epids ifindex mtu family flags sport dport dmac smac src dst
-fields path_stat tx_packets tx_octets rx_packets rx_octets rx_last_nsec
+fields path_stat tx_packets tx_octets rx_packets rx_octets rx_last_nsec tx_class packets octets
 fields rx_path ifindex family local remote
 fields rx_hint path key
 fields drops key value
 fields uplink mode own_clsact
 fields frag_id key value
-[ "$(find "$pins" -type f | wc -l)" = 16 ] || fail "pins that this test does not know: $(ls "$pins")"
-ok "every map is dumped with the names of its fields"
+fields shield_dev key value
+[ "$(find "$pins" -type f | wc -l)" = 18 ] || fail "pins that this test does not know: $(ls "$pins")"
+ok "every map is dumped with the names of its fields" # of shield in test_transport.sh: here it is empty
 
 [ "$(value abi '.[0].value.version')" -ge 1 ] || fail "no ABI version"
 spi=$(braid user --json sas | jq -r '.ike_sas[0].children[0].spi_in')
@@ -55,6 +56,9 @@ spi=$(braid user --json sas | jq -r '.ike_sas[0].children[0].spi_in')
 [ "$(value path_cur '[.[] | select(.value.slot != 0)] | length')" = 2 ] ||
 	fail "path_cur does not name two paths: $(value path_cur '.[0:4]')"
 [ "$(value uplink length)" = 2 ] || fail "uplink does not name two devices: $(value uplink .)"
+sent=$(value path_stat '[.[].values[].value | select(.tx_packets > 0) | .tx_packets - .tx_class[0].packets] | add')
+[ "$(value path_stat '[.[].values[].value.tx_class[0].packets] | add')" -ge 5 ] && [ "$sent" -gt 0 ] ||
+	fail "packets of the default class, and probes besides: $sent"
 ok "what is up is in the maps"
 
 mode=$(find "$pins" -type f ! -perm 600)

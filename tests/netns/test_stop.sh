@@ -30,7 +30,7 @@ in_ns r1 nft -f - <<-NFT || skip "nftables is not available"
 NFT
 braidd_start gw "$T/gw/braid.conf"
 braidd_start user "$T/user/braid.conf"
-braid user -t 1 up c >"$T/up" 2>&1
+braid user -t 3 up c >"$T/up" 2>&1
 grep -q 'IKE_AUTH sent' "$T/up" || fail "not as far as IKE_AUTH: $(cat "$T/up")"
 pid=$(agent_pid user)
 kill "$pid"

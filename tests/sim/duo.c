@@ -191,6 +191,9 @@ static void collect(struct duo *d, int who)
 			snprintf(e->failure, sizeof(e->failure), "%s", o->text);
 			break;
 		case IKE_OUT_SIZE:
+		case IKE_OUT_BINDING:
+		case IKE_OUT_CHILD_BIND:
+		case IKE_OUT_CHILD_TS:
 			break;
 		}
 	}

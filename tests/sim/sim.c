@@ -56,6 +56,14 @@ static int64_t now_real(void *ctx)
 	return ((struct sim_side *)ctx)->sim->real;
 }
 
+const struct ike_binding *sim_binding(const struct sim_side *d, uint32_t id)
+{
+	for (unsigned i = 0; i < d->n_bindings; i++)
+		if (d->bindings[i].id == id)
+			return &d->bindings[i];
+	return NULL;
+}
+
 struct addr sim_addr(const char *text)
 {
 	struct addr a = { 0 };
@@ -308,6 +316,47 @@ static void send_out(struct sim *s, unsigned from, const struct ike_output *o)
 	s->sent++;
 }
 
+static void binding(struct sim_side *d, const struct ike_binding *b)
+{
+	struct ike_binding *have = (struct ike_binding *)sim_binding(d, b->id);
+
+	if (b->gone) {
+		if (!have)
+			abort();
+		*have = d->bindings[--d->n_bindings];
+		return;
+	}
+	if (!have && d->n_bindings == SIM_BINDINGS)
+		abort();
+	*(have ? have : &d->bindings[d->n_bindings++]) = *b;
+}
+
+/* Only what was told of is bound to. */
+static void child_bind(struct sim_side *d, const struct ike_output *o)
+{
+	if (o->bind_to && !sim_binding(d, o->bind_to))
+		abort();
+	for (unsigned i = 0; i < d->n_children; i++)
+		if (d->children[i].id == o->child_id)
+			d->children[i].binding = o->bind_to;
+}
+
+static void child_ts(struct sim_side *d, const struct ike_output *o)
+{
+	for (unsigned i = 0; i < d->n_children; i++) {
+		struct child_sa_out *c = &d->children[i];
+
+		if (c->id != o->child_id)
+			continue;
+		c->n_ts_local = o->ts->n_local;
+		c->n_ts_remote = o->ts->n_remote;
+		memcpy(c->ts_local, o->ts->local, sizeof(c->ts_local));
+		memcpy(c->ts_remote, o->ts->remote, sizeof(c->ts_remote));
+		c->told_local = o->ts->told_local;
+		c->told_remote = o->ts->told_remote;
+	}
+}
+
 static void child_del(struct sim_side *d, uint32_t id)
 {
 	for (unsigned i = 0; i < d->n_children; i++) {
@@ -336,6 +385,8 @@ void sim_drain(struct sim *s, unsigned side)
 		case IKE_OUT_CHILD_ADD:
 			if (d->n_children == SIM_CHILDREN)
 				abort();
+			if (o->child->binding && !sim_binding(d, o->child->binding))
+				abort();
 			d->children[d->n_children++] = *o->child;
 			break;
 		case IKE_OUT_CHILD_DEL:
@@ -344,6 +395,10 @@ void sim_drain(struct sim *s, unsigned side)
 		case IKE_OUT_EVENT:
 			if (d->n_events == SIM_EVENTS)
 				break;
+			if (o->mmx)
+				d->mmx = *o->mmx;
+			if (o->probed)
+				d->probed = *o->probed;
 			d->events[d->n_events].kind = o->event;
 			d->events[d->n_events].op = o->op;
 			d->events[d->n_events].failure = o->failure;
@@ -362,6 +417,16 @@ void sim_drain(struct sim *s, unsigned side)
 			d->n_sizes++;
 			d->size_octets = o->octets;
 			d->size = o->size;
+			break;
+		case IKE_OUT_BINDING:
+			d->n_told++;
+			binding(d, o->binding);
+			break;
+		case IKE_OUT_CHILD_BIND:
+			child_bind(d, o);
+			break;
+		case IKE_OUT_CHILD_TS:
+			child_ts(d, o);
 			break;
 		}
 	}

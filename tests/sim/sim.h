@@ -9,9 +9,10 @@
 
 #include "crypto/alg.h"
 #include "ike/ike.h"
+#include "ike/mmx.h"
 #include "ikemsg/ikemsg.h"
 
-enum { SIM_SIDES = 2, SIM_CHILDREN = 256, SIM_EVENTS = 256, SIM_WIRE = 512 };
+enum { SIM_SIDES = 2, SIM_CHILDREN = 256, SIM_EVENTS = 256, SIM_WIRE = 512, SIM_BINDINGS = 64 };
 enum { A, B }; /* A starts, B answers, unless a test says otherwise */
 
 struct sim;
@@ -42,6 +43,11 @@ struct sim_side {
 	bool no_spis;
 	unsigned n_children;
 	struct child_sa_out children[SIM_CHILDREN]; /* installed now */
+	unsigned n_bindings;
+	struct ike_binding bindings[SIM_BINDINGS]; /* there now */
+	unsigned n_told;			   /* how often of one */
+	struct ike_mmx_answer mmx;		   /* the last one */
+	struct ike_mmx_probed probed;
 	unsigned n_events;
 	struct sim_event events[SIM_EVENTS];
 	/* the last word on a packet's size, and how many there were */
@@ -120,6 +126,8 @@ struct ike_path sim_path(const struct sim *s, unsigned side);
 unsigned sim_count(const struct sim_side *d, enum ike_event_kind kind, uint32_t op);
 unsigned sim_op_ends(const struct sim_side *d, uint32_t op);
 const char *sim_text(const struct sim_side *d, enum ike_event_kind kind);
+/* What it was told of that binding, or NULL. */
+const struct ike_binding *sim_binding(const struct sim_side *d, uint32_t id);
 /* The last one of that kind, or NULL. */
 const struct sim_event *sim_last_event(const struct sim_side *d, enum ike_event_kind kind);
 /* Every Child SA of one side has its counterpart with crossed SPIs and keys on the other, and both

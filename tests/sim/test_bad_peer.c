@@ -420,6 +420,38 @@ Test(bad_peer, too_many_children)
 	assert_up();
 }
 
+/* As many as the connection says; all of them go by one Delete, whose answer names each. */
+Test(bad_peer, as_many_children_as_configured)
+{
+	enum { MANY = IKE_CHILDREN_MAX + 50 };
+	uint32_t theirs[MANY + 5];
+	size_t made = 0;
+
+	duo_free(d);
+	d = duo_new();
+	cr_assert_not_null(d);
+	d->side[DUO_R].conn.n_proposals = 1;
+	d->side[DUO_R].conn.fragmentation = IKE_FRAGMENT_NO;
+	d->side[DUO_R].conn.child_sas_max = MANY;
+	cr_assert_eq(duo_start(d), 0);
+	cr_assert(duo_establish(d));
+	for (uint32_t i = 0; i < MANY + 5; i++) {
+		request();
+		theirs[made] = 0xabcd0000 + i;
+		msg_put_sa(&w, esp_offer(theirs[made]));
+		put_child_rest();
+		cr_assert(ask(CREATE_CHILD_SA));
+		made += answer.has_sa;
+	}
+	cr_assert_eq(made, MANY - 1);
+	request();
+	msg_put_delete_spis(&w, PROTO_ESP, theirs, (unsigned)made);
+	cr_assert(ask(INFORMATIONAL));
+	cr_assert_eq(answer.n_deletes, 1);
+	cr_assert_eq(answer.deletes[0].n, made);
+	cr_assert_eq(d->e[DUO_R].child_dels, made);
+}
+
 /* ---- IKE rekey ---- */
 
 static void put_ike_sa(uint64_t spi, uint8_t spi_len, uint16_t group)

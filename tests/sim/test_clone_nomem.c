@@ -1,63 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* Memory fails, once in a run, at every place where the core asks for some while IKE SAs are
  * cloned, used, rekeyed and deleted (RFC 7791): both ends agree in the end, whoever asked for
- * something was told once at most, nothing is left over. [ROB-6]
- *
- * The linker sends the core's calls of malloc and calloc through here, and the simulator's calls
- * into the core, so that only what is asked for in there fails. */
+ * something was told once at most, nothing is left over. [ROB-6] */
 #include <errno.h>
-#include <stdlib.h>
 
 #include "clone_assert.h"
-
-static unsigned inside;
-static long countdown = -1; /* allocations until one fails; below 0: none does */
-static bool hit;
-
-void *__real_malloc(size_t n);
-void *__wrap_malloc(size_t n);
-void *__real_calloc(size_t n, size_t size);
-void *__wrap_calloc(size_t n, size_t size);
-
-static bool fails(void)
-{
-	if (!inside || countdown < 0 || countdown-- > 0)
-		return false;
-	hit = true;
-	return true;
-}
-
-void *__wrap_malloc(size_t n)
-{
-	return fails() ? NULL : __real_malloc(n);
-}
-
-void *__wrap_calloc(size_t n, size_t size)
-{
-	return fails() ? NULL : __real_calloc(n, size);
-}
-
-void __real_ike_recv(struct ike *ike, const struct ike_path *path, uint8_t *buf, size_t len,
-		     usec_t now);
-void __wrap_ike_recv(struct ike *ike, const struct ike_path *path, uint8_t *buf, size_t len,
-		     usec_t now);
-void __real_ike_tick(struct ike *ike, usec_t now);
-void __wrap_ike_tick(struct ike *ike, usec_t now);
-
-void __wrap_ike_recv(struct ike *ike, const struct ike_path *path, uint8_t *buf, size_t len,
-		     usec_t now)
-{
-	inside++;
-	__real_ike_recv(ike, path, buf, len, now);
-	inside--;
-}
-
-void __wrap_ike_tick(struct ike *ike, usec_t now)
-{
-	inside++;
-	__real_ike_tick(ike, now);
-	inside--;
-}
+#include "nomem.h"
 
 static void let(struct sim *s, unsigned side, uint32_t op, int r)
 {

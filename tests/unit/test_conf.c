@@ -59,7 +59,8 @@ static const struct bad syntax[] = {
 	  "5: found \"wieght\", expected a key of uplink \"wlan\" (did you mean \"weight\"?)" },
 	{ "uplink \"wlan\" {\n  frobnicate = 3\n}\n",
 	  "2: found \"frobnicate\", expected a key of uplink \"wlan\": interface, kind, exclude, "
-	  "weight, preference, cost, metered, gateway, mtu, probe_interval, fail_back, sla" },
+	  "weight, preference, cost, metered, gateway, mtu, probe_interval, fail_back, trusted, "
+	  "rate, sla, budget" },
 	{ "paths {\n probe_intervall = 1s\n}\n",
 	  "2: found \"probe_intervall\", expected a key of paths (did you mean "
 	  "\"probe_interval\"?)" },
@@ -92,11 +93,13 @@ static const struct bad syntax[] = {
 	{ "\"{start}\" = {x}\n",
 	  "1: found \"{start}\", expected a key of the file: log_level, "
 	  "allow_key_export, cookie_threshold, init_limit_half_open, block_threshold, "
-	  "half_open_timeout, include, uplink, connection, pool, secret, private, token, paths, "
-	  "dataplane" },
+	  "half_open_timeout, include, uplink, class, connection, pool, secret, private, token, "
+	  "paths, "
+	  "dataplane, control" },
 	{ "uplink \"a\" {\n \"{start}\" = {x}\n}\n",
 	  "2: found \"{start}\", expected a key of uplink \"a\": interface, kind, exclude, "
-	  "weight, preference, cost, metered, gateway, mtu, probe_interval, fail_back, sla" },
+	  "weight, preference, cost, metered, gateway, mtu, probe_interval, fail_back, trusted, "
+	  "rate, sla, budget" },
 	{ "",
 	  "1: found the end of the file, expected a section uplink \"NAME\" { interface = ... }" },
 	{ "# only a comment\n\n",
@@ -177,6 +180,22 @@ static const struct bad values[] = {
 	  "2: found the same address twice in \"stable_v6\", expected two" },
 	{ "dataplane {\n tun = x\n steer = x\n}\n",
 	  "3: found \"x\" as tun and steer, expected two names" },
+	{ "control {\n admins = { \"no such user\" }\n}\n",
+	  "2: found \"no such user\", expected a user or @group of this host" },
+	{ "control {\n readers = { root,\n \"@no such group\" }\n}\n",
+	  "3: found \"@no such group\", expected a user or @group of this host" },
+	{ "control {\n readers = { \"@\" }\n}\n",
+	  "2: found \"@\", expected a user or @group of this host" },
+	{ "control {\n readers = { 4294967295 }\n}\n",
+	  "2: found \"4294967295\", expected a user or @group of this host" },
+	{ "control {\n readers = { 12x }\n}\n",
+	  "2: found \"12x\", expected a user or @group of this host" },
+	{ "control {\n consent_wait = 61s\n}\n",
+	  "2: found \"61s\", expected a time from 0s to 60s (as 10ms, 2s, 5m, 1h)" },
+	{ "control {\n consent_wait_max = 1s\n consent_wait = 3s\n}\n",
+	  "3: found \"3s\", more than consent_wait_max" },
+	{ "control {\n admins = { root }\n}\ncontrol {\n}\n",
+	  "4: found a second section \"control\", expected it once" },
 	{ UPLINK "pool \"p\" {\n}\n", "2: found pool \"p\" without addrs, expected it" },
 	{ UPLINK "pool \"p\" {\n addrs = \"10.0.0.9-10.0.0.2\"\n}\n",
 	  "3: found \"10.0.0.9-10.0.0.2\", expected addresses as 10.1.0.0/24 or "
@@ -226,7 +245,21 @@ static const struct bad connections[] = {
 	{ "local_addrs = {\"192.0.2.1\",\"192.0.2.2\",\"192.0.2.3\",\"192.0.2.4\",\"192.0.2.5\","
 	  "\"192.0.2.6\",\"192.0.2.7\",\"192.0.2.8\",\n\"192.0.2.9\"}",
 	  "5: found 9 values of \"local_addrs\", expected at most 8" },
-	{ "multipath = clones", "4: found \"clones\", expected yes, no or clone" },
+	{ "multipath = clones", "4: found \"clones\", expected yes, no, clone or mmx" },
+	{ "remote_addrs = { 192.0.2.1 }\nvips = { 10.0.0.1, 0.0.0.0, 0.0.0.0, 10.0.0.1 }",
+	  "5: found 10.0.0.1 a second time, expected it once" },
+	{ "multipath = mmx\nmmx = no",
+	  "5: found \"no\", expected yes or require beside multipath = mmx" },
+	{ "multipath = mmx\nmobike = false", "5: found \"no\", expected yes beside mmx = yes" },
+	{ "multipath = mmx\ntunnels = all", "5: found \"all\", expected shared or each" },
+	{ LOCAL "multipath = mmx\ntunnels = each\nchild \"a\" { }",
+	  "6: found \"each\", expected vips and inner_address = per_line beside it, or children "
+	  "of mode = transport only" },
+	{ LOCAL
+	  "multipath = mmx\ntunnels = each\nchild \"a\" { mode = transport }\nchild \"b\" { }",
+	  "6: found \"each\", expected vips and inner_address = per_line beside it, or children "
+	  "of mode = transport only" },
+	{ "tunnels = each", "4: found \"each\", expected multipath = mmx" },
 	{ "multipath = clone\nclone = no",
 	  "5: found \"no\", expected true beside multipath = clone" },
 	{ "multipath = clone\nmobike = false",
@@ -282,7 +315,21 @@ static const struct bad connections[] = {
 	  "6: found a PRF in \"aes128gcm16-prfsha256\", expected none in ESP" },
 	{ LOCAL "child \"a/b\" {\n}",
 	  "5: found child \"a/b\", expected a name of 1 to 63 octets without \"/\" and spaces" },
-	{ LOCAL "child \"a\" {\n mode = transport\n}", "6: found \"transport\", expected tunnel" },
+	{ LOCAL "child \"a\" {\n mode = beet\n}",
+	  "6: found \"beet\", expected tunnel, transport or stable-transport" },
+	{ LOCAL "child \"a\" {\n mode = transport\n local_ts = { \"10.0.0.0/24\" }\n}",
+	  "6: found mode = transport beside a range of addresses, expected single ones in "
+	  "local_ts and remote_ts" },
+	{ LOCAL
+	  "child \"a\" {\n mode = stable-transport\n local_ts = { \"10.0.0.1\", \"10.0.0.2\" }\n}",
+	  "6: found mode = stable-transport beside a range of addresses, expected single ones in "
+	  "local_ts and remote_ts" },
+	{ LOCAL "child \"a\" {\n mode = stable-transport\n}",
+	  "6: found mode = stable-transport without addresses that stay, expected local_ts and "
+	  "remote_ts, or vips or pools" },
+	{ LOCAL "vips = { \"0.0.0.0\" }\nchild \"a\" {\n mode = transport\n}",
+	  "7: found mode = transport beside vips or pools, expected tunnel or stable-transport: "
+	  "it uses the addresses of the hosts" },
 	{ LOCAL "child \"a\" {\n start_action = trap\n}",
 	  "6: found \"trap\", expected none or start" },
 	{ LOCAL "child \"a\" {\n start_action = start\n}",
@@ -443,6 +490,8 @@ static const char full_text[] =
 	"dataplane { tun = t0\n steer = s0\n mtu = 1300\n sa_max = 1024\n"
 	"  stable_v4 = {\"198.18.1.1\", \"198.18.1.2\"}\n attach = xdp\n crypto = openssl\n"
 	"  workers = 2\n busy_poll = yes }\n"
+	"control { admins = {root, 1007}\n readers = {\"@4242\", \"@root\"}\n"
+	"  consent_wait = 500ms\n consent_wait_max = 1m }\n"
 	"pool \"rw\" { addrs = \"10.3.0.0/24\"\n dns = {\"10.1.0.53\"} }\n"
 	"pool \"six\" { addrs = \"fd00:3::10-fd00:3::1f\" }\n"
 	"connection \"home\" {\n"
@@ -453,9 +502,10 @@ static const char full_text[] =
 	"  vips = {\"0.0.0.0\", \"::\"}\n pools = {rw, six}\n"
 	"  dpd_delay = 5s\n encap = no\n multipath = yes\n probe_interval = 200ms\n mobike = no\n "
 	"mobike_patience = 1m\n return_check = after\n clone = no\n ike_sas_max = 3\n "
+	"child_sas_max = 5000\n derived_sas_max = 4000\n public_key_bits = 192\n "
 	"clone_order = move_first\n clone_pairs = all\n inner_address = per_line\n "
 	"clone_fallback = ike_sas\n clone_spare = 2\n "
-	"nat = refuse\n keep_alive = 0s\n"
+	"nat = refuse\n keep_alive = 0s\n mmx_vid_in_init = yes\n"
 	"  retransmit_timeout = 500ms\n retransmit_base = 1.5\n retransmit_tries = 4\n"
 	"  window = 8\n unique = replace\n fragmentation = force\n fragment_size = 300\n"
 	"  local { id = \"user@example.org\"\n auth = psk }\n"
@@ -557,6 +607,18 @@ Test(conf, everything_is_read)
 	cr_assert_eq(c->crypto, CONF_CRYPTO_OPENSSL);
 	cr_assert_eq(c->workers, 2);
 	cr_assert(c->busy_poll);
+	static const struct permit_entry permit[] = { { 0, false, PERMIT_ADMIN },
+						      { 1007, false, PERMIT_ADMIN },
+						      { 4242, true, PERMIT_READ },
+						      { 0, true, PERMIT_READ } };
+	cr_assert_eq(c->consent_wait_usec, 500000);
+	cr_assert_eq(c->consent_wait_max_usec, 60000000);
+	cr_assert_eq(c->permit.n, 4);
+	for (size_t i = 0; i < 4; i++) {
+		cr_expect_eq(c->permit.list[i].id, permit[i].id, "entry %zu", i);
+		cr_expect_eq(c->permit.list[i].group, permit[i].group, "entry %zu", i);
+		cr_expect_eq(c->permit.list[i].level, permit[i].level, "entry %zu", i);
+	}
 	/* a network keeps its own and the broadcast address to itself */
 	cr_assert_eq(c->ike.n_pools, 2);
 	cr_assert_eq(c->ike.pools[0].first.b[3], 1);
@@ -619,6 +681,9 @@ Test(conf, connection_is_read)
 	cr_assert(h->vips_per_line);
 	cr_assert_eq(h->clone_fallback, IKE_FALLBACK_IKE_SAS);
 	cr_assert_eq(h->clone_spare, 2);
+	cr_assert_eq(h->public_key_bits, 192);
+	cr_assert_eq(c->ike.conns[1].public_key_bits, 0);
+	cr_assert(h->mmx_vid_in_init && !c->ike.conns[1].mmx_vid_in_init);
 	cr_assert_eq(c->ike.conns[1].clone_spare, 0);
 	cr_assert_eq(c->ike.conns[1].clone_fallback, IKE_FALLBACK_SINGLE);
 	cr_assert_not(c->ike.conns[1].vips_per_line);
@@ -631,6 +696,10 @@ Test(conf, connection_is_read)
 	cr_assert_eq(h->ike_sas_max, 3);
 	cr_assert(c->ike.conns[1].clone);
 	cr_assert_eq(c->ike.conns[1].ike_sas_max, 16);
+	cr_assert_eq(h->child_sas_max, 5000);
+	cr_assert_eq(h->derived_max, 4000);
+	cr_assert_eq(c->ike.conns[1].derived_max, IKE_DERIVED_MAX);
+	cr_assert_eq(c->ike.conns[1].child_sas_max, IKE_CHILDREN_MAX);
 	cr_assert_eq(h->mobike_patience, 60000000);
 	cr_assert_eq(c->ike.conns[1].mobike_patience, 300000000);
 	cr_assert_eq(h->return_check, IKE_RETURN_AFTER);
@@ -739,7 +808,8 @@ Test(conf, nul_and_size)
 
 Test(conf, examples)
 {
-	static const char *const names[] = { "roadwarrior.conf", "gateway.conf", "clones.conf" };
+	static const char *const names[] = { "roadwarrior.conf", "gateway.conf", "clones.conf",
+					     "mmx.conf", "steering.conf" };
 	struct conf *c;
 
 	copy("secrets.conf", "secrets.conf");

@@ -487,6 +487,7 @@ Test(ctl, words)
 		{ CTL_NO_ANSWER, "no-answer", 6 },
 		{ CTL_AUTH_FAILED, "auth-failed", 7 },
 		{ CTL_PEER_REFUSED, "peer-refused", 8 },
+		{ CTL_DENIED, "denied", 9 },
 	};
 
 	for (size_t i = 0; i < sizeof(codes) / sizeof(*codes); i++) {

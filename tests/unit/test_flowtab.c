@@ -1,57 +1,129 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Shares exact to one slot of 256; little moves when a member comes, goes or changes weight. */
+/* Shares exact to one slot of 256; what moves when a member comes, goes or changes weight is what
+ * the shares take, and of a member that stays with its share nothing. */
 #include <criterion/criterion.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "dp/dp.h"
 
-static void counts(const uint32_t *ids, const uint16_t *w, size_t n, unsigned ret_n[8])
-{
-	__u8 flow[STEER_FLOW_SLOTS];
+struct table {
+	size_t n;
+	uint32_t ids[STEER_MEMBERS_MAX];
+	uint16_t w[STEER_MEMBERS_MAX];
+	uint16_t flow[STEER_FLOW_SLOTS];
+};
 
-	memset(flow, 0xff, sizeof(flow));
-	flowtab_fill(flow, ids, w, n);
-	memset(ret_n, 0, 8 * sizeof(*ret_n));
-	for (int s = 0; s < STEER_FLOW_SLOTS; s++) {
-		cr_assert_lt(flow[s], n ? n : 1);
-		ret_n[flow[s]]++;
-	}
+static void update(struct table *t)
+{
+	flowtab_update(t->flow, t->ids, t->w, t->n);
 }
 
-/* Slots whose path differs. */
-static unsigned moved(const uint32_t *ids_a, const uint16_t *wa, size_t na, const uint32_t *ids_b,
-		      const uint16_t *wb, size_t nb)
+static unsigned held(const struct table *t, uint32_t path)
 {
-	__u8 a[STEER_FLOW_SLOTS], b[STEER_FLOW_SLOTS];
 	unsigned n = 0;
 
-	flowtab_fill(a, ids_a, wa, na);
-	flowtab_fill(b, ids_b, wb, nb);
 	for (int s = 0; s < STEER_FLOW_SLOTS; s++)
-		n += ids_a[a[s]] != ids_b[b[s]];
+		n += t->flow[s] == path;
 	return n;
 }
 
-Test(flowtab, shares_are_within_one_slot)
+static unsigned moved(const struct table *a, const struct table *b)
+{
+	unsigned n = 0;
+
+	for (int s = 0; s < STEER_FLOW_SLOTS; s++)
+		n += a->flow[s] != b->flow[s];
+	return n;
+}
+
+/* As few as exact shares take: those that members have to give away. */
+static unsigned lost(const struct table *was, const struct table *is)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < was->n; i++) {
+		unsigned before = held(was, was->ids[i]), after = held(is, was->ids[i]);
+
+		n += before > after ? before - after : 0;
+	}
+	return n;
+}
+
+static void random_weights(struct table *t, int most)
+{
+	for (size_t i = 0; i < t->n; i++)
+		t->w[i] = (uint16_t)(1 + rand() % most);
+}
+
+static struct table random_table(int most)
+{
+	struct table t = { .n = 1 + (size_t)rand() % STEER_MEMBERS_MAX };
+	uint32_t first = 1 + (uint32_t)rand() % 1000;
+
+	for (size_t i = 0; i < t.n; i++)
+		t.ids[i] = first + 13 * (uint32_t)i;
+	random_weights(&t, most);
+	return t;
+}
+
+static void assert_exact(const struct table *t)
+{
+	uint32_t total = 0;
+
+	for (size_t i = 0; i < t->n; i++)
+		total += t->w[i];
+	for (size_t i = 0; i < t->n; i++) {
+		double exact = 256.0 * t->w[i] / total;
+		unsigned got = held(t, t->ids[i]);
+
+		cr_assert(got > exact - 1 && got < exact + 1, "%u of %f", got, exact);
+	}
+}
+
+/* At random: new weights, one more member, one less, another order. */
+static void change(struct table *t, int most)
+{
+	static uint32_t next = 5000;
+	uint32_t swap = t->ids[0];
+
+	switch (rand() % 4) {
+	case 0:
+		random_weights(t, most);
+		break;
+	case 1:
+		if (t->n == STEER_MEMBERS_MAX)
+			break;
+		t->ids[t->n] = next++;
+		t->w[t->n++] = (uint16_t)(1 + rand() % most);
+		break;
+	case 2:
+		if (t->n > 1)
+			t->n--;
+		break;
+	case 3:
+		t->ids[0] = t->ids[t->n - 1];
+		t->ids[t->n - 1] = swap;
+		break;
+	}
+}
+
+/* Whatever came before. */
+Test(flowtab, shares_are_exact_and_no_more_moves)
 {
 	srand(1);
 	for (int round = 0; round < 300; round++) {
-		size_t n = 1 + rand() % STEER_MEMBERS_MAX;
-		uint32_t ids[8], total = 0;
-		uint16_t w[8];
-		unsigned got[8];
+		int most = round % 2 ? 10 : 65535;
+		struct table t = random_table(most), was;
 
-		for (size_t i = 0; i < n; i++) {
-			ids[i] = 1 + rand() % 1000;
-			total += w[i] = 1 + rand() % (round % 2 ? 10 : 65535);
-		}
-		counts(ids, w, n, got);
-		for (size_t i = 0; i < n; i++) {
-			double exact = 256.0 * w[i] / total;
-
-			cr_assert(got[i] > exact - 1 && got[i] < exact + 1, "%u of %f", got[i],
-				  exact);
+		update(&t);
+		assert_exact(&t);
+		for (int i = 0; i < 20; i++) {
+			was = t;
+			change(&t, most);
+			update(&t);
+			assert_exact(&t);
+			cr_assert_eq(moved(&was, &t), lost(&was, &t), "round %d", round);
 		}
 	}
 }
@@ -59,75 +131,98 @@ Test(flowtab, shares_are_within_one_slot)
 /* 100,000 flows by an 8-bit hash: within 2 % of the weights (3:1 is a multiple of a slot). */
 Test(flowtab, flows_follow_the_weights)
 {
-	const uint32_t ids[] = { 7, 12 };
-	const uint16_t w[] = { 3, 1 };
-	__u8 flow[STEER_FLOW_SLOTS];
-	unsigned n[2] = { 0 };
+	struct table t = { 2, { 7, 12 }, { 3, 1 }, { 0 } };
+	unsigned n = 0;
 	uint32_t x = 12345;
 
-	flowtab_fill(flow, ids, w, 2);
+	update(&t);
 	for (int i = 0; i < 100000; i++) {
 		x = x * 1664525u + 1013904223u;
-		n[flow[x >> 24]]++;
+		n += t.flow[x >> 24] == 7;
 	}
-	cr_assert(abs((int)n[0] - 75000) < 1500, "%u", n[0]);
+	cr_assert(abs((int)n - 75000) < 1500, "%u", n);
 }
 
 Test(flowtab, same_input_same_table)
 {
-	const uint32_t ids[] = { 3, 9, 4 };
-	const uint16_t w[] = { 5, 5, 1 };
+	struct table t = { 3, { 3, 9, 4 }, { 5, 5, 1 }, { 0 } }, u = t;
 
-	cr_assert_eq(moved(ids, w, 3, ids, w, 3), 0);
+	update(&t);
+	update(&u);
+	cr_assert_arr_eq(t.flow, u.flow, sizeof(t.flow));
+	update(&u);
+	cr_assert_arr_eq(t.flow, u.flow, sizeof(t.flow));
 }
 
 /* The order of members is a preference, not a place in the table. */
 Test(flowtab, order_moves_nothing)
 {
-	const uint32_t a[] = { 3, 9, 4 }, b[] = { 4, 3, 9 };
-	const uint16_t w[] = { 2, 2, 2 };
+	struct table t = { 3, { 3, 9, 4 }, { 2, 2, 2 }, { 0 } }, was;
 
-	cr_assert_leq(moved(a, w, 3, b, w, 3), 2); /* the odd slot of 256 / 3 may change hands */
+	update(&t);
+	was = t;
+	for (int i = 0; i < 3; i++)
+		t.ids[i] = was.ids[(i + 1) % 3];
+	update(&t);
+	cr_assert_eq(moved(&was, &t), 0);
 }
 
-/* One of n goes: its own slots must move, few others may. */
-Test(flowtab, removal_moves_little)
+/* One of four goes: its slots alone move. One that comes takes its share and no slot more. */
+Test(flowtab, membership)
 {
-	for (uint32_t base = 1; base < 40; base++) {
-		const uint32_t a[] = { base, base + 1, base + 2, base + 3 };
-		const uint16_t w[] = { 1, 1, 1, 1 };
-		unsigned n = moved(a, w, 4, a, w, 3);
+	struct table t = { 4, { 1, 2, 3, 4 }, { 1, 1, 1, 1 }, { 0 } }, was;
 
-		cr_assert_geq(n, 64);
-		cr_assert_leq(n, 64 + 26, "%u slots", n); /* a tenth of the table beyond its own */
+	update(&t);
+	was = t;
+	t.n = 3;
+	update(&t);
+	for (int s = 0; s < STEER_FLOW_SLOTS; s++)
+		cr_assert(was.flow[s] == 4 || was.flow[s] == t.flow[s]);
+	was = t;
+	t.n = 4;
+	update(&t);
+	cr_assert_eq(moved(&was, &t), 64);
+	cr_assert_eq(held(&t, 4), 64);
+}
+
+/* Slots of one path are spread: whoever stands in for it by the slot's number shares them. */
+Test(flowtab, slots_of_a_path_have_nothing_in_common)
+{
+	srand(2);
+	for (int round = 0; round < 100; round++) {
+		struct table t = { 3, { 1, 2, 3 }, { 1, 1, 1 }, { 0 } };
+
+		for (int i = 0; i < round; i++) {
+			random_weights(&t, 10);
+			update(&t);
+		}
+		t.w[0] = t.w[1] = t.w[2] = 1;
+		update(&t);
+		for (unsigned p = 1; p <= 3; p++) {
+			unsigned odd = 0;
+
+			for (unsigned s = 1; s < STEER_FLOW_SLOTS; s += 2)
+				odd += t.flow[s] == p;
+			cr_assert(odd > 20 && odd < 66, "%u of %u", odd, held(&t, p));
+		}
 	}
 }
 
-Test(flowtab, weight_change_moves_little)
-{
-	for (uint32_t base = 1; base < 40; base++) {
-		const uint32_t a[] = { base, base + 1 };
-		const uint16_t w1[] = { 1, 1 }, w2[] = { 3, 1 };
-		unsigned n = moved(a, w1, 2, a, w2, 2);
-
-		cr_assert_geq(n, 64);
-		cr_assert_leq(n, 64 + 26, "%u slots", n);
-	}
-}
-
-/* A standby has no slots; only standbys share; nobody at all is member 0. */
+/* A standby has no slots; only standbys share; without members no slot has a path. */
 Test(flowtab, weight_zero)
 {
-	const uint32_t ids[] = { 1, 2, 3 };
-	unsigned got[8];
+	struct table t = { 3, { 1, 2, 3 }, { 1, 0, 1 }, { 0 } };
 
-	counts(ids, (const uint16_t[]){ 1, 0, 1 }, 3, got);
-	cr_assert_eq(got[1], 0);
-	cr_assert_eq(got[0], 128);
-	counts(ids, (const uint16_t[]){ 0, 0, 0 }, 3, got);
-	cr_assert(got[0] >= 85 && got[1] >= 85 && got[2] >= 85);
-	counts(ids, (const uint16_t[]){ 0, 5 }, 2, got);
-	cr_assert_eq(got[1], 256);
-	counts(ids, (const uint16_t[]){ 0 }, 0, got);
-	cr_assert_eq(got[0], 256);
+	update(&t);
+	cr_assert_eq(held(&t, 2), 0);
+	cr_assert_eq(held(&t, 1), 128);
+	t.w[0] = t.w[2] = 0;
+	update(&t);
+	cr_assert(held(&t, 1) >= 85 && held(&t, 2) >= 85 && held(&t, 3) >= 85);
+	t.n = 1;
+	update(&t);
+	cr_assert_eq(held(&t, 1), STEER_FLOW_SLOTS);
+	t.n = 0;
+	update(&t);
+	cr_assert_eq(held(&t, 0), STEER_FLOW_SLOTS);
 }

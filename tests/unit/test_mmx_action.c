@@ -83,7 +83,7 @@ Test(mmx, action_built_from_parts)
 #define FAILOVER "0007 07 00 00000002"
 #define QUERY	 "0007 08 00 00000002"
 
-/* [MMX-8]: every code, as it may be. */
+/* [MMX-8] [MIF-3.4.1-11]: every code, as it may be. */
 Test(mmx, actions)
 {
 	static const char *const good[] = {

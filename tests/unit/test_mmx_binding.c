@@ -71,9 +71,12 @@ Test(mmx_binding, inherited_or_own)
 	cr_assert(mmx_binding_equal(&inherited, &b));
 	cr_assert(mmx_binding_has(&b, MMX_I, 3) && mmx_binding_has(&b, MMX_R, 1));
 	cr_assert_not(mmx_binding_has(&b, MMX_R, 3));
-	/* and it is inherited again */
+	/* and it is inherited again, as all those that are */
+	b.n_alts = 1;
+	b.alts[0] = (struct mmx_alt){ .owner = MMX_I, .of = 3, .epid = 2 };
 	cr_assert_eq(mmx_binding_update(&b, &lists, MMX_I, 3, 0), MMX_OK);
 	cr_assert_not(b.own);
+	cr_assert(mmx_binding_equal(&b, &(struct mmx_binding){ .own = false }));
 	cr_assert_eq(paths(NULL), 0);
 }
 

@@ -73,7 +73,7 @@ Test(mmx_paths, verified_by_address_and_port)
 	cr_assert(verified(id(2, 1)) && !verified(id(2, 2)));
 	cr_assert_not(verified(id(3, 1)));
 	cr_assert_null(mmx_paths_find(&t, id(3, 1)));
-	/* of where it is not any more */
+	/* of where it never was */
 	verify(id(2, 2), at(0xcb007101, 9999));
 	cr_assert_not(verified(id(2, 2)));
 	verify(id(3, 1), plain);
@@ -91,30 +91,127 @@ Test(mmx_paths, mapping_changes)
 	cr_assert(!moved && verified(id(2, 1)));
 	cr_assert_eq(mmx_paths_find(&t, id(2, 1))->at, now);
 	cr_assert_eq(see(id(2, 1), at(0xcb007101, 3333)), MMX_OK);
-	cr_assert(moved && !verified(id(2, 1)));
+	cr_assert(moved && verified(id(2, 1)), "what is verified stays: anybody may have done it");
+	cr_assert_eq(mmx_paths_find(&t, id(2, 1))->peer.port, 1111);
+	verify(id(2, 1), at(0xcb007101, 3333));
+	cr_assert(verified(id(2, 1)));
+	cr_assert_eq(mmx_paths_find(&t, id(2, 1))->peer.port, 3333);
+	cr_assert_not(mmx_paths_receives(&t, &(struct udp_addr){ addr_v4(0xcb007101), 1111 }, now));
 	cr_assert_eq(t.n, 1);
 }
 
-/* [MMX-60]: ten minutes, or until there is doubt. */
+/* [MMX-60]: if the peer says that it is there now, nothing goes to the old one any more. */
+Test(mmx_paths, mapping_told)
+{
+	see(id(2, 1), at(0xcb007101, 1111));
+	see(id(3, 1), at(0xcb007101, 2222));
+	verify(id(2, 1), at(0xcb007101, 1111));
+	verify(id(3, 1), at(0xcb007101, 2222));
+	see(id(2, 1), at(0xcb007101, 3333));
+	see(id(3, 1), at(0xcb007101, 4444));
+	mmx_paths_moved(&t, MMX_I, 2);
+	cr_assert_eq(mmx_paths_find(&t, id(2, 1))->peer.port, 3333);
+	cr_assert_not(verified(id(2, 1)));
+	cr_assert(verified(id(3, 1)));
+	/* what was not verified goes to where it was seen last */
+	see(id(2, 1), at(0xcb007101, 5555));
+	cr_assert_eq(mmx_paths_find(&t, id(2, 1))->peer.port, 5555);
+}
+
+/* [MMX-80]: a path that does not answer is not used, whoever else receives at that address. */
+Test(mmx_paths, dead)
+{
+	struct udp_addr a = at(0xc6336401, 4500);
+
+	see(id(1, 1), a);
+	see(id(2, 1), a);
+	verify(id(1, 1), a);
+	mmx_paths_lost(&t, id(2, 1), now);
+	mmx_paths_lost(&t, id(3, 1), now);
+	cr_assert(verified(id(1, 1)) && !verified(id(2, 1)));
+	see(id(2, 1), a);
+	cr_assert(verified(id(2, 1)));
+}
+
+/* [MMX-60]: ten minutes, of which the last seconds are there to renew it. */
 Test(mmx_paths, expires)
 {
 	struct udp_addr a = at(0xc6336401, 4500), b = at(0xc6336402, 4500);
+	usec_t began = now;
 
-	cr_assert_eq(mmx_paths_expire(&t), USEC_NEVER);
+	cr_assert_eq(mmx_paths_due_at(&t), USEC_NEVER);
 	see(id(1, 1), a);
 	see(id(2, 1), b);
-	cr_assert_eq(mmx_paths_expire(&t), USEC_NEVER);
+	cr_assert_eq(mmx_paths_due_at(&t), USEC_NEVER);
 	verify(id(1, 1), a);
 	now += USEC_PER_SEC;
 	verify(id(2, 1), b);
-	cr_assert_eq(mmx_paths_expire(&t), now + 599 * USEC_PER_SEC);
-	now += 599 * USEC_PER_SEC;
+	cr_assert_eq(mmx_paths_due_at(&t), began + 570 * USEC_PER_SEC);
+	cr_assert_null(mmx_paths_due(&t, now));
+	now = began + 570 * USEC_PER_SEC;
+	cr_assert_eq(mmx_paths_due(&t, now)->path, id(1, 1));
+	cr_assert_null(mmx_paths_due(&t, now));
+	cr_assert_eq(mmx_paths_due_at(&t), began + 571 * USEC_PER_SEC);
+	now = began + 571 * USEC_PER_SEC;
+	cr_assert_eq(mmx_paths_due(&t, now)->path, id(2, 1));
+	verify(id(2, 1), b);
+	cr_assert_eq(mmx_paths_due_at(&t), began + 600 * USEC_PER_SEC);
+	now = began + 600 * USEC_PER_SEC;
 	cr_assert(!verified(id(1, 1)) && verified(id(2, 1)));
-	mmx_paths_doubt(&t, &a);
-	cr_assert(verified(id(2, 1)));
-	mmx_paths_doubt(&t, &b);
-	cr_assert_not(verified(id(2, 1)));
-	cr_assert_eq(mmx_paths_expire(&t), USEC_NEVER);
+	cr_assert_eq(mmx_paths_due(&t, now)->path, id(1, 1));
+	cr_assert_null(mmx_paths_due(&t, now));
+	cr_assert_eq(mmx_paths_due_at(&t), began + (571 + 570) * USEC_PER_SEC);
+}
+
+/* [MMX-60]: if in doubt it is renewed at once, but not for ever anew. */
+Test(mmx_paths, doubt)
+{
+	struct udp_addr a = at(0xc6336401, 4500);
+
+	see(id(1, 1), a);
+	see(id(2, 1), at(0xc6336402, 4500));
+	verify(id(1, 1), a);
+	verify(id(2, 1), at(0xc6336402, 4500));
+	mmx_paths_doubt(&t, &a, now);
+	cr_assert_null(mmx_paths_due(&t, now), "just now");
+	now += 30 * USEC_PER_SEC;
+	mmx_paths_doubt(&t, &a, now);
+	cr_assert_eq(mmx_paths_due(&t, now)->path, id(1, 1));
+	mmx_paths_doubt(&t, &a, now);
+	cr_assert_null(mmx_paths_due(&t, now));
+	cr_assert(verified(id(1, 1)), "until it is known better");
+	now += MMX_RR_DOUBT_SEC * USEC_PER_SEC;
+	cr_assert(!verified(id(1, 1)) && verified(id(2, 1)));
+	cr_assert_eq(mmx_paths_due(&t, now)->path, id(1, 1));
+	cr_assert_eq(mmx_paths_find(&t, id(1, 1))->verified, 0);
+}
+
+/* [MMX-80]: what worked once is tried again, less and less often; what never did is not. */
+Test(mmx_paths, tried_again)
+{
+	struct udp_addr a = at(0xc6336401, 4500);
+	usec_t wait = MMX_RETRY_SEC * USEC_PER_SEC;
+
+	see(id(1, 1), a);
+	mmx_paths_lost(&t, id(1, 1), now);
+	cr_assert_eq(mmx_paths_due_at(&t), USEC_NEVER);
+	see(id(1, 1), a);
+	verify(id(1, 1), a);
+	for (unsigned k = 0; k < 6; k++, wait *= 2) {
+		mmx_paths_lost(&t, id(1, 1), now);
+		cr_assert_null(mmx_paths_due(&t, now + wait - 1));
+		now += wait;
+		cr_assert_eq(mmx_paths_due(&t, now)->path, id(1, 1));
+		cr_assert_null(mmx_paths_due(&t, now));
+	}
+	for (unsigned k = 0; k < 3; k++)
+		mmx_paths_lost(&t, id(1, 1), now);
+	cr_assert_eq(mmx_paths_find(&t, id(1, 1))->retry, now + wait, "not more seldom than that");
+	cr_assert_eq(wait, 320 * USEC_PER_SEC);
+	see(id(1, 1), a);
+	verify(id(1, 1), a);
+	mmx_paths_lost(&t, id(1, 1), now);
+	cr_assert_eq(mmx_paths_due_at(&t), now + MMX_RETRY_SEC * USEC_PER_SEC);
 }
 
 /* [MMX-61]: only what was announced has paths, of one family. */

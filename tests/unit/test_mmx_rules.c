@@ -95,6 +95,20 @@ Test(mmx_rules, agreement)
 	cr_assert_eq(deal(true, true, NULL).caps, 0);
 }
 
+/* [MMX-29]: whoever takes no interface, or none with an endpoint, cannot be told of the one in use.
+ */
+Test(mmx_rules, no_agreement_with_who_takes_nothing)
+{
+	struct mmx_supported theirs = { .major = 1, .caps = ALL, .ifaces_max = 1, .side_max = 1 };
+
+	cr_assert_eq(deal(true, true, &theirs).major, 1);
+	theirs.ifaces_max = 0;
+	cr_assert_eq(deal(true, true, &theirs).major, 0);
+	theirs.ifaces_max = 1;
+	theirs.side_max = 0;
+	cr_assert_eq(deal(true, true, &theirs).major, 0);
+}
+
 /* [MMX-29]: one that cannot be read is none. */
 Test(mmx_rules, no_agreement_with_what_is_malformed)
 {

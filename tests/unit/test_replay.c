@@ -76,6 +76,22 @@ Test(replay, jump_over_several_rings)
 	     { (1u << 20) + 16384 - 8000, OK }, { (1u << 20) + 16384 - 8000, NO });
 }
 
+/* Of what is refused: copies are told from what is too old. */
+Test(replay, copies_and_old_ones)
+{
+	struct replay w;
+
+	cr_assert_eq(replay_init(&w, 64), 0);
+	PLAY(&w, { 100, OK }, { 37, OK }, { 37, NO }, { 36, NO });
+	cr_assert(replay_seen(&w, 100));
+	cr_assert(replay_seen(&w, 37), "the lower edge");
+	cr_assert_not(replay_seen(&w, 36), "left of the window");
+	cr_assert_not(replay_seen(&w, 0));
+	PLAY(&w, { 101, OK }, { 37, NO });
+	cr_assert_not(replay_seen(&w, 37), "the window has moved on");
+	replay_clear(&w);
+}
+
 Test(replay, every_number_once)
 {
 	struct replay w;

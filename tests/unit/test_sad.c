@@ -526,6 +526,50 @@ Test(sad, encapsulation_of_a_group)
 	cr_assert_not(sa_encap(add(&r)));
 }
 
+/* One SA after the other goes over other paths, and the threads that send on it find either. */
+Test(sad, another_group)
+{
+	struct engine_sa r = request(1, "10.1.0.0/24", "10.2.0.0/24");
+	usec_t t = 100 * USEC_PER_SEC;
+	struct sa *a, *b;
+
+	r.group = 7;
+	r.room = 1480;
+	a = add(&r);
+	r = request(2, "10.1.0.0/24", "10.3.0.0/24");
+	r.group = 7;
+	r.room = 1480;
+	b = add(&r);
+	cr_assert_eq(sad_regroup(&sad, 1, 8), 0);
+	cr_assert_eq(a->group, 8);
+	cr_assert_eq(sa_inner_max(a), sa_inner_max(b), "what is known goes along");
+	cr_assert_eq(sa_encap(a), sa_encap(b));
+	/* from now on each has its own */
+	cr_assert_eq(sad_group_told(&sad, 8, 1280), 0);
+	cr_assert_lt(sa_inner_max(a), sa_inner_max(b));
+	cr_assert_eq(sad_group_encap(&sad, 8, ENGINE_ENCAP_NONE), 0);
+	cr_assert_not(sa_encap(a));
+	cr_assert(sa_encap(b));
+	sa_sends(a, t);
+	cr_assert_eq(sad_group_sent(&sad, 8), t);
+	cr_assert_eq(sad_group_sent(&sad, 7), 0);
+	/* a reader that has looked before keeps the group it left, the last SA gone or not */
+	epoch_enter(&sad.epoch, 0);
+	cr_assert_eq(sad_regroup(&sad, 2, 8), 0);
+	cr_assert_eq(sad_group_told(&sad, 7, 1280), -ENOENT, "nobody is left");
+	cr_assert_eq(sa_inner_max(b), sa_inner_max(a));
+	cr_assert(sad_reclaim(&sad));
+	epoch_leave(&sad.epoch, 0);
+	cr_assert_not(sad_reclaim(&sad));
+	cr_assert_eq(sad_regroup(&sad, 2, 8), 0, "it is there");
+	cr_assert_eq(sad_regroup(&sad, 3, 8), -ENOENT);
+	cr_assert_eq(sad_regroup(&sad, 2, 0), -EINVAL);
+	cr_assert_eq(sad_regroup(&sad, 2, STEER_GROUPS_MAX), -EINVAL);
+	cr_assert_eq(sad_del(&sad, 1), 0);
+	cr_assert_eq(sad_del(&sad, 2), 0);
+	cr_assert_not(sad_reclaim(&sad));
+}
+
 Test(sad, requests_that_do_not_fit)
 {
 	struct engine_sa r = request(1, "10.1.0.0/16", "10.2.0.0/16"), q;

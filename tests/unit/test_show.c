@@ -242,7 +242,8 @@ Test(show, sas)
 	      "\"rekey_octets\":1024,\"life_octets\":2048,\"life_packets\":7,\"local_ts\":[\"10.3."
 	      "0.1/32\"],"
 	      "\"remote_ts\":[\"10.1.0.0/24\",\"10.2.0.0/24\"],\"rx_octets\":2048,\"rx_packets\":3,"
-	      "\"tx_octets\":10,\"tx_packets\":1,\"drop_replay\":4,\"last_rx_usec\":92000000,"
+	      "\"tx_octets\":10,\"tx_packets\":1,\"drop_replay\":4,\"duplicates\":3,\"last_rx_"
+	      "usec\":92000000,"
 	      "\"last_tx_usec\":0}]}]}",
 	      "home: ESTABLISHED, role I, s, since 1 m 30 s\n"
 	      "  local  a [u] behind a NAT\n"
@@ -260,7 +261,8 @@ Test(show, sas)
 	      "    rekey after 1.0 KiB each way\n"
 	      "    ends after 2.0 KiB each way\n"
 	      "    ends after 7 packets each way\n"
-	      "    dropped: 4 replayed, 0 not authentic, 0 malformed, 0 outside the selectors, "
+	      "    dropped: 4 replayed or too old (3 seen just before), 0 not authentic, 0 "
+	      "malformed, 0 outside the selectors, "
 	      "0 marked as congested that cannot be\n");
 }
 

@@ -28,12 +28,18 @@ static union {
 	struct steer_group g;
 	uint8_t stride[STEER_STRIDE(struct steer_group)];
 } group[GROUPS];
+static union {
+	struct steer_path p;
+	uint8_t stride[STEER_STRIDE(struct steer_path)];
+} paths[PATHS];
 static const struct steer_view view = { .path_cur = (_Atomic uint32_t *)&path_cur[0].w.word,
 					.group_cur = (const _Atomic uint32_t *)&group_cur[0].c.slot,
 					.group = (const uint8_t *)group,
+					.path = (const uint8_t *)paths,
 					.paths = PATHS,
 					.groups = GROUPS,
-					.group_slots = GROUPS };
+					.group_slots = GROUPS,
+					.path_slots = PATHS };
 
 static void set_path(uint32_t id, enum steer_path_state state)
 {
@@ -123,7 +129,7 @@ static uint32_t carrier(uint32_t slot)
 	struct sa *sa = found();
 
 	cr_assert_not_null(sa);
-	return (sa_has_siblings(sa) ? siblings_choose(&sad.siblings, &view, sa, slot, now) : sa)
+	return (sa_has_siblings(sa) ? siblings_choose(&sad.siblings, &view, sa, 0, slot, now) : sa)
 		->id;
 }
 
@@ -136,7 +142,7 @@ Test(siblings, each_flow_goes_by_the_sa_of_its_path)
 	for (uint32_t id = 1; id <= 3; id++)
 		for (uint32_t s = 0; s < SLOTS; s++)
 			cr_assert_eq(
-				siblings_choose(&sad.siblings, &view, sad_find(&sad, id), s, now)
+				siblings_choose(&sad.siblings, &view, sad_find(&sad, id), 0, s, now)
 					->id,
 				1 + s % 3);
 }
@@ -226,8 +232,9 @@ Test(siblings, strangers_with_equal_selectors_are_not_asked)
 	}
 	for (uint32_t s = 0; s < SLOTS; s++) {
 		cr_assert_eq(carrier(s), 1 + s % 2);
-		cr_assert_eq(siblings_choose(&sad.siblings, &view, sad_find(&sad, 5), s, now)->id,
-			     5 + s % 2);
+		cr_assert_eq(
+			siblings_choose(&sad.siblings, &view, sad_find(&sad, 5), 0, s, now)->id,
+			5 + s % 2);
 	}
 	cr_assert_eq(sad_del(&sad, 2), 0);
 	for (uint32_t s = 0; s < SLOTS; s++)
@@ -271,7 +278,7 @@ Test(siblings, each_for_its_own_traffic)
 
 		cr_assert(sa_has_siblings(sa));
 		for (uint32_t slot = 0; slot < 2; slot++)
-			cr_assert_eq(siblings_choose(&sad.siblings, &view, sa, slot, now)->id,
+			cr_assert_eq(siblings_choose(&sad.siblings, &view, sa, 0, slot, now)->id,
 				     1 + i / 2 * 2 + slot);
 	}
 }
@@ -399,18 +406,62 @@ Test(siblings, slots_of_a_line)
 	group[1].g.weight[2] = 0;
 	sa = sad_find(&sad, 1);
 	for (uint32_t s = 0; s < SLOTS; s++) {
-		uint32_t to = siblings_slot(&view, sa, 12, s);
+		uint32_t to = siblings_slot(&view, sa, 12, 0, s);
 
-		cr_assert_eq(siblings_choose(&sad.siblings, &view, sa, to, now)->id, 2);
+		cr_assert_eq(siblings_choose(&sad.siblings, &view, sa, 0, to, now)->id, 2);
 		if (s % 3 == 1)
 			cr_assert_eq(to, s);
-		cr_assert_eq(siblings_slot(&view, sa, 13, s), s);
-		cr_assert_eq(siblings_slot(&view, sa, 99, s), s);
+		cr_assert_eq(siblings_slot(&view, sa, 13, 0, s), s);
+		cr_assert_eq(siblings_slot(&view, sa, 99, 0, s), s);
 	}
 	set_path(2, STEER_PATH_DOWN);
-	cr_assert_eq(siblings_slot(&view, sa, 12, 0), 0);
+	cr_assert_eq(siblings_slot(&view, sa, 12, 0, 0), 0);
 	group_cur[1].c.slot = 0;
-	cr_assert_eq(siblings_slot(&view, sa, 11, 1), 1);
+	cr_assert_eq(siblings_slot(&view, sa, 11, 0, 1), 1);
+}
+
+/* The group of the class says, or class 0's; UDP is a matter of the same path. */
+Test(siblings, each_class_has_a_group)
+{
+	enum { CLASS = 3, WITHOUT = 5 };
+	uint32_t other = STEER_GROUP_OF(1, CLASS);
+	struct sa *sa;
+
+	family(2);
+	sa = sad_find(&sad, 1);
+	put_group(other, 2, 1);
+	paths[2].p.flags = STEER_PATH_ENCAP | STEER_PATH_PLAIN;
+	cr_assert_eq(sad_group_encap(&sad, 1, ENGINE_ENCAP_BY_PATH), 0);
+	for (uint32_t s = 0; s < SLOTS; s++) {
+		cr_assert_eq(siblings_choose(&sad.siblings, &view, sa, CLASS, s, now)->id, 2);
+		cr_assert_eq(siblings_choose(&sad.siblings, &view, sa, WITHOUT, s, now)->id,
+			     1 + s % 2);
+		cr_assert_eq(PICK_PATH(siblings_pick(&view, 1, CLASS, s)), 2);
+		cr_assert_eq(PICK_PATH(siblings_pick(&view, 1, WITHOUT, s)), 1 + s % 2);
+		cr_assert_not(sa_encap_slot(sa, &view, CLASS, s));
+		cr_assert_eq(sa_encap_slot(sa, &view, WITHOUT, s), s % 2 == 0);
+		cr_assert_eq(siblings_slot(&view, sa, 11, CLASS, s), s); /* not its line's */
+	}
+	group_cur[other].c.slot = 0;
+	cr_assert_eq(siblings_choose(&sad.siblings, &view, sa, CLASS, 0, now)->id, 1);
+	memset(paths, 0, sizeof(paths));
+}
+
+/* Where one carries all, the next one stands in for it with all flows. */
+Test(siblings, one_for_all_flows)
+{
+	family(3);
+	for (uint32_t mode = STEER_MODE_ACTIVE_STANDBY; mode <= STEER_MODE_REDUNDANT; mode++) {
+		group[1].g.mode = (uint8_t)mode;
+		for (uint32_t s = 0; s < STEER_FLOW_SLOTS; s++)
+			group[1].g.flow[s] = 2;
+		for (uint32_t s = 0; s < SLOTS; s++)
+			cr_assert_eq(carrier(s), 2);
+		set_path(2, STEER_PATH_DOWN);
+		for (uint32_t s = 0; s < SLOTS; s++)
+			cr_assert_eq(carrier(s), 1);
+		set_path(2, STEER_PATH_UP);
+	}
 }
 
 Test(siblings, without_a_record_the_policy_decides)
@@ -420,7 +471,7 @@ Test(siblings, without_a_record_the_policy_decides)
 
 	family(2);
 	sa = sad_find(&sad, 1);
-	cr_assert_eq(siblings_choose(&sad.siblings, &none, sa, 1, now), sa);
+	cr_assert_eq(siblings_choose(&sad.siblings, &none, sa, 0, 1, now), sa);
 	group_cur[1].c.slot = 0;
 	cr_assert_eq(carrier(1), 1);
 	group_cur[1].c.slot = GROUPS;
@@ -432,6 +483,41 @@ Test(siblings, without_a_record_the_policy_decides)
 	cr_assert_eq(carrier(1), 1);
 	group[1].g.n_members = 255;
 	cr_assert_eq(carrier(1), 1);
+}
+
+/* Path 1 goes through a NAT, 2 does not: each packet as its path wants it, also when another one
+ * takes it over. */
+Test(siblings, encapsulation_by_path)
+{
+	struct sa *sa;
+
+	put_group(1, 1, 2);
+	paths[2].p.flags = STEER_PATH_ENCAP | STEER_PATH_PLAIN;
+	sa = add_line(1, 1);
+	cr_assert_eq(sad_group_encap(&sad, 1, ENGINE_ENCAP_BY_PATH), 0);
+	cr_assert(sa_encap(sa), "room for a UDP header, for it may be there");
+	cr_assert(sa_encap_slot(sa, &view, 0, 0));
+	cr_assert_not(sa_encap_slot(sa, &view, 0, 1));
+	cr_assert(sa_encap_path(sa, &view, 1));
+	cr_assert_not(sa_encap_path(sa, &view, 2));
+	set_path(1, STEER_PATH_DOWN);
+	cr_assert_not(sa_encap_slot(sa, &view, 0, 0));
+	set_path(1, STEER_PATH_UP);
+	set_path(2, STEER_PATH_DOWN);
+	cr_assert(sa_encap_slot(sa, &view, 0, 1));
+	/* an SA that joins is no word about it */
+	add_line(2, 1);
+	cr_assert_eq(sa_encap_how(sa), ENGINE_ENCAP_BY_PATH);
+	/* the same whatever paths say, and without maps what gets through everywhere */
+	cr_assert(sa_encap_slot(sa, NULL, 0, 1));
+	cr_assert(sa_encap_path(sa, NULL, 2));
+	cr_assert(sa_encap_path(sa, &view, PATHS));
+	group_cur[1].c.slot = 0;
+	cr_assert(sa_encap_slot(sa, &view, 0, 1));
+	cr_assert_eq(sad_group_encap(&sad, 1, ENGINE_ENCAP_NONE), 0);
+	cr_assert_not(sa_encap_slot(sa, &view, 0, 0));
+	cr_assert_not(sa_encap_path(sa, &view, 1));
+	memset(paths, 0, sizeof(paths));
 }
 
 /* ---- threads ---- */
@@ -468,10 +554,10 @@ static void *read_on(void *arg)
 			struct sa *sa = found(), *by = sa;
 
 			if (sa && sa_has_siblings(sa))
-				by = siblings_choose(&sad.siblings, &view, sa, s, now);
+				by = siblings_choose(&sad.siblings, &view, sa, 0, s, now);
 			atomic_fetch_add(&r->looks, 1);
 			r->wrong += !by || by->sibling.line < 11 || by->sibling.line > 13 ||
-				    by->n_ts_local != 1;
+				    sa_sel_of(by)->n_local != 1;
 		}
 		epoch_leave(&sad.epoch, r->index);
 	}

@@ -1,0 +1,137 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Processor time of tunnel and transport mode, host to host, in turn and in one run. One pair of
+# hosts per candidate, on a veth pair:
+#
+#     X-a (192.0.2.1) ====== (192.0.2.2) X-b
+#
+# In tunnel mode a virtual address talks to an address of X-b's own (203.0.113.1); in transport mode
+# 192.0.2.1 to 192.0.2.2. ROUNDS (5) rounds; in each, through each: OCTETS (1000000000) by one TCP
+# stream and by eight; SECONDS_EACH (3) s of UDP: 1372 octets, at a rate that is carried whole, the
+# same with the application's GSO, and 100 octets; and 1372 octets as fast as they go, where more is
+# sent than arrives. Counted is the processor time of both engines, and of the whole machine, for a
+# GB that arrived, or a million datagrams: alone on the machine, or the second says nothing.
+# shellcheck source=../lib/netns.sh
+. "$(dirname "$0")/../lib/netns.sh"
+
+rounds=${ROUNDS:-5}
+octets=${OCTETS:-1000000000}
+each=${SECONDS_EACH:-3}
+load=$B/tests/bench/udp_load
+results=$T/results
+for tool in iperf3 python3; do
+	command -v $tool >/dev/null || skip "needs $tool"
+done
+psk="a long secret of ours"
+
+setup() { # NAME CHILD-OF-A CHILD-OF-B ADDRESS
+	host "$1-a" "$1-b"
+	wire "$1-a" eth0 192.0.2.1/26 "$1-b" eth0 192.0.2.2/26
+	ip -n "$(ns "$1-b")" link add lan0 type veth peer name lan1
+	ip -n "$(ns "$1-b")" link set lan1 up
+	ip -n "$(ns "$1-b")" addr add 203.0.113.1/26 dev lan0
+	ip -n "$(ns "$1-b")" link set lan0 up
+	cat >"$T/$1-a/braid.conf" <<-CONF
+		uplink "one" { interface = eth0 }
+		connection "c" {
+			remote_addrs = { "192.0.2.2" }
+			multipath = false
+			local { id = "a.example.org" }
+			remote { id = "b.example.org" }
+			$2
+		}
+		secret "s" { id = { "a.example.org", "b.example.org" } secret = "$psk" }
+	CONF
+	cat >"$T/$1-b/braid.conf" <<-CONF
+		uplink "one" { interface = eth0 }
+		pool "p" { addrs = "203.0.113.128/26" }
+		connection "c" {
+			multipath = false
+			local { id = "b.example.org" }
+			remote { id = "a.example.org" }
+			$3
+		}
+		secret "s" { id = { "a.example.org", "b.example.org" } secret = "$psk" }
+	CONF
+	braidd_start "$1-b" "$T/$1-b/braid.conf"
+	braidd_start "$1-a" "$T/$1-a/braid.conf"
+	braid "$1-a" up c >"$T/up" 2>&1 || fail "$1: $(cat "$T/up")"
+	server[$1]=$4
+	wait_for 5 in_ns "$1-a" ping -c 1 -W 1 -q "$4" || fail "$1: no way to $4"
+	engines_of "$1"
+}
+
+engines_of() { # NAME
+	local h p
+	for h in a b; do
+		for p in $(ip netns pids "$(ns "$1-$h")"); do
+			[ "$(basename "$(readlink "/proc/$p/exe")")" = braid-esp ] && echo "$p" >>"$T/$1-engines"
+		done
+	done
+	[ "$(wc -l <"$T/$1-engines")" = 2 ] || fail "$1: two engines are expected"
+}
+
+# Milliseconds of processor time so far: of both engines, of the machine.
+engine_time() {
+	local p sum=0
+	while read -r p; do
+		sum=$((sum + $(awk -v hz="$(getconf CLK_TCK)" '{ sub(/.*\) /, ""); print ($12 + $13) * 1000 / hz }' "/proc/$p/stat")))
+	done <"$T/$1-engines"
+	echo $sum
+}
+machine_time() { awk -v hz="$(getconf CLK_TCK)" '/^cpu / { print ($2 + $3 + $4 + $7 + $8) * 1000 / hz }' /proc/stat; }
+
+listens() { in_ns "$1" ss -Hltnu "sport = :$2" | grep -q .; }
+
+before() { e0=$(engine_time "$1") m0=$(machine_time); }
+after() { # NAME MEASURE UNITS
+	printf '%s\t%s\t%s\t%s\n' "$1" "$2" "$(awk "BEGIN { print ($(engine_time "$1") - $e0) / $3 }")" \
+		"$(awk "BEGIN { print ($(machine_time) - $m0) / $3 }")" >>"$results"
+}
+
+measure_tcp() { # NAME MEASURE STREAMS
+	local s
+	in_ns "$1-b" iperf3 -s -1 -B "${server[$1]}" >/dev/null 2>&1 &
+	s=$!
+	wait_for 5 listens "$1-b" 5201 || fail "$1: no iperf3 server"
+	before "$1"
+	in_ns "$1-a" iperf3 -c "${server[$1]}" -n "$octets" -P "$3" -J >"$T/run" || fail "$1: $(jq -r .error "$T/run")"
+	after "$1" "$2" "$(jq '.end.sum_received.bytes / 1e9' "$T/run")"
+	wait $s
+}
+
+measure_udp() { # NAME MEASURE OCTETS RATE [gso]; RATE 0: as fast as it goes
+	local n=$1 m=$2 len=$3 rate=$4 s
+	shift 4
+	ip netns exec "$(ns "$n-b")" "$load" recv "${server[$n]}" 5202 "$@" >"$T/run" &
+	s=$!
+	wait_for 5 listens "$n-b" 5202 || fail "$n: no receiver"
+	before "$n"
+	in_ns "$n-a" "$load" send "${server[$n]}" 5202 "$each" "$rate" "$len" "$@" || fail "$n: udp_load"
+	kill $s
+	wait $s
+	awk -v want=$((rate * each * len)) '$2 < want * 0.98 { exit 1 }' "$T/run" ||
+		fail "$n: $m: $(cat "$T/run") of $rate a second arrived: the rate is too high here"
+	after "$n" "$m" "$(awk -v len="$len" '{ print $2 / len / 1e6 }' "$T/run")"
+}
+
+declare -A server=()
+esp='esp_proposals = { "aes128gcm16" }'
+echo "Setting up"
+setup tunnel "vips = { \"0.0.0.0\" } child \"net\" { remote_ts = { \"203.0.113.0/26\" } $esp }" \
+	"pools = { \"p\" } child \"net\" { local_ts = { \"203.0.113.0/26\" } $esp }" 203.0.113.1
+setup transport "child \"host\" { mode = transport $esp }" "child \"host\" { mode = transport $esp }" 192.0.2.2
+
+for ((round = 1; round <= rounds; round++)); do
+	order=(tunnel transport)
+	((round % 2)) || order=(transport tunnel)
+	for c in "${order[@]}"; do measure_tcp "$c" tcp 1; done
+	for c in "${order[@]}"; do measure_tcp "$c" tcp8 8; done
+	for c in "${order[@]}"; do measure_udp "$c" udp 1372 80000; done
+	for c in "${order[@]}"; do measure_udp "$c" udp_gso 1372 264000 gso; done
+	for c in "${order[@]}"; do measure_udp "$c" small 100 80000; done
+	for c in "${order[@]}"; do measure_udp "$c" flood 1372 0; done
+	echo "round $round/$rounds"
+done
+mkdir -p "$B/bench"
+python3 "$top/tests/bench/report_modes.py" "$results" "$B/bench/modes.jsonl"

@@ -1,0 +1,34 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""report_modes.py RESULTS JSONL: processor time of transport mode against tunnel mode."""
+import json
+import statistics
+import sys
+
+TITLES = {"tcp": "TCP, one stream", "tcp8": "TCP, eight", "udp": "UDP, 1372 octets",
+          "udp_gso": "UDP, the same, GSO", "small": "UDP, 100 octets", "flood": "UDP, 1372, flood"}
+MOST = 0.8  # of the tunnel's
+
+
+def main():
+    values = {}
+    with open(sys.argv[1]) as f:
+        for line in f:
+            name, measure, engines, machine = line.rstrip("\n").split("\t")
+            values.setdefault(measure, {}).setdefault(name, []).append((float(engines), float(machine)))
+    lines = []
+    print("\nProcessor time, both hosts, ms; medians of %d rounds" % len(values["tcp"]["tunnel"]))
+    for measure, by in values.items():
+        for what, at in (("engines", 0), ("machine", 1)):
+            t, x = (statistics.median(v[at] for v in by[n]) for n in ("tunnel", "transport"))
+            print(f"  {TITLES[measure]:18} {what:8} tunnel {t:8.0f}  transport {x:8.0f} per {'GB' if measure.startswith('tcp') else 'million packets':16}"
+                  f" ratio {x / t:.2f}" + ("" if x / t <= MOST else f"  (wanted: at most {MOST})"))
+            lines.append({"measure": measure, "of": what, "tunnel_ms": t, "transport_ms": x,
+                          "ratio": x / t, "at_most": MOST})
+    with open(sys.argv[2], "w") as f:
+        for line in lines:
+            f.write(json.dumps(line) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,125 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""A TCP connection and a UDP stream for each inner address, for as long as something happens.
+
+traffic.py echo ADDRESS PORT
+traffic.py run ADDRESS PORT SOURCE[>ADDRESS]...   until SIGTERM; prints a JSON object, for each source:
+    tcp: octets echoed, or null if the connection broke; udp: sent, lost, gap_msec
+"""
+import json
+import selectors
+import signal
+import socket
+import struct
+import sys
+import time
+
+INTERVAL = 0.01
+RECORD = 64
+MORE = 50  # so many after whatever has happened
+
+
+def echo(addr, port):
+    sel = selectors.DefaultSelector()
+    udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    udp.bind((addr, port))
+    tcp = socket.create_server((addr, port), backlog=16)
+    sel.register(udp, selectors.EVENT_READ)
+    sel.register(tcp, selectors.EVENT_READ)
+    while True:
+        for key, _ in sel.select():
+            s = key.fileobj
+            if s is udp:
+                data, peer = s.recvfrom(2048)
+                s.sendto(data, peer)
+            elif s is tcp:
+                sel.register(s.accept()[0], selectors.EVENT_READ)
+            else:
+                try:
+                    data = s.recv(65536)
+                    if data:
+                        s.sendall(data)
+                        continue
+                except OSError:
+                    pass
+                sel.unregister(s)
+                s.close()
+
+
+class Source:
+    def __init__(self, source, addr, port):
+        self.source = source
+        self.tcp = socket.create_connection((addr, port), 10, (source, 0))
+        self.tcp.setblocking(False)
+        self.udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.udp.bind((source, 0))
+        self.udp.connect((addr, port))
+        self.udp.setblocking(False)
+        self.wrote = self.echoed = self.sent = self.got = 0
+        self.last = time.monotonic()
+        self.gap = 0.0
+        self.broken = False
+
+    def send(self):
+        try:
+            self.udp.send(struct.pack("!I", self.sent))
+        except OSError:
+            pass
+        self.sent += 1
+        try:
+            self.wrote += self.tcp.send(bytes(RECORD))
+        except BlockingIOError:
+            pass
+        except OSError:
+            self.broken = True
+
+    def receive(self):
+        try:
+            while self.udp.recv(2048):
+                now = time.monotonic()
+                self.gap = max(self.gap, now - self.last)
+                self.last = now
+                self.got += 1
+        except OSError:
+            pass
+        try:
+            while data := self.tcp.recv(65536):
+                self.echoed += len(data)
+        except BlockingIOError:
+            pass
+        except OSError:
+            self.broken = True
+
+    def report(self):
+        return {"tcp": None if self.broken or self.echoed < self.wrote else self.echoed,
+                "sent": self.sent, "lost": self.sent - self.got, "gap_msec": round(self.gap * 1000)}
+
+
+def run(addr, port, names):
+    stop = []
+    signal.signal(signal.SIGTERM, lambda *_: stop.append(1))
+    pairs = [n.split(">") for n in names]
+    sources = [Source(p[0], (p + [addr])[1], port) for p in pairs]
+    due = time.monotonic()
+    more = MORE
+    while not stop or more:
+        more -= bool(stop)
+        for s in sources:
+            s.send()
+        due += INTERVAL
+        while (left := due - time.monotonic()) > 0:
+            time.sleep(min(left, 0.002))
+            for s in sources:
+                s.receive()
+    end = time.monotonic() + 5
+    while time.monotonic() < end and any(s.got < s.sent or s.echoed < s.wrote for s in sources):
+        time.sleep(0.01)
+        for s in sources:
+            s.receive()
+    print(json.dumps({s.source: s.report() for s in sources}))
+
+
+if sys.argv[1] == "echo":
+    echo(sys.argv[2], int(sys.argv[3]))
+else:
+    run(sys.argv[2], int(sys.argv[3]), sys.argv[4:])
