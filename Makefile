@@ -34,7 +34,7 @@ ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now $(LDFLAGS)
 BPF_CFLAGS = -target bpf -mcpu=v3 -g -O2 -Wall -Wextra -Werror -D__TARGET_ARCH_x86 -Iinclude -I. -Ibpf
 
 # Modules, in the order of their includes (see the internals tour in README).
-MODULES  := base crypto ikemsg ike esp net dp conf ctl
+MODULES  := base crypto ikemsg ike esp net steer dp conf ctl libbraid
 LIB_SRC  := $(foreach m,$(MODULES),$(wildcard user/$(m)/*.c))
 LIB_OBJ  := $(LIB_SRC:%.c=$(B)/%.o)
 AGENT_SRC := $(wildcard user/agent/*.c)
@@ -45,15 +45,39 @@ PROGS    := $(foreach p,braidd:main braid:cli braid-esp:engine,\
 	$(if $(wildcard user/$(lastword $(subst :, ,$(p))).c),$(B)/$(firstword $(subst :, ,$(p)))))
 tests_of  = $(patsubst %.c,$(B)/%,$(wildcard tests/$(1)/test_*.c))
 
+# The library for programs: what is not in its header is hidden, in both forms of it.
+API_SRC  := $(wildcard user/libbraid/*.c) user/ctl/client.c user/ctl/json.c
+API_OBJ  := $(API_SRC:%.c=$(B)/pic/%.o)
+API_SO   := libbraid.so.0
+API      := $(B)/lib/$(API_SO) $(B)/lib/libbraid.a
+
 .PHONY: all
-all: $(PROGS)
+all: $(PROGS) $(API)
+
+$(B)/pic/%.o: %.c
+	$(call say,CC,$< for the library)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(filter-out -fPIE,$(ALL_CFLAGS)) -fPIC -fvisibility=hidden -MMD -MP -c -o $@ $<
+$(B)/lib/$(API_SO): $(API_OBJ) user/libbraid/libbraid.map
+	$(call say,LD,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(filter-out -fPIE,$(ALL_CFLAGS)) -fPIC -shared -Wl,-soname,$(API_SO) -Wl,-z,relro,-z,now \
+		-Wl,--version-script=user/libbraid/libbraid.map $(LDFLAGS) -o $@ $(API_OBJ) \
+		$(shell pkg-config --libs jansson)
+	$(Q)ln -sf $(API_SO) $(B)/lib/libbraid.so
+$(B)/lib/libbraid.a: $(API_OBJ)
+	$(call say,AR,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(LD) -r -o $(@:.a=.o) $^ && objcopy --localize-hidden $(@:.a=.o)
+	$(Q)rm -f $@ && $(AR) rcs $@ $(@:.a=.o)
 
 $(B)/libbraid.a: $(LIB_OBJ)
 	$(call say,AR,$@)
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
 
 $(B)/braidd: $(B)/user/main.o $(AGENT_SRC:%.c=$(B)/%.o) $(B)/libbraid.a
-$(B)/braid: $(B)/user/cli.o $(B)/libbraid.a
+$(B)/braid: $(B)/user/cli.o $(B)/user/cli_mmx.o $(B)/user/cli_steering.o $(B)/user/cli_top.o $(B)/libbraid.a
+$(B)/braid: PKG_LIBS += $(shell pkg-config --libs ncursesw)
 $(B)/braid-esp: $(B)/user/engine.o $(ENGINE_SRC:%.c=$(B)/%.o) $(B)/libbraid.a
 $(B)/braidd $(B)/braid $(B)/braid-esp:
 	$(call say,LD,$@)
@@ -77,6 +101,8 @@ $(B)/bpf/%.bpf.o: tests/bench/%.bpf.c
 	$(bpf_object)
 $(B)/bpf/%.bpf.o: tests/netns/%.bpf.c
 	$(bpf_object)
+$(B)/bpf/%.bpf.o: tests/bpf/%.bpf.c
+	$(bpf_object)
 
 $(B)/skel/%.skel.h: $(B)/bpf/%.bpf.o
 	$(Q)mkdir -p $(@D)
@@ -85,11 +111,13 @@ $(B)/skel/%.skel.h: $(B)/bpf/%.bpf.o
 # Each tests/<kind>/test_x.c is one criterion program; helpers shared by a kind are not named test_*.
 define test_rules
 $(B)/tests/$(1)/test_%: $(B)/tests/$(1)/test_%.o \
-	$(patsubst %.c,$(B)/%.o,$(filter-out tests/$(1)/test_%.c,$(wildcard tests/$(1)/*.c tests/lib/*.c))) $(B)/libbraid.a
+	$(patsubst %.c,$(B)/%.o,$(filter-out tests/$(1)/test_%.c,$(filter-out %.bpf.c,$(wildcard tests/$(1)/*.c tests/lib/*.c)))) $(B)/libbraid.a
 	$$(call say,LD,$$@)
 	$$(Q)$$(CC) $$(ALL_CFLAGS) $$(ALL_LDFLAGS) -o $$@ $$^ $$(PKG_LIBS) -lcriterion -pthread -lm
 endef
 $(foreach k,unit sim bpf,$(eval $(call test_rules,$(k))))
+
+$(B)/tests/bpf/test_classify.o: $(B)/skel/classify_prog.skel.h
 
 # test_openssl wraps every function of libcrypto that the product calls.
 LIBCRYPTO = $(shell $(CC) -print-file-name=libcrypto.so)
@@ -100,7 +128,7 @@ $(B)/tests/sim/openssl_calls.h: $(B)/libbraid.a
 	$(Q)rm $@.all
 $(B)/tests/sim/test_openssl.o: private ALL_CFLAGS += -I$(B)/tests/sim
 $(B)/tests/sim/test_openssl.o: $(B)/tests/sim/openssl_calls.h
-$(B)/tests/sim/test_clone_nomem: private ALL_LDFLAGS += \
+$(patsubst %,$(B)/tests/sim/test_%_nomem,clone mmx_addif mmx_ask): private ALL_LDFLAGS += \
 	$(foreach c,malloc calloc ike_recv ike_tick,-Wl,--wrap=$(c))
 $(B)/tests/unit/test_mmx_nomem: private ALL_LDFLAGS += -Wl,--wrap=malloc -Wl,--wrap=calloc
 $(B)/tests/sim/test_openssl: private ALL_LDFLAGS += \
@@ -171,7 +199,7 @@ FUZZ_WRAP_ctl := bufferevent_socket_new evutil_make_socket_nonblocking evutil_ma
 FUZZ_WRAP_engine := ppoll accept4 getsockopt setsockopt recvmsg recv sendmsg signalfd sigprocmask \
 	unlink close malloc_trim
 # Those that fuzz the protocol have cheap cryptography in place of the real one.
-FUZZ_CHEAP := $(patsubst %,$(B)/fuzz/%,auth fragment ike image mobike)
+FUZZ_CHEAP := $(patsubst %,$(B)/fuzz/%,auth fragment ike image mmx_peer mobike)
 
 $(B)/fuzz/obj/%.o: %.c
 	$(call say,FUZZCC,$<)
@@ -196,9 +224,9 @@ fuzz: fuzz-programs
 	@BRAID_BUILD=$(B) FUZZ_SECONDS=$(FUZZ_SECONDS) tests/fuzz/test_fuzz.sh
 
 $(B)/tests/bench/bench_bpf.o: $(B)/skel/bench_prog.skel.h
-$(B)/tests/bench/bench_bpf: $(B)/tests/bench/bench_bpf.o
+$(B)/tests/bench/bench_bpf: $(B)/tests/bench/bench_bpf.o $(B)/libbraid.a
 	$(call say,LD,$@)
-	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) -pthread -lm
 
 .PHONY: bench-bpf
 bench-bpf: $(B)/tests/bench/bench_bpf
@@ -215,6 +243,16 @@ bench-siblings: $(B)/tests/bench/bench_siblings
 $(B)/tests/bench/bench_crypto: $(B)/tests/bench/bench_crypto.o $(B)/tests/sim/duo.o $(B)/libbraid.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) -pthread -lm
+
+$(B)/tests/bench/bench_mmx: $(B)/tests/bench/bench_mmx.o $(B)/tests/sim/duo.o $(B)/libbraid.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) -pthread -lm
+
+.PHONY: bench-mmx
+bench-mmx: $(B)/tests/bench/bench_mmx
+	$(Q)$< $(B)/bench
+	@$(MAKE) --no-print-directory -j$(JOBS) all
+	@BRAID_BUILD=$(B) unshare -m --propagation private tests/bench/bench_mmx_hosts.sh
 
 .PHONY: bench-crypto
 bench-crypto: $(B)/tests/bench/bench_crypto
@@ -246,8 +284,8 @@ check-shell:
 	$(call say,SHELL,$(words $(SH_FILES)) files)
 	$(Q)shellcheck -S warning -x -P SCRIPTDIR -e SC1091 $(SH_FILES)
 check-abi:
-	$(call say,ABI,include/abi/steer.h)
-	$(Q)printf '#include <linux/types.h>\n#include "abi/steer.h"\n' | \
+	$(call say,ABI,include/abi)
+	$(Q)printf '#include <linux/types.h>\n#include "abi/steer.h"\n#include "abi/classify.h"\n' | \
 		$(CC) -xc -Wpadded -Werror -Iinclude -fsyntax-only -
 check-man:
 	$(call say,MAN,user/man)
@@ -280,7 +318,7 @@ check-lint:
 .PHONY: asan
 # Programs and libraries, then the daemons: their scenarios in namespaces with every process under
 # the sanitizers, leaks looked for when it ends.
-SAN_NETNS := $(patsubst %,tests/netns/test_%.sh,agent agent6 hostile mixed clear engine siblings up updown certs standby pathtest uplinks family clones_change)
+SAN_NETNS := $(patsubst %,tests/netns/test_%.sh,agent agent6 hostile mixed clear engine siblings up updown certs standby pathtest uplinks family clones_change permit consent api)
 SAN := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 asan:
 	@$(MAKE) --no-print-directory deps GROUPS='build test check'
@@ -300,18 +338,22 @@ san-tests: $(UNIT) $(SIM)
 
 # ---- benchmarks ---------------------------------------------------------------------------------
 
-.PHONY: bench bench-throughput bench-ike bench-paths bench-handover bench-clone bench-aggregate bench-xfrm interop
+.PHONY: bench bench-throughput bench-ike bench-paths bench-handover bench-clone bench-modes bench-react bench-aggregate bench-steering bench-xfrm interop
 bench:
 	@$(MAKE) --no-print-directory deps GROUPS='build test bench'
 	@$(MAKE) --no-print-directory bench-crypto
 	@$(MAKE) --no-print-directory bench-bpf
 	@$(MAKE) --no-print-directory bench-siblings
+	@$(MAKE) --no-print-directory bench-mmx
 	@$(MAKE) --no-print-directory bench-throughput
 	@$(MAKE) --no-print-directory bench-ike
 	@$(MAKE) --no-print-directory bench-paths
 	@$(MAKE) --no-print-directory bench-handover
 	@$(MAKE) --no-print-directory bench-clone
+	@$(MAKE) --no-print-directory bench-modes
+	@$(MAKE) --no-print-directory bench-react
 	@$(MAKE) --no-print-directory bench-aggregate
+	@$(MAKE) --no-print-directory bench-steering
 bench-throughput:
 	@$(MAKE) --no-print-directory deps GROUPS='build test bench'
 	@$(MAKE) --no-print-directory -j$(JOBS) all $(B)/tests/bench/udp_load
@@ -331,6 +373,14 @@ bench-handover:
 		$(patsubst %,$(B)/tests/bench/%,path_load switch_load switch_watch)
 	@BRAID_BUILD=$(B) unshare -m --propagation private tests/bench/bench_handover.sh
 	@BRAID_BUILD=$(B) unshare -m --propagation private tests/bench/bench_switch.sh
+bench-react:
+	@$(MAKE) --no-print-directory deps GROUPS='build test bench'
+	@$(MAKE) --no-print-directory -j$(JOBS) all $(patsubst %,$(B)/tests/netns/%,stream_watch delay_relay)
+	@BRAID_BUILD=$(B) unshare -m --propagation private tests/bench/bench_react.sh
+bench-modes:
+	@$(MAKE) --no-print-directory deps GROUPS='build test bench'
+	@$(MAKE) --no-print-directory -j$(JOBS) all $(B)/tests/bench/udp_load
+	@BRAID_BUILD=$(B) unshare -m --propagation private tests/bench/bench_modes.sh
 bench-clone:
 	@$(MAKE) --no-print-directory deps GROUPS='build test bench'
 	@$(MAKE) --no-print-directory -j$(JOBS) all $(B)/tests/netns/delay_relay
@@ -339,6 +389,10 @@ bench-aggregate:
 	@$(MAKE) --no-print-directory deps GROUPS='build test bench'
 	@$(MAKE) --no-print-directory -j$(JOBS) all $(B)/tests/netns/streams
 	@BRAID_BUILD=$(B) unshare -m --propagation private tests/bench/bench_aggregate.sh
+bench-steering:
+	@$(MAKE) --no-print-directory deps GROUPS='build test bench'
+	@$(MAKE) --no-print-directory -j$(JOBS) all $(patsubst %,$(B)/tests/netns/%,streams delay_relay engine_drive dp_drive)
+	@BRAID_BUILD=$(B) unshare -m --propagation private tests/bench/bench_steering.sh
 # The kernel's ESP, on Debian's stock kernel in a virtual machine.
 bench-xfrm:
 	@$(MAKE) --no-print-directory deps GROUPS='build test vm'
@@ -383,12 +437,20 @@ VERSION := $(shell sed -n 's/.*BRAID_VERSION "\(.*\)"/\1/p' include/base/version
 install: all
 	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/share/man/man5 \
 		$(DESTDIR)$(PREFIX)/share/man/man7 $(DESTDIR)$(PREFIX)/share/man/man8 \
+		$(DESTDIR)$(PREFIX)/share/man/man3 $(DESTDIR)$(PREFIX)/include/braid \
+		$(DESTDIR)$(PREFIX)/lib/pkgconfig \
 		$(DESTDIR)$(PREFIX)/share/doc/braid/examples $(DESTDIR)$(PREFIX)/share/braid \
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions \
 		$(DESTDIR)$(PREFIX)/lib/systemd/system $(DESTDIR)$(PREFIX)/lib/systemd/network \
 		$(DESTDIR)/etc/braid
 	install -m 755 $(B)/braidd $(B)/braid-esp $(B)/braid $(DESTDIR)$(PREFIX)/sbin
-	for m in user/man/*.[578]; do sed -e 's,/usr/local,$(PREFIX),g' -e 's/^\.Os$$/.Os braid $(VERSION)/' \
+	install -m 644 include/braid/braid.h $(DESTDIR)$(PREFIX)/include/braid
+	install -m 644 $(B)/lib/libbraid.a $(DESTDIR)$(PREFIX)/lib
+	install -m 755 $(B)/lib/$(API_SO) $(DESTDIR)$(PREFIX)/lib
+	ln -sf $(API_SO) $(DESTDIR)$(PREFIX)/lib/libbraid.so
+	sed -e 's,@PREFIX@,$(PREFIX),' -e 's,@VERSION@,$(VERSION),' user/libbraid/libbraid.pc.in \
+		>$(DESTDIR)$(PREFIX)/lib/pkgconfig/libbraid.pc
+	for m in user/man/*.[3578]; do sed -e 's,/usr/local,$(PREFIX),g' -e 's/^\.Os$$/.Os braid $(VERSION)/' \
 		$$m >$(DESTDIR)$(PREFIX)/share/man/man$${m##*.}/$${m##*/}; done
 	install -m 644 user/examples/* $(DESTDIR)$(PREFIX)/share/doc/braid/examples
 	install -m 644 user/wireshark/braid_mmx.lua $(DESTDIR)$(PREFIX)/share/braid
