@@ -34,7 +34,7 @@ ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now $(LDFLAGS)
 BPF_CFLAGS = -target bpf -mcpu=v3 -g -O2 -Wall -Wextra -Werror -D__TARGET_ARCH_x86 -Iinclude -I. -Ibpf
 
 # Modules, in the order of their includes (see the internals tour in README).
-MODULES  := base crypto ikemsg ike esp net steer dp conf ctl libbraid
+MODULES  := base crypto ikemsg ike esp net steer dp xfrm kesp conf ctl libbraid
 LIB_SRC  := $(foreach m,$(MODULES),$(wildcard user/$(m)/*.c))
 LIB_OBJ  := $(LIB_SRC:%.c=$(B)/%.o)
 AGENT_SRC := $(wildcard user/agent/*.c)

@@ -76,6 +76,11 @@ enum steer_sa_flags {
 	STEER_SA_ENCAP = 1 << 0,       /* UDP encapsulation (RFC 3948) on the stable pair */
 	STEER_SA_RESTORE_DST = 1 << 1, /* ingress: write the stable destination back */
 	STEER_SA_RESTORE_SRC = 1 << 2, /* and the stable source */
+	/* egress, of an SA of the kernel's: ESP is put in UDP (RFC 3948), by the path's ports, with
+	 * BY_PATH only where the path is not STEER_PATH_PLAIN. Ingress takes it off again, of any
+	 * SA that STEER_OWNER_KERNEL owns. */
+	STEER_SA_WRAP = 1 << 3,
+	STEER_SA_WRAP_BY_PATH = 1 << 4,
 };
 
 struct steer_addr {

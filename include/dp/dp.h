@@ -31,6 +31,10 @@ struct dp_options {
 	const char *pin_dir;   /* on a bpffs, e.g. /sys/fs/bpf/braid; created, 0700 */
 	const char *steer_dev; /* "braid0": created if absent */
 	uint32_t steer_mtu;    /* 0: the largest that fits */
+	/* ESP is the kernel's: the steering device is a veth pair, and steer_tc at the ingress of
+	 * its other end, where packets are as they will be on the wire even if the kernel leaves
+	 * encryption to the last device (esp4_offload, esp6_offload) */
+	bool kernel_esp;
 	uint32_t sa_max;       /* power of two, <= STEER_SA_MAX */
 	struct addr stable4_local, stable4_remote, stable6_local, stable6_remote;
 	enum dp_attach attach; /* ingress on uplinks */
@@ -98,6 +102,10 @@ void dp_sa_del(struct dp *dp, uint32_t sa_id);
 bool dp_spi_installed(const struct dp *dp, uint32_t spi);
 /* Same SA after adoption: find its outbound index. -ENOENT. */
 int dp_sa_find(struct dp *dp, uint32_t sa_id, uint32_t *ret_out_index);
+
+/* How ESP of an SA of the kernel's leaves: STEER_SA_WRAP and STEER_SA_WRAP_BY_PATH, or neither: one
+ * store. 0 or -ENOENT. */
+int dp_sa_wrap(struct dp *dp, uint32_t sa_id, uint8_t sa_flags);
 
 /* It goes over the paths of another group from now on: one store. 0, -ENOENT or -EINVAL. */
 int dp_sa_regroup(struct dp *dp, uint32_t sa_id, uint32_t group);
