@@ -81,6 +81,9 @@ static __always_inline void out_count_path(__u32 path_id, __u32 klass, __u32 seg
 		return;
 	st->tx_packets += segs;
 	st->tx_octets += octets;
+	/* A class has three bits: the compiler would ask whether it is 7, which the verifier of 6.1
+	 * does not take for a bound. */
+	barrier_var(klass);
 	if (klass >= STEER_CLASSES)
 		return;
 	st->tx_class[klass].packets += segs;
