@@ -35,7 +35,7 @@ struct dp_options {
 	 * its other end, where packets are as they will be on the wire even if the kernel leaves
 	 * encryption to the last device (esp4_offload, esp6_offload) */
 	bool kernel_esp;
-	uint32_t sa_max;       /* power of two, <= STEER_SA_MAX */
+	uint32_t sa_max; /* power of two, <= STEER_SA_MAX */
 	struct addr stable4_local, stable4_remote, stable6_local, stable6_remote;
 	enum dp_attach attach; /* ingress on uplinks */
 };
