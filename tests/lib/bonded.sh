@@ -7,7 +7,7 @@
 #                        u1 198.51.100.1 = w2 ==== v1 198.51.100.2
 
 # shellcheck source=tests/lib/driven.sh
-. "$top/tests/lib/driven.sh"
+. "${top:?by netns.sh}/tests/lib/driven.sh"
 
 # bonded_wire NAME MBIT USEC HOST1 IF1 ADDR1 HOST2 IF2 ADDR2: with queues of 50 ms
 bonded_wire() {
