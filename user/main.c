@@ -179,6 +179,11 @@ int main(int argc, char **argv)
 	if (check) {
 		printf("%s: %u connections, %u uplinks, no mistakes found\n", opt.conf_file,
 		       conf->ike.n_conns, conf->n_uplinks);
+		if (conf->backend == CONF_BACKEND_AUTO)
+			printf("ESP: %s%s\n",
+			       conf->engine_for[0] ? "the engine's: "
+						   : "the kernel's, if it can do all of it",
+			       conf->engine_for);
 		conf_free(conf);
 		return 0;
 	}

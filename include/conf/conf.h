@@ -68,10 +68,13 @@ struct conf {
 	uint32_t standby_sec;	      /* between tests by IKE; default 60; 0 = never */
 	struct classes_cfg classes;   /* class "NAME" { } */
 	/* dataplane { } */
-	char tun[16];	  /* default braidtun0 */
-	char steer[16];	  /* default braid0 */
-	uint32_t tun_mtu; /* default 1400 */
-	uint32_t sa_max;  /* power of two; default 16384 */
+	enum { CONF_BACKEND_AUTO, CONF_BACKEND_KERNEL, CONF_BACKEND_ENGINE } backend;
+	char engine_for[CONF_ERROR_MAX]; /* AUTO: the first thing that only the engine can do, and
+					  * where it stands; "": there is none */
+	char tun[16];			 /* default braidtun0 */
+	char steer[16];			 /* default braid0 */
+	uint32_t tun_mtu;		 /* default 1400 */
+	uint32_t sa_max;		 /* power of two; default 16384 */
 	struct addr stable4_local, stable4_remote, stable6_local, stable6_remote;
 	enum { CONF_ATTACH_AUTO, CONF_ATTACH_TC, CONF_ATTACH_XDP, CONF_ATTACH_XDP_GENERIC } attach;
 	enum { CONF_CRYPTO_AUTO, CONF_CRYPTO_OPENSSL, CONF_CRYPTO_IPSEC_MB } crypto;

@@ -808,8 +808,8 @@ Test(conf, nul_and_size)
 
 Test(conf, examples)
 {
-	static const char *const names[] = { "roadwarrior.conf", "gateway.conf", "clones.conf",
-					     "mmx.conf", "steering.conf" };
+	static const char *const names[] = { "roadwarrior.conf", "gateway.conf",  "clones.conf",
+					     "mmx.conf",	 "steering.conf", "kernel.conf" };
 	struct conf *c;
 
 	copy("secrets.conf", "secrets.conf");

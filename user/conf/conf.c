@@ -291,14 +291,17 @@ static int build_devices(struct parse *p)
 
 static int build_dataplane(struct parse *p)
 {
+	static const char *const backend_words[] = { "auto", "kernel", "engine", NULL };
 	static const char *const attach_words[] = { "auto", "tc", "xdp", "xdp-generic", NULL };
 	static const char *const crypto_words[] = { "auto", "openssl", "ipsec-mb", NULL };
 	struct conf *c = p->conf;
 	uint64_t mtu = 1400, sa_max = 16384, workers = 0;
-	unsigned attach = CONF_ATTACH_AUTO, crypto = CONF_CRYPTO_AUTO;
+	unsigned backend = CONF_BACKEND_AUTO, attach = CONF_ATTACH_AUTO, crypto = CONF_CRYPTO_AUTO;
 	const struct val *sa;
 	int r = build_devices(p);
 
+	if (r == 0)
+		r = get_word(p, "dataplane", "backend", backend_words, &backend);
 	if (r == 0)
 		r = get_uint(p, "dataplane", "mtu", 576, 9000, &mtu);
 	if (r == 0)
@@ -317,6 +320,7 @@ static int build_dataplane(struct parse *p)
 		r = get_uint(p, "dataplane", "workers", 0, 16, &workers);
 	if (r == 0)
 		r = get_bool(p, "dataplane", "busy_poll", &c->busy_poll);
+	c->backend = backend;
 	c->tun_mtu = (uint32_t)mtu;
 	c->sa_max = (uint32_t)sa_max;
 	c->workers = (uint8_t)workers;
@@ -357,6 +361,8 @@ static int build(struct parse *p)
 		r = conf_each(p, "connection", 1024, build_connection);
 	if (r == 0)
 		r = conf_check_classes(p);
+	if (r == 0)
+		r = conf_check_backend(p);
 	if (r == 0)
 		r = conf_each(p, "secret", 4096, accept_title);
 	if (r == 0)

@@ -127,6 +127,9 @@ int conf_build_budget(struct parse *p, const struct sec *s, struct conf_uplink *
 int conf_build_classes(struct parse *p);
 int conf_check_classes(struct parse *p);
 
+/* backend.c: after all that may need the engine. */
+int conf_check_backend(struct parse *p);
+
 /* life.c */
 int conf_build_ike_life(struct parse *p, const struct sec *s, struct ike_conn_cfg *c);
 int conf_build_child_life(struct parse *p, const struct sec *s, struct ike_child_cfg *c);

@@ -465,7 +465,7 @@ static int build_clone(struct parse *p, const struct sec *s, struct ike_conn_cfg
 static int build_multipath(struct parse *p, const struct sec *s, struct ike_conn_cfg *c)
 {
 	const struct val *v = sec_get(s, "multipath");
-	int b = v ? cfg_parse_boolean(v->text) : 1;
+	int b = v ? cfg_parse_boolean(v->text) : p->conf->backend != CONF_BACKEND_KERNEL;
 
 	c->multipath = b > 0 ? IKE_MULTIPATH_PROBES : IKE_MULTIPATH_NO;
 	if (b >= 0)
