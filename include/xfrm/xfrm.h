@@ -19,7 +19,11 @@
 
 struct xfrm;
 
-enum { XFRM_KEY_MAX = 64, XFRM_REPLAY_MAX = 4096 };
+enum {
+	XFRM_KEY_MAX = 64,
+	XFRM_REPLAY_MAX = 4096, /* packets, the kernel's limit */
+	XFRM_REPLAY_LEAST = 32, /* of an SA with ESN: the kernel does not go without a window */
+};
 
 int xfrm_open(struct xfrm **ret_x, char *ret_error, size_t error_len);
 void xfrm_close(struct xfrm *x); /* the kernel keeps what it has; NULL is fine */
@@ -61,23 +65,31 @@ struct xfrm_sa {
 	uint32_t mark, mark_mask; /* outbound: bits put into skb->mark of what it makes */
 	uint16_t encr_id, key_bits, integ_id; /* IKEv2 Transform IDs; integ_id 0 with AEAD */
 	uint16_t key_len, integ_len;	      /* octets; key with the salt of AEADs (RFC 4106) */
-	uint32_t replay_window;		      /* packets, inbound; 0: none */
+	uint32_t replay_window; /* packets, inbound; 0: none, XFRM_REPLAY_LEAST with ESN */
 	uint32_t offload_ifindex;
 	uint64_t soft_octets, hard_octets, soft_packets, hard_packets; /* 0: none */
 	const uint8_t *key, *integ;				       /* borrowed */
 };
 
-/* What the kernel says of one. */
+/* What the kernel says of one. It does not know the direction: XFRM_F_OUT stands for an output
+ * mark, which ours have in that direction only. */
 struct xfrm_sa_info {
-	uint32_t spi, reqid, if_id, flags, mark;
+	uint32_t spi, reqid, if_id, flags;
+	uint32_t mark, mark_mask;
 	struct addr src, dst;
 	uint64_t octets, packets;
 	uint64_t add_sec, use_sec; /* CLOCK_REALTIME; use: of the first packet, 0: none yet */
 	uint64_t last_used_sec;	   /* CLOCK_REALTIME; 0: never, or the kernel does not tell */
 	uint64_t seq;		   /* out: last sent; in: highest accepted; with ESN 64 bits */
-	uint32_t replay_window, replay, integrity_failed; /* packets */
+	uint32_t window;	   /* of the replay check, packets; 0: none */
+	uint32_t left_behind;	   /* packets dropped: older than the window, */
+	uint32_t replayed;	   /* seen before (or older, the kernel does not always tell), */
+	uint32_t integrity_failed; /* not authentic */
 };
 
+/* -ENOSYS: an algorithm or ESP itself is not there; -EINVAL: not an SA (the length of a key).
+ * -EEXIST: one with that SPI goes to dst already. Outbound SPIs are chosen by peers, two of which
+ * may choose the same: then they need another dst each. */
 int xfrm_sa_add(struct xfrm *x, const struct xfrm_sa *sa);
 /* -ESRCH: there is none. */
 int xfrm_sa_del(struct xfrm *x, const struct addr *dst, uint32_t spi);
@@ -92,8 +104,8 @@ int xfrm_sa_dump(struct xfrm *x, uint32_t if_id, xfrm_sa_fn *fn, void *ctx);
 enum xfrm_dir { XFRM_IN, XFRM_OUT, XFRM_FWD };
 
 /* Of the packet, in its direction: src is ours in XFRM_OUT. A selector of the kernel is a prefix
- * and a port with a mask: a range needs several. */
-struct xfrm_selector {
+ * and a port with a mask: a range needs several. (struct xfrm_selector is the kernel's.) */
+struct xfrm_sel {
 	struct addr src, dst;
 	uint8_t src_len, dst_len; /* prefix lengths */
 	uint8_t protocol;	  /* 0: any */
@@ -102,7 +114,7 @@ struct xfrm_selector {
 };
 struct xfrm_policy {
 	enum xfrm_dir dir;
-	struct xfrm_selector sel;
+	struct xfrm_sel sel;
 	uint32_t if_id, priority;
 	bool block;	      /* drop instead */
 	bool transport;	      /* of the template */
@@ -111,7 +123,8 @@ struct xfrm_policy {
 };
 /* In place of one with the same selector, direction and if_id, in one step. */
 int xfrm_policy_put(struct xfrm *x, const struct xfrm_policy *p);
-int xfrm_policy_del(struct xfrm *x, const struct xfrm_policy *p); /* looks at dir, sel, if_id */
+/* Looks at dir, sel, if_id. -ENOENT: there is none. */
+int xfrm_policy_del(struct xfrm *x, const struct xfrm_policy *p);
 /* All with that if_id. */
 typedef void xfrm_policy_fn(void *ctx, const struct xfrm_policy *p);
 int xfrm_policy_dump(struct xfrm *x, uint32_t if_id, xfrm_policy_fn *fn, void *ctx);
@@ -124,8 +137,8 @@ struct xfrm_range {
 	uint8_t protocol;
 	uint16_t port_first, port_last;
 };
-int xfrm_selectors(const struct xfrm_range *src, const struct xfrm_range *dst,
-		   struct xfrm_selector *ret, size_t max);
+int xfrm_selectors(const struct xfrm_range *src, const struct xfrm_range *dst, struct xfrm_sel *ret,
+		   size_t max);
 
 /* States and policies with that if_id: all go. 0 or the first -errno. */
 int xfrm_flush(struct xfrm *x, uint32_t if_id);
@@ -134,10 +147,11 @@ int xfrm_flush(struct xfrm *x, uint32_t if_id);
 
 struct xfrm_event {
 	enum { XFRM_EV_EXPIRE, XFRM_EV_ACQUIRE } kind;
-	uint32_t spi; /* EXPIRE */
-	bool hard;    /* EXPIRE: the kernel has deleted it */
-	struct addr dst;
-	struct xfrm_selector sel; /* ACQUIRE: of the packet that no SA was there for */
+	uint32_t if_id;	     /* of the state or the policy: others' are told as well */
+	uint32_t spi;	     /* EXPIRE */
+	bool hard;	     /* EXPIRE: the kernel has deleted it */
+	struct addr dst;     /* of the state, or where its policy wants one to */
+	struct xfrm_sel sel; /* ACQUIRE: of the packet that no SA was there for */
 };
 typedef void xfrm_event_fn(void *ctx, const struct xfrm_event *ev);
 int xfrm_events_fd(const struct xfrm *x); /* readable: drain it */
