@@ -80,7 +80,8 @@ struct worker_counters {
 		drop_no_policy, drop_unknown_spi, drop_short, drop_replay, drop_integrity,
 		drop_malformed, drop_ts, drop_ecn, drop_tun, drop_limit, drop_too_big, fragmented,
 		keepalives, crypto_errors, held, drop_hold_full, drop_hold_late, drop_transport,
-		drop_blocked, duplicates, bond_waited, bond_missed, bond_late, bond_full;
+		drop_blocked, duplicates, bond_waited, bond_missed, bond_late, bond_full,
+		bond_yielded, bond_ended;
 };
 
 usec_t engine_now(void);

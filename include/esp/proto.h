@@ -420,7 +420,8 @@ struct engine_counters {
 		drop_too_big, fragmented, keepalives, crypto_errors, no_link, held, drop_hold_full,
 		drop_hold_late, drop_transport, drop_blocked, duplicates; /* of drop_replay */
 	/* struct reorder_stats */
-	uint64_t bond_waited, bond_missed, bond_late, bond_full;
+	uint64_t bond_waited, bond_missed, bond_late, bond_full, bond_yielded;
+	uint64_t bond_ended; /* streams, for the sake of another one */
 };
 
 #endif

@@ -43,10 +43,11 @@ struct reorder_ops {
 };
 
 struct reorder_stats {
-	uint64_t waited; /* packets that had to */
-	uint64_t missed; /* numbers given up */
-	uint64_t late;	 /* of those, came after all */
-	uint64_t full;	 /* packets that would have waited, but there was no room */
+	uint64_t waited;  /* packets that had to */
+	uint64_t missed;  /* numbers given up */
+	uint64_t late;	  /* of those, came after all */
+	uint64_t full;	  /* packets that would have waited, but there was no room */
+	uint64_t yielded; /* packets whose place another one needed */
 };
 
 struct reorder_source {
@@ -76,6 +77,8 @@ struct reorder {
 /* before: of the SA that this one replaces, or NULL. reorder_flush of that one ends the relation,
  * and must be called before it goes, on what is after it, or its `before` be set to NULL. */
 void reorder_init(struct reorder *r, struct reorder *before);
+/* What is before that number is nothing to wait for. Right after reorder_init. */
+void reorder_begin_at(struct reorder *r, uint32_t number);
 
 /* A packet is in hand: its place, and where it came from (never 0). It and others are delivered or
  * it is kept. False: it is there twice, drop it. */
@@ -86,6 +89,8 @@ bool reorder_put(struct reorder *r, const struct bond_place *place, uint64_t fro
 usec_t reorder_deadline(const struct reorder *r);
 /* Deliver what has waited too long. */
 void reorder_run(struct reorder *r, usec_t now, const struct reorder_ops *ops, void *ctx);
+/* Deliver so many of those that wait, or more, the first ones: their places are needed. */
+void reorder_yield(struct reorder *r, uint32_t n, const struct reorder_ops *ops, void *ctx);
 /* Deliver all. */
 void reorder_flush(struct reorder *r, const struct reorder_ops *ops, void *ctx);
 

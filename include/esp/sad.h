@@ -31,7 +31,7 @@
 #include "esp/transport.h"
 
 struct aead;
-struct bond_stream;
+struct stream;
 struct inner;
 struct sa;
 
@@ -148,7 +148,8 @@ struct sa {
 	_Alignas(64) struct replay replay;
 	_Atomic uint64_t octets_in;
 	_Atomic uint8_t bond_owner;   /* 1 + thread that puts bonded packets in order; 0: none */
-	struct bond_stream *stream;   /* that thread's */
+	struct stream *stream;	      /* that thread's */
+	bool bonded;		      /* that thread's: such packets have come */
 	_Atomic usec_t seen;	      /* when the control thread was last told of a valid packet */
 	_Atomic uint64_t from;	      /* and where it came from: udp_rxq_from */
 	struct sa_counters *counters; /* of each thread */

@@ -110,7 +110,7 @@ static void print_msg(void *ctx, const struct engine_hdr *h, size_t len)
 		       "no_policy %llu "
 		       "unknown_spi %llu short %llu send %llu tun %llu keepalives %llu "
 		       "malformed %llu crypto %llu limit %llu held %llu full %llu late %llu "
-		       "waited %llu missed %llu behind %llu no_room %llu\n",
+		       "waited %llu missed %llu behind %llu no_room %llu yielded %llu ended %llu\n",
 		       (unsigned long long)c->drop_too_big, (unsigned long long)c->fragmented,
 		       (unsigned long long)c->tun_rx_packets, (unsigned long long)c->tun_tx_packets,
 		       (unsigned long long)c->udp_rx_datagrams,
@@ -123,7 +123,8 @@ static void print_msg(void *ctx, const struct engine_hdr *h, size_t len)
 		       (unsigned long long)c->held, (unsigned long long)c->drop_hold_full,
 		       (unsigned long long)c->drop_hold_late, (unsigned long long)c->bond_waited,
 		       (unsigned long long)c->bond_missed, (unsigned long long)c->bond_late,
-		       (unsigned long long)c->bond_full);
+		       (unsigned long long)c->bond_full, (unsigned long long)c->bond_yielded,
+		       (unsigned long long)c->bond_ended);
 		return;
 	}
 	case ENGINE_HELLO_INFO: {

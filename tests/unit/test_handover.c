@@ -24,9 +24,10 @@ static void teardown(void)
 
 TestSuite(handover, .init = setup, .fini = teardown);
 
+/* The SPI is the peer's number, too. */
 static bool give(uint32_t spi, uint32_t number)
 {
-	struct handover_item *i = handover_claim(&ring);
+	struct handover_item *i = handover_claim(&ring, spi);
 
 	if (!i)
 		return false;
@@ -45,29 +46,56 @@ Test(handover, empty)
 	cr_assert_null(handover_take(&ring));
 }
 
+/* As many as it gets. */
+static uint32_t fill(uint32_t peer)
+{
+	uint32_t n = 0;
+
+	while (give(peer, n))
+		n++;
+	return n;
+}
+
 /* A place is not given out again before it is given back. */
 Test(handover, full)
 {
 	struct handover_item *first;
+	uint32_t n = 0;
 
-	for (uint32_t i = 0; i < HANDOVER_PLACES; i++)
-		cr_assert(give(1, i));
-	cr_assert_not(give(1, 0));
+	for (uint32_t peer = 0; n < HANDOVER_PLACES && peer < HANDOVER_PEERS - 1; peer++)
+		n += fill(peer);
+	cr_assert_eq(n, HANDOVER_PLACES);
+	cr_assert_not(give(HANDOVER_PEERS - 1, 0));
 	first = handover_take(&ring);
-	cr_assert_eq(first->place.number, 0);
-	cr_assert_not(give(1, 0));
+	cr_assert_eq(first->spi, 0);
+	cr_assert_not(give(HANDOVER_PEERS - 1, 0));
 	handover_done(&ring);
-	cr_assert(give(1, HANDOVER_PLACES));
-	cr_assert_not(give(1, 0));
-	for (uint32_t i = 1; i <= HANDOVER_PLACES; i++)
-		cr_assert_eq(handover_take(&ring)->place.number, i);
+	cr_assert_eq(fill(HANDOVER_PEERS - 1), 1);
+	for (uint32_t i = 1; i < HANDOVER_PLACES; i++)
+		cr_assert_not_null(handover_take(&ring));
+	cr_assert_eq(handover_take(&ring)->spi, HANDOVER_PEERS - 1);
 	cr_assert_null(handover_take(&ring));
+	handover_done(&ring);
+	for (uint32_t peer = 0; peer < HANDOVER_PEERS; peer++)
+		cr_assert_eq(ring.held[peer], 0);
+}
+
+/* Who floods leaves room for others, and they for others still. */
+Test(handover, flood)
+{
+	cr_assert_eq(fill(7), HANDOVER_PLACES / 2);
+	cr_assert_eq(fill(8), HANDOVER_PLACES / 4);
+	cr_assert_not(give(7, 0));
+	for (int i = 0; i < HANDOVER_PLACES / 2; i++)
+		cr_assert_eq(handover_take(&ring)->spi, 7);
+	handover_done(&ring);
+	cr_assert_eq(fill(9), HANDOVER_PLACES * 3 / 8);
 }
 
 /* Published later than another one: it is waited for. */
 Test(handover, in_the_order_of_claims)
 {
-	struct handover_item *a = handover_claim(&ring), *b = handover_claim(&ring);
+	struct handover_item *a = handover_claim(&ring, 1), *b = handover_claim(&ring, 2);
 
 	a->place.number = 1;
 	b->place.number = 2;

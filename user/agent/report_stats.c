@@ -92,6 +92,8 @@ static json_t *engine_stats_json(struct agent *a)
 	N(bond_missed);
 	N(bond_late);
 	N(bond_full);
+	N(bond_yielded);
+	N(bond_ended);
 #undef N
 	return o;
 }

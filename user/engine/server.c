@@ -294,6 +294,8 @@ static void counters(struct server *s, uint32_t seq)
 		k.bond_missed += c.bond_missed;
 		k.bond_late += c.bond_late;
 		k.bond_full += c.bond_full;
+		k.bond_yielded += c.bond_yielded;
+		k.bond_ended += c.bond_ended;
 	}
 	k.no_link = s->e->no_link;
 	put(s, &k.h, sizeof(k), true);

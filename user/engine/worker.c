@@ -110,7 +110,7 @@ static int wait_events(struct worker *w, struct epoll_event *ev)
 			return n;
 	}
 	n = bonded_timeout(w);
-	if (n < 0 && (w->hold.n || w->bonded.n_streams))
+	if (n < 0 && (w->hold.n || w->bonded.streams.n))
 		n = HOLD_CHECK_MSEC;
 	return epoll_wait(w->ep, ev, EVENTS, n);
 }
@@ -258,7 +258,15 @@ void worker_join(struct worker *w)
 void worker_counters(const struct worker *w, struct worker_counters *c, uint64_t *ret_tx,
 		     uint64_t *ret_drop_send)
 {
+	const struct streams *s = &w->bonded.streams;
+
 	*c = w->c;
+	c->bond_waited = s->stats.waited;
+	c->bond_missed = s->stats.missed;
+	c->bond_late = s->stats.late;
+	c->bond_full += s->stats.full;
+	c->bond_yielded = s->stats.yielded;
+	c->bond_ended = s->ended;
 	*ret_tx = w->tx.stats.datagrams;
 	*ret_drop_send = w->tx.stats.dropped;
 }

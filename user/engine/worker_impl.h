@@ -14,11 +14,9 @@
 #include "esp/flow.h"
 #include "esp/handover.h"
 #include "esp/hold.h"
-#include "esp/reorder.h"
+#include "esp/streams.h"
 
 struct segment;
-
-enum { BONDED_PLACES = 8192 }; /* packets that may wait, of all SAs */
 
 /* What a packet thread has to put bonded packets in order. */
 struct bonded {
@@ -26,16 +24,12 @@ struct bonded {
 	_Atomic bool told; /* there is something in it */
 	uint32_t gave;	   /* threads that were handed something, by bit */
 	uint8_t *pool;
-	size_t place, used;	     /* octets of each place; places ever used */
-	struct bond_stream **stream; /* those in use first */
-	struct bond_stream *streams;
-	unsigned n_streams;
+	size_t place, used; /* octets of each place; places ever used */
 	usec_t swept;
 	uint8_t *hand; /* the packet in hand */
 	size_t hand_len;
-	unsigned n_free, n_done; /* done: delivered, and still to be written */
-	uint16_t free[BONDED_PLACES], done[BONDED_PLACES];
-	uint32_t len[BONDED_PLACES];
+	struct streams streams;
+	uint32_t len[STREAMS_PLACES];
 };
 
 struct worker {

@@ -43,7 +43,16 @@ static struct handover_item *item_at(const struct handover *h, uint32_t i)
 	return (void *)(h->mem + i * h->stride);
 }
 
-struct handover_item *handover_claim(struct handover *h)
+/* A stale count is an old one of `done`: fewer are left than there are. */
+static uint32_t left(struct handover *h)
+{
+	uint32_t done = atomic_load_explicit(&h->done, memory_order_acquire);
+	uint32_t used = atomic_load_explicit(&h->tail, memory_order_relaxed) - done;
+
+	return used < HANDOVER_PLACES ? HANDOVER_PLACES - used : 0;
+}
+
+static struct handover_item *claim(struct handover *h)
 {
 	uint32_t n = atomic_load_explicit(&h->tail, memory_order_relaxed);
 
@@ -66,6 +75,20 @@ struct handover_item *handover_claim(struct handover *h)
 	}
 }
 
+struct handover_item *handover_claim(struct handover *h, uint32_t peer)
+{
+	_Atomic uint32_t *held = &h->held[peer % HANDOVER_PEERS];
+	struct handover_item *item = NULL;
+
+	if (atomic_fetch_add_explicit(held, 1, memory_order_relaxed) < left(h))
+		item = claim(h);
+	if (!item)
+		atomic_fetch_sub_explicit(held, 1, memory_order_relaxed);
+	else
+		item->peer = peer;
+	return item;
+}
+
 void handover_publish(struct handover *h, struct handover_item *item)
 {
 	uint32_t n = item->turn;
@@ -85,7 +108,14 @@ struct handover_item *handover_take(struct handover *h)
 
 void handover_done(struct handover *h)
 {
-	for (; h->done != h->head; h->done++)
-		atomic_store_explicit(&h->turn[h->done % HANDOVER_PLACES],
-				      h->done + HANDOVER_PLACES, memory_order_release);
+	uint32_t n = atomic_load_explicit(&h->done, memory_order_relaxed);
+
+	for (; n != h->head; n++) {
+		uint32_t peer = item_at(h, n % HANDOVER_PLACES)->peer;
+
+		atomic_fetch_sub_explicit(&h->held[peer % HANDOVER_PEERS], 1, memory_order_relaxed);
+		atomic_store_explicit(&h->turn[n % HANDOVER_PLACES], n + HANDOVER_PLACES,
+				      memory_order_release);
+	}
+	atomic_store_explicit(&h->done, n, memory_order_release);
 }

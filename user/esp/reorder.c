@@ -30,6 +30,11 @@ void reorder_init(struct reorder *r, struct reorder *before)
 		r->source[i].here = false;
 }
 
+void reorder_begin_at(struct reorder *r, uint32_t number)
+{
+	r->next = number;
+}
+
 static struct reorder_source *source_of(struct reorder *r, uint64_t from)
 {
 	struct reorder_source *silent = &r->source[0];
@@ -146,6 +151,17 @@ static void begin(struct reorder *r, const struct reorder_ops *ops, void *ctx)
 	r->before = NULL;
 	reorder_flush(before, ops, ctx);
 	advance(r, r->next, ops, ctx);
+}
+
+void reorder_yield(struct reorder *r, uint32_t n, const struct reorder_ops *ops, void *ctx)
+{
+	uint32_t were = r->waiting, left = were > n ? were - n : 0;
+
+	if (r->before)
+		begin(r, ops, ctx);
+	while (r->waiting > left)
+		advance(r, r->next + 1, ops, ctx);
+	r->stats.yielded += were - r->waiting;
 }
 
 static bool all_here(const struct reorder *r, usec_t now)
