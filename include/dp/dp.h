@@ -33,7 +33,8 @@ struct dp_options {
 	uint32_t steer_mtu;    /* 0: the largest that fits */
 	/* ESP is the kernel's: the steering device is a veth pair, and steer_tc at the ingress of
 	 * its other end, where packets are as they will be on the wire even if the kernel leaves
-	 * encryption to the last device (esp4_offload, esp6_offload) */
+	 * encryption to the last device (esp4_offload, esp6_offload). A device that was made for
+	 * the other kind of ESP is taken over, or made anew where it is no pair. */
 	bool kernel_esp;
 	uint32_t sa_max; /* power of two, <= STEER_SA_MAX */
 	struct addr stable4_local, stable4_remote, stable6_local, stable6_remote;
@@ -94,9 +95,17 @@ void dp_spi_free(struct dp *dp, uint32_t spi);
 /* Take note of an SPI that an adopted SA already uses. */
 int dp_spi_reserve(struct dp *dp, uint32_t spi);
 
-/* Outbound index for the mark: 0 or -ENOSPC. Entry is written before the SA may send. */
-int dp_sa_add(struct dp *dp, uint32_t sa_id, uint32_t spi_in, uint32_t spi_out, uint32_t group,
-	      uint8_t sa_flags, uint32_t *ret_out_index);
+/* A pair of SAs. With kernel_esp they are the kernel's: what comes in gets the stable destination
+ * of that family, without STEER_SA_RESTORE_DST being asked for. */
+struct dp_sa {
+	uint32_t id, spi_in, spi_out;
+	uint32_t group;
+	uint8_t family; /* of the stable pair: 4, 6; 0: 4 where there is one */
+	uint8_t flags;	/* enum steer_sa_flags */
+};
+/* *ret_out_index: for the mark. Written before the SA may send. 0 or -errno; -EAFNOSUPPORT: there
+ * is no stable pair of that family. */
+int dp_sa_add(struct dp *dp, const struct dp_sa *sa, uint32_t *ret_out_index);
 void dp_sa_del(struct dp *dp, uint32_t sa_id);
 /* Has an SA in the maps this inbound SPI? Any SPI, a stranger's too. */
 bool dp_spi_installed(const struct dp *dp, uint32_t spi);

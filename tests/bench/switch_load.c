@@ -151,7 +151,10 @@ static void add_sas(void)
 		s.group = group;
 		s.ts_local[0].first = addr_v4(0); /* whatever source address the host takes */
 		s.ts_local[0].last = addr_v4(UINT32_MAX);
-		r = dp_sa_add(dp, id, s.spi_in, s.spi_out, group, STEER_SA_ENCAP, &mark);
+		r = dp_sa_add(
+			dp,
+			&(struct dp_sa){ id, s.spi_in, s.spi_out, group, .flags = STEER_SA_ENCAP },
+			&mark);
 		s.mark = STEER_MARK(0, 0, mark);
 		if (r == 0)
 			call(&s.h, sizeof(s), NULL);

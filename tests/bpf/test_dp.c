@@ -143,6 +143,13 @@ static int group_of(uint32_t path, uint32_t *ret_id)
 	return dp_group_put(dp, 0, &(struct dp_group_want){ .n = 1, .members = &m }, ret_id);
 }
 
+static int add_sa(uint32_t id, uint32_t spi_in, uint32_t spi_out, uint32_t group, uint8_t flags,
+		  uint32_t *ret_out)
+{
+	return dp_sa_add(dp, &(struct dp_sa){ id, spi_in, spi_out, group, .flags = flags },
+			 ret_out);
+}
+
 /* Everything a restarted agent needs is in the pins; traffic's maps are the same ones. */
 Test(dp, adoption)
 {
@@ -155,7 +162,7 @@ Test(dp, adoption)
 	cr_assert_eq(dp_spi_alloc(dp, &spi), 0);
 	path = put(0, 9, STEER_PATH_DOWN);
 	cr_assert_eq(group_of(path, &group), 0);
-	cr_assert_eq(dp_sa_add(dp, 77, spi, 0xabcdef, group, STEER_SA_ENCAP, &out), 0);
+	cr_assert_eq(add_sa(77, spi, 0xabcdef, group, STEER_SA_ENCAP, &out), 0);
 	reopen_dp();
 	cr_assert_eq(dp_sa_find(dp, 77, &found), 0);
 	cr_assert_eq(found, out);
@@ -202,13 +209,13 @@ Test(dp, sweep_after_adoption)
 	path2 = put(0, 10, STEER_PATH_UP);
 	cr_assert_eq(group_of(path, &ids[0]), 0);
 	cr_assert_eq(group_of(path2, &group2), 0);
-	cr_assert_eq(dp_sa_add(dp, 77, spi, 1, ids[0], 0, &out), 0);
-	cr_assert_eq(dp_sa_add(dp, 78, spi2, 2, group2, 0, &out), 0);
+	cr_assert_eq(add_sa(77, spi, 1, ids[0], 0, &out), 0);
+	cr_assert_eq(add_sa(78, spi2, 2, group2, 0, &out), 0);
 	cr_assert_eq(dp_group_put(dp, ids[0], &klass2, &ids[0]), 0);
 	cr_assert_eq(dp_group_put(dp, group2, &klass2, &group2), 0);
 	reopen_dp();
 	/* a new agent numbers its SAs from the beginning */
-	cr_assert_eq(dp_sa_add(dp, 78, spi2, 2, group2, 0, &out), -EEXIST);
+	cr_assert_eq(add_sa(78, spi2, 2, group2, 0, &out), -EEXIST);
 	ids[1] = path;
 	dp_sweep(dp, keep_some, ids);
 	cr_assert_eq(dp_sa_find(dp, 77, &found), 0);
@@ -219,7 +226,7 @@ Test(dp, sweep_after_adoption)
 	cr_assert_eq(dp_sa_find(dp, 78, &found), -ENOENT);
 	cr_assert_eq(dp_path_get(dp, path2, &got, &state), -ENOENT);
 	cr_assert_eq(dp_group_del(dp, group2), -ENOENT);
-	cr_assert_eq(dp_sa_add(dp, 78, spi2, 2, 1, 0, &out), 0);
+	cr_assert_eq(add_sa(78, spi2, 2, 1, 0, &out), 0);
 }
 
 /* One living owner: a second is told, and what the first has stays as it is. */
@@ -549,18 +556,18 @@ Test(dp, sa_errors)
 	open_dp();
 	cr_assert_eq(dp_spi_alloc(dp, &spi), 0);
 	cr_assert_not(dp_spi_installed(dp, spi));
-	cr_assert_eq(dp_sa_add(dp, 1, spi, 2, 1, 0, &out), 0);
+	cr_assert_eq(add_sa(1, spi, 2, 1, 0, &out), 0);
 	cr_assert(dp_spi_installed(dp, spi));
 	cr_assert_not(dp_spi_installed(dp, spi ^ 0x00100000));
 	cr_assert_not(dp_spi_installed(dp, 0));
 	cr_assert_not(dp_spi_installed(dp, UINT32_MAX));
-	cr_assert_eq(dp_sa_add(dp, 1, spi, 2, 1, 0, &out), -EEXIST);
-	cr_assert_eq(dp_sa_add(dp, 2, spi, 2, 1, 0, &out), -EEXIST);
-	cr_assert_eq(dp_sa_add(dp, 2, spi ^ 0x00100000, 2, 1, 0, &out), -EEXIST);
-	cr_assert_eq(dp_sa_add(dp, 2, 0x100, 2, 1, 0, &out), -EINVAL);
+	cr_assert_eq(add_sa(1, spi, 2, 1, 0, &out), -EEXIST);
+	cr_assert_eq(add_sa(2, spi, 2, 1, 0, &out), -EEXIST);
+	cr_assert_eq(add_sa(2, spi ^ 0x00100000, 2, 1, 0, &out), -EEXIST);
+	cr_assert_eq(add_sa(2, 0x100, 2, 1, 0, &out), -EINVAL);
 	dp_sa_del(dp, 99);
 	dp_sa_del(dp, 1);
-	cr_assert_eq(dp_sa_add(dp, 2, spi, 2, 1, 0, &out), 0);
+	cr_assert_eq(add_sa(2, spi, 2, 1, 0, &out), 0);
 }
 
 Test(dp, another_group_of_an_sa)
@@ -572,7 +579,7 @@ Test(dp, another_group_of_an_sa)
 	cr_assert_eq(group_of(1, &first), 0);
 	cr_assert_eq(group_of(1, &second), 0);
 	cr_assert_eq(dp_spi_alloc(dp, &spi), 0);
-	cr_assert_eq(dp_sa_add(dp, 5, spi, 2, first, 0, &out), 0);
+	cr_assert_eq(add_sa(5, spi, 2, first, 0, &out), 0);
 	cr_assert_eq(dp_sa_regroup(dp, 5, second), 0);
 	cr_assert_eq(dp_sa_group(dp, out, &found, &rec), 0);
 	cr_assert_eq(found, second);

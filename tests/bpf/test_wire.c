@@ -116,6 +116,7 @@ static void make_paths(const struct way *w, enum dp_attach attach)
 	struct dp_options o = {
 		.pin_dir = pins, .steer_dev = "braid0", .sa_max = 64, .attach = attach
 	};
+	struct dp_sa sa = { .id = 1, .spi_out = 0x22222222, .flags = STEER_SA_ENCAP };
 	struct dp_member members[2] = { { .weight = 1 }, { .weight = 1 } };
 	char err[512];
 
@@ -143,7 +144,9 @@ static void make_paths(const struct way *w, enum dp_attach attach)
 		dp_group_put(dp, 0, &(struct dp_group_want){ .n = 2, .members = members }, &group),
 		0);
 	cr_assert_eq(dp_spi_alloc(dp, &spi), 0);
-	cr_assert_eq(dp_sa_add(dp, 1, spi, 0x22222222, group, STEER_SA_ENCAP, &out_index), 0);
+	sa.spi_in = spi;
+	sa.group = group;
+	cr_assert_eq(dp_sa_add(dp, &sa, &out_index), 0);
 }
 
 static int sender(int family)

@@ -95,8 +95,12 @@ static int add_sa(struct dp *dp, char **argv)
 {
 	bool a = argv[1][0] == 'a';
 	uint32_t id = number(argv[0]), index;
-	int r = dp_sa_add(dp, id, STEER_SPI(a ? 0xa0 : 0xb0, id), STEER_SPI(a ? 0xb0 : 0xa0, id),
-			  number(argv[2]), STEER_SA_ENCAP, &index);
+	struct dp_sa sa = { .id = id,
+			    .spi_in = STEER_SPI(a ? 0xa0 : 0xb0, id),
+			    .spi_out = STEER_SPI(a ? 0xb0 : 0xa0, id),
+			    .group = number(argv[2]),
+			    .flags = STEER_SA_ENCAP };
+	int r = dp_sa_add(dp, &sa, &index);
 
 	return r == 0 && index != id ? -EPROTO : r;
 }

@@ -321,6 +321,7 @@ void agent_child_add(struct agent *a, const struct ike_output *out)
 	struct binding *b = p ? binding_find(p, o->binding) : NULL;
 	struct path *main = NULL;
 	struct child *c = NULL;
+	struct dp_sa sa = { .id = o->id, .spi_in = o->spi_in, .spi_out = o->spi_out };
 	uint32_t index = 0;
 	int err = -ENOMEM;
 
@@ -335,7 +336,8 @@ void agent_child_add(struct agent *a, const struct ike_output *out)
 	if (!main)
 		goto fail;
 	/* the engine takes ESP as it comes, and knows by group what goes in UDP: no flags */
-	err = dp_sa_add(a->dp, o->id, o->spi_in, o->spi_out, b ? b->group : p->group, 0, &index);
+	sa.group = b ? b->group : p->group;
+	err = dp_sa_add(a->dp, &sa, &index);
 	if (err)
 		goto fail;
 	peer_room(a, p);

@@ -53,14 +53,40 @@ int dp_tc_detach(uint32_t ifindex, enum bpf_tc_attach_point point, int priority,
 	return dp_clsact_remove_empty(ifindex);
 }
 
-int dp_attach_steer(struct dp *dp, char *ret_error, size_t len)
+/* Where steer_tc goes: what enters the device, or what comes out of its other end. */
+struct steer_place {
+	uint32_t ifindex; /* 0: there is no such place */
+	enum bpf_tc_attach_point point;
+};
+
+static int attach_steer_at(struct dp *dp, struct steer_place at, char *ret_error, size_t len)
 {
+	char name[IF_NAMESIZE] = "";
 	bool created, qdisc;
 	int err =
-		dp_tc_attach(dp->steer_ifindex, BPF_TC_EGRESS, DP_TC_PRIORITY,
+		dp_tc_attach(at.ifindex, at.point, DP_TC_PRIORITY,
 			     bpf_program__fd(dp->tc->progs.steer_tc), "steer_tc", &created, &qdisc);
 
-	return err ? dp_explain_attach(dp->steer_dev, qdisc, err, ret_error, len) : 0;
+	if_indextoname(at.ifindex, name);
+	return err ? dp_explain_attach(name, qdisc, err, ret_error, len) : 0;
+}
+
+int dp_attach_steer(struct dp *dp, char *ret_error, size_t len)
+{
+	const struct steer_place device = { dp->steer_ifindex, BPF_TC_EGRESS };
+	const struct steer_place peer = { dp->peer_ifindex, BPF_TC_INGRESS };
+	const struct steer_place left = dp->opt.kernel_esp ? device : peer;
+	int err = attach_steer_at(dp, dp->opt.kernel_esp ? peer : device, ret_error, len);
+
+	if (err || !left.ifindex)
+		return err;
+	/* of a run with the other kind of ESP */
+	err = dp_tc_detach(left.ifindex, left.point, DP_TC_PRIORITY, "steer_tc", true);
+	return err ? explain(ret_error, len, err,
+			     "taking the steering program off the %s of interface %u: %s",
+			     dp->opt.kernel_esp ? "egress" : "ingress", left.ifindex,
+			     strerror(-err))
+		   : 0;
 }
 
 static bool has_ether(uint32_t ifindex)
@@ -128,7 +154,7 @@ int dp_uplink_attach(struct dp *dp, uint32_t ifindex, char *ret_why, size_t why_
 	struct steer_uplink rec = uplink_get(dp, ifindex);
 	int err = -1;
 
-	if (ifindex == dp->steer_ifindex)
+	if (ifindex == dp->steer_ifindex || (dp->peer_ifindex && ifindex == dp->peer_ifindex))
 		return -EINVAL;
 	if (dp->opt.attach == DP_ATTACH_XDP || dp->opt.attach == DP_ATTACH_XDP_GENERIC) {
 		err = uplink_xdp(dp, ifindex, &rec, ret_why, why_len);

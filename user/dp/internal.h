@@ -45,7 +45,8 @@ struct dp {
 	char pin_dir[256];
 	char steer_dev[IF_NAMESIZE];
 	uint32_t steer_ifindex;
-	int lock_fd; /* on the pin directory, while we live */
+	uint32_t peer_ifindex; /* its other end; 0: it has none */
+	int lock_fd;	       /* on the pin directory, while we live */
 	int n_cpus;
 	uint32_t sa_stat_n; /* SAs counted, per CPU */
 
@@ -118,9 +119,10 @@ void dp_rx_leave(struct dp *dp, uint32_t path_id);
 /* Which paths wait, from the maps. */
 void dp_rx_adopt(struct dp *dp);
 
-/* steerdev.c: 0 or -errno with a sentence, and then no device that was not there before. */
-int dp_steerdev_create(const struct dp_options *opt, uint32_t *ret_ifindex, bool *ret_made,
-		       char *ret_error, size_t len);
+/* steerdev.c: 0 or -errno with a sentence, and then no device that was not there before. *ret_peer:
+ * the other end of a pair, or 0. */
+int dp_steerdev_create(const struct dp_options *opt, uint32_t *ret_ifindex, uint32_t *ret_peer,
+		       bool *ret_made, char *ret_error, size_t len);
 int dp_steerdev_delete(const char *name);
 
 /* netlink.c: one request, its answers to cb (may be NULL), the acknowledgement. 0 or -errno. */

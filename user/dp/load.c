@@ -315,8 +315,8 @@ int dp_open(const struct dp_options *opt, struct dp **ret_dp, char *ret_error, s
 	if (!err)
 		err = open_maps(dp, &abi, ret_error, error_len);
 	if (!err)
-		err = dp_steerdev_create(&dp->opt, &dp->steer_ifindex, &dp->made_device, ret_error,
-					 error_len);
+		err = dp_steerdev_create(&dp->opt, &dp->steer_ifindex, &dp->peer_ifindex,
+					 &dp->made_device, ret_error, error_len);
 	if (!err)
 		err = dp_attach_steer(dp, ret_error, error_len);
 	if (err)

@@ -134,41 +134,59 @@ static struct steer_addr steer_addr(const struct addr *a)
 	return s;
 }
 
-/* The inbound SPI's index serves outbound, too: one allocator, one counter record. */
-int dp_sa_add(struct dp *dp, uint32_t sa_id, uint32_t spi_in, uint32_t spi_out, uint32_t group,
-	      uint8_t sa_flags, uint32_t *ret_out_index)
+static int sa_family(const struct dp *dp, uint8_t asked, uint8_t *ret_family)
 {
-	uint32_t i = STEER_SPI_INDEX(spi_in), same;
+	uint8_t family = asked ? asked : dp->opt.stable4_local.family == 4 ? 4 : 6;
+
+	if (family == 4 ? !dp->opt.stable4_local.family : !dp->opt.stable6_local.family)
+		return -EAFNOSUPPORT;
+	*ret_family = family;
+	return 0;
+}
+
+static void sa_in_fill(const struct dp *dp, const struct dp_sa *sa, uint8_t family,
+		       struct steer_sa_in *in)
+{
 	const struct dp_options *o = &dp->opt;
-	bool v4 = o->stable4_local.family == 4;
+
+	in->sa_id = sa->id;
+	in->owner = o->kernel_esp ? STEER_OWNER_KERNEL : STEER_OWNER_ENGINE;
+	in->family = family;
+	in->flags = sa->flags | (o->kernel_esp ? STEER_SA_RESTORE_DST : 0);
+	in->sport = in->dport = htobe16(4500);
+	in->src = steer_addr(family == 4 ? &o->stable4_remote : &o->stable6_remote);
+	in->dst = steer_addr(family == 4 ? &o->stable4_local : &o->stable6_local);
+}
+
+/* The inbound SPI's index serves outbound, too: one allocator, one counter record. */
+int dp_sa_add(struct dp *dp, const struct dp_sa *sa, uint32_t *ret_out_index)
+{
+	uint32_t i = STEER_SPI_INDEX(sa->spi_in), same;
 	struct steer_sa_out *out;
 	struct steer_sa_in *in;
+	uint8_t family;
 	int err;
 
-	err = spi_alloc_reserve(&dp->spi, spi_in);
+	err = spi_alloc_reserve(&dp->spi, sa->spi_in);
+	if (!err)
+		err = sa_family(dp, sa->family, &family);
 	if (err)
 		return err;
-	if (!sa_id || group >= STEER_GROUPS_MAX)
+	if (!sa->id || sa->group >= STEER_GROUPS_MAX)
 		return -EINVAL;
 	in = sa_in(dp, i);
 	out = sa_out(dp, i);
-	if (in->spi || out->sa_id || !dp_sa_find(dp, sa_id, &same))
+	if (in->spi || out->sa_id || !dp_sa_find(dp, sa->id, &same))
 		return -EEXIST;
 	for (int cpu = 0; i < dp->sa_stat_n && cpu < dp->n_cpus; cpu++)
 		memset(sa_stat(dp, cpu, i), 0, sizeof(struct steer_sa_stat));
-	in->sa_id = sa_id;
-	in->owner = STEER_OWNER_ENGINE;
-	in->family = v4 ? 4 : 6;
-	in->flags = sa_flags;
-	in->sport = in->dport = htobe16(4500);
-	in->src = steer_addr(v4 ? &o->stable4_remote : &o->stable6_remote);
-	in->dst = steer_addr(v4 ? &o->stable4_local : &o->stable6_local);
-	__atomic_store_n(&in->spi, spi_in, __ATOMIC_RELEASE);
-	out->group = group;
-	out->flags = sa_flags;
-	out->spi = spi_out;
-	__atomic_store_n(&out->sa_id, sa_id, __ATOMIC_RELEASE);
-	sa_link(dp, sa_id, i);
+	sa_in_fill(dp, sa, family, in);
+	__atomic_store_n(&in->spi, sa->spi_in, __ATOMIC_RELEASE);
+	out->group = sa->group;
+	out->flags = sa->flags;
+	out->spi = sa->spi_out;
+	__atomic_store_n(&out->sa_id, sa->id, __ATOMIC_RELEASE);
+	sa_link(dp, sa->id, i);
 	*ret_out_index = i;
 	return 0;
 }
@@ -189,6 +207,20 @@ int dp_sa_find(struct dp *dp, uint32_t sa_id, uint32_t *ret_out_index)
 		}
 	}
 	return -ENOENT;
+}
+
+int dp_sa_wrap(struct dp *dp, uint32_t sa_id, uint8_t sa_flags)
+{
+	const uint8_t which = STEER_SA_WRAP | STEER_SA_WRAP_BY_PATH;
+	struct steer_sa_out *out;
+	uint32_t i;
+
+	if (dp_sa_find(dp, sa_id, &i))
+		return -ENOENT;
+	out = sa_out(dp, i);
+	__atomic_store_n(&out->flags, (uint8_t)((out->flags & ~which) | (sa_flags & which)),
+			 __ATOMIC_RELEASE);
+	return 0;
 }
 
 int dp_sa_regroup(struct dp *dp, uint32_t sa_id, uint32_t group)
@@ -272,7 +304,8 @@ int dp_path_put(struct dp *dp, const struct steer_path *p, int state, uint32_t *
 	int err = 0;
 
 	if ((p->family != 4 && p->family != 6) || !p->ifindex || p->id >= STEER_PATHS_MAX ||
-	    p->ifindex == dp->steer_ifindex) /* would loop */
+	    p->ifindex == dp->steer_ifindex ||
+	    (dp->peer_ifindex && p->ifindex == dp->peer_ifindex)) /* would loop */
 		return -EINVAL;
 	if (!rec.id)
 		err = path_new_id(dp, &rec.id);

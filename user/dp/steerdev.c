@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* The steering device: NOARP, large MTU (GSO super-packets pass), the stable pair as address and
- * peer, so that the kernel routes the pair's remote side to it. A dummy, or one end of a veth pair
- * where the kernel has no dummy; nothing ever arrives at the other end.
+ * peer, so that the kernel routes the pair's remote side to it. For the engine a dummy, or one end
+ * of a veth pair where the kernel has no dummy; then nothing ever arrives at the other end. For ESP
+ * of the kernel's always a pair: packets are steered as they arrive at its other end.
  */
 #include <endian.h>
 #include <errno.h>
@@ -45,7 +46,17 @@ static struct ifinfomsg *link_msg(char *buf, uint16_t type, uint16_t flags,
 struct link_facts {
 	uint32_t ifindex;
 	bool ours; /* carries our alias */
+	bool veth;
 };
+
+static int info_attr(const struct nlattr *attr, void *ctx)
+{
+	struct link_facts *f = ctx;
+
+	if (mnl_attr_get_type(attr) == IFLA_INFO_KIND)
+		f->veth = !strcmp(mnl_attr_get_str(attr), "veth");
+	return MNL_CB_OK;
+}
 
 static int link_attr(const struct nlattr *attr, void *ctx)
 {
@@ -53,6 +64,8 @@ static int link_attr(const struct nlattr *attr, void *ctx)
 
 	if (mnl_attr_get_type(attr) == IFLA_IFALIAS)
 		f->ours = !strcmp(mnl_attr_get_str(attr), ALIAS);
+	if (mnl_attr_get_type(attr) == IFLA_LINKINFO)
+		mnl_attr_parse_nested(attr, info_attr, f);
 	return MNL_CB_OK;
 }
 
@@ -193,8 +206,8 @@ static int wait_route6(uint32_t ifindex, const struct addr *remote)
 	return err;
 }
 
-/* The other end of a veth pair must be up for a carrier; it never sees a packet. */
-static int peer_up(const char *name, uint32_t mtu)
+/* The other end of a veth pair must be up for a carrier. *ret_peer: 0: there is none. */
+static int peer_up(const char *name, uint32_t mtu, uint32_t *ret_peer)
 {
 	struct link_facts peer;
 	char pname[IF_NAMESIZE];
@@ -205,6 +218,7 @@ static int peer_up(const char *name, uint32_t mtu)
 	if (err)
 		return err == -ENODEV ? 0 : err; /* a dummy has none */
 	link_no_linklocal(peer.ifindex);
+	*ret_peer = peer.ifindex;
 	return link_up(peer.ifindex, mtu);
 }
 
@@ -219,23 +233,56 @@ static int link_delete(uint32_t ifindex)
 	return dp_nl_request(nlh, NULL, NULL);
 }
 
-static int find_or_create(const char *name, struct link_facts *ret_facts, bool *ret_made,
+static int create_failed(const char *name, bool pair, int err, char *ret_error, size_t len)
+{
+	char pname[IF_NAMESIZE];
+
+	dp_steer_peer(name, pname);
+	if (err == -EOPNOTSUPP)
+		return explain(ret_error, len, err,
+			       "creating the steering device %s: %s (the kernel needs the %s "
+			       "driver)",
+			       name, strerror(-err), pair ? "veth" : "dummy or the veth");
+	if (err == -EEXIST)
+		return explain(ret_error, len, err,
+			       "creating the steering device %s: there is a device %s, which is to "
+			       "be its other end: remove or rename it",
+			       name, pname);
+	return explain(ret_error, len, err, "creating the steering device %s: %s", name,
+		       strerror(-err));
+}
+
+/* Made by us, with its other end where it was. */
+static bool is_pair(const char *name, const struct link_facts *f)
+{
+	struct link_facts peer;
+	char pname[IF_NAMESIZE];
+
+	dp_steer_peer(name, pname);
+	return f->veth && !link_get(pname, &peer) && peer.veth;
+}
+
+static int find_or_create(const char *name, bool pair, struct link_facts *ret_facts, bool *ret_made,
 			  char *ret_error, size_t len)
 {
 	struct link_facts f = { 0 };
 	int err = link_get(name, &f);
-	bool made = err == -ENODEV;
+	bool made = err == -ENODEV, again = !err && f.ours && pair && !is_pair(name, &f);
 
-	if (made) {
-		err = link_create(name, "dummy");
+	if (again) {
+		log_info("%s is no veth pair, which ESP of the kernel's needs: made anew", name);
+		err = link_delete(f.ifindex);
+		if (err)
+			return explain(ret_error, len, err,
+				       "removing %s, which is no veth pair: %s", name,
+				       strerror(-err));
+	}
+	if (made || again) {
+		err = pair ? -EOPNOTSUPP : link_create(name, "dummy");
 		if (err == -EOPNOTSUPP)
 			err = link_create(name, "veth");
 		if (err)
-			return explain(ret_error, len, err, "creating the steering device %s: %s%s",
-				       name, strerror(-err),
-				       err == -EOPNOTSUPP
-					       ? " (the kernel needs the dummy or the veth driver)"
-					       : "");
+			return create_failed(name, pair, err, ret_error, len);
 		err = link_get(name, &f);
 		f.ours = true;
 	}
@@ -250,14 +297,15 @@ static int find_or_create(const char *name, struct link_facts *ret_facts, bool *
 	return 0;
 }
 
-static int set_up(const struct dp_options *opt, uint32_t ifindex, char *ret_error, size_t len)
+static int set_up(const struct dp_options *opt, uint32_t ifindex, uint32_t *ret_peer,
+		  char *ret_error, size_t len)
 {
 	uint32_t mtu = opt->steer_mtu ? opt->steer_mtu : MTU_LARGEST;
 	const char *name = opt->steer_dev;
 	int err, err6;
 
 	link_no_linklocal(ifindex); /* without IPv6 in the kernel there is nothing to do */
-	err = peer_up(name, mtu);
+	err = peer_up(name, mtu, ret_peer);
 	if (!err)
 		err = link_up(ifindex, mtu);
 	if (err)
@@ -278,20 +326,22 @@ static int set_up(const struct dp_options *opt, uint32_t ifindex, char *ret_erro
 	return 0;
 }
 
-int dp_steerdev_create(const struct dp_options *opt, uint32_t *ret_ifindex, bool *ret_made,
-		       char *ret_error, size_t len)
+int dp_steerdev_create(const struct dp_options *opt, uint32_t *ret_ifindex, uint32_t *ret_peer,
+		       bool *ret_made, char *ret_error, size_t len)
 {
 	struct link_facts f = { 0 };
+	uint32_t peer = 0;
 	bool made = false;
-	int err = find_or_create(opt->steer_dev, &f, &made, ret_error, len);
+	int err = find_or_create(opt->steer_dev, opt->kernel_esp, &f, &made, ret_error, len);
 
 	if (!err)
-		err = set_up(opt, f.ifindex, ret_error, len);
+		err = set_up(opt, f.ifindex, &peer, ret_error, len);
 	if (err && made)
 		link_delete(f.ifindex);
 	if (err)
 		return err;
 	*ret_ifindex = f.ifindex;
+	*ret_peer = peer;
 	*ret_made = made;
 	return 0;
 }

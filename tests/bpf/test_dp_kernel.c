@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The data plane for ESP of the kernel's, as the agent sees it: where packets are steered, what its
+ * SAs are in the maps, and runs with the one kind of ESP after runs with the other. */
+#include <bpf/bpf.h>
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <net/if.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <unistd.h>
+
+#include "dp/dp.h"
+#include "harness.h"
+
+#define AT_PEER	  "tc filter show dev braid0p ingress | grep -q steer_tc"
+#define AT_DEVICE "tc filter show dev braid0 egress | grep -q steer_tc"
+#define ROUTED	  "ip route get 198.18.0.2 | grep -q 'dev braid0 src 198.18.0.1'"
+
+static char base[64], pins[80], error[512];
+static struct dp_options opt;
+static struct dp *dp;
+
+static bool sh_ok(const char *cmd)
+{
+	return system(cmd) == 0;
+}
+
+static void setup(void)
+{
+	if (geteuid() != 0 || unshare(CLONE_NEWNET | CLONE_NEWNS) < 0)
+		cr_skip_test("needs root: network and mount namespaces, CAP_BPF");
+	cr_assert_eq(mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL), 0);
+	strcpy(base, "/tmp/braid-test-dp-XXXXXX");
+	cr_assert(mkdtemp(base));
+	cr_assert_eq(mount("bpf", base, "bpf", 0, NULL), 0);
+	snprintf(pins, sizeof(pins), "%s/braid", base);
+	opt = (struct dp_options){
+		.pin_dir = pins, .steer_dev = "braid0", .sa_max = 256, .kernel_esp = true
+	};
+	addr_parse("198.18.0.1", &opt.stable4_local);
+	addr_parse("198.18.0.2", &opt.stable4_remote);
+	addr_parse("fd00:6272:6169:6400::1", &opt.stable6_local);
+	addr_parse("fd00:6272:6169:6400::2", &opt.stable6_remote);
+}
+
+static void teardown(void)
+{
+	dp_close(dp);
+	umount2(base, MNT_DETACH);
+	rmdir(base);
+}
+
+TestSuite(dp_kernel, .init = setup, .fini = teardown);
+
+static void open_dp(bool kernel_esp)
+{
+	int err;
+
+	dp_close(dp);
+	dp = NULL;
+	opt.kernel_esp = kernel_esp;
+	err = dp_open(&opt, &dp, error, sizeof(error));
+	if (err == -EPERM)
+		cr_skip_test("%s", error);
+	cr_assert_eq(err, 0, "%s", error);
+}
+
+/* Packets come out of the pair's other end, and are steered there; flush takes both. */
+Test(dp_kernel, a_pair)
+{
+	struct steer_path p = { .family = 4 };
+	char why[128];
+	uint32_t id, peer;
+
+	open_dp(true);
+	cr_assert(sh_ok(AT_PEER));
+	cr_assert_not(sh_ok(AT_DEVICE));
+	cr_assert(sh_ok(ROUTED));
+	cr_assert(sh_ok("ip -6 route get fd00:6272:6169:6400::2 | grep -q 'dev braid0'"));
+	cr_assert(sh_ok("ip -o link show braid0p | grep -q 'mtu 65535.*state UP'"));
+	peer = if_nametoindex("braid0p");
+	p.ifindex = peer;
+	cr_assert_eq(dp_path_put(dp, &p, STEER_PATH_UP, &id), -EINVAL); /* in circles */
+	cr_assert_eq(dp_uplink_attach(dp, peer, why, sizeof(why)), -EINVAL);
+	open_dp(true);
+	cr_assert(sh_ok("test $(tc filter show dev braid0p ingress | grep -c steer_tc) = 1"));
+	dp_close(dp);
+	dp = NULL;
+	cr_assert_eq(dp_flush(&opt), 0);
+	cr_assert_eq(if_nametoindex("braid0") + if_nametoindex("braid0p"), 0);
+}
+
+/* One program in one place, whatever ran before. */
+Test(dp_kernel, takes_over_from_the_engine_and_back)
+{
+	open_dp(false);
+	cr_assert(sh_ok(AT_DEVICE));
+	for (int i = 0; i < 2; i++) {
+		open_dp(true);
+		cr_assert(sh_ok(AT_PEER));
+		cr_assert_not(sh_ok(AT_DEVICE));
+		cr_assert(sh_ok(ROUTED));
+		open_dp(false);
+		cr_assert(sh_ok(AT_DEVICE));
+		cr_assert_not(sh_ok(AT_PEER));
+		cr_assert(sh_ok(ROUTED));
+	}
+}
+
+/* A device of ours without another end, as a dummy is: another takes its place. */
+Test(dp_kernel, no_pair_is_made_one)
+{
+	const char *make = "ip link add braid0 type dummy 2>/dev/null || "
+			   "ip link add braid0 type veth peer name elsewhere";
+
+	cr_assert(sh_ok(make));
+	cr_assert(sh_ok("ip link set braid0 alias 'braid steering device'"));
+	open_dp(true);
+	cr_assert(sh_ok(AT_PEER));
+	cr_assert(sh_ok(ROUTED));
+	cr_assert_eq(if_nametoindex("elsewhere"), 0);
+}
+
+/* Somebody's device has the name of the other end: said, and left alone. */
+Test(dp_kernel, the_other_ends_name_is_taken)
+{
+	cr_assert(sh_ok("ip link add braid0p type veth peer name theirs"));
+	cr_assert_eq(dp_open(&opt, &dp, error, sizeof(error)), -EEXIST);
+	cr_assert(strstr(error, "braid0p") && strstr(error, "rename it"), "%s", error);
+	cr_assert_eq(if_nametoindex("braid0"), 0);
+	cr_assert_neq(if_nametoindex("braid0p"), 0);
+}
+
+static void sa_in_of(uint32_t index, struct steer_sa_in *ret)
+{
+	char file[128];
+	int fd;
+
+	snprintf(file, sizeof(file), "%s/sa_in", pins);
+	fd = bpf_obj_get(file);
+	cr_assert_geq(fd, 0);
+	cr_assert_eq(bpf_map_lookup_elem(fd, &index, ret), 0);
+	close(fd);
+}
+
+static uint8_t flags_out(uint32_t index)
+{
+	struct steer_sa_out sa;
+	char file[128];
+	int fd;
+
+	snprintf(file, sizeof(file), "%s/sa_out", pins);
+	fd = bpf_obj_get(file);
+	cr_assert_geq(fd, 0);
+	cr_assert_eq(bpf_map_lookup_elem(fd, &index, &sa), 0);
+	close(fd);
+	return sa.flags;
+}
+
+/* By family the stable pair; without one of that family there is no such SA. */
+Test(dp_kernel, sas_of_both_families)
+{
+	struct dp_sa sa = { .id = 1, .group = 8 };
+	struct steer_sa_in in;
+	uint32_t index;
+
+	open_dp(true);
+	for (uint8_t family = 4; family <= 6; family += 2) {
+		const struct addr *dst = family == 4 ? &opt.stable4_local : &opt.stable6_local;
+
+		sa.id = family;
+		sa.family = family;
+		cr_assert_eq(dp_spi_alloc(dp, &sa.spi_in), 0);
+		cr_assert_eq(dp_sa_add(dp, &sa, &index), 0);
+		sa_in_of(index, &in);
+		cr_assert_eq(in.owner, STEER_OWNER_KERNEL);
+		cr_assert_eq(in.family, family);
+		cr_assert_eq(in.flags, STEER_SA_RESTORE_DST);
+		cr_assert_arr_eq(in.dst.b, dst->b, family == 4 ? 4 : 16);
+	}
+	opt.stable6_local.family = opt.stable6_remote.family = 0;
+	open_dp(true);
+	sa.id = 9;
+	cr_assert_eq(dp_spi_alloc(dp, &sa.spi_in), 0);
+	cr_assert_eq(dp_sa_add(dp, &sa, &index), -EAFNOSUPPORT);
+	sa.family = 0;
+	cr_assert_eq(dp_sa_add(dp, &sa, &index), 0);
+	sa_in_of(index, &in);
+	cr_assert_eq(in.family, 4);
+	/* the engine takes its packets from the socket as they come */
+	open_dp(false);
+	sa.id = 10;
+	cr_assert_eq(dp_spi_alloc(dp, &sa.spi_in), 0);
+	cr_assert_eq(dp_sa_add(dp, &sa, &index), 0);
+	sa_in_of(index, &in);
+	cr_assert_eq(in.owner, STEER_OWNER_ENGINE);
+	cr_assert_eq(in.flags, 0);
+}
+
+Test(dp_kernel, wrapped_or_not)
+{
+	struct dp_sa sa = { .id = 3, .group = 8, .flags = STEER_SA_RESTORE_SRC };
+	uint32_t index;
+
+	open_dp(true);
+	cr_assert_eq(dp_spi_alloc(dp, &sa.spi_in), 0);
+	cr_assert_eq(dp_sa_add(dp, &sa, &index), 0);
+	cr_assert_eq(dp_sa_wrap(dp, 3, STEER_SA_WRAP | STEER_SA_WRAP_BY_PATH), 0);
+	cr_assert_eq(flags_out(index),
+		     STEER_SA_RESTORE_SRC | STEER_SA_WRAP | STEER_SA_WRAP_BY_PATH);
+	cr_assert_eq(dp_sa_wrap(dp, 3, STEER_SA_WRAP | STEER_SA_ENCAP), 0);
+	cr_assert_eq(flags_out(index), STEER_SA_RESTORE_SRC | STEER_SA_WRAP);
+	cr_assert_eq(dp_sa_wrap(dp, 3, 0), 0);
+	cr_assert_eq(flags_out(index), STEER_SA_RESTORE_SRC);
+	cr_assert_eq(dp_sa_wrap(dp, 4, STEER_SA_WRAP), -ENOENT);
+}
