@@ -185,7 +185,7 @@ demo:
 # libFuzzer targets: `make fuzz` runs each for FUZZ_SECONDS, `make test` for a moment.
 FUZZ_SECONDS ?= 20
 FUZZ     := $(patsubst tests/fuzz/fuzz_%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
-FUZZ_OBJ := $(patsubst %.c,$(B)/fuzz/obj/%.o,$(wildcard $(foreach m,base crypto ikemsg ike esp net conf ctl engine,user/$(m)/*.c)) \
+FUZZ_OBJ := $(patsubst %.c,$(B)/fuzz/obj/%.o,$(wildcard $(foreach m,base crypto ikemsg ike esp net steer conf ctl engine,user/$(m)/*.c)) \
 	tests/sim/duo.c)
 # What AddressSanitizer finds too, or compares a pointer for at every access, is left to `make asan`.
 FUZZ_SAN  = -fsanitize=address,undefined -fno-sanitize-recover=undefined \

@@ -176,6 +176,8 @@ int main(int argc, char **argv)
 		log_error("%s", error);
 		return err == -ENOMEM ? EXIT_FAILED : EX_CONFIG;
 	}
+	for (size_t i = 0; i < conf->n_warnings; i++)
+		log_warning("%s", conf->warnings[i]);
 	if (check) {
 		printf("%s: %u connections, %u uplinks, no mistakes found\n", opt.conf_file,
 		       conf->ike.n_conns, conf->n_uplinks);

@@ -14,7 +14,13 @@
 #include "ike/ike.h"
 #include "steer/class.h"
 
-enum { CONF_UPLINKS_MAX = 16, CONF_ERROR_MAX = 512, CONF_PATHS_MAX = 64, CONF_EXCLUDE_MAX = 16 };
+enum {
+	CONF_UPLINKS_MAX = 16,
+	CONF_ERROR_MAX = 512,
+	CONF_PATHS_MAX = 64,
+	CONF_EXCLUDE_MAX = 16,
+	CONF_WARNINGS_MAX = 8
+};
 
 enum uplink_kind { UPLINK_ANY, UPLINK_WLAN, UPLINK_RAN, UPLINK_WIRED, UPLINK_SATELLITE };
 
@@ -88,6 +94,9 @@ struct conf {
 	/* top level */
 	char log_level[16];
 	bool allow_key_export; /* braid keys --wireshark */
+	/* what is no mistake, but hardly meant: "file:line: ..." */
+	uint8_t n_warnings;
+	char warnings[CONF_WARNINGS_MAX][CONF_ERROR_MAX];
 };
 
 /* 0; -EINVAL with ret_error "file:line: what was found, what was expected"; -errno with the file

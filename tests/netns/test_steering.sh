@@ -103,7 +103,9 @@ ok "a new agent goes on with what was decided"
 confs "" "metered = true" <<-CONF
 	class "voice" { match { dscp = { ef } } mode = active-standby never = { wlan } never_metered = true }
 CONF
+mark
 reload
+said 'class "voice" goes nowhere' || fail "a class that can go nowhere is not told of"
 drops() { braid user --json stats | jq '.drops.NO_PATH'; }
 a=$(carried 1 wlan-a) b=$(carried 1 ran-b) before=$(drops)
 in_ns user ping -Q 0xb8 -c 10 -i 0.02 -W 1 -q 203.0.113.11 >"$T/voice" 2>&1 && fail "voice goes somewhere"

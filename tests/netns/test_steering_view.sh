@@ -55,7 +55,9 @@ told '.class == "bulk" and .mode == "bond"'
 explain tcp "$vip:7" 203.0.113.1:80
 told '.class == "low" and .paths[0].uplink == "wlan" and .others[0].uplink == "ran"'
 explain tcp 192.0.2.2:7 192.0.2.77:80
-told '.class == "default" and .child == null'
+told '.class == "default" and .child == null and .note == null'
+explain icmp "$vip" 203.0.113.10 cgroup braid-test.none/sub
+told '.class == "default" and (.note | startswith("there is no control group braid-test.none/sub now"))'
 cut_path r1
 wait_for 10 path_is user wlan-a down || fail "the cut is not seen"
 explain udp "$vip:1000" 203.0.113.10:5007

@@ -134,6 +134,42 @@ Test(budget, a_clock_set_back_gives_nothing_back)
 	cr_assert_eq(b.used, 2000);
 }
 
+/* A host whose clock was once in 2038 and is right now: it does not wait until then. */
+Test(budget, a_clock_that_was_ahead_for_once_holds_nothing_up)
+{
+	struct budget_cfg c = cfg(BUDGET_MONTH, 1);
+	struct budget b = { 0 };
+
+	budget_add(&b, &c, 2000, at(2038, 1, 19, 3));
+	cr_assert_eq(budget_add(&b, &c, 5, at(2026, 11, 22, 12)), 0);
+	cr_assert_eq(b.used, 2005, "it gives nothing back at once");
+	cr_assert_eq(budget_add(&b, &c, 5, at(2026, 11, 30, 23)), 0);
+	cr_assert(b.out);
+	cr_assert_eq(budget_add(&b, &c, 5, at(2026, 12, 1, 0)), BUDGET_NEW_PERIOD);
+	cr_assert_eq(b.used, 5);
+	cr_assert_eq(b.period, at(2026, 12, 1, 0));
+	cr_assert_eq(b.behind, 0);
+	cr_assert_eq(budget_add(&b, &c, 0, at(2027, 1, 1, 0)), BUDGET_NEW_PERIOD);
+}
+
+/* A host without a clock of its own begins in 1970, and hears the time some seconds later; a clock
+ * that was some seconds fast at midnight is set right. */
+Test(budget, a_clock_that_is_behind_for_a_moment_gives_nothing_back)
+{
+	struct budget_cfg c = cfg(BUDGET_MONTH, 1);
+	struct budget b = { 0 };
+
+	budget_add(&b, &c, 2000, at(2026, 11, 5, 3));
+	cr_assert_eq(budget_add(&b, &c, 0, at(1970, 1, 1, 0)), 0);
+	cr_assert_eq(budget_add(&b, &c, 0, at(1970, 1, 1, 1)), 0);
+	cr_assert_eq(budget_add(&b, &c, 0, at(2026, 11, 5, 4)), 0);
+	cr_assert_eq(b.used, 2000);
+	cr_assert_eq(budget_add(&b, &c, 0, at(2026, 10, 31, 23)), 0);
+	cr_assert_eq(budget_add(&b, &c, 0, at(2026, 11, 1, 0)), 0, "where it was before");
+	cr_assert_eq(b.used, 2000);
+	cr_assert_eq(b.behind, 0);
+}
+
 Test(budget, another_budget_counts_at_once)
 {
 	struct budget_cfg c = cfg(BUDGET_DAY, 1);

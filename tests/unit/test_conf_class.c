@@ -175,6 +175,9 @@ static const struct bad {
 	  "mount of cgroup2" },
 	{ "class \"v\" {\n " MATCH "\n prefer = { wifi }\n}",
 	  "5: found \"wifi\", expected the name of an uplink, or wlan, ran, wired or satellite" },
+	{ "class \"v\" {\n " MATCH "\n mode = smallest-delay\n prefer = { wlan }\n}",
+	  "6: found prefer beside mode = smallest-delay, which goes by the delay alone; expected "
+	  "another mode, or never" },
 	{ "class \"v\" {\n " MATCH "\n mode = bonding\n}",
 	  "5: found \"bonding\", expected balance, active-standby, priority, smallest-delay, "
 	  "redundant or bond (did you mean \"bond\"?)" },
@@ -221,6 +224,44 @@ Test(conf_class, mistakes)
 		snprintf(want, sizeof(want), "braid.conf:%s", mistakes[i].error);
 		cr_expect_not(c, "%s", mistakes[i].text);
 		cr_expect_str_eq(error, want);
+		conf_free(c);
+	}
+}
+
+/* It may be meant so, when an uplink comes later; mostly it is not. */
+Test(conf_class, a_class_that_goes_nowhere_is_told_of)
+{
+	static const struct {
+		const char *text, *warning; /* NULL: none */
+	} cases[] = {
+		{ "class \"v\" { " MATCH " never = { home } }", NULL },
+		{ "class \"v\" {\n " MATCH " never = { home, lte } }",
+		  "3: class \"v\" goes nowhere" },
+		{ "class \"v\" { " MATCH " }\nclass \"w\" { " MATCH
+		  " never = { wlan } never_metered = yes }",
+		  "4: class \"w\" goes nowhere" },
+		{ "class \"v\" { " MATCH " only_trusted = yes }", "3: class \"v\" goes nowhere" },
+		{ "class \"default\" { only_trusted = yes }", "3: class \"default\" goes nowhere" },
+		{ "uplink \"x\" { interface = x0 trusted = yes }\n"
+		  "class \"v\" { " MATCH " only_trusted = yes }",
+		  NULL },
+		/* an uplink without a kind may turn out to be of none of these */
+		{ "uplink \"x\" { interface = x0 }\n"
+		  "class \"v\" { " MATCH " never = { wlan, ran, wired, satellite } }",
+		  NULL },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct conf *c = loaded(cases[i].text);
+		char want[128];
+
+		cr_expect_eq(c->n_warnings, !!cases[i].warning, "%s: %u", cases[i].text,
+			     c->n_warnings);
+		if (c->n_warnings && cases[i].warning) {
+			snprintf(want, sizeof(want), "braid.conf:%s", cases[i].warning);
+			cr_expect_eq(strncmp(c->warnings[0], want, strlen(want)), 0, "%s",
+				     c->warnings[0]);
+		}
 		conf_free(c);
 	}
 }

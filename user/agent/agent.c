@@ -427,6 +427,8 @@ int agent_reload(struct agent *a, char err[CONF_ERROR_MAX])
 
 	if (ret)
 		return ret;
+	for (size_t i = 0; i < fresh->n_warnings; i++)
+		log_warning("%s", fresh->warnings[i]);
 	conf_keep_classes(fresh, a->conf);
 	ret = ike_reload(a->ike, &fresh->ike, agent_now());
 	if (ret) {

@@ -82,6 +82,19 @@ static void flow_text(const struct flow *f, const json_t *args, char *buf, size_
 		snprintf(buf + n, len - n, " cgroup %s", cgroup);
 }
 
+/* Empty: there is nothing to note. */
+static void note_cgroup(const char *cgroup, char *buf, size_t len)
+{
+	uint64_t ids[CLASSES_CGROUPS_MAX];
+	size_t n = cgroup ? classes_cgroups(cgroup, ids) : 0;
+
+	buf[0] = '\0';
+	if (cgroup && (!n || !ids[n - 1]))
+		snprintf(buf, len,
+			 "there is no control group %.100s now: no rule that names it fits",
+			 cgroup);
+}
+
 static uint32_t rule_of(const struct agent *a, const struct flow *f, const char *cgroup,
 			uint8_t *ret_class)
 {
@@ -114,8 +127,9 @@ void control_steering_explain(struct agent *a, struct ctl_req *req, const json_t
 	struct engine_flow m = { 0 };
 	struct engine_flow_info info;
 	const char *wrong;
-	char text[320];
+	char text[320], note[192];
 	struct flow f;
+	json_t *data;
 	uint8_t klass;
 	uint32_t rule;
 	int err;
@@ -138,6 +152,9 @@ void control_steering_explain(struct agent *a, struct ctl_req *req, const json_t
 		return;
 	}
 	flow_text(&f, args, text, sizeof(text));
-	ctl_reply_data(req, report_flow(a, text, rule, klass, &info));
+	data = report_flow(a, text, rule, klass, &info);
+	note_cgroup(control_arg(args, "cgroup"), note, sizeof(note));
+	json_object_set_new(data, "note", note[0] ? json_string(note) : json_null());
+	ctl_reply_data(req, data);
 	ctl_reply_done(req, CTL_OK, NULL);
 }

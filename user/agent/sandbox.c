@@ -40,6 +40,7 @@ static const int allowed[] = {
 	SCMP_SYS(statfs),
 	SCMP_SYS(fstatfs),
 	SCMP_SYS(flock),
+	SCMP_SYS(fsync),
 	SCMP_SYS(mkdir),
 	SCMP_SYS(mkdirat),
 	SCMP_SYS(rmdir),

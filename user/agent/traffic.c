@@ -104,6 +104,8 @@ static void write_all(const struct agent *a, FILE *f)
 
 		fprintf(f, "used %" PRId64 " %" PRIu64 " %d %s\n", u->budget.period, u->budget.used,
 			u->budget.warned, u->name);
+		if (u->budget.behind)
+			fprintf(f, "behind %" PRId64 " %s\n", u->budget.behind, u->name);
 	}
 	list_for_each (it, &a->peers) {
 		const struct peer *p = list_entry(it, struct peer, node);
@@ -136,10 +138,12 @@ static void save(struct agent *a)
 			close(fd);
 	} else {
 		write_all(a, f);
-		if (ferror(f))
-			err = EIO;
-		if (fclose(f) || err || rename(fresh, file))
-			err = errno ? errno : EIO;
+		/* or the new name may come before what is in the file */
+		if (fflush(f) || fsync(fd))
+			err = errno;
+		fclose(f);
+		if (!err && rename(fresh, file))
+			err = errno;
 	}
 	if (err && !a->budgets_unsaved)
 		log_warning("%s: %s; what uplinks have carried of their budgets would not outlive "
@@ -154,6 +158,7 @@ static void load_line(struct agent *a, const char *line)
 	struct saved *s;
 	struct used *u;
 	int warned = 0, at = 0;
+	int64_t behind;
 	uint32_t id;
 	uint64_t octets;
 
@@ -164,6 +169,10 @@ static void load_line(struct agent *a, const char *line)
 		u = used_get(a, line + at);
 		if (u)
 			u->budget = b;
+	} else if (sscanf(line, "behind %" SCNd64 " %n", &behind, &at) == 1 && at && line[at]) {
+		u = used_get(a, line + at);
+		if (u)
+			u->budget.behind = behind;
 	} else if (sscanf(line, "path %" SCNu32 " %" SCNu64, &id, &octets) == 2) {
 		s = calloc(1, sizeof(*s));
 		if (!s)

@@ -6,6 +6,7 @@
 
 #include "base/ipwords.h"
 #include "conf_impl.h"
+#include "steer/plan.h"
 
 enum { MSEC = 1000 };
 #define HOUR_USEC   (3600 * USEC_PER_SEC)
@@ -324,8 +325,14 @@ static int build_mode(struct parse *p, const struct sec *s, struct class_cfg *c)
 static int build_policy(struct parse *p, const struct sec *s, struct class_cfg *c)
 {
 	uint64_t hold = 2 * USEC_PER_SEC;
-	int r = wheres(p, s, "prefer", c->prefer, &c->n_prefer);
+	int r = c->mode == CLASS_DELAY && sec_get(s, "prefer")
+			? val_fail(p, sec_get(s, "prefer"),
+				   "found prefer beside mode = smallest-delay, which goes by the "
+				   "delay alone; expected another mode, or never")
+			: 0;
 
+	if (r == 0)
+		r = wheres(p, s, "prefer", c->prefer, &c->n_prefer);
 	if (r == 0)
 		r = wheres(p, s, "never", c->never, &c->n_never);
 	if (r == 0)
@@ -427,6 +434,42 @@ void conf_keep_classes(struct conf *c, const struct conf *before)
 		all->rules[i].klass = to[was.rules[i].klass];
 }
 
+/* By what the configuration says: an uplink that names no kind may be of any. */
+static bool goes_nowhere(const struct conf *conf, const struct class_cfg *c)
+{
+	for (size_t i = 0; i < conf->n_uplinks; i++) {
+		const struct conf_uplink *u = &conf->uplinks[i];
+		const struct plan_path p = {
+			.uplink = u->name,
+			.kind = (uint8_t)u->kind,
+			.metered = u->metered,
+			.trusted = u->trusted,
+		};
+		enum plan_why why;
+
+		if (plan_may(c, &p, &why))
+			return false;
+	}
+	return true;
+}
+
+static int warn_nowhere(struct parse *p, const struct sec *s, void *ctx)
+{
+	const struct classes_cfg *all = &p->conf->classes;
+
+	(void)ctx;
+	for (size_t i = 0; i < all->n_classes; i++)
+		if (!strcmp(all->classes[i].name, s->name) &&
+		    goes_nowhere(p->conf, &all->classes[i]))
+			conf_warn(
+				p, s->file, s->line,
+				"class \"%s\" goes nowhere: never, never_metered and "
+				"only_trusted leave it none of the uplinks; what belongs to it is "
+				"dropped",
+				s->name);
+	return 0;
+}
+
 /* Bonding puts its numbers behind inner packets, where tunnel mode has room for them. */
 static int check_bond(struct parse *p, const struct sec *s, void *ctx)
 {
@@ -458,5 +501,5 @@ int conf_check_classes(struct parse *p)
 		if (r < 0)
 			return r;
 	}
-	return 0;
+	return secs_each(p, "class", warn_nowhere, NULL);
 }

@@ -54,6 +54,9 @@ struct parse {
 /* parse.c: the mistake at a place; returns -EINVAL. "found X, expected Y". */
 int conf_fail(struct parse *p, const struct conf_file *f, int line, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
+/* The first CONF_WARNINGS_MAX are kept. */
+void conf_warn(struct parse *p, const struct conf_file *f, int line, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
 #define val_fail(p, v, ...) conf_fail(p, (v)->file, (v)->line, __VA_ARGS__)
 
 /* parse.c: files and libConfuse. 0 or -errno. */

@@ -223,6 +223,24 @@ int conf_fail(struct parse *p, const struct conf_file *f, int line, const char *
 	return -EINVAL;
 }
 
+void conf_warn(struct parse *p, const struct conf_file *f, int line, const char *fmt, ...)
+{
+	struct conf *c = p->conf;
+	va_list ap;
+	char *text;
+	int n;
+
+	if (c->n_warnings == CONF_WARNINGS_MAX)
+		return;
+	text = c->warnings[c->n_warnings++];
+	n = snprintf(text, CONF_ERROR_MAX, "%s:%d: ", f->name, line);
+	if (n <= 0 || n >= CONF_ERROR_MAX)
+		return;
+	va_start(ap, fmt);
+	vsnprintf(text + n, (size_t)(CONF_ERROR_MAX - n), fmt, ap);
+	va_end(ap);
+}
+
 static const char *place(cfg_t *cfg, char *buf, size_t len)
 {
 	const char *name = cfg_name(cfg), *title = cfg_title(cfg);

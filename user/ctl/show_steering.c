@@ -144,6 +144,8 @@ void show_explain(FILE *out, const json_t *data)
 			(unsigned long long)num(rule, "line"));
 	else
 		fprintf(out, "%-9s none fits\n", "rule");
+	if (json_is_string(json_object_get(data, "note")))
+		fprintf(out, "%-9s %s\n", "note", str(data, "note"));
 	fprintf(out, "%-9s %s, %s\n", "class", str(data, "class"), str(data, "mode"));
 	if (!json_is_string(json_object_get(data, "child"))) {
 		fprintf(out, "%-9s none: %s\n", "Child SA", str(data, "why"));

@@ -69,10 +69,14 @@ unsigned budget_add(struct budget *b, const struct budget_cfg *c, uint64_t octet
 
 	if (!b->period)
 		b->period = period;
-	if (period > b->period) {
+	if (period > b->period || (b->behind && period > b->behind && period < b->period)) {
 		told = BUDGET_NEW_PERIOD;
 		*b = (struct budget){ .period = period };
 	}
+	if (period == b->period)
+		b->behind = 0;
+	else if (!b->behind || period < b->behind)
+		b->behind = period;
 	b->used = octets > UINT64_MAX - b->used ? UINT64_MAX : b->used + octets;
 	out = budget_spent(b, c);
 	if (out && !b->out)
