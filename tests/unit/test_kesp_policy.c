@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Policies against a kernel that is an array, and can fail. */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <string.h>
+
+#include "../../user/kesp/policy.h"
+
+enum { IF_ID = 7 };
+
+static struct xfrm_policy kernel[256];
+static size_t n_kernel;
+static int fail_after; /* puts that succeed; -1: all */
+static unsigned puts_done;
+static struct policies ps;
+
+static bool same(const struct xfrm_policy *a, const struct xfrm_policy *b)
+{
+	return a->dir == b->dir && a->if_id == b->if_id && addr_equal(&a->sel.src, &b->sel.src) &&
+	       addr_equal(&a->sel.dst, &b->sel.dst) && a->sel.src_len == b->sel.src_len &&
+	       a->sel.dst_len == b->sel.dst_len && a->sel.protocol == b->sel.protocol &&
+	       a->sel.sport == b->sel.sport && a->sel.dport == b->sel.dport;
+}
+
+static struct xfrm_policy *in_kernel(const struct xfrm_policy *p)
+{
+	for (size_t i = 0; i < n_kernel; i++)
+		if (same(&kernel[i], p))
+			return &kernel[i];
+	return NULL;
+}
+
+static int put(void *ctx, const struct xfrm_policy *p)
+{
+	struct xfrm_policy *have = in_kernel(p);
+
+	(void)ctx;
+	if (!fail_after)
+		return -ENOBUFS;
+	if (fail_after > 0)
+		fail_after--;
+	puts_done++;
+	if (!have)
+		have = &kernel[n_kernel++];
+	*have = *p;
+	return 0;
+}
+
+static int del(void *ctx, const struct xfrm_policy *p)
+{
+	struct xfrm_policy *have = in_kernel(p);
+
+	(void)ctx;
+	if (!have)
+		return -ENOENT;
+	*have = kernel[--n_kernel];
+	return 0;
+}
+
+static void setup(void)
+{
+	n_kernel = 0;
+	fail_after = -1;
+	puts_done = 0;
+	policies_init(&ps, IF_ID, put, del, NULL);
+}
+
+static void teardown(void)
+{
+	policies_clear(&ps);
+}
+
+TestSuite(policy, .init = setup, .fini = teardown);
+
+static struct xfrm_sel net(uint8_t local, uint8_t remote)
+{
+	return (struct xfrm_sel){ .src = addr_v4(0x0a000000u | (uint32_t)local << 8),
+				  .dst = addr_v4(0x0a000000u | (uint32_t)remote << 8),
+				  .src_len = 24,
+				  .dst_len = 24 };
+}
+
+static struct policy_to to(uint32_t reqid)
+{
+	return (struct policy_to){ reqid, addr_v4(0xc6120001), addr_v4(0xc6120002) };
+}
+
+static int take(const struct xfrm_sel *sel, size_t n, uint32_t reqid)
+{
+	const struct policy_to t = to(reqid);
+
+	return policies_take(&ps, sel, n, &t);
+}
+
+/* The reqid of the policy for packets that we send. */
+static uint32_t out_reqid(const struct xfrm_sel *sel)
+{
+	struct xfrm_policy p = { .dir = XFRM_OUT, .if_id = IF_ID, .sel = *sel };
+	const struct xfrm_policy *k = in_kernel(&p);
+
+	return k ? k->reqid : 0;
+}
+
+Test(policy, one_in_each_direction)
+{
+	struct xfrm_sel s = net(1, 2);
+	struct xfrm_policy in = { .dir = XFRM_IN, .if_id = IF_ID, .sel = net(2, 1) }, *k;
+
+	s.protocol = in.sel.protocol = 6;
+	s.sport = in.sel.dport = 80;
+	s.sport_mask = in.sel.dport_mask = 0xffff;
+	cr_assert_eq(take(&s, 1, 5), 0);
+	cr_assert_eq(n_kernel, 3);
+	cr_assert_eq(out_reqid(&s), 5);
+	k = in_kernel(&in);
+	cr_assert(k);
+	cr_assert_eq(k->reqid, 5);
+	cr_assert_eq(k->sel.dport_mask, 0xffff);
+	cr_assert_eq(k->sel.sport_mask, 0);
+	cr_assert(addr_equal(&k->src, &(struct addr){ 4, { 0xc6, 0x12, 0, 2 } }));
+	in.dir = XFRM_FWD;
+	cr_assert(in_kernel(&in));
+	policies_drop(&ps, &s, 1, 5);
+	cr_assert_eq(n_kernel, 0);
+}
+
+Test(policy, types_of_icmp_are_not_turned)
+{
+	struct xfrm_sel s = net(1, 2);
+	struct xfrm_policy in = { .dir = XFRM_IN, .if_id = IF_ID, .sel = net(2, 1) };
+
+	s.protocol = in.sel.protocol = 1;
+	s.sport = in.sel.sport = 8;
+	s.sport_mask = s.dport_mask = 0xffff;
+	cr_assert_eq(take(&s, 1, 5), 0);
+	cr_assert(in_kernel(&in));
+}
+
+Test(policy, a_rekey_asks_nothing_of_the_kernel)
+{
+	const struct xfrm_sel s[] = { net(1, 2), net(1, 3) };
+
+	take(s, 2, 5);
+	cr_assert_eq(puts_done, 6);
+	take(s, 2, 5);
+	policies_drop(&ps, s, 2, 5);
+	cr_assert_eq(puts_done, 6);
+	cr_assert_eq(n_kernel, 6);
+	policies_drop(&ps, s, 2, 5);
+	cr_assert_eq(n_kernel, 0);
+}
+
+Test(policy, the_newest_counts_and_then_the_one_before)
+{
+	const struct xfrm_sel s = net(1, 2);
+
+	take(&s, 1, 5);
+	take(&s, 1, 6);
+	take(&s, 1, 7);
+	cr_assert_eq(out_reqid(&s), 7);
+	cr_assert_eq(n_kernel, 3);
+	policies_drop(&ps, &s, 1, 6);
+	cr_assert_eq(out_reqid(&s), 7);
+	policies_drop(&ps, &s, 1, 7);
+	cr_assert_eq(out_reqid(&s), 5);
+	policies_drop(&ps, &s, 1, 9); /* of nobody */
+	policies_drop(&ps, &s, 1, 5);
+	cr_assert_eq(n_kernel, 0);
+}
+
+Test(policy, an_older_one_that_comes_again_is_the_newest)
+{
+	const struct xfrm_sel s = net(1, 2);
+
+	take(&s, 1, 5);
+	take(&s, 1, 6);
+	take(&s, 1, 5);
+	cr_assert_eq(out_reqid(&s), 5);
+	policies_drop(&ps, &s, 1, 5);
+	cr_assert_eq(out_reqid(&s), 5);
+	policies_drop(&ps, &s, 1, 5);
+	cr_assert_eq(out_reqid(&s), 6);
+}
+
+Test(policy, shared_selectors_stay_for_the_other)
+{
+	const struct xfrm_sel a[] = { net(1, 2), net(1, 3) }, b[] = { net(1, 3), net(1, 4) };
+
+	take(a, 2, 5);
+	take(b, 2, 6);
+	cr_assert_eq(n_kernel, 9);
+	cr_assert_eq(out_reqid(&a[1]), 6);
+	policies_drop(&ps, b, 2, 6);
+	cr_assert_eq(n_kernel, 6);
+	cr_assert_eq(out_reqid(&a[1]), 5);
+}
+
+/* Whichever put fails, everything is as it was before. */
+Test(policy, a_failure_leaves_nothing)
+{
+	const struct xfrm_sel s[] = { net(1, 2), net(1, 3), net(1, 4) };
+	const struct xfrm_sel had = net(1, 3);
+
+	for (int n = 0; n < 9; n++) {
+		setup();
+		take(&had, 1, 4);
+		fail_after = n;
+		cr_assert_eq(take(s, 3, 5), -ENOBUFS, "put %d", n);
+		fail_after = -1;
+		cr_assert_eq(policies_settle(&ps), 0); /* what failed while it was put back */
+		cr_assert_eq(n_kernel, 3, "put %d: %zu", n, n_kernel);
+		cr_assert_eq(out_reqid(&had), 4, "put %d", n);
+		policies_drop(&ps, &had, 1, 4);
+		cr_assert_eq(n_kernel, 0);
+		policies_clear(&ps);
+	}
+}
+
+Test(policy, after_a_restart_only_what_is_missing_is_put)
+{
+	const struct xfrm_sel s[] = { net(1, 2), net(1, 3), net(1, 4) };
+	const struct xfrm_sel stray = net(1, 9);
+	struct xfrm_policy was[16];
+	size_t n;
+
+	take(s, 2, 5);
+	take(&stray, 1, 6);
+	policies_clear(&ps);
+	policies_init(&ps, IF_ID, put, del, NULL);
+	ps.quiet = true;
+	puts_done = 0;
+	take(s, 1, 5);
+	take(&s[1], 1, 8); /* by another reqid */
+	take(&s[2], 1, 5); /* not in the kernel */
+	cr_assert_eq(puts_done, 0);
+	n = n_kernel;
+	memcpy(was, kernel, n * sizeof(was[0]));
+	for (size_t i = 0; i < n; i++)
+		cr_assert_eq(policies_found(&ps, &was[i]), was[i].reqid != 6);
+	cr_assert_eq(policies_settle(&ps), 0);
+	cr_assert_eq(puts_done, 6);
+	cr_assert_eq(out_reqid(&s[0]), 5);
+	cr_assert_eq(out_reqid(&s[1]), 8);
+	cr_assert_eq(out_reqid(&s[2]), 5);
+}
+
+Test(policy, a_packet_goes_by_the_most_special)
+{
+	struct xfrm_sel wide = net(1, 2), host = net(1, 2), packet, web = net(1, 2);
+
+	wide.dst_len = 16;
+	host.dst = addr_v4(0x0a000207);
+	host.dst_len = 32;
+	web.protocol = 6;
+	web.dport = 80;
+	web.dport_mask = 0xffff;
+	take(&wide, 1, 1);
+	take(&host, 1, 2);
+	take(&web, 1, 3);
+	packet = (struct xfrm_sel){
+		.src = addr_v4(0x0a000105), .dst = addr_v4(0x0a000207), .protocol = 6, .dport = 80
+	};
+	cr_assert_eq(policies_reqid(&ps, &packet), 2);
+	packet.dst = addr_v4(0x0a000208);
+	cr_assert_eq(policies_reqid(&ps, &packet), 3);
+	packet.dport = 81;
+	cr_assert_eq(policies_reqid(&ps, &packet), 1);
+	packet.src = addr_v4(0x0a000205);
+	cr_assert_eq(policies_reqid(&ps, &packet), 0);
+}

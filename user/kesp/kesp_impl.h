@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Inside kesp: what it knows of its SAs, and who does what with them. */
+#ifndef BRAID_KESP_IMPL_H
+#define BRAID_KESP_IMPL_H
+
+#include "base/hash.h"
+#include "base/list.h"
+#include "base/usec.h"
+#include "esp/blobs.h"
+#include "esp/proto.h"
+#include "kesp/kesp.h"
+#include "xfrm/xfrm.h"
+#include "policy.h"
+#include "record.h"
+#include "sealed.h"
+
+struct event;
+
+/* One direction, as the kernel last told. */
+struct sa_count {
+	uint64_t octets, packets, seq;
+	usec_t last;				       /* 0: never */
+	uint32_t replay, duplicates, integrity_failed; /* duplicates: of replay */
+};
+
+struct kesp_sa {
+	struct hash_node by_id, by_spi_in, by_spi_out, by_group, by_selectors;
+	struct list node;    /* kesp.sas: who is looked at next */
+	struct list waiting; /* kesp.deferred or kesp.replaced, or in none */
+	struct sa_record r;
+	usec_t until, looked; /* in that list */
+	bool has_out;	      /* the outbound state is in the kernel */
+	bool adopted_in;      /* while records and kernel are compared */
+	uint64_t told;	      /* packets that ENGINE_EV_SA_SEEN told of */
+	struct sa_count in, out;
+};
+
+/* An event on its way to the agent. */
+struct kesp_event {
+	struct list node;
+	size_t len;
+	uint8_t msg[] __attribute__((aligned(8)));
+};
+
+struct kesp {
+	struct kesp_options opt;
+	struct xfrm *x;
+	struct sealed images;
+	usec_t started;
+
+	bool configured;
+	struct engine_config cfg;
+	uint32_t if_id, ifindex;
+
+	struct hash by_id, by_spi_in, by_spi_out, by_group, by_selectors;
+	struct list sas, deferred, replaced;
+	size_t n_sas;
+	struct policies policies;
+	uint32_t mtu; /* of the interface, now */
+	bool room_dirty;
+	uint32_t next_reqid;
+	uint64_t next_order;
+	struct sa_count gone_in, gone_out; /* of SAs that are no more */
+
+	struct blob_parts coming;
+	uint64_t blob_order;
+
+	int udp4, udp6;
+	uint64_t udp_rx, udp_tx, keepalives, strangers, unsent;
+	struct event *ev_udp4, *ev_udp6, *ev_xfrm, *tick, *look, *deliver;
+	struct list events;
+	size_t n_events;
+};
+
+/* An answer to the request being served. */
+struct kesp_reply {
+	kesp_answer_fn *fn;
+	void *ctx;
+	uint32_t seq;
+};
+
+/* ---- kesp.c ---- */
+usec_t kesp_now(void);
+/* Of the interface with that name; never 0. */
+uint32_t kesp_if_id(const char *ifname);
+void kesp_answer(const struct kesp_reply *to, void *msg, uint16_t type, size_t len);
+/* To the agent, from the loop, after what runs now. */
+void kesp_tell(struct kesp *k, void *msg, uint16_t type, size_t len);
+/* There are SAs to look at. */
+void kesp_look(struct kesp *k);
+
+/* ---- sa.c: states, policies and record of an SA, together ---- */
+struct kesp_sa *sa_find(const struct kesp *k, uint32_t id);
+/* Of the kernel's states by what names them. out: the outbound one. */
+struct kesp_sa *sa_by_spi(const struct kesp *k, uint8_t family, uint32_t spi, bool out);
+const struct addr *sa_dst(const struct kesp *k, const struct kesp_sa *s, bool out);
+int sa_add(struct kesp *k, const struct engine_sa *req);
+int sa_del(struct kesp *k, uint32_t id);
+int sa_retire(struct kesp *k, uint32_t id);
+int sa_group(struct kesp *k, uint32_t id, uint32_t group);
+int sa_group_room(struct kesp *k, uint32_t group, uint32_t room);
+int sa_group_encap(struct kesp *k, uint32_t group, uint32_t encap);
+/* A record that was read: its SA, in the tables and the policies; nothing is asked of the kernel.
+ * NULL: no memory, or an id that is there. */
+struct kesp_sa *sa_restore(struct kesp *k, const struct sa_record *r);
+/* All of it, whatever there is. */
+void sa_remove(struct kesp *k, struct kesp_sa *s);
+/* Only what is in memory. */
+void sa_forget(struct kesp *k, struct kesp_sa *s);
+int sa_save(struct kesp *k, const struct kesp_sa *s);
+/* The outbound state goes in, or out. */
+int sa_out_add(struct kesp *k, struct kesp_sa *s);
+void sa_out_del(struct kesp *k, struct kesp_sa *s);
+
+/* ---- rekey.c: make before break ---- */
+/* Outbound waits until the peer uses the SA. */
+void rekey_defer(struct kesp *k, struct kesp_sa *s, usec_t until);
+int rekey_out_on(struct kesp *k, uint32_t id);
+/* s sends from now on: what it replaces does not. */
+void rekey_done(struct kesp *k, struct kesp_sa *s);
+void rekey_tick(struct kesp *k);
+
+/* ---- poll.c: counters, limits, who is alive ---- */
+/* Some of the SAs, each time others. */
+void poll_some(struct kesp *k);
+/* This one, now. */
+void poll_sa(struct kesp *k, struct kesp_sa *s);
+/* All, by two dumps' worth of work. */
+int poll_all(struct kesp *k);
+void poll_take(struct sa_count *c, const struct xfrm_sa_info *i);
+/* The kernel said that something has expired. */
+void poll_events(struct kesp *k);
+
+/* ---- list.c: LIST, STATS, SA_GET ---- */
+int list_sas(struct kesp *k, const struct kesp_reply *to);
+int list_sa(struct kesp *k, uint32_t id, const struct kesp_reply *to);
+void list_counters(struct kesp *k, const struct kesp_reply *to);
+
+/* ---- blobs.c: images of IKE SAs ---- */
+int blobs_put(struct kesp *k, const struct engine_blob *m, size_t len);
+int blobs_del(struct kesp *k, uint64_t key);
+int blobs_list(struct kesp *k, const struct kesp_reply *to);
+
+/* ---- flow.c ---- */
+int flow_explain(struct kesp *k, const struct engine_flow *m, struct engine_flow_info *ret_info);
+
+/* ---- restore.c: records and kernel, after a restart ---- */
+int restore(struct kesp *k);
+
+/* ---- room.c ---- */
+/* The interface gets the MTU that the SA with the least room leaves: smaller at once, larger when
+ * somebody has time (kesp.room_dirty). */
+void room_lower(struct kesp *k, const struct kesp_sa *s);
+void room_fit(struct kesp *k);
+/* Largest inner packet of that SA; UINT32_MAX: its room is not known. Pure. */
+uint32_t room_inner(const struct engine_sa *sa, bool udp);
+
+/* ---- ike.c ---- */
+int ike_open(struct kesp *k, char *ret_why, size_t why_len);
+void ike_close(struct kesp *k);
+void ike_send(struct kesp *k, const struct engine_dgram *d, size_t len);
+
+#endif

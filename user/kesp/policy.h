@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The kernel's policies of our SAs: for each selector one in each direction, for all SAs that have
+ * it; the SA that came last says which states it goes to, and when that one is gone the one before
+ * it. Does not ask the kernel by itself: put and del do.
+ */
+#ifndef BRAID_KESP_POLICY_H
+#define BRAID_KESP_POLICY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/hash.h"
+#include "xfrm/xfrm.h"
+
+typedef int policy_fn(void *ctx, const struct xfrm_policy *p);
+
+struct policies {
+	struct hash by_selector;
+	policy_fn *put, *del;
+	void *ctx;
+	uint32_t if_id;
+	bool quiet;	/* takes are noted, and put by policies_settle */
+	bool unsettled; /* the kernel refused to have one back: policies_settle tries again */
+};
+
+/* Where a policy leads: the states with that reqid on these addresses. */
+struct policy_to {
+	uint32_t reqid;
+	struct addr local, remote;
+};
+
+void policies_init(struct policies *ps, uint32_t if_id, policy_fn *put, policy_fn *del, void *ctx);
+void policies_clear(struct policies *ps); /* the kernel keeps what it has */
+
+/* Another SA with these selectors (of what we send). 0 or -errno, and then nothing has changed. */
+int policies_take(struct policies *ps, const struct xfrm_sel *sel, size_t n,
+		  const struct policy_to *to);
+/* One SA less. */
+void policies_drop(struct policies *ps, const struct xfrm_sel *sel, size_t n, uint32_t reqid);
+
+/* After a restart: the kernel has that one. False: it is of no SA of ours, and is to go. */
+bool policies_found(struct policies *ps, const struct xfrm_policy *p);
+/* What the kernel did not have, or not so. 0 or the first -errno. */
+int policies_settle(struct policies *ps);
+
+/* Where the policy for a packet leads: of those that cover it, the most special one. 0: none. */
+uint32_t policies_reqid(const struct policies *ps, const struct xfrm_sel *packet);
+
+#endif

@@ -1,0 +1,492 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* An SA: its record, its states in the kernel and its policies, which come and go together. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "abi/steer.h"
+#include "base/log.h"
+#include "base/secret.h"
+#include "dp/dp.h"
+#include "kesp_impl.h"
+
+enum { SAS_MAX = 65536 };
+enum { DEFER_SEC = 10, SIBLING_SEC = 1 };
+
+/* Without ESN sequence numbers end, and time is needed to do something about it. */
+enum { SEQ_RESERVE = 1u << 27 };
+#define SEQ_LAST UINT32_MAX
+
+/* ---- finding ---- */
+
+struct kesp_sa *sa_find(const struct kesp *k, uint32_t id)
+{
+	struct hash_node *n = hash_find(&k->by_id, id);
+
+	return n ? hash_entry(n, struct kesp_sa, by_id) : NULL;
+}
+
+static uint64_t spi_key(uint8_t family, uint32_t spi)
+{
+	return (uint64_t)family << 32 | spi;
+}
+
+struct kesp_sa *sa_by_spi(const struct kesp *k, uint8_t family, uint32_t spi, bool out)
+{
+	struct hash_node *n = hash_find(out ? &k->by_spi_out : &k->by_spi_in, spi_key(family, spi));
+
+	if (!n)
+		return NULL;
+	return out ? hash_entry(n, struct kesp_sa, by_spi_out)
+		   : hash_entry(n, struct kesp_sa, by_spi_in);
+}
+
+static const struct addr *stable(const struct kesp *k, uint8_t family, bool local)
+{
+	if (family == 6)
+		return local ? &k->cfg.stable6_local : &k->cfg.stable6_remote;
+	return local ? &k->cfg.stable4_local : &k->cfg.stable4_remote;
+}
+
+const struct addr *sa_dst(const struct kesp *k, const struct kesp_sa *s, bool out)
+{
+	return stable(k, s->r.sa.family, !out);
+}
+
+/* One with the same selectors, whose place in the policies it shares. sends: whose outbound state
+ * is there. NULL: none. */
+static struct kesp_sa *sibling(const struct kesp *k, const struct engine_sa *sa, bool sends)
+{
+	hash_for_each (it, tmp, &k->by_selectors, record_selectors_key(sa)) {
+		struct kesp_sa *s = hash_entry(it, struct kesp_sa, by_selectors);
+
+		if (s->r.sa.id != sa->id && record_same_selectors(&s->r.sa, sa) &&
+		    (!sends || (s->has_out && s->r.stage == SA_ACTIVE)))
+			return s;
+	}
+	return NULL;
+}
+
+/* ---- the kernel's states ---- */
+
+static uint64_t at_most(uint64_t limit, uint64_t max)
+{
+	return limit && limit < max ? limit : max;
+}
+
+static void limit_packets(struct engine_sa *sa)
+{
+	if (sa->flags & ENGINE_SA_ESN)
+		return;
+	sa->soft_packets = at_most(sa->soft_packets, SEQ_LAST - SEQ_RESERVE);
+	sa->hard_packets = at_most(sa->hard_packets, SEQ_LAST);
+}
+
+static uint32_t window(const struct engine_sa *sa)
+{
+	if (sa->flags & ENGINE_SA_NO_REPLAY)
+		return 0;
+	return sa->replay_window && sa->replay_window < XFRM_REPLAY_MAX ? sa->replay_window
+									: XFRM_REPLAY_MAX;
+}
+
+static int state_add(struct kesp *k, const struct sa_record *r, bool out)
+{
+	const struct engine_sa *sa = &r->sa;
+	struct xfrm_sa x = {
+		.spi = out ? sa->spi_out : sa->spi_in,
+		.reqid = r->reqid,
+		.if_id = k->if_id,
+		.flags = (out ? XFRM_F_OUT : 0) | (sa->flags & ENGINE_SA_ESN ? XFRM_F_ESN : 0) |
+			 (sa->flags & ENGINE_SA_DSCP_OUT ? 0 : XFRM_F_NO_DSCP_OUT) |
+			 (sa->flags & ENGINE_SA_DSCP_IN ? XFRM_F_DSCP_IN : 0) |
+			 (sa->flags & ENGINE_SA_DF_CLEAR ? XFRM_F_DF_CLEAR : 0),
+		.src = *stable(k, sa->family, out),
+		.dst = *stable(k, sa->family, !out),
+		.encr_id = sa->encr_id,
+		.key_bits = sa->key_bits,
+		.integ_id = sa->integ_id,
+		.key_len = sa->key_len,
+		.integ_len = sa->integ_len,
+		.replay_window = out ? 0 : window(sa),
+		.soft_octets = sa->soft_octets,
+		.hard_octets = sa->hard_octets,
+		.soft_packets = sa->soft_packets,
+		.hard_packets = sa->hard_packets,
+		.key = out ? sa->key_out : sa->key_in,
+		.integ = out ? sa->integ_out : sa->integ_in,
+	};
+
+	if (out) {
+		x.mark = STEER_MARK_INDEX(sa->mark);
+		x.mark_mask = STEER_MARK(0, 0, UINT32_MAX);
+	}
+	return xfrm_sa_add(k->x, &x);
+}
+
+static void add_count(struct sa_count *sum, const struct sa_count *c)
+{
+	sum->octets += c->octets;
+	sum->packets += c->packets;
+	sum->replay += c->replay;
+	sum->duplicates += c->duplicates;
+	sum->integrity_failed += c->integrity_failed;
+}
+
+static void state_del(struct kesp *k, struct kesp_sa *s, bool out)
+{
+	uint32_t spi = out ? s->r.sa.spi_out : s->r.sa.spi_in;
+	struct xfrm_sa_info i;
+
+	if (!xfrm_sa_get(k->x, sa_dst(k, s, out), spi, &i))
+		poll_take(out ? &s->out : &s->in, &i);
+	xfrm_sa_del(k->x, sa_dst(k, s, out), spi);
+}
+
+int sa_out_add(struct kesp *k, struct kesp_sa *s)
+{
+	int err = state_add(k, &s->r, true);
+
+	s->has_out = !err;
+	return err;
+}
+
+void sa_out_del(struct kesp *k, struct kesp_sa *s)
+{
+	if (s->has_out)
+		state_del(k, s, true);
+	s->has_out = false;
+}
+
+/* ---- records and tables ---- */
+
+int sa_save(struct kesp *k, const struct kesp_sa *s)
+{
+	char name[16];
+
+	record_name(s->r.sa.id, name);
+	return sealed_write(&k->images, name, NULL, 0, &s->r, sizeof(s->r));
+}
+
+static struct kesp_sa *sa_new(struct kesp *k, const struct sa_record *r)
+{
+	struct kesp_sa *s = calloc(1, sizeof(*s));
+	const struct engine_sa *sa = &r->sa;
+
+	if (!s)
+		return NULL;
+	s->r = *r;
+	list_init(&s->waiting);
+	list_append(&k->sas, &s->node);
+	hash_add(&k->by_id, &s->by_id, sa->id);
+	hash_add(&k->by_spi_in, &s->by_spi_in, spi_key(sa->family, sa->spi_in));
+	hash_add(&k->by_spi_out, &s->by_spi_out, spi_key(sa->family, sa->spi_out));
+	hash_add(&k->by_selectors, &s->by_selectors, record_selectors_key(sa));
+	if (sa->group)
+		hash_add(&k->by_group, &s->by_group, sa->group);
+	k->n_sas++;
+	kesp_look(k);
+	return s;
+}
+
+void sa_forget(struct kesp *k, struct kesp_sa *s)
+{
+	add_count(&k->gone_in, &s->in);
+	add_count(&k->gone_out, &s->out);
+	hash_remove(&k->by_id, &s->by_id);
+	hash_remove(&k->by_spi_in, &s->by_spi_in);
+	hash_remove(&k->by_spi_out, &s->by_spi_out);
+	hash_remove(&k->by_selectors, &s->by_selectors);
+	hash_remove(&k->by_group, &s->by_group);
+	list_remove(&s->node);
+	list_remove(&s->waiting);
+	record_wipe_keys(&s->r);
+	free(s);
+	k->n_sas--;
+}
+
+static int policies_of(struct kesp *k, const struct kesp_sa *s, bool take)
+{
+	struct xfrm_sel sel[RECORD_SELECTORS_MAX];
+	struct policy_to to = { s->r.reqid, *stable(k, s->r.sa.family, true),
+				*stable(k, s->r.sa.family, false) };
+	int n = record_selectors(&s->r.sa, sel);
+
+	if (n < 0)
+		return n;
+	if (take)
+		return policies_take(&k->policies, sel, (size_t)n, &to);
+	policies_drop(&k->policies, sel, (size_t)n, to.reqid);
+	return 0;
+}
+
+/* ---- adding ---- */
+
+static int check(const struct kesp *k, const struct engine_sa *req)
+{
+	if (!k->configured)
+		return -ENOTCONN;
+	if (req->flags & ENGINE_SA_TRANSPORT)
+		return -EOPNOTSUPP;
+	if (!req->id || req->n_ts_local > ENGINE_TS_MAX || req->n_ts_remote > ENGINE_TS_MAX ||
+	    req->key_len > ENGINE_KEY_MAX || req->integ_len > ENGINE_KEY_MAX ||
+	    (req->family != 4 && req->family != 6) || !stable(k, req->family, true)->family ||
+	    req->name[sizeof(req->name) - 1])
+		return -EINVAL;
+	if (sa_find(k, req->id) || sa_by_spi(k, req->family, req->spi_in, false))
+		return -EEXIST;
+	return k->n_sas < SAS_MAX ? 0 : -ENOSPC;
+}
+
+/* What else sends in its place meanwhile? Else there is nothing to wait for. */
+static bool defers(const struct kesp *k, const struct engine_sa *req)
+{
+	return req->flags & ENGINE_SA_DEFER_OUT && sibling(k, req, true);
+}
+
+static struct kesp_sa *first_of_group(const struct kesp *k, uint32_t group)
+{
+	struct hash_node *n = group ? hash_find(&k->by_group, group) : NULL;
+
+	return n ? hash_entry(n, struct kesp_sa, by_group) : NULL;
+}
+
+/* BY_PATH only ends by ENGINE_GROUP_ENCAP. */
+static uint32_t encap_of(const struct kesp *k, const struct engine_sa *req)
+{
+	const struct kesp_sa *s = first_of_group(k, req->group);
+
+	if (s && s->r.encap == ENGINE_ENCAP_BY_PATH)
+		return ENGINE_ENCAP_BY_PATH;
+	return req->flags & ENGINE_SA_ENCAP ? ENGINE_ENCAP_UDP : ENGINE_ENCAP_NONE;
+}
+
+static int wrap(struct kesp *k, const struct kesp_sa *s)
+{
+	static const uint8_t flags[] = {
+		[ENGINE_ENCAP_NONE] = 0,
+		[ENGINE_ENCAP_UDP] = STEER_SA_WRAP,
+		[ENGINE_ENCAP_BY_PATH] = STEER_SA_WRAP | STEER_SA_WRAP_BY_PATH,
+	};
+
+	return k->opt.dp ? dp_sa_wrap(k->opt.dp, s->r.sa.id, flags[s->r.encap]) : 0;
+}
+
+static void record_of(struct kesp *k, const struct engine_sa *req, struct sa_record *r)
+{
+	const struct kesp_sa *same = sibling(k, req, false);
+
+	*r = (struct sa_record){
+		.version = RECORD_VERSION,
+		.reqid = same ? same->r.reqid : k->next_reqid++,
+		.stage = defers(k, req) ? SA_DEFERRED : SA_ACTIVE,
+		.encap = encap_of(k, req),
+		.order = k->next_order++,
+		.sa = *req,
+	};
+	r->sa.h = (struct engine_hdr){ 0 };
+	limit_packets(&r->sa);
+	r->sa.flags &= ~(uint32_t)(ENGINE_SA_SOFT_HIT | ENGINE_SA_HARD_HIT);
+}
+
+/* The record first, without what the kernel is given now; inbound before policies, for the peer may
+ * send already. */
+static int install(struct kesp *k, struct kesp_sa *s, const struct sa_record *r)
+{
+	bool deferred = r->stage == SA_DEFERRED;
+	int err = sa_save(k, s);
+
+	if (err)
+		return err;
+	err = state_add(k, r, false);
+	if (err)
+		goto no_in;
+	if (!deferred) {
+		err = state_add(k, r, true);
+		s->has_out = !err;
+	}
+	if (!err)
+		err = policies_of(k, s, true);
+	if (err)
+		goto no_policy;
+	err = wrap(k, s);
+	if (!err)
+		return 0;
+	policies_of(k, s, false);
+no_policy:
+	sa_out_del(k, s);
+	state_del(k, s, false);
+no_in:
+	return err;
+}
+
+static void unsave(struct kesp *k, uint32_t id)
+{
+	char name[16];
+
+	record_name(id, name);
+	sealed_remove(&k->images, name);
+}
+
+int sa_add(struct kesp *k, const struct engine_sa *req)
+{
+	struct sa_record r;
+	struct kesp_sa *s;
+	int err = check(k, req);
+
+	if (err)
+		return err;
+	record_of(k, req, &r);
+	s = sa_new(k, &r);
+	if (!s) {
+		record_wipe_keys(&r);
+		return -ENOMEM;
+	}
+	secret_wipe(s->r.sa.key_in, sizeof(s->r.sa.key_in));
+	secret_wipe(s->r.sa.integ_in, sizeof(s->r.sa.integ_in));
+	if (r.stage != SA_DEFERRED)
+		record_wipe_keys(&s->r);
+	err = install(k, s, &r);
+	record_wipe_keys(&r);
+	if (err) {
+		unsave(k, req->id);
+		sa_forget(k, s);
+		return err;
+	}
+	if (r.stage == SA_DEFERRED)
+		rekey_defer(k, s,
+			    kesp_now() + (req->replaces ? DEFER_SEC : SIBLING_SEC) * USEC_PER_SEC);
+	else
+		rekey_done(k, s);
+	sa_group_encap(k, req->group, r.encap);
+	sa_group_room(k, req->group, req->room);
+	return 0;
+}
+
+struct kesp_sa *sa_restore(struct kesp *k, const struct sa_record *r)
+{
+	struct kesp_sa *s = sa_find(k, r->sa.id) ? NULL : sa_new(k, r);
+
+	if (s && policies_of(k, s, true)) {
+		sa_forget(k, s);
+		return NULL;
+	}
+	if (!s)
+		return NULL;
+	if (k->next_reqid <= r->reqid)
+		k->next_reqid = r->reqid + 1;
+	if (k->next_order <= r->order)
+		k->next_order = r->order + 1;
+	return s;
+}
+
+/* ---- changing and removing ---- */
+
+/* Policies first: from then on its packets are dropped, and are never in clear. */
+void sa_remove(struct kesp *k, struct kesp_sa *s)
+{
+	uint32_t id = s->r.sa.id;
+
+	policies_of(k, s, false);
+	sa_out_del(k, s);
+	state_del(k, s, false);
+	unsave(k, id);
+	sa_forget(k, s);
+	k->room_dirty = true;
+}
+
+int sa_del(struct kesp *k, uint32_t id)
+{
+	struct kesp_sa *s = sa_find(k, id);
+
+	if (!s)
+		return -ENOENT;
+	sa_remove(k, s);
+	return 0;
+}
+
+/* Policies stay: what is under way is checked against them. */
+int sa_retire(struct kesp *k, uint32_t id)
+{
+	struct kesp_sa *s = sa_find(k, id);
+
+	if (!s)
+		return -ENOENT;
+	sa_out_del(k, s);
+	list_remove(&s->waiting);
+	record_wipe_keys(&s->r);
+	s->r.stage = SA_RETIRED;
+	sa_save(k, s);
+	return 0;
+}
+
+static int set_encap(struct kesp *k, struct kesp_sa *s, uint32_t encap)
+{
+	uint32_t before = s->r.encap;
+	int err;
+
+	if (before == encap)
+		return 0;
+	s->r.encap = encap;
+	err = wrap(k, s);
+	if (!err)
+		err = sa_save(k, s);
+	if (err)
+		s->r.encap = before;
+	room_lower(k, s);
+	k->room_dirty = true;
+	return err;
+}
+
+int sa_group_encap(struct kesp *k, uint32_t group, uint32_t encap)
+{
+	int first = 0;
+
+	if (group >= STEER_GROUPS_MAX || encap > ENGINE_ENCAP_BY_PATH)
+		return -EINVAL;
+	if (!group)
+		return 0;
+	hash_for_each (it, tmp, &k->by_group, group) {
+		int err = set_encap(k, hash_entry(it, struct kesp_sa, by_group), encap);
+
+		first = first ? first : err;
+	}
+	return first;
+}
+
+/* Not worth a record: a new agent tells it again. */
+int sa_group_room(struct kesp *k, uint32_t group, uint32_t room)
+{
+	hash_for_each (it, tmp, &k->by_group, group) {
+		struct kesp_sa *s = hash_entry(it, struct kesp_sa, by_group);
+
+		s->r.sa.room = room;
+		room_lower(k, s);
+	}
+	k->room_dirty = true;
+	return first_of_group(k, group) ? 0 : -ENOENT;
+}
+
+int sa_group(struct kesp *k, uint32_t id, uint32_t group)
+{
+	struct kesp_sa *s = sa_find(k, id), *other = first_of_group(k, group);
+	int err;
+
+	if (!s)
+		return -ENOENT;
+	if (!group || group >= STEER_GROUPS_MAX)
+		return -EINVAL;
+	if (s->r.sa.group == group)
+		return 0;
+	hash_remove(&k->by_group, &s->by_group);
+	hash_add(&k->by_group, &s->by_group, group);
+	s->r.sa.group = group;
+	if (other) {
+		s->r.sa.room = other->r.sa.room;
+		s->r.encap = other->r.encap;
+	}
+	room_lower(k, s);
+	k->room_dirty = true;
+	err = wrap(k, s);
+	return err ? err : sa_save(k, s);
+}
