@@ -21,6 +21,11 @@ struct addr {
 	uint8_t b[16];	/* first 4 octets for IPv4, rest zero */
 };
 
+struct prefix {
+	struct addr addr;
+	uint8_t len;
+};
+
 /* A UDP transport address. */
 struct udp_addr {
 	struct addr ip;
@@ -53,6 +58,10 @@ const char *udp_addr_format(const struct udp_addr *a, char buf[ADDR_PORT_STR]);
 /* First and last address of a prefix. */
 void addr_prefix_range(const struct addr *a, uint8_t len, struct addr *ret_first,
 		       struct addr *ret_last);
+/* A range (first <= last) as the fewest prefixes, none of them shorter than len_min. Returns how
+ * many; 0: more than max. */
+size_t addr_range_prefixes(const struct addr *first, const struct addr *last, uint8_t len_min,
+			   struct prefix *ret, size_t max);
 /* Adds one; false on wrap. */
 bool addr_next(struct addr *a);
 /* Fill ss and return its length; 0 for family 0. */

@@ -495,13 +495,8 @@ void inner_del(struct agent *a, const struct child *c);
 /* All routes once more: somebody may have taken them away. */
 void inner_again(struct agent *a);
 void inner_close(struct agent *a); /* forget, change nothing */
-struct prefix {
-	struct addr addr;
-	uint8_t len;
-};
-
-/* A range as prefixes. All addresses (0/0) become two halves, so that the host's default route,
- * which the uplinks need, stays. Returns how many; what does not fit is left out (0: nothing). */
+/* A range as prefixes to be routed: all addresses (0/0) are two. Returns how many; what does not
+ * fit is left out (0: nothing). */
 size_t range_prefixes(const struct addr *first, const struct addr *last, struct prefix *out,
 		      size_t max);
 

@@ -105,32 +105,12 @@ void inner_close(struct agent *a)
 	hash_empty(&a->inner, inner_drop);
 }
 
+/* All addresses (0/0) become two halves, so that the host's default route, which the uplinks need,
+ * stays. */
 size_t range_prefixes(const struct addr *first, const struct addr *last, struct prefix *out,
 		      size_t max)
 {
-	uint8_t bits = (uint8_t)(addr_len(first) * 8);
-	struct addr at = *first;
-	size_t n = 0;
-
-	for (;;) {
-		struct addr lo, hi;
-		uint8_t len = bits;
-
-		/* the largest block that starts here and ends within the range */
-		while (len > 1) {
-			addr_prefix_range(&at, (uint8_t)(len - 1), &lo, &hi);
-			if (!addr_equal(&lo, &at) || addr_cmp(&hi, last) > 0)
-				break;
-			len--;
-		}
-		if (n == max)
-			return 0;
-		out[n++] = (struct prefix){ at, len };
-		addr_prefix_range(&at, len, &lo, &hi);
-		if (addr_cmp(&hi, last) >= 0 || !addr_next(&hi))
-			return n;
-		at = hi;
-	}
+	return addr_range_prefixes(first, last, 1, out, max);
 }
 
 /* Of several Child SAs to one range that have virtual addresses of their own, the first one's is

@@ -164,6 +164,34 @@ bool addr_next(struct addr *a)
 	return false;
 }
 
+size_t addr_range_prefixes(const struct addr *first, const struct addr *last, uint8_t len_min,
+			   struct prefix *ret, size_t max)
+{
+	uint8_t bits = (uint8_t)(addr_len(first) * 8);
+	struct addr at = *first;
+	size_t n = 0;
+
+	for (;;) {
+		struct addr lo, hi;
+		uint8_t len = bits;
+
+		/* the largest block that starts here and ends within the range */
+		while (len > len_min) {
+			addr_prefix_range(&at, (uint8_t)(len - 1), &lo, &hi);
+			if (!addr_equal(&lo, &at) || addr_cmp(&hi, last) > 0)
+				break;
+			len--;
+		}
+		if (n == max)
+			return 0;
+		ret[n++] = (struct prefix){ at, len };
+		addr_prefix_range(&at, len, &lo, &hi);
+		if (addr_cmp(&hi, last) >= 0 || !addr_next(&hi))
+			return n;
+		at = hi;
+	}
+}
+
 unsigned udp_addr_to_sockaddr(const struct udp_addr *a, struct sockaddr_storage *ret_ss)
 {
 	memset(ret_ss, 0, sizeof(*ret_ss));

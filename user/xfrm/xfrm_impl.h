@@ -62,6 +62,11 @@ void xfrm_put_sel(struct xfrm_selector *to, const struct xfrm_sel *sel);
 /* -EBADMSG: neither IPv4 nor IPv6. */
 int xfrm_get_sel(const struct xfrm_selector *from, struct xfrm_sel *ret_sel);
 
+/* ---- events.c ---- */
+
+/* -EBADMSG: neither of both, or not of ESP. */
+int xfrm_parse_event(const struct nlmsghdr *nlh, struct xfrm_event *ret_ev);
+
 /* ---- small things ---- */
 
 static inline uint16_t xfrm_af(const struct addr *a)
