@@ -6,7 +6,7 @@
 /* Compiled three times: the loop over 32-bit words vectorises, with 256-bit registers it costs a
  * third, with 512-bit ones a fifth. The right one is chosen when the program is loaded. */
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) &&                             \
-	!defined(__SANITIZE_ADDRESS__)
+	!defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 #define CLONES __attribute__((target_clones("arch=x86-64-v4", "avx2", "default"), optimize("O3")))
 #else
 #define CLONES
