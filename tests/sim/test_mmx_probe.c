@@ -47,6 +47,24 @@ Test(mmx_probe, one_way_knows_one_way)
 	sim_free(s);
 }
 
+/* IKE goes there, of R's own accord: what was known of that path is still known, or R would go
+ * back and forth between two that work. [MMX-81] */
+Test(mmx_probe, known_where_ike_goes)
+{
+	struct sim *s = mmx_sim_up(13, 2, 2);
+	const struct ike_path to[] = {
+		{ { mmx_sim_addr(B, 2), 4500 }, { mmx_sim_addr(A, 2), 4500 }, 0 },
+		{ { mmx_sim_addr(B, 1), 4500 }, { mmx_sim_addr(A, 2), 4500 }, 0 },
+	};
+
+	probed(s, B, path(2, 2), 20);
+	for (unsigned i = 0; i < 2; i++) {
+		cr_assert_eq(ike_path_change(s->side[B].ike, owner(s, B)->line, &to[i], s->now), 0);
+		cr_assert(verified(s, B, path(2, 2)) && verified(s, B, path(2, 1)), "%u", i);
+	}
+	sim_free(s);
+}
+
 Test(mmx_probe, only_paths_that_are_there)
 {
 	struct sim *s = mmx_sim_up(3, 2, 2);

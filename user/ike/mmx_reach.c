@@ -59,8 +59,9 @@ bool mmx_verified(const struct ike_sa *sa, const struct mmx *x, uint32_t path, u
 	const struct mmx_path_seen *seen = mmx_paths_find(&x->paths, path);
 	struct ike_path on;
 
-	if (is_ike_pair(sa, x, path))
-		return ike_pair_verified(sa);
+	if (is_ike_pair(sa, x, path) && ike_pair_verified(sa))
+		return true;
+	/* where IKE has just gone too: else it would be taken for worse than what it has left */
 	if ((seen && seen->dead) || !mmx_path_addrs(sa, x, path, &on))
 		return false;
 	return mmx_paths_receives(&x->paths, &on.remote, now) ||
