@@ -2,6 +2,7 @@
 /* base/addr: text, order, prefixes and socket addresses, both families. */
 #include <errno.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -307,4 +308,49 @@ Test(addr, other_families_are_refused)
 	cr_assert_eq(udp_addr_from_sockaddr((struct sockaddr *)&ss, &b), -EAFNOSUPPORT);
 	cr_assert_eq(b.ip.family, 4);
 	cr_assert_eq(udp_addr_to_sockaddr(&none, &ss), 0);
+}
+
+static size_t prefixes(const char *first, const char *last, uint8_t len_min, size_t max,
+		       struct prefix *ret)
+{
+	struct addr a, b;
+
+	cr_assert_eq(addr_parse(first, &a), 0);
+	cr_assert_eq(addr_parse(last, &b), 0);
+	return addr_range_prefixes(&a, &b, len_min, ret, max);
+}
+
+static void prefix_is(const struct prefix *p, const char *want)
+{
+	char text[ADDR_STR], both[ADDR_STR + 8];
+
+	snprintf(both, sizeof(both), "%s/%u", addr_format(&p->addr, text), p->len);
+	cr_assert_str_eq(both, want);
+}
+
+Test(addr, range_as_prefixes)
+{
+	struct prefix p[256];
+
+	cr_assert_eq(prefixes("10.1.0.0", "10.1.255.255", 0, 1, p), 1);
+	prefix_is(p, "10.1.0.0/16");
+	cr_assert_eq(prefixes("10.0.0.5", "10.0.0.5", 0, 1, p), 1);
+	prefix_is(p, "10.0.0.5/32");
+	cr_assert_eq(prefixes("10.0.0.3", "10.0.0.8", 0, 8, p), 3);
+	prefix_is(&p[0], "10.0.0.3/32");
+	prefix_is(&p[1], "10.0.0.4/30");
+	prefix_is(&p[2], "10.0.0.8/32");
+	cr_assert_eq(prefixes("10.0.0.3", "10.0.0.8", 0, 2, p), 0, "more than there is room for");
+	/* all addresses, in one or in halves */
+	cr_assert_eq(prefixes("0.0.0.0", "255.255.255.255", 0, 8, p), 1);
+	prefix_is(p, "0.0.0.0/0");
+	cr_assert_eq(prefixes("0.0.0.0", "255.255.255.255", 1, 8, p), 2);
+	prefix_is(&p[0], "0.0.0.0/1");
+	prefix_is(&p[1], "128.0.0.0/1");
+	cr_assert_eq(prefixes("::", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", 0, 8, p), 1);
+	prefix_is(p, "::/0");
+	/* the longest list there is, and it ends where the addresses do */
+	cr_assert_eq(prefixes("::1", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:fffe", 0, 256, p), 254);
+	cr_assert_eq(prefixes("::1", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", 0, 256, p), 128);
+	prefix_is(&p[127], "8000::/1");
 }
