@@ -79,11 +79,11 @@ struct xfrm_sa_info {
 	struct addr src, dst;
 	uint64_t octets, packets;
 	uint64_t add_sec, use_sec; /* CLOCK_REALTIME; use: of the first packet, 0: none yet */
-	uint64_t last_used_sec;	   /* CLOCK_REALTIME; 0: never, or the kernel does not tell */
-	uint64_t seq;		   /* out: last sent; in: highest accepted; with ESN 64 bits */
-	uint32_t window;	   /* of the replay check, packets; 0: none */
-	uint32_t left_behind;	   /* packets dropped: older than the window, */
-	uint32_t replayed;	   /* seen before (or older, the kernel does not always tell), */
+	uint64_t last_used_sec; /* CLOCK_REALTIME; 0: never, or not told (6.1: of what is sent) */
+	uint64_t seq;		/* out: last sent; in: highest accepted; with ESN 64 bits */
+	uint32_t window;	/* of the replay check, packets; 0: none */
+	uint32_t left_behind;	/* packets dropped: older than the window, */
+	uint32_t replayed;	/* seen before (or older, the kernel does not always tell), */
 	uint32_t integrity_failed; /* not authentic */
 };
 
