@@ -45,6 +45,8 @@ struct ike_path {
 
 enum {
 	IKE_NAME_MAX = 64,
+	IKE_GRANTS_MAX = 8,
+	IKE_GRANT_NAME_MAX = 32,
 	IKE_ID_MAX = 1024, /* octets of an identity: distinguished names can be long */
 	IKE_TS_MAX = 16,
 	IKE_ADDRS_MAX = 8,
@@ -190,6 +192,10 @@ struct ike_conn_cfg {
 	bool encap;		     /* UDP encapsulation also without NAT (default true) */
 	enum ike_multipath multipath;
 	bool steering; /* the owner's: traffic classes are for it (default true) */
+	/* the owner's: classes whose mode the peer may choose */
+	bool grant_all;
+	uint8_t n_grants;
+	char grants[IKE_GRANTS_MAX][IKE_GRANT_NAME_MAX];
 	enum ike_tunnels tunnels;
 	enum ike_clone_order clone_order;
 	enum ike_clone_pairs clone_pairs;

@@ -88,6 +88,18 @@ enum { IKE_MMX_OWN_NUMBERS = 0xff00 };
 int ike_ifaces_set(struct ike *ike, const char *conn, const struct mmx_iface *ifaces, unsigned n,
 		   usec_t now);
 
+/* How peers of that connection are asked to send what is of a traffic class: those of *asked that
+ * have the state ASKED; the numbers of preferred interfaces are ours. They are told if it is
+ * something else than before. 0, -ENOENT, -ENOMEM. */
+int ike_classes_ask(struct ike *ike, const char *conn, const struct mmx_classes *asked, usec_t now);
+/* What the peer of that line is told of what it asks for: those that are not ASKED. 1: it is
+ * something else than before, and is told; 0; -ENOENT: MMX is off. */
+int ike_classes_answer(struct ike *ike, uint64_t line, const struct mmx_classes *answers,
+		       usec_t now);
+/* What that side asks for, and answers to what the other side asks for. NULL: MMX is off. Valid
+ * until the next call into the core. */
+const struct mmx_classes *ike_classes(const struct ike *ike, uint64_t line, bool of_peer);
+
 /* Is MMX on? *ret_caps (may be NULL): enum mmx_cap, what both can do. */
 bool ike_mmx_on(const struct ike *ike, uint64_t line, uint32_t *ret_caps);
 /* What that side has announced: of_peer, or we. NULL: nothing, or MMX is off. Valid until the next

@@ -32,6 +32,9 @@ enum {
 	MMX_INNERS_MAX = 16,
 	MMX_TLVS_MAX = 128,
 	MMX_SPIS_SHOWN_MAX = 32, /* affected SAs a result lists one by one */
+	MMX_CLASSES_MAX = 16,	 /* traffic classes that a list speaks of, in either direction */
+	MMX_CLASS_NAME_MAX = 32, /* octets of a traffic class's name and a zero */
+	MMX_PREFER_MAX = 8,
 };
 
 /* First 16 octets of the SHA-256 of "IKEv2 MMX multi-interface mobility extension v1". */
@@ -223,11 +226,15 @@ enum mmx_attr_name {
 	MMX_ATTR_COST = 2,	/* 16 bits */
 	MMX_ATTR_LIFETIME = 3,	/* s */
 	MMX_ATTR_RTT = 4,	/* usec */
+	/* private: how a class of traffic is to be sent, a struct mmx_class; may be there for each
+	 */
+	MMX_ATTR_CLASS = 0x8000,
 };
 
 struct mmx_attr {
 	uint16_t name;
 	uint32_t value;
+	struct bytes klass; /* of CLASS, in place of a value */
 };
 
 struct mmx_tlv {
@@ -287,6 +294,55 @@ struct mmx_supported {
 enum mmx_status mmx_supported_get(const struct notify *n, struct mmx_supported *ret_s);
 void mmx_supported_put(struct msg_wr *m, const struct mmx_supported *s);
 
+/* How the receiver of a list is asked to send what it has under a traffic class of that name; or,
+ * in the answer, what came of that. */
+#define FOREACH_MMX_CLASS_STATE(X)                                                                 \
+	X(ASKED, 0)                                                                                \
+	X(GRANTED, 1)                                                                              \
+	X(NOT_GRANTED, 2) /* by its policy */                                                      \
+	X(NO_CLASS, 3)	  /* it has none of that name */                                           \
+	X(NO_MODE, 4)	  /* it does not know the mode, or not here */
+
+enum mmx_class_state {
+#define X(n, v) MMX_CLASS_##n = v,
+	FOREACH_MMX_CLASS_STATE(X)
+#undef X
+};
+
+#define FOREACH_MMX_CLASS_MODE(X)                                                                  \
+	X(BALANCE, 1)                                                                              \
+	X(STANDBY, 2)                                                                              \
+	X(PRIORITY, 3)                                                                             \
+	X(DELAY, 4)                                                                                \
+	X(REDUNDANT, 5)                                                                            \
+	X(BOND, 6)
+
+enum mmx_class_mode {
+#define X(n, v) MMX_CLASS_##n = v,
+	FOREACH_MMX_CLASS_MODE(X)
+#undef X
+};
+
+struct mmx_class {
+	uint8_t state;	/* enum mmx_class_state; unknown ones are kept, and are refusals */
+	uint8_t mode;	/* enum mmx_class_mode; unknown ones are kept */
+	uint8_t copies; /* of REDUNDANT; 0: as many as the receiver likes */
+	uint8_t n_prefer;
+	uint16_t prefer[MMX_PREFER_MAX]; /* interfaces of who asks, best first */
+	char name[MMX_CLASS_NAME_MAX];	 /* printable UTF-8, not empty */
+};
+
+struct mmx_classes {
+	uint8_t n;
+	struct mmx_class s[MMX_CLASSES_MAX];
+};
+
+/* Those of one direction, asked or answered, by name; or NULL. */
+const struct mmx_class *mmx_classes_find(const struct mmx_classes *s, bool asked, const char *name);
+/* False: there is no room, or it is there already. */
+bool mmx_classes_add(struct mmx_classes *s, const struct mmx_class *add);
+bool mmx_classes_same(const struct mmx_classes *a, const struct mmx_classes *b);
+
 enum mmx_iface_flag {
 	MMX_IFACE_UP = 1 << 0,
 	MMX_IFACE_METERED = 1 << 1,
@@ -336,6 +392,11 @@ struct mmx_iface {
 /* OK, UNSUPPORTED or MALFORMED. */
 enum mmx_status mmx_iface_get(const struct notify *n, struct mmx_iface *ret_i);
 void mmx_iface_put(struct msg_wr *m, const struct mmx_iface *i);
+/* What it says of traffic classes, which any entry of a list may have: mmx_iface_get has taken it.
+ * As many as there is room for are appended. */
+void mmx_iface_get_classes(const struct notify *n, struct mmx_classes *s);
+void mmx_iface_put_classes(struct msg_wr *m, const struct mmx_iface *i,
+			   const struct mmx_classes *s);
 
 enum mmx_outer_mode { MMX_OUTER_SINGLE = 1, MMX_OUTER_SIMULTANEOUS = 2, MMX_OUTER_ALTERNATES = 3 };
 enum mmx_outer_flag {

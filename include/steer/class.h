@@ -84,6 +84,15 @@ struct class_cfg {
 	uint32_t reorder_usec;
 };
 
+/* What the peer is asked to do with what it sends under a class of that name. */
+struct class_ask {
+	bool wanted;
+	enum class_mode mode;
+	uint8_t copies; /* REDUNDANT */
+	uint8_t n_prefer;
+	struct class_where prefer[CLASS_LIST_MAX]; /* of our uplinks, best first */
+};
+
 /* What an uplink may carry in a period. */
 enum budget_period { BUDGET_NONE, BUDGET_DAY, BUDGET_WEEK, BUDGET_MONTH };
 enum budget_action { BUDGET_STANDBY, BUDGET_STOP };
@@ -102,6 +111,7 @@ struct classes_cfg {
 	uint8_t n_rules;
 	bool default_given; /* something is wanted of the default class */
 	struct class_cfg classes[STEER_CLASSES];
+	struct class_ask asks[STEER_CLASSES];
 	struct class_rule rules[CLASS_RULES_MAX]; /* the first that fits counts */
 };
 

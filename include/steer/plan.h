@@ -6,7 +6,8 @@
  *
  * Order, best first: what the operator prefers by hand; what works well, badly, not; what has some
  * of its budget left; what keeps the SLA, then what breaks it least; the class's own preference;
- * what is not metered; what the peer has no objection to; the uplink's rank. The first four are
+ * the order that the peer was granted; what is not metered; what the peer has no objection to; the
+ * uplink's rank. The first four are
  * reasons to leave the present path at once, the others only when they have lasted for the hold.
  *
  * Pure: no clock, no maps. Thread: one.
@@ -91,9 +92,10 @@ struct plan_path {
 	uint8_t kind;	    /* enum uplink_kind */
 	uint8_t state;	    /* enum steer_path_state */
 	bool metered, trusted;
-	bool spare;	   /* to be used when nothing else works: it is for others' traffic */
-	bool peer_standby; /* the peer has better ones */
-	bool preferred;	   /* by the operator */
+	bool spare;	    /* to be used when nothing else works: it is for others' traffic */
+	bool peer_standby;  /* the peer has better ones */
+	uint8_t peer_place; /* in the order that the peer was granted; 0: best, or there is none */
+	bool preferred;	    /* by the operator */
 	enum plan_budget budget;
 	uint16_t weight;       /* as configured, not 0 */
 	uint16_t rank;	       /* of its uplink, best first */

@@ -24,6 +24,7 @@ static size_t again(unsigned kind, const struct notify *n, uint8_t *buf, size_t 
 		struct mmx_action a;
 		struct mmx_result r;
 	} u;
+	struct mmx_classes classes = { .n = 0 };
 	enum mmx_status status = MMX_MALFORMED;
 
 	ret_tlvs->n = 0;
@@ -37,7 +38,8 @@ static size_t again(unsigned kind, const struct notify *n, uint8_t *buf, size_t 
 		status = mmx_iface_get(n, &u.i);
 		if (status == MMX_OK) {
 			u.i.cut = false;
-			mmx_iface_put(&w, &u.i);
+			mmx_iface_get_classes(n, &classes);
+			mmx_iface_put_classes(&w, &u.i, &classes);
 		}
 		break;
 	case 2:

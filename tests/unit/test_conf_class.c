@@ -312,12 +312,98 @@ Test(conf_class, bonding_is_for_tunnels)
 	conf_free(c);
 }
 
+/* What the peer is asked for is what the class has itself, but for what is said. */
+Test(conf_class, what_the_peer_is_asked_for)
+{
+	struct conf *c =
+		loaded("class \"voice\" { " MATCH
+		       " mode = redundant copies = 3 prefer = { lte, wlan } ask { } }\n"
+		       "class \"video\" { " MATCH
+		       " prefer = { lte } ask { mode = redundant prefer = { ran } } }\n"
+		       "class \"rest\" { " MATCH " }\n"
+		       "class \"bulk\" { " MATCH " mode = redundant ask { mode = priority } }\n");
+	const struct class_ask *a = c->classes.asks;
+
+	cr_assert_not(a[0].wanted);
+	cr_assert(a[1].wanted);
+	cr_assert_eq(a[1].mode, CLASS_REDUNDANT);
+	cr_assert_eq(a[1].copies, 3);
+	cr_assert_eq(a[1].n_prefer, 2);
+	cr_assert_str_eq(a[1].prefer[0].name, "lte");
+	cr_assert_eq(a[1].prefer[1].kind, UPLINK_WLAN);
+	cr_assert_eq(a[2].mode, CLASS_REDUNDANT);
+	cr_assert_eq(a[2].copies, 2);
+	cr_assert_eq(a[2].n_prefer, 1);
+	cr_assert_eq(a[2].prefer[0].kind, UPLINK_RAN);
+	cr_assert_eq(c->classes.classes[2].mode, CLASS_BALANCE);
+	cr_assert_not(a[3].wanted);
+	cr_assert_eq(a[4].mode, CLASS_PRIORITY);
+	cr_assert_eq(a[4].copies, 0);
+	conf_free(c);
+	cr_assert_not(load(UPLINKS "class \"a\" { " MATCH " ask { mode = bond copies = 2 } }"));
+	cr_assert_str_eq(error, "braid.conf:3: found copies beside mode = bond, expected mode = "
+				"redundant");
+	cr_assert_not(load(UPLINKS "class \"a\" { " MATCH " ask { mode = twice } }"));
+	cr_assert_not(load(UPLINKS "class \"a\" { " MATCH " ask { prefer = { no } } }"));
+}
+
+static struct conf *with_grant(const char *grant)
+{
+	char text[2048];
+
+	snprintf(text, sizeof(text),
+		 UPLINKS "class \"voice\" { " MATCH " }\n"
+			 "class \"video\" { " MATCH " }\n"
+			 "secret \"s\" { secret = \"xyzzy\" }\n"
+			 "connection \"a\" { local { id = a } %s\n child \"net\" { } }\n"
+			 "connection \"b\" { local { id = b } mmx = yes\n child \"net\" { } }\n",
+		 grant);
+	return load(text);
+}
+
+Test(conf_class, what_peers_are_granted)
+{
+	static const struct {
+		const char *grant, *error;
+	} bad[] = {
+		{ "mmx = yes grant = { voice, vidio }",
+		  "braid.conf:6: found \"vidio\", expected the name of a class, or all or none" },
+		{ "mmx = yes grant = { voice, all }",
+		  "braid.conf:6: found \"all\", expected the name of a class, or all or none" },
+		{ "mmx = yes grant = default",
+		  "braid.conf:6: found \"default\", expected the name of a class, or all or none" },
+		{ "grant = all",
+		  "braid.conf:6: found grant, which is for peers that ask by the multi-interface "
+		  "extension, expected mmx = yes beside it" },
+	};
+	struct conf *c = with_grant("mmx = yes grant = { voice, video }");
+
+	cr_assert(c, "%s", error);
+	cr_assert_eq(c->ike.conns[0].n_grants, 2);
+	cr_assert_str_eq(c->ike.conns[0].grants[1], "video");
+	cr_assert_not(c->ike.conns[0].grant_all);
+	cr_assert_eq(c->ike.conns[1].n_grants, 0);
+	conf_free(c);
+	c = with_grant("mmx = yes grant = all");
+	cr_assert(c && c->ike.conns[0].grant_all && !c->ike.conns[1].grant_all, "%s", error);
+	conf_free(c);
+	c = with_grant("mmx = yes grant = none");
+	cr_assert(c && !c->ike.conns[0].grant_all && !c->ike.conns[0].n_grants, "%s", error);
+	conf_free(c);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		cr_expect_not(with_grant(bad[i].grant));
+		cr_expect_str_eq(error, bad[i].error);
+	}
+}
+
 static struct conf *with_classes(const char *const *names)
 {
 	char text[4096] = UPLINKS;
 
 	for (; *names; names++)
-		sprintf(text + strlen(text), "class \"%s\" { " MATCH " }\n", *names);
+		sprintf(text + strlen(text),
+			"class \"%s\" { " MATCH " ask { copies = %c mode = redundant } }\n", *names,
+			'2' + (**names & 3));
 	return load(text);
 }
 
@@ -333,6 +419,9 @@ Test(conf_class, a_reload_keeps_the_numbers_of_classes)
 	cr_assert_eq(c->classes.n_rules, 5);
 	for (size_t i = 0; i < 5; i++)
 		cr_expect_str_eq(c->classes.classes[c->classes.rules[i].klass].name, after[i]);
+	for (size_t i = 1; i < 7; i++)
+		cr_expect_eq(c->classes.asks[i].copies,
+			     i == 3 ? 0 : 2 + (c->classes.classes[i].name[0] & 3), "%zu", i);
 	cr_expect_str_eq(c->classes.classes[2].name, "b");
 	cr_expect_str_eq(c->classes.classes[4].name, "d");
 	cr_expect_str_eq(c->classes.classes[5].name, "new");

@@ -145,6 +145,17 @@ Test(plan, order_without_a_list)
 	first_is(1);
 	cr_assert_eq(path[0].why, PLAN_PEER);
 	begin();
+	path[0].peer_place = 1; /* before what is metered, behind what the class prefers */
+	path[1].metered = true;
+	make();
+	first_is(1);
+	cr_assert_eq(path[0].why, PLAN_PEER);
+	begin();
+	path[0].peer_place = 1;
+	strcpy(c.prefer[c.n_prefer++].name, path[0].uplink);
+	make();
+	first_is(0);
+	begin();
 	path[0].budget = PLAN_BUDGET_USED;
 	make();
 	first_is(1);

@@ -70,6 +70,31 @@ Test(show_steering, everything)
 	      "-          0 B   0 B  -       -      -\n");
 }
 
+/* What both ends ask for, each line once, whatever bindings it has. */
+Test(show_steering, asks)
+{
+#define ASKS                                                                                       \
+	"{\"conn\":\"home\",\"line\":3,\"on\":false,\"classes\":[],\"asks\":["                     \
+	"{\"class\":\"voice\",\"by\":\"us\",\"mode\":\"redundant\",\"copies\":2,\"prefer\":[1],"   \
+	"\"state\":\"refused\",\"why\":\"by its policy\"},"                                        \
+	"{\"class\":\"bulk\",\"by\":\"peer\",\"mode\":\"bond\",\"copies\":null,\"prefer\":[],"     \
+	"\"state\":\"granted\",\"why\":null}]}"
+	static const char both[] = "{\"relations\":[" ASKS "," ASKS "]}";
+
+	shows(show_steering, both,
+	      "\n"
+	      "CONNECTION  CLASS  ASKED BY  MODE       COPIES  STATE    WHY\n"
+	      "home#3      voice  us        redundant       2  refused  by its policy\n"
+	      "home#3      bulk   peer      bond            -  granted  -\n");
+	shows(show_mmx_list, "{\"relations\":[" ASKS "]}",
+	      "home#3: one of the two ends has no multi-interface extension\n"
+	      "\n"
+	      "CONNECTION  CLASS  ASKED BY  MODE       COPIES  STATE    WHY\n"
+	      "home#3      voice  us        redundant       2  refused  by its policy\n"
+	      "home#3      bulk   peer      bond            -  granted  -\n");
+#undef ASKS
+}
+
 Test(show_steering, explain)
 {
 	shows(show_explain,

@@ -52,6 +52,15 @@ static void put_set_up(struct tshark_capture *c)
 		.attrs = 1 << MMX_ATTR_COST | 1 << MMX_ATTR_RTT,
 		.attr = { [MMX_ATTR_COST] = 9, [MMX_ATTR_RTT] = 41000 },
 	};
+	const struct mmx_classes classes = {
+		2,
+		{ { .mode = MMX_CLASS_REDUNDANT,
+		    .copies = 2,
+		    .n_prefer = 2,
+		    .prefer = { 3, 1 },
+		    .name = "voice" },
+		  { .state = MMX_CLASS_NOT_GRANTED, .mode = 99, .name = "b\xc3\xbcro" } },
+	};
 	struct mmx_iface none = { .flags = MMX_IFACE_EMPTY | MMX_IFACE_LAST };
 	struct mmx_outer o = { .mode = MMX_OUTER_SIMULTANEOUS, .flags = MMX_OUTER_STRICT };
 	struct msg_wr w = msg_begin_inner(inner, sizeof(inner));
@@ -60,7 +69,7 @@ static void put_set_up(struct tshark_capture *c)
 	add_ep(&o.tlvs, MMX_ROLE_NEW, 1, 5);
 	msg_put_notify(&w, 0, NULL, 0, N_MOBIKE_SUPPORTED, NULL, 0);
 	mmx_supported_put(&w, &s);
-	mmx_iface_put(&w, &i);
+	mmx_iface_put_classes(&w, &i, &classes);
 	mmx_iface_put(&w, &none);
 	mmx_outer_put(&w, false, &o);
 	tshark_put_sealed(c, true, IKE_AUTH, 1, &w);
@@ -153,6 +162,9 @@ Test(tshark_mmx, reads_our_notifications)
 		"MTU: 1400",
 		"ATTR: cost: 9",
 		"ATTR: RTT (us): 41000",
+		"ATTR: class voice, redundant: asked",
+		"Preferred interfaces: 2",
+		"ATTR: class b\xc3\xbcro, 99: not granted",
 		"MMX_IFACE: none",
 		"MMX_OUTER: simultaneous",
 		"EP: NEW, receiver's endpoint 5",

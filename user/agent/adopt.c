@@ -358,6 +358,7 @@ static void adopt_ike(struct agent *a, struct harvest *v)
 		family_kinds(list_entry(it, struct peer, node)->family);
 	list_for_each (it, &a->peers)
 		adopt_preference(a, list_entry(it, struct peer, node));
+	asks_reload(a);
 	list_for_each (it, &a->peers)
 		adopt_main(a, list_entry(it, struct peer, node));
 	list_for_each (it, &a->peers)

@@ -196,8 +196,12 @@ static void on_event(struct agent *a, const struct ike_output *o)
 		family_renumber(a, p, o->family);
 		move_on_rekeyed(a, p);
 		break;
+	case IKE_EV_CHILD_UP: /* a list may have come with it */
+		p = peer_find(a, o->line);
+		if (p)
+			asks_look(a, p);
+		break;
 	case IKE_EV_IKE_UP:
-	case IKE_EV_CHILD_UP:
 	case IKE_EV_CHILD_DOWN:
 	case IKE_EV_CHILD_REKEYED:
 	case IKE_EV_FAILED:
@@ -209,8 +213,10 @@ static void on_event(struct agent *a, const struct ike_output *o)
 		break;
 	case IKE_EV_MMX_PEER_IFACES:
 		p = peer_find(a, o->line);
-		if (p)
+		if (p) {
 			bindings_relabel(a, p);
+			asks_look(a, p);
+		}
 		break;
 	case IKE_EV_CLONED:
 		agent_line_add(a, o);
@@ -448,6 +454,7 @@ int agent_reload(struct agent *a, char err[CONF_ERROR_MAX])
 	conf_free(old);
 	paths_sync_all(a);
 	paths_quality_again(a);
+	asks_reload(a);
 	steer_reload(a);
 	list_for_each (it, &a->peers)
 		move_plan(a, list_entry(it, struct peer, node));

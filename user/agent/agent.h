@@ -213,6 +213,7 @@ struct peer {
 	struct list paths, children;
 	struct list bindings;  /* bindings.h */
 	struct steer *classes; /* NULL: none; steer.h */
+	uint64_t asks_heard;   /* asks.c: what it has answered last */
 };
 
 /* A pair of addresses that IKE may move to, or that it uses. */
@@ -320,6 +321,7 @@ struct agent {
 	usec_t steer_wake;		  /* when it fires; 0: not armed */
 	usec_t traffic_every;		  /* 0: nothing is counted */
 	bool traffic_rates;		  /* for classes that spill */
+	bool rates_asked;		  /* a peer was granted such a mode */
 	struct list budgets, saved_paths; /* traffic.c */
 	usec_t budgets_saved;
 	bool budgets_unsaved; /* and that was said */

@@ -21,6 +21,25 @@ void ifaces_adopt(struct agent *a);
 /* The uplink that has that number, or NULL. */
 const struct uplink *ifaces_uplink(const struct agent *a, uint16_t ifid);
 
+/* ---- asks.c: modes of traffic classes that one end asks the other for ---- */
+
+/* Tell the core what peers of that connection are asked for; known to ifaces_tell. */
+void asks_tell(struct agent *a, const struct ike_conn_cfg *conn);
+/* The peer's list may be another one: answer what it asks for, and tell what it has answered. */
+void asks_look(struct agent *a, struct peer *p);
+/* After other settings were read. */
+void asks_reload(struct agent *a);
+/* A class as it goes to that peer: steer_wanted, in the mode that the peer was granted, which takes
+ * buf. */
+const struct class_cfg *asks_in_force(const struct agent *a, const struct peer *p, uint8_t klass,
+				      struct class_cfg *buf);
+/* Of a path in the order that the peer was granted: 0 is best, and all there are without one. */
+uint8_t asks_place(const struct agent *a, const struct path *p, uint8_t klass);
+/* Why it is not granted, by enum mmx_class_state; NULL: it is. */
+const char *asks_refusal(uint8_t state);
+/* By enum mmx_class_mode, as in the configuration. */
+const char *asks_mode(uint8_t number);
+
 /* ---- bindings.c ---- */
 
 /* A path of a binding, as the core told of it. */
@@ -66,6 +85,11 @@ void bindings_relabel(struct agent *a, struct peer *p);
 /* After a restart: first which there are, for the Child SAs to enter, then what they have. */
 void bindings_adopt(struct agent *a, struct peer *p);
 void bindings_adopted(struct agent *a, struct peer *p);
+
+/* ---- report_asks.c ---- */
+
+/* What is asked for on that line, in both directions, with the answers. */
+json_t *report_asks(const struct agent *a, uint64_t line);
 
 /* ---- report_mmx.c ---- */
 

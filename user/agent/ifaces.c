@@ -97,6 +97,7 @@ void ifaces_tell(struct agent *a, const struct ike_conn_cfg *c,
 
 	if (c->mmx == IKE_MMX_NO)
 		return;
+	asks_tell(a, c);
 	for (size_t i = 0; i < a->n_uplinks; i++) {
 		if (!order[i]->ifid || order[i]->ifid >= IKE_MMX_OWN_NUMBERS)
 			continue;

@@ -197,6 +197,18 @@ static json_t *clones_json(const struct ike_conn_cfg *c)
 			 (int)c->clone_spare);
 }
 
+/* As in the configuration. */
+static json_t *grant_json(const struct ike_conn_cfg *c)
+{
+	json_t *l = json_array();
+
+	if (c->grant_all)
+		json_array_append_new(l, json_string("all"));
+	for (unsigned i = 0; i < c->n_grants; i++)
+		json_array_append_new(l, json_string(c->grants[i]));
+	return l;
+}
+
 json_t *report_conn(struct agent *a, const struct ike_conn_cfg *c)
 {
 	static const char *const fragmentation[] = {
@@ -237,6 +249,7 @@ json_t *report_conn(struct agent *a, const struct ike_conn_cfg *c)
 	set_int(o, "child_sas_max", c->child_sas_max);
 	set_int(o, "derived_sas_max", c->derived_max);
 	set_int(o, "public_key_bits", c->public_key_bits);
+	set(o, "grant", grant_json(c));
 	set(o, "nat", json_string(c->nat == IKE_NAT_ACCEPT ? "accept" : "refuse"));
 	set(o, "encap", json_boolean(c->encap));
 	set_int(o, "window", c->window ? c->window : 1);

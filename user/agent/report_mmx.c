@@ -159,6 +159,7 @@ json_t *report_mmx(struct agent *a, uint64_t line)
 	set(o, "caps", caps_json(caps));
 	set(o, "ours", list_json(a, line, false));
 	set(o, "peer", list_json(a, line, true));
+	set(o, "asks", report_asks(a, line));
 	set(o, "bindings", bindings_json(a, line));
 	return o;
 }

@@ -236,7 +236,8 @@ static void set_reason(struct agent *a, json_t *o, const struct steer_class *c)
 static json_t *class_json(struct agent *a, const struct peer *p, const struct binding *b,
 			  uint8_t klass)
 {
-	const struct class_cfg *cfg = steer_wanted(a, p->conn, klass);
+	struct class_cfg buf;
+	const struct class_cfg *cfg = asks_in_force(a, p, klass, &buf);
 	const struct steer_class *c = steer_class_of(a, p, b, klass);
 	struct steer_group g = { 0 };
 	struct sum sum = { 0 };
@@ -277,6 +278,7 @@ static void relation(struct agent *a, const struct peer *p, const struct binding
 	set_int(o, "family_lines", p->family->n_lines);
 	set_or_null(o, "binding", b ? b->id : 0);
 	set(o, "classes", classes);
+	set(o, "asks", report_asks(a, p->line));
 	json_array_append_new(out, o);
 }
 
@@ -414,13 +416,14 @@ json_t *report_flow(struct agent *a, const char *flow, uint32_t rule, uint8_t kl
 		    const struct engine_flow_info *f)
 {
 	const struct child *child = NULL;
+	struct class_cfg buf;
 	const struct class_cfg *cfg;
 	struct peer *p = NULL;
 	json_t *o = json_object();
 	char spi[16];
 
 	child = f->sa_id ? agent_child_find(a, f->sa_id, &p) : NULL;
-	cfg = child ? steer_wanted(a, p->conn, klass) : &a->conf->classes.classes[klass];
+	cfg = child ? asks_in_force(a, p, klass, &buf) : &a->conf->classes.classes[klass];
 	set_str(o, "flow", flow);
 	set(o, "rule", rule < a->conf->classes.n_rules ? rule_json(a, rule) : NULL);
 	set_str(o, "class", a->conf->classes.classes[klass].name);

@@ -28,10 +28,10 @@ const struct class_cfg *steer_wanted(const struct agent *a, const char *conn, ui
 
 /* A budget that is used up counts for what has no classes, too. */
 static const struct class_cfg *cfg_of(struct agent *a, const struct steer_group_in *in,
-				      uint8_t klass)
+				      uint8_t klass, struct class_cfg *buf)
 {
 	static const struct class_cfg plain = { .name = "default", .mode = CLASS_BALANCE };
-	const struct class_cfg *c = steer_wanted(a, in->p->conn, klass);
+	const struct class_cfg *c = asks_in_force(a, in->p, klass, buf);
 
 	if (c || klass)
 		return c;
@@ -46,8 +46,10 @@ static const struct class_cfg *cfg_of(struct agent *a, const struct steer_group_
 
 bool steer_measures(const struct agent *a, const struct path *p)
 {
+	struct class_cfg buf;
+
 	for (uint8_t k = 0; k < STEER_CLASSES; k++) {
-		const struct class_cfg *c = steer_wanted(a, p->peer->conn, k);
+		const struct class_cfg *c = asks_in_force(a, p->peer, k, &buf);
 
 		if (c && plan_needs_measures(c))
 			return true;
@@ -136,6 +138,7 @@ static struct plan_path look(struct agent *a, const struct candidate *c, uint8_t
 		.trusted = u && u->cfg.trusted,
 		.spare = !c->same || c->ending || c->alternate || c->why == MEMBER_SAME_PAIR,
 		.peer_standby = c->peer_standby,
+		.peer_place = asks_place(a, p, klass),
 		.preferred = c->preferred,
 		.budget = traffic_budget(a, p),
 		.weight = c->weight,
@@ -242,7 +245,8 @@ static void adopt_plan(struct agent *a, const struct steer_group_in *in, uint8_t
 bool steer_plan(struct agent *a, const struct steer_group_in *in, uint8_t klass,
 		struct dp_member *members, struct dp_group_want *ret_want)
 {
-	const struct class_cfg *c = cfg_of(a, in, klass);
+	struct class_cfg buf;
+	const struct class_cfg *c = cfg_of(a, in, klass, &buf);
 	struct steer_class *s;
 	struct picked all;
 

@@ -358,7 +358,7 @@ void traffic_plan(struct agent *a)
 {
 	bool budgets = false;
 
-	a->traffic_rates = false;
+	a->traffic_rates = a->rates_asked;
 	for (uint8_t k = 0; k < a->conf->classes.n_classes; k++)
 		a->traffic_rates |= (k || a->conf->classes.default_given) &&
 				    plan_needs_rates(&a->conf->classes.classes[k]);

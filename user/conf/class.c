@@ -345,6 +345,31 @@ static int build_policy(struct parse *p, const struct sec *s, struct class_cfg *
 	return r < 0 ? r : build_sla(p, s, c);
 }
 
+/* What is not said is as the class itself has it. */
+static int build_ask(struct parse *p, const struct sec *class, const struct class_cfg *c,
+		     struct class_ask *ask)
+{
+	struct sec s = sec_sub(class, "ask", 0);
+	uint64_t copies = c->mode == CLASS_REDUNDANT ? c->copies : 2;
+	unsigned mode = c->mode;
+	const struct val *v = sec_get(&s, "copies");
+	int r = val_word(p, sec_get(&s, "mode"), conf_mode_words, &mode);
+
+	ask->wanted = s.cfg != NULL;
+	ask->mode = (enum class_mode)mode;
+	if (r == 0 && v && ask->mode != CLASS_REDUNDANT)
+		r = val_fail(p, v, "found copies beside mode = %s, expected mode = redundant",
+			     conf_mode_words[mode]);
+	if (r == 0)
+		r = val_uint(p, v, 2, STEER_MEMBERS_MAX, &copies);
+	ask->copies = ask->mode == CLASS_REDUNDANT ? (uint8_t)copies : 0;
+	if (r == 0 && sec_get(&s, "prefer"))
+		return wheres(p, &s, "prefer", ask->prefer, &ask->n_prefer);
+	ask->n_prefer = c->n_prefer;
+	memcpy(ask->prefer, c->prefer, sizeof(ask->prefer));
+	return r;
+}
+
 /* ---- all of it ---- */
 
 static int build_class(struct parse *p, const struct sec *s, size_t i)
@@ -377,6 +402,8 @@ static int build_class(struct parse *p, const struct sec *s, size_t i)
 		r = build_mode(p, s, c);
 	if (r == 0)
 		r = build_policy(p, s, c);
+	if (r == 0)
+		r = build_ask(p, s, c, &all->asks[klass]);
 	if (first)
 		all->default_given = true;
 	else
@@ -421,12 +448,14 @@ void conf_keep_classes(struct conf *c, const struct conf *before)
 		to[k] = number_of(&before->classes, was.classes[k].name);
 		taken[to[k]] = true;
 		memset(&all->classes[k], 0, sizeof(all->classes[k]));
+		memset(&all->asks[k], 0, sizeof(all->asks[k]));
 	}
 	for (uint8_t k = 1; k < was.n_classes; k++) {
 		if (!to[k])
 			to[k] = number_free(&before->classes, taken);
 		taken[to[k]] = true;
 		all->classes[to[k]] = was.classes[k];
+		all->asks[to[k]] = was.asks[k];
 		if (all->n_classes <= to[k])
 			all->n_classes = (uint8_t)(to[k] + 1);
 	}
@@ -487,6 +516,38 @@ static int check_bond(struct parse *p, const struct sec *s, void *ctx)
 	return 0;
 }
 
+/* grant = all, none, or classes by name. */
+static int check_grant(struct parse *p, const struct sec *s, void *ctx)
+{
+	struct ike_conn_cfg *conn = ctx;
+	size_t n = strcmp(conn->name, s->name) ? 0 : sec_count(s, "grant");
+
+	if (n && conn->mmx == IKE_MMX_NO)
+		return val_fail(p, sec_get(s, "grant"),
+				"found grant, which is for peers that ask by the multi-interface "
+				"extension, expected mmx = yes beside it");
+	for (size_t i = 0; i < n; i++) {
+		const struct val *v = sec_nth(s, "grant", i);
+		const struct classes_cfg *all = &p->conf->classes;
+		bool is_default = !strcmp(v->text, "default") && all->default_given;
+
+		if (n == 1 && (!strcmp(v->text, "all") || !strcmp(v->text, "none"))) {
+			conn->grant_all = v->text[0] == 'a';
+			return 0;
+		}
+		if (!is_default && !number_of(all, v->text))
+			return val_fail(p, v,
+					"found \"%.60s\", expected the name of a class, or all or "
+					"none",
+					v->text);
+		if (conn->n_grants == IKE_GRANTS_MAX)
+			return val_fail(p, v, "found more than %d classes, expected fewer",
+					IKE_GRANTS_MAX);
+		strcpy(conn->grants[conn->n_grants++], v->text);
+	}
+	return 0;
+}
+
 int conf_check_classes(struct parse *p)
 {
 	for (size_t i = 0; i < p->conf->ike.n_conns; i++) {
@@ -498,6 +559,8 @@ int conf_check_classes(struct parse *p)
 			transport |= c->children[k].mode != CHILD_TUNNEL;
 		if (transport && c->steering)
 			r = secs_each(p, "class", check_bond, c);
+		if (r == 0)
+			r = secs_each(p, "connection", check_grant, c);
 		if (r < 0)
 			return r;
 	}

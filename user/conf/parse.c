@@ -64,6 +64,7 @@ static cfg_opt_t match_opts[] = {
 };
 static cfg_opt_t copies_when_opts[] = { START, ONE("loss"), ONE("jitter"), CFG_END() };
 static cfg_opt_t reorder_opts[] = { START, ONE("time"), CFG_END() };
+static cfg_opt_t ask_opts[] = { START, ONE("mode"), ONE("copies"), LIST("prefer"), CFG_END() };
 static cfg_opt_t class_opts[] = { START,
 				  ONE("mode"),
 				  LIST("prefer"),
@@ -80,6 +81,7 @@ static cfg_opt_t class_opts[] = { START,
 				  CFG_SEC("sla", sla_opts, CFGF_MULTI),
 				  CFG_SEC("copies_when", copies_when_opts, CFGF_MULTI),
 				  CFG_SEC("reorder", reorder_opts, CFGF_MULTI),
+				  CFG_SEC("ask", ask_opts, CFGF_MULTI),
 				  CFG_END() };
 static cfg_opt_t local_opts[] = { START,	 ONE("id"),    ONE("auth"),
 				  LIST("certs"), LIST("ocsp"), CFG_END() };
@@ -121,6 +123,7 @@ static cfg_opt_t connection_opts[] = {
 	ONE("encap"),
 	ONE("multipath"),
 	ONE("steering"),
+	LIST("grant"),
 	ONE("probe_interval"),
 	ONE("mmx"),
 	ONE("mmx_vid_in_init"),

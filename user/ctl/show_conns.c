@@ -190,6 +190,7 @@ static void show_conn(FILE *out, const json_t *c)
 	show_lines(out, c, "proposals", "  ", "IKE");
 	show_list(out, c, "vips", "  ", "vips");
 	show_pools(out, c);
+	show_list(out, c, "grant", "  ", "grant");
 	fprintf(out,
 		"  %-10s multipath %s, mobike %s, clone %s, nat %s, encap %s, ocsp %s, unique %s, "
 		"window "

@@ -57,6 +57,8 @@ static inline const char *age(const json_t *data, const json_t *o, const char *k
 
 /* What is known of MMX, of one IKE SA; nothing without. */
 void show_mmx(FILE *out, const json_t *sa);
+/* What is asked for, in the members asks of all relations, each line once; nothing without. */
+void show_asks(FILE *out, const json_t *relations);
 /* The interfaces alone, of the member mmx of one. */
 void show_mmx_ifaces(FILE *out, const json_t *mmx);
 

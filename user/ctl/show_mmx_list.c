@@ -49,6 +49,46 @@ void show_mmx_list(FILE *out, const json_t *data)
 		show_mmx_ifaces(out, r);
 		bindings(out, r);
 	}
+	show_asks(out, json_object_get(data, "relations"));
+}
+
+/* Several relations may be of one line: its bindings. */
+static bool line_before(const json_t *relations, size_t i, const json_t *r)
+{
+	const json_t *o = i ? json_array_get(relations, i - 1) : NULL;
+
+	return o && !strcmp(str(o, "conn"), str(r, "conn")) && num(o, "line") == num(r, "line");
+}
+
+void show_asks(FILE *out, const json_t *relations)
+{
+	static const char *const heads[] = { "CONNECTION", "CLASS", "ASKED BY", "MODE",
+					     ">COPIES",	   "STATE", "WHY",	NULL };
+	struct table *t = table_new(heads);
+	const json_t *r, *o;
+	bool any = false;
+	size_t i, k;
+
+	json_array_foreach(relations, i,
+			   r) for (k = 0; !line_before(relations, i, r) &&
+					  (o = json_array_get(json_object_get(r, "asks"), k));
+				   k++)
+	{
+		if (!any)
+			fputc('\n', out);
+		any = true;
+		table_cell(t, "%s#%llu", str(r, "conn"), (unsigned long long)num(r, "line"));
+		table_cell(t, "%s", str(o, "class"));
+		table_cell(t, "%s", str(o, "by"));
+		table_cell(t, "%s", str(o, "mode"));
+		if (num(o, "copies"))
+			table_cell(t, "%llu", (unsigned long long)num(o, "copies"));
+		else
+			table_cell(t, "%s", "-");
+		table_cell(t, "%s", str(o, "state"));
+		table_cell(t, "%s", str(o, "why"));
+	}
+	table_end(t, out);
 }
 
 void show_mmx_result(FILE *out, const json_t *data)

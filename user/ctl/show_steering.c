@@ -121,6 +121,7 @@ void show_steering(FILE *out, const json_t *data)
 {
 	rules(out, data);
 	relations(out, data);
+	show_asks(out, json_object_get(data, "relations"));
 	budgets(out, data);
 }
 

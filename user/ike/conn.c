@@ -45,6 +45,7 @@ static void tally_unref(struct tally *t)
 	if (!t || --t->refs)
 		return;
 	free(t->ifaces);
+	free(t->asked);
 	free(t);
 }
 

@@ -53,6 +53,7 @@ struct nonce {
 /* ---- configuration, counted so that running SAs keep theirs ---- */
 
 struct mmx_iface;
+struct mmx_classes;
 
 /* What all connections that had or have that name share. */
 struct tally {
@@ -61,7 +62,8 @@ struct tally {
 	uint8_t n_addrs;
 	struct addr addrs[IKE_ADDRS_MAX]; /* ours, for the peer to know: ike_addrs_set */
 	uint8_t n_ifaces;
-	struct mmx_iface *ifaces; /* owned; the same for MMX: ike_ifaces_set */
+	struct mmx_iface *ifaces;  /* owned; the same for MMX: ike_ifaces_set */
+	struct mmx_classes *asked; /* owned; what is asked of the peer there: ike_classes_ask */
 };
 
 struct conn {

@@ -64,6 +64,14 @@ static void copy_iface(struct mmx_iface *to, const struct mmx_iface *from, uint8
 	}
 }
 
+/* Of one direction. */
+static void add_classes(struct mmx_classes *to, const struct mmx_classes *from, bool asked)
+{
+	for (unsigned i = 0; i < from->n; i++)
+		if ((from->s[i].state == MMX_CLASS_ASKED) == asked)
+			mmx_classes_add(to, &from->s[i]);
+}
+
 bool mmx_list_renew(struct ike_sa *sa, struct mmx *x)
 {
 	const struct tally *own = sa->conn->tally;
@@ -80,30 +88,39 @@ bool mmx_list_renew(struct ike_sa *sa, struct mmx *x)
 				   &has_current);
 	if (!has_current)
 		add_unnumbered(x, l, &new, &sa->path.local.ip);
+	add_classes(&new.classes, own->asked ? own->asked : &l->classes, true);
+	add_classes(&new.classes, &l->classes, false);
 	return mmx_list_replace(l, &new);
 }
 
 void mmx_list_put(const struct ike_sa *sa, struct mmx *x, struct msg_wr *m)
 {
 	const struct mmx_list *l = &x->list[mmx_we(sa)];
+	const struct mmx_classes none = { .n = 0 };
 
 	for (unsigned i = 0; i < l->n; i++) {
 		struct mmx_iface f = l->iface[i];
 
 		f.generation = l->generation;
 		f.flags |= i + 1u == l->n ? MMX_IFACE_LAST : 0;
-		mmx_iface_put(m, &f);
+		mmx_iface_put_classes(m, &f, i ? &none : &l->classes);
 	}
 }
 
-/* Other addresses than what IKE SAs of that connection were told. */
-static void changed(struct ike *ike, struct ike_sa *sa)
+/* Another list than what IKE SAs of that connection were told. */
+static void changed(struct ike *ike, const char *conn)
 {
-	if (!mmx_list_renew(sa, sa->mmx))
-		return;
-	addrs_queue_along(sa);
-	mmx_ike_moved(ike, sa);
-	window_run(ike, sa);
+	hash_for_each (it, tmp, &ike->named, conn_key(conn)) {
+		struct ike_sa *sa = hash_entry(it, struct ike_sa, by_conn);
+
+		if (strcmp(sa->conn->c.name, conn) || !sa->mmx || sa->state != IKE_ESTABLISHED ||
+		    !mmx_list_renew(sa, sa->mmx))
+			continue;
+		addrs_queue_along(sa);
+		mmx_ike_moved(ike, sa);
+		window_run(ike, sa);
+	}
+	ike_reap(ike);
 }
 
 int ike_ifaces_set(struct ike *ike, const char *conn, const struct mmx_iface *ifaces, unsigned n,
@@ -125,14 +142,50 @@ int ike_ifaces_set(struct ike *ike, const char *conn, const struct mmx_iface *if
 	free(c->tally->ifaces);
 	c->tally->ifaces = copy;
 	c->tally->n_ifaces = (uint8_t)n;
-	hash_for_each (it, tmp, &ike->named, conn_key(conn)) {
-		struct ike_sa *sa = hash_entry(it, struct ike_sa, by_conn);
-
-		if (!strcmp(sa->conn->c.name, conn) && sa->mmx && sa->state == IKE_ESTABLISHED)
-			changed(ike, sa);
-	}
-	ike_reap(ike);
+	changed(ike, conn);
 	return 0;
+}
+
+int ike_classes_ask(struct ike *ike, const char *conn, const struct mmx_classes *asked, usec_t now)
+{
+	struct conn *c = conn_find(ike, conn);
+
+	ike->now = now;
+	if (!c)
+		return -ENOENT;
+	if (!c->tally->asked)
+		c->tally->asked = calloc(1, sizeof(*c->tally->asked));
+	if (!c->tally->asked)
+		return -ENOMEM;
+	*c->tally->asked = *asked;
+	changed(ike, conn);
+	return 0;
+}
+
+int ike_classes_answer(struct ike *ike, uint64_t line, const struct mmx_classes *answers,
+		       usec_t now)
+{
+	struct ike_sa *sa = line_owner(ike, line);
+	struct mmx_list *l, new;
+
+	ike->now = now;
+	if (!sa || !sa->mmx)
+		return -ENOENT;
+	l = &sa->mmx->list[mmx_we(sa)];
+	new = *l;
+	new.classes.n = new.n_gone = 0;
+	add_classes(&new.classes, &l->classes, true);
+	add_classes(&new.classes, answers, false);
+	if (!mmx_list_replace(l, &new))
+		return 0;
+	/* before that it goes along with the first list */
+	if (sa->state == IKE_ESTABLISHED) {
+		addrs_queue(sa);
+		window_run(ike, sa);
+	}
+	ike_sa_touch(sa);
+	ike_reap(ike);
+	return 1;
 }
 
 void ike_mmx_numbers(const struct ike *ike, uint16_t *ret_ifid, uint16_t *ret_epid)
@@ -161,6 +214,14 @@ void ike_mmx_numbers(const struct ike *ike, uint16_t *ret_ifid, uint16_t *ret_ep
 }
 
 /* ---- of either ---- */
+
+const struct mmx_classes *ike_classes(const struct ike *ike, uint64_t line, bool of_peer)
+{
+	const struct ike_sa *sa = line_owner(ike, line);
+	const struct mmx *x = sa ? sa->mmx : NULL;
+
+	return x ? &x->list[of_peer ? mmx_peer(sa) : mmx_we(sa)].classes : NULL;
+}
 
 const struct mmx_iface *ike_mmx_ifaces(const struct ike *ike, uint64_t line, bool of_peer,
 				       unsigned *ret_n, uint32_t *ret_generation)

@@ -65,6 +65,43 @@ static void get_iface(struct rd *r, struct mmx_iface *f)
 		f->attr[k] = rd_u32(r);
 }
 
+static void put_classes(struct wr *w, const struct mmx_classes *s)
+{
+	wr_u8(w, s->n);
+	for (unsigned i = 0; i < s->n; i++) {
+		const struct mmx_class *k = &s->s[i];
+
+		wr_u8(w, k->state);
+		wr_u8(w, k->mode);
+		wr_u8(w, k->copies);
+		wr_u8(w, k->n_prefer);
+		for (unsigned j = 0; j < k->n_prefer; j++)
+			wr_u16(w, k->prefer[j]);
+		wr_bytes(w, k->name, sizeof(k->name));
+	}
+}
+
+static void get_classes(struct rd *r, struct mmx_classes *s)
+{
+	s->n = rd_u8(r);
+	if (s->n > MMX_CLASSES_MAX)
+		r->err = -EBADMSG;
+	for (unsigned i = 0; i < s->n && !r->err; i++) {
+		struct mmx_class *k = &s->s[i];
+
+		k->state = rd_u8(r);
+		k->mode = rd_u8(r);
+		k->copies = rd_u8(r);
+		k->n_prefer = rd_u8(r);
+		if (k->n_prefer > MMX_PREFER_MAX)
+			r->err = -EBADMSG;
+		for (unsigned j = 0; j < k->n_prefer && !r->err; j++)
+			k->prefer[j] = rd_u16(r);
+		rd_copy(r, k->name, sizeof(k->name));
+		k->name[sizeof(k->name) - 1] = '\0';
+	}
+}
+
 static void put_list(struct wr *w, const struct mmx_list *l)
 {
 	wr_u8(w, l->known);
@@ -72,6 +109,7 @@ static void put_list(struct wr *w, const struct mmx_list *l)
 	wr_u8(w, l->n);
 	for (unsigned i = 0; i < l->n; i++)
 		put_iface(w, &l->iface[i]);
+	put_classes(w, &l->classes);
 	wr_u8(w, l->n_gone);
 	for (unsigned i = 0; i < l->n_gone; i++) {
 		wr_u16(w, l->gone[i].ifid);
@@ -88,6 +126,7 @@ static void get_list(struct rd *r, struct mmx_list *l)
 		r->err = -EBADMSG;
 	for (unsigned i = 0; i < l->n && !r->err; i++)
 		get_iface(r, &l->iface[i]);
+	get_classes(r, &l->classes);
 	l->n_gone = rd_u8(r);
 	if (l->n_gone > MMX_GONE_MAX)
 		r->err = -EBADMSG;

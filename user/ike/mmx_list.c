@@ -153,7 +153,7 @@ bool mmx_list_replace(struct mmx_list *l, struct mmx_list *new)
 
 	for (unsigned i = 0; same && i < l->n; i++)
 		same = says_same(&l->iface[i], &new->iface[i]);
-	if (same)
+	if (same && mmx_classes_same(&l->classes, &new->classes))
 		return false;
 	new->known = true;
 	new->generation = l->generation + 1;
@@ -184,6 +184,7 @@ enum mmx_status mmx_list_take(struct mmx_list *l, const struct ike_msg *m, uint8
 		empty |= !!(i.flags & MMX_IFACE_EMPTY);
 		cut |= i.cut;
 		i.cut = false;
+		mmx_iface_get_classes(&m->notifies[k], &new.classes);
 		if (new.n >= ifaces_max || new.n == MMX_IFACES_MAX)
 			many = true;
 		else if (!empty)

@@ -22,6 +22,7 @@ struct mmx_list {
 	uint32_t generation;
 	uint8_t n;
 	struct mmx_iface iface[MMX_IFACES_MAX];
+	struct mmx_classes classes; /* asked of the other side, and answered to it */
 	/* The last ones that former lists had: SAs use them until their owner says otherwise.
 	 * Numbers do not come again. */
 	uint8_t n_gone;

@@ -73,12 +73,15 @@ static void eps_get(struct rd *r, struct mmx_iface *i, unsigned n)
 static void attrs_get(struct mmx_iface *i, const struct mmx_tlvs *tlvs)
 {
 	for (const struct mmx_tlv *t = NULL; (t = mmx_next(tlvs, MMX_TLV_ATTR, t));) {
+		if (t->attr.name > MMX_ATTR_RTT)
+			continue;
 		i->attrs |= 1u << t->attr.name;
 		i->attr[t->attr.name] = t->attr.value;
 	}
 }
 
-enum mmx_status mmx_iface_get(const struct notify *n, struct mmx_iface *ret_i)
+static enum mmx_status get(const struct notify *n, struct mmx_iface *ret_i,
+			   struct mmx_tlvs *ret_tlvs)
 {
 	struct rd r = mmx_open(n);
 	struct mmx_iface i = { .generation = rd_u32(&r),
@@ -87,23 +90,63 @@ enum mmx_status mmx_iface_get(const struct notify *n, struct mmx_iface *ret_i)
 			       .flags = rd_u8(&r) & MMX_IFACE_FLAGS,
 			       .link = rd_u8(&r) };
 	uint8_t n_eps = rd_u8(&r);
-	struct mmx_tlvs tlvs;
 
 	i.mtu = rd_u16(&r);
 	eps_get(&r, &i, n_eps);
 	if (r.err || !head_ok(&i, n_eps))
 		return MMX_MALFORMED;
-	enum mmx_status status = mmx_tlvs_get(&r, &rules, &tlvs);
-	/* what may be there is there once: there cannot be too many */
-	if (status != MMX_OK)
+	enum mmx_status status = mmx_tlvs_get(&r, &rules, ret_tlvs);
+	/* but for traffic classes, of which the first count, what may be there is there once */
+	if (status != MMX_OK && status != MMX_TOO_MANY)
 		return status;
-	attrs_get(&i, &tlvs);
+	attrs_get(&i, ret_tlvs);
 	*ret_i = i;
 	return MMX_OK;
 }
 
+enum mmx_status mmx_iface_get(const struct notify *n, struct mmx_iface *ret_i)
+{
+	struct mmx_tlvs tlvs;
+
+	return get(n, ret_i, &tlvs);
+}
+
+void mmx_iface_get_classes(const struct notify *n, struct mmx_classes *s)
+{
+	struct mmx_tlvs tlvs;
+	struct mmx_iface i;
+
+	if (get(n, &i, &tlvs) != MMX_OK)
+		return;
+	for (const struct mmx_tlv *t = NULL; (t = mmx_next(&tlvs, MMX_TLV_ATTR, t));) {
+		struct mmx_class one;
+
+		if (t->attr.name == MMX_ATTR_CLASS && mmx_class_get(t->attr.klass, &one))
+			mmx_classes_add(s, &one);
+	}
+}
+
 void mmx_iface_put(struct msg_wr *m, const struct mmx_iface *i)
 {
+	mmx_iface_put_classes(m, i, &(struct mmx_classes){ .n = 0 });
+}
+
+static void classes_put(const struct mmx_classes *s, uint8_t octets[][CLASS_OCTETS_MAX],
+			struct mmx_tlvs *tlvs)
+{
+	for (unsigned k = 0; k < s->n; k++) {
+		struct wr w = wr_init(octets[k], CLASS_OCTETS_MAX);
+
+		mmx_class_put(&w, &s->s[k]);
+		mmx_add(tlvs, MMX_TLV_ATTR)->attr =
+			(struct mmx_attr){ .name = MMX_ATTR_CLASS,
+					   .klass = { octets[k], w.err ? 0 : w.len } };
+	}
+}
+
+void mmx_iface_put_classes(struct msg_wr *m, const struct mmx_iface *i, const struct mmx_classes *s)
+{
+	uint8_t octets[MMX_CLASSES_MAX][CLASS_OCTETS_MAX];
 	struct mmx_tlvs tlvs = { .n = 0 };
 	struct wr *w = &m->w;
 
@@ -111,6 +154,7 @@ void mmx_iface_put(struct msg_wr *m, const struct mmx_iface *i)
 		if (i->attrs & 1u << name)
 			mmx_add(&tlvs, MMX_TLV_ATTR)->attr =
 				(struct mmx_attr){ .name = name, .value = i->attr[name] };
+	classes_put(s, octets, &tlvs);
 	enum mmx_status status = check(i);
 	mmx_begin(m, N_MMX_IFACE, status == MMX_OK ? mmx_tlvs_check(&tlvs, &rules) : status);
 	wr_u32(w, i->generation);

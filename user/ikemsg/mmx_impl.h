@@ -30,6 +30,11 @@ void mmx_addr_put(struct wr *w, const struct addr *a);
 /* An address of the family that was read, which must be 4 or 6. */
 struct addr mmx_addr_get(struct rd *r, uint8_t family);
 
+/* Octets of MMX_ATTR_CLASS at most, without the attribute's number. */
+enum { CLASS_OCTETS_MAX = 4 + 2 * MMX_PREFER_MAX + MMX_CLASS_NAME_MAX - 1 };
+bool mmx_class_get(struct bytes b, struct mmx_class *ret_s); /* false: malformed */
+void mmx_class_put(struct wr *w, const struct mmx_class *s);
+
 /* Data of a notification; an error if it has an SPI. */
 static inline struct rd mmx_open(const struct notify *n)
 {

@@ -180,21 +180,33 @@ static void fail_get(struct rd *r, struct mmx_fail *f)
 static void attr_get(struct rd *r, struct mmx_attr *a)
 {
 	a->name = rd_u16(r);
-	a->value = a->name == MMX_ATTR_COST ? rd_u16(r) : rd_u32(r);
+	if (a->name == MMX_ATTR_CLASS)
+		a->klass = rd_rest(r);
+	else
+		a->value = a->name == MMX_ATTR_COST ? rd_u16(r) : rd_u32(r);
 }
 
 static void attr_put(struct wr *w, const struct mmx_attr *a)
 {
 	wr_u16(w, a->name);
-	if (a->name == MMX_ATTR_COST)
+	if (a->name == MMX_ATTR_CLASS)
+		wr_bytes(w, a->klass.p, a->klass.len);
+	else if (a->name == MMX_ATTR_COST)
 		wr_u16(w, (uint16_t)a->value);
 	else
 		wr_u32(w, a->value);
 }
 
+static bool attr_known(uint16_t name)
+{
+	return (name >= MMX_ATTR_BANDWIDTH && name <= MMX_ATTR_RTT) || name == MMX_ATTR_CLASS;
+}
+
 static enum mmx_status attr_check(const struct mmx_attr *a)
 {
-	if (a->name < MMX_ATTR_BANDWIDTH || a->name > MMX_ATTR_RTT)
+	struct mmx_class s;
+
+	if (!attr_known(a->name) || (a->name == MMX_ATTR_CLASS && !mmx_class_get(a->klass, &s)))
 		return MMX_MALFORMED;
 	return a->name == MMX_ATTR_COST && a->value > UINT16_MAX ? MMX_MALFORMED : MMX_OK;
 }
@@ -338,7 +350,7 @@ static bool repeats(const struct mmx_tlv *a, const struct mmx_tlv *b, bool group
 	case MMX_TLV_LIMIT:
 		return a->limit.which == b->limit.which;
 	case MMX_TLV_ATTR:
-		return a->attr.name == b->attr.name;
+		return a->attr.name == b->attr.name && a->attr.name != MMX_ATTR_CLASS;
 	case MMX_TLV_NONCE:
 	case MMX_TLV_SPIS:
 	case MMX_TLV_VALID:
@@ -367,7 +379,7 @@ static bool known(uint16_t type, struct rd value)
 	if (type == MMX_TLV_ATTR) {
 		uint16_t name = rd_u16(&value);
 
-		return value.err || (name >= MMX_ATTR_BANDWIDTH && name <= MMX_ATTR_RTT);
+		return value.err || attr_known(name);
 	}
 	return type >= MMX_TLV_EP && type <= MMX_TLV_TEXT;
 }

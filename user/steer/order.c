@@ -163,6 +163,8 @@ static int fine_cmp(const struct plan_view *v, const struct plan_path *a, const 
 		return by_excess;
 	if (pa != pb)
 		return pa < pb ? -1 : 1;
+	if (a->peer_place != b->peer_place)
+		return a->peer_place - b->peer_place;
 	if (a->metered != b->metered)
 		return a->metered - b->metered;
 	if (a->peer_standby != b->peer_standby)

@@ -80,6 +80,8 @@ static enum plan_why why_waits(const struct plan_view *v, const struct plan_path
 		return PLAN_SLOWER;
 	if (plan_preference(v->c, p) > plan_preference(v->c, first))
 		return PLAN_NOT_PREFERRED;
+	if (p->peer_place > first->peer_place)
+		return PLAN_PEER;
 	if (p->metered && !first->metered)
 		return PLAN_METERED;
 	if (p->peer_standby && !first->peer_standby)

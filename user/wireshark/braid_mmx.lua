@@ -38,6 +38,10 @@ local LINKS = { [0] = "unknown", "wired", "WLAN", "cellular", "satellite", "virt
 local MODES = { "single", "simultaneous", "alternates" }
 local KINDS = { "probe", "answer" }
 local ATTRS = { "bandwidth (kbit/s)", "cost", "lifetime (s)", "RTT (us)" }
+local ATTR_CLASS = 0x8000
+local CLASS_STATES = { [0] = "asked", "granted", "not granted", "no class", "no mode" }
+local CLASS_MODES = { "balance", "active-standby", "priority", "smallest-delay", "redundant", "bond" }
+ATTRS[ATTR_CLASS] = "class"
 local LIMITS = {
 	[8] = "interfaces", [9] = "endpoints of a side", [10] = "alternates", [11] = "actions",
 	[12] = "derived Child SAs",
@@ -131,6 +135,11 @@ field("limit.which", U16, "Limit", DEC, LIMITS)
 field("limit.value", U16, "At most", DEC)
 field("attr.name", U16, "Attribute", DEC, ATTRS)
 field("attr.value", U32, "Value", DEC)
+field("class.state", U8, "State", DEC, CLASS_STATES)
+field("class.mode", U8, "Mode", DEC, CLASS_MODES)
+field("class.copies", U8, "Copies", DEC)
+field("class.interfaces", U8, "Preferred interfaces", DEC)
+field("class.name", ProtoField.string, "Class")
 field("text", ProtoField.string, "Text")
 
 local all = {}
@@ -285,8 +294,24 @@ function tlv.LIMIT(r, tree)
 	return string.format("%s: %d", name_of(LIMITS, which), r:uint(tree, "limit.value", 2))
 end
 
+-- How a class of traffic is to be sent, or what came of that.
+local function class(r, tree)
+	local state = r:uint(tree, "class.state", 1)
+	local mode = r:uint(tree, "class.mode", 1)
+	r:add(tree, "class.copies", 1)
+	for _ = 1, r:uint(tree, "class.interfaces", 1) do
+		r:add(tree, "iface.ifid", 2)
+	end
+	local name = r:add(tree, "class.name", r:left())
+	return string.format("class %s, %s: %s", name and name:string(ENC_UTF_8) or "?",
+		name_of(CLASS_MODES, mode), name_of(CLASS_STATES, state))
+end
+
 function tlv.ATTR(r, tree)
 	local name = r:uint(tree, "attr.name", 2)
+	if name == ATTR_CLASS then
+		return class(r, tree)
+	end
 	if not ATTRS[name] then
 		r:add(tree, "tlv.value", r:left())
 		return name_of(ATTRS, name)
