@@ -39,6 +39,7 @@ static void usage(FILE *to)
 	      "    -s, --size OCTETS        of IP packets, about\n"
 	      "  steering [NAME]            traffic classes: rules, what they carry, which way, "
 	      "why\n"
+	      "    -w, --watch[=SECONDS]    live, with rates\n"
 	      "  steering explain PROTOCOL LOCAL[:PORT] REMOTE[:PORT] [dscp D] [mark M] [cgroup "
 	      "G]\n"
 	      "                             the rule, class and path of a flow\n"
@@ -291,7 +292,7 @@ static unsigned count_lines(const char *text)
 }
 
 /* One table of the live view, over the last one on a terminal. Returns its lines. */
-static unsigned draw(const json_t *data, const json_t *before, unsigned above)
+static unsigned draw(live_fn *fn, const json_t *data, const json_t *before, unsigned above)
 {
 	char *text = NULL;
 	size_t len = 0;
@@ -300,7 +301,7 @@ static unsigned draw(const json_t *data, const json_t *before, unsigned above)
 
 	if (!mem)
 		return above;
-	show_paths_live(mem, data, before);
+	fn(mem, data, before);
 	fclose(mem);
 	lines = count_lines(text);
 	if (isatty(STDOUT_FILENO) && above)
@@ -313,20 +314,20 @@ static unsigned draw(const json_t *data, const json_t *before, unsigned above)
 	return lines;
 }
 
-static int watch(struct cli *c, char **argv)
+int cli_watch(struct cli *c, const char *cmd, json_t *args, live_fn *fn)
 {
 	json_t *before = NULL, *data = NULL;
 	unsigned lines = 0;
 	int r;
 
 	for (;;) {
-		r = cli_run(c, "paths", conn_arg(argv), ANSWER_MSEC, &data);
+		r = cli_run(c, cmd, json_incref(args), ANSWER_MSEC, &data);
 		if (r != EXIT_OK)
 			break;
 		if (c->json)
 			cli_print_json(data);
 		else
-			lines = draw(data, before, lines);
+			lines = draw(fn, data, before, lines);
 		json_decref(before);
 		before = data;
 		data = NULL;
@@ -334,6 +335,7 @@ static int watch(struct cli *c, char **argv)
 	}
 	json_decref(before);
 	json_decref(data);
+	json_decref(args);
 	return r;
 }
 
@@ -362,7 +364,7 @@ static int cmd_paths(struct cli *c, char **argv)
 	int r;
 
 	if (c->watch)
-		return watch(c, argv);
+		return cli_watch(c, "paths", conn_arg(argv), show_paths_live);
 	r = cli_run(c, "paths", conn_arg(argv), ANSWER_MSEC, &data);
 	if (r == EXIT_OK && !c->json && without_rates(data)) {
 		json_decref(data);
@@ -600,7 +602,8 @@ static int check_options(const struct cli *c, const char *cmd)
 		bool given;
 		const char *option, *only;
 	} options[] = {
-		{ c->watch && strcmp(cmd, "top") != 0, "watch", "paths" },
+		{ c->watch && strcmp(cmd, "top") != 0 && strcmp(cmd, "steering") != 0, "watch",
+		  "paths" },
 		{ c->force, "force", "flush" },
 		{ c->ike && strcmp(cmd, "mmx") != 0, "ike", "rekey" },
 		{ c->child, "child", "rekey" },

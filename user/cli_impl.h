@@ -29,6 +29,7 @@ struct cli {
 };
 
 typedef void show_fn(FILE *out, const json_t *data);
+typedef void live_fn(FILE *out, const json_t *data, const json_t *before_or_null);
 
 int cli_bad_usage(const char *text);
 /* One request, followed to its end; the exit code. args is taken. *ret_data, if wanted, is the
@@ -37,6 +38,9 @@ int cli_run(struct cli *c, const char *cmd, json_t *args, int timeout_msec, json
 void cli_print_json(const json_t *value);
 /* Its answer, shown; args is taken. */
 int cli_show(struct cli *c, const char *cmd, json_t *args, show_fn *fn);
+/* Its answers, one after the other until one fails, drawn over each other on a terminal. args:
+ * taken. */
+int cli_watch(struct cli *c, const char *cmd, json_t *args, live_fn *fn);
 /* Members of a request about NAME[#LINE][/CHILD], the name as that key. */
 json_t *cli_args_of(const char *key, const char *name);
 

@@ -18,10 +18,16 @@ static int explain(struct cli *c, char **words)
 
 int cmd_steering(struct cli *c, char **argv)
 {
-	if (argv[0] && !strcmp(argv[0], "explain"))
+	bool flow = argv[0] && !strcmp(argv[0], "explain");
+	json_t *args;
+
+	if (flow && c->watch)
+		return cli_bad_usage("steering explain does not take --watch");
+	if (flow)
 		return explain(c, argv + 1);
 	if (argv[0] && argv[1])
 		return cli_bad_usage("steering takes a connection, or explain and a flow");
-	return cli_show(c, "steering", argv[0] ? json_pack("{s:s}", "conn", argv[0]) : NULL,
-			show_steering);
+	args = argv[0] ? json_pack("{s:s}", "conn", argv[0]) : NULL;
+	return c->watch ? cli_watch(c, "steering", args, show_steering_live)
+			: cli_show(c, "steering", args, show_steering);
 }

@@ -26,6 +26,8 @@ void show_mmx_list(FILE *out, const json_t *data);
 void show_mmx_result(FILE *out, const json_t *data);
 void show_mmx_probe(FILE *out, const json_t *data);
 void show_steering(FILE *out, const json_t *data);
+/* The same with rates between two replies in place of octets; before may be NULL. */
+void show_steering_live(FILE *out, const json_t *data, const json_t *before);
 void show_explain(FILE *out, const json_t *data);
 
 /* What braid top shows: replies to paths and steering (NULL: there is none), one look after the

@@ -91,6 +91,24 @@ done
 braid user steering nobody >"$T/out" 2>&1 && fail "an unknown connection is shown"
 ok "mistakes are told"
 
+# Live: rates of what goes on meanwhile, also as JSON, one object each time.
+braid user steering --watch=0.2 home >"$T/watch" 2>&1 &
+watch=$!
+braid user --json steering --watch=0.2 >"$T/json" &
+json=$!
+flood() {
+	in_ns user ping -Q 0xb8 -c 50 -i 0.01 -W 1 -q 203.0.113.10 >"$T/ping"
+	grep -Eq 'voice +redundant .* [1-9][0-9.]* [km]?bit/s' "$T/watch"
+}
+wait_for 10 flood || fail "steering --watch: $(tail -n 30 "$T/watch")"
+several() { jq -es 'length > 2 and all(.[]; .relations | length == 1)' "$T/json" >/dev/null 2>&1; }
+wait_for 10 several || fail "steering --watch --json: $(cat "$T/json")"
+kill $watch $json
+braid user steering --watch explain icmp "$vip" 203.0.113.10 >"$T/out" 2>&1
+r=$?
+if [ $r != 2 ] || ! grep -q 'does not take --watch' "$T/out"; then fail "explain --watch: $r $(cat "$T/out")"; fi
+ok "watched"
+
 # On a terminal, until q.
 (
 	wait_for 10 grep -q 'smallest-delay' "$T/top"

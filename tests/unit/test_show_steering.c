@@ -70,6 +70,66 @@ Test(show_steering, everything)
 	      "-          0 B   0 B  -       -      -\n");
 }
 
+static void live(const char *now, const char *before_or_null, const char *want)
+{
+	json_t *data = json_loads(now, 0, NULL);
+	json_t *before = before_or_null ? json_loads(before_or_null, 0, NULL) : NULL;
+	char *text = NULL;
+	size_t len = 0;
+	FILE *f = open_memstream(&text, &len);
+
+	show_steering_live(f, data, before);
+	fclose(f);
+	cr_expect_str_eq(text, want, "got:\n%s\nwant:\n%s", text, want);
+	free(text);
+	json_decref(data);
+	json_decref(before);
+}
+
+/* Rates since the look before, of each binding its own; of what was not there then, or counts anew,
+ * none. Copies that are not sent now. */
+Test(show_steering, watched)
+{
+	static const char form[] =
+		"{\"now_usec\":%d000000,\"rules\":[{\"number\":1,\"class\":\"a\",\"match\":\"m\","
+		"\"packets\":1,\"octets\":%d,\"line\":9}],"
+		"\"relations\":[{\"conn\":\"c\",\"line\":1,\"binding\":4,\"classes\":[]},"
+		"{\"conn\":\"c\",\"line\":1,\"binding\":5,\"classes\":[{\"name\":\"a\",\"mode\":"
+		"\"redundant\",\"in_force\":\"%s\",\"packets\":2,\"octets\":%d,\"why\":\"w\","
+		"\"paths\":[{\"id\":%d,\"name\":\"p\",\"state\":\"up\",\"share_permille\":1000,"
+		"\"packets\":2,\"octets\":%d}]}]}]}";
+	char first[1024], then[1024], anew[1024];
+
+	snprintf(first, sizeof(first), form, 10, 1000, "redundant", 2000, 7, 3000);
+	snprintf(then, sizeof(then), form, 12, 2000, "active-standby", 4000, 7, 7000);
+	snprintf(anew, sizeof(anew), form, 13, 2500, "redundant", 100, 8, 7000);
+	live(first, NULL,
+	     "RULE  CLASS  MATCH  PACKETS  OUT/S  LINE\n"
+	     "   1  a      m            1      -     9\n"
+	     "\n"
+	     "CONNECTION  CLASS  MODE       PATH  STATE  SHARE  PACKETS  OUT/S  SINCE  WHY\n"
+	     "c           a      redundant                            2      -      -  w\n"
+	     "                              p     up     100 %        2      -      -  -\n");
+	live(then, first,
+	     "RULE  CLASS  MATCH  PACKETS       OUT/S  LINE\n"
+	     "   1  a      m            1  4.0 kbit/s     9\n"
+	     "\n"
+	     "CONNECTION  CLASS  MODE                            PATH  STATE  SHARE  PACKETS       "
+	     " "
+	     "OUT/S  SINCE  WHY\n"
+	     "c           a      redundant (active-standby now)                            2   8.0 "
+	     "kbit/s      -  w\n"
+	     "                                                   p     up     100 %        2  16.0 "
+	     "kbit/s      -  -\n");
+	live(anew, then,
+	     "RULE  CLASS  MATCH  PACKETS       OUT/S  LINE\n"
+	     "   1  a      m            1  4.0 kbit/s     9\n"
+	     "\n"
+	     "CONNECTION  CLASS  MODE       PATH  STATE  SHARE  PACKETS  OUT/S  SINCE  WHY\n"
+	     "c           a      redundant                            2      -      -  w\n"
+	     "                              p     up     100 %        2      -      -  -\n");
+}
+
 /* What both ends ask for, each line once, whatever bindings it has. */
 Test(show_steering, asks)
 {

@@ -42,6 +42,26 @@ static inline const char *list(const json_t *o, const char *key, char *buf, size
 	return buf;
 }
 
+static inline bool same_member(const json_t *a, const json_t *b, const char *key)
+{
+	const json_t *v = json_object_get(a, key), *w = json_object_get(b, key);
+
+	return (!v && !w) || json_equal(v, w);
+}
+
+/* The entry of another answer that is about the same, by one key or two; NULL: there is none. */
+static inline const json_t *entry_like(const json_t *list, const char *key,
+				       const char *key2_or_null, const json_t *of)
+{
+	const json_t *e;
+	size_t i;
+
+	json_array_foreach(list, i,
+			   e) if (same_member(e, of, key) &&
+				  (!key2_or_null || same_member(e, of, key2_or_null))) return e;
+	return NULL;
+}
+
 /* A time that is "since" something. */
 static inline const char *age(const json_t *data, const json_t *o, const char *key,
 			      char buf[UNIT_STR])

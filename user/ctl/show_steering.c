@@ -4,39 +4,56 @@
 #include "ctl/table.h"
 #include "show_impl.h"
 
-static void count_cells(struct table *t, const json_t *o)
+/* What is shown: counts, or, live, rates since a look before. */
+struct look {
+	const json_t *data, *before; /* before may be NULL */
+	bool live;
+};
+
+/* then: the same entry before, or NULL */
+static void count_cells(struct table *t, const struct look *l, const json_t *o, const json_t *then)
 {
+	uint64_t now = num(o, "octets"), was = num(then, "octets");
 	char buf[UNIT_STR];
 
 	table_cell(t, "%llu", (unsigned long long)num(o, "packets"));
-	table_cell(t, "%s", unit_octets(num(o, "octets"), buf));
+	if (!l->live)
+		table_cell(t, "%s", unit_octets(now, buf));
+	else if (!then || now < was)
+		table_cell(t, "-");
+	else
+		table_cell(t, "%s",
+			   unit_rate(now - was,
+				     num(l->data, "now_usec") - num(l->before, "now_usec"), buf));
 }
 
-static void rules(FILE *out, const json_t *data)
+static void rules(FILE *out, const struct look *l)
 {
-	static const char *const heads[] = { ">RULE",	"CLASS", "MATCH", ">PACKETS",
-					     ">OCTETS", ">LINE", NULL };
+	const char *heads[] = {
+		">RULE", "CLASS", "MATCH", ">PACKETS", l->live ? ">OUT/S" : ">OCTETS", ">LINE", NULL
+	};
+	const json_t *all = json_object_get(l->data, "rules"), *r;
 	struct table *t = table_new(heads);
-	const json_t *r;
 	size_t i;
 
-	if (!json_array_size(json_object_get(data, "rules"))) {
+	if (!json_array_size(all)) {
 		table_end(t, out);
 		return;
 	}
-	json_array_foreach(json_object_get(data, "rules"), i, r)
+	json_array_foreach(all, i, r)
 	{
 		table_cell(t, "%llu", (unsigned long long)num(r, "number"));
 		table_cell(t, "%s", str(r, "class"));
 		table_cell(t, "%s", str(r, "match"));
-		count_cells(t, r);
+		count_cells(t, l, r,
+			    entry_like(json_object_get(l->before, "rules"), "number", "match", r));
 		table_cell(t, "%llu", (unsigned long long)num(r, "line"));
 	}
 	table_end(t, out);
 	fputc('\n', out);
 }
 
-static void path_cells(struct table *t, const json_t *data, const json_t *p)
+static void path_cells(struct table *t, const struct look *l, const json_t *p, const json_t *then)
 {
 	char buf[UNIT_STR];
 
@@ -46,14 +63,17 @@ static void path_cells(struct table *t, const json_t *data, const json_t *p)
 		table_cell(t, "%.0f %%", (double)num(p, "share_permille") / 10);
 	else
 		table_cell(t, "-");
-	count_cells(t, p);
-	table_cell(t, "%s", age(data, p, "since_usec", buf));
+	count_cells(t, l, p, entry_like(json_object_get(then, "paths"), "id", NULL, p));
+	table_cell(t, "%s", age(l->data, p, "since_usec", buf));
 	table_cell(t, "%s", str(p, "why"));
 }
 
 /* The class itself has a line: what it does now, and why; then one for each path. */
-static void class_rows(struct table *t, const json_t *data, const json_t *rel, const json_t *c)
+static void class_rows(struct table *t, const struct look *l, const json_t *rel, const json_t *c,
+		       const json_t *then)
 {
+	const char *now = str(c, "in_force");
+	bool single = !strcmp(str(c, "mode"), "redundant") && !strcmp(now, "active-standby");
 	char buf[UNIT_STR];
 	const json_t *p;
 	size_t i;
@@ -63,34 +83,40 @@ static void class_rows(struct table *t, const json_t *data, const json_t *rel, c
 	else
 		table_cell(t, "%s", str(rel, "conn"));
 	table_cell(t, "%s", str(c, "name"));
-	table_cell(t, "%s", str(c, "mode"));
+	table_cell(t, single ? "%s (%s now)" : "%s", str(c, "mode"), now);
 	for (int n = 0; n < 3; n++)
 		table_cell(t, "%s", "");
-	count_cells(t, c);
-	table_cell(t, "%s", age(data, c, "since_usec", buf));
+	count_cells(t, l, c, then);
+	table_cell(t, "%s", age(l->data, c, "since_usec", buf));
 	table_cell(t, "%s", str(c, "why"));
 	json_array_foreach(json_object_get(c, "paths"), i, p)
 	{
 		for (int n = 0; n < 3; n++)
 			table_cell(t, "%s", "");
-		path_cells(t, data, p);
+		path_cells(t, l, p, then);
 	}
 }
 
-static void relations(FILE *out, const json_t *data)
+static void relations(FILE *out, const struct look *l)
 {
-	static const char *const heads[] = { "CONNECTION", "CLASS",  "MODE",	 "PATH",
-					     "STATE",	   ">SHARE", ">PACKETS", ">OCTETS",
-					     ">SINCE",	   "WHY",    NULL };
+	const char *heads[] = { "CONNECTION", "CLASS",	"MODE",	    "PATH",
+				"STATE",      ">SHARE", ">PACKETS", l->live ? ">OUT/S" : ">OCTETS",
+				">SINCE",     "WHY",	NULL };
+	const json_t *all = json_object_get(l->data, "relations"), *rel, *c;
+	const json_t *before = json_object_get(l->before, "relations");
 	struct table *t = table_new(heads);
-	const json_t *rel, *c;
 	size_t i, k;
 
-	if (!json_array_size(json_object_get(data, "relations")))
+	if (!json_array_size(all))
 		fputs("no relation is up\n", out);
-	json_array_foreach(json_object_get(data, "relations"), i, rel)
+	json_array_foreach(all, i, rel)
+	{
+		const json_t *then = entry_like(before, "line", "binding", rel);
+
 		json_array_foreach(json_object_get(rel, "classes"), k, c)
-			class_rows(t, data, rel, c);
+			class_rows(t, l, rel, c,
+				   entry_like(json_object_get(then, "classes"), "name", NULL, c));
+	}
 	table_end(t, out);
 }
 
@@ -117,12 +143,22 @@ static void budgets(FILE *out, const json_t *data)
 	table_end(t, out);
 }
 
+static void show(FILE *out, const struct look *l)
+{
+	rules(out, l);
+	relations(out, l);
+	show_asks(out, json_object_get(l->data, "relations"));
+	budgets(out, l->data);
+}
+
 void show_steering(FILE *out, const json_t *data)
 {
-	rules(out, data);
-	relations(out, data);
-	show_asks(out, json_object_get(data, "relations"));
-	budgets(out, data);
+	show(out, &(struct look){ .data = data });
+}
+
+void show_steering_live(FILE *out, const json_t *data, const json_t *before)
+{
+	show(out, &(struct look){ data, before, true });
 }
 
 static void explain_path(FILE *out, const char *head, const json_t *p)

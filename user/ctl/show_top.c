@@ -39,16 +39,6 @@ void top_free(struct top *t)
 
 /* ---- rates ---- */
 
-static const json_t *by_key(const json_t *list, const char *key, const json_t *of)
-{
-	const json_t *e;
-	size_t i;
-
-	json_array_foreach(list, i, e) if (json_equal(json_object_get(e, key),
-						      json_object_get(of, key))) return e;
-	return NULL;
-}
-
 /* In a second; counters begin anew with a new agent. */
 static uint64_t rate(const json_t *now, const json_t *then, const char *key, uint64_t usec)
 {
@@ -133,7 +123,7 @@ static uint64_t path_rates(struct top *t, const json_t *data, uint64_t usec)
 
 	json_array_foreach(all, i, p)
 	{
-		const json_t *then = by_key(before, "id", p);
+		const json_t *then = entry_like(before, "id", NULL, p);
 		uint64_t octets =
 			rate(p, then, "tx_octets", usec) + rate(p, then, "rx_octets", usec);
 		struct history *h = history_of(t, num(p, "id"));
@@ -199,8 +189,8 @@ static void paths(FILE *out, struct top *t, const json_t *data, bool curves)
 	size_t i;
 
 	json_array_foreach(all, i, p)
-		path_row(tab, t, p, by_key(json_object_get(t->paths, "paths"), "id", p), usec, sum,
-			 curves, conn);
+		path_row(tab, t, p, entry_like(json_object_get(t->paths, "paths"), "id", NULL, p),
+			 usec, sum, curves, conn);
 	if (!json_array_size(all))
 		fputs("no paths\n", out);
 	table_end(tab, out);
@@ -233,11 +223,12 @@ static void classes(FILE *out, struct top *t, const json_t *data)
 
 	json_array_foreach(json_object_get(data, "relations"), i, rel)
 	{
-		const json_t *then = by_key(before, "line", rel);
+		const json_t *then = entry_like(before, "line", "binding", rel);
 
 		json_array_foreach(json_object_get(rel, "classes"), k, c)
 		{
-			const json_t *last = by_key(json_object_get(then, "classes"), "name", c);
+			const json_t *last =
+				entry_like(json_object_get(then, "classes"), "name", NULL, c);
 
 			if (conn)
 				table_cell(tab, "%s", str(rel, "conn"));
