@@ -318,7 +318,8 @@ check-lint:
 .PHONY: asan
 # Programs and libraries, then the daemons: their scenarios in namespaces with every process under
 # the sanitizers, leaks looked for when it ends.
-SAN_NETNS := $(patsubst %,tests/netns/test_%.sh,agent agent6 hostile mixed clear engine siblings up updown certs standby pathtest uplinks family clones_change permit consent api)
+SAN_NETNS := $(patsubst %,tests/netns/test_%.sh,agent agent6 hostile mixed clear engine siblings up updown certs standby pathtest uplinks family clones_change permit consent api \
+	bond redundant redundant_mtu classes steering mmx_commands mmx_ifaces mmx_failover mmx_nat mmx_transport api_mmx)
 SAN := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 asan:
 	@$(MAKE) --no-print-directory deps GROUPS='build test check'
@@ -335,6 +336,20 @@ san-tests: $(UNIT) $(SIM)
 		ASAN_OPTIONS=detect_leaks=1:log_path=$(abspath $(B))/san-logs/asan \
 		UBSAN_OPTIONS=print_stacktrace=1:log_path=$(abspath $(B))/san-logs/ubsan \
 		tests/run $(B) $(SAN_NETNS)
+
+# ThreadSanitizer over the engine's packet threads and its control thread: bonding with its handover between
+# threads, copies, everything engine_drive asks for. Not the unit tests: criterion does not run under it.
+.PHONY: tsan tsan-tests
+TSAN_NETNS := $(patsubst %,tests/netns/test_%.sh,bond redundant engine)
+TSAN := -O1 -g -fsanitize=thread -Wno-tsan
+tsan:
+	@$(MAKE) --no-print-directory deps GROUPS='build test check'
+	@$(MAKE) --no-print-directory -j$(JOBS) B=$(B)/tsan CFLAGS='$(TSAN)' LDFLAGS='$(TSAN)' all $(NETNS_PROGS:$(B)/%=$(B)/tsan/%)
+	@$(MAKE) --no-print-directory B=$(B)/tsan CFLAGS='$(TSAN)' LDFLAGS='$(TSAN)' tsan-tests
+tsan-tests: export TEST_TIMEOUT ?= 600
+tsan-tests:
+	@rm -rf $(B)/san-logs && mkdir -p $(B)/san-logs
+	@SAN_LOGS=$(abspath $(B))/san-logs TSAN_OPTIONS=log_path=$(abspath $(B))/san-logs/tsan tests/run $(B) $(TSAN_NETNS)
 
 # ---- benchmarks ---------------------------------------------------------------------------------
 
@@ -469,6 +484,7 @@ help:
 	@echo 'make check        formatting, warnings, includes, linters'
 	@echo 'make requirements which test proves which statement of the standards'
 	@echo 'make asan         tests under the sanitizers'
+	@echo "make tsan         the engine's threads under ThreadSanitizer"
 	@echo 'make fuzz         every decoder, the configuration and both sockets for FUZZ_SECONDS'
 	@echo 'make interop      the whole matrix with strongSwan, as a table'
 	@echo 'make interop-vm   cells with the ESP of the stock kernel, in qemu (VM_INTEROP= peers)'

@@ -10,6 +10,7 @@
 for tool in tc ethtool jq tcpdump; do command -v $tool >/dev/null || skip "needs $tool"; done
 
 good() { jq '.streams[0] | if .wrong == null then .octets else 0 end' "$T/stream"; }
+later() { jq '(2000000 / .bin_usec) as $s | .streams[0].bins[$s:] | add // 0' "$T/stream"; } # than two seconds
 since() { echo $(($(bonded_over a "$1") - $2)); }
 
 group=0 # bonded_up says which
@@ -22,7 +23,7 @@ bonded_stream 4
 one=$(since 1 "$one") two=$(since 2 "$two")
 if [ "$two" -le $((one / 10)) ] || [ "$one" -le $((two / 10)) ]; then fail "packets by the wires: $one, $two"; fi
 # what they carry together is for a benchmark to tell: this machine may be busy
-[ "$(good)" -gt 5000000 ] || fail "only $(good) octets"
+[ "$(good)" -gt 1000000 ] || fail "only $(good) octets"
 [ "$(bonded_count z waited)" -gt 100 ] || fail "nothing was put in order: $(drive z stats)"
 # late are only such as no wire kept in order: a busy machine
 [ "$(bonded_count z behind)" -le $(($(bonded_count z waited) / 2)) ] || fail "not in order: $(drive z stats)"
@@ -47,11 +48,13 @@ rekey() {
 rekeyed=$!
 bonded_stream 3 7001
 wait $rekeyed || fail "not rekeyed"
+[ "$(good)" -gt 0 ] || fail "octets are wrong while there is a rekeying"
+bonded_stream 1 7003
 [ "$(good)" -gt 0 ] || fail "octets are wrong after a rekeying"
-[ "$(drive a stats | sed -n 's/^sa 2 .* out \([0-9]*\) .*/\1/p')" -gt 1000 ] || fail "the new SA is not used"
+[ "$(drive a stats | sed -n 's/^sa 2 .* out \([0-9]*\) .*/\1/p')" -gt 100 ] || fail "the new SA is not used"
 
 (sleep 1 && relay_say w1 loss 1000 1000 1 && sleep 0.2 && for h in a z; do steer $h state 1 down; done) &
 cut=$!
 bonded_stream 4 7002
 wait $cut
-[ "$(good)" -gt 3000000 ] || fail "only $(good) octets while a wire is cut"
+[ "$(good)" -gt 1000000 ] && [ "$(later)" -gt 100000 ] || fail "only $(good) octets, $(later) of them when a wire is cut"

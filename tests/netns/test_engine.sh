@@ -482,7 +482,7 @@ check "traffic goes on" a ping -c 2 -i 0.05 -W 2 10.1.0.2
 
 # Nothing depends on an agent; a second engine does not take a living one's place.
 check "second engine refuses" bash -c "! $B/braid-esp -f -d $dir/1"
-asan=$(grep -cE "libasan|__asan" "/proc/${pids[0]}/maps")
+asan=$(grep -cE "libasan|__asan|libtsan" "/proc/${pids[0]}/maps")
 if [ "$asan" = 0 ]; then
 	check "no capability but marking packets, system calls filtered" bash -c "
 		grep -q 'CapEff:.*0000002000' /proc/${pids[0]}/status && grep -q 'Seccomp:.*2' /proc/${pids[0]}/status"

@@ -11,6 +11,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "base/sanitize.h"
 #include "base/secret.h"
 #include <linux/types.h>
 #include "abi/steer.h"
@@ -255,8 +256,8 @@ void worker_join(struct worker *w)
 	secret_wipe(w->lift, LIFT_OCTETS);
 }
 
-void worker_counters(const struct worker *w, struct worker_counters *c, uint64_t *ret_tx,
-		     uint64_t *ret_drop_send)
+READS_COUNTERS void worker_counters(const struct worker *w, struct worker_counters *c,
+				    uint64_t *ret_tx, uint64_t *ret_drop_send)
 {
 	const struct streams *s = &w->bonded.streams;
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "abi/steer.h"
+#include "base/sanitize.h"
 #include "base/secret.h"
 #include "crypto/aead.h"
 #include "crypto/alg.h"
@@ -352,7 +353,7 @@ bool sa_outbound_ok(const struct sa *sa, const struct inner *in)
 	       match_any(s->local, s->n_local, in, in->src, in->sport);
 }
 
-void sa_sum(const struct sa *sa, struct sa_counters *ret_sum)
+READS_COUNTERS void sa_sum(const struct sa *sa, struct sa_counters *ret_sum)
 {
 	struct sa_counters s = { 0 };
 
