@@ -145,6 +145,8 @@ struct plan {
 
 /* May the class go there at all? ret_why: why not. */
 bool plan_may(const struct class_cfg *c, const struct plan_path *p, enum plan_why *ret_why);
+/* Are there uplinks, perhaps not now, that the class must not use? */
+bool plan_restricts(const struct class_cfg *c);
 /* Decide anew about n paths, all of which it may use: at most STEER_MEMBERS_MAX. Returns true if
  * the choice is another one, for the reason that is told. */
 bool plan_make(struct plan *p, const struct class_cfg *c, struct plan_path *paths, size_t n,

@@ -141,3 +141,49 @@ grep -q 'all traffic is of class default: the TUN driver of this kernel lets no 
 braid user up home >"$T/up" 2>&1 || fail "up: $(cat "$T/up")"
 in_ns user ping -c 5 -i 0.02 -W 1 -Q 0xb8 -q 203.0.113.11 >"$T/ping" || fail "nothing goes without classes"
 ok "a kernel that cannot tell classes apart is told of, and carries all as one"
+
+# What a class must not use nothing uses then, since anything may be of that class.
+wait_for 10 two_up user || fail "two paths are not up: $(braid user paths)"
+tx_data() { # PATH: packets of all classes
+	local id
+	id=$(braid user --json paths | jq --arg n "$1" '.paths[] | select(.name == $n).id')
+	bpftool -j map lookup pinned "$pins/path_stat" key hex "$(printf %02x "$id")" 00 00 00 | jq '[.formatted.values[].value.tx_class[].packets] | add'
+}
+by_wlan() { # what is sent: all of it
+	local wlan ran
+	wlan=$(tx_data wlan-a) ran=$(tx_data ran-b)
+	many_flows
+	[ $(($(tx_data wlan-a) - wlan)) -ge 200 ] && [ "$(tx_data ran-b)" = "$ran" ]
+}
+by_both() {
+	local wlan ran
+	wlan=$(tx_data wlan-a) ran=$(tx_data ran-b)
+	many_flows
+	[ "$(tx_data wlan-a)" -gt "$wlan" ] && [ "$(tx_data ran-b)" -gt "$ran" ]
+}
+wait_for 5 by_both || fail "not by both paths before"
+rules <<-CONF
+	class "voice" { match { dscp = { ef } } never = { ran } }
+CONF
+reload
+grep -q 'now nothing goes where one of them must not' "$T/user/log" || fail "no word about what must not go everywhere"
+wait_for 5 by_wlan || fail "traffic goes where a class must not: $(braid user steering)"
+by_wlan || fail "and again"
+rules <<-CONF
+	class "lab" { match { dscp = { ef } } only_trusted = true }
+CONF
+reload
+nothing() {
+	local wlan ran
+	wlan=$(tx_data wlan-a) ran=$(tx_data ran-b)
+	many_flows
+	[ "$(tx_data wlan-a)" = "$wlan" ] && [ "$(tx_data ran-b)" = "$ran" ]
+}
+wait_for 5 nothing || fail "traffic goes where nothing is trusted: $(braid user steering)"
+ok "nothing goes where a class must not that cannot be told from others"
+rules <<-CONF
+	class "voice" { match { dscp = { ef } } }
+CONF
+reload
+wait_for 5 by_both || fail "without such a class not by both paths: $(braid user steering)"
+ok "without such a class all paths are used"

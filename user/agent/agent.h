@@ -302,6 +302,7 @@ struct agent {
 	struct event *class_timer; /* classes.c */
 	bool classes_on;	   /* the engine tells classes apart */
 	bool classes_due;	   /* the rules wait for a free table */
+	bool classes_blind;	   /* there are rules, and nobody goes by them */
 	uint64_t class_cgroups[CLASS_RULES_MAX];
 	struct list shield_old;	  /* struct shield_old */
 	struct hash shield_rules; /* the same, by selectors */

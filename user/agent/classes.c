@@ -13,6 +13,7 @@
 
 #include "esp/client.h"
 #include "agent.h"
+#include "steer.h"
 
 enum {
 	CGROUP_LOOK_MSEC = 200, /* a service that starts anew has another group of the same name */
@@ -84,6 +85,23 @@ static bool cgroups_look(const struct agent *a, uint64_t ret_ids[CLASS_RULES_MAX
 	return any;
 }
 
+/* What class default is allowed depends on it. */
+static void blind_is(struct agent *a, bool blind)
+{
+	if (a->classes_blind != blind) {
+		a->classes_blind = blind;
+		steer_again(a);
+	}
+}
+
+static bool restricted(const struct classes_cfg *c)
+{
+	for (uint8_t k = 1; k < c->n_classes; k++)
+		if (c->classes[k].name[0] && plan_restricts(&c->classes[k]))
+			return true;
+	return false;
+}
+
 /* Where the engine's device has no queues for classes yet. */
 static int classes_ready(struct agent *a)
 {
@@ -101,6 +119,9 @@ static int classes_ready(struct agent *a)
 		err = dp_classify_attach(a->dp, a->tun_ifindex, why, sizeof(why));
 	if (err) {
 		log_warning("all traffic is of class default: %s", why);
+		if (restricted(&a->conf->classes))
+			log_warning("some classes must not go everywhere: now nothing goes where "
+				    "one of them must not");
 		return err;
 	}
 	a->classes_on = true;
@@ -119,6 +140,7 @@ static void put(struct agent *a)
 			  "stay",
 			  strerror(-err));
 	a->classes_due = err == -EAGAIN;
+	blind_is(a, err && err != -EAGAIN && c->n_rules);
 }
 
 void classes_sync(struct agent *a)
@@ -126,10 +148,14 @@ void classes_sync(struct agent *a)
 	bool any;
 
 	evtimer_del(a->class_timer);
-	if (!a->conf->classes.n_rules && !dp_classify_left(a->dp))
+	if (!a->conf->classes.n_rules && !dp_classify_left(a->dp)) {
+		blind_is(a, false);
 		return;
-	if (classes_ready(a))
+	}
+	if (classes_ready(a)) {
+		blind_is(a, a->conf->classes.n_rules);
 		return;
+	}
 	any = cgroups_look(a, a->class_cgroups);
 	for (unsigned i = 0; any && i < a->conf->classes.n_rules; i++) {
 		const struct class_rule *r = &a->conf->classes.rules[i];

@@ -115,7 +115,7 @@ static uint32_t rule_of(const struct agent *a, const struct flow *f, const char 
 	memcpy(p.local, f->local.b, sizeof(p.local));
 	memcpy(p.remote, f->remote.b, sizeof(p.remote));
 	*ret_class = 0;
-	if (!t)
+	if (!t || a->classes_blind)
 		return rule;
 	rule = rules_lookup(t, &p, ids, n);
 	*ret_class = rules_class(t, rule);

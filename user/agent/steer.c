@@ -26,6 +26,19 @@ const struct class_cfg *steer_wanted(const struct agent *a, const char *conn, ui
 	return &all->classes[klass];
 }
 
+/* A packet of class default may be of any class if nobody tells them apart: does it make a
+ * difference? */
+static bool careful(const struct agent *a, const char *conn)
+{
+	for (uint8_t k = 1; a->classes_blind && k < STEER_CLASSES; k++) {
+		const struct class_cfg *c = steer_wanted(a, conn, k);
+
+		if (c && plan_restricts(c))
+			return true;
+	}
+	return false;
+}
+
 /* A budget that is used up counts for what has no classes, too. */
 static const struct class_cfg *cfg_of(struct agent *a, const struct steer_group_in *in,
 				      uint8_t klass, struct class_cfg *buf)
@@ -35,6 +48,8 @@ static const struct class_cfg *cfg_of(struct agent *a, const struct steer_group_
 
 	if (c || klass)
 		return c;
+	if (careful(a, in->p->conn))
+		return &plain;
 	for (size_t i = 0; i < in->n; i++) {
 		const struct path *p = path_find(a, in->list[i].path);
 
@@ -163,6 +178,20 @@ struct picked {
 	struct steer_seen not [STEER_MEMBERS_MAX];
 };
 
+/* It goes nowhere that it must not; nor where another class must not, if it is that one too. */
+static bool may(const struct agent *a, const char *conn, const struct class_cfg *c, uint8_t klass,
+		const struct plan_path *p, enum plan_why *ret_why)
+{
+	if (!plan_may(c, p, ret_why))
+		return false;
+	for (uint8_t k = 1; !klass && a->classes_blind && k < STEER_CLASSES; k++) {
+		c = steer_wanted(a, conn, k);
+		if (c && !plan_may(c, p, ret_why))
+			return false;
+	}
+	return true;
+}
+
 /* Where the class may not go at all is no candidate; of the others those that a group has room for
  * are chosen as always. Returns false where none is usable for whatever class. */
 static bool pick(struct agent *a, const struct steer_group_in *in, const struct class_cfg *c,
@@ -180,7 +209,7 @@ static bool pick(struct agent *a, const struct steer_group_in *in, const struct 
 		list[i].preferred = false;
 		list[i].usable &= p.id != 0;
 		usable |= list[i].usable;
-		if (!list[i].usable || plan_may(c, &p, &why))
+		if (!list[i].usable || may(a, in->p->conn, c, klass, &p, &why))
 			continue;
 		list[i].usable = false;
 		if (ret->n_not < STEER_MEMBERS_MAX)
@@ -367,6 +396,18 @@ void steer_measured(struct agent *a, const struct engine_path_info *info)
 		return;
 	path_info(a, info);
 	steer_soon(a, p->peer->family);
+}
+
+void steer_again(struct agent *a)
+{
+	list_for_each (it, &a->peers) {
+		struct peer *p = list_entry(it, struct peer, node);
+
+		if (!family_is_first(p))
+			continue;
+		p->family->steer_due = agent_now();
+		steer_at(a, p->family->steer_due);
+	}
 }
 
 void steer_reload(struct agent *a)

@@ -75,6 +75,8 @@ void steer_soon(struct agent *a, struct family *f);
 /* Is it to be measured at the rate of its probes? */
 bool steer_measures(const struct agent *a, const struct path *p);
 void steer_measured(struct agent *a, const struct engine_path_info *info);
+/* Every class of every family, soon. */
+void steer_again(struct agent *a);
 /* After other settings were read. */
 void steer_reload(struct agent *a);
 

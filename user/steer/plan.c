@@ -45,6 +45,11 @@ bool plan_may(const struct class_cfg *c, const struct plan_path *p, enum plan_wh
 	return false;
 }
 
+bool plan_restricts(const struct class_cfg *c)
+{
+	return c->n_never || c->never_metered || c->only_trusted;
+}
+
 bool plan_needs_measures(const struct class_cfg *c)
 {
 	return c->mode == CLASS_DELAY || c->sla.delay_usec || c->sla.jitter_usec ||
