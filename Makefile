@@ -230,7 +230,7 @@ $(B)/tests/bench/bench_bpf: $(B)/tests/bench/bench_bpf.o $(B)/libbraid.a
 
 .PHONY: bench-bpf
 bench-bpf: $(B)/tests/bench/bench_bpf
-	$(Q)$< $(B)/bench
+	$(Q)$< $(B)/bench $(PARTS)
 
 $(B)/tests/bench/bench_siblings: $(B)/tests/bench/bench_siblings.o $(B)/libbraid.a
 	$(call say,LD,$@)

@@ -108,27 +108,37 @@ static __always_inline int out_send(struct __sk_buff *skb, const struct steer_pa
 	return bpf_redirect_neigh(path->ifindex, 0, 0, 0);
 }
 
+/* Over the members in that state. Returns how many copies are left. */
+static __always_inline __u32 out_copies_in(struct __sk_buff *skb, const struct steer_group *g,
+					   const struct steer_path *first, __u32 what,
+					   enum steer_path_state state, __u32 left)
+{
+	for (__u32 i = 0; i < STEER_MEMBERS_MAX && i < g->n_members && left; i++) {
+		__u64 pick = pick_copy(g, i, first->id, state, path_word, 0);
+		struct steer_path *path;
+
+		if (!pick)
+			continue;
+		path = path_record(PICK_WORD(pick));
+		skb->mark = STEER_MARK(STEER_MARK_KIND_PATH, what, PICK_PATH(pick));
+		if (!path || (path->flags ^ first->flags) & STEER_PATH_PLAIN ||
+		    bpf_clone_redirect(skb, skb->ifindex, 0) < 0)
+			drop_count(DROP_COPY);
+		left--;
+	}
+	return left;
+}
+
 /* Copies for other paths than that one: each comes by here again, as it is now, with a mark that
  * names its path. So MACs, neighbours, IP versions and super-packets are nothing special. The
  * engine has made the packet for that path, in UDP or not: the other kind is left out. */
 static __noinline void out_copies(struct __sk_buff *skb, struct steer_group *g,
 				  struct steer_path *first, __u32 what)
 {
-	__u32 members = pick_copies(g, first->id, path_word, 0), left = g->copies;
+	__u32 left = out_copies_in(skb, g, first, what, STEER_PATH_UP, g->copies - 1u);
 
-	for (__u32 i = 0; i < 2 * STEER_MEMBERS_MAX && left > 1; i++) {
-		__u32 id = g->path[i % STEER_MEMBERS_MAX];
-		struct steer_path *path;
-
-		if (!(members >> i & 1))
-			continue;
-		path = path_record(path_word(0, id));
-		skb->mark = STEER_MARK(STEER_MARK_KIND_PATH, what, id);
-		if (!path || (path->flags ^ first->flags) & STEER_PATH_PLAIN ||
-		    bpf_clone_redirect(skb, skb->ifindex, 0) < 0)
-			drop_count(DROP_COPY);
-		left--;
-	}
+	if (left)
+		out_copies_in(skb, g, first, what, STEER_PATH_DEGRADED, left);
 }
 
 static __always_inline int out_steer(struct __sk_buff *skb, __u32 mark)

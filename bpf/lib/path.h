@@ -73,7 +73,7 @@ static __always_inline struct steer_path *path_of_mark(__u32 mark, struct steer_
 		word = PICK_WORD(pick_own(g, STEER_MARK_SLOT(mark), path_word, 0));
 		if (!word)
 			word = PICK_WORD(path_fallback(g, STEER_MARK_SLOT(mark)));
-		if (g->mode == STEER_MODE_REDUNDANT)
+		if (g->mode == STEER_MODE_REDUNDANT && g->copies > 1)
 			*ret_copied = g;
 	}
 	return word ? path_record(word) : 0;

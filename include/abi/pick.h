@@ -118,22 +118,17 @@ PICK_INLINE __u64 pick_fallback(const struct steer_group *g, __u32 flow_slot, pi
 	return PICK(own, read(ctx, own));
 }
 
-/* REDUNDANT: the members besides that path for which there are copies, a bit each: those that are
- * up in the lower octet, which come first, those that are degraded in the one above. */
-PICK_INLINE __u32 pick_copies(const struct steer_group *g, __u32 path_id, pick_word_fn *read,
-			      const void *ctx)
+/* REDUNDANT: does a copy go by that member, which is not the one of the packet itself? Those that
+ * are up come first, then those that are degraded. Its path id with its word, or 0. */
+PICK_INLINE __u64 pick_copy(const struct steer_group *g, __u32 member, __u32 path_id,
+			    enum steer_path_state state, pick_word_fn *read, const void *ctx)
 {
-	__u32 n = g->n_members;
-	__u64 members = 0;
+	__u32 id = g->path[member & (STEER_MEMBERS_MAX - 1)], word;
 
-#pragma GCC unroll 1
-	for (__u32 i = 0; i < STEER_MEMBERS_MAX && i < n; i++) {
-		__u32 word = g->weight[i] && g->path[i] != path_id ? read(ctx, g->path[i]) : 0;
-
-		if (word)
-			members |= 1ull << (8 * pick_class(pick_state(word)) + i);
-	}
-	return (members & 0xff) | (members >> 8 * PICK_DEGRADED & 0xff) << 8;
+	if (id == path_id || !g->weight[member & (STEER_MEMBERS_MAX - 1)])
+		return 0;
+	word = read(ctx, id);
+	return pick_state(word) == state ? PICK(id, word) : 0;
 }
 
 #endif

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* Nanoseconds per packet of the steering programs, by test run, against a bare parse-and-pass
  * program of the same parser: with 100, 10,000 and 1,000,000 SAs of which every packet hits one at
- * random; and of the classifying one, all of it, with 64 rules of all kinds. Prints a table and
- * writes JSON lines to <build>/bench/bpf.jsonl (argument: that directory).
+ * random; of each mode, and what it adds to the plain one of the same run; and of the classifying
+ * one, all of it, with 64 rules of all kinds. Prints a table and writes JSON lines to
+ * <build>/bench/bpf.jsonl. Arguments: that directory, and which parts (sizes modes classes).
  */
 #include <arpa/inet.h>
 #include <bpf/bpf.h>
@@ -20,7 +21,15 @@
 #include "steer/class.h"
 #include "steer/rules.h"
 
-enum { RUNS = 9, REPEAT = 1000000, WARM = 200000, PATHS = 16, CALIBRATIONS = 15, SLOW_MAX = 150 };
+enum {
+	RUNS = 9,
+	REPEAT = 1000000,
+	WARM = 200000,
+	PATHS = 16,
+	DOWN_PATH,
+	CALIBRATIONS = 15,
+	SLOW_MAX = 150
+};
 
 static void die(const char *what, int err)
 {
@@ -43,6 +52,8 @@ static void *map_of(const struct bpf_map *map)
 struct mode {
 	enum steer_mode mode;
 	uint32_t first, classes; /* of packets: those with odd numbers have no group of their own */
+	/* REDUNDANT: wanted; with two of them the other path is down: the looking costs, no copy */
+	uint8_t copies;
 };
 
 /* Paths 1..n with a cached MAC, groups of two of them, SAs in turn on the groups. */
@@ -68,14 +79,16 @@ static void fill(struct bench_prog *b, uint32_t n_sas, const struct mode *m)
 		*(uint32_t *)p->src.b = htonl(0xc0000201);
 		*(uint32_t *)p->dst.b = htonl(0xcb007100 + i);
 		*pc = (struct steer_path_cur){ .slot = i, .state = STEER_PATH_UP };
+		uint32_t other = m->copies > 1 ? DOWN_PATH : i % n + 1;
+
 		*g = (struct steer_group){ .id = STEER_GROUP_BLOCK * i,
 					   .mode = m->mode,
 					   .n_members = 2,
-					   .copies = 1, /* no copies: what their mode costs */
-					   .path = { i, i % n + 1 },
+					   .copies = m->copies,
+					   .path = { i, other },
 					   .weight = { 1, 1 } };
 		for (int s = 0; s < STEER_FLOW_SLOTS; s++)
-			g->flow[s] = (uint16_t)g->path[s & 1];
+			g->flow[s] = (uint16_t)(m->copies > 1 ? i : g->path[s & 1]);
 		for (uint32_t k = 0; k < STEER_CLASSES; k += 2) {
 			struct steer_group_cur *gc =
 				(void *)(group_cur + STEER_GROUP_OF(g->id, k) * STEER_STRIDE(*gc));
@@ -248,29 +261,39 @@ static int collect(const struct pair *p, struct series *base, struct series *ful
 	return SLOW_MAX - left;
 }
 
-static void measure(FILE *json, const struct pair *p, const char *with, int limit,
-		    const char *machine)
+/* more: than that; else than the bare program. Returns by how much. */
+static int measure(FILE *json, const struct pair *p, const char *with, const int *more, int limit,
+		   const char *machine)
 {
 	struct series base, full, diff;
-	int b, f, d, slow;
+	int b, f, d, slow, wanted;
 
 	slow = collect(p, &base, &full, &diff);
 	b = median(&base);
 	f = median(&full);
 	d = median(&diff);
-	printf("%-22s %13s  bare %4d  program %4d (%d-%d)  above bare %4d (%d-%d) ns", p->what,
-	       with, b, f, full.v[0], full.v[RUNS - 1], d, diff.v[0], diff.v[RUNS - 1]);
+	wanted = more ? d - *more : d;
+	printf("%-26s %12s  bare %4d  program %4d (%d-%d)  above bare %4d (%d-%d)", p->what, with,
+	       b, f, full.v[0], full.v[RUNS - 1], d, diff.v[0], diff.v[RUNS - 1]);
+	if (more)
+		printf(", plain %4d", wanted);
+	printf(" ns, at most %d: %s", limit, wanted <= limit ? "reached" : "NOT REACHED");
 	if (slow)
 		printf("; %d slow runs left out", slow);
-	puts(d <= limit ? "" : "; over the target");
+	putchar('\n');
 	fflush(stdout);
-	failures += d > limit;
+	failures += wanted > limit;
 	fprintf(json,
 		"{\"what\":\"%s, %s at random\",\"value\":%d,\"unit\":\"ns/packet\","
-		"\"against\":\"bare parser %d ns\",\"ratio\":%.2f,\"above\":%d,\"target_above\":%d,"
+		"\"against\":\"bare parser %d "
+		"ns\",\"ratio\":%.2f,\"above\":%d,\"target\":\"%s\",\"target_above\":%d,"
+		"\"target_value\":%d,\"reached\":%s,"
 		"\"runs\":%d,\"slow_runs\":%d,\"min\":%d,\"max\":%d,\"machine\":\"%s\"}\n",
-		p->what, with, f, b, (double)f / (b ? b : 1), d, limit, RUNS, slow, full.v[0],
-		full.v[RUNS - 1], machine);
+		p->what, with, f, b, (double)f / (b ? b : 1), d,
+		more ? "above plain steer_tc" : "above bare", limit, wanted,
+		wanted <= limit ? "true" : "false", RUNS, slow, full.v[0], full.v[RUNS - 1],
+		machine);
+	return d;
 }
 
 /* Every packet must have taken the whole way. */
@@ -334,7 +357,7 @@ static void fill_rules(struct bench_prog *b)
 
 static void bench_classes(FILE *json, const char *machine)
 {
-	struct bench_prog *b = load(1, &(struct mode){ STEER_MODE_FLOW_HASH, 0, 1 });
+	struct bench_prog *b = load(1, &(struct mode){ STEER_MODE_FLOW_HASH, 0, 1, 0 });
 	const struct pair pairs[] = {
 		{ "classify_tc, IPv4", b->progs.base_class, b->progs.full_class, -1, -1, 0, false },
 		{ "classify_tc, IPv6", b->progs.base_class, b->progs.full_class, -1, -1, 0, true },
@@ -342,13 +365,13 @@ static void bench_classes(FILE *json, const char *machine)
 
 	fill_rules(b);
 	for (size_t k = 0; k < sizeof(pairs) / sizeof(*pairs); k++)
-		measure(json, &pairs[k], "64 rules", 60, machine);
+		measure(json, &pairs[k], "64 rules", NULL, 60, machine);
 	bench_prog__destroy(b);
 }
 
 static void programs(FILE *json, uint32_t n_sas, const char *machine)
 {
-	struct bench_prog *b = load(n_sas, &(struct mode){ STEER_MODE_FLOW_HASH, 0, 1 });
+	struct bench_prog *b = load(n_sas, &(struct mode){ STEER_MODE_FLOW_HASH, 0, 1, 0 });
 	const struct pair pairs[] = {
 		{ "steer_tc", b->progs.base_out, b->progs.full_out, 0, 7, 0, false },
 		{ "steer_tc, super-packet", b->progs.base_out, b->progs.full_out, 0, 7, 4, false },
@@ -359,7 +382,7 @@ static void programs(FILE *json, uint32_t n_sas, const char *machine)
 
 	snprintf(with, sizeof(with), "%u SAs", n_sas);
 	for (size_t k = 0; k < sizeof(pairs) / sizeof(*pairs); k++)
-		measure(json, &pairs[k], with, n_sas > 10000 ? 130 : 20, machine);
+		measure(json, &pairs[k], with, NULL, n_sas > 10000 ? 130 : 20, machine);
 	check_counters(b);
 	bench_prog__destroy(b);
 }
@@ -371,22 +394,39 @@ static void modes(FILE *json, const char *machine)
 		const char *what;
 		struct mode mode;
 	} ways[] = {
-		{ "steer_tc, any class", { STEER_MODE_FLOW_HASH, 0, STEER_CLASSES } },
-		{ "steer_tc, flow hash", { STEER_MODE_FLOW_HASH, 2, 1 } },
-		{ "steer_tc, standby", { STEER_MODE_ACTIVE_STANDBY, 2, 1 } },
-		{ "steer_tc, redundant", { STEER_MODE_REDUNDANT, 2, 1 } },
-		{ "steer_tc, bonding", { STEER_MODE_BOND, 2, 1 } },
+		{ "steer_tc, plain", { STEER_MODE_FLOW_HASH, 0, 1, 0 } },
+		{ "steer_tc, any class", { STEER_MODE_FLOW_HASH, 0, STEER_CLASSES, 0 } },
+		{ "steer_tc, flow hash", { STEER_MODE_FLOW_HASH, 2, 1, 0 } },
+		{ "steer_tc, standby", { STEER_MODE_ACTIVE_STANDBY, 2, 1, 0 } },
+		{ "steer_tc, no copies now", { STEER_MODE_REDUNDANT, 2, 1, 1 } },
+		{ "steer_tc, no path for copy", { STEER_MODE_REDUNDANT, 2, 1, 2 } },
+		{ "steer_tc, bonding", { STEER_MODE_BOND, 2, 1, 0 } },
 	};
+	int plain = 0;
 
 	for (size_t i = 0; i < sizeof(ways) / sizeof(*ways); i++) {
 		struct bench_prog *b = load(100, &ways[i].mode);
 		const struct pair p = { ways[i].what, b->progs.base_out, b->progs.full_out, 0, 7, 0,
 					false };
 
-		measure(json, &p, "100 SAs", 20 + 15, machine);
+		if (i == 0)
+			plain = measure(json, &p, "100 SAs", NULL, 20, machine);
+		else
+			measure(json, &p, "100 SAs", &plain, 15, machine);
 		check_counters(b);
 		bench_prog__destroy(b);
 	}
+}
+
+/* Asked for, or nothing is. */
+static bool part(char **argv, const char *name)
+{
+	if (!argv[0] || !argv[1] || !argv[2])
+		return true;
+	for (char **arg = argv + 2; *arg; arg++)
+		if (!strcmp(*arg, name))
+			return true;
+	return false;
 }
 
 int main(int argc, char **argv)
@@ -407,10 +447,12 @@ int main(int argc, char **argv)
 		die(file, errno);
 	printf("ns per packet by test run, medians of %d runs of %d packets (min-max)\n", RUNS,
 	       REPEAT);
-	for (size_t i = 0; i < sizeof(sizes) / sizeof(*sizes); i++)
+	for (size_t i = 0; part(argv, "sizes") && i < sizeof(sizes) / sizeof(*sizes); i++)
 		programs(json, sizes[i], machine);
-	modes(json, machine);
-	bench_classes(json, machine);
+	if (part(argv, "modes"))
+		modes(json, machine);
+	if (part(argv, "classes"))
+		bench_classes(json, machine);
 	fclose(json);
 	printf("%s; written to %s\n",
 	       failures ? "some figures are over their target" : "all on target", file);
