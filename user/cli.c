@@ -226,17 +226,22 @@ json_t *cli_args_of(const char *key, const char *name)
 
 /* ---- commands ---- */
 
-int cli_show(struct cli *c, const char *cmd, json_t *args, show_fn *fn)
+int cli_show_within(struct cli *c, const char *cmd, json_t *args, int msec, show_fn *fn)
 {
 	json_t *data = NULL;
-	int r = cli_run(c, cmd, args, ANSWER_MSEC, &data);
+	int r = cli_run(c, cmd, args, msec, &data);
 
-	if (r == EXIT_OK && c->json)
+	if ((data || r == EXIT_OK) && c->json)
 		cli_print_json(data);
-	else if (r == EXIT_OK)
+	else if (data || r == EXIT_OK)
 		fn(stdout, data);
 	json_decref(data);
 	return r;
+}
+
+int cli_show(struct cli *c, const char *cmd, json_t *args, show_fn *fn)
+{
+	return cli_show_within(c, cmd, args, ANSWER_MSEC, fn);
 }
 
 static int cmd_status(struct cli *c, char **argv)

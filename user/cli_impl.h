@@ -36,7 +36,9 @@ int cli_bad_usage(const char *text);
  * caller's, also with a failure. */
 int cli_run(struct cli *c, const char *cmd, json_t *args, int timeout_msec, json_t **ret_data);
 void cli_print_json(const json_t *value);
-/* Its answer, shown; args is taken. */
+/* Its answer, shown, also what came of it with a failure; args is taken. */
+int cli_show_within(struct cli *c, const char *cmd, json_t *args, int timeout_msec, show_fn *fn);
+/* The same for what the agent answers at once. */
 int cli_show(struct cli *c, const char *cmd, json_t *args, show_fn *fn);
 /* Its answers, one after the other until one fails, drawn over each other on a terminal. args:
  * taken. */

@@ -106,23 +106,12 @@ static int words(char **argv)
 	return n;
 }
 
-static int shown(struct cli *c, int r, json_t *data, show_fn *fn)
-{
-	if (data && c->json)
-		cli_print_json(data);
-	else if (data)
-		fn(stdout, data);
-	json_decref(data);
-	return r;
-}
-
 /* argv: NAME and what follows. */
 static int act(struct cli *c, const struct action *a, char **argv, bool check)
 {
 	int n = words(argv) - 1, timeout = (int)c->timeout_sec * 1000 + ANSWER_MSEC;
-	json_t *args, *data = NULL;
 	char text[128], cmd[48];
-	int r;
+	json_t *args;
 
 	if (n < a->least || n > a->most) {
 		snprintf(text, sizeof(text), "mmx %s%s %s", check ? "check " : "", a->word,
@@ -139,15 +128,13 @@ static int act(struct cli *c, const struct action *a, char **argv, bool check)
 	if (check)
 		json_object_set_new(args, "action", json_string(a->word));
 	snprintf(cmd, sizeof(cmd), "mmx-%s", check ? "check" : a->word);
-	r = cli_run(c, cmd, args, timeout, &data);
-	return shown(c, r, data, show_mmx_result);
+	return cli_show_within(c, cmd, args, timeout, show_mmx_result);
 }
 
 static int probe(struct cli *c, char **argv)
 {
 	int n = words(argv), timeout = (int)c->timeout_sec * 1000 + ANSWER_MSEC;
-	json_t *args, *data = NULL;
-	int r;
+	json_t *args;
 
 	if (n != 2 && n != 3)
 		return cli_bad_usage("mmx probe NAME PATH, or NAME OURS THEIRS");
@@ -158,19 +145,16 @@ static int probe(struct cli *c, char **argv)
 		json_object_set_new(args, "local", json_string(argv[1]));
 		json_object_set_new(args, "remote", json_string(argv[2]));
 	}
-	r = cli_run(c, "mmx-probe", args, timeout, &data);
-	return shown(c, r, data, show_mmx_probe);
+	return cli_show_within(c, "mmx-probe", args, timeout, show_mmx_probe);
 }
 
 static int list(struct cli *c, char **argv)
 {
-	json_t *data = NULL, *args = argv[0] ? json_pack("{s:s}", "conn", argv[0]) : NULL;
-	int r;
+	json_t *args = argv[0] ? json_pack("{s:s}", "conn", argv[0]) : NULL;
 
 	if (words(argv) > 1)
 		return cli_bad_usage("mmx list [NAME]");
-	r = cli_run(c, "mmx-list", args, ANSWER_MSEC, &data);
-	return shown(c, r, data, show_mmx_list);
+	return cli_show(c, "mmx-list", args, show_mmx_list);
 }
 
 int cmd_mmx(struct cli *c, char **argv)

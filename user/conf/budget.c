@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* uplink { rate trusted budget { } }: what it can carry, what it may, and whether it is trusted. */
-#include <ctype.h>
-#include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -11,22 +8,16 @@
 /* As tc(8) writes it: decimal units. */
 static int val_rate(struct parse *p, const struct val *v, uint64_t *ret_bps)
 {
-	static const struct {
-		const char *unit;
-		uint64_t bps;
-	} units[] = { { "bit", 1 }, { "kbit", 1000 }, { "mbit", 1000000 }, { "gbit", 1000000000 } };
-	unsigned long long n;
-	char *end;
+	static const struct val_unit units[] = {
+		{ "bit", 1 }, { "kbit", 1000 }, { "mbit", 1000000 }, { "gbit", 1000000000 }
+	};
+	uint64_t n;
 
 	if (!v)
 		return 0;
-	errno = 0;
-	n = strtoull(v->text, &end, 10);
-	for (size_t i = 0; i < sizeof(units) / sizeof(*units) && !errno; i++) {
-		if (!isdigit((unsigned char)v->text[0]) || strcasecmp(end, units[i].unit) || !n ||
-		    n > UINT64_C(1000000000000) / units[i].bps)
-			continue;
-		*ret_bps = n * units[i].bps;
+	if (val_in_units(v, units, sizeof(units) / sizeof(*units), strcasecmp, &n) && n &&
+	    n <= UINT64_C(1000000000000)) {
+		*ret_bps = n;
 		return 0;
 	}
 	return val_fail(p, v,

@@ -76,6 +76,13 @@ int secs_each(struct parse *p, const char *kind, sec_fn *fn, void *ctx);
 
 /* value.c: a NULL value leaves *ret as it is and returns 0; else 0 or -EINVAL, reported. */
 int val_uint(struct parse *p, const struct val *v, uint64_t min, uint64_t max, uint64_t *ret);
+/* A number and one of the units. False: it is not. cmp: strcmp or strcasecmp. */
+struct val_unit {
+	const char *name;
+	uint64_t is;
+};
+bool val_in_units(const struct val *v, const struct val_unit *units, size_t n_units,
+		  int (*cmp)(const char *, const char *), uint64_t *ret);
 int val_duration(struct parse *p, const struct val *v, uint64_t min_usec, uint64_t max_usec,
 		 uint64_t *ret_usec);
 /* A number of octets, also with k, m, g or t (of 1024). */

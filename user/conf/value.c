@@ -37,13 +37,28 @@ static const char *duration_text(uint64_t usec, char buf[32])
 	return buf;
 }
 
+bool val_in_units(const struct val *v, const struct val_unit *units, size_t n_units,
+		  int (*cmp)(const char *, const char *), uint64_t *ret)
+{
+	unsigned long long n;
+	char *end;
+
+	errno = 0;
+	n = strtoull(v->text, &end, 10);
+	for (size_t i = 0; i < n_units && !errno; i++) {
+		if (!isdigit((unsigned char)v->text[0]) || cmp(end, units[i].name) ||
+		    n > UINT64_MAX / units[i].is)
+			continue;
+		*ret = n * units[i].is;
+		return true;
+	}
+	return false;
+}
+
 int val_duration(struct parse *p, const struct val *v, uint64_t min, uint64_t max,
 		 uint64_t *ret_usec)
 {
-	static const struct {
-		const char *unit;
-		uint64_t usec;
-	} units[] = {
+	static const struct val_unit units[] = {
 		{ "", 1000000 },
 		{ "ms", 1000 },
 		{ "s", 1000000 },
@@ -52,20 +67,12 @@ int val_duration(struct parse *p, const struct val *v, uint64_t min, uint64_t ma
 		{ "d", 86400 * 1000000ull },
 	};
 	char from[32], to[32];
-	unsigned long long n;
-	char *end;
+	uint64_t n;
 
 	if (!v)
 		return 0;
-	errno = 0;
-	n = strtoull(v->text, &end, 10);
-	for (size_t i = 0; i < sizeof(units) / sizeof(*units) && !errno; i++) {
-		if (!isdigit((unsigned char)v->text[0]) || strcmp(end, units[i].unit) ||
-		    n > UINT64_MAX / units[i].usec)
-			continue;
-		n *= units[i].usec;
-		if (n < min || n > max)
-			break;
+	if (val_in_units(v, units, sizeof(units) / sizeof(*units), strcmp, &n) && n >= min &&
+	    n <= max) {
 		*ret_usec = n;
 		return 0;
 	}
