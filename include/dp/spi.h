@@ -15,6 +15,9 @@ struct spi_alloc {
 
 /* size: power of two. 0 or -ENOMEM. */
 int spi_alloc_init(struct spi_alloc *a, uint32_t size);
+/* Begin somewhere below `below` (at most size): the kernel's ESP has one outbound SA for each SPI
+ * and stable address, and hosts that all begin at 1 give a common peer the same SPIs. */
+void spi_alloc_scatter(struct spi_alloc *a, uint32_t below);
 void spi_alloc_clear(struct spi_alloc *a);
 /* 0 or -ENOSPC */
 int spi_alloc_take(struct spi_alloc *a, uint32_t *ret_spi);

@@ -91,6 +91,7 @@ int dp_adopt(struct dp *dp)
 	    slot_ring_init(&dp->path_slots, STEER_PATH_SLOTS) < 0 ||
 	    slot_ring_init(&dp->group_slots, STEER_GROUP_SLOTS) < 0)
 		return -ENOMEM;
+	spi_alloc_scatter(&dp->spi, dp->sa_stat_n);
 	for (uint32_t i = 1; i < dp->opt.sa_max; i++) {
 		if (sa_in(dp, i)->spi)
 			spi_alloc_reserve(&dp->spi, sa_in(dp, i)->spi);

@@ -20,6 +20,14 @@ int spi_alloc_init(struct spi_alloc *a, uint32_t size)
 	return 0;
 }
 
+void spi_alloc_scatter(struct spi_alloc *a, uint32_t below)
+{
+	uint32_t r;
+
+	if (below > 2 && getrandom(&r, sizeof(r), 0) == sizeof(r))
+		a->cursor = 1 + r % (below - 1);
+}
+
 void spi_alloc_clear(struct spi_alloc *a)
 {
 	free(a->gen);
