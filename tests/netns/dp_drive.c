@@ -14,7 +14,9 @@ enum { SA_MAX = 64, SHOWN = 16 };
 
 static const char usage[] =
 	"usage: dp_drive PIN-DIR open                  the steering device, 198.18.0.1 to .2\n"
-	"       dp_drive PIN-DIR path DEV LOCAL REMOTE prints the path's id; it is up\n"
+	"       dp_drive PIN-DIR uplink DEV            the ingress program on it, at tc\n"
+	"       dp_drive PIN-DIR path DEV LOCAL REMOTE [OWN-MAC MAC]\n"
+	"                prints the path's id; it is up\n"
 	"       dp_drive PIN-DIR group ID [class=N] [mode=N] [copies=N] PATH:LINE:WEIGHT...\n"
 	"                prints its id; 0: a new one\n"
 	"       dp_drive PIN-DIR sa ID a|b GROUP       as engine_drive numbers its SPIs\n"
@@ -22,7 +24,14 @@ static const char usage[] =
 	"       dp_drive PIN-DIR state PATH up|down\n"
 	"       dp_drive PIN-DIR paths                 packets sent over each, and what was "
 	"dropped\n"
-	"       dp_drive PIN-DIR flush\n";
+	"       dp_drive PIN-DIR flush\n"
+	"BRAID_KERNEL_ESP=1 in the environment: SAs are the kernel's\n";
+
+/* The kernel's ESP, without UDP. */
+static bool kernel_esp(void)
+{
+	return getenv("BRAID_KERNEL_ESP");
+}
 
 static void die(const char *what, int err)
 {
@@ -44,7 +53,14 @@ static uint32_t number(const char *s)
 	return (uint32_t)strtoul(s, NULL, 10);
 }
 
-static int put_path(struct dp *dp, char **argv)
+static void mac(const char *text, uint8_t ret_mac[6])
+{
+	if (sscanf(text, "%hhx:%hhx:%hhx:%hhx:%hhx:%hhx", &ret_mac[0], &ret_mac[1], &ret_mac[2],
+		   &ret_mac[3], &ret_mac[4], &ret_mac[5]) != 6)
+		die(text, EINVAL);
+}
+
+static int put_path(struct dp *dp, int argc, char **argv)
 {
 	struct addr local = address(argv[1]), remote = address(argv[2]);
 	struct steer_path p = { .ifindex = if_nametoindex(argv[0]),
@@ -58,6 +74,11 @@ static int put_path(struct dp *dp, char **argv)
 
 	memcpy(p.src.b, local.b, 4);
 	memcpy(p.dst.b, remote.b, 4);
+	if (argc > 4) {
+		mac(argv[3], p.smac);
+		mac(argv[4], p.dmac);
+		p.flags |= STEER_PATH_MAC;
+	}
 	r = dp_path_put(dp, &p, STEER_PATH_UP, &id);
 	if (r == 0)
 		printf("%u\n", id);
@@ -99,7 +120,7 @@ static int add_sa(struct dp *dp, char **argv)
 			    .spi_in = STEER_SPI(a ? 0xa0 : 0xb0, id),
 			    .spi_out = STEER_SPI(a ? 0xb0 : 0xa0, id),
 			    .group = number(argv[2]),
-			    .flags = STEER_SA_ENCAP };
+			    .flags = kernel_esp() ? 0 : STEER_SA_ENCAP };
 	int r = dp_sa_add(dp, &sa, &index);
 
 	return r == 0 && index != id ? -EPROTO : r;
@@ -129,6 +150,8 @@ int main(int argc, char **argv)
 {
 	struct dp_options opt = { .pin_dir = argc > 1 ? argv[1] : NULL,
 				  .steer_dev = "braid0",
+				  .kernel_esp = kernel_esp(),
+				  .attach = DP_ATTACH_TC,
 				  .sa_max = SA_MAX,
 				  .stable4_local = address("198.18.0.1"),
 				  .stable4_remote = address("198.18.0.2") };
@@ -150,8 +173,10 @@ int main(int argc, char **argv)
 	}
 	argv += 3;
 	argc -= 3;
-	if (strcmp(cmd, "path") == 0 && argc == 3)
-		r = put_path(dp, argv);
+	if (strcmp(cmd, "uplink") == 0 && argc == 1)
+		r = dp_uplink_attach(dp, if_nametoindex(argv[0]), why, sizeof(why));
+	else if (strcmp(cmd, "path") == 0 && (argc == 3 || argc == 5))
+		r = put_path(dp, argc, argv);
 	else if (strcmp(cmd, "group") == 0 && argc > 1)
 		r = put_group(dp, argc, argv);
 	else if (strcmp(cmd, "sa") == 0 && argc == 3)

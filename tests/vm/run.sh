@@ -7,6 +7,8 @@
 # machine's kernel refuses or lacks can be tested all the same. Needs root (of the file server), and
 # the packages of `tests/deps.sh vm`.
 #
+# Ends as tests/run does; with 77 and the reason where no machine can be booted.
+#
 # Environment: VM_KERNEL, a linux-image package file (default: the newest cloud one of apt);
 # VM_ACCEL=kvm (default: tcg, some 20 times slower than here); VM_LIMIT, seconds in all; VM_RUN, what runs
 # the tests in place of tests/run, with the same arguments.
@@ -14,6 +16,7 @@ set -euo pipefail
 
 build=$(realpath -m "$1")
 shift
+tests=$#
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 cache=$build/vm
 work=$(mktemp -d)
@@ -25,7 +28,8 @@ cleanup() {
 trap cleanup EXIT
 
 skip() {
-	echo "vm: $*"
+	echo "vm: skipped, this machine cannot boot one: $*"
+	echo "0 passed, 0 failed, $tests skipped"
 	exit 77
 }
 
