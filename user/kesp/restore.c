@@ -229,5 +229,6 @@ int restore(struct kesp *k)
 	free(v.sas);
 	free(v.policies);
 	k->policies.quiet = false;
+	room_fit(k);
 	return err;
 }

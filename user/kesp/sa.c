@@ -143,12 +143,22 @@ static void state_del(struct kesp *k, struct kesp_sa *s, bool out)
 	xfrm_sa_del(k->x, sa_dst(k, s, out), spi);
 }
 
-int sa_out_add(struct kesp *k, struct kesp_sa *s)
+/* By the keys of r. */
+static int out_add(struct kesp *k, struct kesp_sa *s, const struct sa_record *r)
 {
-	int err = state_add(k, &s->r, true);
+	int err = state_add(k, r, true);
 
 	s->has_out = !err;
+	if (err == -EEXIST)
+		log_warning("%s: the peer has chosen the SPI %08x, as another has before, and the "
+			    "kernel tells SAs apart by that alone",
+			    r->sa.name, r->sa.spi_out);
 	return err;
+}
+
+int sa_out_add(struct kesp *k, struct kesp_sa *s)
+{
+	return out_add(k, s, &s->r);
 }
 
 void sa_out_del(struct kesp *k, struct kesp_sa *s)
@@ -301,10 +311,8 @@ static int install(struct kesp *k, struct kesp_sa *s, const struct sa_record *r)
 	err = state_add(k, r, false);
 	if (err)
 		goto no_in;
-	if (!deferred) {
-		err = state_add(k, r, true);
-		s->has_out = !err;
-	}
+	if (!deferred)
+		err = out_add(k, s, r);
 	if (!err)
 		err = policies_of(k, s, true);
 	if (err)
