@@ -48,10 +48,10 @@ static void put_info(struct xfrm_usersa_info *info, const struct xfrm_sa *sa)
 /* Also without ESN, for the other form has room for 32 packets. */
 static void put_window(struct nlmsghdr *nlh, const struct xfrm_sa *sa)
 {
-	struct {
+	union {
 		struct xfrm_replay_state_esn state;
-		uint32_t bmp[XFRM_REPLAY_MAX / 32];
-	} w = { 0 };
+		uint8_t room[sizeof(struct xfrm_replay_state_esn) + XFRM_REPLAY_MAX / 8];
+	} w = { .room = { 0 } };
 	uint32_t n = sa->flags & XFRM_F_OUT ? 0 : sa->replay_window;
 
 	if (n > XFRM_REPLAY_MAX)
@@ -67,40 +67,40 @@ static void put_window(struct nlmsghdr *nlh, const struct xfrm_sa *sa)
 
 static void put_aead(struct nlmsghdr *nlh, const struct xfrm_algorithm *alg, const uint8_t *key)
 {
-	struct {
+	union {
 		struct xfrm_algo_aead a;
-		uint8_t key[XFRM_KEY_MAX];
+		uint8_t room[sizeof(struct xfrm_algo_aead) + XFRM_KEY_MAX];
 	} v = { .a = { .alg_key_len = alg->key_octets * 8u, .alg_icv_len = alg->icv_bits } };
 
 	strcpy(v.a.alg_name, alg->encr);
-	memcpy(v.key, key, alg->key_octets);
+	memcpy(v.a.alg_key, key, alg->key_octets);
 	mnl_attr_put(nlh, XFRMA_ALG_AEAD, sizeof(v.a) + alg->key_octets, &v);
 	secret_wipe(&v, sizeof(v));
 }
 
 static void put_crypt(struct nlmsghdr *nlh, const struct xfrm_algorithm *alg, const uint8_t *key)
 {
-	struct {
+	union {
 		struct xfrm_algo a;
-		uint8_t key[XFRM_KEY_MAX];
+		uint8_t room[sizeof(struct xfrm_algo) + XFRM_KEY_MAX];
 	} v = { .a = { .alg_key_len = alg->key_octets * 8u } };
 
 	strcpy(v.a.alg_name, alg->encr);
 	if (alg->key_octets)
-		memcpy(v.key, key, alg->key_octets);
+		memcpy(v.a.alg_key, key, alg->key_octets);
 	mnl_attr_put(nlh, XFRMA_ALG_CRYPT, sizeof(v.a) + alg->key_octets, &v);
 	secret_wipe(&v, sizeof(v));
 }
 
 static void put_auth(struct nlmsghdr *nlh, const struct xfrm_algorithm *alg, const uint8_t *key)
 {
-	struct {
+	union {
 		struct xfrm_algo_auth a;
-		uint8_t key[XFRM_KEY_MAX];
+		uint8_t room[sizeof(struct xfrm_algo_auth) + XFRM_KEY_MAX];
 	} v = { .a = { .alg_key_len = alg->integ_octets * 8u, .alg_trunc_len = alg->icv_bits } };
 
 	strcpy(v.a.alg_name, alg->integ);
-	memcpy(v.key, key, alg->integ_octets);
+	memcpy(v.a.alg_key, key, alg->integ_octets);
 	mnl_attr_put(nlh, XFRMA_ALG_AUTH_TRUNC, sizeof(v.a) + alg->integ_octets, &v);
 	secret_wipe(&v, sizeof(v));
 }
