@@ -72,6 +72,7 @@ enum plan_by {
 	PLAN_BY_ROOM,	  /* and back */
 	PLAN_BY_COPIES,	  /* the best one is so bad that copies are sent */
 	PLAN_BY_CLEAR,	  /* and no more */
+	PLAN_BY_CARRIES,  /* paths carry something else than they were taken to */
 };
 
 struct plan_reason {
@@ -100,8 +101,11 @@ struct plan_path {
 	uint16_t weight;       /* as configured, not 0 */
 	uint16_t rank;	       /* of its uplink, best first */
 	uint64_t capacity_bps; /* what its uplink carries away from us; 0: not known */
-	uint64_t uplink_bps;   /* what goes out there now, of all classes and peers */
-	uint64_t class_bps;    /* of this class */
+	/* what the path was found to carry (steer/capacity.h), and whether it was ever full */
+	uint64_t found_bps;
+	bool found_full;
+	uint64_t uplink_bps; /* what goes out there now, of all classes and peers */
+	uint64_t class_bps;  /* of this class */
 	/* round trip and loss; measured: when, 0: never */
 	usec_t measured;
 	uint32_t rtt_usec, jitter_usec, loss_permille;
@@ -111,6 +115,12 @@ struct plan_path {
 	uint16_t share; /* of what is sent, in the unit of the others'; 0: stands by */
 	enum plan_why why;
 	uint8_t broken; /* enum sla_what */
+};
+
+/* What a path is taken to carry, in the unit of the others'. */
+struct plan_carries {
+	uint32_t id;
+	uint64_t bps;
 };
 
 /* Of a path, from one time to the next. */
@@ -140,7 +150,9 @@ struct plan {
 	struct overflow overflow;
 	uint32_t filled[STEER_MEMBERS_MAX]; /* the paths that it is about */
 	struct sla copying;
-	uint64_t cfg; /* hash of what it was */
+	struct plan_carries carries[STEER_MEMBERS_MAX]; /* with measured weights */
+	usec_t carries_since; /* since when it should be something else; 0: it is right */
+	uint64_t cfg;	      /* hash of what it was */
 };
 
 /* May the class go there at all? ret_why: why not. */

@@ -633,3 +633,130 @@ Test(plan, copies_are_taken_over_until_it_is_clear)
 	cr_assert_eq(pass(2 * SEC), 1);
 	cr_assert_eq(p.mode, STEER_MODE_ACTIVE_STANDBY);
 }
+
+/* ---- measured weights ---- */
+
+static void found(size_t i, double mbit, bool full)
+{
+	path[i].found_bps = (uint64_t)(mbit * (double)MBIT);
+	path[i].found_full = full;
+}
+
+static void measured_begin(void)
+{
+	c.mode = CLASS_BALANCE;
+	c.weights_measured = true;
+	make();
+}
+
+static void parts_are(double a, double b)
+{
+	double pa = path[0].share, pb = path[1].share;
+
+	cr_assert(pa / pb > a / b * 0.98 && pa / pb < a / b * 1.02, "%g:%g, not %g:%g", pa, pb, a,
+		  b);
+}
+
+Test(plan, measured_weights_are_configured_ones_at_first)
+{
+	path[0].weight = 3;
+	measured_begin();
+	parts_are(3, 1);
+	found(0, 5, false);
+	found(1, 40, false);
+	cr_assert_eq(pass(10 * SEC), 0, "nobody was full: there is no reason for anything else");
+	parts_are(3, 1);
+}
+
+Test(plan, measured_weights_change_after_the_hold)
+{
+	measured_begin();
+	found(0, 20, true);
+	found(1, 5, true);
+	cr_assert_eq(pass(1800 * MSEC), 0);
+	parts_are(1, 1);
+	cr_assert_eq(pass(400 * MSEC), 1);
+	parts_are(4, 1);
+	cr_assert_eq(p.reason.by, PLAN_BY_CARRIES);
+	cr_assert_eq(p.reason.rate_bps, 25 * MBIT);
+	cr_assert_eq(pass(10 * SEC), 0);
+}
+
+Test(plan, measured_weights_do_not_follow_noise)
+{
+	measured_begin();
+	found(0, 20, true);
+	found(1, 5, true);
+	pass(5 * SEC);
+	for (int i = 0; i < 50; i++) {
+		found(0, i % 2 ? 21 : 19, true);
+		found(1, i % 3 ? 4.7 : 5.3, true);
+		cr_assert_eq(pass(3 * SEC), 0);
+		parts_are(4, 1);
+		/* for less than the hold */
+		found(1, 12, true);
+		cr_assert_eq(pass(1500 * MSEC), 0);
+	}
+	found(1, 10, true);
+	cr_assert_eq(pass(5 * SEC), 1);
+}
+
+/* It would get no flows, and never be found to carry more. */
+Test(plan, a_path_that_was_never_full_counts_by_its_weight)
+{
+	measured_begin();
+	found(0, 20, true);
+	found(1, 0.1, false);
+	pass(5 * SEC);
+	parts_are(1, 1);
+	found(1, 60, false);
+	pass(5 * SEC);
+	parts_are(20, 60);
+}
+
+Test(plan, a_rate_that_is_told_is_not_measured)
+{
+	path[0].capacity_bps = 50 * MBIT;
+	measured_begin();
+	found(0, 3, true);
+	found(1, 10, true);
+	pass(5 * SEC);
+	parts_are(5, 1);
+}
+
+/* A third path comes: of the others' flows only those move that it takes. */
+Test(plan, measured_weights_of_others_stay_when_a_path_comes)
+{
+	measured_begin();
+	found(0, 20, true);
+	found(1, 5, true);
+	pass(5 * SEC);
+	found(0, 22, true);
+	add("sat", 4)->weight = 1;
+	make();
+	parts_are(4, 1);
+	cr_assert_gt(path[2].share, 0);
+	pass(5 * SEC);
+	parts_are(4, 1);
+}
+
+Test(plan, measured_weights_are_taken_over)
+{
+	struct steer_group g = { .mode = STEER_MODE_FLOW_HASH, .n_members = 2 };
+
+	c.mode = CLASS_BALANCE;
+	c.weights_measured = true;
+	g.path[0] = path[0].id;
+	g.path[1] = path[1].id;
+	g.weight[0] = 205;
+	g.weight[1] = 51;
+	plan_adopt(&p, &c, &g, now);
+	make();
+	parts_are(4, 1);
+	pass(10 * SEC);
+	parts_are(4, 1);
+	found(0, 10, true);
+	found(1, 10, true);
+	pass(5 * SEC);
+	parts_are(1, 1);
+}

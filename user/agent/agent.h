@@ -24,6 +24,7 @@
 #include "esp/proto.h"
 #include "ike/ike.h"
 #include "net/rtnl.h"
+#include "steer/capacity.h"
 
 struct engine_fds;
 struct event;
@@ -87,6 +88,7 @@ struct path_traffic {
 	uint64_t octets; /* both ways: what was counted for its uplink's budget */
 	uint64_t tx, class_octets[STEER_CLASSES];
 	uint64_t tx_bps, class_bps[STEER_CLASSES];
+	struct capacity capacity;
 };
 
 /* Who saw the reason of a decision. */

@@ -145,6 +145,7 @@ static json_t *path_json(struct agent *a, const struct path *p, uint8_t klass, u
 	set_int(o, "share_permille", share); /* of the sum, in a moment */
 	set_int(o, "packets", stat.tx_class[klass].packets);
 	set_int(o, "octets", stat.tx_class[klass].octets);
+	set_or_null(o, "carries_bps", p->traffic.capacity.full_at ? p->traffic.capacity.bps : 0);
 	set_str(o, "why", why);
 	sum->shares += share;
 	sum->working += works(p->state) ? share : 0;

@@ -159,6 +159,8 @@ static struct plan_path look(struct agent *a, const struct candidate *c, uint8_t
 		.weight = c->weight,
 		.rank = c->rank,
 		.capacity_bps = u ? u->cfg.rate_bps : 0,
+		.found_bps = p->traffic.capacity.bps,
+		.found_full = p->traffic.capacity.full_at != 0,
 		.uplink_bps = traffic_uplink_bps(a, p),
 		.class_bps = traffic_class_bps(p, klass),
 		.measured = p->info.measured_usec,

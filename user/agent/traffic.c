@@ -289,6 +289,10 @@ static uint64_t count(struct agent *a, struct path *p, usec_t now)
 			t->class_bps[k] = smooth(t->class_bps[k], class - t->class_octets[k], span);
 		t->class_octets[k] = class;
 	}
+	capacity_look(&t->capacity,
+		      &(struct capacity_look){ st.tx_octets, p->info.measured_usec,
+					       p->info.rtt_last_usec, p->info.loss_felt_permille },
+		      now);
 	t->octets += octets;
 	t->tx = st.tx_octets;
 	t->at = now;

@@ -52,14 +52,14 @@ bool plan_restricts(const struct class_cfg *c)
 
 bool plan_needs_measures(const struct class_cfg *c)
 {
-	return c->mode == CLASS_DELAY || c->sla.delay_usec || c->sla.jitter_usec ||
-	       c->sla.loss_permille ||
+	return c->mode == CLASS_DELAY || c->weights_measured || c->sla.delay_usec ||
+	       c->sla.jitter_usec || c->sla.loss_permille ||
 	       (c->mode == CLASS_REDUNDANT && (c->copies_loss_permille || c->copies_jitter_usec));
 }
 
 bool plan_needs_rates(const struct class_cfg *c)
 {
-	return c->mode == CLASS_PRIORITY && c->overflow_permille;
+	return (c->mode == CLASS_PRIORITY && c->overflow_permille) || c->weights_measured;
 }
 
 /* ---- one at a time: why the others wait ---- */
@@ -295,8 +295,10 @@ static void all_carry(const struct plan_view *v)
 		p->why = p == first ? PLAN_CARRIES : why_not(v, p, first);
 		p->share = p->why == PLAN_CARRIES ? p->weight : 0;
 	}
-	if (bond || v->c->weights_measured)
+	if (bond)
 		weigh_by_capacity(v);
+	else if (v->c->weights_measured)
+		plan_weigh(v);
 	for (size_t i = 0; i < v->n; i++) {
 		struct plan_path *p = &v->paths[i];
 
@@ -319,8 +321,11 @@ void plan_adopt(struct plan *p, const struct class_cfg *c, const struct steer_gr
 	const struct plan_reason why = { .by = PLAN_BY_ADOPTED };
 	unsigned n = record->n_members, slots = 0;
 
-	for (unsigned i = 0; i < n; i++)
+	for (unsigned i = 0; i < n; i++) {
 		slots += record->weight[i];
+		if (c->weights_measured && record->mode == STEER_MODE_FLOW_HASH)
+			p->carries[i] = (struct plan_carries){ record->path[i], record->weight[i] };
+	}
 	if (!n || (record->mode == STEER_MODE_FLOW_HASH &&
 		   !(c->mode == CLASS_PRIORITY && slots == STEER_FLOW_SLOTS)))
 		return;
@@ -465,6 +470,10 @@ const char *plan_reason_text(const struct plan_reason *r, char buf[PLAN_REASON_M
 	case PLAN_BY_COPIES:
 		snprintf(buf, PLAN_REASON_MAX, "copies: %s %s above %s for %.1f s", measured(r),
 			 value, limit, sec);
+		break;
+	case PLAN_BY_CARRIES:
+		snprintf(buf, PLAN_REASON_MAX, "measured: all paths together carry %.1f Mbit/s",
+			 (double)r->rate_bps / 1e6);
 		break;
 	case PLAN_BY_CLEAR:
 		snprintf(buf, PLAN_REASON_MAX, "no copies: loss and jitter are low for %.1f s",

@@ -14,6 +14,11 @@ struct plan_view {
 	usec_t now;
 };
 
+/* ---- weights.c ---- */
+
+/* Shares of those that have one, by what they carry as far as that was told or found out. */
+void plan_weigh(const struct plan_view *v);
+
 /* ---- order.c ---- */
 
 struct plan_memory *plan_memory_of(struct plan *p, uint32_t id);
