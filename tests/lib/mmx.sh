@@ -29,6 +29,7 @@ bound() {
 	relation "$1" '[.bindings[] | select(.id > 0) | .paths[] | select((.boot or .alternate) | not) |
 		(.local | sub(":.*"; "")) + ">" + (.remote | sub(":.*"; ""))] | unique | join(" ")'
 }
+bound_has() { [[ " $(bound "$1") " == *" $2 "* ]]; }
 bound_are() { [ "$(bound "$1")" = "$2" ]; }
 # bind_is PAIR...: what the user is bound to, and the gateway the same, reversed
 bind_is() {

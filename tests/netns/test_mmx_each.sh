@@ -39,7 +39,6 @@ wait_for 10 n_children user 2 || fail "no second tunnel: $(braid user mmx list) 
 wait_for 10 n_children gw 2 || fail "no second tunnel at the gateway: $(braid gw sas)"
 wait_for 10 eval '[ "$(vips | wc -w)" = 2 ]' || fail "inner addresses: $(vips)"
 [ "$(sas user 'length')" = 1 ] || fail "more than one IKE SA: $(braid user sas)"
-bound_has() { [[ " $(bound "$1") " == *" $2 "* ]]; }
 wait_for 10 bound_has user "$I1>$R1" || fail "the second tunnel: $(braid user mmx list)"
 before=$(spis user)
 ok "S5: a tunnel for each uplink, the second one derived"

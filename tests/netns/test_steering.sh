@@ -132,29 +132,12 @@ confs "rate = 1mbit" <<-CONF
 	class "voice" { match { dscp = { ef } } mode = priority prefer = { wlan } overflow = 80 hold = 2s }
 CONF
 reload
-# 40 flows of 5 kB/s each: 1.6 Mbit/s
-cat >"$T/flows.py" <<-'PY'
-	import socket, sys, time
-	flows = []
-	for port in range(4000, 4040):
-	    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-	    s.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, 0xb8)
-	    s.connect(("203.0.113.11", port))
-	    s.setblocking(False)
-	    flows.append(s)
-	end = time.monotonic() + float(sys.argv[1])
-	while time.monotonic() < end:
-	    for s in flows:
-	        try:
-	            s.send(b"x" * 500)
-	        except OSError:
-	            pass
-	    time.sleep(0.1)
-PY
+# 1.6 Mbit/s
+flows() { in_ns user python3 "$top/tests/lib/flows.py" "$1" 0xb8; }
 voice
 [ "$(carried 1 wlan-a)" -gt "$a" ] || fail "voice does not go by wlan"
 mark
-in_ns user python3 "$T/flows.py" 6 &
+flows 6 &
 flows=$!
 wait_for 5 said "class voice: wlan: full" || fail "nothing is spilled"
 sleep 1
@@ -177,9 +160,9 @@ CONF
 reload
 voice_by ran-b wlan-a || fail "voice does not go by ran"
 mark
-in_ns user python3 "$T/flows.py" 1
+flows 1
 wait_for 5 said "uplink ran: .* % of its budget is used\|uplink ran: its budget is used up" || fail "no warning"
-in_ns user python3 "$T/flows.py" 2
+flows 2
 wait_for 5 said "uplink ran: its budget is used up: nothing goes there" || fail "not used up"
 voice_by wlan-a ran-b || fail "it goes there still"
 b=$(carried 0 ran-b)

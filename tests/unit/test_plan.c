@@ -458,6 +458,31 @@ Test(plan, copies_on_the_best)
 	cr_assert_eq(p.mode, STEER_MODE_ACTIVE_STANDBY);
 }
 
+/* Two addresses of the gateway by each uplink: a copy by the same uplink would be lost with it. */
+Test(plan, copies_go_by_different_uplinks)
+{
+	n = 0;
+	add("wlan", WLAN);
+	add("wlan", WLAN);
+	add("ran", RAN);
+	add("ran", RAN);
+	c.mode = CLASS_REDUNDANT;
+	make();
+	first_is(0);
+	cr_assert_eq(nth(1), &path[2]);
+	cr_assert_eq(path[1].share, 0);
+	cr_assert_eq(path[2].share, 1);
+	cr_assert_eq(path[2].why, PLAN_COPIES);
+	c.copies = 3;
+	make();
+	cr_assert_eq(nth(1), &path[2]);
+	cr_assert_eq(nth(2), &path[1], "there are no more uplinks");
+	c.copies = 2;
+	path[2].state = path[3].state = STEER_PATH_DOWN;
+	make();
+	cr_assert_eq(nth(1), &path[1], "one that works, by whatever uplink");
+}
+
 Test(plan, copies_only_while_the_best_path_is_bad)
 {
 	c.mode = CLASS_REDUNDANT;

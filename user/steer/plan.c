@@ -219,8 +219,36 @@ static bool copies_due(const struct plan_view *v)
 	return s->worse;
 }
 
+static bool uplink_taken(const struct plan_view *v, const struct plan_path *p, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!strcmp(v->paths[v->p->order[i]].uplink, p->uplink))
+			return true;
+	return false;
+}
+
+/* A copy by the same uplink is lost with it: of those that are as good another one's come first. */
+static void uplinks_apart(const struct plan_view *v)
+{
+	uint8_t *order = v->p->order;
+
+	for (size_t i = 1; i < v->n && i < v->c->copies; i++) {
+		size_t k = i;
+
+		while (k < v->n && uplink_taken(v, &v->paths[order[k]], i))
+			k++;
+		if (k < v->n && !plan_urgent_cmp(&v->paths[order[k]], &v->paths[order[i]])) {
+			uint8_t index = order[k];
+
+			memmove(order + i + 1, order + i, k - i);
+			order[i] = index;
+		}
+	}
+}
+
 static void with_copies(const struct plan_view *v)
 {
+	uplinks_apart(v);
 	one_carries(v);
 	if (!copies_due(v) || v->n < 2)
 		return;
