@@ -7,6 +7,7 @@
 
 #include "vmlinux.h"
 #include "abi/classify.h"
+#include "abi/steer.h"
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
@@ -24,6 +25,13 @@ struct {
 	__type(key, __u32);
 	__type(value, struct classify_cur);
 } class_cur SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, STEER_CLASSES);
+	__type(key, __u32);
+	__type(value, struct classify_name);
+} class_name SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);

@@ -73,6 +73,12 @@ struct classify_cur {
 	__u32 workers; /* queues of the TUN device for each class */
 };
 
+/* class_name: array by class. Of the table that counts, and of the groups; "": the number means
+ * none. For agents, and for those who read the other maps. */
+struct classify_name {
+	char name[32];
+};
+
 /* rule_stat: per-CPU array, key __u32 slot * (CLASSIFY_RULES_MAX + 1) + rule. */
 struct classify_stat {
 	__u64 packets, octets; /* inner; packets as super-packets are cut */

@@ -182,6 +182,10 @@ int dp_classify_attach(struct dp *dp, uint32_t ifindex, char *ret_error, size_t 
  * many tables within a second. */
 int dp_classify_put(struct dp *dp, const struct class_rule *rules, const uint64_t *cgroups,
 		    size_t n);
+/* Which class has which number: names that can be read beside the maps, and that the next agent
+ * numbers its classes by. get: before anything is loaded, too; -ENOENT: nobody has told. */
+int dp_classify_names_put(struct dp *dp, const struct classify_name names[STEER_CLASSES]);
+int dp_classify_names_get(const struct dp *dp, struct classify_name ret_names[STEER_CLASSES]);
 /* What fell under a rule, or under none (CLASSIFY_NO_RULE), since this dp_open; also under earlier
  * tables, if the rule has stayed. -ENOENT. */
 int dp_classify_stat(struct dp *dp, uint32_t rule, struct classify_stat *ret_stat);

@@ -178,3 +178,16 @@ Test(dp_classes, nothing_stays_of_them)
 	snprintf(file, sizeof(file), "%s/class_table", pins);
 	cr_assert_lt(access(file, F_OK), 0);
 }
+
+/* What the next agent numbers its classes by. */
+Test(dp_classes, numbers_have_names)
+{
+	struct classify_name names[STEER_CLASSES] = { { "default" }, { "voice" } },
+			     got[STEER_CLASSES];
+
+	strcpy(names[STEER_CLASSES - 1].name, "a name of thirty-one characters");
+	cr_assert_eq(dp_classify_names_put(dp, names), 0);
+	memset(got, 0xff, sizeof(got));
+	cr_assert_eq(dp_classify_names_get(dp, got), 0);
+	cr_assert_eq(memcmp(names, got, sizeof(got)), 0);
+}

@@ -98,6 +98,33 @@ braidd_start user "$T/user/braid.conf"
 voice_by ran-b wlan-a || fail "a new agent does not know what was decided"
 ok "a new agent goes on with what was decided"
 
+# The file is edited while no agent runs: the class that stays keeps its number, so that none of its
+# packets goes as the one that was removed.
+confs <<-CONF
+	class "first" { match { dscp = { af11 } } mode = active-standby prefer = { wlan } }
+	class "voice" { match { dscp = { ef } } mode = active-standby never = { wlan } }
+CONF
+reload
+number_of() { bpftool -j map dump pinned "$pins/class_name" | jq --arg n "$1" '.[].formatted | select(.value.name == $n).key'; }
+[ "$(number_of first) $(number_of voice)" = "2 1" ] || fail "a reload changes numbers: $(number_of first) $(number_of voice)"
+confs <<-CONF
+	class "first" { match { dscp = { af11 } } mode = active-standby prefer = { wlan } }
+	class "more" { match { dscp = { af21 } } mode = active-standby prefer = { wlan } }
+	class "voice" { match { dscp = { ef } } mode = active-standby never = { wlan } }
+CONF
+a=$(carried 1 wlan-a) b=$(carried 2 wlan-a)
+in_ns user ping -Q 0xb8 -i 0.002 -w 4 -q 203.0.113.11 >"$T/voice" &
+voice=$!
+agent_dies user
+braidd_start user "$T/user/braid.conf"
+wait_for 10 two_up user || fail "paths: $(braid user paths)"
+wait "$voice" || true
+[ "$(number_of first) $(number_of voice) $(number_of more)" = "2 1 3" ] || fail "a new agent changes numbers: $(number_of first) $(number_of voice)"
+[ "$(carried 1 wlan-a) $(carried 2 wlan-a)" = "$a $b" ] || fail "voice goes by wlan, where it must not"
+voice || fail "voice: $(cat "$T/voice")"
+[ "$(carried 1 wlan-a)" = "$a" ] || fail "voice goes by wlan, where it must not"
+ok "a configuration that was edited while no agent ran: classes keep their numbers"
+
 # ---- where it must not go ----
 
 confs "" "metered = true" <<-CONF

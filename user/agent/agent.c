@@ -677,6 +677,8 @@ static int agent_open(struct agent *a)
 	if (!err)
 		err = data_plane_open(a);
 	if (!err)
+		classes_recall(a);
+	if (!err)
 		err = hints_open(a);
 	if (!err)
 		err = engine_link_open(a);

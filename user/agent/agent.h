@@ -536,6 +536,8 @@ int classes_open(struct agent *a);
 void classes_prepare(struct agent *a);
 /* The configuration or the engine is new. Failure is said: all traffic is of one class then. */
 void classes_sync(struct agent *a);
+/* Before anything is numbered. */
+void classes_recall(struct agent *a);
 /* The engine is gone, and its device. */
 void classes_lost(struct agent *a);
 /* The id of a control group, by its path below the mount, and of all above it; 0: it is not there.

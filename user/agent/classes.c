@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <mntent.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
@@ -131,8 +132,14 @@ static int classes_ready(struct agent *a)
 static void put(struct agent *a)
 {
 	const struct classes_cfg *c = &a->conf->classes;
-	int err = dp_classify_put(a->dp, c->rules, a->class_cgroups, c->n_rules);
+	struct classify_name names[STEER_CLASSES] = { 0 };
+	int err;
 
+	for (unsigned k = 0; k < c->n_classes; k++)
+		memcpy(names[k].name, c->classes[k].name, sizeof(c->classes[k].name));
+	err = dp_classify_names_put(a->dp, names);
+	if (!err)
+		err = dp_classify_put(a->dp, c->rules, a->class_cgroups, c->n_rules);
 	if (err == -EAGAIN)
 		agent_timer(a->class_timer, AGAIN_MSEC * USEC_PER_MSEC);
 	else if (err)
@@ -184,6 +191,24 @@ static void on_timer(evutil_socket_t fd, short what, void *ctx)
 	}
 	if (any && !a->classes_due)
 		agent_timer(a->class_timer, CGROUP_LOOK_MSEC * USEC_PER_MSEC);
+}
+
+/* What an agent before has left goes by its numbers until rules and groups are replaced, one after
+ * the other: a class of the same name keeps its own, as after a reload. */
+void classes_recall(struct agent *a)
+{
+	struct classify_name names[STEER_CLASSES];
+	struct conf *before = calloc(1, sizeof(*before));
+
+	_Static_assert(sizeof(names[0].name) == sizeof(before->classes.classes[0].name), "names");
+	if (before && !dp_classify_names_get(a->dp, names)) {
+		before->classes.n_classes = STEER_CLASSES;
+		for (unsigned k = 1; k < STEER_CLASSES; k++)
+			memcpy(before->classes.classes[k].name, names[k].name,
+			       sizeof(names[k].name));
+		conf_keep_classes(a->conf, before);
+	}
+	free(before);
 }
 
 void classes_prepare(struct agent *a)

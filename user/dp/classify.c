@@ -247,6 +247,33 @@ int dp_classify_put(struct dp *dp, const struct class_rule *rules, const uint64_
 	return 0;
 }
 
+int dp_classify_names_put(struct dp *dp, const struct classify_name names[STEER_CLASSES])
+{
+	int err = dp->classify ? 0 : -EINVAL;
+
+	for (uint32_t k = 0; k < STEER_CLASSES && !err; k++)
+		err = bpf_map_update_elem(bpf_map__fd(dp->classify->prog->maps.class_name), &k,
+					  &names[k], BPF_ANY);
+	return err;
+}
+
+int dp_classify_names_get(const struct dp *dp, struct classify_name ret_names[STEER_CLASSES])
+{
+	char file[300];
+	int fd, err = 0;
+
+	snprintf(file, sizeof(file), "%s/class_name", dp->pin_dir);
+	fd = bpf_obj_get(file);
+	if (fd < 0)
+		return fd;
+	for (uint32_t k = 0; k < STEER_CLASSES && !err; k++) {
+		err = bpf_map_lookup_elem(fd, &k, &ret_names[k]);
+		ret_names[k].name[sizeof(ret_names[k].name) - 1] = '\0';
+	}
+	close(fd);
+	return err;
+}
+
 const struct classify_table *dp_classify_table(const struct dp *dp)
 {
 	return dp->classify && dp->classify->cur->slot ? &dp->classify->table : NULL;
