@@ -25,6 +25,7 @@
 #include "ike/ike.h"
 #include "net/rtnl.h"
 #include "steer/capacity.h"
+#include "steer/load.h"
 
 struct engine_fds;
 struct event;
@@ -87,7 +88,8 @@ struct path_traffic {
 	usec_t at;	 /* 0: never */
 	uint64_t octets; /* both ways: what was counted for its uplink's budget */
 	uint64_t tx, class_octets[STEER_CLASSES];
-	uint64_t tx_bps, class_bps[STEER_CLASSES];
+	uint64_t tx_bps;
+	struct load load, told; /* told: when its classes were last planned for it */
 	struct capacity capacity;
 };
 
@@ -323,7 +325,7 @@ struct agent {
 	struct event *steer_timer, *traffic_timer;
 	usec_t steer_wake;		  /* when it fires; 0: not armed */
 	usec_t traffic_every;		  /* 0: nothing is counted */
-	bool traffic_rates;		  /* for classes that spill */
+	uint8_t traffic_rates;		  /* a bit for each class that asks for rates */
 	bool rates_asked;		  /* a peer was granted such a mode */
 	struct list budgets, saved_paths; /* traffic.c */
 	usec_t budgets_saved;

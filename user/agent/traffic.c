@@ -17,7 +17,7 @@
 #include "steer.h"
 #include "steer/budget.h"
 
-enum { RATE_MSEC = 250, RATE_LINE_MSEC = 2, COUNT_SEC = 1, SAVE_SEC = 10, SMOOTH = 4 };
+enum { RATE_MSEC = 250, RATE_LINE_USEC = 200, COUNT_SEC = 1, SAVE_SEC = 10, SMOOTH = 4 };
 
 /* Of an uplink, by name: it may go and return. */
 struct used {
@@ -83,7 +83,7 @@ uint64_t traffic_uplink_bps(const struct agent *a, const struct path *p)
 
 uint64_t traffic_class_bps(const struct path *p, uint8_t klass)
 {
-	return p->traffic.class_bps[klass];
+	return p->traffic.load.class_bps[klass];
 }
 
 /* ---- the file ---- */
@@ -286,7 +286,8 @@ static uint64_t count(struct agent *a, struct path *p, usec_t now)
 		uint64_t class = st.tx_class[k].octets;
 
 		if (t->at && span)
-			t->class_bps[k] = smooth(t->class_bps[k], class - t->class_octets[k], span);
+			t->load.class_bps[k] =
+				smooth(t->load.class_bps[k], class - t->class_octets[k], span);
 		t->class_octets[k] = class;
 	}
 	capacity_look(&t->capacity,
@@ -299,12 +300,34 @@ static uint64_t count(struct agent *a, struct path *p, usec_t now)
 	return octets;
 }
 
-static void sync_all(struct agent *a)
+/* Has what some path of it carries changed? All of them are told then. */
+static bool family_moved(const struct agent *a, struct family *f)
+{
+	bool moved = false;
+
+	list_for_each (li, &f->lines) {
+		struct peer *p = list_entry(li, struct peer, in_family);
+
+		list_for_each (pi, &p->paths) {
+			struct path *path = list_entry(pi, struct path, node);
+
+			path->traffic.load.uplink_bps = traffic_uplink_bps(a, path);
+			if (!load_moved(&path->traffic.told, &path->traffic.load, a->traffic_rates))
+				continue;
+			path->traffic.told = path->traffic.load;
+			moved = true;
+		}
+	}
+	return moved;
+}
+
+/* all: uplinks may be used in another way from now on. */
+static void plan_again(struct agent *a, bool all)
 {
 	list_for_each (it, &a->peers) {
 		struct peer *p = list_entry(it, struct peer, node);
 
-		if (family_is_first(p))
+		if (family_is_first(p) && ((a->traffic_rates && family_moved(a, p->family)) || all))
 			family_sync(a, p->family);
 	}
 }
@@ -341,7 +364,7 @@ static void look(struct agent *a)
 		changed |= spend(a, &a->uplinks[i], octets[i]);
 	}
 	if (changed || a->traffic_rates)
-		sync_all(a);
+		plan_again(a, changed);
 	if (!a->budgets_saved || now - a->budgets_saved >= SAVE_SEC * USEC_PER_SEC)
 		save(a);
 }
@@ -357,20 +380,22 @@ static void on_timer(evutil_socket_t fd, short what, void *ctx)
 	traffic_plan(a);
 }
 
-/* Each line costs a system call for each of its paths. */
+/* Each line costs a system call for each of its paths, some microseconds. */
 void traffic_plan(struct agent *a)
 {
 	bool budgets = false;
 
-	a->traffic_rates = a->rates_asked;
+	a->traffic_rates = a->rates_asked ? UINT8_MAX : 0; /* of any class */
 	for (uint8_t k = 0; k < a->conf->classes.n_classes; k++)
-		a->traffic_rates |= (k || a->conf->classes.default_given) &&
-				    plan_needs_rates(&a->conf->classes.classes[k]);
+		if ((k || a->conf->classes.default_given) &&
+		    plan_needs_rates(&a->conf->classes.classes[k]))
+			a->traffic_rates |= (uint8_t)(1 << k);
 	for (size_t i = 0; i < a->n_uplinks; i++)
 		budgets |= a->uplinks[i].cfg.budget.octets != 0;
-	a->traffic_every = a->traffic_rates ? (RATE_MSEC + RATE_LINE_MSEC * a->lines.n) * 1000
-			   : budgets	    ? COUNT_SEC * USEC_PER_SEC
-					    : 0;
+	a->traffic_every = a->traffic_rates
+				   ? RATE_MSEC * USEC_PER_MSEC + RATE_LINE_USEC * a->lines.n
+			   : budgets ? COUNT_SEC * USEC_PER_SEC
+				     : 0;
 	if (a->traffic_every)
 		agent_timer(a->traffic_timer, a->traffic_every);
 	else
