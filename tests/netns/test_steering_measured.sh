@@ -14,6 +14,7 @@ ratio() {
 	w=$(path wlan share_permille) r=$(path ran share_permille)
 	[ "$r" -gt 0 ] && [ $((w * 100 / r)) -ge "$1" ] && [ $((w * 100 / r)) -le "$2" ]
 }
+sent() { braid user --json paths | jq '[.paths[].tx_octets] | add'; }
 changes() { grep -c 'class default: .*measured: all paths' "$T/user/log"; }
 
 topo_multihomed
@@ -42,7 +43,13 @@ ok "as long as nothing is known: by configured weights"
 in_ns lan "$B/tests/netns/streams" receive 203.0.113.11 7000 40 >"$T/stream" 2>"$T/stream.err" &
 wait_for 5 eval 'in_ns lan ss -Hlnt "sport = :7000" | grep -q .' || fail "no receiver: $(cat "$T/stream.err")"
 in_ns user "$B/tests/netns/streams" send 203.0.113.11 7000 40 90 2>>"$T/stream.err" &
-wait_for 80 ratio 300 500 || fail "not 4:1: $(path wlan carries_bps) and $(path ran carries_bps): $(braid user steering)"
+if ! wait_for 80 ratio 300 500; then
+	# weights apart, so many streams fill both
+	a=$(sent)
+	sleep 2
+	[ $((($(sent) - a) * 4)) -ge 20000000 ] || skip "this machine does not fill 25 Mbit/s"
+	fail "not 4:1: $(path wlan carries_bps) and $(path ran carries_bps): $(braid user steering)"
+fi
 for u in wlan:20 ran:5; do
 	bps=$(path "${u%:*}" carries_bps)
 	[ "$bps" != null ] && [ $((bps * 100)) -ge $((${u#*:} * 75000000)) ] && [ $((bps * 100)) -le $((${u#*:} * 125000000)) ] ||
