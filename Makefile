@@ -76,7 +76,7 @@ $(B)/libbraid.a: $(LIB_OBJ)
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
 
 $(B)/braidd: $(B)/user/main.o $(AGENT_SRC:%.c=$(B)/%.o) $(B)/libbraid.a
-$(B)/braid: $(B)/user/cli.o $(B)/user/cli_mmx.o $(B)/user/cli_steering.o $(B)/user/cli_top.o $(B)/libbraid.a
+$(B)/braid: $(B)/user/cli.o $(B)/user/cli_flush.o $(B)/user/cli_mmx.o $(B)/user/cli_steering.o $(B)/user/cli_top.o $(B)/libbraid.a
 $(B)/braid: PKG_LIBS += $(shell pkg-config --libs ncursesw)
 $(B)/braid-esp: $(B)/user/engine.o $(ENGINE_SRC:%.c=$(B)/%.o) $(B)/libbraid.a
 $(B)/braidd $(B)/braid $(B)/braid-esp:

@@ -55,8 +55,8 @@ static void usage(FILE *to)
 	      "  reload                     read the configuration again\n"
 	      "  keys --wireshark DIR       keys for a capture decoder, if the configuration "
 	      "allows it\n"
-	      "  flush [--force]            close everything, remove maps and devices, stop the "
-	      "agent\n"
+	      "  flush                      remove what an agent that is gone has left\n"
+	      "    --force                  stop the agent first, if there is one\n"
 	      "  version, help\n\n"
 	      "Options:\n"
 	      "  -d, --state-dir DIR        of the agent (/run/braid)\n"
@@ -140,6 +140,11 @@ static int failed(struct cli *c, const char *code, const char *fmt, const char *
 
 	json_decref(reply);
 	return r;
+}
+
+int cli_refused(struct cli *c, const char *fmt, const char *name)
+{
+	return failed(c, "refused", fmt, name);
 }
 
 static int no_reply(struct cli *c, int r)
@@ -521,12 +526,6 @@ static int cmd_reload(struct cli *c, char **argv)
 	return cli_run(c, "reload", NULL, ANSWER_MSEC, NULL);
 }
 
-static int cmd_flush(struct cli *c, char **argv)
-{
-	(void)argv;
-	return cli_run(c, "flush", json_pack("{s:b}", "force", c->force), ANSWER_MSEC, NULL);
-}
-
 static int cmd_keys(struct cli *c, char **argv)
 {
 	size_t ike, esp, skipped;
@@ -665,6 +664,8 @@ static int dispatch(struct cli *c, int argc, char **argv)
 		return r;
 	if (cmd->fn == cmd_version && !c->json)
 		printf("braid %s\n", BRAID_VERSION);
+	if (cmd->fn == cmd_flush)
+		return cmd_flush(c, argv + 1);
 	r = connect_agent(c);
 	return r == EXIT_OK ? cmd->fn(c, argv + 1) : r;
 }

@@ -9,7 +9,14 @@
 #include <jansson.h>
 
 /* Exit codes, also in braid(8) and FOREACH_CTL_CODE. */
-enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_NO_AGENT = 3, EXIT_TIMEOUT = 5 };
+enum {
+	EXIT_OK = 0,
+	EXIT_FAILED = 1,
+	EXIT_USAGE = 2,
+	EXIT_NO_AGENT = 3,
+	EXIT_REFUSED = 4,
+	EXIT_TIMEOUT = 5
+};
 
 enum { ANSWER_MSEC = 10000 };
 
@@ -32,6 +39,8 @@ typedef void show_fn(FILE *out, const json_t *data);
 typedef void live_fn(FILE *out, const json_t *data, const json_t *before_or_null);
 
 int cli_bad_usage(const char *text);
+/* Refused by us, not by the agent: told as the agent's refusals are; the exit code. */
+int cli_refused(struct cli *c, const char *fmt, const char *name);
 /* One request, followed to its end; the exit code. args is taken. *ret_data, if wanted, is the
  * caller's, also with a failure. */
 int cli_run(struct cli *c, const char *cmd, json_t *args, int timeout_msec, json_t **ret_data);
@@ -45,6 +54,10 @@ int cli_show(struct cli *c, const char *cmd, json_t *args, show_fn *fn);
 int cli_watch(struct cli *c, const char *cmd, json_t *args, live_fn *fn);
 /* Members of a request about NAME[#LINE][/CHILD], the name as that key. */
 json_t *cli_args_of(const char *key, const char *name);
+
+/* ---- cli_flush.c: connects by itself ---- */
+
+int cmd_flush(struct cli *c, char **argv);
 
 /* ---- cli_steering.c, cli_top.c ---- */
 

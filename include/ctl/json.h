@@ -49,6 +49,8 @@
  *   "state_dir","pin_dir",
  *   "engine":{"connected":true,"pid":1,"workers":2,"crypto":"ipsec-mb","tun":"braidtun0",
  *             "started_usec"},
+ *   "esp":{"by":"engine"|"kernel","why":"..."} (with the kernel's "engine" tells of that: its pid
+ * is the agent's, "workers" 0, "crypto" "kernel", "tun" the XFRM interface),
  *   "steer":{"device":"braid0","ifindex":9},
  *   "uplinks":[{"name":"wlan","id":1,"kind":"wlan","interface":"wlan0","ifindex":3,"up":true,
  *               "addresses":["192.0.2.2"],"endpoints":[{"id":1,"address":"192.0.2.2"}],"weight":1,"preference":0,
@@ -99,7 +101,7 @@
  *   "uplink":"wlan","interface":"wlan0","ifindex":3,"epid_i":1,"epid_r":1,
  *   "local":"192.0.2.2:4500","remote":"198.51.100.1:4500","observed":"192.0.2.2:4500",
  *   "state":"unknown"|"up"|"degraded"|"down"|"disabled","why":"probes are answered",
- *   "since_usec","verified":true,"peer_use":true,"peer_standby":false,"preferred":false,"one_way":false,"in_group":true,
+ *   "since_usec","verified":true,"checked_by":"probes"|"ike","peer_use":true,"peer_standby":false,"preferred":false,"one_way":false,"in_group":true,
  *   "rtt_usec","rtt_min_usec","jitter_usec","loss_permille","weight":1,"share":1,
  *   "standby":false,"standby_why":null|STANDBY,"mtu":1500,
  *   "tx_packets","tx_octets","rx_packets","rx_octets","rate_usec"|null,"tx_packets_sec"|null,

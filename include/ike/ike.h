@@ -256,6 +256,8 @@ struct ike_env {
 	bool (*other_path)(void *ctx, const char *conn, struct ike_path *ret_path);
 	/* Seconds since 1970, for the validity of certificates. NULL: none is ever valid. */
 	int64_t (*now_real)(void *ctx);
+	/* The owner's ESP knows no path probes: peers are not told of them, nor believed. */
+	bool no_probes;
 };
 
 /* ---- outputs ---- */

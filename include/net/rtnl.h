@@ -142,4 +142,7 @@ struct rtnl_source {
 };
 int rtnl_source_sift(struct rtnl *r, bool (*fn)(void *ctx, const struct rtnl_source *s), void *ctx);
 
+/* All guards and source routes there are, whoever set them for us. 0 or the first -errno. */
+int rtnl_clear(struct rtnl *r);
+
 #endif

@@ -17,11 +17,14 @@ import time
 INTERVAL = 0.01
 RECORD = 64
 MORE = 50  # so many after whatever has happened
+SO_RCVBUFFORCE = 33  # the module has no name for it
+RCVBUF = 8 << 20  # what came while a machine had no time for us is not lost
 
 
 def echo(addr, port):
     sel = selectors.DefaultSelector()
     udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    udp.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, RCVBUF)
     udp.bind((addr, port))
     tcp = socket.create_server((addr, port), backlog=16)
     sel.register(udp, selectors.EVENT_READ)
@@ -52,6 +55,7 @@ class Source:
         self.tcp = socket.create_connection((addr, port), 10, (source, 0))
         self.tcp.setblocking(False)
         self.udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.udp.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, RCVBUF)
         self.udp.bind((source, 0))
         self.udp.connect((addr, port))
         self.udp.setblocking(False)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* A new agent takes over from a dead one: IKE SAs from the images the engine kept, SAs and paths
- * from engine and maps. Traffic went on all the time and notices nothing. */
+/* A new agent takes over from a dead one: IKE SAs from the images that engine or files kept, SAs
+ * and paths from engine, kernel and maps. Traffic went on all the time and notices nothing. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +14,7 @@
 #include "bindings.h"
 #include "steer.h"
 
-enum { ADOPT_SAS_MAX = 65536, ADOPT_MSEC = 10000, ADOPT_REFUSED_MAX = 1024 };
+enum { ADOPT_SAS_MAX = 65536, ADOPT_REFUSED_MAX = 1024 };
 
 struct harvest {
 	struct agent *a;
@@ -426,15 +426,14 @@ static void groups_of(const struct peer *p, bool used[STEER_GROUPS_MAX])
 int adopt(struct agent *a)
 {
 	struct harvest *v = calloc(1, sizeof(*v));
-	struct engine_hdr h = { .type = ENGINE_LIST };
 	int err;
 
 	if (!v)
 		return -ENOMEM;
 	v->a = a;
-	err = engine_call(a->engine_fd, &h, sizeof(h), NULL, ADOPT_MSEC, on_msg, v);
+	err = engine_list(a, on_msg, v);
 	if (err) {
-		log_error("cannot read the engine's state: %s", strerror(-err));
+		log_error("what an earlier braidd has left cannot be read: %s", strerror(-err));
 		goto out;
 	}
 	if (v->n_sas)
@@ -450,8 +449,9 @@ int adopt(struct agent *a)
 		groups_of(list_entry(it, struct peer, node), v->group_used);
 	dp_sweep(a->dp, claimed, v);
 	if (v->images)
-		log_info("took over %zu IKE SAs, %zu Child SAs and %zu paths from the engine",
-			 v->images, v->n_sas, v->n_paths);
+		log_info("took over %zu IKE SAs, %zu Child SAs and %zu paths from the %s",
+			 v->images, v->n_sas, a->kesp ? a->paths.n : v->n_paths,
+			 a->kesp ? "kernel" : "engine");
 out:
 	blob_parts_clear(&v->coming);
 	free(v->sas);

@@ -13,6 +13,7 @@
 #include <event2/event.h>
 
 #include "base/log.h"
+#include "ctl/leftover.h"
 #include "esp/client.h"
 #include "net/udp.h"
 #include "bindings.h"
@@ -433,6 +434,11 @@ int agent_reload(struct agent *a, char err[CONF_ERROR_MAX])
 
 	if (ret)
 		return ret;
+	ret = backend_reload(a, fresh, err);
+	if (ret) {
+		conf_free(fresh);
+		return ret;
+	}
 	for (size_t i = 0; i < fresh->n_warnings; i++)
 		log_warning("%s", fresh->warnings[i]);
 	conf_keep_classes(fresh, a->conf);
@@ -594,6 +600,7 @@ static int data_plane_open(struct agent *a)
 		.stable6_local = a->conf->stable6_local,
 		.stable6_remote = a->conf->stable6_remote,
 		.attach = attach[a->conf->attach],
+		.kernel_esp = a->kernel_esp,
 	};
 	char why[512] = "";
 	int err = dp_open(&opt, &a->dp, why, sizeof(why));
@@ -675,6 +682,8 @@ static int agent_open(struct agent *a)
 	control_permit(a);
 	err = ike_sockets(a); /* first: another agent's device and engine stay untouched */
 	if (!err)
+		err = backend_choose(a);
+	if (!err)
 		err = data_plane_open(a);
 	if (!err)
 		classes_recall(a);
@@ -684,6 +693,7 @@ static int agent_open(struct agent *a)
 		err = engine_link_open(a);
 	if (err)
 		return err;
+	env.no_probes = a->kernel_esp;
 	a->ike = ike_new(&a->conf->ike, &env, agent_now());
 	if (!a->ike)
 		return -ENOMEM;
@@ -712,6 +722,8 @@ static void agent_abandon(struct agent *a)
 	engine_abandon(a);
 	dp_abandon(a->dp);
 	a->dp = NULL;
+	if (a->esp_chosen && !a->taken_over)
+		leftover_remove(a->opt.state_dir);
 }
 
 /* Everything of ours goes, but for the guards of what the configuration protects: that has no route
@@ -726,14 +738,20 @@ static void agent_clean(struct agent *a)
 	guards_load(a, &a->conf->ike);
 	sources_clean(a);
 	qcd_secret_drop(a);
-	if (a->engine_fd >= 0) {
+	if (engine_ready(a)) {
 		struct engine_id bye = { 0 };
+		int err = engine_request(a, &bye.h, ENGINE_SHUTDOWN, sizeof(bye.h));
 
-		engine_request(a, &bye.h, ENGINE_SHUTDOWN, sizeof(bye.h));
+		if (err && a->kesp)
+			log_warning("not all of the kernel's ESP could be removed: %s; braid flush "
+				    "tries again",
+				    strerror(-err));
 	}
+	engine_link_close(a);
 	dp_close(a->dp);
 	a->dp = NULL;
 	dp_flush(&opt);
+	leftover_remove(a->opt.state_dir);
 }
 
 static void agent_close(struct agent *a)
@@ -804,8 +822,8 @@ int agent_run(const struct agent_options *opt, struct conf *conf)
 	err = agent_open(a);
 	if (!err) {
 		certs_warn(a);
-		log_info("braidd ready: %u connections, %u uplinks, crypto %s", conf->ike.n_conns,
-			 a->n_uplinks, a->engine_hello.crypto);
+		log_info("braidd ready: %u connections, %u uplinks, %s %s", conf->ike.n_conns,
+			 a->n_uplinks, a->kesp ? "ESP of the" : "crypto", a->engine_hello.crypto);
 		agent_timer(a->settle_timer, SETTLE_MSEC * USEC_PER_MSEC);
 		agent_timer(a->prune_timer, PRUNE_SEC * USEC_PER_SEC);
 		traffic_plan(a);

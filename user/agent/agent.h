@@ -30,6 +30,7 @@
 struct engine_fds;
 struct event;
 struct event_base;
+struct kesp;
 
 enum {
 	AGENT_PATH_MAX = 192, /* of a file name */
@@ -263,6 +264,11 @@ struct agent {
 	struct rtnl *rtnl;
 	struct ctl_server *ctl;
 
+	bool esp_chosen, kernel_esp;  /* backend.c: whose ESP it is; the kernel's */
+	char esp_why[CONF_ERROR_MAX]; /* why whose it is */
+	bool taken_over;	      /* an earlier agent has left something of that kind */
+	struct kesp *kesp;	      /* NULL: ESP is the engine's, or not open yet */
+
 	int engine_fd;	     /* -1: not connected */
 	bool engine_started; /* by us */
 	struct event *engine_ev;
@@ -412,7 +418,23 @@ bool conns_first_path(struct agent *a, const struct ike_conn_cfg *c, struct ike_
 bool conns_other_path(struct agent *a, const char *conn, struct ike_path *ret_path);
 const struct ike_conn_cfg *agent_conn(const struct agent *a, const char *name);
 
-/* ---- engine_link.c ---- */
+/* ---- backend.c: whose ESP it is ---- */
+
+/* a->kernel_esp; what an earlier agent left of the other kind is ended. 0, or -errno and said. */
+int backend_choose(struct agent *a);
+/* Can what is configured now go on with it? 0, or -errno with a sentence. */
+int backend_reload(const struct agent *a, const struct conf *fresh, char err[CONF_ERROR_MAX]);
+/* The kernel's: a->kesp. 0, or -errno and said. */
+int backend_open(struct agent *a, void (*on_event)(void *ctx, struct engine_hdr *msg, size_t len));
+
+/* ---- engine_link.c: requests to the back end, which the engine's protocol names, and its events.
+ * "engine" stands for both kinds below. ---- */
+
+/* Is there one to be asked? */
+static inline bool engine_ready(const struct agent *a)
+{
+	return a->kesp || a->engine_fd >= 0;
+}
 
 /* Connect to the engine, starting one if nobody answers; hello, configuration, maps. Logs one
  * sentence on failure, unless the engine itself has said it. */
@@ -428,6 +450,9 @@ int engine_request(struct agent *a, struct engine_hdr *msg, uint16_t type, size_
  */
 int engine_request_fds(struct agent *a, struct engine_hdr *msg, uint16_t type, size_t len,
 		       const struct engine_fds *fds, char *ret_why, size_t why_len);
+/* All that it has: SAs, paths, images. 0 or -errno. */
+int engine_list(struct agent *a, void (*fn)(void *ctx, const struct engine_hdr *h, size_t len),
+		void *ctx);
 /* Refresh counters and path infos, and hear of every Child SA, however many there are. */
 int engine_stats(struct agent *a, void (*on_sa)(void *ctx, const struct engine_sa_info *sa),
 		 void *ctx);
@@ -973,6 +998,8 @@ int starter_start(int fd);
 int starter_wait(int fd, int msec, struct starter_said *ret_said);
 /* End the engine that was started last and wait for it. */
 void starter_end(int fd);
+/* None will be started: the process ends. */
+void starter_leave(int fd);
 
 /* ---- privs.c ---- */
 

@@ -335,8 +335,9 @@ void agent_child_add(struct agent *a, const struct ike_output *out)
 	main = path_main(a, p, &out->path);
 	if (!main)
 		goto fail;
-	/* the engine takes ESP as it comes, and knows by group what goes in UDP: no flags */
+	/* what goes in UDP the engine knows by group, and kesp says to the maps: no flags */
 	sa.group = b ? b->group : p->group;
+	sa.family = main->local.ip.family;
 	err = dp_sa_add(a->dp, &sa, &index);
 	if (err)
 		goto fail;

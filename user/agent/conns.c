@@ -541,7 +541,7 @@ static void conn_run(struct agent *a, struct conn *n)
 
 void conns_run(struct agent *a)
 {
-	if (a->stopping || a->engine_fd < 0)
+	if (a->stopping || !engine_ready(a))
 		return;
 	list_for_each (it, &a->conns)
 		conn_run(a, list_entry(it, struct conn, node));

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The agent's end of the connection to the ESP engine. */
+/* The agent's end of the connection to the ESP engine. Where ESP is the kernel's, the same requests
+ * go to kesp, a call each, and its events come by the same dispatch. */
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -15,12 +16,14 @@
 #include "crypto/aead.h"
 #include "esp/blobs.h"
 #include "esp/client.h"
+#include "kesp/kesp.h"
 #include "agent.h"
 #include "steer.h"
 
 enum {
 	ENGINE_START_MSEC = 5000,
 	ENGINE_ANSWER_MSEC = 5000,
+	ENGINE_LIST_MSEC = 10000,
 	ENGINE_LOST_SEC = 1,
 	ENGINE_POLL_MSEC = 5
 };
@@ -221,16 +224,40 @@ static void on_readable(evutil_socket_t fd, short what, void *ctx)
 	}
 }
 
+struct kernel_call {
+	struct agent *a;
+	struct wait *w;
+};
+
+static void on_kernel_answer(void *ctx, struct engine_hdr *h, size_t len)
+{
+	struct kernel_call *call = ctx;
+
+	dispatch(call->a, h, len, call->w);
+}
+
+/* From the loop, so the core may be entered. */
+static void on_kernel_event(void *ctx, struct engine_hdr *h, size_t len)
+{
+	struct agent *a = ctx;
+
+	dispatch(a, h, len, NULL);
+	agent_drain(a);
+}
+
 static int request_wait(struct agent *a, struct engine_hdr *msg, uint16_t type, size_t len,
 			const struct engine_fds *fds, struct wait *w)
 {
+	struct kernel_call call = { a, w };
 	usec_t limit = agent_now() + ENGINE_ANSWER_MSEC * USEC_PER_MSEC;
 	int err;
 
-	if (a->engine_fd < 0)
-		return -ENOTCONN;
 	msg->type = type;
 	msg->seq = w->seq = ++a->engine_seq;
+	if (a->kesp)
+		return kesp_request(a->kesp, msg, len, on_kernel_answer, &call);
+	if (a->engine_fd < 0)
+		return -ENOTCONN;
 	err = engine_send(a->engine_fd, msg, len, fds);
 	if (err)
 		return err;
@@ -282,6 +309,29 @@ int engine_request_fds(struct agent *a, struct engine_hdr *msg, uint16_t type, s
 	return err;
 }
 
+struct list_call {
+	void (*fn)(void *ctx, const struct engine_hdr *h, size_t len);
+	void *ctx;
+};
+
+static void on_kernel_listed(void *ctx, struct engine_hdr *h, size_t len)
+{
+	const struct list_call *call = ctx;
+
+	call->fn(call->ctx, h, len);
+}
+
+int engine_list(struct agent *a, void (*fn)(void *ctx, const struct engine_hdr *h, size_t len),
+		void *ctx)
+{
+	struct list_call call = { fn, ctx };
+	struct engine_hdr h = { .type = ENGINE_LIST };
+
+	if (a->kesp)
+		return kesp_request(a->kesp, &h, sizeof(h), on_kernel_listed, &call);
+	return engine_call(a->engine_fd, &h, sizeof(h), NULL, ENGINE_LIST_MSEC, fn, ctx);
+}
+
 int engine_stats(struct agent *a, void (*on_sa)(void *ctx, const struct engine_sa_info *sa),
 		 void *ctx)
 {
@@ -317,6 +367,15 @@ int engine_flow(struct agent *a, struct engine_flow *m, struct engine_flow_info 
 	return err;
 }
 
+/* Without a result. */
+static void post(struct agent *a, struct engine_hdr *msg, size_t len)
+{
+	if (a->kesp)
+		kesp_request(a->kesp, msg, len, NULL, NULL);
+	else if (a->engine_fd >= 0)
+		engine_send(a->engine_fd, msg, len, NULL);
+}
+
 void engine_ike_send(struct agent *a, const struct ike_path *p, const uint8_t *buf, size_t len,
 		     bool whole)
 {
@@ -325,7 +384,7 @@ void engine_ike_send(struct agent *a, const struct ike_path *p, const uint8_t *b
 		uint8_t room[sizeof(struct engine_dgram) + ENGINE_DGRAM_MAX];
 	} m;
 
-	if (a->engine_fd < 0 || len > ENGINE_DGRAM_MAX)
+	if (len > ENGINE_DGRAM_MAX)
 		return;
 	m.d = (struct engine_dgram){
 		.h = { .type = ENGINE_IKE_SEND },
@@ -336,15 +395,14 @@ void engine_ike_send(struct agent *a, const struct ike_path *p, const uint8_t *b
 		.whole = whole,
 	};
 	memcpy(m.d.data, buf, len);
-	engine_send(a->engine_fd, &m.d.h, sizeof(m.d) + len, NULL);
+	post(a, &m.d.h, sizeof(m.d) + len);
 }
 
 void engine_expect(struct agent *a, uint32_t spi, bool on)
 {
 	struct engine_spi m = { .h = { .type = ENGINE_SPI }, .spi = spi, .expected = on };
 
-	if (a->engine_fd >= 0)
-		engine_send(a->engine_fd, &m.h, sizeof(m), NULL);
+	post(a, &m.h, sizeof(m));
 }
 
 static int keep_part(void *ctx, struct engine_blob *m, size_t len)
@@ -358,8 +416,8 @@ void engine_keep_image(struct agent *a, uint64_t key, const uint8_t *img, size_t
 
 	if (err && len)
 		log_warning(
-			"the engine cannot keep the state of an IKE SA: %s; it would not survive "
-			"a restart of braidd",
+			"the state of an IKE SA cannot be kept: %s; it would not survive a restart "
+			"of braidd",
 			strerror(-err));
 }
 
@@ -423,6 +481,20 @@ static int connect_or_spawn(struct agent *a)
 	return err;
 }
 
+static int give_maps(struct agent *a)
+{
+	struct engine_maps maps = { 0 };
+	struct engine_fds fds;
+	struct wait w = { 0 };
+	int err;
+
+	dp_engine_maps(a->dp, &maps, &fds);
+	err = request_wait(a, &maps.h, ENGINE_MAPS, sizeof(maps), &fds, &w);
+	if (err)
+		log_error("the engine cannot use the steering maps: %s", strerror(-err));
+	return err;
+}
+
 static int configure(struct agent *a)
 {
 	static const uint8_t drivers[] = {
@@ -443,8 +515,6 @@ static int configure(struct agent *a)
 		.busy_poll = a->conf->busy_poll,
 		.workers = a->conf->workers,
 	};
-	struct engine_maps maps = { 0 };
-	struct engine_fds fds;
 	struct wait w = { 0 };
 	struct rtnl_link tun;
 	int err;
@@ -452,7 +522,8 @@ static int configure(struct agent *a)
 	memcpy(c.tun, a->conf->tun, sizeof(c.tun));
 	err = request_wait(a, &c.h, ENGINE_CONFIG, sizeof(c), NULL, &w);
 	if (err) {
-		log_error("ESP engine: %s", w.why[0] ? w.why : strerror(-err));
+		log_error("%s: %s", a->kesp ? "ESP of the kernel" : "ESP engine",
+			  w.why[0] ? w.why : strerror(-err));
 		return err;
 	}
 	err = engine_request(a, &hello.h, ENGINE_HELLO, sizeof(hello));
@@ -460,16 +531,12 @@ static int configure(struct agent *a)
 		log_error("the ESP engine does not answer: %s", strerror(-err));
 		return err;
 	}
-	w = (struct wait){ 0 };
-	dp_engine_maps(a->dp, &maps, &fds);
-	err = request_wait(a, &maps.h, ENGINE_MAPS, sizeof(maps), &fds, &w);
-	if (err) {
-		log_error("the engine cannot use the steering maps: %s", strerror(-err));
+	err = a->kesp ? 0 : give_maps(a);
+	if (err)
 		return err;
-	}
-	rtnl_process(a->rtnl); /* the TUN is younger than what we know */
+	rtnl_process(a->rtnl); /* the device is younger than what we know */
 	if (!rtnl_link_by_name(a->rtnl, a->engine_hello.tun, &tun)) {
-		log_error("the engine's device %s is not in this network namespace",
+		log_error("the inner device %s is not in this network namespace",
 			  a->engine_hello.tun);
 		return -ENODEV;
 	}
@@ -478,26 +545,36 @@ static int configure(struct agent *a)
 	return 0;
 }
 
-int engine_link_open(struct agent *a)
+static int link_engine(struct agent *a)
 {
 	int err = connect_or_spawn(a);
 
 	if (err)
 		return err;
 	a->engine_ev = event_new(a->base, a->engine_fd, EV_READ | EV_PERSIST, on_readable, a);
-	if (!a->engine_ev || event_add(a->engine_ev, NULL))
-		return -ENOMEM;
-	err = configure(a);
+	return a->engine_ev && !event_add(a->engine_ev, NULL) ? 0 : -ENOMEM;
+}
+
+int engine_link_open(struct agent *a)
+{
+	int err = a->kernel_esp ? backend_open(a, on_kernel_event) : link_engine(a);
+
+	if (!err)
+		err = configure(a);
 	if (!err)
 		classes_sync(a);
 	if (!err)
 		control_event(a, CTL_EV_ENGINE_UP, NULL, NULL, NULL, NULL, NULL, NULL,
-			      "engine is ready");
+			      a->kesp ? "the kernel's ESP is ready" : "engine is ready");
 	return err;
 }
 
 void engine_abandon(struct agent *a)
 {
+	struct engine_hdr bye = { 0 };
+
+	if (a->kesp && !a->taken_over)
+		engine_request(a, &bye, ENGINE_SHUTDOWN, sizeof(bye));
 	engine_link_close(a);
 	if (a->engine_started)
 		starter_end(a->opt.starter_fd);
@@ -506,6 +583,8 @@ void engine_abandon(struct agent *a)
 
 void engine_link_close(struct agent *a)
 {
+	kesp_close(a->kesp);
+	a->kesp = NULL;
 	if (a->engine_ev)
 		event_free(a->engine_ev);
 	a->engine_ev = NULL;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Images of the IKE SAs, kept by the engine for the agent that comes after this one. */
+/* Images of the IKE SAs, kept for the agent that comes after this one: by the engine in its memory,
+ * or in sealed files (kesp). */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,7 +36,7 @@ void images_keep(struct agent *a)
 	uint64_t key;
 	int ret = 0;
 
-	while (a->engine_fd >= 0 && ret >= 0) {
+	while (engine_ready(a) && ret >= 0) {
 		ret = ike_image_next(a->ike, &key, room, cap, &len, agent_now());
 		if (!ret)
 			break;

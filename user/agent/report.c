@@ -211,7 +211,9 @@ json_t *report_status(struct agent *a)
 	set_str(o, "config", a->opt.conf_file);
 	set_str(o, "state_dir", a->opt.state_dir);
 	set_str(o, "pin_dir", a->opt.pin_dir);
-	set(e, "connected", json_boolean(a->engine_fd >= 0));
+	set(o, "esp",
+	    json_pack("{s:s, s:s}", "by", a->kernel_esp ? "kernel" : "engine", "why", a->esp_why));
+	set(e, "connected", json_boolean(engine_ready(a)));
 	set_int(e, "pid", a->engine_hello.pid);
 	set_int(e, "workers", a->engine_hello.workers);
 	set_str(e, "crypto", a->engine_hello.crypto);
@@ -371,7 +373,7 @@ json_t *report_keys(struct agent *a)
 	}
 	secret_wipe(&k, sizeof(k));
 	set(o, "ike", ike);
-	/* ESP keys are the engine's and never come back */
+	/* ESP keys are the engine's or the kernel's, and never come back */
 	set(o, "esp", json_array());
 	return o;
 }

@@ -168,6 +168,7 @@ static json_t *path_json(struct agent *a, const struct path *p, const struct rat
 	set_str(o, "why", p->why);
 	set_int(o, "since_usec", p->since);
 	set(o, "verified", json_boolean(p->verified || p->main));
+	set_str(o, "checked_by", p->probed ? "probes" : "ike");
 	set(o, "peer_use", json_boolean(p->peer_use));
 	set(o, "peer_standby", json_boolean(p->peer_standby));
 	set(o, "preferred", json_boolean(path_is_preferred(p)));

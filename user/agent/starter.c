@@ -213,3 +213,9 @@ void starter_end(int fd)
 
 	ask(fd, CMD_END, STARTER_ENDED, &said);
 }
+
+void starter_leave(int fd)
+{
+	signal(SIGCHLD, SIG_IGN); /* nobody waits for it */
+	close(fd);
+}

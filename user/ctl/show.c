@@ -120,21 +120,36 @@ static void show_missing(FILE *out, const json_t *data)
 	}
 }
 
+/* Whose ESP it is, and why. */
+static void show_esp(FILE *out, const json_t *data)
+{
+	const json_t *esp = json_object_get(data, "esp"), *e = json_object_get(data, "engine");
+	char up[UNIT_STR];
+
+	if (!strcmp(str(esp, "by"), "kernel")) {
+		fprintf(out, "ESP of the kernel, device %s: %s\n", str(e, "tun"), str(esp, "why"));
+		return;
+	}
+	if (yes(e, "connected"))
+		fprintf(out,
+			"braid-esp pid %llu, up %s, %llu workers, crypto %s, tunnel device %s\n",
+			(unsigned long long)num(e, "pid"), age(data, e, "started_usec", up),
+			(unsigned long long)num(e, "workers"), str(e, "crypto"), str(e, "tun"));
+	else
+		fputs("braid-esp: not connected\n", out);
+	if (esp)
+		fprintf(out, "ESP of the engine: %s\n", str(esp, "why"));
+}
+
 void show_status(FILE *out, const json_t *data)
 {
-	const json_t *e = json_object_get(data, "engine"), *s = json_object_get(data, "steer");
-	char up[UNIT_STR], engine_up[UNIT_STR];
+	const json_t *s = json_object_get(data, "steer");
+	char up[UNIT_STR];
 
 	fprintf(out, "braidd %s, pid %llu, up %s, configuration %s\n", str(data, "version"),
 		(unsigned long long)num(data, "pid"), age(data, data, "started_usec", up),
 		str(data, "config"));
-	if (yes(e, "connected"))
-		fprintf(out,
-			"braid-esp pid %llu, up %s, %llu workers, crypto %s, tunnel device %s\n",
-			(unsigned long long)num(e, "pid"), age(data, e, "started_usec", engine_up),
-			(unsigned long long)num(e, "workers"), str(e, "crypto"), str(e, "tun"));
-	else
-		fputs("braid-esp: not connected\n", out);
+	show_esp(out, data);
 	fprintf(out, "steering device %s, maps in %s\n\n", str(s, "device"), str(data, "pin_dir"));
 	show_uplinks(out, data);
 	fputc('\n', out);

@@ -196,6 +196,20 @@ static void brief(FILE *out, const json_t *data)
 	table_end(whys, out);
 }
 
+/* Where nothing measures the paths, dashes need a word. */
+static void show_unprobed(FILE *out, const json_t *data)
+{
+	const json_t *p;
+	size_t i;
+
+	json_array_foreach(json_object_get(data, "paths"), i,
+			   p) if (strcmp(str(p, "checked_by"), "ike") != 0) return;
+	fputs("No path is probed: a path works while its link and address are there and requests "
+	      "of IKE "
+	      "are answered.\n",
+	      out);
+}
+
 void show_paths(FILE *out, const json_t *data)
 {
 	show_paths_within(out, data, 0);
@@ -220,6 +234,7 @@ void show_paths_within(FILE *out, const json_t *data, size_t columns)
 		brief(out, data);
 	else
 		fputs(text, out);
+	show_unprobed(out, data);
 	free(text);
 }
 

@@ -20,13 +20,15 @@ static bool vendor_seen(const struct ike_msg *in, const uint8_t vid[VID_OCTETS])
 
 static void probes_build(struct part_ctx *c)
 {
+	if (c->ike->env.no_probes)
+		return;
 	if (c->sa->conn->c.multipath || c->sa->conn->c.mmx != IKE_MMX_NO)
 		msg_put_vendor(c->m, c->ike->probe_vid, VID_OCTETS);
 }
 
 static void probes_process(struct part_ctx *c)
 {
-	c->sa->peer_probes = vendor_seen(c->in, c->ike->probe_vid);
+	c->sa->peer_probes = !c->ike->env.no_probes && vendor_seen(c->in, c->ike->probe_vid);
 }
 
 /* ESP in UDP although there is no NAT: "MUST be able to process" it says (2.23), but kernels drop

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Whose ESP it is, the kernel's (kesp) or the engine's: chosen before anything is made. What an
+ * earlier agent left goes on if it is of the same kind, and ends if it is of the other. */
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "ctl/leftover.h"
+#include "esp/client.h"
+#include "kesp/kesp.h"
+#include "agent.h"
+
+enum { ANSWER_MSEC = 5000, END_MSEC = 5000, END_LOOK_MSEC = 5 };
+
+static bool engine_lives(const struct agent *a)
+{
+	int fd;
+
+	if (engine_connect(a->engine_path, &fd))
+		return false;
+	close(fd);
+	return true;
+}
+
+static void on_hello(void *ctx, const struct engine_hdr *h, size_t len)
+{
+	bool *ret_used = ctx;
+
+	(void)len;
+	if (h->type == ENGINE_HELLO_INFO)
+		*ret_used = ((const struct engine_hello *)h)->tun[0] != '\0';
+}
+
+/* A service may have started one that nobody has given anything to do. */
+static bool engine_used(const struct agent *a)
+{
+	struct engine_hello m = { .h = { .type = ENGINE_HELLO }, .pid = (uint32_t)getpid() };
+	bool used = false;
+	int fd;
+
+	if (engine_connect(a->engine_path, &fd))
+		return false;
+	engine_call(fd, &m.h, sizeof(m), NULL, ANSWER_MSEC, on_hello, &used);
+	close(fd);
+	return used;
+}
+
+/* 0 or -errno, with a sentence; why tells the reason. */
+static int choose(struct agent *a)
+{
+	char *why = a->esp_why;
+	const size_t len = sizeof(a->esp_why);
+	const struct conf *c = a->conf;
+	int err;
+
+	if (c->backend == CONF_BACKEND_ENGINE) {
+		snprintf(why, len, "backend = engine");
+		return 0;
+	}
+	if (c->engine_for[0]) {
+		snprintf(why, len, "%s", c->engine_for);
+		return 0;
+	}
+	if (c->backend == CONF_BACKEND_AUTO && engine_used(a)) {
+		snprintf(why, len, "it has SAs of an earlier braidd, and is taken over");
+		return 0;
+	}
+	why[0] = '\0';
+	err = kesp_probe(why, len);
+	if (err && !why[0])
+		snprintf(why, len, "%s", strerror(-err));
+	if (err && c->backend == CONF_BACKEND_KERNEL) {
+		log_error("backend = kernel: %s; with backend = auto or engine ESP is the engine's",
+			  why);
+		return err;
+	}
+	if (err)
+		return 0;
+	a->kernel_esp = true;
+	snprintf(why, len, "%s",
+		 c->backend == CONF_BACKEND_KERNEL ? "backend = kernel"
+						   : "it can do all that is configured");
+	return 0;
+}
+
+/* Its device goes with it, whose name ours shall have. */
+static void end_engine(struct agent *a)
+{
+	usec_t limit = agent_now() + END_MSEC * USEC_PER_MSEC;
+	struct engine_id bye = { .h = { .type = ENGINE_SHUTDOWN } };
+	int fd;
+
+	if (engine_connect(a->engine_path, &fd))
+		return;
+	log_info("ending the engine that runs here, and what it has");
+	engine_call(fd, &bye.h, sizeof(bye.h), NULL, END_MSEC, NULL, NULL);
+	close(fd);
+	while (engine_lives(a) && agent_now() < limit)
+		poll(NULL, 0, END_LOOK_MSEC);
+}
+
+static void end_kernel(const struct agent *a, const struct leftover *l)
+{
+	int err = kesp_flush(a->opt.state_dir, l->pin_dir, l->tun);
+
+	if (err)
+		log_warning(
+			"what an earlier braidd has left in the kernel's ESP cannot be removed: %s",
+			strerror(-err));
+	else
+		log_info("ended the kernel's SAs of an earlier braidd");
+}
+
+/* Before anything else is made, so that a flush finds all of it. */
+static int leave_word(const struct agent *a)
+{
+	struct leftover now = { .kernel = a->kernel_esp };
+	int err;
+
+	memcpy(now.tun, a->conf->tun, sizeof(now.tun));
+	memcpy(now.steer, a->conf->steer, sizeof(now.steer));
+	snprintf(now.pin_dir, sizeof(now.pin_dir), "%s", a->opt.pin_dir);
+	err = leftover_write(a->opt.state_dir, &now);
+	if (err)
+		log_error("%s/dataplane cannot be written: %s", a->opt.state_dir, strerror(-err));
+	return err;
+}
+
+int backend_choose(struct agent *a)
+{
+	struct leftover was;
+	int err = choose(a);
+	bool left;
+
+	if (err)
+		return err;
+	log_info("ESP: the %s: %s", a->kernel_esp ? "kernel's" : "engine's", a->esp_why);
+	left = !leftover_read(a->opt.state_dir, &was);
+	if (a->kernel_esp) {
+		end_engine(a);
+		starter_leave(a->opt.starter_fd);
+		a->opt.starter_fd = -1;
+	} else if (left && was.kernel) {
+		end_kernel(a, &was);
+	}
+	a->taken_over = left && was.kernel == a->kernel_esp;
+	a->esp_chosen = true;
+	return leave_word(a);
+}
+
+int backend_reload(const struct agent *a, const struct conf *fresh, char err[CONF_ERROR_MAX])
+{
+	const char *file = a->opt.conf_file;
+
+	if (a->kernel_esp && fresh->engine_for[0])
+		snprintf(err, CONF_ERROR_MAX,
+			 "%.300s; ESP is the kernel's now: restart braidd for that",
+			 fresh->engine_for);
+	else if (fresh->backend == CONF_BACKEND_KERNEL && !a->kernel_esp)
+		snprintf(err, CONF_ERROR_MAX,
+			 "%s: found backend = kernel, and ESP is the engine's now: restart braidd "
+			 "for that",
+			 file);
+	else if (fresh->backend == CONF_BACKEND_ENGINE && a->kernel_esp)
+		snprintf(err, CONF_ERROR_MAX,
+			 "%s: found backend = engine, and ESP is the kernel's now: restart braidd "
+			 "for that",
+			 file);
+	else
+		return 0;
+	return -EBUSY;
+}
+
+int backend_open(struct agent *a, void (*on_event)(void *ctx, struct engine_hdr *msg, size_t len))
+{
+	const struct kesp_options opt = {
+		.base = a->base,
+		.dp = a->dp,
+		.state_dir = a->opt.state_dir,
+		.pin_dir = a->opt.pin_dir,
+		.on_event = on_event,
+		.ctx = a,
+	};
+	char why[512] = "";
+	int err = kesp_open(&opt, &a->kesp, why, sizeof(why));
+
+	if (err)
+		log_error("the kernel's ESP: %s", why[0] ? why : strerror(-err));
+	return err;
+}
