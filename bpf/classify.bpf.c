@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Traffic classes of what enters the engine's device: its egress classifies, and the program that
- * the TUN driver asks for a queue sends each class to its own. The queue is all that the engine
- * needs to look at; what a packet says of itself is believed here only. */
+/* Traffic classes of what enters the inner device, at its egress. With the engine's, the program
+ * that the TUN driver asks for a queue sends each class to its own: the queue is all that the
+ * engine needs to look at; what a packet says of itself is believed here only. With an XFRM
+ * interface class and flow go in the mark, which encryption leaves as it is but for the SA's index.
+ */
 #include "lib/classify.h"
 #include "abi/steer.h"
 
@@ -14,6 +16,15 @@ int classify_tc(struct __sk_buff *skb)
 {
 	skb->queue_mapping = CLASSIFY_QUEUE | classify(skb);
 	bpf_get_hash_recalc(skb); /* it stays in skb->hash, for the other program */
+	return TC_ACT_UNSPEC;
+}
+
+SEC("tc")
+int classify_mark(struct __sk_buff *skb)
+{
+	__u32 klass = classify(skb), slot = bpf_get_hash_recalc(skb) % STEER_FLOW_SLOTS;
+
+	skb->mark = STEER_MARK(klass, slot, 0);
 	return TC_ACT_UNSPEC;
 }
 

@@ -166,9 +166,10 @@ int dp_group_get(const struct dp *dp, uint32_t id, uint8_t klass, struct steer_g
 int dp_group_del(struct dp *dp, uint32_t id);
 int dp_group_del_class(struct dp *dp, uint32_t id, uint8_t klass);
 
-/* Traffic classes (steer/class.h) of what enters the engine's device, which is attached to once the
- * engine has the program that chooses its queues. Both are loaded with the first call; what an
- * agent before has left in the maps goes on until there is another table. */
+/* Traffic classes (steer/class.h) of what enters the inner device. The engine's is attached to once
+ * the engine has the program that chooses its queues; an XFRM interface (kernel_esp) at once, also
+ * without rules: it is where packets get their flow slot. The programs are loaded with the first
+ * call; what an agent before has left in the maps goes on until there is another table. */
 /* Is there anything of them, of ours or of an agent before? */
 bool dp_classify_left(const struct dp *dp);
 /* Before the device has traffic: a queueing discipline that is made later loses packets, since the

@@ -14,6 +14,15 @@ kernel_esp_or_skip() {
 		skip "no kernel ESP here: $(cat "$T/has")"
 }
 
+# True as soon as the command is, for up to a minute by the clock: where machines are slow it is run less often.
+soon() {
+	local end=$((SECONDS + 60))
+	until "$@" >/dev/null 2>&1; do
+		[ $SECONDS -lt $end ] || return 1
+		sleep 0.05
+	done
+}
+
 # Everything of XFRM that a host has, ours or not.
 xfrm_of() {
 	ip -n "$(ns "$1")" xfrm state list

@@ -15,6 +15,7 @@ confs() { # keys of both connections
 		uplink "wlan" { interface = wlan0 preference = 0 fail_back = 500ms }
 		uplink "ran" { interface = ran0 preference = 1 }
 		dataplane { backend = kernel }
+		class "pings" { match { protocol = icmp } }
 		connection "home" {
 			remote_addrs = { "192.0.2.66", "198.51.100.66" }
 			dpd_delay = 2s
@@ -57,7 +58,7 @@ stop() {
 	local h
 	for h in user gw; do
 		kill "$(agent_pid $h)"
-		wait_for 20 no_pids $h || fail "$h does not end"
+		soon no_pids $h || fail "$h does not end"
 	done
 }
 reach() { in_ns user ping -c 1 -W 3 -q -I "$vip" 203.0.113.10; }
@@ -71,7 +72,7 @@ traffic_begin() {
 	ip netns exec "$(ns user)" /usr/bin/python3 "$top/tests/lib/traffic.py" run 203.0.113.10 7007 "$vip" >"$T/traffic" 2>"$T/traffic.err" &
 	traffic=$!
 	rx=$(braid user --json sas | jq '[.ike_sas[].children[].rx_packets] | add')
-	wait_for 10 traffic_runs || fail "$1: no traffic: $(cat "$T/traffic.err")"
+	soon traffic_runs || fail "$1: no traffic: $(cat "$T/traffic.err")"
 }
 traffic_runs() { [ "$(braid user --json sas | jq '[.ike_sas[].children[].rx_packets] | add')" -gt $((rx + 20)) ]; }
 drops_of() {
@@ -92,7 +93,7 @@ watch_wire() { # file
 	local i
 	for i in wlan0 ran0; do
 		in_ns user tcpdump --immediate-mode -lni $i "$2" >"$T/$1-$i" 2>"$T/$1-$i.err" &
-		wait_for 10 grep -q 'listening on' "$T/$1-$i.err" || fail "no capture on $i"
+		soon grep -q 'listening on' "$T/$1-$i.err" || fail "no capture on $i"
 	done
 }
 
@@ -108,12 +109,15 @@ braid user status | grep -q '^ESP of the kernel, device braidtun0: backend = ker
 [ "$(braid user --json paths | jq -r '.paths[0] | .checked_by, .state' | xargs)" = "ike up" ] || fail "$(braid user paths)"
 braid user paths | grep -q '^No path is probed' || fail "$(braid user paths)"
 [ "$(ip -n "$(ns user)" xfrm state list | grep -c '^src')" = 2 ] || fail "states: $(xfrm_of user)"
-wait_for 10 [ -s "$T/esp-wlan0" ] || fail "no ESP was seen"
+soon [ -s "$T/esp-wlan0" ] || fail "no ESP was seen"
+braid user --json steering >"$T/steering"
+jq -e '.rules[0].packets > 0 and ([.relations[].classes[] | select(.name == "pings").packets] | add > 0)' "$T/steering" >/dev/null ||
+	fail "the class does not come through encryption: $(cat "$T/steering")"
 ok "set-up: traffic both ways in ESP, by the kernel alone"
 
 in_ns lan /usr/bin/python3 "$top/tests/lib/traffic.py" echo 203.0.113.10 7007 &
 listens() { in_ns lan ss -tln | grep -q ':7007 '; }
-wait_for 10 listens || fail "nobody listens"
+soon listens || fail "nobody listens"
 
 traffic_begin rekey
 for who in "user home/net" "gw rw/net" "user home/net"; do
@@ -125,9 +129,9 @@ for who in "user home/net" "gw rw/net" "user home/net"; do
 done
 braid user rekey home >"$T/rekey" 2>&1 || fail "rekey of the IKE SA: $(cat "$T/rekey")"
 traffic_end "rekeys from both ends under traffic" 0
-wait_for 20 one_child || fail "old Child SAs stay: $(braid user sas)"
+soon one_child || fail "old Child SAs stay: $(braid user sas)"
 only_two() { [ "$(ip -n "$(ns user)" xfrm state list | grep -c '^src')" = 2 ]; }
-wait_for 20 only_two || fail "old states stay: $(xfrm_of user)"
+soon only_two || fail "old states stay: $(xfrm_of user)"
 
 at() { braid user --json paths | jq -e --arg a "$1" '.paths | length == 1 and (.[0] | .state == "up" and (.local | startswith($a)))'; }
 link() { ip -n "$(ns user)" link set wlan0 "$1"; }
@@ -135,12 +139,12 @@ traffic_begin "move"
 before=$(spis user)
 states=$(ip -n "$(ns user)" xfrm state list | grep -A1 '^src' | sort)
 link down
-wait_for 30 at 198.51.100.2: || fail "it does not move: $(braid user paths)"
-wait_for 10 reach || fail "nothing passes after the move"
+soon at 198.51.100.2: || fail "it does not move: $(braid user paths)"
+soon reach || fail "nothing passes after the move"
 link up
 ip -n "$(ns user)" route replace default via 192.0.2.1 dev wlan0 metric 100
-wait_for 30 at 192.0.2.2: || fail "it does not go back: $(braid user paths; cat "$T/user/log")"
-wait_for 10 reach || fail "nothing passes after it went back"
+soon at 192.0.2.2: || fail "it does not go back: $(braid user paths; cat "$T/user/log")"
+soon reach || fail "nothing passes after it went back"
 [ "$(spis user)" = "$before" ] || fail "SAs were made anew by a move"
 [ "$(ip -n "$(ns user)" xfrm state list | grep -A1 '^src' | sort)" = "$states" ] || fail "states were touched by a move"
 traffic_end "MOBIKE to another uplink and back, states untouched" 400
@@ -151,7 +155,7 @@ before=$(spis user)
 for h in user gw; do
 	pid=$(agent_pid $h)
 	kill -9 "$pid"
-	wait_for 10 eval '! kill -0 $pid 2>/dev/null' || fail "the agent of $h does not die"
+	soon eval '! kill -0 $pid 2>/dev/null' || fail "the agent of $h does not die"
 	rm -f "$T/$h/log"
 	braidd_start $h "$T/$h/braid.conf"
 	grep -q 'took over 1 IKE SAs, 1 Child SAs and 1 paths from the kernel' "$T/$h/log" || fail "$h takes over nothing"
@@ -205,7 +209,7 @@ ip -n "$n" route add unreachable 10.97.0.0/24 proto static
 ip -n "$n" rule add priority 97 from 192.0.2.2 lookup main
 for h in user gw; do
 	kill -9 "$(agent_pid $h)"
-	wait_for 10 no_pids $h || fail "the agent of $h does not die"
+	soon no_pids $h || fail "the agent of $h does not die"
 done
 reach || fail "traffic does not go on without agents"
 [ -n "$(guards_of user)" ] || fail "no guards stand"

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* Traffic classes: their rules into the classifier, with the control groups that there are now. The
- * engine gets a queue for each class when there are rules for the first time, and keeps them. */
+ * engine gets a queue for each class when there are rules for the first time, and keeps them; of an
+ * XFRM interface the class goes in the mark. */
 #include <errno.h>
 #include <mntent.h>
 #include <stdio.h>
@@ -104,18 +105,23 @@ static bool restricted(const struct classes_cfg *c)
 }
 
 /* Where the engine's device has no queues for classes yet. */
-static int classes_ready(struct agent *a)
+static int give_queues(struct agent *a, char *why, size_t len)
 {
 	struct engine_hdr h = { 0 };
 	struct engine_fds fds = { .n = 1 };
+	int err = dp_classify_program(a->dp, a->engine_hello.workers, &fds.fd[0], why, len);
+
+	return err ? err : engine_request_fds(a, &h, ENGINE_CLASSES, sizeof(h), &fds, why, len);
+}
+
+static int classes_ready(struct agent *a)
+{
 	char why[256];
 	int err;
 
 	if (a->classes_on)
 		return 0;
-	err = dp_classify_program(a->dp, a->engine_hello.workers, &fds.fd[0], why, sizeof(why));
-	if (!err)
-		err = engine_request_fds(a, &h, ENGINE_CLASSES, sizeof(h), &fds, why, sizeof(why));
+	err = a->kesp ? 0 : give_queues(a, why, sizeof(why));
 	if (!err)
 		err = dp_classify_attach(a->dp, a->tun_ifindex, why, sizeof(why));
 	if (err) {
@@ -152,15 +158,16 @@ static void put(struct agent *a)
 
 void classes_sync(struct agent *a)
 {
-	bool any;
+	bool any, rules = a->conf->classes.n_rules || dp_classify_left(a->dp);
 
 	evtimer_del(a->class_timer);
-	if (!a->conf->classes.n_rules && !dp_classify_left(a->dp)) {
-		blind_is(a, false);
+	/* an XFRM interface needs the program also for which flow a packet is of */
+	if ((rules || a->kesp) && classes_ready(a)) {
+		blind_is(a, a->conf->classes.n_rules);
 		return;
 	}
-	if (classes_ready(a)) {
-		blind_is(a, a->conf->classes.n_rules);
+	if (!rules) {
+		blind_is(a, false);
 		return;
 	}
 	any = cgroups_look(a, a->class_cgroups);

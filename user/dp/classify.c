@@ -130,15 +130,20 @@ int dp_classify_prepare(uint32_t ifindex)
 
 int dp_classify_attach(struct dp *dp, uint32_t ifindex, char *ret_error, size_t len)
 {
+	bool kernel = dp->opt.kernel_esp;
+	const struct bpf_program *prog;
 	char name[IF_NAMESIZE] = "";
 	bool created, qdisc;
-	int err;
+	int err = kernel ? open_once(dp, ret_error, len) : 0;
 
+	if (err)
+		return err;
 	if (!dp->classify)
 		return -EINVAL;
-	err = dp_tc_attach(ifindex, BPF_TC_EGRESS, DP_TC_PRIORITY,
-			   bpf_program__fd(dp->classify->prog->progs.classify_tc), "classify_tc",
-			   &created, &qdisc);
+	prog = kernel ? dp->classify->prog->progs.classify_mark
+		      : dp->classify->prog->progs.classify_tc;
+	err = dp_tc_attach(ifindex, BPF_TC_EGRESS, DP_TC_PRIORITY, bpf_program__fd(prog),
+			   bpf_program__name(prog), &created, &qdisc);
 	if_indextoname(ifindex, name);
 	return err ? dp_explain_attach(name, qdisc, err, ret_error, len) : 0;
 }
