@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "net/udp.h"
 #include "kesp_pair.h"
 
 TestSuite(kesp, .init = pair_setup, .fini = pair_teardown);
@@ -90,6 +91,41 @@ Test(kesp, a_rekey_waits_for_the_peer)
 	cr_assert_eq(states(&west), 2);
 	carries(&west, &east);
 	cr_assert_eq(files(&west, "sa-"), 1);
+}
+
+/* Both ends rekey at once: west's own new SA sends, east's waits, and west's is the one that is
+ * deleted. */
+Test(kesp, two_rekeys_at_once)
+{
+	add(&west, 1, 0, 0);
+	add(&east, 1, 0, 0);
+	cr_assert_eq(add(&west, 2, 1, 0), 0);
+	cr_assert_eq(add(&west, 3, 1, ENGINE_SA_DEFER_OUT), 0);
+	cr_assert_eq(info(&west, 2).out_active, 1);
+	cr_assert_eq(info(&west, 1).out_active, 0);
+	cr_assert_eq(info(&west, 3).out_active, 0);
+	cr_assert_eq(ask_id(&west, ENGINE_SA_DEL, 2), 0);
+	cr_assert_eq(info(&west, 1).out_active, 1);
+	carries(&west, &east); /* by the old one */
+	cr_assert_eq(info(&west, 1).out_packets, 1);
+	cr_assert_eq(add(&east, 3, 1, 0), 0);
+	carries(&east, &west);
+	wait_for(info(&west, 3).out_active);
+	carries(&west, &east);
+	cr_assert_eq(info(&west, 3).out_packets, 1);
+	cr_assert_eq(info(&west, 1).out_active, 0);
+	wait_for(states(&west) == 3);
+}
+
+/* What waits sends when nothing else is left to. */
+Test(kesp, one_that_waits_inherits)
+{
+	add(&west, 1, 0, 0);
+	cr_assert_eq(add(&west, 2, 1, ENGINE_SA_DEFER_OUT), 0);
+	add(&east, 2, 0, 0);
+	cr_assert_eq(ask_id(&west, ENGINE_SA_RETIRE, 1), 0);
+	cr_assert_eq(info(&west, 2).out_active, 1);
+	carries(&west, &east);
 }
 
 Test(kesp, outbound_on_by_request)
@@ -251,6 +287,47 @@ Test(kesp, room_of_the_paths_is_the_interface_s_mtu)
 	m.room = 1480;
 	cr_assert_eq(request(&west, &m, ENGINE_GROUP_ROOM, sizeof(m), NULL, NULL), 0);
 	wait_for(system("ip link show tunk0 | grep -q 'mtu 1400 '") == 0);
+}
+
+/* Between west and an address of east's own for it. */
+static struct engine_sa one_of_many(const struct end *e, uint32_t id)
+{
+	struct engine_sa sa = sa_of(e, id, 0, 0);
+	struct engine_ts *of_west = e == &west ? sa.ts_local : sa.ts_remote;
+	struct engine_ts *of_east = e == &west ? sa.ts_remote : sa.ts_local;
+
+	of_west->first = of_west->last = addr_v4(0x0a010001);
+	of_east->first = of_east->last = addr_v4(0x0a020000 + id);
+	return sa;
+}
+
+/* More than are looked at in one go; and they leave nothing. */
+Test(kesp, of_many_each_is_seen)
+{
+	enum { MANY = 300 };
+	struct udp_meta m = { .local.ip = addr_v4(0x0a010001), .remote.port = PORT };
+
+	enter(&east);
+	sh("ip route add local 10.2.0.0/16 dev lo");
+	enter(&west);
+	sh("ip route add 10.2.0.0/16 dev tunk0 src 10.1.0.1");
+	for (uint32_t id = 1; id <= MANY; id++) {
+		cr_assert_eq(put(&west, one_of_many(&west, id)), 0);
+		cr_assert_eq(put(&east, one_of_many(&east, id)), 0);
+	}
+	cr_assert_eq(states(&east), 2 * MANY);
+	cr_assert_eq(policies(&east), 3 * MANY);
+	for (uint32_t id = 1; id <= MANY; id++) {
+		m.remote.ip = addr_v4(0x0a020000 + id);
+		cr_assert_eq(udp_send(west.udp, &m, &id, sizeof(id)), 0);
+	}
+	wait_for(east.seen == MANY);
+	cr_assert_eq(info(&east, MANY).in_packets, 1);
+	for (uint32_t id = 1; id <= MANY; id++)
+		cr_assert_eq(ask_id(&east, ENGINE_SA_DEL, id), 0);
+	cr_assert_eq(states(&east), 0);
+	cr_assert_eq(policies(&east), 0);
+	cr_assert_eq(files(&east, "sa-"), 0);
 }
 
 /* The same over the IPv6 pair, IPv4 inside. */

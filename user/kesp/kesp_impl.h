@@ -94,6 +94,9 @@ struct kesp_sa *sa_find(const struct kesp *k, uint32_t id);
 /* Of the kernel's states by what names them. out: the outbound one. */
 struct kesp_sa *sa_by_spi(const struct kesp *k, uint8_t family, uint32_t spi, bool out);
 const struct addr *sa_dst(const struct kesp *k, const struct kesp_sa *s, bool out);
+/* The youngest at that stage with the same selectors as that one, which is not it, and with an
+ * outbound state in the kernel if it sends there. NULL: none. */
+struct kesp_sa *sa_sibling(const struct kesp *k, const struct engine_sa *sa, enum sa_stage stage);
 int sa_add(struct kesp *k, const struct engine_sa *req);
 int sa_del(struct kesp *k, uint32_t id);
 int sa_retire(struct kesp *k, uint32_t id);
@@ -118,6 +121,10 @@ void rekey_defer(struct kesp *k, struct kesp_sa *s, usec_t until);
 int rekey_out_on(struct kesp *k, uint32_t id);
 /* s sends from now on: what it replaces does not. */
 void rekey_done(struct kesp *k, struct kesp_sa *s);
+/* Replaced: its outbound state goes after a while. */
+void rekey_linger(struct kesp *k, struct kesp_sa *s);
+/* s, which sent, does not any more: what else has its selectors does. */
+void rekey_heir(struct kesp *k, const struct kesp_sa *s);
 void rekey_tick(struct kesp *k);
 
 /* ---- poll.c: counters, limits, who is alive ---- */

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* Make before break. A new SA that replaces another takes in at once and sends when the peer does,
  * or after some time: until then the kernel has only its inbound state. With its outbound state in
- * the kernel new packets go by that, for it is the youngest with its reqid; the older one goes a
- * moment later, when no packet is half through it. */
+ * the kernel new packets go by that, for it is the youngest with its reqid. The older one stays a
+ * moment for packets that are half through it, and for both ends having rekeyed at once: one of the
+ * two new SAs is deleted then, which may be the one that sends while the other still waits. */
 #include <errno.h>
 #include <string.h>
 
@@ -11,7 +12,7 @@
 #include "base/log.h"
 #include "kesp_impl.h"
 
-enum { TICK_MSEC = 20, TICK_LOOKS = 128, HALF_THROUGH_MSEC = 200 };
+enum { TICK_MSEC = 20, TICK_LOOKS = 128, REPLACED_MSEC = 2000 };
 
 static void tick_on(struct kesp *k)
 {
@@ -29,6 +30,15 @@ void rekey_defer(struct kesp *k, struct kesp_sa *s, usec_t until)
 	tick_on(k);
 }
 
+void rekey_linger(struct kesp *k, struct kesp_sa *s)
+{
+	if (!s->has_out)
+		return;
+	s->until = kesp_now() + REPLACED_MSEC * USEC_PER_MSEC;
+	list_append(&k->replaced, &s->waiting);
+	tick_on(k);
+}
+
 void rekey_done(struct kesp *k, struct kesp_sa *s)
 {
 	struct kesp_sa *old = s->r.sa.replaces ? sa_find(k, s->r.sa.replaces) : NULL;
@@ -39,11 +49,7 @@ void rekey_done(struct kesp *k, struct kesp_sa *s)
 	record_wipe_keys(&old->r);
 	sa_save(k, old);
 	list_remove(&old->waiting);
-	if (!old->has_out)
-		return;
-	old->until = kesp_now() + HALF_THROUGH_MSEC * USEC_PER_MSEC;
-	list_append(&k->replaced, &old->waiting);
-	tick_on(k);
+	rekey_linger(k, old);
 }
 
 /* It could never send: the agent is to replace it. */
@@ -80,6 +86,25 @@ int rekey_out_on(struct kesp *k, uint32_t id)
 	return s->r.stage == SA_DEFERRED ? out_on(k, s) : 0;
 }
 
+void rekey_heir(struct kesp *k, const struct kesp_sa *s)
+{
+	const struct engine_sa *sa = &s->r.sa;
+	struct kesp_sa *heir;
+
+	if (sa_sibling(k, sa, SA_ACTIVE))
+		return;
+	heir = sa_sibling(k, sa, SA_REPLACED);
+	if (heir) { /* it has sent again already: the kernel had no other */
+		list_remove(&heir->waiting);
+		heir->r.stage = SA_ACTIVE;
+		sa_save(k, heir);
+		return;
+	}
+	heir = sa_sibling(k, sa, SA_DEFERRED);
+	if (heir)
+		out_on(k, heir);
+}
+
 /* Each look is a question to the kernel: so many at a time, the others first next time. */
 static void look_at_deferred(struct kesp *k, usec_t now)
 {
@@ -109,7 +134,12 @@ void rekey_tick(struct kesp *k)
 		if (s->until > now)
 			break;
 		list_remove(&s->waiting);
-		sa_out_del(k, s);
+		if (sa_sibling(k, &s->r.sa, SA_DEFERRED)) {
+			s->until = now + REPLACED_MSEC * USEC_PER_MSEC;
+			list_append(&k->replaced, &s->waiting);
+		} else {
+			sa_out_del(k, s);
+		}
 	}
 	if (!list_empty(&k->deferred) || !list_empty(&k->replaced))
 		tick_on(k);

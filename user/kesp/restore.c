@@ -182,7 +182,9 @@ static void missed(struct kesp *k, struct kesp_sa *s)
 	}
 	if (s->r.stage == SA_DEFERRED)
 		rekey_defer(k, s, kesp_now() + DEFER_SEC * USEC_PER_SEC);
-	if (s->r.stage == SA_REPLACED || s->r.stage == SA_RETIRED)
+	if (s->r.stage == SA_REPLACED)
+		rekey_linger(k, s);
+	if (s->r.stage == SA_RETIRED)
 		sa_out_del(k, s);
 }
 

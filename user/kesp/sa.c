@@ -53,18 +53,32 @@ const struct addr *sa_dst(const struct kesp *k, const struct kesp_sa *s, bool ou
 	return stable(k, s->r.sa.family, !out);
 }
 
-/* One with the same selectors, whose place in the policies it shares. sends: whose outbound state
- * is there. NULL: none. */
-static struct kesp_sa *sibling(const struct kesp *k, const struct engine_sa *sa, bool sends)
+struct kesp_sa *sa_sibling(const struct kesp *k, const struct engine_sa *sa, enum sa_stage stage)
 {
+	struct kesp_sa *best = NULL;
+
 	hash_for_each (it, tmp, &k->by_selectors, record_selectors_key(sa)) {
 		struct kesp_sa *s = hash_entry(it, struct kesp_sa, by_selectors);
 
-		if (s->r.sa.id != sa->id && record_same_selectors(&s->r.sa, sa) &&
-		    (!sends || (s->has_out && s->r.stage == SA_ACTIVE)))
-			return s;
+		if (s->r.sa.id != sa->id && s->r.stage == stage &&
+		    (stage == SA_DEFERRED || s->has_out) && record_same_selectors(&s->r.sa, sa) &&
+		    (!best || best->r.order < s->r.order))
+			best = s;
 	}
-	return NULL;
+	return best;
+}
+
+/* Of the states that any SA with the same selectors has, whose place in the policies is shared; 0:
+ * there is none. */
+static uint32_t shared_reqid(const struct kesp *k, const struct engine_sa *sa)
+{
+	hash_for_each (it, tmp, &k->by_selectors, record_selectors_key(sa)) {
+		const struct kesp_sa *s = hash_entry(it, struct kesp_sa, by_selectors);
+
+		if (record_same_selectors(&s->r.sa, sa))
+			return s->r.reqid;
+	}
+	return 0;
 }
 
 /* ---- the kernel's states ---- */
@@ -251,7 +265,7 @@ static int check(const struct kesp *k, const struct engine_sa *req)
 /* What else sends in its place meanwhile? Else there is nothing to wait for. */
 static bool defers(const struct kesp *k, const struct engine_sa *req)
 {
-	return req->flags & ENGINE_SA_DEFER_OUT && sibling(k, req, true);
+	return req->flags & ENGINE_SA_DEFER_OUT && sa_sibling(k, req, SA_ACTIVE);
 }
 
 static struct kesp_sa *first_of_group(const struct kesp *k, uint32_t group)
@@ -284,11 +298,11 @@ static int wrap(struct kesp *k, const struct kesp_sa *s)
 
 static void record_of(struct kesp *k, const struct engine_sa *req, struct sa_record *r)
 {
-	const struct kesp_sa *same = sibling(k, req, false);
+	uint32_t shared = shared_reqid(k, req);
 
 	*r = (struct sa_record){
 		.version = RECORD_VERSION,
-		.reqid = same ? same->r.reqid : k->next_reqid++,
+		.reqid = shared ? shared : k->next_reqid++,
 		.stage = defers(k, req) ? SA_DEFERRED : SA_ACTIVE,
 		.encap = encap_of(k, req),
 		.order = k->next_order++,
@@ -390,13 +404,22 @@ struct kesp_sa *sa_restore(struct kesp *k, const struct sa_record *r)
 
 /* ---- changing and removing ---- */
 
+static void stop_sending(struct kesp *k, struct kesp_sa *s)
+{
+	bool sent = s->has_out && s->r.stage == SA_ACTIVE;
+
+	sa_out_del(k, s);
+	if (sent)
+		rekey_heir(k, s);
+}
+
 /* Policies first: from then on its packets are dropped, and are never in clear. */
 void sa_remove(struct kesp *k, struct kesp_sa *s)
 {
 	uint32_t id = s->r.sa.id;
 
 	policies_of(k, s, false);
-	sa_out_del(k, s);
+	stop_sending(k, s);
 	state_del(k, s, false);
 	unsave(k, id);
 	sa_forget(k, s);
@@ -420,7 +443,7 @@ int sa_retire(struct kesp *k, uint32_t id)
 
 	if (!s)
 		return -ENOENT;
-	sa_out_del(k, s);
+	stop_sending(k, s);
 	list_remove(&s->waiting);
 	record_wipe_keys(&s->r);
 	s->r.stage = SA_RETIRED;
