@@ -187,6 +187,7 @@ redundant_sends() { # CASE PACKETS COMMAND...: which is done meanwhile
 	sleep 0.3
 	"${@:3}"
 	wait $sender || fail "the sender"
+	no_loss # neither the question nor its answer is lost
 	r=$(copies user ask 203.0.113.10 7000 "$2") || fail "no answer"
 	record "$1" redundant-lost "$(jq .lost <<<"$r")"
 	record "$1" redundant-twice "$(jq .twice <<<"$r")"
@@ -196,6 +197,10 @@ redundant_sends() { # CASE PACKETS COMMAND...: which is done meanwhile
 lossy() { # ROUTER: a tenth of what passes
 	in_ns "$1" nft 'table ip loss { chain f { type filter hook forward priority 0; ip protocol udp numgen random mod 10 0 drop; }; }' ||
 		skip "nft knows no random numbers here"
+}
+no_loss() {
+	local r
+	for r in r1 r2; do in_ns $r nft delete table ip loss 2>/dev/null || :; done
 }
 part_redundant() {
 	local n r h receiver
@@ -211,7 +216,6 @@ part_redundant() {
 		lossy r1
 		lossy r2
 		redundant_sends lossy 40000 :
-		for r in r1 r2; do in_ns $r nft delete table ip loss; done
 		for r in r1 r2; do
 			redundant_sends cut-$r 5000 cut_path $r
 			mend_path $r
