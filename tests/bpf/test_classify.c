@@ -246,3 +246,41 @@ Test(classify, counts_by_rule_in_the_table_that_counts)
 	cr_assert_eq(stat_of(c, 2, CLASSIFY_NO_RULE).packets, 1);
 	classify__destroy(c);
 }
+
+/* What goes with a packet through the kernel's encryption: class and flow slot, no index of an SA,
+ * and nothing of the mark that it had. */
+Test(classify, class_and_flow_in_the_mark)
+{
+	const struct class_rule rule = { .klass = 5, .protocol = UDP, ANY_PORTS };
+	struct classify *c = classify__open_and_load();
+	uint8_t buf[14 + 86] = { 0 };
+	struct __sk_buff skb = { .mark = UINT32_MAX }, out;
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = buf, .data_size_in = sizeof(buf),
+		    .ctx_in = &skb, .ctx_size_in = sizeof(skb), .ctx_out = &out,
+		    .ctx_size_out = sizeof(out), .repeat = 1);
+	struct classify_cur cur = { .slot = 2 };
+	uint32_t slot = 2, key = 0, slots = 0;
+
+	cr_assert(c);
+	put_rules(&rule, 1);
+	cr_assert_eq(bpf_map_update_elem(bpf_map__fd(c->maps.class_table), &slot, &table, 0), 0);
+	cr_assert_eq(bpf_map_update_elem(bpf_map__fd(c->maps.class_cur), &key, &cur, 0), 0);
+	put16(buf + 12, 0x0800);
+	buf[14] = 0x45;
+	buf[14 + 9] = UDP;
+	for (uint16_t port = 1; port <= 64; port++) {
+		static bool seen[STEER_FLOW_SLOTS];
+
+		put16(buf + 14 + 20, port);
+		opts.ctx_size_out = sizeof(out);
+		cr_assert_eq(bpf_prog_test_run_opts(bpf_program__fd(c->progs.classify_mark), &opts),
+			     0);
+		cr_assert_eq((int)opts.retval, -1);
+		cr_assert_eq(STEER_MARK_CLASS(out.mark), 5);
+		cr_assert_eq(STEER_MARK_INDEX(out.mark), 0);
+		slots += !seen[STEER_MARK_SLOT(out.mark)];
+		seen[STEER_MARK_SLOT(out.mark)] = true;
+	}
+	cr_assert_gt(slots, 16, "64 flows are in %u slots", slots);
+	classify__destroy(c);
+}

@@ -364,6 +364,25 @@ Test(show, strange_json)
 	free(big);
 }
 
+/* Whose ESP it is. */
+Test(show, status_of_the_kernel)
+{
+	char *text = text_of(
+		show_status,
+		"{\"esp\":{\"by\":\"kernel\",\"why\":\"backend = kernel\"},"
+		"\"engine\":{\"connected\":true,\"crypto\":\"kernel\",\"tun\":\"braidtun0\"}}");
+
+	cr_assert(strstr(text, "\nESP of the kernel, device braidtun0: backend = kernel\n"), "%s",
+		  text);
+	cr_assert_not(strstr(text, "braid-esp"), "%s", text);
+	free(text);
+	text = text_of(show_status, "{\"esp\":{\"by\":\"engine\",\"why\":\"x:3 has y: z\"},"
+				    "\"engine\":{\"connected\":true,\"pid\":9,\"tun\":\"t\"}}");
+	cr_assert(strstr(text, "\nbraid-esp pid 9,"), "%s", text);
+	cr_assert(strstr(text, "\nESP of the engine: x:3 has y: z\n"), "%s", text);
+	free(text);
+}
+
 Test(show, wireshark_tables)
 {
 	char dir[] = "/tmp/braid-test-ws-XXXXXX", path[64], line[512];
