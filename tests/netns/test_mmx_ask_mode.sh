@@ -38,7 +38,12 @@ asks() {
 voice_is() { [ "$(braid gw --json steering | jq -rc '[.relations[] | select(.binding) | .classes[] | select(.name == "voice") | [.mode, .in_force, .copies]] | unique | map(map(tostring) | join(" ")) | join(", ")')" = "$1" ]; }
 voice() { wait_for 10 voice_is "$1" || fail "voice is not $1: $(braid gw --json steering)"; }
 # what the gateway's paths have carried of it, those too that are down now
-carried() { bpftool -j map dump pinned "$T/gw/bpf/braid/path_stat" | jq '[.[].formatted.values[].value.tx_class[1].packets] | add'; }
+carried() {
+	local id
+	for id in 1 2 3 4 5 6 7 8; do
+		bpftool -j map lookup pinned "$T/gw/bpf/braid/path_stat" key hex 0$id 00 00 00 | jq '[.formatted.values[].value.tx_class[1].packets] | add'
+	done | jq -s add
+}
 # Datagrams to the user, of which the gateway's paths carry so many each; none comes twice. A path that
 # this machine's load takes down for a moment carries none: again.
 sent_each() {
