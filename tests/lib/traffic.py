@@ -110,11 +110,13 @@ def run(addr, port, names):
         more -= bool(stop)
         for s in sources:
             s.send()
-        due += INTERVAL
-        while (left := due - time.monotonic()) > 0:
-            time.sleep(min(left, 0.002))
+        due = max(due + INTERVAL, time.monotonic())  # what a slow machine left out is not made up for
+        while True:
             for s in sources:
                 s.receive()
+            if (left := due - time.monotonic()) <= 0:
+                break
+            time.sleep(min(left, 0.002))
     end = time.monotonic() + 5
     while time.monotonic() < end and any(s.got < s.sent or s.echoed < s.wrote for s in sources):
         time.sleep(0.01)
