@@ -86,7 +86,7 @@ drops_of() {
 traffic_end() { # what, how many may be lost
 	kill $traffic
 	wait $traffic || fail "$1: $(cat "$T/traffic.err")"
-	jq -e --argjson most "$2" '.[] | .tcp and .lost <= $most and .sent > 100' "$T/traffic" >/dev/null ||
+	jq -e --argjson most "$2" '.[] | .tcp and .lost <= $most and .sent > 60' "$T/traffic" >/dev/null ||
 		fail "$1: $(cat "$T/traffic"; drops_of user; drops_of gw)"
 	ok "$1: $(jq -r '.[] | "\(.lost) of \(.sent) datagrams lost, at most \(.gap_msec) ms apart"' "$T/traffic")"
 }
