@@ -118,6 +118,8 @@ enum {
 	BPF_F_MARK_MANGLED_0 = 32,
 };
 
+enum { BPF_F_INGRESS = 1 };			       /* bpf_clone_redirect */
+enum { BPF_ADJ_ROOM_NET = 0 };			       /* bpf_skb_adjust_room */
 enum { BPF_HDR_START_MAC = 0, BPF_HDR_START_NET = 1 }; /* bpf_skb_load_bytes_relative */
 
 enum {

@@ -22,9 +22,7 @@ int classify_tc(struct __sk_buff *skb)
 SEC("tc")
 int classify_mark(struct __sk_buff *skb)
 {
-	__u32 klass = classify(skb), slot = bpf_get_hash_recalc(skb) % STEER_FLOW_SLOTS;
-
-	skb->mark = STEER_MARK(klass, slot, 0);
+	skb->mark = classify_marked(skb);
 	return TC_ACT_UNSPEC;
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Egress of the steering device: mark -> SA -> group -> path; new outer header; redirect. */
+/* Egress of the steering device, or ingress of its other end where ESP is the kernel's: mark -> SA
+ * -> group -> path; new outer header; redirect. */
 #include "lib/out.h"
 
 char LICENSE[] SEC("license") = "GPL";

@@ -153,24 +153,31 @@ static __always_inline __u64 classify_by_cgroup(struct __sk_buff *skb,
 	return rules;
 }
 
-/* The rule that counts for it. *ret_class: of that rule, or the default. */
-static __always_inline __u32 classify_rule(struct __sk_buff *skb, const struct classify_table *t,
-					   __u32 *ret_class)
+/* The rule that counts for a packet that is known. *ret_class: of that rule, or the default. */
+static __always_inline __u32 classify_rule_of(struct __sk_buff *skb, const struct classify_table *t,
+					      const struct classify_packet *p, __u32 *ret_class)
 {
-	struct classify_packet p = { .mark = skb->mark };
-	__u64 rules;
+	__u64 rules = classify_rules(t, p);
 	__u32 rule;
 
 	*ret_class = 0;
-	if (!t->n_rules || !classify_parse(skb, &p))
-		return CLASSIFY_NO_RULE;
-	rules = classify_rules(t, &p);
 	if (rules & ~t->any_cgroup)
 		rules &= classify_knows_cgroups ? classify_by_cgroup(skb, t) : t->any_cgroup;
 	rule = classify_first(rules);
 	if (rule < CLASSIFY_RULES_MAX)
 		*ret_class = t->klass[rule];
 	return rule;
+}
+
+static __always_inline __u32 classify_rule(struct __sk_buff *skb, const struct classify_table *t,
+					   __u32 *ret_class)
+{
+	struct classify_packet p = { .mark = skb->mark };
+
+	*ret_class = 0;
+	if (!t->n_rules || !classify_parse(skb, &p))
+		return CLASSIFY_NO_RULE;
+	return classify_rule_of(skb, t, &p, ret_class);
 }
 
 static __always_inline void classify_count(const struct __sk_buff *skb, __u32 slot, __u32 rule)
@@ -184,22 +191,56 @@ static __always_inline void classify_count(const struct __sk_buff *skb, __u32 sl
 	s->octets += skb->len;
 }
 
+static __always_inline const struct classify_cur *classify_now(void)
+{
+	__u32 key = 0;
+
+	return bpf_map_lookup_elem(&class_cur, &key);
+}
+
+/* NULL: there are no rules. */
+static __always_inline const struct classify_table *
+classify_table_of(const struct classify_cur *cur, __u32 *ret_slot)
+{
+	*ret_slot = *(volatile __u32 *)&cur->slot;
+	return *ret_slot ? bpf_map_lookup_elem(&class_table, ret_slot) : 0;
+}
+
 /* The class of a packet, counted. */
 static __always_inline __u32 classify(struct __sk_buff *skb)
 {
-	__u32 key = 0, slot, rule, klass = 0;
-	const struct classify_cur *cur = bpf_map_lookup_elem(&class_cur, &key);
+	const struct classify_cur *cur = classify_now();
 	const struct classify_table *t;
+	__u32 slot, rule, klass = 0;
 
-	if (!cur)
-		return 0;
-	slot = *(volatile __u32 *)&cur->slot;
-	t = slot ? bpf_map_lookup_elem(&class_table, &slot) : 0;
+	t = cur ? classify_table_of(cur, &slot) : 0;
 	if (!t)
 		return 0;
 	rule = classify_rule(skb, t, &klass);
 	classify_count(skb, slot, rule);
 	return klass;
+}
+
+/* The same, and its flow slot, which it has without rules, too: as a mark for steering. What is no
+ * packet of IP is of class 0 and slot 0. */
+static __always_inline __u32 classify_marked(struct __sk_buff *skb)
+{
+	struct classify_packet p = { .mark = skb->mark };
+	const struct classify_cur *cur = classify_now();
+	__u32 slot, rule = CLASSIFY_NO_RULE, klass = 0;
+	const struct classify_table *t;
+	bool known;
+
+	if (!cur)
+		return 0;
+	known = classify_parse(skb, &p);
+	t = classify_table_of(cur, &slot);
+	if (t) {
+		if (known && t->n_rules)
+			rule = classify_rule_of(skb, t, &p, &klass);
+		classify_count(skb, slot, rule);
+	}
+	return STEER_MARK(klass, known ? classify_flow(&p, cur->seed) : 0, 0);
 }
 
 #endif

@@ -5,21 +5,8 @@
 
 #include "esp.h"
 #include "out.h"
+#include "in_kernel.h"
 #include "rewrite.h"
-
-/* The stable pair goes back in, as far as the SA asks for it. Returns the address diff; ports are
- * restored with both directions only. */
-static __always_inline __u16 in_restore_ip(const struct parsed *p, const struct steer_sa_in *sa)
-{
-	struct steer_addr src, dst;
-
-	esp_copy_addrs(p, &src, &dst);
-	if (sa->flags & STEER_SA_RESTORE_SRC)
-		src = sa->src;
-	if (sa->flags & STEER_SA_RESTORE_DST)
-		dst = sa->dst;
-	return rewrite_addrs(p, &src, &dst);
-}
 
 static __always_inline bool in_restores(const struct steer_sa_in *sa)
 {
@@ -83,6 +70,7 @@ static __always_inline bool in_malformed(enum parse_result res)
 static __always_inline int in_steer_tc(struct __sk_buff *skb, __u32 l2, __be16 port)
 {
 	struct steer_sa_in *sa;
+	enum drop_reason why;
 	enum parse_result res;
 	enum esp_verdict v;
 	struct parsed p;
@@ -96,6 +84,10 @@ static __always_inline int in_steer_tc(struct __sk_buff *skb, __u32 l2, __be16 p
 	v = esp_receive(&p, skb->ifindex, skb_segs(skb), &sa);
 	if (v == ESP_DROP)
 		return TC_ACT_SHOT;
+	if (kernel_esp && v == ESP_OURS && sa->owner == STEER_OWNER_KERNEL) {
+		why = in_kernel_tc(skb, l2, &p, sa);
+		return why == DROP_MAX ? TC_ACT_UNSPEC : out_drop(why);
+	}
 	if (v == ESP_OURS && in_restores(sa) && in_restore_tc(skb, &p, sa))
 		return out_drop(DROP_FAMILY);
 	return TC_ACT_UNSPEC;
@@ -104,6 +96,7 @@ static __always_inline int in_steer_tc(struct __sk_buff *skb, __u32 l2, __be16 p
 static __always_inline int in_steer_xdp(struct xdp_md *ctx, __be16 port)
 {
 	struct steer_sa_in *sa;
+	enum drop_reason why;
 	enum parse_result res;
 	enum esp_verdict v;
 	struct parsed p;
@@ -117,6 +110,13 @@ static __always_inline int in_steer_xdp(struct xdp_md *ctx, __be16 port)
 	v = esp_receive(&p, ctx->ingress_ifindex, 1, &sa);
 	if (v == ESP_DROP)
 		return XDP_DROP;
+	if (kernel_esp && v == ESP_OURS && sa->owner == STEER_OWNER_KERNEL) {
+		why = in_kernel_xdp(ctx, &p, sa);
+		if (why == DROP_MAX)
+			return XDP_PASS;
+		drop_count(why);
+		return XDP_DROP;
+	}
 	if (v == ESP_OURS && in_restores(sa) && in_restore_xdp(&p, sa)) {
 		drop_count(DROP_FAMILY);
 		return XDP_DROP;

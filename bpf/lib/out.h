@@ -8,6 +8,7 @@
 #include "parse.h"
 #include "path.h"
 #include "rewrite.h"
+#include "wrap.h"
 
 enum { TC_ACT_UNSPEC = -1, TC_ACT_OK = 0, TC_ACT_SHOT = 2 };
 
@@ -73,6 +74,44 @@ static __always_inline int out_rewrite(struct __sk_buff *skb, struct parsed *p,
 	return rewrite_rest(skb, p, path, diff, gso_size, maybe_partial);
 }
 
+/* Is ESP of such an SA of the kernel's to be in UDP on that path? */
+static __always_inline bool out_wraps(__u32 sa_flags, const struct steer_path *path)
+{
+	if (sa_flags & STEER_SA_WRAP_BY_PATH)
+		return !(path->flags & STEER_PATH_PLAIN);
+	return sa_flags & STEER_SA_WRAP;
+}
+
+/* The same for what XFRM has made: protocol 50, never a super-packet. */
+static __always_inline int out_rewrite_kernel(struct __sk_buff *skb, struct parsed *p,
+					      const struct steer_path *path, bool wraps, __u32 cut,
+					      enum drop_reason *ret_why)
+{
+	bool ports = path->flags & STEER_PATH_ENCAP;
+	__u16 diff;
+
+	*ret_why = DROP_BAD_PACKET;
+	if (p->udp || skb->gso_size)
+		return -1;
+	*ret_why = DROP_REWRITE;
+	if (wraps && wrap_on(skb, p, ports ? path->sport : bpf_htons(WRAP_PORT),
+			     ports ? path->dport : bpf_htons(WRAP_PORT)))
+		return -1;
+	if (path->family == p->family) {
+		rewrite_addrs(p, &path->src, &path->dst);
+	} else if (rewrite_family(skb, p, path, &diff)) {
+		*ret_why = DROP_FAMILY;
+		return -1;
+	}
+	if (cut && path->family == 4)
+		out_cut(p->l3, path->id, cut);
+	if (path->flags & STEER_PATH_MAC)
+		rewrite_macs(p->eth, path);
+	if (p->udp && path->family == 6)
+		wrap_check6(skb, p->udp, &path->src, &path->dst);
+	return 0;
+}
+
 static __always_inline void out_count_path(__u32 path_id, __u32 klass, __u32 segs, __u32 octets)
 {
 	struct steer_path_stat *st = bpf_map_lookup_elem(&path_stat, &path_id);
@@ -108,21 +147,38 @@ static __always_inline int out_send(struct __sk_buff *skb, const struct steer_pa
 	return bpf_redirect_neigh(path->ifindex, 0, 0, 0);
 }
 
+/* One copy, of an SA with these flags, for that path. The engine has made the packet for its own
+ * path, in UDP or not: on one of the other kind there is none. What is the kernel's is not in UDP
+ * yet, and comes by at the ingress of the pair's other end. */
+static __noinline int out_copy(struct __sk_buff *skb, __u32 word, __u32 mark, __u32 sa_flags,
+			       __u32 first_flags)
+{
+	const __u64 where = kernel_esp ? BPF_F_INGRESS : 0;
+	struct steer_path *path = path_record(word);
+
+	if (!path)
+		return -1;
+	if (kernel_esp && out_wraps(sa_flags, path))
+		mark |= STEER_MARK(0, STEER_MARK_WRAPPED, 0);
+	if (!kernel_esp && (path->flags ^ first_flags) & STEER_PATH_PLAIN)
+		return -1;
+	skb->mark = mark;
+	return bpf_clone_redirect(skb, skb->ifindex, where) < 0 ? -1 : 0;
+}
+
 /* Over the members in that state. Returns how many copies are left. */
 static __always_inline __u32 out_copies_in(struct __sk_buff *skb, const struct steer_group *g,
 					   const struct steer_path *first, __u32 what,
-					   enum steer_path_state state, __u32 left)
+					   __u32 sa_flags, enum steer_path_state state, __u32 left)
 {
 	for (__u32 i = 0; i < STEER_MEMBERS_MAX && i < g->n_members && left; i++) {
 		__u64 pick = pick_copy(g, i, first->id, state, path_word, 0);
-		struct steer_path *path;
 
 		if (!pick)
 			continue;
-		path = path_record(PICK_WORD(pick));
-		skb->mark = STEER_MARK(STEER_MARK_KIND_PATH, what, PICK_PATH(pick));
-		if (!path || (path->flags ^ first->flags) & STEER_PATH_PLAIN ||
-		    bpf_clone_redirect(skb, skb->ifindex, 0) < 0)
+		if (out_copy(skb, PICK_WORD(pick),
+			     STEER_MARK(STEER_MARK_KIND_PATH, what, PICK_PATH(pick)), sa_flags,
+			     first->flags))
 			drop_count(DROP_COPY);
 		left--;
 	}
@@ -130,42 +186,73 @@ static __always_inline __u32 out_copies_in(struct __sk_buff *skb, const struct s
 }
 
 /* Copies for other paths than that one: each comes by here again, as it is now, with a mark that
- * names its path. So MACs, neighbours, IP versions and super-packets are nothing special. The
- * engine has made the packet for that path, in UDP or not: the other kind is left out. */
+ * names its path. So MACs, neighbours, IP versions and super-packets are nothing special. */
 static __noinline void out_copies(struct __sk_buff *skb, struct steer_group *g,
-				  struct steer_path *first, __u32 what)
+				  struct steer_path *first, __u32 what, __u32 sa_flags)
 {
-	__u32 left = out_copies_in(skb, g, first, what, STEER_PATH_UP, g->copies - 1u);
+	__u32 left = out_copies_in(skb, g, first, what, sa_flags, STEER_PATH_UP, g->copies - 1u);
 
 	if (left)
-		out_copies_in(skb, g, first, what, STEER_PATH_DEGRADED, left);
+		out_copies_in(skb, g, first, what, sa_flags, STEER_PATH_DEGRADED, left);
+}
+
+/* Counted as it is sent. */
+static __always_inline int out_sent(struct __sk_buff *skb, __u32 mark,
+				    const struct steer_path *path, __u32 segs, __u32 octets)
+{
+	out_count_path(path->id, STEER_MARK_CLASS(mark), segs, octets);
+	if (STEER_MARK_KIND(mark) != STEER_MARK_KIND_PATH)
+		out_count_sa(STEER_MARK_INDEX(mark), segs, octets);
+	return out_send(skb, path);
+}
+
+static __always_inline __u32 out_octets(const struct parsed *p, const struct steer_path *path,
+					__u32 segs)
+{
+	__u32 octets = parsed_octets(p, segs);
+
+	if (path->family != p->family)
+		octets += path->family == 4 ? -20 * segs : 20 * segs;
+	return octets;
+}
+
+/* Once the path is known, of what XFRM has made. */
+static __noinline int out_kernel(struct __sk_buff *skb, struct steer_path *path, __u32 mark,
+				 __u32 sa_flags)
+{
+	enum drop_reason why;
+	struct parsed p;
+
+	if (!path || out_parse(skb, &p) != PARSE_ESP)
+		return out_drop(DROP_BAD_PACKET);
+	if (out_rewrite_kernel(skb, &p, path, out_wraps(sa_flags, path),
+			       STEER_MARK_MAY_CUT(mark) ? 1 : 0, &why))
+		return out_drop(why);
+	return out_sent(skb, mark, path, 1, out_octets(&p, path, 1));
 }
 
 static __always_inline int out_steer(struct __sk_buff *skb, __u32 mark)
 {
-	__u32 octets, segs;
+	__u32 octets, segs, sa_flags;
 	struct steer_group *copied;
 	struct steer_path *path;
 	enum drop_reason why;
 	struct parsed p;
 
-	path = path_of_mark(mark, &copied, &why);
+	path = path_of_mark(mark, &copied, &sa_flags, &why);
 	if (!path)
 		return out_drop(why);
 	if (copied)
-		out_copies(skb, copied, path, STEER_MARK_WHAT(mark));
+		out_copies(skb, copied, path, STEER_MARK_WHAT(mark), sa_flags);
+	if (kernel_esp)
+		return out_kernel(skb, path, mark, sa_flags);
 	if (out_parse(skb, &p) != PARSE_ESP)
 		return out_drop(DROP_BAD_PACKET);
 	segs = skb_segs(skb);
-	octets = parsed_octets(&p, segs);
-	if (path->family != p.family) /* counted as it is sent */
-		octets += path->family == 4 ? -20 * segs : 20 * segs;
+	octets = out_octets(&p, path, segs);
 	if (out_rewrite(skb, &p, path, STEER_MARK_MAY_CUT(mark) ? segs : 0, &why))
 		return out_drop(why);
-	out_count_path(path->id, STEER_MARK_CLASS(mark), segs, octets);
-	if (STEER_MARK_KIND(mark) != STEER_MARK_KIND_PATH)
-		out_count_sa(STEER_MARK_INDEX(mark), segs, octets);
-	return out_send(skb, path);
+	return out_sent(skb, mark, path, segs, octets);
 }
 
 #endif

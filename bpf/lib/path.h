@@ -5,6 +5,7 @@
 
 #include "drop.h"
 #include "maps.h"
+#include "wrap.h"
 #include "abi/pick.h"
 
 static __always_inline __u32 path_word(const void *ctx, __u32 id)
@@ -45,26 +46,30 @@ static __always_inline struct steer_group *group_of(__u32 id, __u32 klass)
 }
 
 /* What the mark asks for -> path record; NULL with *ret_why set. *ret_copied: the group, where
- * copies are to go over others of its paths. */
+ * copies are to go over others of its paths. *ret_flags: of an SA of the kernel's. */
 static __always_inline struct steer_path *path_of_mark(__u32 mark, struct steer_group **ret_copied,
-						       enum drop_reason *ret_why)
+						       __u32 *ret_flags, enum drop_reason *ret_why)
 {
 	__u32 index = STEER_MARK_INDEX(mark), word;
 	struct steer_sa_out *sa;
 	struct steer_group *g;
 
 	*ret_copied = 0;
+	*ret_flags = 0;
 	*ret_why = DROP_NO_MARK;
 	if (!index)
 		return 0;
 	if (STEER_MARK_KIND(mark) == STEER_MARK_KIND_PATH) {
 		*ret_why = DROP_NO_PATH;
+		*ret_flags = STEER_MARK_SLOT(mark) & STEER_MARK_WRAPPED ? STEER_SA_WRAP : 0;
 		word = path_word(0, index);
 	} else {
 		*ret_why = DROP_NO_SA;
 		sa = bpf_map_lookup_elem(&sa_out, &index);
 		if (!sa || !*(volatile __u32 *)&sa->sa_id)
 			return 0;
+		if (kernel_esp)
+			*ret_flags = sa->flags;
 		*ret_why = DROP_NO_GROUP;
 		g = group_of(sa->group, STEER_MARK_CLASS(mark));
 		if (!g)

@@ -134,7 +134,8 @@ static __always_inline struct rewrite_carry rewrite_carry_of(const struct parsed
 }
 
 static __always_inline void rewrite_new_ip4(struct iphdr *ip, const struct rewrite_carry *c,
-					    const struct steer_path *path)
+					    const struct steer_addr *src,
+					    const struct steer_addr *dst)
 {
 	*ip = (struct iphdr){
 		.version = 4,
@@ -144,14 +145,15 @@ static __always_inline void rewrite_new_ip4(struct iphdr *ip, const struct rewri
 		.frag_off = bpf_htons(IP_DF),
 		.ttl = c->ttl,
 		.protocol = c->proto,
-		.saddr = *(const __u32 *)path->src.b,
-		.daddr = *(const __u32 *)path->dst.b,
+		.saddr = *(const __u32 *)src->b,
+		.daddr = *(const __u32 *)dst->b,
 	};
-	ip->check = (__u16)~csum_fold(csum_words4((const __u32 *)ip) + *(const __u32 *)path->dst.b);
+	ip->check = (__u16)~csum_fold(csum_words4((const __u32 *)ip) + *(const __u32 *)dst->b);
 }
 
 static __always_inline void rewrite_new_ip6(struct ipv6hdr *ip, const struct rewrite_carry *c,
-					    const struct steer_path *path)
+					    const struct steer_addr *src,
+					    const struct steer_addr *dst)
 {
 	*ip = (struct ipv6hdr){
 		.version = 6,
@@ -161,8 +163,8 @@ static __always_inline void rewrite_new_ip6(struct ipv6hdr *ip, const struct rew
 		.nexthdr = c->proto,
 		.hop_limit = c->ttl,
 	};
-	__builtin_memcpy(&ip->saddr, path->src.b, sizeof(ip->saddr));
-	__builtin_memcpy(&ip->daddr, path->dst.b, sizeof(ip->daddr));
+	__builtin_memcpy(&ip->saddr, src->b, sizeof(ip->saddr));
+	__builtin_memcpy(&ip->daddr, dst->b, sizeof(ip->daddr));
 }
 
 /* Change the IP version: the kernel moves the headers, we write the new one. Afterwards *p
@@ -186,11 +188,11 @@ static __always_inline int rewrite_family(struct __sk_buff *skb, struct parsed *
 	if (to4) {
 		if (p->l3 + sizeof(struct iphdr) > data_end)
 			return -1;
-		rewrite_new_ip4(p->l3, &c, path);
+		rewrite_new_ip4(p->l3, &c, &path->src, &path->dst);
 	} else {
 		if (p->l3 + sizeof(struct ipv6hdr) > data_end)
 			return -1;
-		rewrite_new_ip6(p->l3, &c, path);
+		rewrite_new_ip6(p->l3, &c, &path->src, &path->dst);
 	}
 	p->udp = 0;
 	if (udp) { /* the linear part of a super-packet ends with it */

@@ -71,6 +71,7 @@ struct classify_table {
 struct classify_cur {
 	__u32 slot;    /* into class_table */
 	__u32 workers; /* queues of the TUN device for each class */
+	__u64 seed;    /* of classify_flow; random, so that nobody outside can aim */
 };
 
 /* class_name: array by class. Of the table that counts, and of the groups; "": the number means
@@ -143,6 +144,40 @@ CLASSIFY_INLINE __u64 classify_rules(const struct classify_table *t,
 	for (int i = 0; i < 4; i++)
 		rules &= t->mark[i][p->mark >> i * 8 & 0xff];
 	return rules;
+}
+
+/* The finaliser of MurmurHash3: every input bit reaches every output bit. */
+CLASSIFY_INLINE __u64 classify_mix(__u64 h)
+{
+	h ^= h >> 33;
+	h *= 0xff51afd7ed558ccdull;
+	h ^= h >> 33;
+	h *= 0xc4ceb9fe1a85ec53ull;
+	return h ^ h >> 33;
+}
+
+CLASSIFY_INLINE __u64 classify_word(const __u8 *b)
+{
+	return (__u64)b[0] << 24 | (__u64)b[1] << 16 | (__u64)b[2] << 8 | b[3];
+}
+
+/* The flow slot of a packet of ESP that is the kernel's: by the 5-tuple; by addresses alone what
+ * has no ports, so that all fragments of a packet are in one. The engine has a function of its own.
+ */
+CLASSIFY_INLINE __u8 classify_flow(const struct classify_packet *p, __u64 seed)
+{
+	__u64 h = classify_mix(seed);
+
+	for (int i = 0; i < 16; i += 4) {
+		if (i && p->family == 4)
+			break;
+		h = classify_mix(h ^ classify_word(p->local + i) << 32 ^
+				 classify_word(p->remote + i));
+	}
+	if (p->has_ports)
+		h = classify_mix(h ^ (__u64)p->protocol << 32 ^ (__u64)p->local_port << 16 ^
+				 p->remote_port);
+	return (__u8)(h >> 40);
 }
 
 /* The number of the lowest bit; CLASSIFY_NO_RULE if there is none. By halves: BPF has no

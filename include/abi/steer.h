@@ -17,7 +17,7 @@
 #include <linux/types.h>
 #endif
 
-#define STEER_ABI_VERSION 6
+#define STEER_ABI_VERSION 7
 
 /* The kernel rounds array elements up to 8 octets: the distance of entries in a mapping. */
 #define STEER_STRIDE(type) ((sizeof(type) + 7) & ~7ul)
@@ -50,11 +50,12 @@ enum {
  * kind 8..14: the same, and routers may fragment the packet: no DF in an outer IPv4 header.
  * kind 15: index is a path id; the packet goes out on that path whatever its state (probes, copies,
  * what the engine has chosen a path for). Its slot says what the kind says of others, for counters
- * and fragmentation. */
+ * and fragmentation, and of ESP of the kernel's whether it goes in UDP (STEER_MARK_WRAPPED). */
 #define STEER_MARK_INDEX_BITS 20
 #define STEER_MARK_SLOT_BITS  8
 #define STEER_MARK_KIND_PATH  15u
 #define STEER_MARK_KIND_CUT   8u
+#define STEER_MARK_WRAPPED    16u
 #define STEER_MARK(kind, slot, index)                                                              \
 	(((__u32)(kind) << 28) | (((__u32)(slot)&0xffu) << 20) | ((__u32)(index)&0xfffffu))
 #define STEER_MARK_KIND(m) ((__u32)(m) >> 28)

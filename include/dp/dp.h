@@ -179,6 +179,10 @@ int dp_classify_prepare(uint32_t ifindex);
  * with a sentence; so does attach. */
 int dp_classify_program(struct dp *dp, uint32_t workers, int *ret_fd, char *ret_error, size_t len);
 int dp_classify_attach(struct dp *dp, uint32_t ifindex, char *ret_error, size_t len);
+/* With kernel_esp the device is the XFRM interface: dp_classify_attach loads what it needs by
+ * itself, also where there are no rules, since each packet gets its flow slot there. The slot of
+ * such a packet: 0, or -ENOENT: nothing is attached. */
+int dp_classify_flow(const struct dp *dp, const struct classify_packet *p, uint8_t *ret_slot);
 /* In place of all rules, in one step. cgroups: ids, as for rules_build. 0 or -errno; -EAGAIN: too
  * many tables within a second. */
 int dp_classify_put(struct dp *dp, const struct class_rule *rules, const uint64_t *cgroups,

@@ -30,7 +30,7 @@ static void size_maps(struct bpf_object *obj)
 	}
 }
 
-void env_open(struct env *e)
+static void open_env(struct env *e, bool kernel_esp)
 {
 	struct bpf_map *map, *shared;
 	int err;
@@ -45,6 +45,7 @@ void env_open(struct env *e)
 	cr_assert(e->tc && e->xdp);
 	size_maps(e->tc->obj);
 	e->tc->rodata->sa_stat_n = e->xdp->rodata->sa_stat_n = SA_MAX;
+	e->tc->rodata->kernel_esp = e->xdp->rodata->kernel_esp = kernel_esp;
 	err = steer_tc__load(e->tc);
 	if (err == -EPERM)
 		cr_skip_test("needs CAP_BPF and CAP_NET_ADMIN");
@@ -59,6 +60,16 @@ void env_open(struct env *e)
 	}
 	err = steer_xdp__load(e->xdp);
 	cr_assert_eq(err, 0, "steer_xdp does not load: %s", strerror(-err));
+}
+
+void env_open(struct env *e)
+{
+	open_env(e, false);
+}
+
+void env_open_kernel(struct env *e)
+{
+	open_env(e, true);
 }
 
 void env_close(struct env *e)

@@ -23,6 +23,7 @@ struct env {
 
 /* Skips the test, with the reason, where programs cannot be loaded. */
 void env_open(struct env *e);
+void env_open_kernel(struct env *e); /* for ESP of the kernel's */
 void env_close(struct env *e);
 
 struct pkt {

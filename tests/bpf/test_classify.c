@@ -104,13 +104,15 @@ static uint8_t *build6(const struct classify_packet *d, const struct dress *w, u
 	return at;
 }
 
-/* Returns the rule it falls under, its class in the next octet. */
-static int bpf_rule(const struct classify_packet *d, const struct dress *w)
+/* What a program returns for it; *ret_mark (may be NULL): what it leaves there. */
+static int run_packet(const struct bpf_program *of, const struct classify_packet *d,
+		      const struct dress *w, uint32_t *ret_mark)
 {
 	uint8_t buf[600] = { 0 }, *l4;
-	struct __sk_buff skb = { .mark = d->mark };
+	struct __sk_buff skb = { .mark = d->mark }, out = { 0 };
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = buf, .ctx_in = &skb,
-		    .ctx_size_in = sizeof(skb), .repeat = 1);
+		    .ctx_size_in = sizeof(skb), .ctx_out = &out, .ctx_size_out = sizeof(out),
+		    .repeat = 1);
 
 	put16(buf + 12, d->family == 4 ? 0x0800 : 0x86dd);
 	l4 = d->family == 4 ? build4(d, w, buf + 14) : build6(d, w, buf + 14);
@@ -118,8 +120,16 @@ static int bpf_rule(const struct classify_packet *d, const struct dress *w)
 		put16(buf + 14 + 4, (unsigned)(l4 - buf - 14 - 40 + 20));
 	put16(put16(l4, d->local_port), d->remote_port);
 	opts.data_size_in = (uint32_t)(l4 + 20 - buf);
-	cr_assert_eq(bpf_prog_test_run_opts(bpf_program__fd(prog->progs.rule_of), &opts), 0);
+	cr_assert_eq(bpf_prog_test_run_opts(bpf_program__fd(of), &opts), 0);
+	if (ret_mark)
+		*ret_mark = out.mark;
 	return (int)opts.retval;
+}
+
+/* The rule it falls under, its class in the next octet. */
+static int bpf_rule(const struct classify_packet *d, const struct dress *w)
+{
+	return run_packet(prog->progs.rule_of, d, w, NULL);
 }
 
 static int user_rule(struct classify_packet d, const struct dress *w)
@@ -282,5 +292,77 @@ Test(classify, class_and_flow_in_the_mark)
 		seen[STEER_MARK_SLOT(out.mark)] = true;
 	}
 	cr_assert_gt(slots, 16, "64 flows are in %u slots", slots);
+	classify__destroy(c);
+}
+
+static uint32_t mark_of(struct classify *c, const struct classify_packet *d, const struct dress *w)
+{
+	uint32_t mark;
+
+	cr_assert_eq(run_packet(c->progs.classify_mark, d, w, &mark), -1);
+	return mark;
+}
+
+/* Before the kernel's ESP: class and flow slot in the mark, and user space knows which; with rules
+ * and without. */
+Test(classify, marks_for_the_kernels_esp)
+{
+	enum { PACKETS = 3000 };
+	static struct random_rules r;
+	static uint32_t used[256];
+	struct classify_cur cur = { .seed = 0x1234567890abcdefull };
+	struct classify *c = classify__open_and_load();
+	uint32_t slot = 2, key = 0, n = 0;
+
+	cr_assert(c);
+	random_rules(&r, 4711, false);
+	put_rules(r.rule, r.n);
+	cr_assert_eq(bpf_map_update_elem(bpf_map__fd(c->maps.class_table), &slot, &table, 0), 0);
+	for (; cur.slot <= 2; cur.slot += 2) {
+		cr_assert_eq(bpf_map_update_elem(bpf_map__fd(c->maps.class_cur), &key, &cur, 0), 0);
+		for (int i = 0; i < PACKETS; i++) {
+			struct classify_packet d = random_packet(&r), known;
+			struct dress w = { .fragment = i % 10 == 0, .later = i % 10 == 1 };
+			uint32_t klass = cur.slot ? (uint32_t)user_rule(d, &w) >> 8 : 0;
+			uint32_t mark = mark_of(c, &d, &w);
+
+			known = d;
+			known.has_ports = d.has_ports && !w.fragment && !w.later;
+			cr_assert_eq(mark, STEER_MARK(klass, classify_flow(&known, cur.seed), 0),
+				     "packet %d: mark %#x", i, mark);
+			used[STEER_MARK_SLOT(mark)]++;
+		}
+	}
+	for (int i = 0; i < 256; i++)
+		n += used[i] > 0;
+	cr_assert_eq(n, 256, "%u slots are used", n);
+	classify__destroy(c);
+}
+
+/* All fragments of a packet go one way; another seed, another one for most flows. */
+Test(classify, fragments_stay_together)
+{
+	struct classify_packet d = { .family = 4, .protocol = UDP, .has_ports = 1 };
+	struct classify_cur cur = { .seed = 1 };
+	struct classify *c = classify__open_and_load();
+	uint32_t key = 0, moved = 0;
+
+	cr_assert(c);
+	for (unsigned i = 0; i < 200; i++) {
+		const struct dress first = { .fragment = true }, later = { .later = true };
+		uint32_t mark;
+
+		d.family = i % 2 ? 6 : 4;
+		d.remote[3] = (uint8_t)i;
+		d.remote_port = (uint16_t)(i * 7);
+		cur.seed = 1;
+		cr_assert_eq(bpf_map_update_elem(bpf_map__fd(c->maps.class_cur), &key, &cur, 0), 0);
+		mark = mark_of(c, &d, &first);
+		cr_assert_eq(mark_of(c, &d, &later), mark);
+		cur.seed = 2;
+		cr_assert_eq(bpf_map_update_elem(bpf_map__fd(c->maps.class_cur), &key, &cur, 0), 0);
+		moved += mark_of(c, &d, &later) != mark;
+	}
+	cr_assert_gt(moved, 150);
 	classify__destroy(c);
 }

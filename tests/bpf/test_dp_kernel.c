@@ -217,3 +217,26 @@ Test(dp_kernel, wrapped_or_not)
 	cr_assert_eq(flags_out(index), STEER_SA_RESTORE_SRC);
 	cr_assert_eq(dp_sa_wrap(dp, 4, STEER_SA_WRAP), -ENOENT);
 }
+
+/* Also without rules each packet gets its slot, and the seed outlives the agent. */
+Test(dp_kernel, flows_keep_their_slots)
+{
+	const struct classify_packet p = { .family = 4, .protocol = 17, .has_ports = 1 };
+	uint8_t slot, again;
+	uint32_t u0;
+
+	cr_assert(sh_ok("ip link add u0 type veth peer name u1"));
+	u0 = if_nametoindex("u0");
+	open_dp(true);
+	cr_assert_eq(dp_classify_flow(dp, &p, &slot), -ENOENT);
+	for (int i = 0; i < 2; i++) {
+		cr_assert_eq(dp_classify_attach(dp, u0, error, sizeof(error)), 0, "%s", error);
+		cr_assert(
+			sh_ok("test $(tc filter show dev u0 egress | grep -c classify_mark) = 1"));
+		cr_assert_eq(dp_classify_flow(dp, &p, i ? &again : &slot), 0);
+		open_dp(true);
+	}
+	cr_assert_eq(again, slot);
+	open_dp(false);
+	cr_assert_eq(dp_classify_attach(dp, u0, error, sizeof(error)), -EINVAL);
+}

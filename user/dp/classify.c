@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 #include "classify.skel.h"
@@ -59,6 +60,9 @@ static int load(struct dp *dp, struct dp_classify *c, char *ret_error, size_t le
 		c->cur = NULL;
 		return explain(ret_error, len, err, "mapping class_cur: %s", strerror(-err));
 	}
+	/* of an agent before: flows stay where they are */
+	if (!c->cur->seed && getrandom(&c->cur->seed, sizeof(c->cur->seed), 0) < 0)
+		return explain(ret_error, len, -errno, "no random numbers: %s", strerror(errno));
 	return 0;
 }
 
@@ -146,6 +150,14 @@ int dp_classify_attach(struct dp *dp, uint32_t ifindex, char *ret_error, size_t 
 			   bpf_program__name(prog), &created, &qdisc);
 	if_indextoname(ifindex, name);
 	return err ? dp_explain_attach(name, qdisc, err, ret_error, len) : 0;
+}
+
+int dp_classify_flow(const struct dp *dp, const struct classify_packet *p, uint8_t *ret_slot)
+{
+	if (!dp->opt.kernel_esp || !dp->classify)
+		return -ENOENT;
+	*ret_slot = classify_flow(p, dp->classify->cur->seed);
+	return 0;
 }
 
 /* What this table's rule has counted, over all CPUs. */

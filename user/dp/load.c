@@ -184,6 +184,7 @@ static int load_programs(struct dp *dp, char *ret_error, size_t len)
 		return load_failed(err, "the steering programs", ret_error, len);
 	dp->tc->rodata->sa_stat_n = dp->sa_stat_n;
 	dp->xdp->rodata->sa_stat_n = dp->sa_stat_n;
+	dp->tc->rodata->kernel_esp = dp->xdp->rodata->kernel_esp = dp->opt.kernel_esp;
 	/* steer_xdp itself is loaded per device, by the dispatcher. */
 	bpf_program__set_autoload(dp->xdp->progs.steer_xdp, false);
 	err = steer_tc__load(dp->tc);

@@ -31,6 +31,7 @@ static int load_and_attach(struct dp *dp, uint32_t ifindex, bool generic)
 		return -errno;
 	DECLARE_LIBXDP_OPTS(xdp_program_opts, opts, .obj = skel->obj, .prog_name = "steer_xdp");
 	skel->rodata->sa_stat_n = dp->sa_stat_n;
+	skel->rodata->kernel_esp = dp->opt.kernel_esp;
 	bpf_program__set_autoload(skel->progs.steer_in, false);
 	bpf_program__set_autoload(skel->progs.steer_in_l3, false);
 	err = dp_pin_maps(dp, skel->obj);
