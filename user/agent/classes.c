@@ -116,7 +116,7 @@ static int give_queues(struct agent *a, char *why, size_t len)
 
 static int classes_ready(struct agent *a)
 {
-	char why[256];
+	char why[256] = "the inner device takes no classifier";
 	int err;
 
 	if (a->classes_on)
