@@ -12,8 +12,6 @@
 #include "kesp/kesp.h"
 #include "agent.h"
 
-/* From that version of the maps on the steering programs can do what a NAT needs. */
-enum { STEER_ABI_WRAPS = 7 };
 enum { ANSWER_MSEC = 5000, END_MSEC = 5000, END_LOOK_MSEC = 5 };
 
 static bool engine_lives(const struct agent *a)
@@ -63,10 +61,6 @@ static int choose(struct agent *a)
 	}
 	if (c->engine_for[0]) {
 		snprintf(why, len, "%s", c->engine_for);
-		return 0;
-	}
-	if (c->backend == CONF_BACKEND_AUTO && STEER_ABI_VERSION < STEER_ABI_WRAPS) {
-		snprintf(why, len, "the steering programs do not put the kernel's ESP in UDP");
 		return 0;
 	}
 	if (c->backend == CONF_BACKEND_AUTO && engine_used(a)) {
