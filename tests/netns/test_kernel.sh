@@ -54,11 +54,13 @@ start() {
 	braid user up home >"$T/up" 2>&1 || fail "up: $(cat "$T/up")"
 	vip=$(braid user --json sas | jq -r '.ike_sas[0].vips[0]')
 }
+ended() { ! kill -0 "$1" 2>/dev/null; }
 stop() {
-	local h
+	local h pid
 	for h in user gw; do
-		kill "$(agent_pid $h)"
-		soon no_pids $h || fail "$h does not end"
+		pid=$(agent_pid $h)
+		kill "$pid"
+		soon ended "$pid" || fail "$h does not end"
 	done
 }
 reach() { in_ns user ping -c 1 -W 3 -q -I "$vip" 203.0.113.10; }
@@ -158,7 +160,7 @@ before=$(spis user)
 for h in user gw; do
 	pid=$(agent_pid $h)
 	kill -9 "$pid"
-	soon eval '! kill -0 $pid 2>/dev/null' || fail "the agent of $h does not die"
+	soon ended "$pid" || fail "the agent of $h does not die"
 	rm -f "$T/$h/log"
 	braidd_start $h "$T/$h/braid.conf"
 	grep -q 'took over 1 IKE SAs, 1 Child SAs and 1 paths from the kernel' "$T/$h/log" || fail "$h takes over nothing"
@@ -211,8 +213,9 @@ ip -n "$n" xfrm policy add src 10.99.0.0/24 dst 10.98.0.0/24 dir out if_id 77 tm
 ip -n "$n" route add unreachable 10.97.0.0/24 proto static
 ip -n "$n" rule add priority 97 from 192.0.2.2 lookup main
 for h in user gw; do
-	kill -9 "$(agent_pid $h)"
-	soon no_pids $h || fail "the agent of $h does not die"
+	pid=$(agent_pid $h)
+	kill -9 "$pid"
+	soon ended "$pid" || fail "the agent of $h does not die"
 done
 reach || fail "traffic does not go on without agents"
 [ -n "$(guards_of user)" ] || fail "no guards stand"

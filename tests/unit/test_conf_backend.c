@@ -8,6 +8,7 @@
 #define CONN(keys, child)                                                                          \
 	"connection \"a\" {\n" keys "\nlocal { id = a.example }\nchild \"b\" {\n" child "\n}\n}\n"
 #define KERNEL "dataplane { backend = kernel }\n"
+#define AUTO   "dataplane { backend = auto }\n"
 
 TestSuite(conf_backend, .init = dir_enter, .fini = dir_leave, .timeout = 60);
 
@@ -19,11 +20,11 @@ static struct conf *loaded(const char *text)
 	return c;
 }
 
-Test(conf_backend, default_is_auto)
+Test(conf_backend, default_is_engine)
 {
 	struct conf *c = loaded(UPLINK);
 
-	cr_assert_eq(c->backend, CONF_BACKEND_AUTO);
+	cr_assert_eq(c->backend, CONF_BACKEND_ENGINE);
 	cr_assert_str_empty(c->engine_for);
 	conf_free(c);
 }
@@ -33,6 +34,10 @@ Test(conf_backend, words)
 	struct conf *c = loaded(UPLINK KERNEL);
 
 	cr_assert_eq(c->backend, CONF_BACKEND_KERNEL);
+	conf_free(c);
+	c = loaded(UPLINK AUTO);
+	cr_assert_eq(c->backend, CONF_BACKEND_AUTO);
+	cr_assert_str_empty(c->engine_for);
 	conf_free(c);
 	c = loaded(UPLINK "dataplane { backend = engine }\n");
 	cr_assert_eq(c->backend, CONF_BACKEND_ENGINE);
@@ -44,10 +49,10 @@ Test(conf_backend, words)
 /* Path probes are what a connection has if it says nothing, but not where there can be none. */
 Test(conf_backend, multipath_by_default)
 {
-	struct conf *c = loaded(UPLINK CONN("", ""));
+	struct conf *c = loaded(UPLINK AUTO CONN("", ""));
 
 	cr_assert_eq(c->ike.conns[0].multipath, IKE_MULTIPATH_PROBES);
-	cr_assert_str_eq(c->engine_for, "braid.conf:3 has multipath = yes, the default: the "
+	cr_assert_str_eq(c->engine_for, "braid.conf:4 has multipath = yes, the default: the "
 					"kernel's ESP does not answer path probes");
 	conf_free(c);
 	c = loaded(UPLINK KERNEL CONN("", ""));
@@ -120,7 +125,7 @@ Test(conf_backend, engine_only)
 		cr_assert_eq(strncmp(error, want, strlen(want)), 0, "%s", error);
 		cr_assert_gt(strlen(error), strlen(want), "no reason: %s", error);
 
-		snprintf(text, sizeof(text), UPLINK "dataplane { }\n%s", cases[i].text);
+		snprintf(text, sizeof(text), UPLINK AUTO "%s", cases[i].text);
 		c = loaded(text);
 		snprintf(want, sizeof(want), "braid.conf:%d has %s: ", cases[i].line,
 			 cases[i].what);

@@ -404,13 +404,12 @@ struct kesp_sa *sa_restore(struct kesp *k, const struct sa_record *r)
 
 /* ---- changing and removing ---- */
 
+/* The kernel is never without an outbound state that another can send on. */
 static void stop_sending(struct kesp *k, struct kesp_sa *s)
 {
-	bool sent = s->has_out && s->r.stage == SA_ACTIVE;
-
-	sa_out_del(k, s);
-	if (sent)
+	if (s->has_out && s->r.stage == SA_ACTIVE)
 		rekey_heir(k, s);
+	sa_out_del(k, s);
 }
 
 /* Policies first: from then on its packets are dropped, and are never in clear. */
