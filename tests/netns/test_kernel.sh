@@ -187,7 +187,8 @@ ok "an orderly stop leaves nothing; nothing was in clear"
 command -v nft >/dev/null || skip "needs nft for the rest"
 in_ns r1 nft -f - <<-NFT || skip "nftables NAT is not available for the rest"
 	table ip nat { chain post { type nat hook postrouting priority srcnat;
-		oifname "gw" ip saddr 192.0.2.2 masquerade random } }
+		oifname "gw" ip saddr 192.0.2.2 masquerade random
+	} }
 NFT
 confs "encap = true"
 : >"$T/esp-wlan0"
