@@ -185,10 +185,12 @@ ok "an orderly stop leaves nothing; nothing was in clear"
 # ---- behind a NAT: ESP in UDP, and what a killed agent leaves is flushed ----
 
 command -v nft >/dev/null || skip "needs nft for the rest"
-in_ns r1 nft -f - <<-NFT || skip "nftables NAT is not available for the rest"
-	table ip nat { chain post { type nat hook postrouting priority srcnat;
-		oifname "gw" ip saddr 192.0.2.2 masquerade random
-	} }
+in_ns r1 nft -f - <<-NFT || fail "no NAT"
+	table ip nat {
+		chain post { type nat hook postrouting priority srcnat;
+			oifname "gw" ip saddr 192.0.2.2 masquerade random
+		}
+	}
 NFT
 confs "encap = true"
 : >"$T/esp-wlan0"
