@@ -68,9 +68,6 @@ spis() { braid "$1" --json sas | jq -c '[.ike_sas[] | .spi_i, (.children[] | .sp
 children() { braid "$1" --json sas | jq '[.ike_sas[].children[]] | length'; }
 one_child() { [ "$(children user)" = 1 ] && [ "$(children gw)" = 1 ]; }
 
-# A guest without KVM stands still for seconds at times and then loses one or the other inside of a host, where no
-# counter of ESP or steering shows any; what is wrong here loses tens.
-few=5
 # A TCP connection and datagrams to the LAN and back, 100 a second, until traffic_end LOST: at most so many datagrams
 # lost, and no octet of TCP.
 traffic_begin() {
@@ -133,7 +130,7 @@ for who in "user home/net" "gw rw/net" "user home/net"; do
 	[ "$(spis user)" != "$before" ] || fail "rekey of $who: the same SPIs"
 done
 braid user rekey home >"$T/rekey" 2>&1 || fail "rekey of the IKE SA: $(cat "$T/rekey")"
-traffic_end "rekeys from both ends under traffic" "$few"
+traffic_end "rekeys from both ends under traffic" 0
 soon one_child || fail "old Child SAs stay: $(braid user sas)"
 only_two() { [ "$(ip -n "$(ns user)" xfrm state list | grep -c '^src')" = 2 ]; }
 soon only_two || fail "old states stay: $(xfrm_of user)"
@@ -168,7 +165,7 @@ done
 [ "$(spis user)" = "$before" ] || fail "a new agent made new SAs"
 braid user rekey home/net >"$T/rekey" 2>&1 || fail "rekey after the restart: $(cat "$T/rekey")"
 braid gw rekey rw >"$T/rekey" 2>&1 || fail "rekey by the gateway after the restart: $(cat "$T/rekey")"
-traffic_end "both agents killed, started again, rekeys" "$few"
+traffic_end "both agents killed, started again, rekeys" 0
 
 sed -i 's/backend = kernel/backend = auto/; s/^connection "home" {/& multipath = yes/' "$T/user/braid.conf"
 braid user reload >"$T/reload" 2>&1 && fail "a reload with what needs the engine passes"
@@ -200,7 +197,7 @@ braid gw --json sas | jq -e '.ike_sas[0].nat_remote' >/dev/null || fail "the NAT
 reach || fail "the LAN is not reached: $(braid user sas; xfrm_of user)"
 traffic_begin NAT
 braid gw rekey rw/net >"$T/rekey" 2>&1 || fail "rekey: $(cat "$T/rekey")"
-traffic_end "behind a NAT, with a rekey" "$few"
+traffic_end "behind a NAT, with a rekey" 0
 [ -s "$T/udp-wlan0" ] || fail "no ESP in UDP"
 [ ! -s "$T/esp-wlan0" ] || fail "ESP without UDP: $(head -n 3 "$T/esp-wlan0")"
 ok "behind a NAT all of it is in UDP"
