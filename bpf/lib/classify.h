@@ -8,6 +8,7 @@
 #include "vmlinux.h"
 #include "abi/classify.h"
 #include "abi/steer.h"
+#include "lib/parse.h"
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
@@ -45,10 +46,20 @@ const volatile bool classify_knows_cgroups = true;
 
 enum { CLASSIFY_EXT_MAX = 8 }; /* more extension headers than this: the next one is the protocol */
 
-/* Offsets count from the IP header, wherever that is. */
+/* Where the IP header is in what the program is given. Set at load: of another device than the
+ * inner one, the length of its own header. */
+const volatile __u32 classify_l3 = 0;
+
+/* Offsets count from the IP header. What is not in the linear part takes the long way; so does what
+ * has something else where the header should be. */
 static __always_inline long classify_load(struct __sk_buff *skb, __u32 off, void *to, __u32 len)
 {
-	return bpf_skb_load_bytes_relative(skb, off, to, len, BPF_HDR_START_NET);
+	const void *from = CTX_LOAD(skb, data) + classify_l3 + off;
+
+	if (from + len > CTX_LOAD(skb, data_end))
+		return bpf_skb_load_bytes_relative(skb, off, to, len, BPF_HDR_START_NET);
+	__builtin_memcpy(to, __builtin_assume_aligned(from, 4), len);
+	return 0;
 }
 
 /* ICMP has none. Too short for them: none. */

@@ -137,6 +137,7 @@ static struct bench_prog *load(uint32_t n_sas, const struct mode *m)
 					 b->rodata->sa_stat_n * libbpf_num_possible_cpus());
 		break;
 	}
+	b->rodata->classify_l3 = 14;
 	err = bench_prog__load(b);
 	if (err)
 		die(err == -EPERM ? "needs CAP_BPF and CAP_NET_ADMIN" : "load", err);

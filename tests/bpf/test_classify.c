@@ -16,26 +16,50 @@
 
 enum { TCP = 6, UDP = 17, HOP = 0, ROUTING = 43, FRAGMENT = 44, DSTOPTS = 60 };
 
-static struct classify_prog *prog;
+enum { ETHER = 14 }; /* of a test run's packets */
+
+static struct classify_prog *prog, *slow;
 static struct classify_table table;
 
-static void start(void)
+/* l3: where it looks for the IP header in the linear part. */
+static struct classify_prog *load_prog(uint32_t l3)
 {
+	struct classify_prog *p = classify_prog__open();
 	int err;
 
-	libbpf_set_print(NULL);
-	if (geteuid() != 0)
-		cr_skip_test("needs root (CAP_BPF, CAP_NET_ADMIN)");
-	prog = classify_prog__open();
-	cr_assert(prog);
-	err = classify_prog__load(prog);
+	cr_assert(p);
+	p->rodata->classify_l3 = l3;
+	if (prog)
+		bpf_map__reuse_fd(p->maps.class_table, bpf_map__fd(prog->maps.class_table));
+	err = classify_prog__load(p);
 	if (err == -EPERM)
 		cr_skip_test("needs CAP_BPF and CAP_NET_ADMIN");
 	cr_assert_eq(err, 0, "classify_prog does not load: %s", strerror(-err));
+	return p;
+}
+
+static struct classify *load_classify(void)
+{
+	struct classify *c = classify__open();
+
+	cr_assert(c);
+	c->rodata->classify_l3 = ETHER;
+	cr_assert_eq(classify__load(c), 0);
+	return c;
+}
+
+static void start(void)
+{
+	libbpf_set_print(NULL);
+	if (geteuid() != 0)
+		cr_skip_test("needs root (CAP_BPF, CAP_NET_ADMIN)");
+	prog = load_prog(ETHER);
+	slow = load_prog(4096); /* never there: by the helper */
 }
 
 static void stop(void)
 {
+	classify_prog__destroy(slow);
 	classify_prog__destroy(prog);
 }
 
@@ -126,10 +150,13 @@ static int run_packet(const struct bpf_program *of, const struct classify_packet
 	return (int)opts.retval;
 }
 
-/* The rule it falls under, its class in the next octet. */
+/* The rule it falls under, its class in the next octet; however the packet is read. */
 static int bpf_rule(const struct classify_packet *d, const struct dress *w)
 {
-	return run_packet(prog->progs.rule_of, d, w, NULL);
+	int rule = run_packet(prog->progs.rule_of, d, w, NULL);
+
+	cr_assert_eq(run_packet(slow->progs.rule_of, d, w, NULL), rule);
+	return rule;
 }
 
 static int user_rule(struct classify_packet d, const struct dress *w)
@@ -227,7 +254,7 @@ static struct classify_stat stat_of(struct classify *c, uint32_t slot, uint32_t 
 Test(classify, counts_by_rule_in_the_table_that_counts)
 {
 	const struct class_rule rule = { .klass = 5, .protocol = UDP, ANY_PORTS };
-	struct classify *c = classify__open_and_load();
+	struct classify *c = load_classify();
 	uint8_t buf[14 + 86] = { 0 };
 	struct __sk_buff skb = { .gso_size = 40, .gso_segs = 3 };
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = buf, .data_size_in = sizeof(buf),
@@ -235,7 +262,6 @@ Test(classify, counts_by_rule_in_the_table_that_counts)
 	struct classify_cur cur = { 0 };
 	uint32_t slot = 2, key = 0;
 
-	cr_assert(c);
 	put_rules(&rule, 1);
 	cr_assert_eq(bpf_map_update_elem(bpf_map__fd(c->maps.class_table), &slot, &table, 0), 0);
 	put16(buf + 12, 0x0800);
@@ -262,7 +288,7 @@ Test(classify, counts_by_rule_in_the_table_that_counts)
 Test(classify, class_and_flow_in_the_mark)
 {
 	const struct class_rule rule = { .klass = 5, .protocol = UDP, ANY_PORTS };
-	struct classify *c = classify__open_and_load();
+	struct classify *c = load_classify();
 	uint8_t buf[14 + 86] = { 0 };
 	struct __sk_buff skb = { .mark = UINT32_MAX }, out;
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = buf, .data_size_in = sizeof(buf),
@@ -271,7 +297,6 @@ Test(classify, class_and_flow_in_the_mark)
 	struct classify_cur cur = { .slot = 2 };
 	uint32_t slot = 2, key = 0, slots = 0;
 
-	cr_assert(c);
 	put_rules(&rule, 1);
 	cr_assert_eq(bpf_map_update_elem(bpf_map__fd(c->maps.class_table), &slot, &table, 0), 0);
 	cr_assert_eq(bpf_map_update_elem(bpf_map__fd(c->maps.class_cur), &key, &cur, 0), 0);
@@ -311,10 +336,9 @@ Test(classify, marks_for_the_kernels_esp)
 	static struct random_rules r;
 	static uint32_t used[256];
 	struct classify_cur cur = { .seed = 0x1234567890abcdefull };
-	struct classify *c = classify__open_and_load();
+	struct classify *c = load_classify();
 	uint32_t slot = 2, key = 0, n = 0;
 
-	cr_assert(c);
 	random_rules(&r, 4711, false);
 	put_rules(r.rule, r.n);
 	cr_assert_eq(bpf_map_update_elem(bpf_map__fd(c->maps.class_table), &slot, &table, 0), 0);
@@ -344,10 +368,9 @@ Test(classify, fragments_stay_together)
 {
 	struct classify_packet d = { .family = 4, .protocol = UDP, .has_ports = 1 };
 	struct classify_cur cur = { .seed = 1 };
-	struct classify *c = classify__open_and_load();
+	struct classify *c = load_classify();
 	uint32_t key = 0, moved = 0;
 
-	cr_assert(c);
 	for (unsigned i = 0; i < 200; i++) {
 		const struct dress first = { .fragment = true }, later = { .later = true };
 		uint32_t mark;
