@@ -3,8 +3,9 @@
  * within four of them, and noise is never to be taken for one, so it is told in two ways:
  *
  * clearly: each of the last four round trips of one path was smaller than each of the other's, by
- *	the margin and by what neighbouring ones of a path differ.
- * in the long run: smoothed, it is smaller by the same, for as long as what is remembered took.
+ *	the margin and by as much as either path went up and down before, its extremes left out.
+ * in the long run: smoothed, it is smaller by the margin, by what neighbouring ones of a path
+ *	differ and by half of that up and down, for as long as what is remembered took.
  *
  * Pure: no clock. Thread: one.
  */

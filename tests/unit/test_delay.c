@@ -98,6 +98,39 @@ Test(delay, noise_is_no_step)
 	cr_assert_leq(clearly, 20, "%u", clearly);
 }
 
+/* Delays that jump about between 12 and 28 ms and stay for 1.6 probes each, for 80 minutes. */
+Test(delay, what_jumps_about_is_no_step)
+{
+	int rtt[2] = { 20 * MSEC, 20 * MSEC };
+	usec_t until = 0;
+	unsigned told = 0;
+
+	for (int i = 0; i < 48000; i++) {
+		for (; until <= now; until += INTERVAL * 16 / 10) {
+			for (int k = 0; k < 2; k++) {
+				seed = seed * 1664525 + 1013904223;
+				rtt[k] = 12 * MSEC + (int)((seed >> 8) % (16 * MSEC));
+			}
+		}
+		probe(rtt[0], rtt[1], 0);
+		told += b_smaller() == DELAY_SMALLER_CLEARLY;
+	}
+	cr_assert_leq(told, 8, "%u", told);
+}
+
+/* The second step of a path that has just made one. */
+Test(delay, a_step_back_is_clear_as_well)
+{
+	for (int i = 0; i < 50; i++)
+		probe(10 * MSEC, 20 * MSEC, MSEC);
+	for (int i = 0; i < DELAY_SAMPLES; i++)
+		probe(40 * MSEC, 20 * MSEC, MSEC);
+	cr_assert_eq(b_smaller(), DELAY_SMALLER_CLEARLY);
+	for (int i = 0; i < DELAY_CLEAR; i++)
+		probe(10 * MSEC, 20 * MSEC, MSEC);
+	cr_assert_eq(delay_smaller(&a, &b, &margin, &since, &span), DELAY_SMALLER_CLEARLY);
+}
+
 /* A difference smaller than the noise of a probe. */
 Test(delay, smoothed_ones_tell_what_single_ones_do_not)
 {

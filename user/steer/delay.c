@@ -30,23 +30,36 @@ uint32_t delay_of(const struct delay_track *t)
 	return (uint32_t)(t->smooth / SMOOTH);
 }
 
+/* Adds x to n sorted ones. */
+static void sort_in(uint32_t *sorted, uint32_t n, uint32_t x)
+{
+	for (; n && sorted[n - 1] > x; n--)
+		sorted[n] = sorted[n - 1];
+	sorted[n] = x;
+}
+
 /* The median of what neighbours differ: a step is one of them, and does not count. */
 static uint32_t noise(const struct delay_track *t)
 {
 	uint32_t d[DELAY_SAMPLES], n = 0;
 
 	for (uint64_t i = 0; i + 1 < DELAY_SAMPLES && i + 1 < t->n; i++) {
-		uint32_t a = t->rtt[nth(t, i)], b = t->rtt[nth(t, i + 1)], k = n++;
+		uint32_t a = t->rtt[nth(t, i)], b = t->rtt[nth(t, i + 1)];
 
-		d[k] = a > b ? a - b : b - a;
-		for (; k && d[k - 1] > d[k]; k--) {
-			uint32_t swap = d[k];
-
-			d[k] = d[k - 1];
-			d[k - 1] = swap;
-		}
+		sort_in(d, n++, a > b ? a - b : b - a);
 	}
 	return n ? d[n / 2] : 0;
+}
+
+/* How far apart the round trips before the last DELAY_CLEAR were, but for the least and the most:
+ * where a path has gone up and down that much, four of them are no step. */
+static uint32_t spread(const struct delay_track *t)
+{
+	uint32_t d[DELAY_SAMPLES], n = 0;
+
+	for (uint64_t i = DELAY_CLEAR; i < DELAY_SAMPLES && i < t->n; i++)
+		sort_in(d, n++, t->rtt[nth(t, i)]);
+	return n > 2 ? d[n - 2] - d[1] : 0;
 }
 
 static void ends(const struct delay_track *t, uint32_t *ret_least, uint32_t *ret_most)
@@ -75,11 +88,10 @@ enum delay_told delay_smaller(const struct delay_track *path, const struct delay
 
 	if (path->n < DELAY_CLEAR || than->n < DELAY_CLEAR)
 		return DELAY_NOT_SMALLER;
-	slack = (noise(path) + noise(than)) / 2;
 	ends(than, &least, &unused);
 	ends(path, &unused, &most);
 	by = more(margin->usec, (uint32_t)((uint64_t)least * margin->percent / 100));
-	gap = (uint64_t)by + slack;
+	gap = (uint64_t)by + more(spread(path), spread(than));
 	if (least > most && least - most >= gap) {
 		usec_t a = path->at[nth(path, DELAY_CLEAR - 1)];
 		usec_t b = than->at[nth(than, DELAY_CLEAR - 1)];
@@ -90,6 +102,7 @@ enum delay_told delay_smaller(const struct delay_track *path, const struct delay
 	if (path->n < DELAY_SAMPLES || than->n < DELAY_SAMPLES)
 		return DELAY_NOT_SMALLER;
 	by = more(margin->usec, (uint32_t)((uint64_t)delay_of(than) * margin->percent / 100));
+	slack = more((noise(path) + noise(than)) / 2, more(spread(path), spread(than)) / 2);
 	gap = more(by, slack);
 	if (delay_of(path) + gap > delay_of(than))
 		return DELAY_NOT_SMALLER;
