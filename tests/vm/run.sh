@@ -7,11 +7,13 @@
 # machine's kernel refuses or lacks can be tested all the same. Needs root (of the file server), and
 # the packages of `tests/deps.sh vm`.
 #
-# Ends as tests/run does; with 77 and the reason where no machine can be booted.
+# Ends as tests/run does; with 77 and the reason where no machine can be booted. One that hangs or dies later
+# is a failure.
 #
 # Environment: VM_KERNEL, a linux-image package file (default: the newest cloud one of apt);
-# VM_ACCEL=kvm (default: tcg, some 20 times slower than here); VM_LIMIT, seconds in all; VM_RUN, what runs
-# the tests in place of tests/run, with the same arguments.
+# VM_ACCEL=kvm (default: tcg, some 20 times slower than here); VM_LIMIT, seconds in all, of which the last
+# TEST_TIMEOUT (of one test) are for what has begun; VM_RUN, what runs the tests in place of tests/run, with the
+# same arguments; VM_CONSOLE, a file for the guest's kernel log.
 set -euo pipefail
 
 build=$(realpath -m "$1")
@@ -51,7 +53,7 @@ kernel_package() {
 	name=$(apt-cache depends linux-image-cloud-amd64 | sed -n 's/.*Depends: \(linux-image-[0-9].*\)/\1/p')
 	[ -n "$name" ] || return 1
 	ls "$cache/$name"_*.deb 2>/dev/null && return
-	(cd "$cache" && apt-get -qq download "$name" >&2 && ls "$cache/$name"_*.deb)
+	(cd "$cache" && timeout 300 apt-get -qq download "$name" >&2 && ls "$cache/$name"_*.deb)
 }
 
 mkdir -p "$cache"
@@ -72,6 +74,10 @@ release=$(ls "$tree/lib/modules")
 
 # ---- first root: enough to mount the second -----------------------------------------------------
 
+limit=${VM_LIMIT:-1800}
+per_test=${TEST_TIMEOUT:-600}
+begin_until=$((limit - per_test - 60))
+[ $begin_until -ge $((limit / 4)) ] || begin_until=$((limit / 4))
 init=$work/init
 mkdir -p "$init"/{bin,dev,proc,sys,low,layer,new,modules}
 copy_program() {
@@ -120,7 +126,8 @@ mount --bind $tree/lib/modules/$release /lib/modules/$release
 modprobe tun # elsewhere its device node is there from the start and loads it
 ip link set lo up
 cd $top
-export TEST_TIMEOUT=${TEST_TIMEOUT:-900} TEST_LOG_LINES=${TEST_LOG_LINES:-60}
+echo up >/dev/ttyS2
+export TEST_TIMEOUT=$per_test RUN_LIMIT=$begin_until TEST_LOG_LINES=${TEST_LOG_LINES:-60}
 setsid -w ${VM_RUN:-tests/run} $build ${*@Q} </dev/null >/dev/ttyS1 2>&1
 echo \$? >/dev/ttyS2
 poweroff -f
@@ -157,18 +164,20 @@ cpu=max
 [ "${VM_ACCEL:=tcg}" != tcg ] || cpu=max,-cx16 # its emulation of the per-CPU form is broken
 echo "Booting $release in qemu ($VM_ACCEL)"
 rc=0
-timeout -k 5 "${VM_LIMIT:-1800}" qemu-system-x86_64 -accel "$VM_ACCEL" -cpu "$cpu" -smp 2 -m "$mem" \
+console=${VM_CONSOLE:-$work/console}
+timeout -k 5 "$limit" qemu-system-x86_64 -accel "$VM_ACCEL" -cpu "$cpu" -smp 2 -m "$mem" \
 	-object "memory-backend-memfd,id=mem,size=${mem}M,share=on" -numa node,memdev=mem \
 	-chardev "socket,id=fs,path=$work/fs" -device vhost-user-fs-pci,chardev=fs,tag=root \
 	-nodefaults -nographic -no-reboot \
 	-kernel "$tree/boot/vmlinuz-$release" -initrd "$work/initrd" \
 	-append "console=ttyS0 quiet panic=-1 mitigations=off random.trust_cpu=on" \
-	-serial "file:$work/console" -serial stdio -serial "file:$work/result" \
+	-serial "file:$console" -serial stdio -serial "file:$work/result" \
 	</dev/null || rc=$?
-result=$(tr -dc 0-9 <"$work/result")
-if [ -z "$result" ]; then
-	echo "vm: the guest ended without a result (qemu: $rc); the end of its kernel log:"
-	tail -n 30 "$work/console"
-	exit 1
-fi
-exit "$result"
+result=$(tr -d '\r' <"$work/result" | xargs)
+case $result in
+"up "[0-9]*) exit "${result#up }" ;;
+"") skip "its kernel does not get to a shell (qemu: $rc): $(tail -n 3 "$console" | tr -d '\r')" ;;
+esac
+echo "vm: the guest ended without a result (qemu: $rc); the end of its kernel log:"
+tail -n 30 "$console"
+exit 1
