@@ -313,7 +313,6 @@ void ike_mmx_look(const struct ike *ike, uint64_t line, const struct mmx_shared 
 {
 	const struct ike_sa *sa = line_owner(ike, line);
 	const struct mmx *x = sa ? sa->mmx : NULL;
-	const struct look k = { sa, x, ret_b };
 
 	*ret_b = (struct ike_binding){ .id = s_or_null ? s_or_null->id : 0 };
 	*ret_sas = s_or_null ? s_or_null->refs : 0;
@@ -324,5 +323,6 @@ void ike_mmx_look(const struct ike *ike, uint64_t line, const struct mmx_shared 
 		return;
 	}
 	*ret_sas = following(ike, sa);
-	add(&k, mmx_path_id(mmx_current(sa, x, MMX_I), mmx_current(sa, x, MMX_R)));
+	add(&(struct look){ sa, x, ret_b },
+	    mmx_path_id(mmx_current(sa, x, MMX_I), mmx_current(sa, x, MMX_R)));
 }
