@@ -75,7 +75,7 @@ release=$(ls "$tree/lib/modules")
 # ---- first root: enough to mount the second -----------------------------------------------------
 
 limit=${VM_LIMIT:-1800}
-per_test=${TEST_TIMEOUT:-600}
+per_test=${TEST_TIMEOUT:-900}
 begin_until=$((limit - per_test - 60))
 [ $begin_until -ge $((limit / 4)) ] || begin_until=$((limit / 4))
 init=$work/init
@@ -126,6 +126,7 @@ mount --bind $tree/lib/modules/$release /lib/modules/$release
 modprobe tun # elsewhere its device node is there from the start and loads it
 ip link set lo up
 cd $top
+stty -F /dev/ttyS1 -opost # lines end as elsewhere
 echo up >/dev/ttyS2
 export TEST_TIMEOUT=$per_test RUN_LIMIT=$begin_until TEST_LOG_LINES=${TEST_LOG_LINES:-60}
 setsid -w ${VM_RUN:-tests/run} $build ${*@Q} </dev/null >/dev/ttyS1 2>&1
