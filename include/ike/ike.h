@@ -184,6 +184,7 @@ struct ike_conn_cfg {
 	uint8_t n_pools;
 	char pools[4][IKE_NAME_MAX]; /* served, by name */
 	usec_t dpd_delay;	     /* 0 = no liveness checks by IKE */
+	usec_t silence;		     /* ike_check after so much of it; 0: never. The owner's */
 	usec_t keep_alive;	     /* behind a NAT: silence before a keepalive; 0 = none */
 	usec_t retransmit_timeout;   /* first timeout; default 2 s, here settable for tests */
 	double retransmit_base;	     /* growth; default 1.8 */
@@ -475,6 +476,10 @@ int ike_path_test(struct ike *ike, uint64_t line, const struct ike_path *path, u
  * Good after IKE_EV_UNANSWERED; IKE_EV_PATH_ANSWERED may follow. 0, -ENOENT (no MOBIKE), -EINVAL.
  */
 int ike_try_path(struct ike *ike, uint64_t line, const struct ike_path *path, usec_t now);
+/* Somebody doubts that the peer is reached: it is asked now, and what it has been asked is asked
+ * again, some times as quickly as round trips allow; IKE_EV_UNANSWERED may follow. The IKE SA is
+ * not given up sooner for that. 0, -ENOENT, -ENOMEM. */
+int ike_check(struct ike *ike, uint64_t line, usec_t now);
 /* Does it know MOBIKE: would the Child SAs follow? */
 bool ike_can_move(const struct ike *ike, uint64_t line);
 /* Have both sides announced that they clone IKE SAs? */

@@ -142,6 +142,8 @@ int ike_mmx_ask(struct ike *ike, uint64_t line, const struct mmx_action *actions
  * -ENOMEM. */
 int ike_mmx_probe(struct ike *ike, uint64_t line, uint32_t path, bool keep, uint32_t op,
 		  usec_t now);
+/* Somebody doubts that it does: the same, quickly, and nobody is told but by what becomes of it. */
+int ike_mmx_check(struct ike *ike, uint64_t line, uint32_t path, usec_t now);
 
 /* What Child SAs of a line are bound to, for those who show it: from NULL to NULL. */
 struct mmx_shared;

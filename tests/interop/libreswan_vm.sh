@@ -367,26 +367,36 @@ stop_role() {
 	rm -rf "$T"/{user,gw}/run/*.sock "$T"/{user,gw}/pluto.*
 }
 
-cells_begin "braid, initiator and responder, with Libreswan 4.10"
-for role in ${ROLES-initiator responder}; do
-	start_role $role
-	for family in ${FAMILIES:-4 6}; do for auth in "${auths[@]}"; do for suite in ${SUITES:-"${suites[@]}"}; do
-		matrix_cell "no NAT/v$family" "$auth" "$suite" "$family"
-	done; done; done
-	for nat in ${NATS-masq static}; do
-		nat_set $nat
-		for auth in "${auths[@]}"; do matrix_cell "${nat_names[$nat]}/v4" "$auth" gcm $nat; done
+matrix() {
+	local family auth suite nat
+	cells_begin "braid ($stock_backend), initiator and responder, with Libreswan 4.10"
+	for role in ${ROLES-initiator responder}; do
+		start_role $role
+		for family in ${FAMILIES:-4 6}; do for auth in "${auths[@]}"; do for suite in ${SUITES:-"${suites[@]}"}; do
+			matrix_cell "no NAT/v$family" "$auth" "$suite" "$family"
+		done; done; done
+		for nat in ${NATS-masq static}; do
+			nat_set $nat
+			for auth in "${auths[@]}"; do matrix_cell "${nat_names[$nat]}/v4" "$auth" gcm $nat; done
+		done
+		nat_set none
+		stop_role
 	done
-	nat_set none
-	stop_role
+	cells_end
+}
+lives() {
+	# the emulated processor is slow
+	local ping_gap=0.1 ping_wait=5
+	cells_begin "IKE SAs of braid ($stock_backend) with Libreswan 4.10 through their life"
+	for role in ${LIVES-initiator responder}; do
+		start_role $role
+		for auth in ${LIFE_AUTHS:-psk}; do life; done
+		stop_role
+	done
+	cells_end
+}
+# whose ESP is the engine's, then the kernel's
+for stock_backend in ${BACKENDS:-engine kernel}; do
+	matrix
+	lives
 done
-cells_end
-# the emulated processor is slow
-ping_gap=0.1 ping_wait=5
-cells_begin "IKE SAs with Libreswan 4.10 through their life"
-for role in ${LIVES-initiator responder}; do
-	start_role $role
-	for auth in ${LIFE_AUTHS:-psk}; do life; done
-	stop_role
-done
-cells_end

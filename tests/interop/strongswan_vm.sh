@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only
 # Cells with strongSwan whose ESP is the kernel's: for a kernel that has it, such as that of tests/vm/run.sh.
-# Without a NAT and without MOBIKE it stays on port 500 where it is the initiator, and ESP is plain.
+# Without a NAT and without MOBIKE it stays on port 500 where it is the initiator, and ESP is plain. braid's
+# ESP is the engine's, then the kernel's (BACKENDS), which also moves to another uplink by MOBIKE, in both roles.
 . "$(dirname "$0")/../lib/netns.sh"
 . "$(dirname "$0")/../lib/strongswan.sh"
 . "$(dirname "$0")/../lib/pki.sh"
@@ -10,7 +11,7 @@
 modprobe -q xfrm_user 2>/dev/null || skip "needs a kernel with ESP"
 topo_multihomed
 
-auths=(psk ecdsa)
+auths=(psk ecdsa) moves=
 ike=aes128gcm16-prfsha256-x25519 esp=aes128gcm16-x25519
 stock_protect "${auths[@]}"
 pki_make "$T/pki/ecdsa" ecdsa email:ecdsa@example.org DNS:ecdsa.example.org || fail "$(cat "$T/pki/ecdsa/openssl.log")"
@@ -19,6 +20,7 @@ braid_conf() { # host
 	local a
 	{
 		stock_uplink "$1"
+		[ -z "$moves" ] || { [ "$1" = user ] && echo 'uplink "ran" { interface = ran0 }' || echo 'uplink "b" { interface = eth1 }'; }
 		for a in "${auths[@]}"; do
 			stock_conn "$1" "$a" "$a" "$a" 4 "$a" $ike $esp 'dpd_delay = 0'
 		done
@@ -39,7 +41,7 @@ swan_conf() { # host
 		for a in "${auths[@]}"; do
 			me=$a@example.org peer=$a.example.org
 			[ "$1" = user ] || me=$a.example.org peer=$a@example.org
-			printf '%s { version = 2\n remote_addrs = %s\n proposals = %s\n mobike = no\n rekey_time = 0\n' "$a" "$at" $ike
+			printf '%s { version = 2\n remote_addrs = %s\n proposals = %s\n mobike = %s\n rekey_time = 0\n' "$a" "$at" $ike "${moves:-no}"
 			if [ "$a" = psk ]; then
 				printf 'local { auth = psk\n id = %s }\n remote { auth = psk\n id = %s }\n' "$me" "$peer"
 			else
@@ -73,7 +75,7 @@ set_up() {
 # Where strongSwan began it stays on port 500; we go to 4500 as soon as we know that it has it.
 on_its_port() {
 	local port=500
-	[ "$us" = gw ] || port=4500
+	[ "$us$moves" = gw ] || port=4500 # with MOBIKE always
 	why="not port $port and plain ESP: $(sas | jq -c '.ike_sas[0] | [.local, .remote, .children[0].encap]')"
 	sas | jq -e --arg p ":$port" '.ike_sas[0] | (.local | endswith($p)) and (.remote | endswith($p)) and
 		(.children[0].encap | not)' >/dev/null
@@ -89,25 +91,39 @@ renewed() { # question command...
 }
 rekeyed() { under_pings 60 renewed "$@"; }
 
+swan_without() { ! swan "$them" --list-sas | grep -q "${1}_i"; }
 end_by() { # who
+	local was
+	was=$(ike_spi)
 	if [ "$1" = us ]; then
 		say Delete braid $us -t 30 down "$auth"
 	else
 		say Delete swan $them --terminate --ike "$auth" --timeout 30
-	fi && say "a Child SA of strongSwan is left" wait_for 4 is swan_children 0 || return 1
-	# a connection that is wanted is set up again
-	[ "$1$us" = themuser ] || say "an IKE SA is left" wait_for 4 is ike_count 0
+	fi && say "strongSwan still has it" wait_for 4 swan_without "$was" || return 1
+	# a connection that is wanted is set up again, maybe at once
+	if [ "$1$us" = themuser ]; then
+		say "the IKE SA is left" wait_for 4 isnt_now "$was"
+	else
+		say "an IKE SA is left" wait_for 4 is ike_count 0
+	fi
 }
+isnt_now() { [ "$(ike_spi)" != "$1" ]; }
 
+# The user's end, which is the initiator, loses its first uplink.
+at() { sas | jq -e --arg a "$1:" '.ike_sas[0] | (.local | startswith($a)) or (.remote | startswith($a))'; }
+moved() {
+	ip -n "$(ns user)" link set wlan0 down
+	say "it does not move" wait_for 60 at 198.51.100.2 && say "nothing passes" stock_reach $us "$auth" "$auth" 4
+}
 attempt() { # column COMMAND...
-	local column=$1
+	local column=$1 row="braid $role, $stock_backend, $auth"
 	shift
 	why=
 	if "$@"; then
-		cell "braid $role, $auth" "$column" ok
-		echo "ok $role $auth ${column//\// } ($SECONDS s)"
+		cell "$row" "$column" ok
+		echo "ok $row ${column//\// } ($SECONDS s)"
 	else
-		cell "braid $role, $auth" "$column" FAIL "$why"
+		cell "$row" "$column" FAIL "$why"
 	fi
 }
 
@@ -117,8 +133,8 @@ ping_gap=0.1 ping_wait=5
 # shellcheck disable=SC2034  # for strongswan.sh
 swan_esp='' swan_options='retransmit_timeout = 4.0'
 cells_begin "$(strongswan_version) with the kernel's ESP, which is plain: no NAT, IPv4"
-for role in ${ROLES:-initiator responder}; do
-	us=user them=gw
+run_role() {
+	us=user them=gw moves=
 	[ $role = initiator ] || us=gw them=user
 	braid_conf $us
 	swan_conf $them
@@ -138,5 +154,22 @@ for role in ${ROLES:-initiator responder}; do
 		braid $us -t 30 down "$auth" >/dev/null 2>&1
 	done
 	stop_all
+}
+run_mobike() {
+	us=user them=gw moves=yes stock_backend=kernel auth=psk
+	[ $role = initiator ] || us=gw them=user
+	braid_conf $us
+	swan_conf $them
+	strongswan_start $them
+	braidd_start $us "$T/$us/braid.conf"
+	attempt 'MOBIKE/set-up' set_up
+	attempt 'MOBIKE/move' moved
+	stop_all
+	ip -n "$(ns user)" link set wlan0 up
+	ip -n "$(ns user)" route replace default via 192.0.2.1 dev wlan0 metric 100
+}
+for role in ${ROLES:-initiator responder}; do
+	for stock_backend in ${BACKENDS:-engine kernel}; do run_role; done
+	run_mobike
 done
 cells_end

@@ -28,7 +28,9 @@ stock_protect() { # name...
 	for r in 203.0.113.128/26 2001:db8:4::/64 "${lan[@]}"; do ip -n "$(ns r1)" route add unreachable "$r"; done
 }
 
+# With what the host's own ESP is: stock_backend, engine or kernel.
 stock_uplink() { # host
+	echo "dataplane { backend = ${stock_backend:-engine} }"
 	[ "$1" = user ] && echo 'uplink "wlan" { interface = wlan0 }' || echo 'uplink "a" { interface = eth0 }'
 }
 

@@ -559,3 +559,109 @@ Test(pairs, no_nat_but_two_pairs)
 	alive(s, 1);
 	sim_free(s);
 }
+
+/* ---- doubts ---- */
+
+static unsigned sent_by(const struct sim *s, unsigned side)
+{
+	return s->exchanges[side][INFORMATIONAL];
+}
+
+/* Asked at once; who answers is not asked again. */
+Test(pairs, a_doubt)
+{
+	struct sim *s = sim_mobile(550);
+
+	up_with(s);
+	cr_assert_eq(ike_check(s->side[A].ike, info(s, A).line, s->now), 0);
+	cr_assert_eq(ike_check(s->side[A].ike, info(s, A).line, s->now), 0);
+	sim_run(s, 20 * USEC_PER_SEC);
+	cr_assert_eq(sent_by(s, A), 1);
+	cr_assert_eq(sim_count(&s->side[A], IKE_EV_UNANSWERED, 0), 0);
+	cr_assert_eq(ike_check(s->side[A].ike, info(s, A).line + 9, s->now), -ENOENT);
+	alive(s, 1);
+	sim_free(s);
+}
+
+/* The peer is gone: the owner hears of it soon, however patient requests are; doubts in a row make
+ * it no sooner, and the IKE SA ends no sooner than without. What waits for an answer already is
+ * asked in place of something new. */
+Test(pairs, doubts_about_the_dead)
+{
+	for (int busy = 0; busy < 2; busy++) {
+		struct sim *s = sim_mobile(551);
+		struct ike_conn_cfg *c = &s->side[A].conn[0];
+		usec_t asked, patience;
+
+		c->retransmit_timeout = 10 * USEC_PER_SEC;
+		c->retransmit_base = 1;
+		c->retransmit_tries = 2;
+		up_with(s);
+		s->cut[A] = s->cut[B] = true;
+		if (busy)
+			cr_assert_eq(ike_rekey(s->side[A].ike, "c", "net", 5, s->now), 0);
+		sim_run(s, USEC_PER_SEC);
+		asked = s->now;
+		cr_assert_eq(ike_check(s->side[A].ike, info(s, A).line, s->now), 0);
+		while (s->now - asked < USEC_PER_SEC) {
+			sim_run(s, USEC_PER_SEC / 10);
+			cr_assert_eq(ike_check(s->side[A].ike, info(s, A).line, s->now), 0);
+		}
+		cr_assert_geq(sim_count(&s->side[A], IKE_EV_UNANSWERED, 0), 1);
+		cr_assert_leq(sent_by(s, A), busy ? 0 : 5);
+		patience = (c->retransmit_tries + 1) * c->retransmit_timeout;
+		sim_run(s, patience - 2 * USEC_PER_SEC);
+		cr_assert_eq(sim_count(&s->side[A], IKE_EV_IKE_DOWN, 0), 0);
+		sim_run(s, 2 * patience);
+		cr_assert_eq(sim_count(&s->side[A], IKE_EV_IKE_DOWN, 0), 1);
+		sim_free(s);
+	}
+}
+
+/* A question about sizes is under way: it is cut short, and what it waits for then is as quick. */
+Test(pairs, a_doubt_while_sizes_are_asked)
+{
+	struct sim *s = sim_mobile(552);
+
+	s->side[A].conn[0].retransmit_timeout = 60 * USEC_PER_SEC;
+	up_with(s);
+	s->cut[A] = s->cut[B] = true;
+	for (uint16_t octets = 1400; ike_size_ask(s->side[A].ike, info(s, A).line, octets, s->now);
+	     octets++)
+		cr_assert_lt(octets, 1500);
+	cr_assert_eq(ike_check(s->side[A].ike, info(s, A).line, s->now), 0);
+	sim_run(s, 3 * USEC_PER_SEC);
+	cr_assert_geq(sim_count(&s->side[A], IKE_EV_UNANSWERED, 0), 1);
+	sim_free(s);
+}
+
+/* R asks over another pair, for nobody answers it on I's: I looks whether that still works, and
+ * stays if it does. */
+Test(pairs, asked_elsewhere)
+{
+	static const char *const ours[] = { FAR };
+
+	for (int works = 0; works < 2; works++) {
+		struct sim *s = sim_mobile(553);
+		struct ike_path p = pair(NULL, FAR);
+
+		s->side[A].conn[0].retransmit_timeout = 30 * USEC_PER_SEC;
+		up_with(s);
+		tell(s, A, ours, 1);
+		sim_settle(s, 5 * USEC_PER_SEC);
+		s->on_wire = lose_at_dead;
+		dead = HOME;
+		cr_assert_eq(ike_check(s->side[B].ike, info(s, B).line, s->now), 0);
+		sim_run(s, 2 * USEC_PER_SEC);
+		cr_assert_geq(sim_count(&s->side[B], IKE_EV_UNANSWERED, 0), 1);
+		dead = works ? NULL : HOME;
+		cr_assert_eq(ike_try_path(s->side[B].ike, info(s, B).line, &p, s->now), 0);
+		sim_run(s, 2 * USEC_PER_SEC);
+		cr_assert_eq(sim_count(&s->side[B], IKE_EV_PATH_ANSWERED, 0), 1);
+		cr_assert_eq(sim_count(&s->side[A], IKE_EV_UNANSWERED, 0) > 0, !works);
+		dead = NULL;
+		sim_settle(s, 60 * USEC_PER_SEC);
+		alive(s, 1);
+		sim_free(s);
+	}
+}

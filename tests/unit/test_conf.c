@@ -500,7 +500,8 @@ static const char full_text[] =
 	"  version = 2\n"
 	"  proposals = {\"aes256gcm16-aes128-sha256-prfsha384-ecp384-x25519\", \"default\"}\n"
 	"  vips = {\"0.0.0.0\", \"::\"}\n pools = {rw, six}\n"
-	"  dpd_delay = 5s\n encap = no\n multipath = yes\n probe_interval = 200ms\n mobike = no\n "
+	"  dpd_delay = 5s\n silence = 50ms\n encap = no\n multipath = yes\n probe_interval = "
+	"200ms\n mobike = no\n "
 	"mobike_patience = 1m\n return_check = after\n clone = no\n ike_sas_max = 3\n "
 	"child_sas_max = 5000\n derived_sas_max = 4000\n public_key_bits = 192\n "
 	"clone_order = move_first\n clone_pairs = all\n inner_address = per_line\n "
@@ -672,6 +673,8 @@ Test(conf, connection_is_read)
 	cr_assert_eq(h->n_vips, 2);
 	cr_assert_eq(h->n_pools, 2);
 	cr_assert_eq(h->dpd_delay, 5000000);
+	cr_assert_eq(h->silence, 50000);
+	cr_assert_eq(c->ike.conns[1].silence, 1000000);
 	cr_assert_eq(h->keep_alive, 0);
 	cr_assert_eq(c->ike.conns[1].keep_alive, 20000000);
 	cr_assert_not(h->encap);

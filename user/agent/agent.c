@@ -628,7 +628,7 @@ static int events_new(struct agent *a)
 	    !a->settle_timer || !a->prune_timer || !a->retired_timer || !a->back_timer ||
 	    !a->standby_timer || !a->mtu_timer || conns_open(a) || clones_open(a) ||
 	    mmx_steer_open(a) || resume_open(a) || restore_open(a) || consent_open(a) ||
-	    shield_open(a) || classes_open(a) || steer_open(a))
+	    shield_open(a) || classes_open(a) || steer_open(a) || silence_open(a))
 		return -ENOMEM;
 	for (size_t i = 0; i < 3; i++) {
 		a->signals[i] = evsignal_new(a->base, sigs[i], on_signal, a);
@@ -766,6 +766,7 @@ static void agent_close(struct agent *a)
 	rtnl_free(a->rtnl);
 	conns_close(a);
 	clones_close(a);
+	silence_close(a);
 	mmx_steer_close(a);
 	inner_close(a);
 	shield_close(a);

@@ -94,6 +94,13 @@ struct path_traffic {
 	struct capacity capacity;
 };
 
+/* Whether anything comes in while packets go out: silence.c. */
+struct path_silence {
+	uint64_t tx, rx; /* packets, when it was last looked at */
+	usec_t since;	 /* so long out and nothing in; 0: it is not so */
+	unsigned asked;	 /* so often in a row */
+};
+
 /* Who saw the reason of a decision. */
 enum decided_by { BY_NETLINK, BY_ENGINE, BY_PROBES, BY_PEER, BY_OPERATOR, BY_IKE, BY_AGENT };
 
@@ -138,6 +145,7 @@ struct path {
 	struct engine_path_info info; /* last word of the engine */
 	struct path_look looks[2];    /* report_paths.c: the older and the newer one */
 	struct path_traffic traffic;
+	struct path_silence silence;
 
 	/* mtu.c */
 	struct list mtu_node; /* agent.mtu_soon or .mtu_rest */
@@ -322,6 +330,8 @@ struct agent {
 	usec_t conns_wake;	/* when conns_timer fires; 0: not armed */
 	usec_t standby_wake;	/* when standby_timer fires; 0: not armed */
 	usec_t back_wake;	/* when back_timer fires; 0: not armed */
+	struct event *silence_timer;
+	size_t silence_next; /* of all paths the first to be looked at */
 	struct list conns;
 	struct list clones; /* clones.c */
 	struct event *clones_timer;
@@ -825,6 +835,13 @@ size_t move_pairs(struct agent *a, const struct peer *p, struct ike_path pairs[C
 struct ike_path move_with_ports(const struct peer *p, const struct ike_path *pair);
 void move_now(struct agent *a, struct peer *p, const struct ike_path *pair, enum decided_by by,
 	      const char *why);
+
+/* ---- silence.c: paths that nobody probes ---- */
+
+int silence_open(struct agent *a); /* 0 or -ENOMEM */
+void silence_close(struct agent *a);
+/* There is another path to look at. */
+void silence_plan(struct agent *a);
 
 /* ---- clones.c: an IKE SA for each path ---- */
 

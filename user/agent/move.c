@@ -17,7 +17,11 @@
 #define BACK_LEAST (100 * USEC_PER_MSEC)
 #define BACK_LAST  (60 * USEC_PER_SEC)
 #define BACK_NEXT  (500 * USEC_PER_MSEC)
-enum { BACK_ANSWERS = 3, MOVE_LABEL_MAX = 2 * IKE_NAME_MAX + 2 * ADDR_PORT_STR + 8 };
+enum {
+	PAIRS_AT_ONCE = 3,
+	BACK_ANSWERS = 3,
+	MOVE_LABEL_MAX = 2 * IKE_NAME_MAX + 2 * ADDR_PORT_STR + 8
+};
 
 /* One that fails so soon after it was taken again, although it has answered, is left alone for a
  * while: what answers a short request may not carry traffic. Longer each time. */
@@ -376,13 +380,15 @@ void move_on_unanswered(struct agent *a, struct peer *p)
 	struct ike_path pairs[CONN_PAIRS_MAX], to;
 	size_t n = main_path(p) ? open_pairs(a, p, pairs) : 0;
 
-	/* each in turn, the present one too: it may only have been slow */
+	/* some of them, the next time others, the present one too: it may only have been slow */
 	if (clones_ask(a, p) || n < 2)
 		return;
 	if (!p->tries && same_pair(&pairs[0], &p->ike_path))
 		p->tries++; /* it has just been asked */
-	to = move_with_ports(p, &pairs[p->tries++ % n]);
-	ike_try_path(a->ike, p->line, &to, agent_now());
+	for (unsigned i = 0; i < PAIRS_AT_ONCE && i < n; i++) {
+		to = move_with_ports(p, &pairs[p->tries++ % n]);
+		ike_try_path(a->ike, p->line, &to, agent_now());
+	}
 }
 
 void move_on_answered(struct agent *a, struct peer *p, const struct ike_path *pair)

@@ -273,6 +273,7 @@ static struct path *path_alloc(struct agent *a, struct peer *p, const struct udp
 	path->since = agent_now();
 	list_init(&path->mtu_node);
 	list_append(&p->paths, &path->node);
+	silence_plan(a);
 	return path;
 }
 

@@ -175,6 +175,7 @@ static void set_timing(json_t *o, const struct ike_conn_cfg *c)
 	set_or_null(o, "over_time_usec", c->over_time);
 	set_or_null(o, "rand_time_usec", c->rand_time);
 	set_or_null(o, "dpd_delay_usec", c->dpd_delay);
+	set_or_null(o, "silence_usec", c->silence);
 	set_or_null(o, "keep_alive_usec", c->keep_alive);
 	set_int(o, "retransmit_timeout_usec", c->retransmit_timeout);
 	set(o, "retransmit_base", json_real(c->retransmit_base));

@@ -394,10 +394,13 @@ static int build_timing(struct parse *p, const struct sec *s, struct ike_conn_cf
 	int r;
 
 	c->dpd_delay = 30 * USEC_PER_SEC;
+	c->silence = USEC_PER_SEC;
 	c->retransmit_timeout = 2 * USEC_PER_SEC;
 	c->retransmit_base = 1.8;
 	c->keep_alive = 20 * USEC_PER_SEC;
 	r = val_duration(p, sec_get(s, "dpd_delay"), 0, 86400 * USEC_PER_SEC, &c->dpd_delay);
+	if (r == 0)
+		r = val_duration(p, sec_get(s, "silence"), 0, 3600 * USEC_PER_SEC, &c->silence);
 	if (r == 0)
 		r = val_duration(p, sec_get(s, "keep_alive"), 0, 3600 * USEC_PER_SEC,
 				 &c->keep_alive);

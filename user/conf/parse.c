@@ -119,6 +119,7 @@ static cfg_opt_t connection_opts[] = {
 	LIST("vips"),
 	LIST("pools"),
 	ONE("dpd_delay"),
+	ONE("silence"),
 	ONE("keep_alive"),
 	ONE("encap"),
 	ONE("multipath"),

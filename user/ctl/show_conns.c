@@ -151,8 +151,9 @@ static void show_times(FILE *out, const json_t *c)
 		span(c, "rekey_time_usec", a), span(c, "reauth_time_usec", b));
 	fprintf(out, ", earlier by up to %s, end %s later\n", span(c, "rand_time_usec", a),
 		span(c, "over_time_usec", b));
-	fprintf(out, "  %-10s liveness check %s, NAT keepalive %s\n", "silence",
-		span(c, "dpd_delay_usec", a), span(c, "keep_alive_usec", b));
+	fprintf(out, "  %-10s liveness check %s", "silence", span(c, "dpd_delay_usec", a));
+	fprintf(out, ", %s of what goes out, NAT keepalive %s\n", span(c, "silence_usec", a),
+		span(c, "keep_alive_usec", b));
 	fprintf(out, "  %-10s first after %s, then x %.1f, %llu times", "repeat",
 		unit_usec(num(c, "retransmit_timeout_usec"), a),
 		json_real_value(json_object_get(c, "retransmit_base")),

@@ -57,6 +57,7 @@ struct task {
 	uint8_t *packet; /* owned */
 	size_t packet_len;
 	unsigned tries;
+	unsigned quick; /* the first ones: in doubt.c; not counted before the peer is given up */
 	usec_t timeout, first_send, next_send, give_up;
 	uint16_t unprotected_error;    /* seen, but not believed at once (2.21.1) */
 	bool hurried;		       /* sent again early, once: ESP came before the answer */
@@ -107,6 +108,14 @@ enum task_end {
 	TASK_UNHEARD, /* no memory, nothing was done: as if the answer was lost */
 };
 
+/* ---- doubt.c ---- */
+
+/* The peer is asked whether it is there, quickly. It may not be that it is sent at once. 0 or
+ * -ENOMEM. */
+int doubt_peer(struct ike *ike, struct ike_sa *sa);
+/* How long an answer is waited for by somebody in doubt, at first. */
+usec_t doubt_late(const struct ike_sa *sa);
+
 /* ---- task.c ---- */
 
 struct task *task_new(struct ike_sa *sa, enum task_kind kind, uint32_t op);
@@ -146,6 +155,9 @@ usec_t window_deadline(const struct ike_sa *sa);
 /* A request under way, the same octets, over that path, too. */
 void window_send_via(struct ike *ike, struct ike_sa *sa, struct task *t,
 		     const struct ike_path *path);
+/* How long an answer takes at most, unless it was lost: two round trips and `more`; `unknown` if
+ * nobody knows how long these are. */
+usec_t window_late(const struct ike_sa *sa, usec_t more, usec_t unknown);
 /* All that is in flight, the same octets, over that path. */
 void window_resend(struct ike *ike, struct ike_sa *sa, const struct ike_path *path);
 /* ESP came for that SPI of ours, which no SA has yet. True: a request that offers it is under way.

@@ -169,7 +169,8 @@ int mmx_probe_build(struct ike *ike, struct ike_sa *sa, struct task *t, struct m
 		natd_put(&(struct part_ctx){ .ike = ike, .sa = sa, .path = &t->tested, .m = m });
 	nonat_put_on(sa, &t->tested, m);
 	t->testing = true;
-	t->timeout = PROBE_TIMEOUT;
+	if (!t->timeout) /* doubt.c has its own */
+		t->timeout = PROBE_TIMEOUT;
 	p->began = ike->now;
 	count(ike, sa->mmx);
 	return cookie2_put(t, m);

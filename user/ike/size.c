@@ -69,13 +69,6 @@ int ike_size_grid(const struct ike *ike, uint64_t line, uint16_t *ret_offset, ui
 	return 0;
 }
 
-static usec_t late_after(const struct ike_sa *sa)
-{
-	usec_t d = sa->rtt ? 2 * sa->rtt + LATE_USEC : LATE_UNKNOWN_USEC;
-
-	return d < sa->conn->c.retransmit_timeout ? d : sa->conn->c.retransmit_timeout;
-}
-
 int ike_size_ask(struct ike *ike, uint64_t line, uint16_t octets, usec_t now)
 {
 	int err;
@@ -94,7 +87,7 @@ int ike_size_ask(struct ike *ike, uint64_t line, uint16_t octets, usec_t now)
 		return -ENOMEM;
 	ike->now = now;
 	t->octets = octets;
-	t->timeout = late_after(sa);
+	t->timeout = window_late(sa, LATE_USEC, LATE_UNKNOWN_USEC);
 	window_run(ike, sa);
 	ike_reap(ike);
 	return 0;

@@ -165,6 +165,7 @@ void task_reset_packet(struct ike_sa *sa, struct task *t)
 	t->packet_len = 0;
 	t->tries = 0;
 	t->timeout = 0;
+	t->quick = 0;
 	t->give_up = 0;
 	/* it was answered: what others said of that request is of no account for the next */
 	t->disowned_try = t->n_disowned = 0;

@@ -370,10 +370,25 @@ static void shorten(struct ike *ike, struct ike_sa *sa, struct task *t)
 	} else {
 		t->large_tries = (uint8_t)t->tries;
 		t->tries = 0;
-		t->timeout = sa->conn->c.retransmit_timeout;
+		t->timeout = t->quick ? doubt_late(sa) : sa->conn->c.retransmit_timeout;
 	}
 	task_send(ike, sa, t);
 	ike_sa_touch(sa);
+}
+
+usec_t window_late(const struct ike_sa *sa, usec_t more, usec_t unknown)
+{
+	usec_t d = sa->rtt ? 2 * sa->rtt + more : unknown;
+
+	return d < sa->conn->c.retransmit_timeout ? d : sa->conn->c.retransmit_timeout;
+}
+
+/* After the tries of somebody in doubt those that any request gets. */
+static usec_t next_timeout(const struct ike_conn_cfg *c, const struct task *t)
+{
+	if (t->probing && t->testing)
+		return 2 * t->timeout;
+	return t->quick && t->tries == t->quick ? c->retransmit_timeout : grown(c, t->timeout);
 }
 
 void window_tick(struct ike *ike, struct ike_sa *sa)
@@ -392,7 +407,7 @@ void window_tick(struct ike *ike, struct ike_sa *sa)
 			t->suspect_until = t->n_disowned = 0; /* not often enough */
 		if (t->next_send > ike->now && (!t->give_up || t->give_up > ike->now))
 			continue;
-		if ((t->tries > sa->conn->c.retransmit_tries && !t->testing &&
+		if ((t->tries > sa->conn->c.retransmit_tries + t->quick && !t->testing &&
 		     !size_patient(sa, t) && !pair_patient(ike, sa, t)) ||
 		    (t->give_up && t->give_up <= ike->now)) {
 			give_up(ike, sa, t);
@@ -407,12 +422,11 @@ void window_tick(struct ike *ike, struct ike_sa *sa)
 		}
 		pair_unanswered(ike, sa, t);
 		udp_addr_format(&sa->path.remote, peer);
-		t->timeout =
-			t->probing && t->testing ? 2 * t->timeout : grown(&sa->conn->c, t->timeout);
+		t->timeout = next_timeout(&sa->conn->c, t);
 		if (t->kind == TASK_IKE_INIT && sa_init_elsewhere(ike, sa, t))
 			return;
 		out_step(ike, sa, t, "no answer from %s to %s, sent again, %u of %u", peer,
-			 task_ops[t->kind].name, t->tries, sa->conn->c.retransmit_tries);
+			 task_ops[t->kind].name, t->tries, sa->conn->c.retransmit_tries + t->quick);
 		task_send(ike, sa, t);
 		COUNT(ike, sa, retransmits);
 	}
@@ -507,6 +521,15 @@ static int open_message(struct ike *ike, struct ike_sa *sa, uint8_t *buf, size_t
 	return 0;
 }
 
+/* R does so when nobody answers it on the pair that is ours to choose (RFC 4555 3.5, 3.11): is that
+ * one good any more? Probes of MMX come on all paths. */
+static void asked_elsewhere(struct ike *ike, struct ike_sa *sa, const struct ike_path *path)
+{
+	if (sa->mobike && sa->role_i && !sa->mmx && sa->state == IKE_ESTABLISHED &&
+	    !mobike_on_pair(sa, path))
+		doubt_peer(ike, sa); /* without memory as without doubt */
+}
+
 /* The window check, on the raw datagram. True: go on and decrypt. */
 static bool in_window(struct ike *ike, struct ike_sa *sa, const struct ike_path *path, uint8_t *buf,
 		      size_t len, const struct ike_hdr *hdr, uint8_t hash[SHA256_OCTETS])
@@ -522,6 +545,7 @@ static bool in_window(struct ike *ike, struct ike_sa *sa, const struct ike_path 
 		 * request in fragments, the first (RFC 7383 2.6) */
 		if (!memcmp(c->hash, hash, SHA256_OCTETS) || frag_repeats(sa, buf, len)) {
 			mmx_answer_repeated(ike, sa, hdr->msg_id, path);
+			asked_elsewhere(ike, sa, path);
 			out_send(ike, sa, path, c->buf, c->len);
 			COUNT(ike, sa, retransmits_rx);
 			return false;
@@ -609,6 +633,7 @@ void window_request(struct ike *ike, struct ike_sa *sa, const struct ike_path *p
 		return;
 	sa->heard = true;
 	natd_seen(ike, sa, path);
+	asked_elsewhere(ike, sa, path);
 	count_message(ike, sa, hdr->exchange, false, false);
 	m = msg_begin_inner(ike->plain, sizeof(ike->plain));
 	if (verdict == MSG_OK) {
