@@ -96,13 +96,13 @@ static __always_inline bool classify_parse4(struct __sk_buff *skb, struct classi
 	return true;
 }
 
-/* Steps over extension headers. Returns where the transport header is; 0: it is a fragment, or
- * there is nothing. */
+/* Steps over extension headers up to that of a fragment: what is behind it only the first one has,
+ * and all of them are to be of one class. Returns where the transport header is; 0: it is a
+ * fragment, or there is nothing. */
 static __always_inline __u32 classify_extensions(struct __sk_buff *skb, struct classify_packet *p)
 {
 	enum { HOP = 0, ROUTING = 43, FRAGMENT = 44, DSTOPTS = 60 };
 	__u32 off = sizeof(struct ipv6hdr);
-	bool fragment = false;
 	__u8 ext[4];
 
 	for (int i = 0; i < CLASSIFY_EXT_MAX; i++) {
@@ -113,12 +113,11 @@ static __always_inline __u32 classify_extensions(struct __sk_buff *skb, struct c
 		if (classify_load(skb, off, ext, sizeof(ext)))
 			return 0;
 		p->protocol = ext[0];
-		off += cut ? 8 : 8 + ext[1] * 8;
-		fragment |= cut;
-		if (cut && (ext[2] || ext[3] & 0xf8))
-			break; /* what follows is from the middle */
+		if (cut)
+			return 0;
+		off += 8 + ext[1] * 8;
 	}
-	return fragment ? 0 : off;
+	return off;
 }
 
 static __always_inline bool classify_parse6(struct __sk_buff *skb, struct classify_packet *p)

@@ -79,6 +79,7 @@ struct dress {
 	unsigned options; /* IPv4: words of them; IPv6: extension headers */
 	bool fragment;	  /* the first one */
 	bool later;
+	bool inside; /* IPv6: an extension header behind that of a fragment */
 };
 
 static uint8_t *put16(uint8_t *p, unsigned v)
@@ -122,6 +123,11 @@ static uint8_t *build6(const struct classify_packet *d, const struct dress *w, u
 		*next = FRAGMENT;
 		next = at;
 		put16(at + 2, w->later ? 0x88 : 1);
+		at += 8;
+	}
+	if (w->inside) {
+		*next = DSTOPTS;
+		next = at;
 		at += 8;
 	}
 	*next = d->protocol;
@@ -361,6 +367,22 @@ Test(classify, marks_for_the_kernels_esp)
 		n += used[i] > 0;
 	cr_assert_eq(n, 256, "%u slots are used", n);
 	classify__destroy(c);
+}
+
+/* What only the first fragment has counts for none. */
+Test(classify, fragments_are_of_one_class)
+{
+	const struct class_rule rules[] = {
+		{ .protocol = UDP, ANY_PORTS },
+		{ .protocol = DSTOPTS, ANY_PORTS },
+	};
+	const struct classify_packet d = { .family = 6, .protocol = UDP, .has_ports = 1 };
+	const struct dress first = { .fragment = true, .inside = true };
+	const struct dress later = { .later = true, .inside = true };
+
+	put_rules(rules, 2);
+	cr_assert_eq(bpf_rule(&d, &first), 1);
+	cr_assert_eq(bpf_rule(&d, &later), 1);
 }
 
 /* All fragments of a packet go one way; another seed, another one for most flows. */
