@@ -456,12 +456,14 @@ int agent_reload(struct agent *a, char err[CONF_ERROR_MAX])
 	conns_addrs(a, NULL);
 	guards_load(a, &old->ike);
 	control_permit(a);
-	classes_sync(a);
+	classes_begin_change(a, &old->classes);
+	classes_ready(a);
 	conf_free(old);
 	paths_sync_all(a);
 	paths_quality_again(a);
 	asks_reload(a);
 	steer_reload(a);
+	classes_sync(a);
 	list_for_each (it, &a->peers)
 		move_plan(a, list_entry(it, struct peer, node));
 	conns_run(a);
@@ -704,6 +706,7 @@ static int agent_open(struct agent *a)
 	err = adopt(a);
 	if (err)
 		return err;
+	classes_sync(a);
 	err = privs_drop(dp_uses_xdp(a->dp));
 	if (err) {
 		log_error("privileges cannot be given up: %s", strerror(-err));

@@ -146,6 +146,8 @@ struct path {
 	struct path_look looks[2];    /* report_paths.c: the older and the newer one */
 	struct path_traffic traffic;
 	struct path_silence silence;
+	/* what its counters had when a number became this class's */
+	struct steer_class_stat class_from[STEER_CLASSES];
 
 	/* mtu.c */
 	struct list mtu_node; /* agent.mtu_soon or .mtu_rest */
@@ -317,11 +319,14 @@ struct agent {
 	usec_t mtu_next;		/* no question before */
 	struct event *ike_timer, *engine_timer, *settle_timer, *prune_timer, *conns_timer,
 		*retired_timer, *mtu_timer, *back_timer, *standby_timer, *shield_timer;
-	struct event *class_timer; /* classes.c */
-	bool classes_on;	   /* the engine tells classes apart */
-	bool classes_due;	   /* the rules wait for a free table */
-	bool classes_blind;	   /* there are rules, and nobody goes by them */
+	struct event *class_timer;  /* classes.c */
+	struct event *change_timer; /* classes_change.c */
+	bool classes_on;	    /* the engine tells classes apart */
+	bool classes_due;	    /* the rules wait for a free table */
+	bool classes_blind;	    /* there are rules, and nobody goes by them */
 	uint64_t class_cgroups[CLASS_RULES_MAX];
+	bool classes_change; /* packets are under way that rules of classes_former have met */
+	struct classes_cfg classes_former;
 	struct list shield_old;	  /* struct shield_old */
 	struct hash shield_rules; /* the same, by selectors */
 	size_t n_shield_old;
@@ -571,7 +576,10 @@ void first_packet(struct agent *a, const struct engine_no_sa *m);
 int classes_open(struct agent *a);
 /* There is a device, and nothing has gone through it. */
 void classes_prepare(struct agent *a);
-/* The configuration or the engine is new. Failure is said: all traffic is of one class then. */
+/* The configuration or the engine is new: classes can be told apart from now on. Failure is said:
+ * all traffic is of one class then. */
+void classes_ready(struct agent *a);
+/* Then, and when their groups are there: the rules. */
 void classes_sync(struct agent *a);
 /* Before anything is numbered. */
 void classes_recall(struct agent *a);

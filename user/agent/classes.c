@@ -114,13 +114,19 @@ static int give_queues(struct agent *a, char *why, size_t len)
 	return err ? err : engine_request_fds(a, &h, ENGINE_CLASSES, sizeof(h), &fds, why, len);
 }
 
-static int classes_ready(struct agent *a)
+static bool wanted(const struct agent *a)
+{
+	return a->conf->classes.n_rules || dp_classify_left(a->dp);
+}
+
+void classes_ready(struct agent *a)
 {
 	char why[256] = "the inner device takes no classifier";
 	int err;
 
-	if (a->classes_on)
-		return 0;
+	/* an XFRM interface needs the program also for which flow a packet is of */
+	if (a->classes_on || !(wanted(a) || a->kesp))
+		return;
 	err = a->kesp ? 0 : give_queues(a, why, sizeof(why));
 	if (!err)
 		err = dp_classify_attach(a->dp, a->tun_ifindex, why, sizeof(why));
@@ -129,10 +135,10 @@ static int classes_ready(struct agent *a)
 		if (restricted(&a->conf->classes))
 			log_warning("some classes must not go everywhere: now nothing goes where "
 				    "one of them must not");
-		return err;
 	}
-	a->classes_on = true;
-	return 0;
+	a->classes_on = !err;
+	if (err)
+		blind_is(a, a->conf->classes.n_rules);
 }
 
 static void put(struct agent *a)
@@ -152,22 +158,20 @@ static void put(struct agent *a)
 		log_error("the rules of traffic classes cannot be changed: %s; those from before "
 			  "stay",
 			  strerror(-err));
+	else
+		classes_changed(a);
 	a->classes_due = err == -EAGAIN;
 	blind_is(a, err && err != -EAGAIN && c->n_rules);
 }
 
 void classes_sync(struct agent *a)
 {
-	bool any, rules = a->conf->classes.n_rules || dp_classify_left(a->dp);
+	bool any;
 
 	evtimer_del(a->class_timer);
-	/* an XFRM interface needs the program also for which flow a packet is of */
-	if ((rules || a->kesp) && classes_ready(a)) {
-		blind_is(a, a->conf->classes.n_rules);
-		return;
-	}
-	if (!rules) {
-		blind_is(a, false);
+	if (!a->classes_on || !wanted(a)) {
+		blind_is(a, !a->classes_on && a->conf->classes.n_rules);
+		classes_changed(a);
 		return;
 	}
 	any = cgroups_look(a, a->class_cgroups);
@@ -210,10 +214,12 @@ void classes_recall(struct agent *a)
 	_Static_assert(sizeof(names[0].name) == sizeof(before->classes.classes[0].name), "names");
 	if (before && !dp_classify_names_get(a->dp, names)) {
 		before->classes.n_classes = STEER_CLASSES;
+		before->classes.n_rules = UINT8_MAX; /* nobody knows them */
 		for (unsigned k = 1; k < STEER_CLASSES; k++)
 			memcpy(before->classes.classes[k].name, names[k].name,
 			       sizeof(names[k].name));
 		conf_keep_classes(a->conf, before);
+		classes_begin_change(a, &before->classes);
 	}
 	free(before);
 }
@@ -235,5 +241,5 @@ void classes_lost(struct agent *a)
 int classes_open(struct agent *a)
 {
 	a->class_timer = evtimer_new(a->base, on_timer, a);
-	return a->class_timer ? 0 : -ENOMEM;
+	return a->class_timer ? classes_change_open(a) : -ENOMEM;
 }

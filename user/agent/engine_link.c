@@ -191,6 +191,7 @@ void engine_replace(struct agent *a)
 		event_add(a->engine_timer, &later);
 		return;
 	}
+	classes_sync(a);
 	shield_sync(a); /* by the new one's device */
 	/* Keys went with the old one: nothing of the old relations can carry traffic. The new one
 	 * takes our Deletes to the peers. */
@@ -562,7 +563,7 @@ int engine_link_open(struct agent *a)
 	if (!err)
 		err = configure(a);
 	if (!err)
-		classes_sync(a);
+		classes_ready(a);
 	if (!err)
 		control_event(a, CTL_EV_ENGINE_UP, NULL, NULL, NULL, NULL, NULL, NULL,
 			      a->kesp ? "the kernel's ESP is ready" : "engine is ready");

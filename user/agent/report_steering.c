@@ -134,23 +134,23 @@ static bool works(enum steer_path_state state)
 static json_t *path_json(struct agent *a, const struct path *p, uint8_t klass, uint16_t share,
 			 const char *why, struct sum *sum)
 {
-	struct steer_path_stat stat = { 0 };
+	struct steer_class_stat stat;
 	json_t *o = json_object();
 
-	dp_path_stat(a->dp, p->id, &stat);
+	classes_count(a, p, klass, &stat);
 	set_int(o, "id", p->id);
 	set_str(o, "name", p->name);
 	set_str(o, "uplink", uplink_name(a, p));
 	set_str(o, "state", path_state_name(p->state));
 	set_int(o, "share_permille", share); /* of the sum, in a moment */
-	set_int(o, "packets", stat.tx_class[klass].packets);
-	set_int(o, "octets", stat.tx_class[klass].octets);
+	set_int(o, "packets", stat.packets);
+	set_int(o, "octets", stat.octets);
 	set_or_null(o, "carries_bps", p->traffic.capacity.full_at ? p->traffic.capacity.bps : 0);
 	set_str(o, "why", why);
 	sum->shares += share;
 	sum->working += works(p->state) ? share : 0;
-	sum->packets += stat.tx_class[klass].packets;
-	sum->octets += stat.tx_class[klass].octets;
+	sum->packets += stat.packets;
+	sum->octets += stat.octets;
 	return o;
 }
 

@@ -26,10 +26,14 @@ const struct class_cfg *steer_wanted(const struct agent *a, const char *conn, ui
 	return &all->classes[klass];
 }
 
-/* A packet of class default may be of any class if nobody tells them apart: does it make a
- * difference? */
+/* A packet of class default may be of any class if nobody tells them apart, and of the former one:
+ * does it make a difference? */
 static bool careful(const struct agent *a, const char *conn)
 {
+	const struct class_cfg *former = classes_former(a, 0);
+
+	if (former && plan_restricts(former))
+		return true;
 	for (uint8_t k = 1; a->classes_blind && k < STEER_CLASSES; k++) {
 		const struct class_cfg *c = steer_wanted(a, conn, k);
 
@@ -175,6 +179,7 @@ static struct plan_path look(struct agent *a, const struct candidate *c, uint8_t
 
 struct picked {
 	size_t n, n_not; /* allowed; not */
+	bool limited;	 /* for a moment, by what the number meant before */
 	struct plan_path path[STEER_MEMBERS_MAX];
 	uint32_t line[STEER_MEMBERS_MAX];
 	struct steer_seen not [STEER_MEMBERS_MAX];
@@ -184,7 +189,9 @@ struct picked {
 static bool may(const struct agent *a, const char *conn, const struct class_cfg *c, uint8_t klass,
 		const struct plan_path *p, enum plan_why *ret_why)
 {
-	if (!plan_may(c, p, ret_why))
+	const struct class_cfg *former = classes_former(a, klass);
+
+	if (!plan_may(c, p, ret_why) || (former && !plan_may(former, p, ret_why)))
 		return false;
 	for (uint8_t k = 1; !klass && a->classes_blind && k < STEER_CLASSES; k++) {
 		c = steer_wanted(a, conn, k);
@@ -214,6 +221,7 @@ static bool pick(struct agent *a, const struct steer_group_in *in, const struct 
 		if (!list[i].usable || may(a, in->p->conn, c, klass, &p, &why))
 			continue;
 		list[i].usable = false;
+		ret->limited |= classes_former(a, klass) && plan_may(c, &p, &(enum plan_why){ 0 });
 		if (ret->n_not < STEER_MEMBERS_MAX)
 			ret->not [ret->n_not++] = (struct steer_seen){ .path = p.id, .why = why };
 	}
@@ -293,6 +301,9 @@ bool steer_plan(struct agent *a, const struct steer_group_in *in, uint8_t klass,
 	if (!pick(a, in, c, klass, &all))
 		return false;
 	adopt_plan(a, in, klass, c, &s->plan);
+	if (s->limited && !all.limited)
+		s->plan.cfg = 0; /* only now it goes as configured */
+	s->limited = all.limited;
 	if (plan_make(&s->plan, c, all.path, all.n, agent_now()))
 		say(a, in->p, c, &s->plan);
 	remember(s, &all);
@@ -328,9 +339,10 @@ void steer_classes(struct agent *a, const struct steer_group_in *in)
 
 		if (steer_plan(a, in, k, members, &want))
 			err = dp_group_put(a->dp, id, &want, &id);
-		else if (!steer_wanted(a, in->p->conn, k))
-			dp_group_del_class(a->dp, id, k);
-		else if (!(*in->steer) || !(*in->steer)->of[k])
+		else if (!steer_wanted(a, in->p->conn, k)) {
+			if (!classes_former(a, k))
+				dp_group_del_class(a->dp, id, k);
+		} else if (!(*in->steer) || !(*in->steer)->of[k])
 			err = -ENOMEM;
 		if (err) { /* where it would go as the default class it must perhaps not go */
 			log_error("%s: class %u goes nowhere: %s", in->p->conn, k, strerror(-err));

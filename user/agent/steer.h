@@ -28,6 +28,7 @@ struct steer_seen {
 /* A class in a group. plan.reason, .since, .from and .to tell why the present path was chosen. */
 struct steer_class {
 	struct plan plan;
+	bool limited; /* by what its number meant before */
 	uint8_t n;
 	struct steer_seen seen[STEER_SEEN_MAX];
 };
@@ -79,6 +80,19 @@ void steer_measured(struct agent *a, const struct engine_path_info *info);
 void steer_again(struct agent *a);
 /* After other settings were read. */
 void steer_reload(struct agent *a);
+
+/* ---- classes_change.c ---- */
+
+int classes_change_open(struct agent *a); /* 0 or -ENOMEM */
+/* Other rules are read, and not in force; before they are, classes_ready and every group. */
+void classes_begin_change(struct agent *a, const struct classes_cfg *before);
+/* They are in force. */
+void classes_changed(struct agent *a);
+/* What else packets with that number may be of. NULL: nothing with an opinion. */
+const struct class_cfg *classes_former(const struct agent *a, uint8_t klass);
+/* What the path has sent of a class. */
+void classes_count(struct agent *a, const struct path *p, uint8_t klass,
+		   struct steer_class_stat *ret_stat);
 
 /* ---- traffic.c: what goes over paths and uplinks ---- */
 
