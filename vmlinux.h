@@ -114,6 +114,7 @@ enum {
 };
 
 enum {
+	BPF_F_RECOMPUTE_CSUM = 1, /* bpf_skb_store_bytes */
 	BPF_F_PSEUDO_HDR = 16, /* bpf_l4_csum_replace */
 	BPF_F_MARK_MANGLED_0 = 32,
 };

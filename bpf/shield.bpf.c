@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* Egress and ingress of the uplinks, where policy asks for transport mode: what it protects goes
  * into the engine's device instead, with its checksum and segmentation left to do, and does not
- * come in as it is. Without an engine it goes nowhere; so it does when the device is gone. */
+ * come in as it is. Without an engine it goes nowhere; so it does when the device is gone. Where
+ * ESP is the kernel's the device is the XFRM interface. */
 #include "lib/out.h"
 #include "lib/shield.h"
 

@@ -19,6 +19,7 @@
 #include "abi/classify.h"
 #include "abi/steer.h"
 #include "base/addr.h"
+#include "base/usec.h"
 
 enum dp_attach { DP_ATTACH_AUTO, DP_ATTACH_TC, DP_ATTACH_XDP, DP_ATTACH_XDP_GENERIC };
 
@@ -71,6 +72,8 @@ const char *dp_uplink_mode(const struct dp *dp, uint32_t ifindex);
 
 /* Of the steering device, whatever it is called. */
 uint32_t dp_steer_ifindex(const struct dp *dp);
+/* Larger packets do not enter it, whose senders are told. 0: as it was made. 0 or -errno. */
+int dp_steer_mtu(const struct dp *dp, uint32_t mtu);
 
 /* What policy protects in transport mode (abi/shield.h): on the uplinks it is attached to, such
  * packets go into that device instead of out, and are not let in in clear. The maps are pinned, the
@@ -88,6 +91,18 @@ int dp_shield_device(struct dp *dp, uint32_t ifindex);
 /* Again: the newer programs take the place of the older ones. 0 or -errno. */
 int dp_shield_attach(struct dp *dp, uint32_t ifindex);
 int dp_shield_detach(uint32_t ifindex);
+
+/* Transport mode where ESP is the kernel's (abi/inner.h). What comes in by the SA with that SPI, by
+ * the device that it is attached to, gets these addresses; until then, those before where its
+ * checksum wants them; before may be NULL. The map is pinned. 0 or -errno. */
+struct dp_inner {
+	struct addr src, dst; /* the peer's, ours */
+	uint16_t repair;      /* esp/transport.h */
+};
+int dp_inner_attach(struct dp *dp, uint32_t ifindex);
+int dp_inner_put(struct dp *dp, uint32_t spi, const struct dp_inner *now,
+		 const struct dp_inner *before, usec_t before_until);
+void dp_inner_del(struct dp *dp, uint32_t spi);
 
 /* SPIs are allocated here, since they are indices. 0 or -ENOSPC. */
 int dp_spi_alloc(struct dp *dp, uint32_t *ret_spi);

@@ -259,6 +259,8 @@ struct ike_env {
 	int64_t (*now_real)(void *ctx);
 	/* The owner's ESP knows no path probes: peers are not told of them, nor believed. */
 	bool no_probes;
+	/* In transport mode it gives an SA one address on each side. */
+	bool one_pair;
 };
 
 /* ---- outputs ---- */

@@ -47,8 +47,8 @@ int xfrm_iface_del(struct xfrm *x, const char *name);
 /* ---- states: one direction of an SA (RFC 4301 4.4.2) ---- */
 
 enum xfrm_sa_flags {
-	XFRM_F_OUT = 1 << 0,	   /* outbound; else inbound */
-	XFRM_F_TRANSPORT = 1 << 1, /* else tunnel mode */
+	XFRM_F_OUT = 1 << 0,  /* outbound; else inbound */
+	XFRM_F_BEET = 1 << 1, /* no inner IP header, as in transport mode; else tunnel mode */
 	XFRM_F_ESN = 1 << 2,
 	XFRM_F_NO_DSCP_OUT = 1 << 3, /* the outer header does not get the inner DSCP */
 	XFRM_F_DSCP_IN = 1 << 4,     /* the inner header gets the outer DSCP */
@@ -60,8 +60,10 @@ struct xfrm_sa {
 	uint32_t spi; /* host order */
 	uint32_t reqid;
 	uint32_t if_id;
-	uint32_t flags;		  /* enum xfrm_sa_flags */
-	struct addr src, dst;	  /* as ESP has them when XFRM sees it */
+	uint32_t flags;	      /* enum xfrm_sa_flags */
+	struct addr src, dst; /* as ESP has them when XFRM sees it */
+	/* XFRM_F_BEET: of the header that what comes in gets, and by its family of what is sent */
+	struct addr inner_src, inner_dst;
 	uint32_t mark, mark_mask; /* outbound: bits put into skb->mark of what it makes */
 	uint16_t encr_id, key_bits, integ_id; /* IKEv2 Transform IDs; integ_id 0 with AEAD */
 	uint16_t key_len, integ_len;	      /* octets; key with the salt of AEADs (RFC 4106) */
@@ -117,9 +119,9 @@ struct xfrm_policy {
 	struct xfrm_sel sel;
 	uint32_t if_id, priority;
 	bool block;	      /* drop instead */
-	bool transport;	      /* of the template */
+	bool beet;	      /* of the template */
 	uint32_t reqid;	      /* of the template */
-	struct addr src, dst; /* of the template: tunnel addresses */
+	struct addr src, dst; /* of the template: outer addresses */
 };
 /* In place of one with the same selector, direction and if_id, in one step. */
 int xfrm_policy_put(struct xfrm *x, const struct xfrm_policy *p);

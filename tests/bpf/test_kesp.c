@@ -34,6 +34,46 @@ Test(kesp, an_sa_carries_both_ways_and_is_counted)
 	cr_assert_eq(policies(&west), 3);
 }
 
+static void host_ts(struct engine_ts *t, const char *addr)
+{
+	*t = (struct engine_ts){ .port_last = 65535 };
+	addr_parse(addr, &t->first);
+	t->last = t->first;
+}
+
+/* In transport mode, between the addresses that send_one uses. */
+static struct engine_sa hosts_sa(const struct end *e, uint32_t id, uint32_t replaces)
+{
+	struct engine_sa sa = sa_of(e, id, replaces, ENGINE_SA_TRANSPORT);
+
+	host_ts(&sa.ts_local[0], e == &west ? "10.1.0.1" : "10.2.0.1");
+	host_ts(&sa.ts_remote[0], e == &west ? "10.2.0.1" : "10.1.0.1");
+	return sa;
+}
+
+/* On the stable pair all the same, and the receiver puts the addresses of the hosts back. */
+Test(kesp, transport_mode)
+{
+	struct engine_sa sa = hosts_sa(&west, 3, 0);
+
+	cr_assert_eq(put(&west, hosts_sa(&west, 1, 0)), 0);
+	cr_assert_eq(put(&east, hosts_sa(&east, 1, 0)), 0);
+	carries(&west, &east);
+	carries(&east, &west);
+	/* a datagram's header and text, without the IP header */
+	cr_assert_eq(info(&west, 1).out_octets, 8 + 4);
+	enter(&west);
+	sh("ip xfrm state | grep -q 'mode beet'");
+	sh("ip xfrm policy | grep -q 'mode beet'");
+	cr_assert_eq(put(&west, hosts_sa(&west, 2, 1)), 0);
+	cr_assert_eq(put(&east, hosts_sa(&east, 2, 1)), 0);
+	carries(&west, &east);
+	cr_assert_eq(info(&west, 2).out_packets, 1);
+
+	addr_parse("10.2.0.9", &sa.ts_remote[0].last);
+	cr_assert_eq(put(&west, sa), -EINVAL, "a range of addresses");
+}
+
 Test(kesp, nothing_leaves_without_an_sa)
 {
 	uint32_t got;

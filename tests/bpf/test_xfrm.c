@@ -85,6 +85,8 @@ static struct xfrm_sa sa_of(uint32_t spi, const char *src, const char *dst, uint
 				 .flags = flags,
 				 .src = parse(src),
 				 .dst = parse(dst),
+				 .inner_src = parse(src),
+				 .inner_dst = parse(dst),
 				 .mark = MARK,
 				 .mark_mask = MARK_MASK,
 				 .encr_id = ENCR_AES_GCM_16,
@@ -122,10 +124,10 @@ Test(xfrm, probe_leaves_nothing)
 Test(xfrm, state_is_what_was_asked_for)
 {
 	static const uint32_t flags[] = {
-		XFRM_F_OUT | XFRM_F_ESN,       XFRM_F_OUT | XFRM_F_NO_DSCP_OUT,
-		XFRM_F_OUT | XFRM_F_DF_CLEAR,  XFRM_F_ESN,
-		XFRM_F_ESN | XFRM_F_DSCP_IN,   0,
-		XFRM_F_OUT | XFRM_F_TRANSPORT, XFRM_F_TRANSPORT | XFRM_F_ESN,
+		XFRM_F_OUT | XFRM_F_ESN,      XFRM_F_OUT | XFRM_F_NO_DSCP_OUT,
+		XFRM_F_OUT | XFRM_F_DF_CLEAR, XFRM_F_ESN,
+		XFRM_F_ESN | XFRM_F_DSCP_IN,  0,
+		XFRM_F_OUT | XFRM_F_BEET,     XFRM_F_BEET | XFRM_F_ESN,
 	};
 	static const char *const pairs[][2] = { { "198.19.0.1", "198.19.0.2" },
 						{ "fd00::1", "fd00::2" } };

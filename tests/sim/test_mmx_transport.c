@@ -319,6 +319,30 @@ Test(mmx_transport, add_and_remove)
 	sim_free(s);
 }
 
+/* An end whose ESP has one pair of addresses for an SA: no more are added by it or by the peer, and
+ * one takes another's place as ever. */
+Test(mmx_transport, one_pair)
+{
+	struct sim *s = moving(59);
+	struct mmx_action a = act(MMX_ADD, 0);
+	uint8_t spi[4];
+
+	s->side[B].ike->env.one_pair = true;
+	act_ep(&a, MMX_ROLE_NEW, OWN, 3);
+	act_sel_spi(&a, pair(s, 2, 2)->spi_in, spi);
+	cr_assert_eq(asked(s, A, &a, 3), MMX_TOO_MANY, "%s", what(s));
+	pair(s, 2, 2);
+	s->side[B].ike->env.one_pair = false;
+	s->side[A].ike->env.one_pair = true;
+	cr_assert_eq(ike_mmx_ask(s->side[A].ike, mmx_sim_line(s, A), &a, 1, 4, s->now), -EACCES);
+	pair(s, 2, 2);
+	a = act_update(0, OWN, 2, 3);
+	cr_assert_eq(asked(s, A, &a, 5), MMX_OK, "%s", what(s));
+	pair(s, 3, 2);
+	alive(s, 2);
+	sim_free(s);
+}
+
 /* [MIF-5.3.2-1, MIF-5.3.3-1] A fail-over that the peer begins. */
 Test(mmx_transport, failover)
 {

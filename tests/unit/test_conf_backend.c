@@ -77,6 +77,9 @@ Test(conf_backend, kernel_can)
 	static const char *const texts[] = {
 		UPLINK KERNEL CONN("multipath = no", "mode = tunnel"),
 		UPLINK KERNEL CONN("multipath = clone", "tfc_padding = 0"),
+		UPLINK KERNEL CONN("", "mode = transport"),
+		UPLINK KERNEL CONN("", "mode = stable-transport local_ts = 192.0.2.1 remote_ts = "
+				       "192.0.2.2"),
 		UPLINK KERNEL CONN("multipath = mmx", "copy_dscp = yes df = copy"),
 		UPLINK KERNEL "class \"c\" { match { } mode = redundant }\n"
 			      "class \"d\" { match { } mode = active-standby }\n"
@@ -96,12 +99,9 @@ Test(conf_backend, engine_only)
 		const char *what;
 	} cases[] = {
 		{ CONN("multipath = yes", ""), 5, "multipath = yes" },
-		{ CONN("multipath = no", "mode = transport local_ts = 192.0.2.1 remote_ts = "
-					 "192.0.2.2"),
+		{ CONN("multipath = no", "mode = transport local_ts = { 192.0.2.1, 192.0.2.2 } "
+					 "remote_ts = 192.0.2.3"),
 		  8, "mode = transport" },
-		{ CONN("multipath = no", "mode = stable-transport local_ts = 192.0.2.1 remote_ts "
-					 "= 192.0.2.2"),
-		  8, "mode = stable-transport" },
 		{ CONN("multipath = no", "tfc_padding = mtu"), 8, "tfc_padding = mtu" },
 		{ CONN("multipath = no", "tfc_padding = 1000"), 8, "tfc_padding = 1000" },
 		{ "class \"c\" { match { }\nmode = bond }\n", 5, "mode = bond" },

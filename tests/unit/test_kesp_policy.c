@@ -82,7 +82,9 @@ static struct xfrm_sel net(uint8_t local, uint8_t remote)
 
 static struct policy_to to(uint32_t reqid)
 {
-	return (struct policy_to){ reqid, addr_v4(0xc6120001), addr_v4(0xc6120002) };
+	return (struct policy_to){ .reqid = reqid,
+				   .local = addr_v4(0xc6120001),
+				   .remote = addr_v4(0xc6120002) };
 }
 
 static int take(const struct xfrm_sel *sel, size_t n, uint32_t reqid)
@@ -236,7 +238,7 @@ Test(policy, after_a_restart_only_what_is_missing_is_put)
 	n = n_kernel;
 	memcpy(was, kernel, n * sizeof(was[0]));
 	for (size_t i = 0; i < n; i++)
-		cr_assert_eq(policies_found(&ps, &was[i]), was[i].reqid != 6);
+		cr_assert_eq(policies_found(&ps, &was[i], 1000), was[i].reqid != 6);
 	cr_assert_eq(policies_settle(&ps), 0);
 	cr_assert_eq(puts_done, 6);
 	cr_assert_eq(out_reqid(&s[0]), 5);
@@ -267,4 +269,78 @@ Test(policy, a_packet_goes_by_the_most_special)
 	cr_assert_eq(policies_reqid(&ps, &packet), 1);
 	packet.src = addr_v4(0x0a000205);
 	cr_assert_eq(policies_reqid(&ps, &packet), 0);
+}
+
+static struct xfrm_policy *of(const struct xfrm_sel *sel, enum xfrm_dir dir)
+{
+	struct xfrm_policy p = { .dir = dir, .if_id = IF_ID, .sel = *sel };
+
+	return in_kernel(&p);
+}
+
+/* An SA has other selectors now: nothing else sends what it had for a while, and what is under way
+ * is taken in for another. */
+Test(policy, what_is_left_is_blocked)
+{
+	const struct policy_rest rest = { 100, 200 };
+	struct xfrm_sel s = net(1, 2), in = net(2, 1);
+
+	take(&s, 1, 5);
+	policies_leave(&ps, &s, 1, 5, &rest);
+	cr_assert(of(&s, XFRM_OUT)->block);
+	cr_assert_eq(of(&in, XFRM_IN)->reqid, 5);
+	cr_assert_not(of(&in, XFRM_IN)->block);
+	cr_assert_eq(policies_reqid(&ps, &s), 0);
+	policies_expire(&ps, 99);
+	cr_assert_eq(n_kernel, 3);
+	policies_expire(&ps, 100);
+	cr_assert_eq(n_kernel, 1, "only the block");
+	policies_expire(&ps, 200);
+	cr_assert_eq(n_kernel, 0);
+	cr_assert_eq(ps.n_left, 0);
+}
+
+/* An SA that comes ends the block; while another one has the selectors there is none. */
+Test(policy, no_block_before_an_sa)
+{
+	const struct policy_rest rest = { 100, 200 };
+	struct xfrm_sel s = net(1, 2);
+
+	take(&s, 1, 5);
+	policies_leave(&ps, &s, 1, 5, &rest);
+	cr_assert_eq(take(&s, 1, 6), 0);
+	cr_assert_not(of(&s, XFRM_OUT)->block);
+	cr_assert_eq(out_reqid(&s), 6);
+	cr_assert_eq(ps.n_left, 0);
+	take(&s, 1, 7);
+	policies_leave(&ps, &s, 1, 7, &rest);
+	cr_assert_eq(out_reqid(&s), 6);
+	policies_expire(&ps, 300);
+	cr_assert_eq(n_kernel, 3);
+	policies_drop(&ps, &s, 1, 6);
+	cr_assert_eq(n_kernel, 0);
+}
+
+/* The agent dies meanwhile: the next one keeps the block, for as long as one lasts at most. */
+Test(policy, a_block_outlives_the_agent)
+{
+	const struct policy_rest rest = { 100, 200 };
+	struct xfrm_policy was[3];
+	struct xfrm_sel s = net(1, 2);
+	size_t n;
+
+	take(&s, 1, 5);
+	policies_leave(&ps, &s, 1, 5, &rest);
+	n = n_kernel;
+	memcpy(was, kernel, sizeof(was));
+	policies_clear(&ps);
+	policies_init(&ps, IF_ID, put, del, NULL);
+	ps.quiet = true;
+	for (size_t i = 0; i < n; i++)
+		if (!policies_found(&ps, &was[i], 1000))
+			del(NULL, &was[i]);
+	cr_assert_eq(policies_settle(&ps), 0);
+	cr_assert(of(&s, XFRM_OUT)->block);
+	policies_expire(&ps, 1000);
+	cr_assert_eq(n_kernel, 0);
 }

@@ -321,7 +321,10 @@ Test(xfrm, inbound_state_with_a_window)
 
 	sa.src = parse("fd00::1");
 	sa.dst = parse("fd00::2");
-	sa.flags = XFRM_F_ESN | XFRM_F_TRANSPORT | XFRM_F_DSCP_IN | XFRM_F_OFFLOAD;
+	sa.flags = XFRM_F_ESN | XFRM_F_BEET | XFRM_F_DSCP_IN | XFRM_F_OFFLOAD;
+	cr_assert_eq(xfrm_put_sa(buf, &sa, &nlh), -EINVAL, "of what family?");
+	sa.inner_src = parse("10.0.0.1");
+	sa.inner_dst = parse("10.0.0.2");
 	sa.offload_ifindex = 9;
 	sa.replay_window = 100000;
 	sa.mark = sa.mark_mask = 0xff; /* means nothing here */
@@ -480,21 +483,21 @@ Test(xfrm, policy_there_and_back)
 		cr_assert_eq(back.if_id, p.if_id);
 		cr_assert_eq(back.priority, p.priority);
 		cr_assert_eq(back.reqid, p.reqid);
-		cr_assert(!back.block && !back.transport);
+		cr_assert(!back.block && !back.beet);
 		cr_assert(addr_equal(&back.src, &p.src) && addr_equal(&back.dst, &p.dst));
 	}
 	p.dir = XFRM_OUT;
-	p.transport = true;
+	p.beet = true;
 	cr_assert_eq(xfrm_put_policy(buf, &p, &nlh), 0);
 	info = mnl_nlmsg_get_payload(nlh);
 	cr_assert_eq(info->lft.hard_byte_limit, XFRM_INF);
 	t = mnl_attr_get_payload(attr_of(nlh, sizeof(*info), XFRMA_TMPL));
 	cr_assert_eq(t->optional, 0);
 	cr_assert_eq(t->family, AF_INET6);
-	cr_assert_eq(t->mode, XFRM_MODE_TRANSPORT);
+	cr_assert_eq(t->mode, XFRM_MODE_BEET);
 	cr_assert_eq(t->ealgos, UINT32_MAX);
 	cr_assert_eq(xfrm_parse_policy(nlh, &back), 0);
-	cr_assert(back.transport);
+	cr_assert(back.beet);
 }
 
 Test(xfrm, policy_that_drops)

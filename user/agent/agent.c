@@ -695,7 +695,7 @@ static int agent_open(struct agent *a)
 		err = engine_link_open(a);
 	if (err)
 		return err;
-	env.no_probes = a->kernel_esp;
+	env.no_probes = env.one_pair = a->kernel_esp;
 	a->ike = ike_new(&a->conf->ike, &env, agent_now());
 	if (!a->ike)
 		return -ENOMEM;

@@ -72,15 +72,21 @@ static int look_at_class(struct parse *p, const struct sec *s, void *ctx)
 	return c->weights_measured ? key_engine_only(p, s, "weights", measures) : 0;
 }
 
+static bool several(const struct ike_ts *ts, uint8_t n)
+{
+	for (uint8_t i = 1; i < n; i++)
+		if (ts[i].dynamic != ts[0].dynamic || !addr_equal(&ts[i].first, &ts[0].first))
+			return true;
+	return false;
+}
+
 static int look_at_child(struct parse *p, const struct sec *s, const struct ike_child_cfg *c)
 {
-	int r = 0;
-
-	if (c->mode != CHILD_TUNNEL)
-		r = key_engine_only(p, s, "mode", "with the kernel's ESP there are tunnels only");
-	if (r == 0 && c->tfc)
-		r = key_engine_only(p, s, "tfc_padding", "only the engine pads packets");
-	return r;
+	if (c->mode == CHILD_TRANSPORT &&
+	    (several(c->local_ts, c->n_local_ts) || several(c->remote_ts, c->n_remote_ts)))
+		return key_engine_only(p, s, "mode",
+				       "in the kernel's ESP it is for one address on each side");
+	return c->tfc ? key_engine_only(p, s, "tfc_padding", "only the engine pads packets") : 0;
 }
 
 static const struct ike_conn_cfg *conn_of(const struct ike_cfg *ike, const char *name)

@@ -18,6 +18,7 @@
 struct bpf_object;
 struct dp_classify;
 struct ring_buffer;
+struct inner;
 struct shield;
 struct steer_tc;
 struct steer_xdp;
@@ -54,6 +55,7 @@ struct dp {
 	struct steer_xdp *xdp;
 	struct shield *shield;
 	struct dp_classify *classify; /* NULL: not needed so far */
+	struct inner *inner;	      /* the same */
 	struct dp_array sa_in, sa_out, group_cur, group, path_cur, path, rx_hint, sa_stat;
 	int path_stat_fd, drops_fd, rx_path_fd, uplink_fd;
 	void *percpu; /* scratch: one value per CPU */
@@ -106,6 +108,7 @@ void dp_forget(struct dp *dp);
 
 /* classify.c */
 void dp_classify_close(struct dp *dp);
+void dp_inner_close(struct dp *dp);
 
 /* rx_key.c: packets with that key count for the path, unless another one has it: then this one
  * waits. The first path on a hint keeps it; further ones are found by the hash table alone. 0 or

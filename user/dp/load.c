@@ -15,6 +15,7 @@
 #include "esp/client.h"
 #include "esp/proto.h"
 #include "classify.skel.h"
+#include "inner.skel.h"
 #include "internal.h"
 #include "shield.skel.h"
 #include "steer_tc.skel.h"
@@ -358,6 +359,7 @@ void dp_close(struct dp *dp)
 	steer_xdp__destroy(dp->xdp);
 	shield__destroy(dp->shield);
 	dp_classify_close(dp);
+	dp_inner_close(dp);
 	free(dp->percpu);
 	if (dp->lock_fd >= 0)
 		close(dp->lock_fd);
@@ -386,13 +388,17 @@ static int remove_pins(const char *pin_dir)
 	/* it has all maps of steer_tc and steer_xdp, too */
 	struct shield *shield = shield__open();
 	struct classify *classify = classify__open();
+	struct inner *inner = inner__open();
 	int err = -ENOMEM, second;
 
-	if (shield && classify) {
+	if (shield && classify && inner) {
 		err = remove_pins_of(pin_dir, shield->obj);
 		second = remove_pins_of(pin_dir, classify->obj);
 		err = err ? err : second;
+		second = remove_pins_of(pin_dir, inner->obj);
+		err = err ? err : second;
 	}
+	inner__destroy(inner);
 	shield__destroy(shield);
 	classify__destroy(classify);
 	return err;

@@ -116,9 +116,11 @@ int dp_shield_rules(struct dp *dp, struct dp_shield_rule *rules, size_t n)
 int dp_shield_device(struct dp *dp, uint32_t ifindex)
 {
 	uint32_t key = 0;
+	int err = dp->opt.kernel_esp && ifindex ? dp_inner_attach(dp, ifindex) : 0;
 
-	return bpf_map_update_elem(bpf_map__fd(dp->shield->maps.shield_dev), &key, &ifindex,
-				   BPF_ANY);
+	return err ? err
+		   : bpf_map_update_elem(bpf_map__fd(dp->shield->maps.shield_dev), &key, &ifindex,
+					 BPF_ANY);
 }
 
 int dp_shield_attach(struct dp *dp, uint32_t ifindex)

@@ -297,10 +297,21 @@ static int find_or_create(const char *name, bool pair, struct link_facts *ret_fa
 	return 0;
 }
 
+static uint32_t mtu_made(const struct dp_options *opt)
+{
+	return opt->steer_mtu ? opt->steer_mtu : MTU_LARGEST;
+}
+
+/* The other end of a pair stays as it is: what has entered comes out there. */
+int dp_steer_mtu(const struct dp *dp, uint32_t mtu)
+{
+	return link_up(dp->steer_ifindex, mtu ? mtu : mtu_made(&dp->opt));
+}
+
 static int set_up(const struct dp_options *opt, uint32_t ifindex, uint32_t *ret_peer,
 		  char *ret_error, size_t len)
 {
-	uint32_t mtu = opt->steer_mtu ? opt->steer_mtu : MTU_LARGEST;
+	uint32_t mtu = mtu_made(opt);
 	const char *name = opt->steer_dev;
 	int err, err6;
 

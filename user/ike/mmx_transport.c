@@ -420,6 +420,8 @@ static enum mmx_status selectors(const struct ike_sa *sa, const struct child_sa 
 	    !single(c->ts_remote, c->n_ts_remote))
 		return MMX_UNSUPPORTED;
 	addrs_of(sa, b, &own, &peer);
+	if (sa->ike->env.one_pair && (own.n > 1 || peer.n > 1))
+		return MMX_TOO_MANY;
 	new->n_ts_local = moved(c->ts_local, c->n_ts_local, &own, new->ts_local);
 	new->n_ts_remote = moved(c->ts_remote, c->n_ts_remote, &peer, new->ts_remote);
 	return new->n_ts_local &&new->n_ts_remote ? MMX_OK : MMX_TOO_MANY;
@@ -496,7 +498,8 @@ bool mmx_transport_may_ask(struct ike *ike, struct ike_sa *sa, const struct mmx_
 	look.flags |= MMX_ACTION_CHECK;
 	status = mmx_apply(&apply, &look, &answer);
 	free(apply.sas);
-	return status != MMX_PAD_DENIED && status != MMX_SPD_MISMATCH && status != MMX_LOCAL_POLICY;
+	return status != MMX_PAD_DENIED && status != MMX_SPD_MISMATCH &&
+	       status != MMX_LOCAL_POLICY && status != MMX_TOO_MANY;
 }
 
 /* ---- they follow ---- */

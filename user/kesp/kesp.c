@@ -101,7 +101,9 @@ static void on_look(evutil_socket_t fd, short what, void *ctx)
 		room_fit(k);
 	if (k->policies.unsettled)
 		policies_settle(&k->policies);
-	if (k->n_sas)
+	if (k->policies.n_left)
+		policies_expire(&k->policies, kesp_now());
+	if (k->n_sas || k->policies.n_left)
 		event_add(k->look, &later);
 }
 
@@ -182,6 +184,7 @@ static int configure(struct kesp *k, const struct engine_config *c, char *ret_wh
 		return err;
 	}
 	k->mtu = c->tun_mtu;
+	k->esp_mtu = UINT32_MAX;
 	policies_init(&k->policies, k->if_id, put_policy, del_policy, k);
 	k->configured = true;
 	err = restore(k);
@@ -265,6 +268,8 @@ static int serve(struct kesp *k, const struct engine_hdr *h, size_t len,
 		return rekey_out_on(k, id->id);
 	case ENGINE_SA_GET:
 		return list_sa(k, id->id, to);
+	case ENGINE_SA_TS:
+		return ts_set(k, (const void *)h);
 	case ENGINE_SA_GROUP:
 		return sa_group(k, group->id, group->group);
 	case ENGINE_GROUP_ENCAP:
@@ -295,7 +300,6 @@ static int serve(struct kesp *k, const struct engine_hdr *h, size_t len,
 		return 0;
 	case ENGINE_PATH_DEL: /* there is none: fine */
 		return 0;
-	case ENGINE_SA_TS: /* transport mode's */
 	case ENGINE_PATH_ADD:
 	case ENGINE_PATH_WANT:
 	case ENGINE_PATH_PING:

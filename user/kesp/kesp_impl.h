@@ -56,7 +56,8 @@ struct kesp {
 	struct list sas, deferred, replaced;
 	size_t n_sas;
 	struct policies policies;
-	uint32_t mtu; /* of the interface, now */
+	uint32_t mtu;	  /* of the interface, now */
+	uint32_t esp_mtu; /* of the steering device; UINT32_MAX: as it is made */
 	bool room_dirty;
 	uint32_t next_reqid;
 	uint64_t next_order;
@@ -115,6 +116,17 @@ int sa_save(struct kesp *k, const struct kesp_sa *s);
 int sa_out_add(struct kesp *k, struct kesp_sa *s);
 void sa_out_del(struct kesp *k, struct kesp_sa *s);
 
+/* Where the policies of its selectors lead. */
+struct policy_to sa_policy_to(const struct kesp *k, const struct kesp_sa *s);
+
+/* ---- ts.c: selectors of transport mode ---- */
+/* 0, or -errno: not in transport mode, or not so here. */
+int ts_check(const struct engine_sa *sa);
+/* What comes in gets other addresses than its state puts there, if it needs any. */
+int ts_show(struct kesp *k, const struct engine_sa *sa);
+void ts_hide(struct kesp *k, const struct engine_sa *sa);
+int ts_set(struct kesp *k, const struct engine_sa_ts *m);
+
 /* ---- rekey.c: make before break ---- */
 /* Outbound waits until the peer uses the SA. */
 void rekey_defer(struct kesp *k, struct kesp_sa *s, usec_t until);
@@ -155,8 +167,8 @@ int flow_explain(struct kesp *k, const struct engine_flow *m, struct engine_flow
 int restore(struct kesp *k);
 
 /* ---- room.c ---- */
-/* The interface gets the MTU that the SA with the least room leaves: smaller at once, larger when
- * somebody has time (kesp.room_dirty). */
+/* Interface and steering device get the MTU that the SA with the least room leaves: smaller at
+ * once, larger when somebody has time (kesp.room_dirty). */
 void room_lower(struct kesp *k, const struct kesp_sa *s);
 void room_fit(struct kesp *k);
 /* Largest inner packet of that SA; UINT32_MAX: its room is not known. Pure. */

@@ -17,7 +17,9 @@ struct entry {
 	struct hash_node node;
 	struct xfrm_sel sel;
 	struct list uses;
-	unsigned have; /* a bit for each direction that the kernel has as it is to be */
+	struct policy_to left;	 /* of the last use, while rest lasts */
+	struct policy_rest rest; /* without a use; 0: it is over */
+	unsigned have;		 /* a bit for each direction that the kernel has as it is to be */
 };
 
 void policies_init(struct policies *ps, uint32_t if_id, policy_fn *put, policy_fn *del, void *ctx)
@@ -107,29 +109,45 @@ static struct xfrm_policy policy_of(const struct policies *ps, const struct entr
 				    enum xfrm_dir dir)
 {
 	const struct use *u = newest(e);
+	const struct policy_to *to = u ? &u->to : &e->left;
 	struct xfrm_policy p = { .dir = dir, .if_id = ps->if_id };
 
 	p.sel = dir == XFRM_OUT ? e->sel : turned(&e->sel);
 	p.priority = 4096 - special(&e->sel);
-	if (u) {
-		p.reqid = u->to.reqid;
-		p.src = dir == XFRM_OUT ? u->to.local : u->to.remote;
-		p.dst = dir == XFRM_OUT ? u->to.remote : u->to.local;
+	p.block = !u && dir == XFRM_OUT;
+	if (!p.block) {
+		p.reqid = to->reqid;
+		p.beet = to->beet;
+		p.src = dir == XFRM_OUT ? to->local : to->remote;
+		p.dst = dir == XFRM_OUT ? to->remote : to->local;
 	}
 	return p;
+}
+
+static bool lasts(const struct entry *e, enum xfrm_dir dir)
+{
+	return !list_empty(&e->uses) ||
+	       (dir == XFRM_OUT ? e->rest.block_until : e->rest.in_until) != 0;
 }
 
 static int entry_put(struct policies *ps, struct entry *e)
 {
 	for (int dir = 0; dir < DIRECTIONS; dir++) {
 		struct xfrm_policy p = policy_of(ps, e, (enum xfrm_dir)dir);
-		int err = e->have & 1u << dir ? 0 : ps->put(ps->ctx, &p);
+		int err = 0;
 
+		if (!(e->have & 1u << dir) && lasts(e, (enum xfrm_dir)dir))
+			err = ps->put(ps->ctx, &p);
 		if (err)
 			return err;
 		e->have |= 1u << dir;
 	}
 	return 0;
+}
+
+static bool is_left(const struct entry *e)
+{
+	return e->rest.in_until || e->rest.block_until;
 }
 
 static void entry_del(struct policies *ps, struct entry *e)
@@ -139,6 +157,7 @@ static void entry_del(struct policies *ps, struct entry *e)
 
 		ps->del(ps->ctx, &p);
 	}
+	ps->n_left -= is_left(e);
 	hash_remove(&ps->by_selector, &e->node);
 	entry_free(&e->node);
 }
@@ -154,7 +173,20 @@ static struct use *use_find(const struct entry *e, uint32_t reqid)
 	return NULL;
 }
 
-static void drop_one(struct policies *ps, const struct xfrm_sel *sel, uint32_t reqid)
+/* The last SA has gone from it. */
+static void leave(struct policies *ps, struct entry *e, const struct policy_to *to,
+		  const struct policy_rest *rest)
+{
+	e->left = *to;
+	e->rest = *rest;
+	ps->n_left++;
+	e->have = 0;
+	if (!ps->quiet && entry_put(ps, e))
+		ps->unsettled = true;
+}
+
+static void drop_one(struct policies *ps, const struct xfrm_sel *sel, uint32_t reqid,
+		     const struct policy_rest *rest)
 {
 	struct entry *e = find(ps, sel);
 	struct use *u = e ? use_find(e, reqid) : NULL;
@@ -163,11 +195,15 @@ static void drop_one(struct policies *ps, const struct xfrm_sel *sel, uint32_t r
 	if (!u || --u->n)
 		return;
 	list_remove(&u->node);
-	free(u);
 	if (list_empty(&e->uses)) {
-		entry_del(ps, e);
+		if (rest)
+			leave(ps, e, &u->to, rest);
+		else
+			entry_del(ps, e);
+		free(u);
 		return;
 	}
+	free(u);
 	if (was) {
 		e->have = 0;
 		if (!ps->quiet && entry_put(ps, e))
@@ -205,7 +241,7 @@ static int take_one(struct policies *ps, const struct xfrm_sel *sel, const struc
 	if (!u) {
 		u = calloc(1, sizeof(*u));
 		if (!u) {
-			if (list_empty(&e->uses))
+			if (list_empty(&e->uses) && !is_left(e))
 				entry_del(ps, e);
 			return -ENOMEM;
 		}
@@ -215,10 +251,12 @@ static int take_one(struct policies *ps, const struct xfrm_sel *sel, const struc
 	list_remove(&u->node);
 	list_append(&e->uses, &u->node);
 	u->n++;
+	ps->n_left -= is_left(e);
+	e->rest = (struct policy_rest){ 0 };
 	e->have = 0;
 	err = ps->quiet ? 0 : entry_put(ps, e);
 	if (err)
-		drop_one(ps, sel, to->reqid);
+		drop_one(ps, sel, to->reqid, NULL);
 	return err;
 }
 
@@ -239,22 +277,77 @@ int policies_take(struct policies *ps, const struct xfrm_sel *sel, size_t n,
 void policies_drop(struct policies *ps, const struct xfrm_sel *sel, size_t n, uint32_t reqid)
 {
 	for (size_t i = 0; i < n; i++)
-		drop_one(ps, &sel[i], reqid);
+		drop_one(ps, &sel[i], reqid, NULL);
+}
+
+void policies_leave(struct policies *ps, const struct xfrm_sel *sel, size_t n, uint32_t reqid,
+		    const struct policy_rest *rest)
+{
+	for (size_t i = 0; i < n; i++)
+		drop_one(ps, &sel[i], reqid, rest);
+}
+
+static void dir_del(struct policies *ps, struct entry *e, enum xfrm_dir dir)
+{
+	struct xfrm_policy p = policy_of(ps, e, dir);
+
+	ps->del(ps->ctx, &p);
+	e->have &= ~(1u << dir);
+}
+
+static void expire(struct policies *ps, struct entry *e, usec_t now)
+{
+	if (!is_left(e))
+		return;
+	if (e->rest.in_until <= now && e->rest.block_until <= now) {
+		entry_del(ps, e);
+	} else if (e->rest.in_until && e->rest.in_until <= now) {
+		dir_del(ps, e, XFRM_IN);
+		dir_del(ps, e, XFRM_FWD);
+		e->rest.in_until = 0;
+	} else if (e->rest.block_until && e->rest.block_until <= now) {
+		dir_del(ps, e, XFRM_OUT);
+		e->rest.block_until = 0;
+	}
+}
+
+void policies_expire(struct policies *ps, usec_t now)
+{
+	for (size_t i = 0; i < ps->by_selector.size && ps->n_left; i++)
+		for (struct hash_node *n = ps->by_selector.first[i], *next; n; n = next) {
+			next = n->next;
+			expire(ps, hash_entry(n, struct entry, node), now);
+		}
 }
 
 /* ---- after a restart ---- */
 
-bool policies_found(struct policies *ps, const struct xfrm_policy *p)
+/* What an SA had that has moved since, whose agent has died. */
+static struct entry *block_found(struct policies *ps, const struct xfrm_policy *p, usec_t until)
+{
+	struct entry *e = p->dir == XFRM_OUT && p->block ? entry_get(ps, &p->sel) : NULL;
+
+	if (!e)
+		return NULL;
+	e->rest.block_until = until;
+	ps->n_left++;
+	return e;
+}
+
+bool policies_found(struct policies *ps, const struct xfrm_policy *p, usec_t block_until)
 {
 	struct xfrm_sel sel = p->dir == XFRM_OUT ? p->sel : turned(&p->sel);
 	struct entry *e = find(ps, &sel);
 	struct xfrm_policy want;
 
 	if (!e)
+		e = block_found(ps, p, block_until);
+	if (!e)
 		return false;
 	want = policy_of(ps, e, p->dir);
-	if (want.reqid == p->reqid && want.priority == p->priority && !p->block && !p->transport &&
-	    addr_equal(&want.src, &p->src) && addr_equal(&want.dst, &p->dst))
+	if (want.reqid == p->reqid && want.priority == p->priority && want.block == p->block &&
+	    want.beet == p->beet && addr_equal(&want.src, &p->src) &&
+	    addr_equal(&want.dst, &p->dst))
 		e->have |= 1u << p->dir;
 	return true;
 }
@@ -317,5 +410,5 @@ uint32_t policies_reqid(const struct policies *ps, const struct xfrm_sel *packet
 				best = e;
 		}
 	}
-	return best ? newest(best)->to.reqid : 0;
+	return best && newest(best) ? newest(best)->to.reqid : 0;
 }

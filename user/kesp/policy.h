@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "base/hash.h"
+#include "base/usec.h"
 #include "xfrm/xfrm.h"
 
 typedef int policy_fn(void *ctx, const struct xfrm_policy *p);
@@ -22,12 +23,14 @@ struct policies {
 	uint32_t if_id;
 	bool quiet;	/* takes are noted, and put by policies_settle */
 	bool unsettled; /* the kernel refused to have one back: policies_settle tries again */
+	size_t n_left;	/* that no SA has any more: policies_expire ends them */
 };
 
 /* Where a policy leads: the states with that reqid on these addresses. */
 struct policy_to {
 	uint32_t reqid;
 	struct addr local, remote;
+	bool beet;
 };
 
 void policies_init(struct policies *ps, uint32_t if_id, policy_fn *put, policy_fn *del, void *ctx);
@@ -39,8 +42,18 @@ int policies_take(struct policies *ps, const struct xfrm_sel *sel, size_t n,
 /* One SA less. */
 void policies_drop(struct policies *ps, const struct xfrm_sel *sel, size_t n, uint32_t reqid);
 
-/* After a restart: the kernel has that one. False: it is of no SA of ours, and is to go. */
-bool policies_found(struct policies *ps, const struct xfrm_policy *p);
+/* One SA less, which has other selectors now: for a while what comes in is taken from it still, and
+ * nothing is sent in any other way, unless another SA has these. */
+struct policy_rest {
+	usec_t in_until, block_until;
+};
+void policies_leave(struct policies *ps, const struct xfrm_sel *sel, size_t n, uint32_t reqid,
+		    const struct policy_rest *rest);
+void policies_expire(struct policies *ps, usec_t now);
+
+/* After a restart: the kernel has that one. A block lasts until then. False: it is of no SA of
+ * ours, and is to go. */
+bool policies_found(struct policies *ps, const struct xfrm_policy *p, usec_t block_until);
 /* What the kernel did not have, or not so. 0 or the first -errno. */
 int policies_settle(struct policies *ps);
 

@@ -10,7 +10,7 @@
 #include "base/secret.h"
 #include "kesp_impl.h"
 
-enum { DEFER_SEC = 10 };
+enum { DEFER_SEC = 10, BLOCK_SEC = 120 };
 
 /* ---- records ---- */
 
@@ -154,7 +154,7 @@ static void on_policy(void *ctx, const struct xfrm_policy *pol)
 	struct strays *v = ctx;
 	void *p;
 
-	if (policies_found(&v->k->policies, pol))
+	if (policies_found(&v->k->policies, pol, kesp_now() + BLOCK_SEC * USEC_PER_SEC))
 		return;
 	p = grown(v->policies, v->n_policies, &v->cap_policies, sizeof(*v->policies));
 	if (!p)
@@ -231,6 +231,8 @@ int restore(struct kesp *k)
 	free(v.sas);
 	free(v.policies);
 	k->policies.quiet = false;
+	if (k->policies.n_left)
+		kesp_look(k);
 	room_fit(k);
 	return err;
 }

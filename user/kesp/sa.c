@@ -135,6 +135,11 @@ static int state_add(struct kesp *k, const struct sa_record *r, bool out)
 		x.mark = STEER_MARK_INDEX(sa->mark);
 		x.mark_mask = STEER_MARK(0, 0, UINT32_MAX);
 	}
+	if (sa->flags & ENGINE_SA_TRANSPORT) {
+		x.flags |= XFRM_F_BEET;
+		x.inner_src = (out ? sa->ts_local : sa->ts_remote)[0].first;
+		x.inner_dst = (out ? sa->ts_remote : sa->ts_local)[0].first;
+	}
 	return xfrm_sa_add(k->x, &x);
 }
 
@@ -229,11 +234,20 @@ void sa_forget(struct kesp *k, struct kesp_sa *s)
 	k->n_sas--;
 }
 
+struct policy_to sa_policy_to(const struct kesp *k, const struct kesp_sa *s)
+{
+	const struct engine_sa *sa = &s->r.sa;
+
+	return (struct policy_to){ .reqid = s->r.reqid,
+				   .local = *stable(k, sa->family, true),
+				   .remote = *stable(k, sa->family, false),
+				   .beet = sa->flags & ENGINE_SA_TRANSPORT };
+}
+
 static int policies_of(struct kesp *k, const struct kesp_sa *s, bool take)
 {
 	struct xfrm_sel sel[RECORD_SELECTORS_MAX];
-	struct policy_to to = { s->r.reqid, *stable(k, s->r.sa.family, true),
-				*stable(k, s->r.sa.family, false) };
+	struct policy_to to = sa_policy_to(k, s);
 	int n = record_selectors(&s->r.sa, sel);
 
 	if (n < 0)
@@ -250,8 +264,6 @@ static int check(const struct kesp *k, const struct engine_sa *req)
 {
 	if (!k->configured)
 		return -ENOTCONN;
-	if (req->flags & ENGINE_SA_TRANSPORT)
-		return -EOPNOTSUPP;
 	if (!req->id || req->n_ts_local > ENGINE_TS_MAX || req->n_ts_remote > ENGINE_TS_MAX ||
 	    req->key_len > ENGINE_KEY_MAX || req->integ_len > ENGINE_KEY_MAX ||
 	    (req->family != 4 && req->family != 6) || !stable(k, req->family, true)->family ||
@@ -259,7 +271,7 @@ static int check(const struct kesp *k, const struct engine_sa *req)
 		return -EINVAL;
 	if (sa_find(k, req->id) || sa_by_spi(k, req->family, req->spi_in, false))
 		return -EEXIST;
-	return k->n_sas < SAS_MAX ? 0 : -ENOSPC;
+	return k->n_sas < SAS_MAX ? ts_check(req) : -ENOSPC;
 }
 
 /* What else sends in its place meanwhile? Else there is nothing to wait for. */
@@ -322,7 +334,9 @@ static int install(struct kesp *k, struct kesp_sa *s, const struct sa_record *r)
 
 	if (err)
 		return err;
-	err = state_add(k, r, false);
+	err = ts_show(k, &r->sa);
+	if (!err)
+		err = state_add(k, r, false);
 	if (err)
 		goto no_in;
 	if (!deferred)
@@ -339,6 +353,7 @@ no_policy:
 	sa_out_del(k, s);
 	state_del(k, s, false);
 no_in:
+	ts_hide(k, &r->sa);
 	return err;
 }
 
@@ -420,6 +435,7 @@ void sa_remove(struct kesp *k, struct kesp_sa *s)
 	policies_of(k, s, false);
 	stop_sending(k, s);
 	state_del(k, s, false);
+	ts_hide(k, &s->r.sa);
 	unsave(k, id);
 	sa_forget(k, s);
 	k->room_dirty = true;

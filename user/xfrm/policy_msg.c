@@ -66,7 +66,7 @@ static void put_template(struct nlmsghdr *nlh, const struct xfrm_policy *p)
 		.id.proto = IPPROTO_ESP,
 		.family = xfrm_af(&p->dst),
 		.reqid = p->reqid,
-		.mode = p->transport ? XFRM_MODE_TRANSPORT : XFRM_MODE_TUNNEL,
+		.mode = p->beet ? XFRM_MODE_BEET : XFRM_MODE_TUNNEL,
 		.aalgos = UINT32_MAX, /* whatever the SA has */
 		.ealgos = UINT32_MAX,
 		.calgos = UINT32_MAX,
@@ -121,7 +121,7 @@ static void get_template(const struct nlattr *a, struct xfrm_policy *p)
 	struct xfrm_user_tmpl t;
 
 	memcpy(&t, mnl_attr_get_payload(a), sizeof(t)); /* ours have one */
-	p->transport = t.mode == XFRM_MODE_TRANSPORT;
+	p->beet = t.mode == XFRM_MODE_BEET;
 	p->reqid = t.reqid;
 	p->src = xfrm_get_addr(&t.saddr, t.family);
 	p->dst = xfrm_get_addr(&t.id.daddr, t.family);

@@ -26,10 +26,19 @@ static void put_lifetimes(struct xfrm_lifetime_cfg *lft, const struct xfrm_sa *s
 static uint8_t state_flags(uint32_t flags)
 {
 	/* a tunnel is for both families: without the flag a state is for its own only */
-	return (uint8_t)((flags & XFRM_F_TRANSPORT ? 0 : XFRM_STATE_AF_UNSPEC) |
+	return (uint8_t)((flags & XFRM_F_BEET ? 0 : XFRM_STATE_AF_UNSPEC) |
 			 (flags & XFRM_F_ESN ? XFRM_STATE_ESN : 0) |
 			 (flags & XFRM_F_DSCP_IN ? XFRM_STATE_DECAP_DSCP : 0) |
 			 (flags & XFRM_F_DF_CLEAR ? XFRM_STATE_NOPMTUDISC : 0));
+}
+
+/* The selector of a BEET state is the header of what comes out of it. As a selector it fits any
+ * packet of that IP version: the policies are what is narrow. */
+static void put_inner(struct xfrm_selector *sel, const struct xfrm_sa *sa)
+{
+	sel->family = xfrm_af(&sa->inner_dst);
+	xfrm_put_addr(&sel->saddr, &sa->inner_src);
+	xfrm_put_addr(&sel->daddr, &sa->inner_dst);
 }
 
 static void put_info(struct xfrm_usersa_info *info, const struct xfrm_sa *sa)
@@ -40,7 +49,9 @@ static void put_info(struct xfrm_usersa_info *info, const struct xfrm_sa *sa)
 	xfrm_put_addr(&info->saddr, &sa->src);
 	info->family = xfrm_af(&sa->dst);
 	info->reqid = sa->reqid;
-	info->mode = sa->flags & XFRM_F_TRANSPORT ? XFRM_MODE_TRANSPORT : XFRM_MODE_TUNNEL;
+	info->mode = sa->flags & XFRM_F_BEET ? XFRM_MODE_BEET : XFRM_MODE_TUNNEL;
+	if (sa->flags & XFRM_F_BEET)
+		put_inner(&info->sel, sa);
 	info->flags = state_flags(sa->flags);
 	put_lifetimes(&info->lft, sa);
 }
@@ -137,6 +148,9 @@ int xfrm_put_sa(void *buf, const struct xfrm_sa *sa, struct nlmsghdr **ret_nlh)
 	if (!sa->dst.family || sa->src.family != sa->dst.family || !sa->spi ||
 	    sa->key_len != alg.key_octets || sa->integ_len != alg.integ_octets)
 		return -EINVAL;
+	if (sa->flags & XFRM_F_BEET &&
+	    (!sa->inner_dst.family || sa->inner_src.family != sa->inner_dst.family))
+		return -EINVAL;
 	nlh = xfrm_message(buf, XFRM_MSG_NEWSA, NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL,
 			   sizeof(*info), &info);
 	put_info(info, sa);
@@ -163,7 +177,7 @@ void xfrm_put_sa_id(struct xfrm_usersa_id *id, const struct addr *dst, uint32_t 
 
 static uint32_t flags_of(const struct xfrm_usersa_info *info)
 {
-	return (info->mode == XFRM_MODE_TRANSPORT ? XFRM_F_TRANSPORT : 0) |
+	return (info->mode == XFRM_MODE_BEET ? XFRM_F_BEET : 0) |
 	       (info->flags & XFRM_STATE_ESN ? XFRM_F_ESN : 0) |
 	       (info->flags & XFRM_STATE_DECAP_DSCP ? XFRM_F_DSCP_IN : 0) |
 	       (info->flags & XFRM_STATE_NOPMTUDISC ? XFRM_F_DF_CLEAR : 0);

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Packets of transport mode behind XFRM: it puts the addresses into their header that the state was
+ * made with, and states are never changed. Those that the SA has now are put in here, by its SPI,
+ * before policies and sockets see the packet.
+ */
+#ifndef BRAID_BPF_INNER_H
+#define BRAID_BPF_INNER_H
+
+#include "wrap.h"
+#include "abi/inner.h"
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, INNER_SAS_MAX);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __be32);
+	__type(value, struct inner_sa);
+} inner SEC(".maps");
+
+enum { INNER_CHECK4 = 10, INNER_ADDRS4 = 12, INNER_ADDRS6 = 8 };
+
+/* As the helper of 4.18 knows it, for good. */
+struct inner_xfrm {
+	__u32 reqid;
+	__be32 spi;
+	__u16 family, ext;
+	__u32 remote[4];
+};
+
+/* Where the checksum over addresses stands behind the IP header; 0: there is none. */
+static __always_inline __u32 inner_check_at(__u8 proto)
+{
+	if (proto == IPPROTO_TCP)
+		return 16;
+	if (proto == IPPROTO_UDP || proto == IPPROTO_UDPLITE || proto == IPPROTO_DCCP)
+		return 6;
+	return proto == IPPROTO_ICMPV6 ? 2 : 0;
+}
+
+/* Does the checksum of such a packet say that it was made with these addresses? l4: its offset;
+ * len: from there on. */
+static __always_inline bool inner_fits(struct __sk_buff *skb, const struct inner_ends *e, __u32 l4,
+				       __u8 proto, __u32 len)
+{
+	__u64 sum = csum_words4((const __u32 *)e->src.b) + csum_words4((const __u32 *)e->dst.b);
+
+	sum += e->repair + bpf_htonl(len) + bpf_htonl(proto);
+	return csum_fold(sum + wrap_sum(skb, l4, len)) == 0xffff;
+}
+
+/* The addresses of packets on their way: those before only where they alone fit. Of a packet that
+ * was put together of several the sum has been looked at, with what is in it. */
+static __always_inline const struct inner_ends *
+inner_choose(struct __sk_buff *skb, const struct inner_sa *sa, __u32 l4, __u8 proto)
+{
+	__u32 at = inner_check_at(proto);
+	__u16 check = 0;
+
+	if (bpf_ktime_get_ns() >= sa->before_until_nsec || !at || proto == IPPROTO_UDPLITE ||
+	    proto == IPPROTO_DCCP || bpf_skb_load_bytes(skb, l4 + at, &check, sizeof(check)) ||
+	    !check || inner_fits(skb, &sa->now, l4, proto, skb->len - l4) ||
+	    !inner_fits(skb, &sa->before, l4, proto, skb->len - l4))
+		return &sa->now;
+	return &sa->before;
+}
+
+static __always_inline long inner_put4(struct __sk_buff *skb, const struct inner_ends *e)
+{
+	__be32 old[2], new[2] = { *(const __u32 *)e->src.b, *(const __u32 *)e->dst.b };
+	__u64 diff;
+
+	if (bpf_skb_load_bytes(skb, INNER_ADDRS4, old, sizeof(old)))
+		return -1;
+	diff = csum_neg((__u64)old[0] + old[1], 2) + new[0] + new[1];
+	return bpf_skb_store_bytes(skb, INNER_ADDRS4, new, sizeof(new), 0) ||
+	       bpf_l3_csum_replace(skb, INNER_CHECK4, 0, csum_fold(diff), 0);
+}
+
+static __always_inline long inner_put6(struct __sk_buff *skb, const struct inner_ends *e)
+{
+	return bpf_skb_store_bytes(skb, INNER_ADDRS6, &e->src, 2 * sizeof(e->src),
+				   BPF_F_RECOMPUTE_CSUM);
+}
+
+/* The helper subtracts from what is summed up, which is the complement of the field. */
+static __always_inline long inner_repair(struct __sk_buff *skb, const struct inner_ends *e,
+					 __u32 l4, __u8 proto)
+{
+	__u32 at = inner_check_at(proto);
+
+	if (!e->repair || !at)
+		return 0;
+	return bpf_l4_csum_replace(skb, l4 + at, 0, (__u16)~e->repair,
+				   proto == IPPROTO_UDP ? BPF_F_MARK_MANGLED_0 : 0);
+}
+
+/* 0, or -1: no packet any more. */
+static __always_inline long inner_restore(struct __sk_buff *skb)
+{
+	const struct inner_ends *e;
+	struct inner_xfrm state;
+	struct inner_sa *sa;
+	__u8 proto, v4;
+	__u32 l4;
+
+	if (bpf_skb_get_xfrm_state(skb, 0, (struct bpf_xfrm_state *)&state, sizeof(state), 0))
+		return 0;
+	sa = bpf_map_lookup_elem(&inner, &state.spi);
+	if (!sa)
+		return 0;
+	v4 = sa->family == 4;
+	if (skb->protocol != (v4 ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6)) ||
+	    bpf_skb_load_bytes(skb, v4 ? 9 : 6, &proto, sizeof(proto)))
+		return -1;
+	l4 = v4 ? sizeof(struct iphdr) : sizeof(struct ipv6hdr);
+	if (skb->len < l4)
+		return -1;
+	if (skb->gso_size)
+		return 0;
+	e = inner_choose(skb, sa, l4, proto);
+	if (v4 ? inner_put4(skb, e) : inner_put6(skb, e))
+		return -1;
+	return inner_repair(skb, e, l4, proto) ? -1 : 0;
+}
+
+#endif
