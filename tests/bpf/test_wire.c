@@ -103,7 +103,7 @@ static void teardown(void)
 	rmdir(base);
 }
 
-TestSuite(wire, .init = setup, .fini = teardown, .timeout = 30);
+TestSuite(wire, .init = setup, .fini = teardown, .timeout = 120);
 
 struct way {
 	int pair, path; /* IP versions */
