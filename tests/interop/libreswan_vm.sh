@@ -330,6 +330,10 @@ life() {
 	attempt 'Child/rekey/by it' rekeyed child_spi whack $them --rekey-ipsec --name "$theirs"
 	attempt 'IKE/rekey/by braid' rekeyed ike_spi braid $us rekey "$conn"
 	attempt 'IKE/rekey/by it' rekeyed ike_spi rekey_theirs
+	if [ "${LIFE:-all}" = rekeys ]; then
+		clear_away
+		return
+	fi
 	attempt 'DPD/by braid' liveness tx
 	attempt 'DPD/by it' liveness rx
 	attempt 'Child/Delete/by braid' delete_child_us

@@ -8,10 +8,14 @@
 . "$(dirname "$0")/../lib/pki.sh"
 . "$(dirname "$0")/../lib/cells.sh"
 . "$(dirname "$0")/../lib/stock.sh"
+. "$(dirname "$0")/../lib/handover.sh"
 modprobe -q xfrm_user 2>/dev/null || skip "needs a kernel with ESP"
-topo_multihomed
+handover_topo
+# for moves, as default routes would: either uplink of the gateway leads to either of the user
+ip -n "$(ns gw)" route add 198.51.100.0/26 via 192.0.2.65 metric 200
+ip -n "$(ns gw)" route add 192.0.2.0/26 via 198.51.100.65 metric 200
 
-auths=(psk ecdsa) moves=
+auths=(psk ecdsa) moves='' outer=4 nat=''
 ike=aes128gcm16-prfsha256-x25519 esp=aes128gcm16-x25519
 stock_protect "${auths[@]}"
 pki_make "$T/pki/ecdsa" ecdsa email:ecdsa@example.org DNS:ecdsa.example.org || fail "$(cat "$T/pki/ecdsa/openssl.log")"
@@ -22,15 +26,19 @@ braid_conf() { # host
 		stock_uplink "$1"
 		[ -z "$moves" ] || { [ "$1" = user ] && echo 'uplink "ran" { interface = ran0 }' || echo 'uplink "b" { interface = eth1 }'; }
 		for a in "${auths[@]}"; do
-			stock_conn "$1" "$a" "$a" "$a" 4 "$a" $ike $esp 'dpd_delay = 0'
+			# shellcheck disable=SC2034  # for stock.sh
+			stock_remote=
+			[ "$1$nat" != gwyes ] || stock_remote=$nat_at
+			stock_conn "$1" "$a" "$a" "$a" $outer "$a" $ike $esp 'dpd_delay = 0'
 		done
 		stock_secrets "$1" ecdsa
 	} >"$T/$1/braid.conf"
 }
 
 swan_conf() { # host
-	local a d=$T/$1 at=${gw_at[4]} me peer mine_key=local lan_key=remote
-	[ "$1" = user ] || at=${user_at[4]} mine_key=remote lan_key=local
+	local a d=$T/$1 at=${gw_at[$outer]} me peer mine_key=local lan_key=remote
+	[ "$1" = user ] || at=${nat:+$nat_at} mine_key=remote lan_key=local
+	at=${at:-${user_at[$outer]}}
 	rm -rf "$d"/{x509,x509ca,private}
 	mkdir -p "$d"/{x509,x509ca,private}
 	cp "$T/pki/ecdsa/$1.pem" "$d/x509/"
@@ -48,7 +56,7 @@ swan_conf() { # host
 				printf 'local { auth = pubkey\n certs = %s.pem\n id = %s }\n' "$1" "$me"
 				printf 'remote { auth = pubkey\n cacerts = ca.pem\n id = %s }\n' "$peer"
 			fi
-			printf 'children { net { %s_ts = %s/32\n %s_ts = %s\n' $mine_key "${mine[$a,4]}" $lan_key "${lan[4]}"
+			printf 'children { net { %s_ts = %s/%s\n %s_ts = %s\n' $mine_key "${mine[$a,$outer]}" "${bits[$outer]}" $lan_key "${lan[$outer]}"
 			printf 'esp_proposals = %s\n rekey_time = 0 } } }\n' $esp
 		done
 		echo "} secrets { ike-1 { secret = \"$psk\" } }"
@@ -70,11 +78,16 @@ set_up() {
 	else
 		say up swan user --initiate --ike "$auth" --child net --timeout 60 || return 1
 	fi
-	stock_reach $us "$auth" "$auth" 4 && on_its_port
+	stock_reach $us "$auth" "$auth" $outer && on_its_port
 }
 # Where strongSwan began it stays on port 500; we go to 4500 as soon as we know that it has it.
 on_its_port() {
 	local port=500
+	if [ -n "$nat" ]; then
+		why="not behind the NAT: $(sas | jq -c '.ike_sas[0] | [.local, .remote, .nat_local, .nat_remote, .children[0].encap]')"
+		sas | jq -e '.ike_sas[0] | .children[0].encap and (.nat_local or .nat_remote)' >/dev/null
+		return
+	fi
 	[ "$us$moves" = gw ] || port=4500 # with MOBIKE always
 	why="not port $port and plain ESP: $(sas | jq -c '.ike_sas[0] | [.local, .remote, .children[0].encap]')"
 	sas | jq -e --arg p ":$port" '.ike_sas[0] | (.local | endswith($p)) and (.remote | endswith($p)) and
@@ -121,7 +134,7 @@ attempt() { # column COMMAND...
 	why=
 	if "$@"; then
 		cell "$row" "$column" ok
-		echo "ok $row ${column//\// } ($SECONDS s)"
+		echo "ok $row ${column//\// } ($(sas | jq -r '[.ike_sas[].children[]] | "ESP: \([.[].rx_packets] | add // 0) in, \([.[].tx_packets] | add // 0) out"'), $SECONDS s)"
 	else
 		cell "$row" "$column" FAIL "$why"
 	fi
@@ -168,8 +181,33 @@ run_mobike() {
 	ip -n "$(ns user)" link set wlan0 up
 	ip -n "$(ns user)" route replace default via 192.0.2.1 dev wlan0 metric 100
 }
+# Over IPv6, then from behind a NAT, which means ESP in UDP.
+run_outer() { # COLUMN
+	us=user them=gw moves='' auth=psk
+	[ $role = initiator ] || us=gw them=user
+	braid_conf $us
+	swan_conf $them
+	strongswan_start $them
+	braidd_start $us "$T/$us/braid.conf"
+	address=${mine[$auth,4]}
+	attempt "$1/set-up" set_up
+	[ -z "$nat" ] || attempt "$1/rekey" rekeyed child_spi braid $us rekey "$auth/net"
+	stop_all
+}
+nat_at=192.0.2.65
+run_outers() {
+	outer=6 run_outer IPv6
+	in_ns r1 nft "add table ip nat; add chain ip nat post { type nat hook postrouting priority srcnat; }"
+	in_ns r1 nft add rule ip nat post oifname gw ip saddr ${user_at[4]} masquerade random
+	nat=yes run_outer NAT
+	in_ns r1 nft delete table ip nat
+}
+phases=${PHASES:-life moves outer}
 for role in ${ROLES:-initiator responder}; do
-	for stock_backend in ${BACKENDS:-engine kernel}; do run_role; done
-	run_mobike
+	for stock_backend in ${BACKENDS:-engine kernel}; do
+		[[ $phases != *life* ]] || run_role
+	done
+	[[ $phases != *moves* ]] || run_mobike
+	[[ $phases != *outer* ]] || run_outers
 done
 cells_end

@@ -6,11 +6,15 @@
 # go out and nothing comes in. WireGuard beside it, where there is one, on the same paths.
 . "$(dirname "$0")/../lib/netns.sh"
 . "$(dirname "$0")/../lib/agent.sh"
+. "$(dirname "$0")/../lib/handover.sh"
 . "$(dirname "$0")/../lib/kernel.sh"
 kernel_esp_or_skip
 ok() { echo "ok - $*"; }
 
-topo_multihomed
+handover_topo
+# as default routes would: either uplink of the gateway leads to either of the user
+ip -n "$(ns gw)" route add 198.51.100.0/26 via 192.0.2.65 metric 200
+ip -n "$(ns gw)" route add 192.0.2.0/26 via 198.51.100.65 metric 200
 n=$(ns user)
 ip -n "$n" -6 addr flush scope global
 in_ns user sysctl -qw net.ipv4.conf.all.promote_secondaries=1 # the second address outlives the first
@@ -103,12 +107,6 @@ ip -n "$n" link set wg0 up
 ip -n "$(ns gw)" link set wg0 up
 ip -n "$n" route add 203.0.113.0/26 dev wg0 src 203.0.113.129
 ip -n "$(ns gw)" route add 203.0.113.129 dev wg0
-# either uplink of the user leads to the gateway's first address
-wire r1 r2 198.51.100.129/30 r2 r1 198.51.100.130/30
-ip -n "$(ns r1)" route add 198.51.100.0/26 via 198.51.100.130
-ip -n "$(ns r2)" route add 192.0.2.64/26 via 198.51.100.129
-ip -n "$(ns gw)" route add default via 192.0.2.65
-ip -n "$(ns gw)" route del 198.51.100.0/26 2>/dev/null
 vip=203.0.113.129
 wait_for 30 reach || fail "WireGuard does not come up: $(in_ns user wg)"
 traffic_begin user $vip

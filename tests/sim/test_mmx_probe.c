@@ -409,3 +409,26 @@ Test(mmx_probe, no_nat_where_none_is_allowed)
 		sim_free(s);
 	}
 }
+
+/* Somebody doubts that a path works: it is known in two seconds that it does not, and one that does
+ * stays. */
+Test(mmx_probe, in_doubt)
+{
+	for (int works = 0; works < 2; works++) {
+		struct sim *s = mmx_sim_up(14, 2, 2);
+		uint64_t line = mmx_sim_line(s, A);
+
+		probed(s, A, path(2, 2), 20);
+		cut.path = works ? 0 : path(2, 2);
+		s->on_wire = lose_cut;
+		cr_assert_eq(ike_mmx_check(s->side[A].ike, line, path(2, 2), s->now), 0);
+		cr_assert_eq(ike_mmx_check(s->side[A].ike, line, path(2, 2), s->now), 0);
+		cr_assert_eq(ike_mmx_check(s->side[A].ike, line, path(3, 3), s->now), -EINVAL);
+		cr_assert_eq(ike_mmx_check(s->side[A].ike, line + 9, path(2, 2), s->now), -ENOENT);
+		sim_run(s, 2 * USEC_PER_SEC);
+		cr_assert_eq(verified(s, A, path(2, 2)), works);
+		cr_assert(verified(s, A, path(1, 1)));
+		cut.path = 0;
+		sim_free(s);
+	}
+}
