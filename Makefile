@@ -118,6 +118,7 @@ endef
 $(foreach k,unit sim bpf,$(eval $(call test_rules,$(k))))
 
 $(B)/tests/bpf/test_classify.o: $(B)/skel/classify_prog.skel.h
+$(B)/tests/bpf/test_inner.o: $(B)/skel/inner_prog.skel.h
 
 # test_openssl wraps every function of libcrypto that the product calls.
 LIBCRYPTO = $(shell $(CC) -print-file-name=libcrypto.so)

@@ -64,25 +64,27 @@ inner_choose(struct __sk_buff *skb, const struct inner_sa *sa, __u32 l4, __u8 pr
 	return &sa->before;
 }
 
-static __always_inline long inner_put4(struct __sk_buff *skb, const struct inner_ends *e)
+/* In all of these l2 is the offset of the IP header: a device that has no other has none before it.
+ */
+static __always_inline long inner_put4(struct __sk_buff *skb, const struct inner_ends *e, __u32 l2)
 {
 	__be32 old[2], new[2] = { *(const __u32 *)e->src.b, *(const __u32 *)e->dst.b };
 	__u64 diff;
 
-	if (bpf_skb_load_bytes(skb, INNER_ADDRS4, old, sizeof(old)))
+	if (bpf_skb_load_bytes(skb, l2 + INNER_ADDRS4, old, sizeof(old)))
 		return -1;
 	diff = csum_neg((__u64)old[0] + old[1], 2) + new[0] + new[1];
-	return bpf_skb_store_bytes(skb, INNER_ADDRS4, new, sizeof(new), 0) ||
-	       bpf_l3_csum_replace(skb, INNER_CHECK4, 0, csum_fold(diff), 0);
+	return bpf_skb_store_bytes(skb, l2 + INNER_ADDRS4, new, sizeof(new), 0) ||
+	       bpf_l3_csum_replace(skb, l2 + INNER_CHECK4, 0, csum_fold(diff), 0);
 }
 
-static __always_inline long inner_put6(struct __sk_buff *skb, const struct inner_ends *e)
+static __always_inline long inner_put6(struct __sk_buff *skb, const struct inner_ends *e, __u32 l2)
 {
-	return bpf_skb_store_bytes(skb, INNER_ADDRS6, &e->src, 2 * sizeof(e->src),
+	return bpf_skb_store_bytes(skb, l2 + INNER_ADDRS6, &e->src, 2 * sizeof(e->src),
 				   BPF_F_RECOMPUTE_CSUM);
 }
 
-/* The helper subtracts from what is summed up, which is the complement of the field. */
+/* The helper adds to the complement of the field. */
 static __always_inline long inner_repair(struct __sk_buff *skb, const struct inner_ends *e,
 					 __u32 l4, __u8 proto)
 {
@@ -94,33 +96,35 @@ static __always_inline long inner_repair(struct __sk_buff *skb, const struct inn
 				   proto == IPPROTO_UDP ? BPF_F_MARK_MANGLED_0 : 0);
 }
 
-/* 0, or -1: no packet any more. */
-static __always_inline long inner_restore(struct __sk_buff *skb)
+/* 0, or -1: it is not what the SA carries. */
+static __always_inline long inner_apply(struct __sk_buff *skb, const struct inner_sa *sa, __u32 l2)
 {
+	bool v4 = sa->family == 4;
 	const struct inner_ends *e;
-	struct inner_xfrm state;
-	struct inner_sa *sa;
-	__u8 proto, v4;
-	__u32 l4;
+	__u32 l4 = l2 + (v4 ? sizeof(struct iphdr) : sizeof(struct ipv6hdr));
+	__u8 proto;
 
-	if (bpf_skb_get_xfrm_state(skb, 0, (struct bpf_xfrm_state *)&state, sizeof(state), 0))
-		return 0;
-	sa = bpf_map_lookup_elem(&inner, &state.spi);
-	if (!sa)
-		return 0;
-	v4 = sa->family == 4;
-	if (skb->protocol != (v4 ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6)) ||
-	    bpf_skb_load_bytes(skb, v4 ? 9 : 6, &proto, sizeof(proto)))
-		return -1;
-	l4 = v4 ? sizeof(struct iphdr) : sizeof(struct ipv6hdr);
-	if (skb->len < l4)
+	if (skb->protocol != (v4 ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6)) || skb->len < l4 ||
+	    bpf_skb_load_bytes(skb, l2 + (v4 ? 9 : 6), &proto, sizeof(proto)))
 		return -1;
 	if (skb->gso_size)
 		return 0;
 	e = inner_choose(skb, sa, l4, proto);
-	if (v4 ? inner_put4(skb, e) : inner_put6(skb, e))
+	if (v4 ? inner_put4(skb, e, l2) : inner_put6(skb, e, l2))
 		return -1;
 	return inner_repair(skb, e, l4, proto) ? -1 : 0;
+}
+
+/* 0, or -1: no packet any more. */
+static __always_inline long inner_restore(struct __sk_buff *skb)
+{
+	struct inner_xfrm state;
+	struct inner_sa *sa;
+
+	if (bpf_skb_get_xfrm_state(skb, 0, (struct bpf_xfrm_state *)&state, sizeof(state), 0))
+		return 0;
+	sa = bpf_map_lookup_elem(&inner, &state.spi);
+	return sa ? inner_apply(skb, sa, 0) : 0;
 }
 
 #endif

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What is behind XFRM, without it, for tests only: all packets are of the SA with SPI 0, and have
+ * an Ethernet header. */
+#include "lib/inner.h"
+
+char LICENSE[] SEC("license") = "GPL";
+
+SEC("tc")
+int inner_of(struct __sk_buff *skb)
+{
+	__be32 spi = 0;
+	const struct inner_sa *sa = bpf_map_lookup_elem(&inner, &spi);
+
+	return sa ? (int)inner_apply(skb, sa, L2_ETHER) : -2;
+}
