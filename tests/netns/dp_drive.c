@@ -10,22 +10,28 @@
 
 #include "dp/dp.h"
 
-enum { SA_MAX = 64, SHOWN = 16 };
+enum { SA_MAX = 64, SHOWN = 16, WORDS = 32 };
 
 static const char usage[] =
 	"usage: dp_drive PIN-DIR open                  the steering device, 198.18.0.1 to .2\n"
-	"       dp_drive PIN-DIR uplink DEV            the ingress program on it, at tc\n"
+	"       dp_drive PIN-DIR uplink DEV            the ingress program on it\n"
 	"       dp_drive PIN-DIR path DEV LOCAL REMOTE [OWN-MAC MAC]\n"
 	"                prints the path's id; it is up\n"
 	"       dp_drive PIN-DIR group ID [class=N] [mode=N] [copies=N] PATH:LINE:WEIGHT...\n"
 	"                prints its id; 0: a new one\n"
 	"       dp_drive PIN-DIR sa ID a|b GROUP       as engine_drive numbers its SPIs\n"
 	"       dp_drive PIN-DIR del ID\n"
+	"       dp_drive PIN-DIR wrap ID no|all        ESP of the kernel's in UDP\n"
 	"       dp_drive PIN-DIR state PATH up|down\n"
 	"       dp_drive PIN-DIR paths                 packets sent over each, and what was "
 	"dropped\n"
 	"       dp_drive PIN-DIR flush\n"
-	"BRAID_KERNEL_ESP=1 in the environment: SAs are the kernel's\n";
+	"       dp_drive PIN-DIR -                     commands from standard input; after each "
+	"\"= "
+	"ERROR\"\n"
+	"In the environment: BRAID_KERNEL_ESP=1: SAs are the kernel's; "
+	"BRAID_ATTACH=xdp|xdp-generic:\n"
+	"how uplinks are attached to, at tc otherwise\n";
 
 /* The kernel's ESP, without UDP. */
 static bool kernel_esp(void)
@@ -65,15 +71,15 @@ static int put_path(struct dp *dp, int argc, char **argv)
 	struct addr local = address(argv[1]), remote = address(argv[2]);
 	struct steer_path p = { .ifindex = if_nametoindex(argv[0]),
 				.mtu = 1500,
-				.family = 4,
+				.family = local.family,
 				.flags = STEER_PATH_ENCAP,
 				.sport = htons(4500),
 				.dport = htons(4500) };
 	uint32_t id;
 	int r;
 
-	memcpy(p.src.b, local.b, 4);
-	memcpy(p.dst.b, remote.b, 4);
+	memcpy(p.src.b, local.b, addr_len(&local));
+	memcpy(p.dst.b, remote.b, addr_len(&remote));
 	if (argc > 4) {
 		mac(argv[3], p.smac);
 		mac(argv[4], p.dmac);
@@ -128,6 +134,11 @@ static int add_sa(struct dp *dp, char **argv)
 
 static int show(struct dp *dp)
 {
+	static const char *const reasons[DROP_MAX] = {
+#define X(n, text) [DROP_##n] = #n,
+		FOREACH_DROP(X)
+#undef X
+	};
 	uint64_t drops[DROP_MAX], sum = 0;
 
 	for (uint32_t id = 1; id < SHOWN; id++) {
@@ -137,13 +148,73 @@ static int show(struct dp *dp)
 
 		if (dp_path_get(dp, id, &p, &state) || dp_path_stat(dp, id, &st))
 			continue;
-		printf("path %u state %u tx %llu\n", id, state, (unsigned long long)st.tx_packets);
+		printf("path %u state %u rx %llu tx %llu\n", id, state,
+		       (unsigned long long)st.rx_packets, (unsigned long long)st.tx_packets);
 	}
 	dp_drops(dp, drops);
-	for (int i = 0; i < DROP_MAX; i++)
+	for (int i = 0; i < DROP_MAX; i++) {
 		sum += drops[i];
+		if (drops[i])
+			printf("%s %llu\n", reasons[i], (unsigned long long)drops[i]);
+	}
 	printf("dropped %llu\n", (unsigned long long)sum);
 	return 0;
+}
+
+static int command(struct dp *dp, int argc, char **argv)
+{
+	const char *cmd = argv[0];
+	char why[256];
+
+	argv++;
+	argc--;
+	if (strcmp(cmd, "uplink") == 0 && argc == 1) {
+		int r = dp_uplink_attach(dp, if_nametoindex(argv[0]), why, sizeof(why));
+
+		printf("%s: %s\n", dp_uplink_mode(dp, if_nametoindex(argv[0])), why);
+		return r;
+	}
+	if (strcmp(cmd, "path") == 0 && (argc == 3 || argc == 5))
+		return put_path(dp, argc, argv);
+	if (strcmp(cmd, "group") == 0 && argc > 1)
+		return put_group(dp, argc, argv);
+	if (strcmp(cmd, "sa") == 0 && argc == 3)
+		return add_sa(dp, argv);
+	if (strcmp(cmd, "wrap") == 0 && argc == 2)
+		return dp_sa_wrap(dp, number(argv[0]), strcmp(argv[1], "all") ? 0 : STEER_SA_WRAP);
+	if (strcmp(cmd, "state") == 0 && argc == 2)
+		return dp_path_state(dp, number(argv[0]),
+				     strcmp(argv[1], "up") ? STEER_PATH_DOWN : STEER_PATH_UP);
+	if (strcmp(cmd, "paths") == 0)
+		return show(dp);
+	if (strcmp(cmd, "del") == 0 && argc == 1) {
+		dp_sa_del(dp, number(argv[0]));
+		return 0;
+	}
+	return strcmp(cmd, "open") == 0 ? 0 : -EINVAL;
+}
+
+static int commands(struct dp *dp)
+{
+	char line[512], *words[WORDS], *save;
+
+	while (fgets(line, sizeof(line), stdin)) {
+		int n = 0;
+
+		for (char *w = strtok_r(line, " \n", &save); w && n < WORDS;
+		     w = strtok_r(NULL, " \n", &save))
+			words[n++] = w;
+		printf("= %d\n", n ? command(dp, n, words) : 0);
+		fflush(stdout);
+	}
+	return 0;
+}
+
+static enum dp_attach attach_wanted(void)
+{
+	const char *s = getenv("BRAID_ATTACH");
+
+	return !s ? DP_ATTACH_TC : strcmp(s, "xdp") ? DP_ATTACH_XDP_GENERIC : DP_ATTACH_XDP;
 }
 
 int main(int argc, char **argv)
@@ -151,7 +222,7 @@ int main(int argc, char **argv)
 	struct dp_options opt = { .pin_dir = argc > 1 ? argv[1] : NULL,
 				  .steer_dev = "braid0",
 				  .kernel_esp = kernel_esp(),
-				  .attach = DP_ATTACH_TC,
+				  .attach = attach_wanted(),
 				  .sa_max = SA_MAX,
 				  .stable4_local = address("198.18.0.1"),
 				  .stable4_remote = address("198.18.0.2") };
@@ -171,25 +242,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "dp_drive: %s\n", argc > 2 ? why : usage);
 		return 1;
 	}
-	argv += 3;
-	argc -= 3;
-	if (strcmp(cmd, "uplink") == 0 && argc == 1)
-		r = dp_uplink_attach(dp, if_nametoindex(argv[0]), why, sizeof(why));
-	else if (strcmp(cmd, "path") == 0 && (argc == 3 || argc == 5))
-		r = put_path(dp, argc, argv);
-	else if (strcmp(cmd, "group") == 0 && argc > 1)
-		r = put_group(dp, argc, argv);
-	else if (strcmp(cmd, "sa") == 0 && argc == 3)
-		r = add_sa(dp, argv);
-	else if (strcmp(cmd, "del") == 0 && argc == 1)
-		dp_sa_del(dp, number(argv[0]));
-	else if (strcmp(cmd, "state") == 0 && argc == 2)
-		r = dp_path_state(dp, number(argv[0]),
-				  strcmp(argv[1], "up") ? STEER_PATH_DOWN : STEER_PATH_UP);
-	else if (strcmp(cmd, "paths") == 0)
-		r = show(dp);
-	else if (strcmp(cmd, "open") != 0)
-		r = -EINVAL;
+	r = strcmp(cmd, "-") ? command(dp, argc - 2, argv + 2) : commands(dp);
 	dp_close(dp);
 	if (r < 0)
 		die(cmd, r);
