@@ -16,6 +16,10 @@ enum { MSEC = 1000 };
 
 static int match_dscp(struct parse *p, const struct sec *s, struct class_rule *rule)
 {
+	if (sec_empty(s, "dscp"))
+		return conf_fail(
+			p, s->file, s->line,
+			"found dscp with nothing in it, expected ef, af41, cs5 or 0 to 63");
 	for (size_t i = 0; i < sec_count(s, "dscp"); i++) {
 		const struct val *v = sec_nth(s, "dscp", i);
 		int n = dscp_parse(v->text);

@@ -66,6 +66,7 @@ void conf_parse_clear(struct parse *p); /* wipes values */
 /* Access to a parsed section. */
 const struct val *sec_get(const struct sec *s, const char *key); /* NULL: not there */
 size_t sec_count(const struct sec *s, const char *key);
+bool sec_empty(const struct sec *s, const char *key); /* a list that is there, with nothing in it */
 const struct val *sec_nth(const struct sec *s, const char *key, size_t i);
 struct sec sec_sub(const struct sec *s, const char *kind, size_t i); /* cfg NULL: not there */
 struct sec sec_root(const struct conf_file *f);

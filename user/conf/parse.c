@@ -742,6 +742,13 @@ size_t sec_count(const struct sec *s, const char *key)
 	return s->cfg ? cfg_size(s->cfg, key) : 0;
 }
 
+bool sec_empty(const struct sec *s, const char *key)
+{
+	const cfg_opt_t *o = s->cfg ? cfg_getopt(s->cfg, key) : NULL;
+
+	return o && o->flags & CFGF_MODIFIED && !sec_count(s, key);
+}
+
 const struct val *sec_nth(const struct sec *s, const char *key, size_t i)
 {
 	return i < sec_count(s, key) ? cfg_getnptr(s->cfg, key, (unsigned)i) : NULL;
