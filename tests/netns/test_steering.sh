@@ -207,3 +207,21 @@ wait "$voice" || true
 [ "$(carried 1 ran-b)" = "$b" ] || fail "a new agent went there at first"
 voice_by wlan-a ran-b || fail "a new agent goes there again"
 ok "a budget that is used up ends it, also for a new agent"
+
+# What was carried while there was none counts for no budget.
+before=$(awk '/^used .* ran$/ { print $3 }' "$T/user/run/budgets")
+by_budget() { # BUDGET
+	confs "" "$1" <<-CONF
+		class "voice" { match { dscp = { ef } } mode = active-standby prefer = { ran } }
+	CONF
+	reload
+	wait_for 5 voice_by ran-b wlan-a || fail "voice does not go by ran"
+}
+by_budget ""
+in_ns user ping -Q 0xb8 -c 600 -s 1000 -i 0.002 -W 1 -q 203.0.113.11 >"$T/voice" || fail "nothing goes: $(cat "$T/voice")"
+by_budget "budget { octets = 100m period = day }"
+now() { braid user --json steering | jq '.budgets[0].used_octets'; }
+counts() { [ "$(now)" -gt "$before" ]; }
+wait_for 5 counts || fail "the budget counts nothing: $(now), $before before"
+[ $(($(now) - before)) -lt 600000 ] || fail "$(($(now) - before)) octets count, most of them sent without a budget"
+ok "a budget begins when it is configured"

@@ -449,6 +449,7 @@ int agent_reload(struct agent *a, char err[CONF_ERROR_MAX])
 		conf_free(fresh);
 		return ret;
 	}
+	traffic_from_here(a);
 	old = a->conf;
 	a->conf = fresh;
 	conns_load(a);

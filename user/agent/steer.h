@@ -100,6 +100,8 @@ int traffic_open(struct agent *a); /* 0 or -ENOMEM; reads what was used of budge
 void traffic_close(struct agent *a);
 /* Is anything to be counted, how often? Again after other settings were read. */
 void traffic_plan(struct agent *a);
+/* Before other settings are read: where nothing is counted, what was carried is of no budget. */
+void traffic_from_here(struct agent *a);
 /* bit/s away from us: of all on its uplink, of one class on that path. */
 uint64_t traffic_uplink_bps(const struct agent *a, const struct path *p);
 uint64_t traffic_class_bps(const struct path *p, uint8_t klass);

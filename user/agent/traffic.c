@@ -300,6 +300,21 @@ static uint64_t count(struct agent *a, struct path *p, usec_t now)
 	return octets;
 }
 
+void traffic_from_here(struct agent *a)
+{
+	list_for_each (it, &a->peers) {
+		struct peer *p = list_entry(it, struct peer, node);
+
+		list_for_each (pi, &p->paths) {
+			struct path *path = list_entry(pi, struct path, node);
+			struct steer_path_stat st;
+
+			if (!a->traffic_every && !dp_path_stat(a->dp, path->id, &st))
+				path->traffic.octets = st.tx_octets + st.rx_octets;
+		}
+	}
+}
+
 /* Has what some path of it carries changed? All of them are told then. */
 static bool family_moved(const struct agent *a, struct family *f)
 {
