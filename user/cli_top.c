@@ -21,9 +21,9 @@ struct screen {
 	struct cli *c;
 	struct ctl_client *events; /* NULL: none are shown */
 	struct top *top;
-	bool curves, paused;
+	bool curves, paused, gone; /* gone: no agent answers */
 	int scroll;
-	char *text; /* of the last look */
+	char *text; /* of the last look that was answered */
 	size_t n_events, first;
 	char list[EVENTS][EVENT_LEN]; /* a ring */
 };
@@ -49,12 +49,22 @@ static void note_event(struct screen *s, const json_t *event)
 	free(text);
 }
 
+static void subscribe(struct screen *s)
+{
+	if (ctl_connect(s->c->sock, &s->events) < 0)
+		s->events = NULL;
+	else
+		ctl_send(s->events, "events", NULL);
+}
+
 static void take_events(struct screen *s)
 {
 	json_t *reply;
 	int r;
 
 	while (s->events && (r = ctl_recv(s->events, 0, &reply)) != -ETIMEDOUT) {
+		if (r == -EINTR) /* the terminal has another size */
+			continue;
 		if (r <= 0) {
 			ctl_client_free(s->events);
 			s->events = NULL;
@@ -68,23 +78,56 @@ static void take_events(struct screen *s)
 
 /* ---- what there is ---- */
 
-static int look(struct screen *s)
+/* Without a word on the terminal. Returns whether the agent has answered. */
+static bool ask(struct cli *c, const char *cmd, json_t **ret_data)
+{
+	int r = c->client ? ctl_send(c->client, cmd, NULL) : -ENOTCONN;
+	bool done = false;
+
+	while (r >= 0 && !done) {
+		json_t *reply;
+
+		do
+			r = ctl_recv(c->client, ANSWER_MSEC, &reply);
+		while (r == -EINTR);
+		if (r <= 0)
+			return false;
+		if (json_object_get(reply, "data"))
+			*ret_data =
+				ctl_join(*ret_data, json_incref(json_object_get(reply, "data")));
+		done = json_is_true(json_object_get(reply, "done"));
+		json_decref(reply);
+	}
+	return done && *ret_data;
+}
+
+/* An agent that goes is waited for: what was seen last stays. */
+static void look(struct screen *s)
 {
 	json_t *paths = NULL, *steering = NULL;
+	char *text = NULL;
 	size_t len = 0;
-	FILE *mem;
-	int r = cli_run(s->c, "paths", NULL, ANSWER_MSEC, &paths);
+	FILE *mem = NULL;
 
-	if (r == EXIT_OK)
-		r = cli_run(s->c, "steering", NULL, ANSWER_MSEC, &steering);
-	mem = r == EXIT_OK ? open_memstream(&s->text, &len) : NULL;
+	if (!s->c->client && ctl_connect(s->c->sock, &s->c->client) < 0)
+		s->c->client = NULL;
+	s->gone = !ask(s->c, "paths", &paths) || !ask(s->c, "steering", &steering);
+	if (s->gone) {
+		ctl_client_free(s->c->client);
+		s->c->client = NULL;
+	} else {
+		if (!s->events)
+			subscribe(s);
+		mem = open_memstream(&text, &len);
+	}
 	if (mem) {
 		show_top(mem, s->top, paths, steering, s->curves);
 		fclose(mem);
+		free(s->text);
+		s->text = text;
 	}
 	json_decref(paths);
 	json_decref(steering);
-	return r;
 }
 
 /* ---- drawing ---- */
@@ -136,7 +179,10 @@ static void head(const struct screen *s)
 	strftime(at, sizeof(at), "%H:%M:%S", &tm);
 	snprintf(line, sizeof(line),
 		 " braid top  %s  every %.1f s%s   q quit  p pause  arrows scroll", at,
-		 s->c->watch_msec / 1000.0, s->paused ? "  PAUSED" : "");
+		 s->c->watch_msec / 1000.0,
+		 s->gone     ? "  NO AGENT ANSWERS"
+		 : s->paused ? "  PAUSED"
+			     : "");
 	put_line(0, line, A_REVERSE, 0);
 	for (int x = (int)strlen(line); x < COLS; x++)
 		mvaddch(0, x, ' ' | A_REVERSE);
@@ -145,9 +191,13 @@ static void head(const struct screen *s)
 /* The lines of the last look between the head and the events. */
 static void body(struct screen *s, int rows)
 {
-	int y = 1, n = 0;
+	int y = 1, n = 0, lines = 0;
 	bool titles = true;
 
+	for (const char *p = s->text; p && (p = strchr(p, '\n')); p++)
+		lines++;
+	if (s->scroll > lines - rows)
+		s->scroll = lines > rows ? lines - rows : 0;
 	for (char *p = s->text, *end; p && *p; p = end + 1) {
 		end = strchr(p, '\n');
 		if (!end)
@@ -236,34 +286,28 @@ static bool key(struct screen *s, int k)
 	return true;
 }
 
-static int run(struct screen *s)
+static void run(struct screen *s)
 {
 	usec_t next = 0;
-	int r = EXIT_OK, k = ERR;
+	int k;
 
 	do {
 		usec_t now = monotonic();
 
 		if (!s->paused && now >= next) {
-			free(s->text);
-			s->text = NULL;
-			r = look(s);
+			look(s);
 			next = now + (usec_t)s->c->watch_msec * USEC_PER_MSEC;
 		}
-		if (r != EXIT_OK)
-			break;
 		take_events(s);
 		draw(s);
 		timeout(100);
 		k = getch();
 	} while (key(s, k));
-	return r;
 }
 
 int cmd_top(struct cli *c, char **argv)
 {
 	struct screen s = { .c = c };
-	int r;
 
 	(void)argv;
 	if (c->json)
@@ -275,17 +319,12 @@ int cmd_top(struct cli *c, char **argv)
 	s.top = top_new();
 	if (!s.top)
 		return EXIT_FAILED;
-	if (ctl_connect(c->sock, &s.events) == 0)
-		ctl_send(s.events, "events", NULL);
-	else
-		s.events = NULL;
+	subscribe(&s);
 	start();
-	r = run(&s);
+	run(&s);
 	endwin();
 	top_free(s.top);
 	free(s.text);
 	ctl_client_free(s.events);
-	if (r != EXIT_OK)
-		fprintf(stderr, "braid: the agent at %s has gone\n", c->sock);
-	return r;
+	return EXIT_OK;
 }

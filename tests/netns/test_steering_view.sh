@@ -4,6 +4,7 @@
 . "$(dirname "$0")/../lib/netns.sh"
 . "$(dirname "$0")/../lib/agent.sh"
 
+command -v nft >/dev/null || skip "needs nft"
 ok() { echo "ok - $*"; }
 view() { braid user --json steering | jq -r "$1"; }
 class() { view ".relations[0].classes[] | select(.name == \"$1\") | $2"; }
@@ -127,3 +128,53 @@ in_ns user "$B/braid" -d "$T/user/run" top >"$T/out" 2>&1 </dev/null
 r=$?
 if [ $r != 2 ] || ! grep -q 'needs a terminal' "$T/out"; then fail "without a terminal: $r $(cat "$T/out")"; fi
 ok "top"
+
+# It waits for an agent that goes, and shows what the next one tells.
+(
+	wait_for 10 grep -q 'smallest-delay' "$T/stays"
+	for p in $(ip netns pids "$(ns user)"); do
+		[ "$(cat "/proc/$p/comm")" = braid ] || continue
+		for _ in {1..300}; do kill -WINCH "$p"; done
+	done
+	agent_dies user
+	wait_for 20 grep -q 'NO AGENT ANSWERS' "$T/stays"
+	braidd_start user "$T/user/braid.conf"
+	wait_for 10 two_up user
+	braid user path prefer wlan-a >/dev/null
+	wait_for 20 grep -q 'preferred by the operator' "$T/stays"
+	printf 'q'
+) | TERM=xterm LC_ALL=C.UTF-8 timeout 80 script -qfec "stty rows 40 cols 150; ip netns exec $(ns user) $B/braid -d $T/user/run top" "$T/stays" >"$T/out" 2>&1 ||
+	fail "top ends with $?: $(tail -n 5 "$T/out")"
+grep -q 'NO AGENT ANSWERS' "$T/stays" || fail "top does not tell that the agent has gone: $(cat "$T/stays")"
+grep -q 'preferred by the operator' "$T/stays" || fail "no events of the next agent: $(cat "$T/stays")"
+ok "top outlives an agent"
+
+# A degraded path gets copies, too; of flows that are spread others are elsewhere.
+braid user path prefer --clear wlan-a >"$T/out" 2>&1 || fail "clear: $(cat "$T/out")"
+cat >>"$T/user/braid.conf" <<-CONF
+	class "spread" { match { dscp = { 9 } } prefer = { wlan, ran } }
+CONF
+sed -i 's|interface = ran0 preference = 1|& sla { loss = 5 hold = 100ms clear = 1s }|' "$T/user/braid.conf"
+in_ns r2 nft 'add table ip lossy; add chain ip lossy f { type filter hook forward priority 0; }; add rule ip lossy f numgen random mod 10 < 3 drop' ||
+	fail "nft cannot be used here"
+braid user reload >"$T/out" 2>&1 || fail "reload: $(cat "$T/out")"
+wait_for 15 path_is user ran-b degraded || fail "ran is not degraded: $(braid user paths)"
+copied() {
+	braid user --json steering explain udp "$vip:1000" 203.0.113.10:5007 >"$T/explain"
+	jq -e '[.paths[].uplink] == ["wlan", "ran"]' "$T/explain" >/dev/null
+}
+explain udp "$vip:1000" 203.0.113.10:9 dscp 9
+told '.class == "spread" and (.others | length) == 1'
+wait_for 5 copied || fail "no copy by a degraded path: $(cat "$T/explain")"
+a=$(class voice '.paths[] | select(.uplink == "ran").packets')
+in_ns user ping -Q 0xb8 -c 10 -i 0.01 -W 1 -q 203.0.113.10 >"$T/ping" || fail "voice: $(cat "$T/ping")"
+[ $(($(class voice '.paths[] | select(.uplink == "ran").packets') - a)) -ge 10 ] || fail "none went by it"
+ok "copies over a degraded path are told of"
+in_ns r2 nft delete table ip lossy
+wait_for 15 path_is user ran-b up || fail "ran stays degraded: $(braid user paths)"
+elsewhere() {
+	explain udp "$vip:1000" 203.0.113.10:9 dscp 9
+	jq -e '.others[0].why == "other flows go there"' "$T/explain" >/dev/null
+}
+wait_for 5 elsewhere || fail "other paths of a spread class: $(cat "$T/explain")"
+ok "a spread class has its other flows elsewhere"

@@ -339,18 +339,14 @@ static json_t *flow_path(const struct agent *a, const struct path *p, const char
 	return o;
 }
 
-/* In the order of the record: those that are up get a copy, until there are enough; bonding takes
- * any that has a share. */
-static void add_further(struct agent *a, const struct steer_group *g, uint32_t first, json_t *paths)
+/* In the order of the record: those with a share and in that state, until there are enough. */
+static void add_further(struct agent *a, const struct steer_group *g, uint32_t first, json_t *paths,
+			size_t most, enum steer_path_state state)
 {
-	bool bond = g->mode == STEER_MODE_BOND;
-
-	for (uint8_t i = 0; i < g->n_members; i++) {
+	for (uint8_t i = 0; i < g->n_members && json_array_size(paths) < most; i++) {
 		const struct path *p = path_find(a, g->path[i]);
 
-		if (!bond && json_array_size(paths) >= g->copies)
-			break;
-		if (p && p->id != first && p->state == STEER_PATH_UP && (!bond || g->weight[i]))
+		if (p && p->id != first && p->state == state && g->weight[i])
 			json_array_append_new(paths, flow_path(a, p, NULL));
 	}
 }
@@ -372,10 +368,14 @@ static json_t *others(struct agent *a, const struct steer_class *c, const struct
 
 	for (uint8_t i = 0; c && i < c->n; i++) {
 		const struct path *o = path_find(a, c->seen[i].path);
+		bool carries = g->mode == STEER_MODE_FLOW_HASH && c->seen[i].why == PLAN_CARRIES;
 
 		if (o && !listed(paths, o->name))
 			json_array_append_new(
-				l, flow_path(a, o, plan_why_text((enum plan_why)c->seen[i].why)));
+				l,
+				flow_path(a, o,
+					  carries ? "other flows go there"
+						  : plan_why_text((enum plan_why)c->seen[i].why)));
 	}
 	for (uint8_t i = 0; !c && i < g->n_members; i++) {
 		const struct path *o = path_find(a, g->path[i]);
@@ -401,8 +401,12 @@ static void set_path(struct agent *a, const struct peer *p, const struct child *
 		dp_group_get(a->dp, b ? b->group : p->group, 0, &g);
 	if (path)
 		json_array_append_new(paths, flow_path(a, path, path->why));
-	if ((path && g.mode == STEER_MODE_REDUNDANT) || (!path && g.mode == STEER_MODE_BOND))
-		add_further(a, &g, f->path, paths);
+	if (path && g.mode == STEER_MODE_REDUNDANT) { /* as pick_copy (abi/pick.h) */
+		add_further(a, &g, f->path, paths, g.copies, STEER_PATH_UP);
+		add_further(a, &g, f->path, paths, g.copies, STEER_PATH_DEGRADED);
+	} else if (!path && g.mode == STEER_MODE_BOND) {
+		add_further(a, &g, 0, paths, STEER_MEMBERS_MAX, STEER_PATH_UP);
+	}
 	if (!json_array_size(paths))
 		set_str(o, "why", "no path of the class can be used");
 	else if (c)
