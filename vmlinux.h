@@ -67,6 +67,17 @@ struct __sk_buff {
 	__u32 gso_size;
 };
 
+struct bpf_xfrm_state {
+	__u32 reqid;
+	__be32 spi;
+	__u16 family;
+	__u16 ext;
+	union {
+		__be32 remote_ipv4;
+		__be32 remote_ipv6[4];
+	};
+};
+
 struct bpf_sock {
 	__u32 bound_dev_if;
 	__u32 family;
@@ -105,6 +116,7 @@ enum bpf_map_type {
 	BPF_MAP_TYPE_HASH = 1,
 	BPF_MAP_TYPE_ARRAY = 2,
 	BPF_MAP_TYPE_PERCPU_ARRAY = 6,
+	BPF_MAP_TYPE_LPM_TRIE = 11,
 	BPF_MAP_TYPE_RINGBUF = 27,
 };
 

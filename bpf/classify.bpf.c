@@ -2,10 +2,10 @@
 /* Traffic classes of what enters the inner device, at its egress. With the engine's, the program
  * that the TUN driver asks for a queue sends each class to its own: the queue is all that the
  * engine needs to look at; what a packet says of itself is believed here only. With an XFRM
- * interface class and flow go in the mark, which encryption leaves as it is but for the SA's index.
+ * interface class, flow and line go in the mark, which encryption leaves as it is but for the SA's
+ * index in the place of the line.
  */
-#include "lib/classify.h"
-#include "abi/steer.h"
+#include "lib/lines.h"
 
 char LICENSE[] SEC("license") = "GPL";
 
@@ -23,6 +23,14 @@ SEC("tc")
 int classify_mark(struct __sk_buff *skb)
 {
 	skb->mark = classify_marked(skb);
+	return TC_ACT_UNSPEC;
+}
+
+/* At the ingress of an XFRM interface. */
+SEC("tc")
+int classify_reply(struct __sk_buff *skb)
+{
+	lines_look(skb);
 	return TC_ACT_UNSPEC;
 }
 

@@ -231,26 +231,4 @@ static __always_inline __u32 classify(struct __sk_buff *skb)
 	return klass;
 }
 
-/* The same, and its flow slot, which it has without rules, too: as a mark for steering. What is no
- * packet of IP is of class 0 and slot 0. */
-static __always_inline __u32 classify_marked(struct __sk_buff *skb)
-{
-	struct classify_packet p = { .mark = skb->mark };
-	const struct classify_cur *cur = classify_now();
-	__u32 slot, rule = CLASSIFY_NO_RULE, klass = 0;
-	const struct classify_table *t;
-	bool known;
-
-	if (!cur)
-		return 0;
-	known = classify_parse(skb, &p);
-	t = classify_table_of(cur, &slot);
-	if (t) {
-		if (known && t->n_rules)
-			rule = classify_rule_of(skb, t, &p, &klass);
-		classify_count(skb, slot, rule);
-	}
-	return STEER_MARK(klass, known ? classify_flow(&p, cur->seed) : 0, 0);
-}
-
 #endif

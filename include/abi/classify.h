@@ -161,10 +161,10 @@ CLASSIFY_INLINE __u64 classify_word(const __u8 *b)
 	return (__u64)b[0] << 24 | (__u64)b[1] << 16 | (__u64)b[2] << 8 | b[3];
 }
 
-/* The flow slot of a packet of ESP that is the kernel's: by the 5-tuple; by addresses alone what
- * has no ports, so that all fragments of a packet are in one. The engine has a function of its own.
- */
-CLASSIFY_INLINE __u8 classify_flow(const struct classify_packet *p, __u64 seed)
+/* The flow of a packet of ESP that is the kernel's, as a number: by the 5-tuple; by addresses alone
+ * what has no ports, so that all fragments of a packet are in one. The engine has a function of its
+ * own. */
+CLASSIFY_INLINE __u64 classify_flow(const struct classify_packet *p, __u64 seed)
 {
 	__u64 h = classify_mix(seed);
 
@@ -177,8 +177,10 @@ CLASSIFY_INLINE __u8 classify_flow(const struct classify_packet *p, __u64 seed)
 	if (p->has_ports)
 		h = classify_mix(h ^ (__u64)p->protocol << 32 ^ (__u64)p->local_port << 16 ^
 				 p->remote_port);
-	return (__u8)(h >> 40);
+	return h;
 }
+
+#define CLASSIFY_SLOT(flow) ((__u8)((flow) >> 40)) /* of flows */
 
 /* The number of the lowest bit; CLASSIFY_NO_RULE if there is none. By halves: BPF has no
  * instruction for it. */

@@ -65,6 +65,9 @@ enum {
 #define STEER_MARK_CLASS(m)   (STEER_MARK_WHAT(m) & 7u) /* STEER_CLASS_NONE is one of them */
 #define STEER_MARK_SLOT(m)    (((__u32)(m) >> 20) & 0xffu)
 #define STEER_MARK_INDEX(m)   ((__u32)(m)&0xfffffu)
+/* Before the kernel's ESP, where no SA is known yet: the line of IKE SAs whose SA is to carry the
+ * packet stands in the place of the index; 0: any. */
+#define STEER_LINE(line) ((__u32)(line)&0xfffffu)
 
 /* An inbound SPI we chose: index in the low 20 bits, generation (random, never 0) above, so it is
  * always > 255 and a stale one does not match. */

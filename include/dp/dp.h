@@ -25,6 +25,7 @@ enum dp_attach { DP_ATTACH_AUTO, DP_ATTACH_TC, DP_ATTACH_XDP, DP_ATTACH_XDP_GENE
 
 struct class_rule;
 struct dp;
+struct line_group;
 struct engine_fds;
 struct engine_maps;
 
@@ -195,9 +196,26 @@ int dp_classify_prepare(uint32_t ifindex);
 int dp_classify_program(struct dp *dp, uint32_t workers, int *ret_fd, char *ret_error, size_t len);
 int dp_classify_attach(struct dp *dp, uint32_t ifindex, char *ret_error, size_t len);
 /* With kernel_esp the device is the XFRM interface: dp_classify_attach loads what it needs by
- * itself, also where there are no rules, since each packet gets its flow slot there. The slot of
- * such a packet: 0, or -ENOENT: nothing is attached. */
-int dp_classify_flow(const struct dp *dp, const struct classify_packet *p, uint8_t *ret_slot);
+ * itself, also where there are no rules, since each packet gets its flow slot there. The flow
+ * of such a packet, for CLASSIFY_SLOT: 0, or -ENOENT: nothing is attached. */
+int dp_classify_flow(const struct dp *dp, const struct classify_packet *p, uint64_t *ret_flow);
+/* Lines of IKE SAs whose SAs have the same selectors, for the kernel's ESP (abi/lines.h): what the
+ * classifier finds the line by, from now on, also when the agent is gone. 0 or -errno. The prefix
+ * of remote addresses that they have; the inbound SPI of an SA of such a line, flows by which are
+ * answered by that line: ifindex is the XFRM interface's; -EOPNOTSUPP: this kernel does not tell.
+ */
+int dp_line_remote_put(struct dp *dp, const struct addr *remote, uint8_t len,
+		       const struct line_group *to);
+void dp_line_remote_del(struct dp *dp, const struct addr *remote, uint8_t len);
+int dp_line_spi_put(struct dp *dp, uint32_t ifindex, uint32_t spi, uint32_t line);
+void dp_line_spi_del(struct dp *dp, uint32_t spi);
+/* The line that a packet of this flow answers by; 0: none. */
+uint32_t dp_line_replied(struct dp *dp, const struct classify_packet *p, uint64_t flow);
+/* What an agent before has left goes, but for what they want to keep. */
+typedef bool dp_line_remote_keep_fn(void *ctx, const struct addr *remote, uint8_t len);
+typedef bool dp_line_spi_keep_fn(void *ctx, uint32_t spi);
+void dp_lines_sweep(struct dp *dp, dp_line_remote_keep_fn *remote, dp_line_spi_keep_fn *spi,
+		    void *ctx);
 /* In place of all rules, in one step. cgroups: ids, as for rules_build. 0 or -errno; -EAGAIN: too
  * many tables within a second. */
 int dp_classify_put(struct dp *dp, const struct class_rule *rules, const uint64_t *cgroups,

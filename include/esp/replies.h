@@ -17,10 +17,8 @@
 
 #include "base/usec.h"
 
-enum { REPLIES_MAX = 1 << 14 };
-
 struct replies {
-	_Atomic uint64_t *flow; /* REPLIES_MAX */
+	_Atomic uint64_t *flow; /* LINE_REPLIES (abi/lines.h) */
 };
 
 int replies_init(struct replies *r); /* 0 or -ENOMEM */

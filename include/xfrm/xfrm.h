@@ -118,14 +118,15 @@ struct xfrm_policy {
 	enum xfrm_dir dir;
 	struct xfrm_sel sel;
 	uint32_t if_id, priority;
-	bool block;	      /* drop instead */
-	bool beet;	      /* of the template */
-	uint32_t reqid;	      /* of the template */
-	struct addr src, dst; /* of the template: outer addresses */
+	uint32_t mark, mark_mask; /* only packets that have it; mask 0: any */
+	bool block;		  /* drop instead */
+	bool beet;		  /* of the template */
+	uint32_t reqid;		  /* of the template */
+	struct addr src, dst;	  /* of the template: outer addresses */
 };
-/* In place of one with the same selector, direction and if_id, in one step. */
+/* In place of one with the same selector, direction, mark and if_id, in one step. */
 int xfrm_policy_put(struct xfrm *x, const struct xfrm_policy *p);
-/* Looks at dir, sel, if_id. -ENOENT: there is none. */
+/* Looks at dir, sel, mark, if_id. -ENOENT: there is none. */
 int xfrm_policy_del(struct xfrm *x, const struct xfrm_policy *p);
 /* All with that if_id. */
 typedef void xfrm_policy_fn(void *ctx, const struct xfrm_policy *p);

@@ -358,7 +358,9 @@ Test(classify, marks_for_the_kernels_esp)
 
 			known = d;
 			known.has_ports = d.has_ports && !w.fragment && !w.later;
-			cr_assert_eq(mark, STEER_MARK(klass, classify_flow(&known, cur.seed), 0),
+			cr_assert_eq(mark,
+				     STEER_MARK(klass,
+						CLASSIFY_SLOT(classify_flow(&known, cur.seed)), 0),
 				     "packet %d: mark %#x", i, mark);
 			used[STEER_MARK_SLOT(mark)]++;
 		}

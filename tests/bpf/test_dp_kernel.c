@@ -222,21 +222,21 @@ Test(dp_kernel, wrapped_or_not)
 Test(dp_kernel, flows_keep_their_slots)
 {
 	const struct classify_packet p = { .family = 4, .protocol = 17, .has_ports = 1 };
-	uint8_t slot, again;
+	uint64_t flow, again;
 	uint32_t u0;
 
 	cr_assert(sh_ok("ip link add u0 type veth peer name u1"));
 	u0 = if_nametoindex("u0");
 	open_dp(true);
-	cr_assert_eq(dp_classify_flow(dp, &p, &slot), -ENOENT);
+	cr_assert_eq(dp_classify_flow(dp, &p, &flow), -ENOENT);
 	for (int i = 0; i < 2; i++) {
 		cr_assert_eq(dp_classify_attach(dp, u0, error, sizeof(error)), 0, "%s", error);
 		cr_assert(
 			sh_ok("test $(tc filter show dev u0 egress | grep -c classify_mark) = 1"));
-		cr_assert_eq(dp_classify_flow(dp, &p, i ? &again : &slot), 0);
+		cr_assert_eq(dp_classify_flow(dp, &p, i ? &again : &flow), 0);
 		open_dp(true);
 	}
-	cr_assert_eq(again, slot);
+	cr_assert_eq(again, flow);
 	open_dp(false);
 	cr_assert_eq(dp_classify_attach(dp, u0, error, sizeof(error)), -EINVAL);
 }

@@ -19,7 +19,8 @@ static bool same(const struct xfrm_policy *a, const struct xfrm_policy *b)
 	return a->dir == b->dir && a->if_id == b->if_id && addr_equal(&a->sel.src, &b->sel.src) &&
 	       addr_equal(&a->sel.dst, &b->sel.dst) && a->sel.src_len == b->sel.src_len &&
 	       a->sel.dst_len == b->sel.dst_len && a->sel.protocol == b->sel.protocol &&
-	       a->sel.sport == b->sel.sport && a->sel.dport == b->sel.dport;
+	       a->sel.sport == b->sel.sport && a->sel.dport == b->sel.dport && a->mark == b->mark &&
+	       a->mark_mask == b->mark_mask;
 }
 
 static struct xfrm_policy *in_kernel(const struct xfrm_policy *p)
@@ -343,4 +344,178 @@ Test(policy, a_block_outlives_the_agent)
 	cr_assert(of(&s, XFRM_OUT)->block);
 	policies_expire(&ps, 1000);
 	cr_assert_eq(n_kernel, 0);
+}
+
+/* ---- lines ---- */
+
+enum { ALL = 1, LINE_A = 11, LINE_B = 12, OUT_A = 101, OUT_B = 102, OUT_C = 103 };
+
+static const struct xfrm_policy *line_policy(const struct xfrm_sel *sel, uint32_t line)
+{
+	struct xfrm_policy p = { .dir = XFRM_OUT, .if_id = IF_ID, .sel = *sel };
+
+	p.mark = line;
+	p.mark_mask = 0xfffff;
+	return in_kernel(&p);
+}
+
+static uint32_t line_reqid(const struct xfrm_sel *sel, uint32_t line)
+{
+	const struct xfrm_policy *k = line_policy(sel, line);
+
+	return k ? k->reqid : 0;
+}
+
+static void take_line(const struct xfrm_sel *sel, uint32_t out, uint32_t line)
+{
+	struct policy_to t = to(ALL);
+
+	t.reqid_out = out;
+	t.line = line;
+	cr_assert_eq(policies_take(&ps, sel, 1, &t), 0);
+}
+
+static void two_lines(const struct xfrm_sel *s)
+{
+	take_line(s, OUT_A, LINE_A);
+	policies_sender(&ps, s, 1, OUT_A, true);
+	take_line(s, OUT_B, LINE_B);
+	policies_sender(&ps, s, 1, OUT_B, true);
+}
+
+Test(policy, each_line_that_sends_has_one)
+{
+	const struct xfrm_sel s = net(1, 2);
+	const struct xfrm_policy *any, *line;
+	struct xfrm_policy in = { .dir = XFRM_IN, .if_id = IF_ID, .sel = net(2, 1) };
+
+	take_line(&s, OUT_A, LINE_A);
+	policies_sender(&ps, &s, 1, OUT_A, true);
+	cr_assert_eq(n_kernel, 3, "alone it needs none");
+	take_line(&s, OUT_B, LINE_B);
+	cr_assert_eq(n_kernel, 3, "one that cannot send needs none");
+	cr_assert_eq(out_reqid(&s), OUT_A, "the rest goes by what can send");
+	policies_sender(&ps, &s, 1, OUT_B, true);
+	cr_assert_eq(n_kernel, 5);
+	cr_assert_eq(line_reqid(&s, LINE_A), OUT_A);
+	cr_assert_eq(line_reqid(&s, LINE_B), OUT_B);
+	cr_assert_eq(out_reqid(&s), OUT_B);
+	any = in_kernel(&(struct xfrm_policy){ .dir = XFRM_OUT, .if_id = IF_ID, .sel = s });
+	line = line_policy(&s, LINE_A);
+	cr_assert_lt(line->priority, any->priority, "the line's is asked first");
+	cr_assert_eq(in_kernel(&in)->reqid, ALL, "what comes in comes by any of them");
+	policies_drop(&ps, &s, 1, OUT_B);
+	cr_assert_eq(n_kernel, 3);
+	cr_assert_eq(out_reqid(&s), OUT_A);
+	policies_drop(&ps, &s, 1, OUT_A);
+	cr_assert_eq(n_kernel, 0);
+}
+
+Test(policy, what_sends_no_more_has_none)
+{
+	const struct xfrm_sel s = net(1, 2);
+
+	two_lines(&s);
+	policies_sender(&ps, &s, 1, OUT_B, false);
+	cr_assert_eq(n_kernel, 3);
+	cr_assert_eq(out_reqid(&s), OUT_A);
+	policies_sender(&ps, &s, 1, OUT_B, true);
+	cr_assert_eq(line_reqid(&s, LINE_B), OUT_B);
+	/* a rekey: two of one line, then one */
+	puts_done = 0;
+	take_line(&s, OUT_A, LINE_A);
+	policies_sender(&ps, &s, 1, OUT_A, true);
+	policies_sender(&ps, &s, 1, OUT_A, false);
+	policies_drop(&ps, &s, 1, OUT_A);
+	cr_assert_eq(line_reqid(&s, LINE_A), OUT_A);
+	cr_assert_eq(out_reqid(&s), OUT_A, "the newest");
+	cr_assert_eq(puts_done, 1);
+	policies_drop(&ps, &s, 1, OUT_A);
+	policies_drop(&ps, &s, 1, OUT_B);
+	cr_assert_eq(n_kernel, 0);
+}
+
+/* A line may have that selector in SAs of several sets. */
+Test(policy, a_line_has_one_for_a_selector)
+{
+	const struct xfrm_sel s = net(1, 2);
+
+	two_lines(&s);
+	take_line(&s, OUT_C, LINE_A);
+	policies_sender(&ps, &s, 1, OUT_C, true);
+	cr_assert_eq(n_kernel, 5);
+	cr_assert_eq(line_reqid(&s, LINE_A), OUT_C);
+	policies_sender(&ps, &s, 1, OUT_C, false);
+	cr_assert_eq(n_kernel, 5);
+	cr_assert_eq(line_reqid(&s, LINE_A), OUT_A);
+	policies_sender(&ps, &s, 1, OUT_C, true);
+	policies_drop(&ps, &s, 1, OUT_C);
+	cr_assert_eq(n_kernel, 5);
+	cr_assert_eq(line_reqid(&s, LINE_A), OUT_A);
+	take_line(&s, OUT_C, LINE_A);
+	policies_sender(&ps, &s, 1, OUT_C, true);
+	policies_drop(&ps, &s, 1, OUT_A);
+	cr_assert_eq(line_reqid(&s, LINE_A), OUT_C);
+	policies_drop(&ps, &s, 1, OUT_B);
+	cr_assert_eq(n_kernel, 3);
+	policies_drop(&ps, &s, 1, OUT_C);
+	cr_assert_eq(n_kernel, 0);
+}
+
+/* No failure leaves one behind, or one line without any policy that can send. */
+Test(policy, lines_when_puts_fail)
+{
+	const struct xfrm_sel s = net(1, 2);
+
+	for (int n = 0; n < 6; n++) {
+		setup();
+		take_line(&s, OUT_A, LINE_A);
+		policies_sender(&ps, &s, 1, OUT_A, true);
+		take_line(&s, OUT_B, LINE_B);
+		fail_after = n;
+		policies_sender(&ps, &s, 1, OUT_B, true);
+		cr_assert_eq(ps.unsettled, n < 3, "put %d", n);
+		cr_assert_neq(out_reqid(&s), 0);
+		fail_after = -1;
+		cr_assert_eq(policies_settle(&ps), 0);
+		cr_assert_eq(n_kernel, 5, "put %d", n);
+		cr_assert_eq(line_reqid(&s, LINE_A), OUT_A);
+		cr_assert_eq(line_reqid(&s, LINE_B), OUT_B);
+		policies_drop(&ps, &s, 1, OUT_A);
+		policies_drop(&ps, &s, 1, OUT_B);
+		cr_assert_eq(n_kernel, 0);
+		policies_clear(&ps);
+	}
+}
+
+Test(policy, lines_after_a_restart)
+{
+	const struct xfrm_sel s = net(1, 2);
+	struct xfrm_policy was[16];
+	unsigned strays = 0;
+	size_t n;
+
+	two_lines(&s);
+	kernel[n_kernel++] = (struct xfrm_policy){
+		.dir = XFRM_OUT, .if_id = IF_ID, .sel = s, .mark = 99, .mark_mask = 0xfffff
+	};
+	policies_clear(&ps);
+	policies_init(&ps, IF_ID, put, del, NULL);
+	ps.quiet = true;
+	puts_done = 0;
+	two_lines(&s);
+	n = n_kernel;
+	memcpy(was, kernel, n * sizeof(was[0]));
+	for (size_t i = 0; i < n; i++)
+		if (!policies_found(&ps, &was[i], 0)) {
+			cr_assert_eq(was[i].mark, 99);
+			del(NULL, &was[i]);
+			strays++;
+		}
+	cr_assert_eq(strays, 1);
+	cr_assert_eq(policies_settle(&ps), 0);
+	cr_assert_eq(puts_done, 0);
+	cr_assert_eq(n_kernel, 5);
+	policies_drop(&ps, &s, 1, OUT_A);
+	cr_assert_eq(n_kernel, 3);
 }

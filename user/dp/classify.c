@@ -36,6 +36,12 @@ static bool kernel_knows_cgroups(void)
 				       NULL) == 1;
 }
 
+static bool kernel_knows_xfrm(void)
+{
+	return libbpf_probe_bpf_helper(BPF_PROG_TYPE_SCHED_CLS, BPF_FUNC_skb_get_xfrm_state,
+				       NULL) == 1;
+}
+
 static int load(struct dp *dp, struct dp_classify *c, char *ret_error, size_t len)
 {
 	int err;
@@ -46,6 +52,7 @@ static int load(struct dp *dp, struct dp_classify *c, char *ret_error, size_t le
 			       strerror(errno));
 	err = dp_pin_maps(dp, c->prog->obj);
 	c->prog->rodata->classify_knows_cgroups = kernel_knows_cgroups();
+	c->prog->rodata->lines_knows_xfrm = dp->opt.kernel_esp && kernel_knows_xfrm();
 	if (!err)
 		err = classify__load(c->prog);
 	if (err)
@@ -77,7 +84,7 @@ static void clear(struct dp_classify *c)
 	free(c);
 }
 
-static int open_once(struct dp *dp, char *ret_error, size_t len)
+int dp_classify_open(struct dp *dp, char *ret_error, size_t len)
 {
 	struct dp_classify *c;
 	int err;
@@ -99,6 +106,11 @@ static int open_once(struct dp *dp, char *ret_error, size_t len)
 	return 0;
 }
 
+struct classify *dp_classify_programs(struct dp *dp)
+{
+	return dp->classify ? dp->classify->prog : NULL;
+}
+
 void dp_classify_close(struct dp *dp)
 {
 	clear(dp->classify);
@@ -115,7 +127,7 @@ bool dp_classify_left(const struct dp *dp)
 
 int dp_classify_program(struct dp *dp, uint32_t workers, int *ret_fd, char *ret_error, size_t len)
 {
-	int err = open_once(dp, ret_error, len);
+	int err = dp_classify_open(dp, ret_error, len);
 
 	if (err)
 		return err;
@@ -138,7 +150,7 @@ int dp_classify_attach(struct dp *dp, uint32_t ifindex, char *ret_error, size_t 
 	const struct bpf_program *prog;
 	char name[IF_NAMESIZE] = "";
 	bool created, qdisc;
-	int err = kernel ? open_once(dp, ret_error, len) : 0;
+	int err = kernel ? dp_classify_open(dp, ret_error, len) : 0;
 
 	if (err)
 		return err;
@@ -152,11 +164,11 @@ int dp_classify_attach(struct dp *dp, uint32_t ifindex, char *ret_error, size_t 
 	return err ? dp_explain_attach(name, qdisc, err, ret_error, len) : 0;
 }
 
-int dp_classify_flow(const struct dp *dp, const struct classify_packet *p, uint8_t *ret_slot)
+int dp_classify_flow(const struct dp *dp, const struct classify_packet *p, uint64_t *ret_flow)
 {
 	if (!dp->opt.kernel_esp || !dp->classify)
 		return -ENOENT;
-	*ret_slot = classify_flow(p, dp->classify->cur->seed);
+	*ret_flow = classify_flow(p, dp->classify->cur->seed);
 	return 0;
 }
 

@@ -24,7 +24,12 @@ struct steer_tc;
 struct steer_xdp;
 
 /* tc filters of ours: fixed, so that they are found again and foreign ones are left alone. */
-enum { DP_TC_PRIORITY = 16978, DP_SHIELD_PRIORITY = 16979, DP_TC_HANDLE = 1 };
+enum {
+	DP_TC_PRIORITY = 16978,
+	DP_SHIELD_PRIORITY = 16979,
+	DP_REPLY_PRIORITY = 16980,
+	DP_TC_HANDLE = 1
+};
 
 /* A mapped array: entry i is at base + i * stride. */
 struct dp_array {
@@ -46,8 +51,9 @@ struct dp {
 	char pin_dir[256];
 	char steer_dev[IF_NAMESIZE];
 	uint32_t steer_ifindex;
-	uint32_t peer_ifindex; /* its other end; 0: it has none */
-	int lock_fd;	       /* on the pin directory, while we live */
+	uint32_t peer_ifindex;	/* its other end; 0: it has none */
+	uint32_t reply_ifindex; /* classify_reply is at its ingress */
+	int lock_fd;		/* on the pin directory, while we live */
 	int n_cpus;
 	uint32_t sa_stat_n; /* SAs counted, per CPU */
 
@@ -109,6 +115,10 @@ void dp_forget(struct dp *dp);
 /* classify.c */
 void dp_classify_close(struct dp *dp);
 void dp_inner_close(struct dp *dp);
+/* The programs, loaded once. 0 or -errno with a sentence. */
+int dp_classify_open(struct dp *dp, char *ret_error, size_t len);
+/* NULL: not loaded. */
+struct classify *dp_classify_programs(struct dp *dp);
 
 /* rx_key.c: packets with that key count for the path, unless another one has it: then this one
  * waits. The first path on a hint keeps it; further ones are found by the hash table alone. 0 or

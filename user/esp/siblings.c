@@ -5,7 +5,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "abi/pick.h"
+#include "abi/lines.h"
 #include "esp/flow.h"
 #include "esp/sad.h"
 #include "esp/siblings.h"
@@ -219,14 +219,6 @@ static __u32 word_of(const void *ctx, __u32 path_id)
 	return word ? atomic_load_explicit(word, memory_order_relaxed) : 0;
 }
 
-static uint32_t line_of(const struct steer_group *g, uint32_t path_id)
-{
-	for (int i = 0; i < STEER_MEMBERS_MAX && i < g->n_members; i++)
-		if (g->path[i] == path_id)
-			return g->line[i];
-	return 0;
-}
-
 static bool used_up(const struct sa *sa)
 {
 	return atomic_load_explicit(&sa->reached, memory_order_relaxed) & SA_HARD;
@@ -276,7 +268,7 @@ struct sa *siblings_choose(const struct siblings *t, const struct steer_view *v,
 		return found;
 	pick = pick_own(g, flow_slot, word_of, v);
 	pick = pick ? pick : pick_fallback(g, flow_slot, word_of, v);
-	line = line_of(g, PICK_PATH(pick));
+	line = line_of_path(g, PICK_PATH(pick));
 	if (line == found->sibling.line && !used_up(found))
 		return found;
 	sa = sender_of(t, selectors, line, now);
@@ -290,17 +282,8 @@ uint32_t siblings_slot(const struct steer_view *v, const struct sa *found, uint3
 		       uint8_t klass, uint32_t flow_slot)
 {
 	const struct steer_group *g = steer_group_of(v, found->group, klass);
-	uint32_t path = 0;
 
-	for (int i = 0; g && i < STEER_MEMBERS_MAX && i < g->n_members; i++)
-		if (g->line[i] == line && g->weight[i])
-			path = g->path[i];
-	if (!path || pick_state(word_of(v, path)) != STEER_PATH_UP)
-		return flow_slot;
-	for (uint32_t i = 0; i < STEER_FLOW_SLOTS; i++)
-		if (g->flow[(flow_slot + i) % STEER_FLOW_SLOTS] == path)
-			return (flow_slot + i) % STEER_FLOW_SLOTS;
-	return flow_slot;
+	return g ? line_slot(g, line, flow_slot, word_of, v) : flow_slot;
 }
 
 uint32_t transport_path(const struct steer_view *v, const struct sa *sa, uint8_t klass,

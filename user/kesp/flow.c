@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Where a flow would go now: by the policies to an SA, by its group to a path. Flows are told apart
- * in the kernel: where they go over several paths nobody knows which of them one takes. */
+/* Where a flow would go now: by the policies to an SA, by its group to a path, and by that to the
+ * SA of the path's line where there are several with the same selectors. Without the classifier
+ * flows are not told apart, and where they go over several paths nobody knows which of them one
+ * takes. */
 #include <errno.h>
+#include <string.h>
 
-#include "abi/pick.h"
+#include "abi/lines.h"
+#include "base/ipwords.h"
 #include "dp/dp.h"
 #include "kesp_impl.h"
 
@@ -17,10 +21,23 @@ static const struct kesp_sa *youngest(const struct kesp *k, uint32_t reqid)
 	list_for_each (it, &k->sas) {
 		const struct kesp_sa *s = list_entry(it, struct kesp_sa, node);
 
-		if (s->r.reqid == reqid && s->has_out && (!best || s->r.order > best->r.order))
+		if (s->r.reqid_out == reqid && s->has_out && (!best || s->r.order > best->r.order))
 			best = s;
 	}
 	return best;
+}
+
+/* Of these with the selectors of that one; NULL: the line has none. */
+static const struct kesp_sa *of_line(const struct kesp *k, const struct kesp_sa *any, uint32_t line)
+{
+	hash_for_each (it, tmp, &k->by_selectors, record_selectors_key(&any->r.sa)) {
+		const struct kesp_sa *s = hash_entry(it, struct kesp_sa, by_selectors);
+
+		if (s->sends && STEER_LINE(s->r.sa.line) == STEER_LINE(line) &&
+		    record_same_selectors(&s->r.sa, &any->r.sa))
+			return youngest(k, s->r.reqid_out);
+	}
+	return NULL;
 }
 
 static __u32 word(const void *ctx, __u32 id)
@@ -36,20 +53,70 @@ static __u32 word(const void *ctx, __u32 id)
 	return w.word;
 }
 
+static uint32_t path_of(struct dp *dp, const struct steer_group *g, uint32_t slot)
+{
+	__u64 pick = pick_own(g, slot, word, dp);
+
+	return PICK_PATH(pick ? pick : pick_fallback(g, slot, word, dp));
+}
+
 /* Of all slots; 0: none, or several. */
 static uint32_t only_path(struct dp *dp, const struct steer_group *g)
 {
 	uint32_t path = 0;
 
 	for (uint32_t slot = 0; slot < STEER_FLOW_SLOTS; slot++) {
-		__u64 pick = pick_own(g, slot, word, dp);
-		uint32_t id = PICK_PATH(pick ? pick : pick_fallback(g, slot, word, dp));
+		uint32_t id = path_of(dp, g, slot);
 
 		if (slot && id != path)
 			return 0;
 		path = id;
 	}
 	return path;
+}
+
+static struct classify_packet packet_of(const struct engine_flow *m)
+{
+	struct classify_packet p = {
+		.family = m->local.family,
+		.protocol = m->protocol,
+		.has_ports = protocol_has_ports(m->protocol),
+		.local_port = m->local_port,
+		.remote_port = m->remote_port,
+	};
+
+	memcpy(p.local, m->local.b, addr_len(&m->local));
+	memcpy(p.remote, m->remote.b, addr_len(&m->remote));
+	return p;
+}
+
+static void by_path(struct kesp *k, const struct engine_flow *m, const struct kesp_sa *s,
+		    struct engine_flow_info *ret_info)
+{
+	const struct classify_packet p = packet_of(m);
+	const struct kesp_sa *own = NULL;
+	struct dp *dp = k->opt.dp;
+	struct steer_group g;
+	uint32_t line, slot;
+	uint64_t flow;
+
+	if (dp_group_get(dp, s->r.sa.group, m->klass, &g) && dp_group_get(dp, s->r.sa.group, 0, &g))
+		return;
+	if (dp_classify_flow(dp, &p, &flow)) {
+		ret_info->path = only_path(dp, &g);
+		return;
+	}
+	slot = CLASSIFY_SLOT(flow);
+	line = dp_line_replied(dp, &p, flow);
+	if (line)
+		slot = line_slot(&g, line, slot, word, dp);
+	ret_info->slot = slot;
+	ret_info->path = path_of(dp, &g, slot);
+	line = line_of_path(&g, ret_info->path);
+	if (line)
+		own = of_line(k, s, line);
+	if (own)
+		ret_info->sa_id = own->r.sa.id;
 }
 
 int flow_explain(struct kesp *k, const struct engine_flow *m, struct engine_flow_info *ret_info)
@@ -66,7 +133,6 @@ int flow_explain(struct kesp *k, const struct engine_flow *m, struct engine_flow
 		.dport_mask = ALL,
 	};
 	const struct kesp_sa *s;
-	struct steer_group g;
 	uint32_t reqid;
 
 	if (!addr_len(&m->local) || m->local.family != m->remote.family ||
@@ -77,8 +143,7 @@ int flow_explain(struct kesp *k, const struct engine_flow *m, struct engine_flow
 	if (!s)
 		return 0;
 	ret_info->sa_id = s->r.sa.id;
-	if (k->opt.dp && (!dp_group_get(k->opt.dp, s->r.sa.group, m->klass, &g) ||
-			  !dp_group_get(k->opt.dp, s->r.sa.group, 0, &g)))
-		ret_info->path = only_path(k->opt.dp, &g);
+	if (k->opt.dp)
+		by_path(k, m, s, ret_info);
 	return 0;
 }

@@ -234,6 +234,7 @@ static void forget_all(struct kesp *k)
 	list_for_each_safe (it, tmp, &k->sas)
 		sa_forget(k, list_entry(it, struct kesp_sa, node));
 	policies_clear(&k->policies);
+	lines_forget(k);
 }
 
 static int end(struct kesp *k)
@@ -400,6 +401,7 @@ int kesp_open(const struct kesp_options *opt, struct kesp **ret_k, char *ret_err
 	hash_init(&k->by_spi_out);
 	hash_init(&k->by_group);
 	hash_init(&k->by_selectors);
+	hash_init(&k->remotes);
 	list_init(&k->sas);
 	list_init(&k->deferred);
 	list_init(&k->replaced);
@@ -434,6 +436,7 @@ void kesp_close(struct kesp *k)
 	hash_clear(&k->by_spi_out);
 	hash_clear(&k->by_group);
 	hash_clear(&k->by_selectors);
+	hash_clear(&k->remotes);
 	ike_close(k);
 	event_drop(k->deliver);
 	event_drop(k->tick);

@@ -30,6 +30,8 @@ struct kesp_sa {
 	struct sa_record r;
 	usec_t until, looked; /* in that list */
 	bool has_out;	      /* the outbound state is in the kernel */
+	bool sends;	      /* policies lead there */
+	bool told_spi;	      /* the classifier knows its line by the SPI */
 	bool adopted_in;      /* while records and kernel are compared */
 	uint64_t told;	      /* packets that ENGINE_EV_SA_SEEN told of */
 	struct sa_count in, out;
@@ -56,6 +58,8 @@ struct kesp {
 	struct list sas, deferred, replaced;
 	size_t n_sas;
 	struct policies policies;
+	struct hash remotes; /* lines.c */
+	bool lines_failed;
 	uint32_t mtu;	  /* of the interface, now */
 	uint32_t esp_mtu; /* of the steering device; UINT32_MAX: as it is made */
 	bool room_dirty;
@@ -96,8 +100,10 @@ struct kesp_sa *sa_find(const struct kesp *k, uint32_t id);
 struct kesp_sa *sa_by_spi(const struct kesp *k, uint8_t family, uint32_t spi, bool out);
 const struct addr *sa_dst(const struct kesp *k, const struct kesp_sa *s, bool out);
 /* The youngest at that stage with the same selectors as that one, which is not it, and with an
- * outbound state in the kernel if it sends there. NULL: none. */
-struct kesp_sa *sa_sibling(const struct kesp *k, const struct engine_sa *sa, enum sa_stage stage);
+ * outbound state in the kernel if it sends there; of the same line of IKE SAs, or of any. NULL:
+ * none. */
+struct kesp_sa *sa_sibling(const struct kesp *k, const struct engine_sa *sa, enum sa_stage stage,
+			   bool any_line);
 int sa_add(struct kesp *k, const struct engine_sa *req);
 int sa_del(struct kesp *k, uint32_t id);
 int sa_retire(struct kesp *k, uint32_t id);
@@ -115,6 +121,18 @@ int sa_save(struct kesp *k, const struct kesp_sa *s);
 /* The outbound state goes in, or out. */
 int sa_out_add(struct kesp *k, struct kesp_sa *s);
 void sa_out_del(struct kesp *k, struct kesp_sa *s);
+/* It is in, or about to be out or out already: policies follow. */
+void sa_sends(struct kesp *k, struct kesp_sa *s, bool on);
+
+/* ---- lines.c: which line's SA carries a packet, told to the classifier ---- */
+/* After the SA, or its group, has changed. */
+void lines_follow(struct kesp *k, struct kesp_sa *s);
+/* It is out of by_selectors from now on: gone, or about to have other selectors. */
+void lines_leave(struct kesp *k, struct kesp_sa *s);
+/* Only what is in memory. */
+void lines_forget(struct kesp *k);
+/* What an agent before has told of others goes. */
+void lines_settle(struct kesp *k);
 
 /* Where the policies of its selectors lead. */
 struct policy_to sa_policy_to(const struct kesp *k, const struct kesp_sa *s);

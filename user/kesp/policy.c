@@ -5,21 +5,27 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { DIRECTIONS = 3, ALL_DIRECTIONS = 7, IPPROTO_ICMP_ = 1, IPPROTO_ICMPV6_ = 58 };
+#include "abi/steer.h"
+
+enum { DIRECTIONS = 3, IPPROTO_ICMP_ = 1, IPPROTO_ICMPV6_ = 58 };
+
+#define BLOCKED UINT32_MAX
 
 struct use {
 	struct list node; /* the newest last */
 	struct policy_to to;
-	unsigned n; /* SAs */
+	unsigned n, senders; /* SAs; those that have an outbound state */
+	bool has;	     /* the kernel has the policy of its line, for it */
 };
 
 struct entry {
 	struct hash_node node;
 	struct xfrm_sel sel;
 	struct list uses;
-	struct policy_to left;	 /* of the last use, while rest lasts */
-	struct policy_rest rest; /* without a use; 0: it is over */
-	unsigned have;		 /* a bit for each direction that the kernel has as it is to be */
+	struct policy_to left;	  /* of the last use, while rest lasts */
+	struct policy_rest rest;  /* without a use; 0: it is over */
+	uint32_t has[DIRECTIONS]; /* the reqid that the kernel's policy has, or BLOCKED; 0: not
+				     known */
 };
 
 void policies_init(struct policies *ps, uint32_t if_id, policy_fn *put, policy_fn *del, void *ctx)
@@ -104,19 +110,48 @@ static struct use *newest(const struct entry *e)
 	return list_empty(&e->uses) ? NULL : list_entry(e->uses.prev, struct use, node);
 }
 
-/* The most special one first: RFC 4301 4.4.1.1 wants an order, the kernel takes the lowest. */
-static struct xfrm_policy policy_of(const struct policies *ps, const struct entry *e,
-				    enum xfrm_dir dir)
+/* The newest that can send, of that line or (0) of any. */
+static struct use *sender(const struct entry *e, uint32_t line)
 {
-	const struct use *u = newest(e);
+	struct use *best = NULL;
+
+	list_for_each (it, &e->uses) {
+		struct use *u = list_entry(it, struct use, node);
+
+		if (u->senders && (!line || u->to.line == line))
+			best = u;
+	}
+	return best;
+}
+
+static bool several_lines(const struct entry *e)
+{
+	const struct use *first = NULL;
+
+	list_for_each (it, &e->uses) {
+		const struct use *u = list_entry(it, struct use, node);
+
+		if (!u->senders || !u->to.line)
+			continue;
+		if (first && first->to.line != u->to.line)
+			return true;
+		first = u;
+	}
+	return false;
+}
+
+/* The most special one first: RFC 4301 4.4.1.1 wants an order, the kernel takes the lowest. */
+static struct xfrm_policy policy_to(const struct policies *ps, const struct entry *e,
+				    enum xfrm_dir dir, const struct use *u)
+{
 	const struct policy_to *to = u ? &u->to : &e->left;
 	struct xfrm_policy p = { .dir = dir, .if_id = ps->if_id };
 
 	p.sel = dir == XFRM_OUT ? e->sel : turned(&e->sel);
-	p.priority = 4096 - special(&e->sel);
+	p.priority = 8192 - 2 * special(&e->sel);
 	p.block = !u && dir == XFRM_OUT;
 	if (!p.block) {
-		p.reqid = to->reqid;
+		p.reqid = dir == XFRM_OUT ? to->reqid_out : to->reqid;
 		p.beet = to->beet;
 		p.src = dir == XFRM_OUT ? to->local : to->remote;
 		p.dst = dir == XFRM_OUT ? to->remote : to->local;
@@ -130,19 +165,87 @@ static bool lasts(const struct entry *e, enum xfrm_dir dir)
 	       (dir == XFRM_OUT ? e->rest.block_until : e->rest.in_until) != 0;
 }
 
+/* The one for all packets. */
+static struct xfrm_policy policy_of(const struct policies *ps, const struct entry *e,
+				    enum xfrm_dir dir)
+{
+	const struct use *u = dir == XFRM_OUT ? sender(e, 0) : NULL;
+
+	return policy_to(ps, e, dir, u ? u : newest(e));
+}
+
+/* The one for packets with the mark of that line: before the other. */
+static struct xfrm_policy policy_of_line(const struct policies *ps, const struct entry *e,
+					 const struct use *u)
+{
+	struct xfrm_policy p = policy_to(ps, e, XFRM_OUT, u);
+
+	p.mark = u->to.line;
+	p.mark_mask = STEER_MARK(0, 0, UINT32_MAX);
+	p.priority--;
+	return p;
+}
+
+/* Those that are too many last: by then there are others. */
+static int lines_put(struct policies *ps, struct entry *e)
+{
+	bool several = several_lines(e);
+	int first = 0;
+
+	list_for_each (it, &e->uses) {
+		struct use *u = list_entry(it, struct use, node);
+		struct xfrm_policy p = policy_of_line(ps, e, u);
+		int err = 0;
+
+		if (several && u->to.line && sender(e, u->to.line) == u && !u->has) {
+			err = ps->put(ps->ctx, &p);
+			u->has = !err;
+		}
+		first = first ? first : err;
+	}
+	list_for_each (it, &e->uses) {
+		struct use *u = list_entry(it, struct use, node), *now = sender(e, u->to.line);
+		struct xfrm_policy p = policy_of_line(ps, e, u);
+
+		if (!u->has || (several && now == u))
+			continue;
+		u->has = false;
+		if (!several || !now) /* else it is that one's now */
+			ps->del(ps->ctx, &p);
+	}
+	return first;
+}
+
 static int entry_put(struct policies *ps, struct entry *e)
 {
 	for (int dir = 0; dir < DIRECTIONS; dir++) {
 		struct xfrm_policy p = policy_of(ps, e, (enum xfrm_dir)dir);
+		uint32_t is = p.block ? BLOCKED : p.reqid;
 		int err = 0;
 
-		if (!(e->have & 1u << dir) && lasts(e, (enum xfrm_dir)dir))
+		if (e->has[dir] != is && lasts(e, (enum xfrm_dir)dir))
 			err = ps->put(ps->ctx, &p);
 		if (err)
 			return err;
-		e->have |= 1u << dir;
+		e->has[dir] = is;
 	}
-	return 0;
+	return lines_put(ps, e);
+}
+
+/* As the uses have changed, which cannot fail. */
+static void entry_follow(struct policies *ps, struct entry *e)
+{
+	if (!ps->quiet && entry_put(ps, e))
+		ps->unsettled = true;
+}
+
+static void line_del(struct policies *ps, const struct entry *e, struct use *u)
+{
+	struct xfrm_policy p = policy_of_line(ps, e, u);
+
+	if (u->has)
+		ps->del(ps->ctx, &p);
+	u->has = false;
 }
 
 static bool is_left(const struct entry *e)
@@ -167,7 +270,7 @@ static struct use *use_find(const struct entry *e, uint32_t reqid)
 	list_for_each (it, &e->uses) {
 		struct use *u = list_entry(it, struct use, node);
 
-		if (u->to.reqid == reqid)
+		if (u->to.reqid_out == reqid)
 			return u;
 	}
 	return NULL;
@@ -180,7 +283,6 @@ static void leave(struct policies *ps, struct entry *e, const struct policy_to *
 	e->left = *to;
 	e->rest = *rest;
 	ps->n_left++;
-	e->have = 0;
 	if (!ps->quiet && entry_put(ps, e))
 		ps->unsettled = true;
 }
@@ -190,12 +292,13 @@ static void drop_one(struct policies *ps, const struct xfrm_sel *sel, uint32_t r
 {
 	struct entry *e = find(ps, sel);
 	struct use *u = e ? use_find(e, reqid) : NULL;
-	bool was = u && u == newest(e);
 
 	if (!u || --u->n)
 		return;
+	u->senders = 0;
 	list_remove(&u->node);
 	if (list_empty(&e->uses)) {
+		line_del(ps, e, u);
 		if (rest)
 			leave(ps, e, &u->to, rest);
 		else
@@ -203,12 +306,22 @@ static void drop_one(struct policies *ps, const struct xfrm_sel *sel, uint32_t r
 		free(u);
 		return;
 	}
+	/* the others are in place before its own goes */
+	entry_follow(ps, e);
+	if (!sender(e, u->to.line) || !several_lines(e))
+		line_del(ps, e, u);
 	free(u);
-	if (was) {
-		e->have = 0;
-		if (!ps->quiet && entry_put(ps, e))
-			ps->unsettled = true;
-	}
+}
+
+static void sender_one(struct policies *ps, const struct xfrm_sel *sel, uint32_t reqid, bool on)
+{
+	struct entry *e = find(ps, sel);
+	struct use *u = e ? use_find(e, reqid) : NULL;
+
+	if (!u || (!on && !u->senders))
+		return;
+	u->senders = on ? u->senders + 1 : u->senders - 1;
+	entry_follow(ps, e);
 }
 
 static struct entry *entry_get(struct policies *ps, const struct xfrm_sel *sel)
@@ -228,8 +341,9 @@ static struct entry *entry_get(struct policies *ps, const struct xfrm_sel *sel)
 
 static int take_one(struct policies *ps, const struct xfrm_sel *sel, const struct policy_to *to)
 {
+	uint32_t reqid = to->reqid_out ? to->reqid_out : to->reqid;
 	struct entry *e = entry_get(ps, sel);
-	struct use *u = e ? use_find(e, to->reqid) : NULL;
+	struct use *u = e ? use_find(e, reqid) : NULL;
 	int err;
 
 	if (!e)
@@ -246,6 +360,7 @@ static int take_one(struct policies *ps, const struct xfrm_sel *sel, const struc
 			return -ENOMEM;
 		}
 		u->to = *to;
+		u->to.reqid_out = reqid;
 		list_init(&u->node);
 	}
 	list_remove(&u->node);
@@ -253,10 +368,9 @@ static int take_one(struct policies *ps, const struct xfrm_sel *sel, const struc
 	u->n++;
 	ps->n_left -= is_left(e);
 	e->rest = (struct policy_rest){ 0 };
-	e->have = 0;
 	err = ps->quiet ? 0 : entry_put(ps, e);
 	if (err)
-		drop_one(ps, sel, to->reqid, NULL);
+		drop_one(ps, sel, reqid, NULL);
 	return err;
 }
 
@@ -267,7 +381,7 @@ int policies_take(struct policies *ps, const struct xfrm_sel *sel, size_t n,
 		int err = take_one(ps, &sel[i], to);
 
 		if (err) {
-			policies_drop(ps, sel, i, to->reqid);
+			policies_drop(ps, sel, i, to->reqid_out ? to->reqid_out : to->reqid);
 			return err;
 		}
 	}
@@ -292,7 +406,7 @@ static void dir_del(struct policies *ps, struct entry *e, enum xfrm_dir dir)
 	struct xfrm_policy p = policy_of(ps, e, dir);
 
 	ps->del(ps->ctx, &p);
-	e->have &= ~(1u << dir);
+	e->has[dir] = 0;
 }
 
 static void expire(struct policies *ps, struct entry *e, usec_t now)
@@ -320,6 +434,13 @@ void policies_expire(struct policies *ps, usec_t now)
 		}
 }
 
+void policies_sender(struct policies *ps, const struct xfrm_sel *sel, size_t n, uint32_t reqid,
+		     bool on)
+{
+	for (size_t i = 0; i < n; i++)
+		sender_one(ps, &sel[i], reqid, on);
+}
+
 /* ---- after a restart ---- */
 
 /* What an SA had that has moved since, whose agent has died. */
@@ -334,6 +455,25 @@ static struct entry *block_found(struct policies *ps, const struct xfrm_policy *
 	return e;
 }
 
+static bool as_wanted(const struct xfrm_policy *want, const struct xfrm_policy *p)
+{
+	return want->reqid == p->reqid && want->priority == p->priority &&
+	       want->block == p->block && want->beet == p->beet &&
+	       addr_equal(&want->src, &p->src) && addr_equal(&want->dst, &p->dst);
+}
+
+static bool line_found(struct policies *ps, struct entry *e, const struct xfrm_policy *p)
+{
+	struct use *u = p->mark && several_lines(e) ? sender(e, p->mark) : NULL;
+	struct xfrm_policy want;
+
+	if (!u)
+		return false;
+	want = policy_of_line(ps, e, u);
+	u->has = as_wanted(&want, p) && p->mark_mask == want.mark_mask;
+	return p->mark_mask == want.mark_mask;
+}
+
 bool policies_found(struct policies *ps, const struct xfrm_policy *p, usec_t block_until)
 {
 	struct xfrm_sel sel = p->dir == XFRM_OUT ? p->sel : turned(&p->sel);
@@ -344,11 +484,11 @@ bool policies_found(struct policies *ps, const struct xfrm_policy *p, usec_t blo
 		e = block_found(ps, p, block_until);
 	if (!e)
 		return false;
+	if (p->mark_mask)
+		return p->dir == XFRM_OUT && line_found(ps, e, p);
 	want = policy_of(ps, e, p->dir);
-	if (want.reqid == p->reqid && want.priority == p->priority && want.block == p->block &&
-	    want.beet == p->beet && addr_equal(&want.src, &p->src) &&
-	    addr_equal(&want.dst, &p->dst))
-		e->have |= 1u << p->dir;
+	if (as_wanted(&want, p))
+		e->has[p->dir] = p->block ? BLOCKED : p->reqid;
 	return true;
 }
 
@@ -410,5 +550,5 @@ uint32_t policies_reqid(const struct policies *ps, const struct xfrm_sel *packet
 				best = e;
 		}
 	}
-	return best && newest(best) ? newest(best)->to.reqid : 0;
+	return best && newest(best) ? policy_of(ps, best, XFRM_OUT).reqid : 0;
 }

@@ -75,8 +75,10 @@ static void half(struct kesp *k, struct kesp_sa *s, bool out)
 	/* expired, and the message was lost; or somebody has taken it away */
 	if (err == -ESRCH)
 		limit(k, s, true);
-	if (out && err == -ESRCH)
+	if (out && err == -ESRCH) {
 		s->has_out = false;
+		sa_sends(k, s, false);
+	}
 	if (!err && reached(c, sa->soft_octets, sa->soft_packets))
 		limit(k, s, false);
 }
@@ -134,8 +136,10 @@ static void on_event(void *ctx, const struct xfrm_event *ev)
 		s = sa_by_spi(k, ev->dst.family, ev->spi, true);
 	if (!s || !addr_equal(&ev->dst, sa_dst(k, s, out)))
 		return;
-	if (ev->hard && out)
+	if (ev->hard && out) {
 		s->has_out = false;
+		sa_sends(k, s, false);
+	}
 	limit(k, s, ev->hard);
 }
 

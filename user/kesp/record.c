@@ -8,7 +8,7 @@
 #include "base/hash.h"
 #include "base/secret.h"
 
-_Static_assert(sizeof(struct sa_record) == 1792,
+_Static_assert(sizeof(struct sa_record) == 1800,
 	       "another layout is another RECORD_VERSION: files outlive a binary");
 
 void record_wipe_keys(struct sa_record *r)

@@ -91,16 +91,18 @@ void rekey_heir(struct kesp *k, const struct kesp_sa *s)
 	const struct engine_sa *sa = &s->r.sa;
 	struct kesp_sa *heir;
 
-	if (sa_sibling(k, sa, SA_ACTIVE))
+	if (sa_sibling(k, sa, SA_ACTIVE, false))
 		return;
-	heir = sa_sibling(k, sa, SA_REPLACED);
+	heir = sa_sibling(k, sa, SA_REPLACED, false);
 	if (heir) { /* it has sent again already: the kernel had no other */
 		list_remove(&heir->waiting);
 		heir->r.stage = SA_ACTIVE;
 		sa_save(k, heir);
 		return;
 	}
-	heir = sa_sibling(k, sa, SA_DEFERRED);
+	heir = sa_sibling(k, sa, SA_DEFERRED, false);
+	if (!heir && !sa_sibling(k, sa, SA_ACTIVE, true)) /* no other line sends either */
+		heir = sa_sibling(k, sa, SA_DEFERRED, true);
 	if (heir)
 		out_on(k, heir);
 }
@@ -134,7 +136,7 @@ void rekey_tick(struct kesp *k)
 		if (s->until > now)
 			break;
 		list_remove(&s->waiting);
-		if (sa_sibling(k, &s->r.sa, SA_DEFERRED)) {
+		if (sa_sibling(k, &s->r.sa, SA_DEFERRED, false)) {
 			s->until = now + REPLACED_MSEC * USEC_PER_MSEC;
 			list_append(&k->replaced, &s->waiting);
 		} else {

@@ -186,6 +186,8 @@ static void missed(struct kesp *k, struct kesp_sa *s)
 		rekey_linger(k, s);
 	if (s->r.stage == SA_RETIRED)
 		sa_out_del(k, s);
+	else
+		sa_sends(k, s, s->has_out);
 }
 
 static void settle(struct kesp *k)
@@ -233,6 +235,7 @@ int restore(struct kesp *k)
 	k->policies.quiet = false;
 	if (k->policies.n_left)
 		kesp_look(k);
+	lines_settle(k);
 	room_fit(k);
 	return err;
 }

@@ -53,7 +53,8 @@ const struct addr *sa_dst(const struct kesp *k, const struct kesp_sa *s, bool ou
 	return stable(k, s->r.sa.family, !out);
 }
 
-struct kesp_sa *sa_sibling(const struct kesp *k, const struct engine_sa *sa, enum sa_stage stage)
+struct kesp_sa *sa_sibling(const struct kesp *k, const struct engine_sa *sa, enum sa_stage stage,
+			   bool any_line)
 {
 	struct kesp_sa *best = NULL;
 
@@ -61,6 +62,7 @@ struct kesp_sa *sa_sibling(const struct kesp *k, const struct engine_sa *sa, enu
 		struct kesp_sa *s = hash_entry(it, struct kesp_sa, by_selectors);
 
 		if (s->r.sa.id != sa->id && s->r.stage == stage &&
+		    (any_line || s->r.sa.line == sa->line) &&
 		    (stage == SA_DEFERRED || s->has_out) && record_same_selectors(&s->r.sa, sa) &&
 		    (!best || best->r.order < s->r.order))
 			best = s;
@@ -68,17 +70,23 @@ struct kesp_sa *sa_sibling(const struct kesp *k, const struct engine_sa *sa, enu
 	return best;
 }
 
-/* Of the states that any SA with the same selectors has, whose place in the policies is shared; 0:
- * there is none. */
-static uint32_t shared_reqid(const struct kesp *k, const struct engine_sa *sa)
+/* SAs with the same selectors share their place in the policies: inbound states all of them,
+ * outbound ones those of one line of IKE SAs, so that each line has a policy of its own. */
+static void share_reqids(struct kesp *k, struct sa_record *r)
 {
-	hash_for_each (it, tmp, &k->by_selectors, record_selectors_key(sa)) {
+	hash_for_each (it, tmp, &k->by_selectors, record_selectors_key(&r->sa)) {
 		const struct kesp_sa *s = hash_entry(it, struct kesp_sa, by_selectors);
 
-		if (record_same_selectors(&s->r.sa, sa))
-			return s->r.reqid;
+		if (!record_same_selectors(&s->r.sa, &r->sa))
+			continue;
+		r->reqid = s->r.reqid;
+		if (s->r.sa.line == r->sa.line)
+			r->reqid_out = s->r.reqid_out;
 	}
-	return 0;
+	if (!r->reqid)
+		r->reqid = k->next_reqid++;
+	if (!r->reqid_out)
+		r->reqid_out = k->next_reqid++;
 }
 
 /* ---- the kernel's states ---- */
@@ -109,7 +117,7 @@ static int state_add(struct kesp *k, const struct sa_record *r, bool out)
 	const struct engine_sa *sa = &r->sa;
 	struct xfrm_sa x = {
 		.spi = out ? sa->spi_out : sa->spi_in,
-		.reqid = r->reqid,
+		.reqid = out ? r->reqid_out : r->reqid,
 		.if_id = k->if_id,
 		.flags = (out ? XFRM_F_OUT : 0) | (sa->flags & ENGINE_SA_ESN ? XFRM_F_ESN : 0) |
 			 (sa->flags & ENGINE_SA_DSCP_OUT ? 0 : XFRM_F_NO_DSCP_OUT) |
@@ -177,11 +185,16 @@ static int out_add(struct kesp *k, struct kesp_sa *s, const struct sa_record *r)
 
 int sa_out_add(struct kesp *k, struct kesp_sa *s)
 {
-	return out_add(k, s, &s->r);
+	int err = out_add(k, s, &s->r);
+
+	if (!err)
+		sa_sends(k, s, true);
+	return err;
 }
 
 void sa_out_del(struct kesp *k, struct kesp_sa *s)
 {
+	sa_sends(k, s, false);
 	if (s->has_out)
 		state_del(k, s, true);
 	s->has_out = false;
@@ -241,7 +254,9 @@ struct policy_to sa_policy_to(const struct kesp *k, const struct kesp_sa *s)
 	return (struct policy_to){ .reqid = s->r.reqid,
 				   .local = *stable(k, sa->family, true),
 				   .remote = *stable(k, sa->family, false),
-				   .beet = sa->flags & ENGINE_SA_TRANSPORT };
+				   .beet = sa->flags & ENGINE_SA_TRANSPORT,
+				   .reqid_out = s->r.reqid_out,
+				   .line = STEER_LINE(sa->line) };
 }
 
 static int policies_of(struct kesp *k, const struct kesp_sa *s, bool take)
@@ -254,8 +269,23 @@ static int policies_of(struct kesp *k, const struct kesp_sa *s, bool take)
 		return n;
 	if (take)
 		return policies_take(&k->policies, sel, (size_t)n, &to);
-	policies_drop(&k->policies, sel, (size_t)n, to.reqid);
+	policies_drop(&k->policies, sel, (size_t)n, to.reqid_out);
 	return 0;
+}
+
+/* Before the outbound state goes, after it came: policies lead to states that are there. */
+void sa_sends(struct kesp *k, struct kesp_sa *s, bool on)
+{
+	struct xfrm_sel sel[RECORD_SELECTORS_MAX];
+	int n;
+
+	if (s->sends == on)
+		return;
+	s->sends = on;
+	n = record_selectors(&s->r.sa, sel);
+	if (n > 0)
+		policies_sender(&k->policies, sel, (size_t)n, s->r.reqid_out, on);
+	lines_follow(k, s);
 }
 
 /* ---- adding ---- */
@@ -277,7 +307,7 @@ static int check(const struct kesp *k, const struct engine_sa *req)
 /* What else sends in its place meanwhile? Else there is nothing to wait for. */
 static bool defers(const struct kesp *k, const struct engine_sa *req)
 {
-	return req->flags & ENGINE_SA_DEFER_OUT && sa_sibling(k, req, SA_ACTIVE);
+	return req->flags & ENGINE_SA_DEFER_OUT && sa_sibling(k, req, SA_ACTIVE, true);
 }
 
 static struct kesp_sa *first_of_group(const struct kesp *k, uint32_t group)
@@ -310,17 +340,15 @@ static int wrap(struct kesp *k, const struct kesp_sa *s)
 
 static void record_of(struct kesp *k, const struct engine_sa *req, struct sa_record *r)
 {
-	uint32_t shared = shared_reqid(k, req);
-
 	*r = (struct sa_record){
 		.version = RECORD_VERSION,
-		.reqid = shared ? shared : k->next_reqid++,
 		.stage = defers(k, req) ? SA_DEFERRED : SA_ACTIVE,
 		.encap = encap_of(k, req),
 		.order = k->next_order++,
 		.sa = *req,
 	};
 	r->sa.h = (struct engine_hdr){ 0 };
+	share_reqids(k, r);
 	limit_packets(&r->sa);
 	r->sa.flags &= ~(uint32_t)(ENGINE_SA_SOFT_HIT | ENGINE_SA_HARD_HIT);
 }
@@ -346,8 +374,10 @@ static int install(struct kesp *k, struct kesp_sa *s, const struct sa_record *r)
 	if (err)
 		goto no_policy;
 	err = wrap(k, s);
-	if (!err)
+	if (!err) {
+		sa_sends(k, s, !deferred);
 		return 0;
+	}
 	policies_of(k, s, false);
 no_policy:
 	sa_out_del(k, s);
@@ -412,6 +442,8 @@ struct kesp_sa *sa_restore(struct kesp *k, const struct sa_record *r)
 		return NULL;
 	if (k->next_reqid <= r->reqid)
 		k->next_reqid = r->reqid + 1;
+	if (k->next_reqid <= r->reqid_out)
+		k->next_reqid = r->reqid_out + 1;
 	if (k->next_order <= r->order)
 		k->next_order = r->order + 1;
 	return s;
@@ -437,6 +469,7 @@ void sa_remove(struct kesp *k, struct kesp_sa *s)
 	state_del(k, s, false);
 	ts_hide(k, &s->r.sa);
 	unsave(k, id);
+	lines_leave(k, s);
 	sa_forget(k, s);
 	k->room_dirty = true;
 }
@@ -533,6 +566,7 @@ int sa_group(struct kesp *k, uint32_t id, uint32_t group)
 	}
 	room_lower(k, s);
 	k->room_dirty = true;
+	lines_follow(k, s);
 	err = wrap(k, s);
 	return err ? err : sa_save(k, s);
 }

@@ -78,7 +78,9 @@ static int change(struct kesp *k, struct kesp_sa *s, const struct engine_sa *nex
 		put_ends(k, next, &s->r.sa, 0);
 		return err;
 	}
-	policies_leave(&k->policies, was, (size_t)n_was, to.reqid, rest);
+	if (s->sends)
+		policies_sender(&k->policies, sel, (size_t)n, to.reqid_out, true);
+	policies_leave(&k->policies, was, (size_t)n_was, to.reqid_out, rest);
 	return 0;
 }
 
@@ -105,9 +107,10 @@ int ts_set(struct kesp *k, const struct engine_sa_ts *m)
 	memcpy(next.ts_remote, m->ts_remote, sizeof(next.ts_remote));
 	err = change(k, s, &next, &rest);
 	if (!err) {
-		hash_remove(&k->by_selectors, &s->by_selectors);
+		lines_leave(k, s); /* of the others with what it had */
 		s->r.sa = next;
 		hash_add(&k->by_selectors, &s->by_selectors, record_selectors_key(&next));
+		lines_follow(k, s);
 		err = sa_save(k, s);
 		kesp_look(k);
 	}

@@ -77,6 +77,17 @@ static void put_template(struct nlmsghdr *nlh, const struct xfrm_policy *p)
 	mnl_attr_put(nlh, XFRMA_TMPL, sizeof(t), &t);
 }
 
+/* What tells it from others with its selector. */
+static void put_names(struct nlmsghdr *nlh, const struct xfrm_policy *p)
+{
+	const struct xfrm_mark mark = { p->mark, p->mark_mask };
+
+	if (p->if_id)
+		mnl_attr_put_u32(nlh, XFRMA_IF_ID, p->if_id);
+	if (p->mark_mask)
+		mnl_attr_put(nlh, XFRMA_MARK, sizeof(mark), &mark);
+}
+
 int xfrm_put_policy(void *buf, const struct xfrm_policy *p, struct nlmsghdr **ret_nlh)
 {
 	struct xfrm_userpolicy_info *info;
@@ -94,8 +105,7 @@ int xfrm_put_policy(void *buf, const struct xfrm_policy *p, struct nlmsghdr **re
 	info->share = XFRM_SHARE_ANY;
 	if (!p->block)
 		put_template(nlh, p);
-	if (p->if_id)
-		mnl_attr_put_u32(nlh, XFRMA_IF_ID, p->if_id);
+	put_names(nlh, p);
 	*ret_nlh = nlh;
 	return 0;
 }
@@ -110,8 +120,7 @@ int xfrm_put_policy_del(void *buf, const struct xfrm_policy *p, struct nlmsghdr 
 	nlh = xfrm_message(buf, XFRM_MSG_DELPOLICY, NLM_F_ACK, sizeof(*id), &id);
 	xfrm_put_sel(&id->sel, &p->sel);
 	id->dir = put_dir(p->dir);
-	if (p->if_id)
-		mnl_attr_put_u32(nlh, XFRMA_IF_ID, p->if_id);
+	put_names(nlh, p);
 	*ret_nlh = nlh;
 	return 0;
 }
@@ -162,6 +171,13 @@ int xfrm_parse_policy(const struct nlmsghdr *nlh, struct xfrm_policy *ret_policy
 			if (len < sizeof(struct xfrm_user_tmpl))
 				return -EBADMSG;
 			get_template(a, &p);
+		} else if (mnl_attr_get_type(a) == XFRMA_MARK) {
+			const struct xfrm_mark *mark = mnl_attr_get_payload(a);
+
+			if (len < sizeof(*mark))
+				return -EBADMSG;
+			p.mark = mark->v;
+			p.mark_mask = mark->m;
 		}
 	}
 	*ret_policy = p;
