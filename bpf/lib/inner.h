@@ -96,19 +96,38 @@ static __always_inline long inner_repair(struct __sk_buff *skb, const struct inn
 				   proto == IPPROTO_UDP ? BPF_F_MARK_MANGLED_0 : 0);
 }
 
+/* Octets before the IP header: of the device that the packet came in by, whatever this one has. The
+ * packet ends where its IP header says. 0 or -1. */
+static __always_inline long inner_l2(struct __sk_buff *skb, bool v4, __u32 *ret_l2)
+{
+	__be16 len;
+	__u32 ip_len;
+
+	if (bpf_skb_load_bytes_relative(skb, v4 ? 2 : 4, &len, sizeof(len), BPF_HDR_START_NET))
+		return -1;
+	ip_len = bpf_ntohs(len) + (v4 ? 0 : sizeof(struct ipv6hdr));
+	if (ip_len < (v4 ? sizeof(struct iphdr) : sizeof(struct ipv6hdr)) || ip_len > skb->len)
+		return -1;
+	*ret_l2 = skb->len - ip_len;
+	return 0;
+}
+
 /* 0, or -1: it is not what the SA carries. */
-static __always_inline long inner_apply(struct __sk_buff *skb, const struct inner_sa *sa, __u32 l2)
+static __always_inline long inner_apply(struct __sk_buff *skb, const struct inner_sa *sa)
 {
 	bool v4 = sa->family == 4;
 	const struct inner_ends *e;
-	__u32 l4 = l2 + (v4 ? sizeof(struct iphdr) : sizeof(struct ipv6hdr));
+	__u32 l2, l4;
 	__u8 proto;
 
-	if (skb->protocol != (v4 ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6)) || skb->len < l4 ||
-	    bpf_skb_load_bytes(skb, l2 + (v4 ? 9 : 6), &proto, sizeof(proto)))
+	if (skb->protocol != (v4 ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6)))
 		return -1;
 	if (skb->gso_size)
 		return 0;
+	if (inner_l2(skb, v4, &l2) ||
+	    bpf_skb_load_bytes(skb, l2 + (v4 ? 9 : 6), &proto, sizeof(proto)))
+		return -1;
+	l4 = l2 + (v4 ? sizeof(struct iphdr) : sizeof(struct ipv6hdr));
 	e = inner_choose(skb, sa, l4, proto);
 	if (v4 ? inner_put4(skb, e, l2) : inner_put6(skb, e, l2))
 		return -1;
@@ -124,7 +143,7 @@ static __always_inline long inner_restore(struct __sk_buff *skb)
 	if (bpf_skb_get_xfrm_state(skb, 0, (struct bpf_xfrm_state *)&state, sizeof(state), 0))
 		return 0;
 	sa = bpf_map_lookup_elem(&inner, &state.spi);
-	return sa ? inner_apply(skb, sa, 0) : 0;
+	return sa ? inner_apply(skb, sa) : 0;
 }
 
 #endif
