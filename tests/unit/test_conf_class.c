@@ -154,6 +154,8 @@ static const struct bad {
 	  "3: found match in class \"default\", which is for what no other is for, expected none" },
 	{ "class \"v\" {\n match { dscp = { ee } }\n}",
 	  "4: found \"ee\", expected ef, af41, cs5 or 0 to 63" },
+	{ "class \"v\" {\n match { protocol = 0 }\n}",
+	  "4: found protocol 0, expected another one, or none for any" },
 	{ "class \"v\" {\n match { dscp = { } }\n}",
 	  "4: found dscp with nothing in it, expected ef, af41, cs5 or 0 to 63" },
 	{ "class \"v\" {\n match { dscp = { 64 } }\n}",

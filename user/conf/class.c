@@ -47,6 +47,16 @@ static int match_prefix(struct parse *p, const struct val *v, struct addr *ret, 
 	return 0;
 }
 
+/* 0 would be any, and of IPv6 it is a header that is stepped over. */
+static int match_protocol(struct parse *p, const struct val *v, uint8_t *ret)
+{
+	int r = val_protocol(p, v, ret);
+
+	if (r < 0 || !v || *ret)
+		return r;
+	return val_fail(p, v, "found protocol 0, expected another one, or none for any");
+}
+
 static int match_ports(struct parse *p, const struct val *v, uint8_t protocol, uint16_t ret[2])
 {
 	if (!v)
@@ -110,7 +120,7 @@ static int build_rule(struct parse *p, const struct sec *s, uint8_t klass)
 	};
 	r = match_dscp(p, s, rule);
 	if (r == 0)
-		r = val_protocol(p, sec_get(s, "protocol"), &rule->protocol);
+		r = match_protocol(p, sec_get(s, "protocol"), &rule->protocol);
 	if (r == 0)
 		r = match_ports(p, sec_get(s, "local_port"), rule->protocol, rule->local_port);
 	if (r == 0)
