@@ -414,9 +414,10 @@ bench-steering:
 # The kernel's ESP, on Debian's stock kernel in a virtual machine.
 bench-xfrm:
 	@$(MAKE) --no-print-directory deps GROUPS='build test vm'
-	@$(MAKE) --no-print-directory -j$(JOBS) $(patsubst %,$(B)/tests/bench/%,xfrm_load udp_load) $(B)/tests/netns/dp_drive
+	@$(MAKE) --no-print-directory -j$(JOBS) all $(patsubst %,$(B)/tests/bench/%,xfrm_load udp_load) $(patsubst %,$(B)/tests/netns/%,dp_drive stream_watch)
 	@VM_RUN=tests/bench/switch_xfrm.sh tests/vm/run.sh $(B) 1 100 1000
 	@VM_RUN=tests/bench/steer_xfrm.sh tests/vm/run.sh $(B)
+	@VM_RUN=tests/bench/handover_xfrm.sh tests/vm/run.sh $(B)
 $(B)/tests/bench/xfrm_load: $(B)/tests/bench/xfrm_load.o $(B)/libbraid.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
@@ -493,7 +494,7 @@ help:
 	@echo 'make interop      the whole matrix with strongSwan, as a table'
 	@echo 'make interop-vm   cells with the ESP of the stock kernel, in qemu (VM_INTEROP= peers)'
 	@echo 'make bench        bench-crypto, -bpf, -siblings, -throughput, -ike, -paths, -handover, -clone, -aggregate; results also in build/bench'
-	@echo 'make bench-xfrm   ESP of the kernel: steering beside none, a move of many SAs, transport beside tunnel; in qemu'
+	@echo 'make bench-xfrm   ESP of the kernel: steering beside none, a move of many SAs, transport beside tunnel, a lost uplink; in qemu'
 	@echo 'make install      PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)'
 	@echo 'make deps         install the Debian packages all this needs'
 

@@ -10,10 +10,15 @@
 . "$(dirname "$0")/../lib/stock.sh"
 . "$(dirname "$0")/../lib/handover.sh"
 modprobe -q xfrm_user 2>/dev/null || skip "needs a kernel with ESP"
-handover_topo
-# for moves, as default routes would: either uplink of the gateway leads to either of the user
-ip -n "$(ns gw)" route add 198.51.100.0/26 via 192.0.2.65 metric 200
-ip -n "$(ns gw)" route add 192.0.2.0/26 via 198.51.100.65 metric 200
+phases=${PHASES:-life moves outer}
+if [[ $phases != *moves* ]]; then
+	topo_multihomed
+else
+	handover_topo
+	# as default routes would: either uplink of the gateway leads to either of the user
+	ip -n "$(ns gw)" route add 198.51.100.0/26 via 192.0.2.65 metric 200
+	ip -n "$(ns gw)" route add 192.0.2.0/26 via 198.51.100.65 metric 200
+fi
 
 auths=(psk ecdsa) moves='' outer=4 nat=''
 ike=aes128gcm16-prfsha256-x25519 esp=aes128gcm16-x25519
@@ -202,7 +207,6 @@ run_outers() {
 	nat=yes run_outer NAT
 	in_ns r1 nft delete table ip nat
 }
-phases=${PHASES:-life moves outer}
 for role in ${ROLES:-initiator responder}; do
 	for stock_backend in ${BACKENDS:-engine kernel}; do
 		[[ $phases != *life* ]] || run_role
