@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # An IKE SA for each path (multipath = clone, RFC 7791) where ESP is the kernel's: Child SAs with the same selectors,
 # each of which carries what goes over its own path, at both ends; answers go by the line that they were asked by. One
-# of several is rekeyed, both agents die, an uplink goes and comes back.
+# of several is rekeyed, both agents die.
 . "$(dirname "$0")/../lib/netns.sh"
 . "$(dirname "$0")/../lib/agent.sh"
 . "$(dirname "$0")/../lib/clones.sh"
@@ -20,7 +20,3 @@ checks "both ends"
 explains
 rekeys
 restarts
-uplink_goes
-clones_down
-for h in user gw; do [ -z "$(left_of $h)" ] || fail "$h: left after an orderly stop: $(left_of $h)"; done
-ok "an orderly stop leaves nothing"
