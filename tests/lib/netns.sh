@@ -149,10 +149,21 @@ no_icmp_errors() {
 	NFT
 }
 
+# With the engine, whatever this kernel can do, where a configuration says nothing of it.
+by_engine() { # CONFIG
+	grep -q 'backend *=' "$1" && return
+	if grep -q '^dataplane {' "$1"; then
+		sed -i 's/^dataplane {/& backend = engine/' "$1"
+	else
+		sed -i '1s/^/dataplane { backend = engine } /' "$1"
+	fi
+}
+
 # braidd_start HOST CONFIG [OPTION...]: the agent, ready
 braidd_start() {
 	local h=$1 conf=$2
 	shift 2
+	by_engine "$conf"
 	mkdir -p "$T/$h/bpf" "$T/$h/run"
 	mountpoint -q "$T/$h/bpf" || mount -t bpf bpf "$T/$h/bpf" || skip "no bpffs can be mounted here"
 	chmod 600 "$conf"

@@ -15,7 +15,7 @@ for h in user gw; do ip -n "$(ns $h)" -6 addr flush scope global; done
 confs() { # KEYS-OF-CHILD
 	agent_confs
 	for h in user gw; do
-		sed -i -e '/path "/d' -e '1i dataplane { backend = kernel }' -e "s/child \"net\" {/& $1 /" \
+		sed -i -e '/path "/d' -e '1i dataplane { backend = auto }' -e "s/child \"net\" {/& $1 /" \
 			-e 's/multipath = true/multipath = no retransmit_timeout = 1s/' "$T/$h/braid.conf"
 	done
 }
@@ -63,6 +63,8 @@ rekeys() { cat "$T/user/log" "$T/gw/log" | grep -c "$1"; }
 
 confs ''
 start
+[ "$(braid user --json status | jq -r '.esp.by, .esp.why' | xargs)" = "kernel it can do all that is configured" ] ||
+	fail "auto takes another: $(braid user status)"
 traffic_begin
 for i in 1 2 3; do
 	braid user rekey home/net >"$T/rekey" 2>&1 || fail "rekey: $(cat "$T/rekey")"

@@ -20,11 +20,11 @@ static struct conf *loaded(const char *text)
 	return c;
 }
 
-Test(conf_backend, default_is_engine)
+Test(conf_backend, default_is_auto)
 {
 	struct conf *c = loaded(UPLINK);
 
-	cr_assert_eq(c->backend, CONF_BACKEND_ENGINE);
+	cr_assert_eq(c->backend, CONF_BACKEND_AUTO);
 	cr_assert_str_empty(c->engine_for);
 	conf_free(c);
 }

@@ -296,8 +296,7 @@ static int build_dataplane(struct parse *p)
 	static const char *const crypto_words[] = { "auto", "openssl", "ipsec-mb", NULL };
 	struct conf *c = p->conf;
 	uint64_t mtu = 1400, sa_max = 16384, workers = 0;
-	unsigned backend = CONF_BACKEND_ENGINE, attach = CONF_ATTACH_AUTO,
-		 crypto = CONF_CRYPTO_AUTO;
+	unsigned backend = CONF_BACKEND_AUTO, attach = CONF_ATTACH_AUTO, crypto = CONF_CRYPTO_AUTO;
 	const struct val *sa;
 	int r = build_devices(p);
 
