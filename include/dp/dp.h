@@ -87,6 +87,9 @@ struct dp_shield_rule {
 /* In place of all that there were, without a gap for those that stay; they are put in another
  * order. Of a peer with more than SHIELD_RULES_MAX everything is protected. 0 or first -errno. */
 int dp_shield_rules(struct dp *dp, struct dp_shield_rule *rules, size_t n);
+/* What is in the map, of an agent before too. */
+typedef void dp_shield_rule_fn(void *ctx, const struct dp_shield_rule *rule);
+void dp_shield_each(struct dp *dp, dp_shield_rule_fn *fn, void *ctx);
 /* The engine's; 0: there is none, and what is protected is dropped. 0 or -errno. */
 int dp_shield_device(struct dp *dp, uint32_t ifindex);
 /* Again: the newer programs take the place of the older ones. 0 or -errno. */

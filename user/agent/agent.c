@@ -689,6 +689,8 @@ static int agent_open(struct agent *a)
 	if (!err)
 		err = data_plane_open(a);
 	if (!err)
+		shield_recall(a);
+	if (!err)
 		classes_recall(a);
 	if (!err)
 		err = hints_open(a);

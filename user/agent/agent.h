@@ -593,6 +593,9 @@ size_t classes_cgroups(const char *path, uint64_t ret_ids[CLASSES_CGROUPS_MAX]);
 /* ---- shield.c: transport mode ---- */
 
 int shield_open(struct agent *a);
+/* An agent before has died, and with it what it knew of SAs that were gone or had others: what it
+ * has left protected stays so for a while. */
+void shield_recall(struct agent *a);
 void shield_close(struct agent *a);
 /* What is protected, and where, anew: at once, or when the loop comes round. */
 void shield_sync(struct agent *a);

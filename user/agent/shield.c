@@ -292,6 +292,17 @@ static void on_timer(evutil_socket_t fd, short what, void *ctx)
 	shield_sync(ctx);
 }
 
+static void found(void *ctx, const struct dp_shield_rule *rule)
+{
+	linger_one(ctx, rule, agent_now() + LINGER_USEC);
+}
+
+void shield_recall(struct agent *a)
+{
+	if (a->taken_over)
+		dp_shield_each(a->dp, found, a);
+}
+
 int shield_open(struct agent *a)
 {
 	a->shield_timer = evtimer_new(a->base, on_timer, a);

@@ -72,6 +72,39 @@ static size_t collect(const struct dp_shield_rule *rules, size_t n, struct shiel
 	return i;
 }
 
+static void tell(const struct shield_key *key, const struct shield_peer *peer,
+		 dp_shield_rule_fn *fn, void *ctx)
+{
+	for (__u32 i = 0; i < peer->n && i < SHIELD_RULES_MAX; i++) {
+		const struct shield_rule *r = &peer->rule[i];
+		struct dp_shield_rule rule = {
+			.remote = addr_from_bytes(key->family, key->remote.b),
+			.protocol = r->protocol,
+			.local_first = r->local_first,
+			.local_last = r->local_last,
+			.remote_first = r->remote_first,
+			.remote_last = r->remote_last,
+		};
+
+		if (!r->any_local)
+			rule.local = addr_from_bytes(key->family, r->local.b);
+		fn(ctx, &rule);
+	}
+}
+
+void dp_shield_each(struct dp *dp, dp_shield_rule_fn *fn, void *ctx)
+{
+	int fd = bpf_map__fd(dp->shield->maps.shield);
+	struct shield_key key, *last = NULL;
+	struct shield_peer peer;
+
+	while (!bpf_map_get_next_key(fd, last, &key)) {
+		if (!bpf_map_lookup_elem(fd, &key, &peer))
+			tell(&key, &peer, fn, ctx);
+		last = &key;
+	}
+}
+
 static bool wanted(const struct dp_shield_rule *rules, size_t n, const struct shield_key *key)
 {
 	struct dp_shield_rule like = { .remote = addr_from_bytes(key->family, key->remote.b) };
