@@ -1,42 +1,19 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only
 # Transport mode where ESP is the kernel's, between two such hosts and with one whose ESP is the engine's: UDP and TCP,
-# rekeys from both ends, the deaths of both agents, captures on all uplinks of both ends. Then stable transport, whose
-# connections outlast moves. Nothing is in clear text at any time. [ESP-15]
+# rekeys from both ends, the deaths of both agents, captures on all uplinks of both ends: nothing is in clear text at any
+# time, with an SA or without. [ESP-15]
 . "$(dirname "$0")/../lib/netns.sh"
 . "$(dirname "$0")/../lib/transport.sh"
 . "$(dirname "$0")/../lib/kernel.sh"
+. "$(dirname "$0")/../lib/kernel_transport.sh"
 command -v tcpdump >/dev/null || skip "needs tcpdump"
 kernel_esp_or_skip
 
 topo_multihomed
 for h in user gw; do ip -n "$(ns $h)" -6 addr flush scope global; done
-backend() { # HOST BACKEND
-	sed -i "1i dataplane { backend = $2 }" "$T/$1/braid.conf"
-	# a kernel would have to cut what the engine sends as one, and loses it
-	[ "$2" = kernel ] || in_ns "$1" ethtool -K "$([ "$1" = gw ] && echo eth0 || echo wlan0)" tx-udp-segmentation off
-}
-is_up() { braid user --json sas | jq -e --arg m "$1" '.ike_sas[0].children[0].mode == $m'; }
 again() { echo_udp user "$1" 7000 100 "${2:-}"; }
-ended() { ! kill -0 "$1" 2>/dev/null; }
-stop() {
-	local h pid
-	for h in user gw; do
-		pid=$(agent_pid $h)
-		kill "$pid"
-		soon ended "$pid" || fail "$h does not end"
-		soon no_daemons $h || fail "$h does not end"
-	done
-}
 mtu_told() { in_ns user ping -M 'do' -s 1472 -c 1 -W 2 "$1" 2>&1 | grep -Eqi 'too long|frag needed'; }
-kill_agents() {
-	local h pid
-	for h in user gw; do
-		pid=$(agent_pid $h)
-		kill -9 "$pid"
-		soon ended "$pid" || fail "the agent of $h does not die"
-	done
-}
 
 # What both modes do with every kind of peer: the address of the gateway, that of the user
 carries_all() {
@@ -53,7 +30,7 @@ restarted() { # what, addresses as above
 	kill_agents
 	again "$2" "$3" || fail "$1: nothing gets through without agents"
 	echo_tcp user "$2" 7000 50000 || fail "$1: TCP without agents"
-	for h in gw user; do braidd_start $h "$T/$h/braid.conf"; done
+	transport_start
 	again "$2" "$3" || fail "$1: nothing gets through after the restart"
 	braid user rekey home/host >"$T/rekey" 2>&1 || fail "$1: rekey: $(cat "$T/rekey")"
 	echo_tcp user "$2" 7000 50000 || fail "$1: TCP after the restart and a rekey"
@@ -62,16 +39,13 @@ restarted() { # what, addresses as above
 	no_clear "$1: both agents killed and started again, rekeys from both ends"
 }
 
-# ---- transport mode ----
-
 capture clear "$clear_text"
 echo_serve gw 192.0.2.66 7000
 again 192.0.2.66 || fail "the hosts do not reach each other without braid"
 for peer in kernel engine; do
 	transport_confs 'mode = transport start_action = start' 'mode = transport' 'multipath = no'
-	sed -i 's/retransmit_timeout = 500ms/retransmit_timeout = 1s/' "$T/user/braid.conf" "$T/gw/braid.conf"
-	backend user kernel
-	backend gw $peer
+	transport_backend user kernel
+	transport_backend gw $peer
 	cut_path r1
 	braidd_start user "$T/user/braid.conf"
 	forget_clear
@@ -79,7 +53,7 @@ for peer in kernel engine; do
 	again 192.0.2.66 && fail "answers in clear text, with no SA"
 	no_clear "$peer: no SA yet: nothing in clear text"
 	braidd_start gw "$T/gw/braid.conf"
-	soon is_up transport || fail "not up: $(braid user sas)"
+	soon is_mode transport || fail "not up: $(braid user sas)"
 	[ "$(braid user --json status | jq -r .esp.by)" = kernel ] || fail "not the kernel's ESP: $(braid user status)"
 	a=$(carried gw rx)
 	carries_all 192.0.2.66 192.0.2.2
@@ -97,7 +71,7 @@ for peer in kernel engine; do
 	forget_clear
 
 	restarted "$peer, transport" 192.0.2.66 192.0.2.2
-	stop
+	transport_stop
 	again 192.0.2.66 && fail "answers after an orderly end"
 	no_clear "$peer: an orderly end: what the configuration protects stays blocked"
 done
