@@ -46,24 +46,28 @@ const volatile bool classify_knows_cgroups = true;
 
 enum { CLASSIFY_EXT_MAX = 8 }; /* more extension headers than this: the next one is the protocol */
 
-/* Where the IP header is in what the program is given. Set at load: of another device than the
- * inner one, the length of its own header. */
+/* Where the IP header is in what a program at the inner device's egress is given. Set at load: of
+ * another device than that, the length of its own header. */
 const volatile __u32 classify_l3 = 0;
 
-/* Offsets count from the IP header. What is not in the linear part takes the long way; so does what
- * has something else where the header should be. */
-static __always_inline long classify_load(struct __sk_buff *skb, __u32 off, void *to, __u32 len)
-{
-	const void *from = CTX_LOAD(skb, data) + classify_l3 + off;
+/* Not known where: behind XFRM the link layer's header of another device is still before it. */
+#define CLASSIFY_ANYWHERE (~0u)
 
-	if (from + len > CTX_LOAD(skb, data_end))
+/* Offsets count from the IP header, which is at l3. What is not in the linear part takes the long
+ * way. */
+static __always_inline long classify_load(struct __sk_buff *skb, __u32 l3, __u32 off, void *to,
+					  __u32 len)
+{
+	const void *from = CTX_LOAD(skb, data) + l3 + off;
+
+	if (l3 == CLASSIFY_ANYWHERE || from + len > CTX_LOAD(skb, data_end))
 		return bpf_skb_load_bytes_relative(skb, off, to, len, BPF_HDR_START_NET);
 	__builtin_memcpy(to, __builtin_assume_aligned(from, 4), len);
 	return 0;
 }
 
 /* ICMP has none. Too short for them: none. */
-static __always_inline void classify_ports(struct __sk_buff *skb, __u32 off,
+static __always_inline void classify_ports(struct __sk_buff *skb, __u32 l3, __u32 off,
 					   struct classify_packet *p)
 {
 	__be16 port[2];
@@ -72,19 +76,20 @@ static __always_inline void classify_ports(struct __sk_buff *skb, __u32 off,
 	    p->protocol != IPPROTO_SCTP && p->protocol != IPPROTO_DCCP &&
 	    p->protocol != IPPROTO_UDPLITE)
 		return;
-	if (classify_load(skb, off, port, sizeof(port)))
+	if (classify_load(skb, l3, off, port, sizeof(port)))
 		return;
 	p->local_port = bpf_ntohs(port[0]);
 	p->remote_port = bpf_ntohs(port[1]);
 	p->has_ports = 1;
 }
 
-static __always_inline bool classify_parse4(struct __sk_buff *skb, struct classify_packet *p)
+static __always_inline bool classify_parse4(struct __sk_buff *skb, __u32 l3,
+					    struct classify_packet *p)
 {
 	enum { MF_OFFSET = 0x3fff };
 	struct iphdr ip;
 
-	if (classify_load(skb, 0, &ip, sizeof(ip)) || ip.version != 4)
+	if (classify_load(skb, l3, 0, &ip, sizeof(ip)) || ip.version != 4)
 		return false;
 	p->family = 4;
 	p->protocol = ip.protocol;
@@ -92,14 +97,15 @@ static __always_inline bool classify_parse4(struct __sk_buff *skb, struct classi
 	*(__u32 *)p->local = ip.saddr;
 	*(__u32 *)p->remote = ip.daddr;
 	if (!(ip.frag_off & bpf_htons(MF_OFFSET)))
-		classify_ports(skb, ip.ihl * 4, p);
+		classify_ports(skb, l3, ip.ihl * 4, p);
 	return true;
 }
 
 /* Steps over extension headers up to that of a fragment: what is behind it only the first one has,
  * and all of them are to be of one class. Returns where the transport header is; 0: it is a
  * fragment, or there is nothing. */
-static __always_inline __u32 classify_extensions(struct __sk_buff *skb, struct classify_packet *p)
+static __always_inline __u32 classify_extensions(struct __sk_buff *skb, __u32 l3,
+						 struct classify_packet *p)
 {
 	enum { HOP = 0, ROUTING = 43, FRAGMENT = 44, DSTOPTS = 60 };
 	__u32 off = sizeof(struct ipv6hdr);
@@ -110,7 +116,7 @@ static __always_inline __u32 classify_extensions(struct __sk_buff *skb, struct c
 
 		if (!cut && p->protocol != HOP && p->protocol != ROUTING && p->protocol != DSTOPTS)
 			break;
-		if (classify_load(skb, off, ext, sizeof(ext)))
+		if (classify_load(skb, l3, off, ext, sizeof(ext)))
 			return 0;
 		p->protocol = ext[0];
 		if (cut)
@@ -120,31 +126,33 @@ static __always_inline __u32 classify_extensions(struct __sk_buff *skb, struct c
 	return off;
 }
 
-static __always_inline bool classify_parse6(struct __sk_buff *skb, struct classify_packet *p)
+static __always_inline bool classify_parse6(struct __sk_buff *skb, __u32 l3,
+					    struct classify_packet *p)
 {
 	struct ipv6hdr ip;
 	__u32 off;
 
-	if (classify_load(skb, 0, &ip, sizeof(ip)) || ip.version != 6)
+	if (classify_load(skb, l3, 0, &ip, sizeof(ip)) || ip.version != 6)
 		return false;
 	p->family = 6;
 	p->protocol = ip.nexthdr;
 	p->dscp = (__u8)(ip.priority << 2 | ip.flow_lbl[0] >> 6);
 	__builtin_memcpy(p->local, &ip.saddr, 16);
 	__builtin_memcpy(p->remote, &ip.daddr, 16);
-	off = classify_extensions(skb, p);
+	off = classify_extensions(skb, l3, p);
 	if (off)
-		classify_ports(skb, off, p);
+		classify_ports(skb, l3, off, p);
 	return true;
 }
 
-static __always_inline bool classify_parse(struct __sk_buff *skb, struct classify_packet *p)
+static __always_inline bool classify_parse(struct __sk_buff *skb, __u32 l3,
+					   struct classify_packet *p)
 {
 	enum { IP = 0x0800, IPV6 = 0x86dd };
 
 	if (skb->protocol == bpf_htons(IP))
-		return classify_parse4(skb, p);
-	return skb->protocol == bpf_htons(IPV6) && classify_parse6(skb, p);
+		return classify_parse4(skb, l3, p);
+	return skb->protocol == bpf_htons(IPV6) && classify_parse6(skb, l3, p);
 }
 
 /* The socket's cgroup and those above it, from the top; the root is everybody's. */
@@ -185,7 +193,7 @@ static __always_inline __u32 classify_rule(struct __sk_buff *skb, const struct c
 	struct classify_packet p = { .mark = skb->mark };
 
 	*ret_class = 0;
-	if (!t->n_rules || !classify_parse(skb, &p))
+	if (!t->n_rules || !classify_parse(skb, classify_l3, &p))
 		return CLASSIFY_NO_RULE;
 	return classify_rule_of(skb, t, &p, ret_class);
 }

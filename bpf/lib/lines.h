@@ -106,7 +106,7 @@ static __always_inline __u32 classify_marked(struct __sk_buff *skb)
 
 	if (!cur)
 		return 0;
-	known = classify_parse(skb, &p);
+	known = classify_parse(skb, classify_l3, &p);
 	t = classify_table_of(cur, &slot);
 	if (t) {
 		if (known && t->n_rules)
@@ -153,7 +153,7 @@ static __always_inline void lines_look(struct __sk_buff *skb)
 	if (!cur || !lines_knows_xfrm || bpf_skb_get_xfrm_state(skb, 0, &x, sizeof(x), 0))
 		return;
 	line = bpf_map_lookup_elem(&line_spi, &x.spi);
-	if (!line || !classify_parse(skb, &p))
+	if (!line || !classify_parse(skb, CLASSIFY_ANYWHERE, &p))
 		return;
 	classify_turn(&p);
 	line_heard(classify_flow(&p, cur->seed), *line);
