@@ -106,8 +106,12 @@ wait "${streams[@]}" 2>/dev/null
 for name in a b c d e f g; do
 	printf 'class "%s" {\nmatch { dscp = { ef } }\n}\n' $name | classes
 	reload
-	free() { [ "$(counted $name)" = 0 ]; }
-	wait_for 5 free || fail "class $name begins with $(counted $name) packets"
+	in_force() { # rules may wait for a free table
+		bpftool -j map dump pinned "$pins/class_name" |
+			jq -e --arg n $name 'any(.[].formatted; .value.name == $n)' >/dev/null
+	}
+	wait_for 5 in_force || fail "the rules of class $name are not in force"
+	[ "$(counted $name)" = 0 ] || fail "class $name begins with $(counted $name) packets"
 	in_ns user ping -Q 0xb8 -c 10 -i 0.01 -W 1 -q 203.0.113.11 >"$T/ping" || fail "nothing goes: $(cat "$T/ping")"
 	is() { [ "$(counted $name)" -ge 10 ]; }
 	wait_for 5 is || fail "class $name has sent 10, and counts $(counted $name)"
