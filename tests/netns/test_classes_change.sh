@@ -107,7 +107,7 @@ for name in a b c d e f g; do
 	printf 'class "%s" {\nmatch { dscp = { ef } }\n}\n' $name | classes
 	reload
 	in_force() { # rules may wait for a free table
-		bpftool -j map dump pinned "$pins/class_name" |
+		bpftool -j map dump pinned "$T/user/bpf/braid/class_name" |
 			jq -e --arg n $name 'any(.[].formatted; .value.name == $n)' >/dev/null
 	}
 	wait_for 5 in_force || fail "the rules of class $name are not in force"
