@@ -106,7 +106,8 @@ confs <<-CONF
 CONF
 reload
 number_of() { bpftool -j map dump pinned "$pins/class_name" | jq --arg n "$1" '.[].formatted | select(.value.name == $n).key'; }
-[ "$(number_of first) $(number_of voice)" = "2 1" ] || fail "a reload changes numbers: $(number_of first) $(number_of voice)"
+stay() { [ "$(number_of first) $(number_of voice)" = "2 1" ]; }
+wait_for 5 stay || fail "a reload changes numbers: $(number_of first) $(number_of voice)"
 confs <<-CONF
 	class "first" { match { dscp = { af11 } } mode = active-standby prefer = { wlan } }
 	class "more" { match { dscp = { af21 } } mode = active-standby prefer = { wlan } }
@@ -119,7 +120,8 @@ agent_dies user
 braidd_start user "$T/user/braid.conf"
 wait_for 10 two_up user || fail "paths: $(braid user paths)"
 wait "$voice" || true
-[ "$(number_of first) $(number_of voice) $(number_of more)" = "2 1 3" ] || fail "a new agent changes numbers: $(number_of first) $(number_of voice)"
+numbers() { [ "$(number_of first) $(number_of voice) $(number_of more)" = "2 1 3" ]; }
+wait_for 5 numbers || fail "a new agent changes numbers: $(number_of first) $(number_of voice)"
 [ "$(carried 1 wlan-a) $(carried 2 wlan-a)" = "$a $b" ] || fail "voice goes by wlan, where it must not"
 voice || fail "voice: $(cat "$T/voice")"
 [ "$(carried 1 wlan-a)" = "$a" ] || fail "voice goes by wlan, where it must not"

@@ -141,7 +141,8 @@ void classes_ready(struct agent *a)
 		blind_is(a, a->conf->classes.n_rules);
 }
 
-static void put(struct agent *a)
+/* Of the table that counts, also for an agent after this one: not before it does. */
+static void put_names(struct agent *a)
 {
 	const struct classes_cfg *c = &a->conf->classes;
 	struct classify_name names[STEER_CLASSES] = { 0 };
@@ -150,8 +151,17 @@ static void put(struct agent *a)
 	for (unsigned k = 0; k < c->n_classes; k++)
 		memcpy(names[k].name, c->classes[k].name, sizeof(c->classes[k].name));
 	err = dp_classify_names_put(a->dp, names);
+	if (err)
+		log_error("the names of traffic classes cannot be written: %s", strerror(-err));
+}
+
+static void put(struct agent *a)
+{
+	const struct classes_cfg *c = &a->conf->classes;
+	int err = dp_classify_put(a->dp, c->rules, a->class_cgroups, c->n_rules);
+
 	if (!err)
-		err = dp_classify_put(a->dp, c->rules, a->class_cgroups, c->n_rules);
+		put_names(a);
 	if (err == -EAGAIN)
 		agent_timer(a->class_timer, AGAIN_MSEC * USEC_PER_MSEC);
 	else if (err)
