@@ -140,8 +140,11 @@ ok "top"
 	wait_for 20 grep -q 'NO AGENT ANSWERS' "$T/stays"
 	braidd_start user "$T/user/braid.conf"
 	wait_for 10 two_up user
-	braid user path prefer wlan-a >/dev/null
-	wait_for 20 grep -q 'preferred by the operator' "$T/stays"
+	shown() { # it asks for events some time after the agent is there
+		for path in ran-b wlan-a; do braid user path prefer $path >/dev/null; done
+		grep -q 'preferred by the operator' "$T/stays"
+	}
+	wait_for 20 shown
 	printf 'q'
 ) | TERM=xterm LC_ALL=C.UTF-8 timeout 80 script -qfec "stty rows 40 cols 150; ip netns exec $(ns user) $B/braid -d $T/user/run top" "$T/stays" >"$T/out" 2>&1 ||
 	fail "top ends with $?: $(tail -n 5 "$T/out")"
