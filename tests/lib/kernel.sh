@@ -56,3 +56,19 @@ guards_of() {
 	ip -n "$(ns "$1")" route show proto 98
 	ip -n "$(ns "$1")" -6 route show proto 98
 }
+
+# Both agents, with logs of their own.
+kernel_agents() {
+	local h
+	for h in gw user; do
+		rm -f "$T/$h/log"
+		braidd_start $h "$T/$h/braid.conf"
+	done
+}
+# And the connection: its virtual address is $vip.
+# shellcheck disable=SC2034  # for tests
+kernel_up() {
+	kernel_agents
+	braid user up home >"$T/up" 2>&1 || fail "up: $(cat "$T/up")"
+	vip=$(braid user --json sas | jq -r '.ike_sas[0].vips[0]')
+}

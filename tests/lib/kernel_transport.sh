@@ -13,13 +13,6 @@ transport_backend() {
 		in_ns "$1" ethtool -K "$i" tx-udp-segmentation off
 	done
 }
-transport_start() {
-	local h
-	for h in gw user; do
-		rm -f "$T/$h/log"
-		braidd_start $h "$T/$h/braid.conf"
-	done
-}
 is_mode() { braid user --json sas | jq -e --arg m "$1" '.ike_sas[0].children[0].mode == $m'; }
 ended() { ! kill -0 "$1" 2>/dev/null; }
 # Both ends, in order; engines go, too

@@ -45,15 +45,6 @@ confs() { # keys of both connections
 		secret "s" { id = { "user@example.org", "gw.example.org" } secret = "a long secret of ours" }
 	CONF
 }
-start() {
-	local h
-	for h in gw user; do
-		rm -f "$T/$h/log"
-		braidd_start $h "$T/$h/braid.conf"
-	done
-	braid user up home >"$T/up" 2>&1 || fail "up: $(cat "$T/up")"
-	vip=$(braid user --json sas | jq -r '.ike_sas[0].vips[0]')
-}
 ended() { ! kill -0 "$1" 2>/dev/null; }
 stop() {
 	local h pid
@@ -102,7 +93,7 @@ watch_wire() { # file
 confs "encap = false"
 watch_wire clear 'net 203.0.113.0/24'
 watch_wire esp 'esp'
-start
+kernel_up
 reach || fail "the LAN is not reached: $(braid user sas; xfrm_of user)"
 in_ns lan ping -c 2 -i 0.2 -W 3 -q "$vip" >/dev/null || fail "the LAN does not reach the user"
 [ -z "$(engines_of user)$(engines_of gw)" ] || fail "an engine runs"
@@ -192,7 +183,7 @@ NFT
 confs "encap = true"
 : >"$T/esp-wlan0"
 watch_wire udp 'udp port 4500 and udp[8:4] != 0 and greater 60'
-start
+kernel_up
 braid gw --json sas | jq -e '.ike_sas[0].nat_remote' >/dev/null || fail "the NAT is not seen: $(braid gw sas)"
 reach || fail "the LAN is not reached: $(braid user sas; xfrm_of user)"
 traffic_begin NAT

@@ -19,15 +19,6 @@ confs() { # KEYS-OF-CHILD
 			-e 's/multipath = true/multipath = no retransmit_timeout = 1s/' "$T/$h/braid.conf"
 	done
 }
-start() {
-	local h
-	for h in gw user; do
-		rm -f "$T/$h/log"
-		braidd_start $h "$T/$h/braid.conf"
-	done
-	braid user up home >"$T/up" 2>&1 || fail "up: $(cat "$T/up")"
-	vip=$(braid user --json sas | jq -r '.ike_sas[0].vips[0]')
-}
 stop() {
 	local h
 	for h in user gw; do
@@ -62,7 +53,7 @@ settled() {
 rekeys() { cat "$T/user/log" "$T/gw/log" | grep -c "$1"; }
 
 confs ''
-start
+kernel_up
 [ "$(braid user --json status | jq -r '.esp.by, .esp.why' | xargs)" = "kernel it can do all that is configured" ] ||
 	fail "auto takes another: $(braid user status)"
 traffic_begin
@@ -81,7 +72,7 @@ stop
 
 for what in 'rekey_time = 3s rand_time = 1s life_time = 60s' 'rekey_bytes = 64k rand_bytes = 0 life_bytes = 16m'; do
 	confs "$what"
-	start
+	kernel_up
 	traffic_begin
 	enough() { [ "$(rekeys 'Child SA net rekeyed')" -ge 4 ]; }
 	wait_for 120 enough || fail "$what: $(rekeys 'Child SA net rekeyed') rekeys: $(cat "$T/user/log")"

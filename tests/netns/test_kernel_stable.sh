@@ -23,7 +23,7 @@ for peer in kernel engine; do
 		'multipath = no dpd_delay = 2s'
 	transport_backend user kernel
 	transport_backend gw $peer
-	transport_start
+	kernel_agents
 	soon is_mode stable-transport || fail "not up: $(braid user sas)"
 	echo_udp user 203.0.113.202 7000 1300 203.0.113.201 || fail "$peer: no datagram comes back: $(xfrm_of user; braid user stats)"
 	echo_tcp user 203.0.113.202 7000 300000 || fail "$peer: TCP does not get through"
@@ -40,7 +40,7 @@ for peer in kernel engine; do
 	[ "$(states)" = "$before" ] || fail "$peer: states were touched by a move: $(states)"
 	kill_agents
 	goes_on "$peer: without agents"
-	transport_start
+	kernel_agents
 	goes_on "$peer: other agents"
 	kill -0 $stream 2>/dev/null || fail "$peer: the connection ended: $(tail -n 3 "$T/stream")"
 	kill $stream

@@ -30,7 +30,7 @@ restarted() { # what, addresses as above
 	kill_agents
 	again "$2" "$3" || fail "$1: nothing gets through without agents"
 	echo_tcp user "$2" 7000 50000 || fail "$1: TCP without agents"
-	transport_start
+	kernel_agents
 	again "$2" "$3" || fail "$1: nothing gets through after the restart"
 	braid user rekey home/host >"$T/rekey" 2>&1 || fail "$1: rekey: $(cat "$T/rekey")"
 	echo_tcp user "$2" 7000 50000 || fail "$1: TCP after the restart and a rekey"

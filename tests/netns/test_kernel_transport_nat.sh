@@ -26,7 +26,7 @@ done
 transport_confs "mode = transport remote_ts = { $remote } local_ts = { $local }" \
 	"mode = transport local_ts = { $remote }" 'multipath = no'
 for h in user gw; do transport_backend $h kernel; done
-transport_start
+kernel_agents
 braid user up home >"$T/up" 2>&1 || fail "up: $(cat "$T/up")"
 braid user --json sas | jq -e '.ike_sas[0].nat_local' >/dev/null || fail "the NAT was not found"
 for n in 1 100 1300; do
