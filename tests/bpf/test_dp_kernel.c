@@ -94,6 +94,22 @@ Test(dp_kernel, a_pair)
 }
 
 /* One program in one place, whatever ran before. */
+/* Where two peers have chosen the same SPI, the second one's SA goes to another address. */
+Test(dp_kernel, what_goes_to_further_addresses_is_steered_too)
+{
+	struct addr a, b;
+
+	addr_parse("198.18.0.3", &a);
+	addr_parse("fd00:6272:6169:6400::3", &b);
+	open_dp(true);
+	cr_assert_not(sh_ok("ip route get 198.18.0.3 2>/dev/null | grep -q braid0"));
+	cr_assert_eq(dp_steer_route(dp, &a), 0);
+	cr_assert_eq(dp_steer_route(dp, &a), 0, "again");
+	cr_assert_eq(dp_steer_route(dp, &b), 0);
+	cr_assert(sh_ok("ip route get 198.18.0.3 | grep -q 'dev braid0 src 198.18.0.1'"));
+	cr_assert(sh_ok("ip -6 route get fd00:6272:6169:6400::3 | grep -q 'dev braid0'"));
+}
+
 Test(dp_kernel, takes_over_from_the_engine_and_back)
 {
 	open_dp(false);

@@ -74,6 +74,93 @@ Test(kesp, transport_mode)
 	cr_assert_eq(put(&west, sa), -EINVAL, "a range of addresses");
 }
 
+/* Another peer's, who has chosen the SPI of the first: for other networks, with other keys. */
+static struct engine_sa clashing(uint32_t id, uint32_t replaces, uint32_t flags)
+{
+	struct engine_sa sa = sa_of(&west, id, replaces, flags);
+
+	sa.spi_out = sa_of(&west, 1, 0, 0).spi_out;
+	sa.line = id;
+	host_ts(&sa.ts_remote[0], "10.3.0.1");
+	return sa;
+}
+
+static unsigned grep_count(const char *what, const char *pattern)
+{
+	char cmd[160];
+	unsigned n = 0;
+	FILE *f;
+
+	snprintf(cmd, sizeof(cmd), "ip xfrm %s | grep -c '%s'", what, pattern);
+	f = popen(cmd, "r");
+	cr_assert(f);
+	cr_assert_eq(fscanf(f, "%u", &n), 1);
+	pclose(f);
+	return n;
+}
+
+/* The kernel tells what is sent apart by address and SPI, and peers do not know of each other. */
+Test(kesp, peers_that_choose_the_same_spi)
+{
+	struct engine_sa other = clashing(2, 0, 0), next = clashing(3, 2, 0);
+
+	next.line = 2;
+	enter(&west);
+	cr_assert_eq(add(&west, 1, 0, 0), 0);
+	cr_assert_eq(add(&east, 1, 0, 0), 0);
+	cr_assert_eq(put(&west, other), 0);
+	cr_assert_eq(states(&west), 4);
+	cr_assert_eq(grep_count("state", "src 10.9.0.1 dst 10.9.0.2"), 1);
+	cr_assert_eq(grep_count("state", "src 10.9.0.1 dst 10.9.0.3"), 1);
+	cr_assert_eq(grep_count("state", "src 10.9.0.2 dst 10.9.0.1"), 2);
+	cr_assert_eq(grep_count("policy", "tmpl src 10.9.0.1 dst 10.9.0.3"), 1);
+	/* what comes in is told apart by SPIs of ours: nothing else is as before */
+	cr_assert_eq(grep_count("policy", "tmpl src 10.9.0.2 dst 10.9.0.1"), 4);
+	carries(&west, &east);
+	carries(&east, &west);
+	cr_assert_eq(info(&west, 1).out_packets, 1);
+	cr_assert_eq(info(&west, 2).out_packets, 0);
+
+	/* a restart takes both over as they are */
+	kesp_close(west.k);
+	west.k = NULL;
+	open_end(&west);
+	cr_assert_eq(states(&west), 4);
+	cr_assert_eq(info(&west, 2).out_active, 1);
+	carries(&west, &east);
+	cr_assert_eq(info(&west, 1).out_packets, 2);
+
+	/* its rekey is for the address of all again, and its policy follows */
+	next.spi_out = 0x7777;
+	cr_assert_eq(put(&west, next), 0);
+	cr_assert_eq(grep_count("policy", "tmpl src 10.9.0.1 dst 10.9.0.3"), 0);
+	cr_assert_eq(grep_count("policy", "tmpl src 10.9.0.1 dst 10.9.0.2"), 2);
+	cr_assert_eq(ask_id(&west, ENGINE_SA_DEL, 2), 0);
+	cr_assert_eq(grep_count("state", "dst 10.9.0.3"), 0);
+
+	/* the first one's goes: the other's is not touched by that */
+	cr_assert_eq(put(&west, clashing(4, 0, 0)), 0);
+	cr_assert_eq(ask_id(&west, ENGINE_SA_DEL, 1), 0);
+	cr_assert_eq(info(&west, 4).out_active, 1);
+	cr_assert_eq(grep_count("state", "dst 10.9.0.3"), 1);
+	cr_assert_eq(grep_count("state", "dst 10.9.0.2"), 1, "of SA 3");
+}
+
+/* There is room for some such peers, and then no SA: what there is stays. */
+Test(kesp, too_many_peers_that_choose_the_same_spi)
+{
+	enum { ROOM = 4 };
+
+	cr_assert_eq(add(&west, 1, 0, 0), 0);
+	for (uint32_t id = 2; id <= ROOM; id++)
+		cr_assert_eq(put(&west, clashing(id, 0, 0)), 0);
+	cr_assert_eq(put(&west, clashing(ROOM + 1, 0, 0)), -EEXIST);
+	cr_assert_eq(put(&west, clashing(ROOM + 1, 0, ENGINE_SA_DEFER_OUT)), -EEXIST);
+	cr_assert_eq(states(&west), 2 * ROOM);
+	cr_assert_eq(ask_id(&west, ENGINE_SA_DEL, 2), 0);
+	cr_assert_eq(put(&west, clashing(ROOM + 1, 0, 0)), 0);
+}
+
 Test(kesp, nothing_leaves_without_an_sa)
 {
 	uint32_t got;
@@ -221,7 +308,7 @@ Test(kesp, what_fails_leaves_nothing)
 
 	add(&west, 1, 0, 0);
 	sa = sa_of(&west, 2, 0, 0);
-	sa.spi_out = sa_of(&west, 1, 0, 0).spi_out; /* another peer chose the same */
+	sa.spi_in = sa_of(&west, 1, 0, 0).spi_in;
 	cr_assert_eq(put(&west, sa), -EEXIST);
 	sa = sa_of(&west, 3, 0, 0);
 	sa.key_len = 3;

@@ -85,7 +85,8 @@ static struct policy_to to(uint32_t reqid)
 {
 	return (struct policy_to){ .reqid = reqid,
 				   .local = addr_v4(0xc6120001),
-				   .remote = addr_v4(0xc6120002) };
+				   .remote = addr_v4(0xc6120002),
+				   .remote_out = addr_v4(0xc6120002) };
 }
 
 static int take(const struct xfrm_sel *sel, size_t n, uint32_t reqid)

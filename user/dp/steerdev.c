@@ -308,6 +308,27 @@ int dp_steer_mtu(const struct dp *dp, uint32_t mtu)
 	return link_up(dp->steer_ifindex, mtu ? mtu : mtu_made(&dp->opt));
 }
 
+int dp_steer_route(const struct dp *dp, const struct addr *to)
+{
+	struct nlmsghdr *nlh;
+	struct rtmsg *rt;
+	char buf[512];
+
+	nlh = mnl_nlmsg_put_header(buf);
+	nlh->nlmsg_type = RTM_NEWROUTE;
+	nlh->nlmsg_flags = NLM_F_CREATE | NLM_F_REPLACE;
+	rt = mnl_nlmsg_put_extra_header(nlh, sizeof(*rt));
+	*rt = (struct rtmsg){ .rtm_family = to->family == 4 ? AF_INET : AF_INET6,
+			      .rtm_dst_len = (uint8_t)(addr_len(to) * 8),
+			      .rtm_table = RT_TABLE_MAIN,
+			      .rtm_protocol = RTPROT_STATIC,
+			      .rtm_scope = to->family == 4 ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE,
+			      .rtm_type = RTN_UNICAST };
+	mnl_attr_put(nlh, RTA_DST, addr_len(to), to->b);
+	mnl_attr_put_u32(nlh, RTA_OIF, dp->steer_ifindex);
+	return dp_nl_request(nlh, NULL, NULL);
+}
+
 static int set_up(const struct dp_options *opt, uint32_t ifindex, uint32_t *ret_peer,
 		  char *ret_error, size_t len)
 {

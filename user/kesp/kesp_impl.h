@@ -53,6 +53,7 @@ struct kesp {
 	bool configured;
 	struct engine_config cfg;
 	uint32_t if_id, ifindex;
+	struct addr remotes4[STABLE_REMOTES], remotes6[STABLE_REMOTES]; /* stable.c */
 
 	struct hash by_id, by_spi_in, by_spi_out, by_group, by_selectors;
 	struct list sas, deferred, replaced;
@@ -96,8 +97,11 @@ void kesp_look(struct kesp *k);
 
 /* ---- sa.c: states, policies and record of an SA, together ---- */
 struct kesp_sa *sa_find(const struct kesp *k, uint32_t id);
-/* Of the kernel's states by what names them. out: the outbound one. */
-struct kesp_sa *sa_by_spi(const struct kesp *k, uint8_t family, uint32_t spi, bool out);
+uint64_t sa_spi_key(uint8_t family, uint32_t spi); /* in by_spi_in, by_spi_out */
+struct kesp_sa *sa_by_spi(const struct kesp *k, uint8_t family, uint32_t spi); /* inbound */
+/* Whose state of the kernel's, by what names it there. NULL: nobody's. */
+struct kesp_sa *sa_of_state(const struct kesp *k, const struct addr *dst, uint32_t spi,
+			    bool *ret_out);
 const struct addr *sa_dst(const struct kesp *k, const struct kesp_sa *s, bool out);
 /* The youngest at that stage with the same selectors as that one, which is not it, and with an
  * outbound state in the kernel if it sends there; of the same line of IKE SAs, or of any. NULL:
@@ -123,6 +127,17 @@ int sa_out_add(struct kesp *k, struct kesp_sa *s);
 void sa_out_del(struct kesp *k, struct kesp_sa *s);
 /* It is in, or about to be out or out already: policies follow. */
 void sa_sends(struct kesp *k, struct kesp_sa *s, bool on);
+
+/* ---- stable.c: the addresses that states stand on ---- */
+/* Once it is configured. */
+void stable_init(struct kesp *k);
+/* Of no family: there is none. */
+const struct addr *stable_local(const struct kesp *k, uint8_t family);
+const struct addr *stable_remote(const struct kesp *k, uint8_t family, uint32_t n);
+/* One of the remotes to which no other SA with that outbound SPI goes. -EEXIST: to all. */
+int stable_choose(const struct kesp *k, const struct engine_sa *sa, uint32_t *ret_n);
+/* It leads to the steering device. 0 or -errno. */
+int stable_route(const struct kesp *k, uint8_t family, uint32_t n);
 
 /* ---- lines.c: which line's SA carries a packet, told to the classifier ---- */
 /* After the SA, or its group, has changed. */

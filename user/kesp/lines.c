@@ -187,7 +187,7 @@ static bool keep_spi(void *ctx, uint32_t spi)
 	struct kesp *k = ctx;
 
 	for (uint8_t family = 4; family <= 6; family += 2) {
-		const struct kesp_sa *s = sa_by_spi(k, family, spi, false);
+		const struct kesp_sa *s = sa_by_spi(k, family, spi);
 
 		if (s && s->told_spi)
 			return true;

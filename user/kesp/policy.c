@@ -154,7 +154,7 @@ static struct xfrm_policy policy_to(const struct policies *ps, const struct entr
 		p.reqid = dir == XFRM_OUT ? to->reqid_out : to->reqid;
 		p.beet = to->beet;
 		p.src = dir == XFRM_OUT ? to->local : to->remote;
-		p.dst = dir == XFRM_OUT ? to->remote : to->local;
+		p.dst = dir == XFRM_OUT ? to->remote_out : to->local;
 	}
 	return p;
 }

@@ -32,6 +32,7 @@ struct policies {
 struct policy_to {
 	uint32_t reqid; /* of inbound states; of outbound ones, too, where there is no reqid_out */
 	struct addr local, remote;
+	struct addr remote_out; /* of outbound states, in place of remote */
 	bool beet;
 	uint32_t reqid_out;
 	uint32_t line; /* STEER_LINE; 0: none, and no policy of its own */

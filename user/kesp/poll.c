@@ -107,14 +107,11 @@ void poll_some(struct kesp *k)
 static void found(void *ctx, const struct xfrm_sa_info *i)
 {
 	struct kesp *k = ctx;
-	struct kesp_sa *s;
+	bool out;
+	struct kesp_sa *s = sa_of_state(k, &i->dst, i->spi, &out);
 
-	if ((s = sa_by_spi(k, i->dst.family, i->spi, false)) &&
-	    addr_equal(&i->dst, sa_dst(k, s, false)))
-		poll_take(&s->in, i);
-	else if ((s = sa_by_spi(k, i->dst.family, i->spi, true)) &&
-		 addr_equal(&i->dst, sa_dst(k, s, true)))
-		poll_take(&s->out, i);
+	if (s)
+		poll_take(out ? &s->out : &s->in, i);
 }
 
 int poll_all(struct kesp *k)
@@ -130,11 +127,8 @@ static void on_event(void *ctx, const struct xfrm_event *ev)
 
 	if (ev->kind != XFRM_EV_EXPIRE || ev->if_id != k->if_id)
 		return;
-	s = sa_by_spi(k, ev->dst.family, ev->spi, false);
-	out = !s || !addr_equal(&ev->dst, sa_dst(k, s, false));
-	if (out)
-		s = sa_by_spi(k, ev->dst.family, ev->spi, true);
-	if (!s || !addr_equal(&ev->dst, sa_dst(k, s, out)))
+	s = sa_of_state(k, &ev->dst, ev->spi, &out);
+	if (!s)
 		return;
 	if (ev->hard && out) {
 		s->has_out = false;

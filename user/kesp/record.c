@@ -30,7 +30,8 @@ int record_read(const uint8_t *data, size_t len, struct sa_record *ret_r)
 	    sa->n_ts_remote <= ENGINE_TS_MAX && sa->key_len <= ENGINE_KEY_MAX &&
 	    sa->integ_len <= ENGINE_KEY_MAX && (sa->family == 4 || sa->family == 6) && sa->id &&
 	    ret_r->encap <= ENGINE_ENCAP_BY_PATH && ret_r->stage >= SA_DEFERRED &&
-	    ret_r->stage <= SA_RETIRED && !sa->name[sizeof(sa->name) - 1])
+	    ret_r->stage <= SA_RETIRED && ret_r->remote < STABLE_REMOTES &&
+	    !sa->name[sizeof(sa->name) - 1])
 		return 0;
 	secret_wipe(ret_r, sizeof(*ret_r));
 	return -EINVAL;

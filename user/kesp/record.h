@@ -19,15 +19,16 @@ enum sa_stage {
 	SA_RETIRED = 4,	 /* the agent says so */
 };
 
+enum { STABLE_REMOTES = 4 }; /* addresses that outbound states may go to */
 enum { RECORD_VERSION = 2, RECORD_SELECTORS_MAX = 256 };
 
 struct sa_record {
 	uint32_t version;
-	uint32_t reqid;	    /* inbound: of all with these selectors */
-	uint32_t reqid_out; /* of those of them that are of its line */
-	uint32_t stage;	    /* enum sa_stage */
-	uint32_t encap;	    /* enum engine_encap */
-	uint32_t pad;
+	uint32_t reqid;	     /* inbound: of all with these selectors */
+	uint32_t reqid_out;  /* of those of them that are of its line */
+	uint32_t stage;	     /* enum sa_stage */
+	uint32_t encap;	     /* enum engine_encap */
+	uint32_t remote;     /* outbound: on that one of the stable remotes (stable.c) */
 	uint64_t order;	     /* of adding */
 	struct engine_sa sa; /* header unused */
 };

@@ -119,19 +119,18 @@ static void *grown(void *all, size_t n, size_t *cap, size_t size)
 
 static bool ours(struct kesp *k, const struct xfrm_sa_info *i)
 {
-	struct kesp_sa *s = sa_by_spi(k, i->dst.family, i->spi, false);
+	bool out;
+	struct kesp_sa *s = sa_of_state(k, &i->dst, i->spi, &out);
 
-	if (s && addr_equal(&i->dst, sa_dst(k, s, false))) {
-		s->adopted_in = true;
-		poll_take(&s->in, i);
-		s->told = s->in.packets;
-		return true;
-	}
-	s = sa_by_spi(k, i->dst.family, i->spi, true);
-	if (!s || !addr_equal(&i->dst, sa_dst(k, s, true)))
+	if (!s)
 		return false;
-	s->has_out = true;
-	poll_take(&s->out, i);
+	poll_take(out ? &s->out : &s->in, i);
+	if (out) {
+		s->has_out = true;
+	} else {
+		s->adopted_in = true;
+		s->told = s->in.packets;
+	}
 	return true;
 }
 

@@ -26,31 +26,37 @@ struct kesp_sa *sa_find(const struct kesp *k, uint32_t id)
 	return n ? hash_entry(n, struct kesp_sa, by_id) : NULL;
 }
 
-static uint64_t spi_key(uint8_t family, uint32_t spi)
+uint64_t sa_spi_key(uint8_t family, uint32_t spi)
 {
 	return (uint64_t)family << 32 | spi;
 }
 
-struct kesp_sa *sa_by_spi(const struct kesp *k, uint8_t family, uint32_t spi, bool out)
+struct kesp_sa *sa_by_spi(const struct kesp *k, uint8_t family, uint32_t spi)
 {
-	struct hash_node *n = hash_find(out ? &k->by_spi_out : &k->by_spi_in, spi_key(family, spi));
+	struct hash_node *n = hash_find(&k->by_spi_in, sa_spi_key(family, spi));
 
-	if (!n)
-		return NULL;
-	return out ? hash_entry(n, struct kesp_sa, by_spi_out)
-		   : hash_entry(n, struct kesp_sa, by_spi_in);
-}
-
-static const struct addr *stable(const struct kesp *k, uint8_t family, bool local)
-{
-	if (family == 6)
-		return local ? &k->cfg.stable6_local : &k->cfg.stable6_remote;
-	return local ? &k->cfg.stable4_local : &k->cfg.stable4_remote;
+	return n ? hash_entry(n, struct kesp_sa, by_spi_in) : NULL;
 }
 
 const struct addr *sa_dst(const struct kesp *k, const struct kesp_sa *s, bool out)
 {
-	return stable(k, s->r.sa.family, !out);
+	return out ? stable_remote(k, s->r.sa.family, s->r.remote)
+		   : stable_local(k, s->r.sa.family);
+}
+
+struct kesp_sa *sa_of_state(const struct kesp *k, const struct addr *dst, uint32_t spi,
+			    bool *ret_out)
+{
+	*ret_out = !addr_equal(dst, stable_local(k, dst->family));
+	if (!*ret_out)
+		return sa_by_spi(k, dst->family, spi);
+	hash_for_each (it, tmp, &k->by_spi_out, sa_spi_key(dst->family, spi)) {
+		struct kesp_sa *s = hash_entry(it, struct kesp_sa, by_spi_out);
+
+		if (addr_equal(dst, sa_dst(k, s, true)))
+			return s;
+	}
+	return NULL;
 }
 
 struct kesp_sa *sa_sibling(const struct kesp *k, const struct engine_sa *sa, enum sa_stage stage,
@@ -71,7 +77,8 @@ struct kesp_sa *sa_sibling(const struct kesp *k, const struct engine_sa *sa, enu
 }
 
 /* SAs with the same selectors share their place in the policies: inbound states all of them,
- * outbound ones those of one line of IKE SAs, so that each line has a policy of its own. */
+ * outbound ones those of one line of IKE SAs, so that each line has a policy of its own, and to one
+ * address, for that is the policy's. */
 static void share_reqids(struct kesp *k, struct sa_record *r)
 {
 	hash_for_each (it, tmp, &k->by_selectors, record_selectors_key(&r->sa)) {
@@ -80,7 +87,7 @@ static void share_reqids(struct kesp *k, struct sa_record *r)
 		if (!record_same_selectors(&s->r.sa, &r->sa))
 			continue;
 		r->reqid = s->r.reqid;
-		if (s->r.sa.line == r->sa.line)
+		if (s->r.sa.line == r->sa.line && s->r.remote == r->remote)
 			r->reqid_out = s->r.reqid_out;
 	}
 	if (!r->reqid)
@@ -123,8 +130,9 @@ static int state_add(struct kesp *k, const struct sa_record *r, bool out)
 			 (sa->flags & ENGINE_SA_DSCP_OUT ? 0 : XFRM_F_NO_DSCP_OUT) |
 			 (sa->flags & ENGINE_SA_DSCP_IN ? XFRM_F_DSCP_IN : 0) |
 			 (sa->flags & ENGINE_SA_DF_CLEAR ? XFRM_F_DF_CLEAR : 0),
-		.src = *stable(k, sa->family, out),
-		.dst = *stable(k, sa->family, !out),
+		.src = out ? *stable_local(k, sa->family) : *stable_remote(k, sa->family, 0),
+		.dst = out ? *stable_remote(k, sa->family, r->remote)
+			   : *stable_local(k, sa->family),
 		.encr_id = sa->encr_id,
 		.key_bits = sa->key_bits,
 		.integ_id = sa->integ_id,
@@ -177,8 +185,8 @@ static int out_add(struct kesp *k, struct kesp_sa *s, const struct sa_record *r)
 
 	s->has_out = !err;
 	if (err == -EEXIST)
-		log_warning("%s: the peer has chosen the SPI %08x, as another has before, and the "
-			    "kernel tells SAs apart by that alone",
+		log_warning("%s: the kernel has an SA with the SPI %08x to the stable address "
+			    "already, which is not ours",
 			    r->sa.name, r->sa.spi_out);
 	return err;
 }
@@ -221,8 +229,8 @@ static struct kesp_sa *sa_new(struct kesp *k, const struct sa_record *r)
 	list_init(&s->waiting);
 	list_append(&k->sas, &s->node);
 	hash_add(&k->by_id, &s->by_id, sa->id);
-	hash_add(&k->by_spi_in, &s->by_spi_in, spi_key(sa->family, sa->spi_in));
-	hash_add(&k->by_spi_out, &s->by_spi_out, spi_key(sa->family, sa->spi_out));
+	hash_add(&k->by_spi_in, &s->by_spi_in, sa_spi_key(sa->family, sa->spi_in));
+	hash_add(&k->by_spi_out, &s->by_spi_out, sa_spi_key(sa->family, sa->spi_out));
 	hash_add(&k->by_selectors, &s->by_selectors, record_selectors_key(sa));
 	if (sa->group)
 		hash_add(&k->by_group, &s->by_group, sa->group);
@@ -252,8 +260,9 @@ struct policy_to sa_policy_to(const struct kesp *k, const struct kesp_sa *s)
 	const struct engine_sa *sa = &s->r.sa;
 
 	return (struct policy_to){ .reqid = s->r.reqid,
-				   .local = *stable(k, sa->family, true),
-				   .remote = *stable(k, sa->family, false),
+				   .local = *stable_local(k, sa->family),
+				   .remote = *stable_remote(k, sa->family, 0),
+				   .remote_out = *stable_remote(k, sa->family, s->r.remote),
 				   .beet = sa->flags & ENGINE_SA_TRANSPORT,
 				   .reqid_out = s->r.reqid_out,
 				   .line = STEER_LINE(sa->line) };
@@ -296,10 +305,10 @@ static int check(const struct kesp *k, const struct engine_sa *req)
 		return -ENOTCONN;
 	if (!req->id || req->n_ts_local > ENGINE_TS_MAX || req->n_ts_remote > ENGINE_TS_MAX ||
 	    req->key_len > ENGINE_KEY_MAX || req->integ_len > ENGINE_KEY_MAX ||
-	    (req->family != 4 && req->family != 6) || !stable(k, req->family, true)->family ||
+	    (req->family != 4 && req->family != 6) || !stable_local(k, req->family)->family ||
 	    req->name[sizeof(req->name) - 1])
 		return -EINVAL;
-	if (sa_find(k, req->id) || sa_by_spi(k, req->family, req->spi_in, false))
+	if (sa_find(k, req->id) || sa_by_spi(k, req->family, req->spi_in))
 		return -EEXIST;
 	return k->n_sas < SAS_MAX ? ts_check(req) : -ENOSPC;
 }
@@ -338,12 +347,14 @@ static int wrap(struct kesp *k, const struct kesp_sa *s)
 	return k->opt.dp ? dp_sa_wrap(k->opt.dp, s->r.sa.id, flags[s->r.encap]) : 0;
 }
 
-static void record_of(struct kesp *k, const struct engine_sa *req, struct sa_record *r)
+static void record_of(struct kesp *k, const struct engine_sa *req, uint32_t remote,
+		      struct sa_record *r)
 {
 	*r = (struct sa_record){
 		.version = RECORD_VERSION,
 		.stage = defers(k, req) ? SA_DEFERRED : SA_ACTIVE,
 		.encap = encap_of(k, req),
+		.remote = remote,
 		.order = k->next_order++,
 		.sa = *req,
 	};
@@ -399,11 +410,21 @@ int sa_add(struct kesp *k, const struct engine_sa *req)
 {
 	struct sa_record r;
 	struct kesp_sa *s;
+	uint32_t remote;
 	int err = check(k, req);
 
 	if (err)
 		return err;
-	record_of(k, req, &r);
+	err = stable_choose(k, req, &remote);
+	if (err)
+		log_warning("%s: the peer has chosen the SPI %08x, as %d others have, and the "
+			    "kernel has no place for more",
+			    req->name, req->spi_out, STABLE_REMOTES);
+	if (!err)
+		err = stable_route(k, req->family, remote);
+	if (err)
+		return err;
+	record_of(k, req, remote, &r);
 	s = sa_new(k, &r);
 	if (!s) {
 		record_wipe_keys(&r);
@@ -433,6 +454,7 @@ int sa_add(struct kesp *k, const struct engine_sa *req)
 struct kesp_sa *sa_restore(struct kesp *k, const struct sa_record *r)
 {
 	struct kesp_sa *s = sa_find(k, r->sa.id) ? NULL : sa_new(k, r);
+	int err;
 
 	if (s && policies_of(k, s, true)) {
 		sa_forget(k, s);
@@ -440,6 +462,9 @@ struct kesp_sa *sa_restore(struct kesp *k, const struct sa_record *r)
 	}
 	if (!s)
 		return NULL;
+	err = stable_route(k, r->sa.family, r->remote); /* the device may be another one */
+	if (err)
+		log_warning("%s: no route to its stable address: %s", r->sa.name, strerror(-err));
 	if (k->next_reqid <= r->reqid)
 		k->next_reqid = r->reqid + 1;
 	if (k->next_reqid <= r->reqid_out)
