@@ -121,6 +121,13 @@ extern const char *const conf_kind_words[], *const conf_mode_words[];
 enum { CONF_PROPOSAL_STR = 512 };
 /* The line of the configuration that is this proposal; returns buf. */
 const char *conf_proposal_text(const struct ike_proposal *p, char buf[CONF_PROPOSAL_STR]);
+/* What ESP is proposed to be, each once, and the first child that does. */
+struct conf_esp_alg {
+	uint16_t encr_id, key_bits, integ_id; /* integ_id 0 with AEAD */
+	const char *conn, *child;	      /* borrowed */
+};
+enum { CONF_ESP_ALGS_MAX = 64 };
+size_t conf_esp_algs(const struct conf *c, struct conf_esp_alg ret[CONF_ESP_ALGS_MAX]);
 /* Words of the configuration for an enum crl_policy and an enum sig_hash; NULL: it has no word. */
 const char *conf_revocation_word(unsigned policy);
 const char *conf_hash_word(unsigned hash);

@@ -35,6 +35,10 @@ struct kesp_options {
  */
 int kesp_probe(char *ret_error, size_t error_len);
 
+/* An algorithm by its IKEv2 numbers (integ_id 0: AEAD): 0, or -ENOSYS: this kernel's ESP lacks it.
+ */
+int kesp_has_algorithm(uint16_t encr_id, uint16_t key_bits, uint16_t integ_id);
+
 int kesp_open(const struct kesp_options *opt, struct kesp **ret_k, char *ret_error,
 	      size_t error_len);
 /* The agent ends; SAs go on. NULL is fine. */

@@ -2,6 +2,7 @@
 /* dataplane { backend }: what is told from what only the engine can do. */
 #include <criterion/criterion.h>
 
+#include "crypto/alg.h"
 #include "../lib/conf_dir.h"
 
 #define UPLINK "uplink \"u\" { interface = eth0 }\nsecret \"s\" { secret = x }\n"
@@ -132,6 +133,45 @@ Test(conf_backend, engine_only)
 		cr_assert_eq(strncmp(c->engine_for, want, strlen(want)), 0, "%s", c->engine_for);
 		conf_free(c);
 	}
+}
+
+static const struct conf_esp_alg *alg_of(const struct conf_esp_alg *all, size_t n, uint16_t encr,
+					 uint16_t bits, uint16_t integ)
+{
+	for (size_t i = 0; i < n; i++)
+		if (all[i].encr_id == encr && all[i].key_bits == bits && all[i].integ_id == integ)
+			return &all[i];
+	return NULL;
+}
+
+/* What the kernel is asked for before it is taken: each once, and who wants it. */
+Test(conf_backend, algorithms)
+{
+	struct conf *c = loaded(UPLINK CONN(
+		"", "esp_proposals = aes128gcm16") "connection \"c\" { "
+						   "local { id = c.example }\nchild \"d\" { "
+						   "esp_proposals = { \"aes128gcm16\", "
+						   "\"aes128-aes256-sha256-sha512\", "
+						   "\"chacha20poly1305\" } } }\n");
+	const struct conf_esp_alg *a;
+	struct conf_esp_alg all[CONF_ESP_ALGS_MAX];
+	size_t n = conf_esp_algs(c, all);
+
+	cr_assert_eq(n, 6);
+	a = alg_of(all, n, ENCR_AES_GCM_16, 128, INTEG_NONE);
+	cr_assert(a);
+	cr_assert_str_eq(a->conn, "a");
+	cr_assert_str_eq(a->child, "b");
+	cr_assert(alg_of(all, n, ENCR_AES_CBC, 256, INTEG_HMAC_SHA2_256_128));
+	cr_assert(alg_of(all, n, ENCR_AES_CBC, 128, INTEG_HMAC_SHA2_512_256));
+	a = alg_of(all, n, ENCR_CHACHA20_POLY1305, 0, INTEG_NONE);
+	cr_assert(a);
+	cr_assert_str_eq(a->conn, "c");
+	cr_assert_str_eq(a->child, "d");
+	conf_free(c);
+	c = loaded(UPLINK);
+	cr_assert_eq(conf_esp_algs(c, all), 0);
+	conf_free(c);
 }
 
 /* The first one is told, wherever it stands. */

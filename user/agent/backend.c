@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "crypto/alg.h"
 #include "ctl/leftover.h"
 #include "esp/client.h"
 #include "kesp/kesp.h"
@@ -47,6 +48,30 @@ static bool engine_used(const struct agent *a)
 	return used;
 }
 
+/* What is configured is proposed to peers as it stands: an algorithm that this kernel lacks is no
+ * reason to leave it out. 0 or -errno, with a sentence. */
+static int lacks(const struct conf *c, char *why, size_t len)
+{
+	struct conf_esp_alg all[CONF_ESP_ALGS_MAX];
+	size_t n = conf_esp_algs(c, all);
+
+	for (size_t i = 0; i < n; i++) {
+		const struct conf_esp_alg *a = &all[i];
+		int err = kesp_has_algorithm(a->encr_id, a->key_bits, a->integ_id);
+
+		if (!err)
+			continue;
+		snprintf(why, len, "%s %s%s%s, which child \"%s\" of connection \"%s\" proposes",
+			 err == -ENOSYS ? "this kernel's ESP has no"
+					: "the kernel's ESP could not try",
+			 alg_name(TRANSFORM_ENCR, a->encr_id, a->key_bits), a->integ_id ? "-" : "",
+			 a->integ_id ? alg_name(TRANSFORM_INTEG, a->integ_id, 0) : "", a->child,
+			 a->conn);
+		return err;
+	}
+	return 0;
+}
+
 /* 0 or -errno, with a sentence; why tells the reason. */
 static int choose(struct agent *a)
 {
@@ -69,6 +94,8 @@ static int choose(struct agent *a)
 	}
 	why[0] = '\0';
 	err = kesp_probe(why, len);
+	if (!err)
+		err = lacks(c, why, len);
 	if (err && !why[0])
 		snprintf(why, len, "%s", strerror(-err));
 	if (err && c->backend == CONF_BACKEND_KERNEL) {
@@ -153,8 +180,14 @@ int backend_choose(struct agent *a)
 int backend_reload(const struct agent *a, const struct conf *fresh, char err[CONF_ERROR_MAX])
 {
 	const char *file = a->opt.conf_file;
+	char why[256];
 
-	if (a->kernel_esp && fresh->engine_for[0])
+	if (a->kernel_esp && lacks(fresh, why, sizeof(why)))
+		snprintf(err, CONF_ERROR_MAX,
+			 "%s: %s; ESP is the kernel's now: name others, or restart braidd with "
+			 "backend = auto or engine",
+			 file, why);
+	else if (a->kernel_esp && fresh->engine_for[0])
 		snprintf(err, CONF_ERROR_MAX,
 			 "%.300s; ESP is the kernel's now: restart braidd for that",
 			 fresh->engine_for);

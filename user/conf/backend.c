@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "conf_impl.h"
+#include "crypto/alg.h"
 
 /* With the kernel that is a mistake; else it is the reason why it is the engine, the first one. */
 static int engine_only(struct parse *p, const struct conf_file *f, int line, const char *what,
@@ -117,6 +118,52 @@ static int look_at_connection(struct parse *p, const struct sec *s, void *ctx)
 		r = look_at_child(p, &child, &c->children[i]);
 	}
 	return r;
+}
+
+/* ---- what the kernel has to have ---- */
+
+static void add_esp_alg(const struct conf_esp_alg *one, struct conf_esp_alg *all, size_t *n)
+{
+	for (size_t i = 0; i < *n; i++)
+		if (all[i].encr_id == one->encr_id && all[i].key_bits == one->key_bits &&
+		    all[i].integ_id == one->integ_id)
+			return;
+	if (*n < CONF_ESP_ALGS_MAX)
+		all[(*n)++] = *one;
+}
+
+static void add_proposal(const struct ike_proposal *p, struct conf_esp_alg one,
+			 struct conf_esp_alg *all, size_t *n)
+{
+	for (uint8_t e = 0; e < p->n_encr; e++) {
+		one.encr_id = p->encr[e].id;
+		one.key_bits = p->encr[e].key_bits;
+		one.integ_id = INTEG_NONE;
+		if (!p->n_integ)
+			add_esp_alg(&one, all, n);
+		for (uint8_t i = 0; i < p->n_integ; i++) {
+			one.integ_id = p->integ[i].id;
+			add_esp_alg(&one, all, n);
+		}
+	}
+}
+
+size_t conf_esp_algs(const struct conf *c, struct conf_esp_alg ret[CONF_ESP_ALGS_MAX])
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < c->ike.n_conns; i++) {
+		const struct ike_conn_cfg *conn = &c->ike.conns[i];
+
+		for (size_t j = 0; j < conn->n_children; j++) {
+			const struct ike_child_cfg *child = &conn->children[j];
+			const struct conf_esp_alg of = { .conn = conn->name, .child = child->name };
+
+			for (uint8_t k = 0; k < child->n_proposals; k++)
+				add_proposal(&child->proposals[k], of, ret, &n);
+		}
+	}
+	return n;
 }
 
 int conf_check_backend(struct parse *p)

@@ -350,6 +350,19 @@ int kesp_probe(char *ret_error, size_t error_len)
 	return err;
 }
 
+int kesp_has_algorithm(uint16_t encr_id, uint16_t key_bits, uint16_t integ_id)
+{
+	char why[160];
+	struct xfrm *x;
+	int err = xfrm_open(&x, why, sizeof(why));
+
+	if (err)
+		return err;
+	err = xfrm_has_algorithm(x, encr_id, key_bits, integ_id);
+	xfrm_close(x);
+	return err;
+}
+
 static int open_images(struct kesp *k, char *ret_error, size_t len)
 {
 	const struct kesp_options *o = &k->opt;
