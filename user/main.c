@@ -183,9 +183,9 @@ int main(int argc, char **argv)
 		       conf->ike.n_conns, conf->n_uplinks);
 		if (conf->backend == CONF_BACKEND_AUTO)
 			printf("ESP: %s%s\n",
-			       conf->engine_for[0] ? "the engine's: "
-						   : "the kernel's, if it can do all of it",
-			       conf->engine_for);
+			       conf_engine_why(conf)[0] ? "the engine's: "
+							: "the kernel's, if it can do all of it",
+			       conf_engine_why(conf));
 		conf_free(conf);
 		return 0;
 	}

@@ -121,6 +121,8 @@ extern const char *const conf_kind_words[], *const conf_mode_words[];
 enum { CONF_PROPOSAL_STR = 512 };
 /* The line of the configuration that is this proposal; returns buf. */
 const char *conf_proposal_text(const struct ike_proposal *p, char buf[CONF_PROPOSAL_STR]);
+/* With AUTO: why it is the engine whatever the kernel can do; "": it is not. */
+const char *conf_engine_why(const struct conf *c);
 /* What ESP is proposed to be, each once, and the first child that does. */
 struct conf_esp_alg {
 	uint16_t encr_id, key_bits, integ_id; /* integ_id 0 with AEAD */

@@ -30,6 +30,25 @@ Test(conf_backend, default_is_auto)
 	conf_free(c);
 }
 
+/* What a reload adds may need the engine. */
+Test(conf_backend, nothing_configured_yet)
+{
+	struct conf *c = loaded(UPLINK);
+
+	cr_assert_str_eq(conf_engine_why(c),
+			 "no connection is configured yet, and it can do whatever comes");
+	conf_free(c);
+	c = loaded(UPLINK KERNEL);
+	cr_assert_str_empty(conf_engine_why(c));
+	conf_free(c);
+	c = loaded(UPLINK CONN("multipath = no", ""));
+	cr_assert_str_empty(conf_engine_why(c));
+	conf_free(c);
+	c = loaded(UPLINK CONN("", ""));
+	cr_assert_str_eq(conf_engine_why(c), c->engine_for);
+	conf_free(c);
+}
+
 Test(conf_backend, words)
 {
 	struct conf *c = loaded(UPLINK KERNEL);

@@ -84,8 +84,8 @@ static int choose(struct agent *a)
 		snprintf(why, len, "backend = engine");
 		return 0;
 	}
-	if (c->engine_for[0]) {
-		snprintf(why, len, "%s", c->engine_for);
+	if (conf_engine_why(c)[0]) {
+		snprintf(why, len, "%s", conf_engine_why(c));
 		return 0;
 	}
 	if (c->backend == CONF_BACKEND_AUTO && engine_used(a)) {
@@ -189,7 +189,8 @@ int backend_reload(const struct agent *a, const struct conf *fresh, char err[CON
 			 file, why);
 	else if (a->kernel_esp && fresh->engine_for[0])
 		snprintf(err, CONF_ERROR_MAX,
-			 "%.300s; ESP is the kernel's now: restart braidd for that",
+			 "%.300s; ESP is the kernel's now: do without, or restart braidd, which "
+			 "takes the engine then and sets up all anew",
 			 fresh->engine_for);
 	else if (fresh->backend == CONF_BACKEND_KERNEL && !a->kernel_esp)
 		snprintf(err, CONF_ERROR_MAX,

@@ -120,6 +120,14 @@ static int look_at_connection(struct parse *p, const struct sec *s, void *ctx)
 	return r;
 }
 
+/* Who comes to be configured later, by a reload, shall not find that it needs the other one. */
+const char *conf_engine_why(const struct conf *c)
+{
+	if (!c->engine_for[0] && c->backend == CONF_BACKEND_AUTO && !c->ike.n_conns)
+		return "no connection is configured yet, and it can do whatever comes";
+	return c->engine_for;
+}
+
 /* ---- what the kernel has to have ---- */
 
 static void add_esp_alg(const struct conf_esp_alg *one, struct conf_esp_alg *all, size_t *n)
