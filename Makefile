@@ -175,6 +175,7 @@ VM_TESTS ?= $(wildcard tests/netns/test_kernel*.sh) $(BPFT) tests/netns/test_att
 test-vm:
 	@$(MAKE) --no-print-directory deps GROUPS='build test'
 	@$(MAKE) --no-print-directory deps GROUPS=vm || :
+	@tests/interop/peers $(B) || echo 'Libreswan is not to be had; what needs it is skipped.'
 	@$(MAKE) --no-print-directory -j$(JOBS) all test-programs
 	@VM_LIMIT=$${VM_LIMIT:-3600} tests/vm/run.sh $(B) $(VM_TESTS) || [ $$? = 77 ]
 

@@ -7,36 +7,32 @@
 . "$(dirname "$0")/../lib/strongswan.sh"
 . "$(dirname "$0")/../lib/pki.sh"
 . "$(dirname "$0")/../lib/cells.sh"
-. "$(dirname "$0")/../lib/stock.sh"
+. "$(dirname "$0")/../lib/kernel.sh"
 . "$(dirname "$0")/../lib/handover.sh"
-modprobe -q xfrm_user 2>/dev/null || skip "needs a kernel with ESP"
+. "$(dirname "$0")/../lib/stock.sh"
+kernel_esp_or_skip
 phases=${PHASES:-life moves outer}
-if [[ $phases != *moves* ]]; then
-	topo_multihomed
-else
-	handover_topo
-	# as default routes would: either uplink of the gateway leads to either of the user
-	ip -n "$(ns gw)" route add 198.51.100.0/26 via 192.0.2.65 metric 200
-	ip -n "$(ns gw)" route add 192.0.2.0/26 via 198.51.100.65 metric 200
-fi
+stock_topo
+stock_echo
 
-auths=(psk ecdsa) moves='' outer=4 nat=''
+read -r -a auths <<<"${AUTHS:-psk ecdsa}"
+outer=4 nat=''
 ike=aes128gcm16-prfsha256-x25519 esp=aes128gcm16-x25519
 stock_protect "${auths[@]}"
-pki_make "$T/pki/ecdsa" ecdsa email:ecdsa@example.org DNS:ecdsa.example.org || fail "$(cat "$T/pki/ecdsa/openssl.log")"
+certs() { [[ " ${auths[*]} " == *" ecdsa "* ]]; }
+! certs || pki_make "$T/pki/ecdsa" ecdsa email:ecdsa@example.org DNS:ecdsa.example.org || fail "$(cat "$T/pki/ecdsa/openssl.log")"
 
 braid_conf() { # host
 	local a
 	{
 		stock_uplink "$1"
-		[ -z "$moves" ] || { [ "$1" = user ] && echo 'uplink "ran" { interface = ran0 }' || echo 'uplink "b" { interface = eth1 }'; }
 		for a in "${auths[@]}"; do
 			# shellcheck disable=SC2034  # for stock.sh
 			stock_remote=
 			[ "$1$nat" != gwyes ] || stock_remote=$nat_at
 			stock_conn "$1" "$a" "$a" "$a" $outer "$a" $ike $esp 'dpd_delay = 0'
 		done
-		stock_secrets "$1" ecdsa
+		stock_secrets "$1" "${auths[@]}"
 	} >"$T/$1/braid.conf"
 }
 
@@ -46,9 +42,11 @@ swan_conf() { # host
 	at=${at:-${user_at[$outer]}}
 	rm -rf "$d"/{x509,x509ca,private}
 	mkdir -p "$d"/{x509,x509ca,private}
-	cp "$T/pki/ecdsa/$1.pem" "$d/x509/"
-	cp "$T/pki/ecdsa/ca.pem" "$T/pki/ecdsa/$1-ca.pem" "$d/x509ca/"
-	cp "$T/pki/ecdsa/$1.key" "$d/private/"
+	if certs; then
+		cp "$T/pki/ecdsa/$1.pem" "$d/x509/"
+		cp "$T/pki/ecdsa/ca.pem" "$T/pki/ecdsa/$1-ca.pem" "$d/x509ca/"
+		cp "$T/pki/ecdsa/$1.key" "$d/private/"
+	fi
 	{
 		echo 'connections {'
 		for a in "${auths[@]}"; do
@@ -107,7 +105,7 @@ renewed() { # question command...
 		say "$(child_count) Child SAs" wait_for 4 is child_count 1 &&
 		say "$(swan_children) Child SAs of strongSwan" wait_for 4 is swan_children 1 && on_its_port
 }
-rekeyed() { under_pings 60 renewed "$@"; }
+rekeyed() { stock_traffic renewed "$@"; }
 
 swan_without() { ! swan "$them" --list-sas | grep -q "${1}_i"; }
 end_by() { # who
@@ -127,12 +125,6 @@ end_by() { # who
 }
 isnt_now() { [ "$(ike_spi)" != "$1" ]; }
 
-# The user's end, which is the initiator, loses its first uplink.
-at() { sas | jq -e --arg a "$1:" '.ike_sas[0] | (.local | startswith($a)) or (.remote | startswith($a))'; }
-moved() {
-	ip -n "$(ns user)" link set wlan0 down
-	say "it does not move" wait_for 60 at 198.51.100.2 && say "nothing passes" stock_reach $us "$auth" "$auth" 4
-}
 attempt() { # column COMMAND...
 	local column=$1 row="braid $role, $stock_backend, $auth"
 	shift
@@ -145,9 +137,6 @@ attempt() { # column COMMAND...
 	fi
 }
 
-# the emulated processor is slow
-# shellcheck disable=SC2034  # for under_pings
-ping_gap=0.1 ping_wait=5
 # shellcheck disable=SC2034  # for strongswan.sh
 swan_esp='' swan_options='retransmit_timeout = 4.0'
 cells_begin "$(strongswan_version) with the kernel's ESP, which is plain: no NAT, IPv4"
@@ -158,8 +147,8 @@ run_role() {
 	swan_conf $them
 	strongswan_start $them
 	braidd_start $us "$T/$us/braid.conf"
-	for auth in ${AUTHS:-"${auths[@]}"}; do
-		# shellcheck disable=SC2034  # for under_pings
+	for auth in "${auths[@]}"; do
+		# shellcheck disable=SC2034  # for stock_traffic
 		address=${mine[$auth,4]}
 		attempt set-up set_up
 		attempt 'Child/rekey/by braid' rekeyed child_spi braid $us rekey "$auth/net"
@@ -181,10 +170,10 @@ run_mobike() {
 	strongswan_start $them
 	braidd_start $us "$T/$us/braid.conf"
 	attempt 'MOBIKE/set-up' set_up
-	attempt 'MOBIKE/move' moved
+	address=${mine[$auth,4]}
+	may_lose=100000 attempt 'MOBIKE/move' stock_traffic stock_moved $us $auth
 	stop_all
-	ip -n "$(ns user)" link set wlan0 up
-	ip -n "$(ns user)" route replace default via 192.0.2.1 dev wlan0 metric 100
+	stock_move_back
 }
 # Over IPv6, then from behind a NAT, which means ESP in UDP.
 run_outer() { # COLUMN
@@ -194,9 +183,9 @@ run_outer() { # COLUMN
 	swan_conf $them
 	strongswan_start $them
 	braidd_start $us "$T/$us/braid.conf"
-	address=${mine[$auth,4]}
+	address=${mine[$auth,$outer]}
 	attempt "$1/set-up" set_up
-	[ -z "$nat" ] || attempt "$1/rekey" rekeyed child_spi braid $us rekey "$auth/net"
+	attempt "$1/rekey" rekeyed child_spi braid $us rekey "$auth/net"
 	stop_all
 }
 nat_at=192.0.2.65

@@ -21,12 +21,16 @@ SO_RCVBUFFORCE = 33  # the module has no name for it
 RCVBUF = 8 << 20  # what came while a machine had no time for us is not lost
 
 
+def family(addr):
+    return socket.AF_INET6 if ":" in addr else socket.AF_INET
+
+
 def echo(addr, port):
     sel = selectors.DefaultSelector()
-    udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    udp = socket.socket(family(addr), socket.SOCK_DGRAM)
     udp.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, RCVBUF)
     udp.bind((addr, port))
-    tcp = socket.create_server((addr, port), backlog=16)
+    tcp = socket.create_server((addr, port), family=family(addr), backlog=16)
     sel.register(udp, selectors.EVENT_READ)
     sel.register(tcp, selectors.EVENT_READ)
     while True:
@@ -54,7 +58,7 @@ class Source:
         self.source = source
         self.tcp = socket.create_connection((addr, port), 10, (source, 0))
         self.tcp.setblocking(False)
-        self.udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.udp = socket.socket(family(addr), socket.SOCK_DGRAM)
         self.udp.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, RCVBUF)
         self.udp.bind((source, 0))
         self.udp.connect((addr, port))
