@@ -4,7 +4,7 @@
 # reload can add a connection as it is by default, with path probes.
 . "$(dirname "$0")/../lib/netns.sh"
 host h net
-wire h eth0 192.0.2.1/24 net eth0 192.0.2.9/24
+wire h eth0 192.0.2.1/24 net n0 192.0.2.9/24
 cat >"$T/h/braid.conf" <<-CONF
 	uplink "u" { interface = eth0 }
 	dataplane { backend = auto }
