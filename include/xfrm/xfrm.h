@@ -53,7 +53,6 @@ enum xfrm_sa_flags {
 	XFRM_F_NO_DSCP_OUT = 1 << 3, /* the outer header does not get the inner DSCP */
 	XFRM_F_DSCP_IN = 1 << 4,     /* the inner header gets the outer DSCP */
 	XFRM_F_DF_CLEAR = 1 << 5,    /* else the outer DF is the inner one */
-	XFRM_F_OFFLOAD = 1 << 6,     /* by offload_ifindex, where that device can */
 };
 
 struct xfrm_sa {
@@ -68,7 +67,6 @@ struct xfrm_sa {
 	uint16_t encr_id, key_bits, integ_id; /* IKEv2 Transform IDs; integ_id 0 with AEAD */
 	uint16_t key_len, integ_len;	      /* octets; key with the salt of AEADs (RFC 4106) */
 	uint32_t replay_window; /* packets, inbound; 0: none, XFRM_REPLAY_LEAST with ESN */
-	uint32_t offload_ifindex;
 	uint64_t soft_octets, hard_octets, soft_packets, hard_packets; /* 0: none */
 	const uint8_t *key, *integ;				       /* borrowed */
 };

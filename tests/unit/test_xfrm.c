@@ -298,7 +298,6 @@ Test(xfrm, outbound_state_there_and_back)
 	cr_assert_eq(aead->alg_icv_len, 128);
 	cr_assert_arr_eq(aead->alg_key, key, 36);
 	cr_assert(!has_sa_attr(nlh, XFRMA_REPLAY_ESN_VAL), "what is sent is not checked");
-	cr_assert(!has_sa_attr(nlh, XFRMA_OFFLOAD_DEV));
 
 	cr_assert_eq(xfrm_parse_sa(nlh, &back), 0);
 	cr_assert_eq(back.spi, sa.spi);
@@ -314,27 +313,22 @@ Test(xfrm, outbound_state_there_and_back)
 Test(xfrm, inbound_state_with_a_window)
 {
 	struct xfrm_sa sa = example();
-	const struct xfrm_user_offload *offload;
 	const struct xfrm_replay_state_esn *w;
 	struct xfrm_sa_info back;
 	struct nlmsghdr *nlh;
 
 	sa.src = parse("fd00::1");
 	sa.dst = parse("fd00::2");
-	sa.flags = XFRM_F_ESN | XFRM_F_BEET | XFRM_F_DSCP_IN | XFRM_F_OFFLOAD;
+	sa.flags = XFRM_F_ESN | XFRM_F_BEET | XFRM_F_DSCP_IN;
 	cr_assert_eq(xfrm_put_sa(buf, &sa, &nlh), -EINVAL, "of what family?");
 	sa.inner_src = parse("10.0.0.1");
 	sa.inner_dst = parse("10.0.0.2");
-	sa.offload_ifindex = 9;
 	sa.replay_window = 100000;
 	sa.mark = sa.mark_mask = 0xff; /* means nothing here */
 	cr_assert_eq(xfrm_put_sa(buf, &sa, &nlh), 0);
 	w = sa_attr(nlh, XFRMA_REPLAY_ESN_VAL, sizeof(*w) + 128 * 4);
 	cr_assert_eq(w->bmp_len, 128);
 	cr_assert_eq(w->replay_window, 4096);
-	offload = sa_attr(nlh, XFRMA_OFFLOAD_DEV, sizeof(*offload));
-	cr_assert_eq(offload->ifindex, 9);
-	cr_assert_eq(offload->flags, XFRM_OFFLOAD_INBOUND);
 	cr_assert(!has_sa_attr(nlh, XFRMA_SET_MARK));
 	cr_assert_eq(xfrm_parse_sa(nlh, &back), 0);
 	cr_assert_eq(back.flags, sa.flags);
@@ -644,7 +638,7 @@ Test(xfrm, lengths_that_lie)
 	struct xfrm_sa sa = example();
 	struct nlmsghdr *nlh;
 
-	sa.flags = XFRM_F_OUT | XFRM_F_ESN | XFRM_F_NO_DSCP_OUT | XFRM_F_OFFLOAD;
+	sa.flags = XFRM_F_OUT | XFRM_F_ESN | XFRM_F_NO_DSCP_OUT;
 	sa.mark_mask = 0xff;
 	cr_assert_eq(xfrm_put_sa(buf, &sa, &nlh), 0);
 	mnl_attr_put_u64(nlh, XFRMA_LASTUSED, 1);
@@ -657,10 +651,10 @@ Test(xfrm, lengths_that_lie)
 
 Test(xfrm, attributes_that_are_too_short)
 {
-	static const uint16_t types[] = { XFRMA_IF_ID,		XFRMA_SET_MARK,
-					  XFRMA_SET_MARK_MASK,	XFRMA_LASTUSED,
-					  XFRMA_REPLAY_VAL,	XFRMA_REPLAY_ESN_VAL,
-					  XFRMA_SA_EXTRA_FLAGS, XFRMA_OFFLOAD_DEV };
+	static const uint16_t types[] = { XFRMA_IF_ID,	       XFRMA_SET_MARK,
+					  XFRMA_SET_MARK_MASK, XFRMA_LASTUSED,
+					  XFRMA_REPLAY_VAL,    XFRMA_REPLAY_ESN_VAL,
+					  XFRMA_SA_EXTRA_FLAGS };
 
 	for (size_t i = 0; i < sizeof(types) / sizeof(*types); i++) {
 		struct xfrm_usersa_info *info;

@@ -118,11 +118,6 @@ static void put_auth(struct nlmsghdr *nlh, const struct xfrm_algorithm *alg, con
 
 static void put_rest(struct nlmsghdr *nlh, const struct xfrm_sa *sa)
 {
-	const struct xfrm_user_offload offload = {
-		.ifindex = (int)sa->offload_ifindex,
-		.flags = sa->flags & XFRM_F_OUT ? 0 : XFRM_OFFLOAD_INBOUND,
-	};
-
 	put_window(nlh, sa);
 	if (sa->flags & XFRM_F_OUT && sa->mark_mask) {
 		mnl_attr_put_u32(nlh, XFRMA_SET_MARK, sa->mark);
@@ -132,8 +127,6 @@ static void put_rest(struct nlmsghdr *nlh, const struct xfrm_sa *sa)
 		mnl_attr_put_u32(nlh, XFRMA_IF_ID, sa->if_id);
 	if (sa->flags & XFRM_F_NO_DSCP_OUT)
 		mnl_attr_put_u32(nlh, XFRMA_SA_EXTRA_FLAGS, XFRM_SA_XFLAG_DONT_ENCAP_DSCP);
-	if (sa->flags & XFRM_F_OFFLOAD)
-		mnl_attr_put(nlh, XFRMA_OFFLOAD_DEV, sizeof(offload), &offload);
 }
 
 int xfrm_put_sa(void *buf, const struct xfrm_sa *sa, struct nlmsghdr **ret_nlh)
@@ -214,8 +207,6 @@ static size_t least(uint16_t type)
 		return sizeof(struct xfrm_replay_state);
 	case XFRMA_REPLAY_ESN_VAL:
 		return sizeof(struct xfrm_replay_state_esn);
-	case XFRMA_OFFLOAD_DEV:
-		return sizeof(struct xfrm_user_offload);
 	}
 	return 0;
 }
@@ -243,9 +234,6 @@ static void get_attr(const struct nlattr *a, struct xfrm_sa_info *info)
 	case XFRMA_REPLAY_VAL:
 	case XFRMA_REPLAY_ESN_VAL:
 		get_window(a, info);
-		break;
-	case XFRMA_OFFLOAD_DEV:
-		info->flags |= XFRM_F_OFFLOAD;
 		break;
 	}
 }
