@@ -19,7 +19,7 @@ mount -t overlay -o "lowerdir=$root/usr/libexec:/usr/libexec" overlay /usr/libex
 libs=$root/usr/lib/x86_64-linux-gnu:$root/lib/x86_64-linux-gnu
 lsw() { LD_LIBRARY_PATH=$libs "$@"; }
 stock_topo
-stock_echo
+stock_echo 4
 
 # braid asks after 4 s of silence, and gives up within half a minute
 braid_life='dpd_delay = 4s retransmit_tries = 2'

@@ -13,7 +13,7 @@
 kernel_esp_or_skip
 phases=${PHASES:-life moves outer}
 stock_topo
-stock_echo
+[[ $phases != *outer* ]] && stock_echo 4 || stock_echo 4 6
 
 read -r -a auths <<<"${AUTHS:-psk ecdsa}"
 outer=4 nat=''

@@ -90,13 +90,11 @@ stock_reach() { # host connection protected family
 	sa_of "$1" "$2" | jq -e '.children[0] | .rx_packets >= 6 and .tx_packets >= 6' >/dev/null
 }
 
-# What stock_traffic talks to, for all who are started after it.
-stock_echo() {
+# What stock_traffic talks to.
+stock_echo() { # family...
 	local f
-	for f in 4 6; do
-		in_ns lan /usr/bin/python3 "$top/tests/lib/traffic.py" echo "${lan_at[$f]}" 7007 &
-		wait_for 60 stock_listens "${lan_at[$f]}" || fail "no echo at ${lan_at[$f]}"
-	done
+	for f; do in_ns lan /usr/bin/python3 "$top/tests/lib/traffic.py" echo "${lan_at[$f]}" 7007 & done
+	for f; do wait_for 60 stock_listens "${lan_at[$f]}" || fail "no echo at ${lan_at[$f]}"; done
 }
 stock_listens() { in_ns lan ss -ltnH | grep -qF "$1"; }
 stock_connected() { in_ns user ss -tnH state established | grep -q :7007; }
