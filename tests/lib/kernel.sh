@@ -14,14 +14,16 @@ kernel_esp_or_skip() {
 		skip "no kernel ESP here: $(cat "$T/has")"
 }
 
-# True as soon as the command is, for up to a minute by the clock: where machines are slow it is run less often.
-soon() {
-	local end=$((SECONDS + 60))
+# True as soon as the command is, by the clock: where machines are slow it is run less often. No limit is close.
+wait_for() { # SECONDS COMMAND...: as in netns.sh, three times as long, up to a minute
+	local end=$((SECONDS + ($1 < 20 ? 3 * $1 : 60)))
+	shift
 	until "$@" >/dev/null 2>&1; do
 		[ $SECONDS -lt $end ] || return 1
 		sleep 0.05
 	done
 }
+soon() { wait_for 60 "$@"; }
 
 # Everything of XFRM that a host has, ours or not.
 xfrm_of() {
@@ -71,4 +73,25 @@ kernel_up() {
 	kernel_agents
 	braid user up home >"$T/up" 2>&1 || fail "up: $(cat "$T/up")"
 	vip=$(braid user --json sas | jq -r '.ike_sas[0].vips[0]')
+}
+
+# Things of others on a host, as like ours as can be, which no flush may touch.
+others_make() {
+	local n
+	n=$(ns "$1")
+	ip -n "$n" link add other type xfrm if_id 77
+	ip -n "$n" xfrm state add src 192.0.2.2 dst 192.0.2.99 proto esp spi 0x1234 mode tunnel if_id 77 \
+		aead 'rfc4106(gcm(aes))' 0x000102030405060708090a0b0c0d0e0f10111213 128
+	ip -n "$n" xfrm policy add src 10.99.0.0/24 dst 10.98.0.0/24 dir out if_id 77 tmpl src 192.0.2.2 dst 192.0.2.99 proto esp mode tunnel
+	ip -n "$n" route add unreachable 10.97.0.0/24 proto static
+	ip -n "$n" rule add priority 97 from 192.0.2.2 lookup main
+}
+others_stay() {
+	local n
+	n=$(ns "$1")
+	xfrm_of "$1" | grep -q 'spi 0x00001234' || fail "a state of others is gone"
+	xfrm_of "$1" | grep -q '10.99.0.0/24' || fail "a policy of others is gone"
+	ip -n "$n" link show other >/dev/null || fail "an interface of others is gone"
+	ip -n "$n" route show 10.97.0.0/24 | grep -q unreachable || fail "a route of others is gone"
+	ip -n "$n" rule show priority 97 | grep -q 192.0.2.2 || fail "a rule of others is gone"
 }

@@ -62,3 +62,28 @@ goes_on() { # what
 	grown_from=$(answers)
 	soon grown || soon grown || fail "$1: the connection does not go on: $(tail -n 3 "$T/stream"; braid user sas; xfrm_of user)"
 }
+
+# A packet as large as the links are does not fit into one of them with ESP around it.
+mtu_told() {
+	local n=1472
+	[[ $1 != *:* ]] || n=1452
+	in_ns user ping -M 'do' -s $n -c 1 -W 2 "$1" 2>&1 | grep -Eqi 'too long|frag needed|too big'
+}
+# What all modes do with every kind of peer: the address of the gateway, that of the user
+carries_all() {
+	local n
+	in_ns user ping -c 2 -i 0.2 -W 5 -q -I "$2" "$1" >"$T/ping" || fail "no answer: $(cat "$T/ping"; xfrm_of user; braid user stats)"
+	in_ns gw ping -c 2 -i 0.2 -W 5 -q -I "$1" "$2" >"$T/ping" || fail "no answer to the gateway: $(cat "$T/ping")"
+	for n in 0 1 1300; do
+		echo_udp user "$1" 7000 $n "$2" || fail "a datagram of $n octets does not come back"
+	done
+	echo_tcp user "$1" 7000 300000 || fail "TCP does not get through"
+	soon mtu_told "$1" || fail "nobody is told of the path's MTU"
+}
+# Over IPv6: child of the user, of the gateway, settings, back end of the gateway
+confs6() {
+	transport_confs "$1 start_action = start" "$2" "multipath = no $3"
+	sed -i 's/"192.0.2.66"/"2001:db8:1:1::66"/' "$T/user/braid.conf"
+	transport_backend user kernel
+	transport_backend gw "$4"
+}

@@ -13,19 +13,6 @@ kernel_esp_or_skip
 topo_multihomed
 for h in user gw; do ip -n "$(ns $h)" -6 addr flush scope global; done
 again() { echo_udp user "$1" 7000 100 "${2:-}"; }
-mtu_told() { in_ns user ping -M 'do' -s 1472 -c 1 -W 2 "$1" 2>&1 | grep -Eqi 'too long|frag needed'; }
-
-# What both modes do with every kind of peer: the address of the gateway, that of the user
-carries_all() {
-	local n
-	in_ns user ping -c 2 -i 0.2 -W 5 -q -I "$2" "$1" >"$T/ping" || fail "no answer: $(cat "$T/ping"; xfrm_of user; braid user stats)"
-	in_ns gw ping -c 2 -i 0.2 -W 5 -q -I "$1" "$2" >"$T/ping" || fail "no answer to the gateway: $(cat "$T/ping")"
-	for n in 0 1 1300; do
-		echo_udp user "$1" 7000 $n "$2" || fail "a datagram of $n octets does not come back"
-	done
-	echo_tcp user "$1" 7000 300000 || fail "TCP does not get through"
-	soon mtu_told "$1" || fail "nobody is told of the path's MTU"
-}
 restarted() { # what, addresses as above
 	kill_agents
 	again "$2" "$3" || fail "$1: nothing gets through without agents"
