@@ -15,7 +15,8 @@ int xfrm_sa_add(struct xfrm *x, const struct xfrm_sa *sa)
 	if (!err)
 		err = xfrm_ask(x, nlh, NULL, NULL);
 	secret_wipe(buf, sizeof(buf));
-	return err == -EPROTONOSUPPORT ? -ENOSYS : err;
+	/* the latter: an algorithm that the kernel knows, and whose code is not there */
+	return err == -EPROTONOSUPPORT || err == -ENOENT ? -ENOSYS : err;
 }
 
 static struct nlmsghdr *about(void *buf, uint16_t type, const struct addr *dst, uint32_t spi)
