@@ -65,6 +65,7 @@ if [ ! -e "$tree/ready" ]; then
 	echo "Unpacking $(basename "$deb")"
 	rm -rf "$tree"
 	dpkg-deb -x "$deb" "$tree"
+	[ -e "$tree/lib" ] || ln -s usr/lib "$tree/lib" # since Debian 13
 	release=$(ls "$tree/lib/modules")
 	depmod -b "$tree" "$release"
 	touch "$tree/ready"
@@ -93,8 +94,12 @@ copy_program "$busybox"
 for module in virtio_pci virtiofs overlay; do
 	modprobe -d "$tree" -S "$release" --show-depends $module | sed -n 's/^insmod \([^ ]*\).*/\1/p'
 done | awk '!seen[$0]++' | while read -r file; do
-	cp "$file" "$init/modules/"
-	basename "$file" >>"$init/modules/order"
+	name=$(basename "$file" .xz)
+	case $file in
+	*.xz) xz -dc "$file" >"$init/modules/$name" ;;
+	*) cp "$file" "$init/modules/$name" ;;
+	esac
+	echo "$name" >>"$init/modules/order"
 done
 
 cat >"$init/init" <<INIT
