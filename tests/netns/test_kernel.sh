@@ -195,14 +195,7 @@ ok "behind a NAT all of it is in UDP"
 
 braid user flush >"$T/flush" 2>&1 && fail "a flush beside a living agent"
 grep -q 'braidd answers at .*ctl.sock: stop it' "$T/flush" || fail "flush says: $(cat "$T/flush")"
-n=$(ns user)
-# others' things, as like ours as can be
-ip -n "$n" link add other type xfrm if_id 77
-ip -n "$n" xfrm state add src 192.0.2.2 dst 192.0.2.99 proto esp spi 0x1234 mode tunnel if_id 77 \
-	aead 'rfc4106(gcm(aes))' 0x000102030405060708090a0b0c0d0e0f10111213 128
-ip -n "$n" xfrm policy add src 10.99.0.0/24 dst 10.98.0.0/24 dir out if_id 77 tmpl src 192.0.2.2 dst 192.0.2.99 proto esp mode tunnel
-ip -n "$n" route add unreachable 10.97.0.0/24 proto static
-ip -n "$n" rule add priority 97 from 192.0.2.2 lookup main
+others_make user
 for h in user gw; do
 	pid=$(agent_pid $h)
 	kill -9 "$pid"
@@ -216,10 +209,6 @@ for h in user gw; do
 	jq -e '.flushed and (.engine_ended | not) and .tun == "braidtun0"' "$T/flush" >/dev/null || fail "flush says: $(cat "$T/flush")"
 	[ -z "$(left_of $h)$(guards_of $h)" ] || fail "$h: left after a flush: $(left_of $h; guards_of $h)"
 done
-xfrm_of user | grep -q 'spi 0x00001234' || fail "a state of others is gone"
-xfrm_of user | grep -q '10.99.0.0/24' || fail "a policy of others is gone"
-ip -n "$n" link show other >/dev/null || fail "an interface of others is gone"
-ip -n "$n" route show 10.97.0.0/24 | grep -q unreachable || fail "a route of others is gone"
-ip -n "$n" rule show priority 97 | grep -q 192.0.2.2 || fail "a rule of others is gone"
+others_stay user
 braid user flush >"$T/flush" 2>&1 || fail "a second flush: $(cat "$T/flush")"
 ok "what killed agents left is flushed, and nothing of others"
