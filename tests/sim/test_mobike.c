@@ -81,7 +81,7 @@ Test(mobike, port_4500)
 /* ---- moving ---- */
 
 /* --> { UPDATE_SA_ADDRESSES, NAT_DETECTION x2, COOKIE2 }  <-- { NAT_DETECTION x2, COOKIE2 }
- * <-- { COOKIE2 }  --> { COOKIE2 }
+ * <-- { NAT_DETECTION x2, COOKIE2 }  --> { NAT_DETECTION x2, COOKIE2 }
  * [MOB-6] [MOB-12] [MOB-13] [MOB-19] MM-6-5, DES-5.5-1, DES-5.5.3-1 */
 Test(mobike, move)
 {

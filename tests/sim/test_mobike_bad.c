@@ -147,6 +147,22 @@ Test(mobike_bad, a_copied_update)
 	duo_free(d);
 }
 
+/* [MOB-19]: Libreswan returns COOKIE2 only where the request asks for NAT detection as well. */
+Test(mobike_bad, the_check_has_nat_detection)
+{
+	struct ike_path far = at(DUO_R, FAR);
+
+	begin(1);
+	put(N_UPDATE_SA_ADDRESSES);
+	cr_assert_eq(say(DUO_I, 2, false, &far), 2);
+	hear();
+	hear();
+	cr_assert(msg_notify(&msg, N_COOKIE2));
+	cr_assert(msg_notify(&msg, N_NAT_DETECTION_SOURCE_IP));
+	cr_assert(msg_notify(&msg, N_NAT_DETECTION_DESTINATION_IP));
+	duo_free(d);
+}
+
 /* What I answers to the check of R, and how many IKE SAs R has afterwards. */
 static unsigned answered_with(const uint8_t *cookie, size_t len)
 {

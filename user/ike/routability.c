@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* Does the peer receive where it says it is? (RFC 4555 3.7)
  *
- *   SK{ N(COOKIE2) }  -->  <--  SK{ N(COOKIE2) }
+ *   SK{ [N(NAT_DETECTION_*),] N(COOKIE2) }  -->  <--  SK{ [N(NAT_DETECTION_*),] N(COOKIE2) }
  *
  * An exchange over one pair of addresses shows it, and a COOKIE2 that the peer saw the request. One
  * that was sent over several pairs shows nothing about any of them, and is made anew.
@@ -71,6 +71,9 @@ int routability_build(struct ike *ike, struct ike_sa *sa, struct task *t, struct
 		return -ECANCELED;
 	}
 	t->changes = sa->mobike->changes;
+	/* Libreswan (4.10) returns no COOKIE2 to a request without them */
+	if (sa->natt_peer)
+		natd_put(&(struct part_ctx){ .ike = ike, .sa = sa, .path = &sa->path, .m = m });
 	return cookie2_put(t, m);
 }
 
