@@ -116,7 +116,9 @@ enum bpf_map_type {
 	BPF_MAP_TYPE_HASH = 1,
 	BPF_MAP_TYPE_ARRAY = 2,
 	BPF_MAP_TYPE_PERCPU_ARRAY = 6,
+	BPF_MAP_TYPE_LRU_HASH = 9,
 	BPF_MAP_TYPE_LPM_TRIE = 11,
+	BPF_MAP_TYPE_CPUMAP = 16,
 	BPF_MAP_TYPE_RINGBUF = 27,
 };
 
@@ -131,6 +133,7 @@ enum {
 	BPF_F_MARK_MANGLED_0 = 32,
 };
 
+enum { BPF_ANY = 0 };				       /* bpf_map_update_elem */
 enum { BPF_F_INGRESS = 1 };			       /* bpf_clone_redirect */
 enum { BPF_ADJ_ROOM_NET = 0 };			       /* bpf_skb_adjust_room */
 enum { BPF_HDR_START_MAC = 0, BPF_HDR_START_NET = 1 }; /* bpf_skb_load_bytes_relative */

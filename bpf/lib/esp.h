@@ -6,6 +6,7 @@
 #include "drop.h"
 #include "maps.h"
 #include "parse.h"
+#include "wrap.h"
 
 enum esp_verdict {
 	ESP_PASS, /* not ours, or ours and nothing to do */
@@ -47,6 +48,16 @@ static __always_inline void esp_event(enum steer_event_kind kind, const struct p
 	bpf_ringbuf_submit(ev, 0);
 }
 
+/* ESP that is for no SA of ours: somebody else's on this host, unless the operator says that there
+ * is nobody; on the UDP port, which is ours alone, only the engine may still know it. */
+static __always_inline enum esp_verdict esp_unknown(const struct parsed *p)
+{
+	__u32 key = 0;
+	const struct steer_intake *in = bpf_map_lookup_elem(&intake, &key);
+
+	return (kernel_esp && p->udp) || (in && in->drop_unknown) ? ESP_DROP : ESP_PASS;
+}
+
 /* SPI -> SA by index. The entry holds the whole SPI to compare. */
 static __always_inline enum esp_verdict esp_find_sa(const struct parsed *p, __u32 ifindex,
 						    struct steer_sa_in **ret_sa)
@@ -63,11 +74,10 @@ static __always_inline enum esp_verdict esp_find_sa(const struct parsed *p, __u3
 	if (!have) {
 		drop_count(DROP_UNKNOWN_SPI);
 		esp_event(STEER_EV_UNKNOWN_SPI, p, ifindex);
-		return ESP_PASS; /* may belong to the kernel or another daemon */
+		return esp_unknown(p);
 	}
 	drop_count(DROP_STALE_SPI);
-	/* The UDP port is ours alone; protocol 50 we may share with the kernel's own SAs. */
-	return p->udp ? ESP_DROP : ESP_PASS;
+	return p->udp ? ESP_DROP : esp_unknown(p);
 }
 
 /* The path id of a packet's addresses by the hint: 0 = not there. */
@@ -116,23 +126,27 @@ static __always_inline __u32 esp_path(const struct parsed *p, __u32 ifindex)
 	return found ? *found : 0;
 }
 
-/* Received on which path: for its counters and the time of its last sign of life. */
-static __always_inline void esp_count_path(const struct parsed *p, __u32 ifindex, __u32 segs,
-					   __u32 octets)
+static __always_inline void esp_count_on(__u32 path_id, __u32 segs, __u32 octets)
 {
-	__u32 id = esp_path(p, ifindex);
-	struct steer_path_stat *st;
+	struct steer_path_stat *st = bpf_map_lookup_elem(&path_stat, &path_id);
 
-	if (!id) {
-		esp_event(STEER_EV_NEW_SOURCE, p, ifindex);
-		return;
-	}
-	st = bpf_map_lookup_elem(&path_stat, &id);
 	if (!st)
 		return;
 	st->rx_packets += segs;
 	st->rx_octets += octets;
 	st->rx_last_nsec = bpf_ktime_get_coarse_ns();
+}
+
+/* Received on which path: for its counters and the time of its last sign of life. */
+static __always_inline void esp_count_path(const struct parsed *p, __u32 ifindex, __u32 segs,
+					   __u32 octets)
+{
+	__u32 id = esp_path(p, ifindex);
+
+	if (id)
+		esp_count_on(id, segs, octets);
+	else
+		esp_event(STEER_EV_NEW_SOURCE, p, ifindex);
 }
 
 static __always_inline void esp_count_sa(__u32 spi, __u32 segs, __u32 octets)

@@ -4,9 +4,12 @@
 #define BRAID_BPF_IN_H
 
 #include "esp.h"
-#include "out.h"
+#include "frag.h"
+#include "icmp.h"
 #include "in_kernel.h"
+#include "out.h"
 #include "rewrite.h"
+#include "spread.h"
 
 static __always_inline bool in_restores(const struct steer_sa_in *sa)
 {
@@ -61,10 +64,22 @@ static __always_inline enum parse_result in_parse_tc(struct __sk_buff *skb, __u3
 	return parse_in(CTX_LOAD(skb, data), CTX_LOAD(skb, data_end), l2, port, p);
 }
 
-/* ESP by its headers but no ESP: the stack may have it, we only count it. */
+/* ESP by its headers but no ESP: nobody has a use for it. */
 static __always_inline bool in_malformed(enum parse_result res)
 {
 	return res == PARSE_SHORT_ESP || res == PARSE_BAD;
+}
+
+/* No whole packet of ESP. */
+static __always_inline int in_other_tc(struct __sk_buff *skb, __u32 l2, __be16 port,
+				       const struct parsed *p, enum parse_result res)
+{
+	if (in_malformed(res))
+		return out_drop(DROP_BAD_PACKET);
+	if (res != PARSE_OTHER)
+		return TC_ACT_UNSPEC;
+	icmp_receive(skb, false, skb->ifindex, CTX_LOAD(skb, data), p, port);
+	return kernel_esp && p->frag ? frag_tc(skb, l2, port) : TC_ACT_UNSPEC;
 }
 
 static __always_inline int in_steer_tc(struct __sk_buff *skb, __u32 l2, __be16 port)
@@ -76,11 +91,9 @@ static __always_inline int in_steer_tc(struct __sk_buff *skb, __u32 l2, __be16 p
 	struct parsed p;
 
 	res = in_parse_tc(skb, l2, port, &p);
-	if (res != PARSE_ESP) {
-		if (in_malformed(res))
-			drop_count(DROP_BAD_PACKET);
-		return TC_ACT_UNSPEC; /* the next filter, then the stack */
-	}
+	if (res != PARSE_ESP)
+		return in_other_tc(skb, l2, port, &p,
+				   res); /* mostly the next filter, then the stack */
 	v = esp_receive(&p, skb->ifindex, skb_segs(skb), &sa);
 	if (v == ESP_DROP)
 		return TC_ACT_SHOT;
@@ -93,6 +106,23 @@ static __always_inline int in_steer_tc(struct __sk_buff *skb, __u32 l2, __be16 p
 	return TC_ACT_UNSPEC;
 }
 
+static __always_inline int in_drop_xdp(enum drop_reason why)
+{
+	drop_count(why);
+	return XDP_DROP;
+}
+
+static __always_inline int in_other_xdp(struct xdp_md *ctx, __be16 port, const struct parsed *p,
+					enum parse_result res)
+{
+	if (in_malformed(res))
+		return in_drop_xdp(DROP_BAD_PACKET);
+	if (res != PARSE_OTHER)
+		return XDP_PASS;
+	icmp_receive(ctx, true, ctx->ingress_ifindex, CTX_LOAD(ctx, data), p, port);
+	return kernel_esp && p->frag ? frag_xdp(ctx, port) : XDP_PASS;
+}
+
 static __always_inline int in_steer_xdp(struct xdp_md *ctx, __be16 port)
 {
 	struct steer_sa_in *sa;
@@ -100,27 +130,22 @@ static __always_inline int in_steer_xdp(struct xdp_md *ctx, __be16 port)
 	enum parse_result res;
 	enum esp_verdict v;
 	struct parsed p;
+	__u32 spi, seq;
 
 	res = parse_in(CTX_LOAD(ctx, data), CTX_LOAD(ctx, data_end), L2_ETHER, port, &p);
-	if (res != PARSE_ESP) {
-		if (in_malformed(res))
-			drop_count(DROP_BAD_PACKET);
-		return XDP_PASS;
-	}
+	if (res != PARSE_ESP)
+		return in_other_xdp(ctx, port, &p, res);
 	v = esp_receive(&p, ctx->ingress_ifindex, 1, &sa);
 	if (v == ESP_DROP)
 		return XDP_DROP;
 	if (kernel_esp && v == ESP_OURS && sa->owner == STEER_OWNER_KERNEL) {
+		spi = bpf_ntohl(p.esp->spi);
+		seq = bpf_ntohl(p.esp->seq_no);
 		why = in_kernel_xdp(ctx, &p, sa);
-		if (why == DROP_MAX)
-			return XDP_PASS;
-		drop_count(why);
-		return XDP_DROP;
+		return why == DROP_MAX ? spread_xdp(spi, seq) : in_drop_xdp(why);
 	}
-	if (v == ESP_OURS && in_restores(sa) && in_restore_xdp(&p, sa)) {
-		drop_count(DROP_FAMILY);
-		return XDP_DROP;
-	}
+	if (v == ESP_OURS && in_restores(sa) && in_restore_xdp(&p, sa))
+		return in_drop_xdp(DROP_FAMILY);
 	return XDP_PASS;
 }
 

@@ -138,6 +138,30 @@ struct {
 	__type(value, struct steer_uplink);
 } uplink SEC(".maps");
 
+/* What is done with ESP that arrives: written as the maps are made. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct steer_intake);
+} intake SEC(".maps");
+
+/* CPUs that packets can be handed to. */
+struct {
+	__uint(type, BPF_MAP_TYPE_CPUMAP);
+	__uint(max_entries, 1); /* CPUs there may be, up to STEER_CPUS_MAX; set at load */
+	__type(key, __u32);
+	__type(value, __u32); /* packets that wait, at most */
+} cpus SEC(".maps");
+
+/* SAs of ESP that arrives in fragments, the most recent ones. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, STEER_FRAGS_MAX);
+	__type(key, struct steer_frag_key);
+	__type(value, __u32); /* index into sa_in */
+} frag_in SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);

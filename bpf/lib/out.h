@@ -244,8 +244,6 @@ static __always_inline int out_steer(struct __sk_buff *skb, __u32 mark)
 		return out_drop(why);
 	if (copied)
 		out_copies(skb, copied, path, STEER_MARK_WHAT(mark), sa_flags);
-	if (kernel_esp)
-		return out_kernel(skb, path, mark, sa_flags);
 	if (out_parse(skb, &p) != PARSE_ESP)
 		return out_drop(DROP_BAD_PACKET);
 	segs = skb_segs(skb);
@@ -253,6 +251,25 @@ static __always_inline int out_steer(struct __sk_buff *skb, __u32 mark)
 	if (out_rewrite(skb, &p, path, STEER_MARK_MAY_CUT(mark) ? segs : 0, &why))
 		return out_drop(why);
 	return out_sent(skb, mark, path, segs, octets);
+}
+
+/* Of what XFRM has made. early: copies are left to the other end of the pair, where they are made.
+ */
+static __always_inline int out_steer_kernel(struct __sk_buff *skb, __u32 mark, bool early)
+{
+	struct steer_group *copied;
+	struct steer_path *path;
+	enum drop_reason why;
+	__u32 sa_flags;
+
+	path = path_of_mark(mark, &copied, &sa_flags, &why);
+	if (!path)
+		return out_drop(why);
+	if (copied && early)
+		return TC_ACT_UNSPEC;
+	if (copied)
+		out_copies(skb, copied, path, STEER_MARK_WHAT(mark), sa_flags);
+	return out_kernel(skb, path, mark, sa_flags);
 }
 
 #endif

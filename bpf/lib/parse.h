@@ -36,7 +36,7 @@ enum {
 
 enum parse_result {
 	PARSE_ESP,	 /* all pointers valid */
-	PARSE_OTHER,	 /* not ours */
+	PARSE_OTHER,	 /* not ours; a fragment */
 	PARSE_SHORT,	 /* needs more octets than are there, nothing known yet */
 	PARSE_SHORT_ESP, /* same, but it is ESP or on the port of ESP */
 	PARSE_BAD,	 /* ESP by its headers, but they contradict each other */
@@ -53,6 +53,7 @@ struct parsed {
 	struct ip_esp_hdr *esp;
 	__u32 hdr_len; /* IP and UDP headers */
 	__u32 ip_len;  /* octets of the IP packet, by its header */
+	__u16 frag;    /* IP_MF_OFFSET of an IPv4 fragment; 0: it is none */
 	__u8 family;
 	__u8 proto;
 };
@@ -89,12 +90,13 @@ static __always_inline void *parse_ip4(void *data_end, struct parsed *p, enum pa
 	*ret_res = PARSE_OTHER;
 	if (ip->version != 4 || ip->ihl < 5)
 		return 0;
-	if (ip->frag_off & bpf_htons(IP_MF_OFFSET))
-		return 0; /* the stack reassembles */
 	p->family = 4;
 	p->proto = ip->protocol;
 	p->hdr_len = ip->ihl * 4;
 	p->ip_len = bpf_ntohs(ip->tot_len);
+	p->frag = bpf_ntohs(ip->frag_off) & IP_MF_OFFSET;
+	if (p->frag)
+		return 0; /* the stack reassembles */
 	return (void *)ip + p->hdr_len;
 }
 
@@ -143,15 +145,10 @@ static __always_inline void *parse_ip(void *data, void *data_end, __u32 l2, stru
 	return 0;
 }
 
-/* A received packet, as far as its ESP header. port: network order, of UDP encapsulation. */
-static __always_inline enum parse_result parse_in(void *data, void *data_end, __u32 l2, __be16 port,
+/* From the transport header on to that of ESP. port: network order, of UDP encapsulation. */
+static __always_inline enum parse_result parse_l4(void *l4, void *data_end, __be16 port,
 						  struct parsed *p)
 {
-	enum parse_result res;
-	void *l4 = parse_ip(data, data_end, l2, p, &res);
-
-	if (!l4)
-		return res;
 	if (p->proto == IPPROTO_UDP) {
 		struct udphdr *udp = l4;
 
@@ -176,6 +173,16 @@ static __always_inline enum parse_result parse_in(void *data, void *data_end, __
 	if (p->ip_len < p->hdr_len + sizeof(*p->esp))
 		return PARSE_BAD;
 	return PARSE_ESP;
+}
+
+/* A received packet, as far as its ESP header. */
+static __always_inline enum parse_result parse_in(void *data, void *data_end, __u32 l2, __be16 port,
+						  struct parsed *p)
+{
+	enum parse_result res;
+	void *l4 = parse_ip(data, data_end, l2, p, &res);
+
+	return l4 ? parse_l4(l4, data_end, port, p) : res;
 }
 
 /* A packet on the steering device. The ESP header itself is not needed (the mark names the SA) and

@@ -17,7 +17,7 @@
 #include <linux/types.h>
 #endif
 
-#define STEER_ABI_VERSION 7
+#define STEER_ABI_VERSION 8
 
 /* The kernel rounds array elements up to 8 octets: the distance of entries in a mapping. */
 #define STEER_STRIDE(type) ((sizeof(type) + 7) & ~7ul)
@@ -41,6 +41,8 @@ enum {
 	STEER_SA_STAT_MAX = 1 << 16,
 	STEER_IFACES_MAX = 64,
 	STEER_FRAG_IDS = 256,
+	STEER_FRAGS_MAX = 1024,
+	STEER_CPUS_MAX = 64, /* that ESP is spread over, and the highest number of one plus 1 */
 	STEER_RX_HINT_BITS = 11,
 	STEER_RX_HINTS = 1 << STEER_RX_HINT_BITS,
 };
@@ -228,6 +230,30 @@ static inline __u32 steer_rx_hash(__u32 ifindex, __u32 local, __u32 remote)
 	       (32 - STEER_RX_HINT_BITS);
 }
 
+/* On which CPU ESP of the kernel's is decrypted that came by XDP. */
+enum steer_spread {
+	STEER_SPREAD_OFF = 0,	 /* on the one that has received it */
+	STEER_SPREAD_SA = 1,	 /* each SA's on one of its own: its packets stay in order */
+	STEER_SPREAD_PACKET = 2, /* an SA's on all: out of order as far as CPUs differ */
+};
+
+/* intake: array of one. */
+struct steer_intake {
+	__u8 spread;	   /* enum steer_spread */
+	__u8 n_cpus;	   /* of cpu */
+	__u8 drop_unknown; /* ESP for an SPI that is not ours is dropped, in UDP or not */
+	__u8 pad;
+	__u8 cpu[STEER_CPUS_MAX]; /* numbers: keys of the map cpus */
+};
+
+/* frag_in: LRU hash of fragments of ESP, in UDP or not: the IPv4 header's fields. */
+struct steer_frag_key {
+	__be32 src, dst;
+	__be16 id;
+	__u8 proto;
+	__u8 pad;
+};
+
 /* sa_stat: array, key __u32 CPU * entries per CPU + index of sa_in / sa_out. Indices from
  * STEER_SA_STAT_MAX are not counted here (the engine counts every SA): with a million SAs at random
  * the counters alone cost a cache miss for each packet. */
@@ -259,6 +285,10 @@ enum drop_reason {
 enum steer_event_kind {
 	STEER_EV_NEW_SOURCE = 1, /* valid SPI from an address no path has: a hint only */
 	STEER_EV_UNKNOWN_SPI = 2,
+	/* Somebody says of ESP of ours, quoting it: that is larger than a link on its way, or does
+	 * not arrive. src, dst and spi are the quoted ones; spi 0: not quoted. */
+	STEER_EV_TOO_BIG = 3,
+	STEER_EV_UNREACHABLE = 4,
 	STEER_EV_MAX,
 };
 
@@ -276,6 +306,7 @@ struct steer_event {
 	__u8 pad;
 	__be16 sport;
 	struct steer_addr src, dst;
+	__u32 mtu; /* TOO_BIG: of that link; 0: not said */
 };
 
 enum steer_uplink_mode {

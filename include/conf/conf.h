@@ -83,6 +83,8 @@ struct conf {
 	uint32_t sa_max;		 /* power of two; default 16384 */
 	struct addr stable4_local, stable4_remote, stable6_local, stable6_remote;
 	enum { CONF_ATTACH_AUTO, CONF_ATTACH_TC, CONF_ATTACH_XDP, CONF_ATTACH_XDP_GENERIC } attach;
+	enum { CONF_SPREAD_OFF, CONF_SPREAD_SA, CONF_SPREAD_PACKETS } spread;
+	bool drop_unknown; /* unknown_esp = drop */
 	enum { CONF_CRYPTO_AUTO, CONF_CRYPTO_OPENSSL, CONF_CRYPTO_IPSEC_MB } crypto;
 	uint8_t workers;
 	bool busy_poll;

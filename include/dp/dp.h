@@ -33,14 +33,19 @@ struct dp_options {
 	const char *pin_dir;   /* on a bpffs, e.g. /sys/fs/bpf/braid; created, 0700 */
 	const char *steer_dev; /* "braid0": created if absent */
 	uint32_t steer_mtu;    /* 0: the largest that fits */
-	/* ESP is the kernel's: the steering device is a veth pair, and steer_tc at the ingress of
-	 * its other end, where packets are as they will be on the wire even if the kernel leaves
-	 * encryption to the last device (esp4_offload, esp6_offload). A device that was made for
+	/* ESP is the kernel's: the steering device is a veth pair. What is encrypted at its egress
+	 * is steered there (steer_tc_out), the rest by steer_tc at the ingress of its other end,
+	 * where packets are as they will be on the wire even if the kernel leaves encryption to
+	 * the last device (esp4_offload, esp6_offload). A device that was made for
 	 * the other kind of ESP is taken over, or made anew where it is no pair. */
 	bool kernel_esp;
 	uint32_t sa_max; /* power of two, <= STEER_SA_MAX */
 	struct addr stable4_local, stable4_remote, stable6_local, stable6_remote;
 	enum dp_attach attach; /* ingress on uplinks */
+	/* Decryption by the kernel of what came by XDP: over the CPUs that this process may run on.
+	 */
+	enum steer_spread spread;
+	bool drop_unknown; /* ESP for an SPI that is not ours: nobody else here has any */
 };
 
 /* Loads programs, creates or adopts maps, creates the steering device with the stable addresses and
@@ -65,6 +70,8 @@ int dp_flush(const struct dp_options *opt);
  * an attached device: no change. 0 or -errno. */
 int dp_uplink_attach(struct dp *dp, uint32_t ifindex, char *ret_why, size_t why_len);
 int dp_uplink_detach(struct dp *dp, uint32_t ifindex);
+/* CPUs that decryption is spread over; 0: it is not. */
+uint32_t dp_spread_cpus(const struct dp *dp);
 /* Is there XDP to attach or to detach? The dispatcher's programs are found by their ids, for which
  * the kernel wants CAP_SYS_ADMIN. */
 bool dp_uses_xdp(const struct dp *dp);

@@ -28,6 +28,9 @@ static void size_maps(struct bpf_object *obj)
 
 		cr_assert_eq(bpf_map__set_max_entries(map, n), 0);
 	}
+	cr_assert_eq(bpf_map__set_max_entries(bpf_object__find_map_by_name(obj, "cpus"),
+					      libbpf_num_possible_cpus()),
+		     0);
 }
 
 static void open_env(struct env *e, bool kernel_esp)
@@ -46,6 +49,7 @@ static void open_env(struct env *e, bool kernel_esp)
 	size_maps(e->tc->obj);
 	e->tc->rodata->sa_stat_n = e->xdp->rodata->sa_stat_n = SA_MAX;
 	e->tc->rodata->kernel_esp = e->xdp->rodata->kernel_esp = kernel_esp;
+	bpf_program__set_autoload(e->tc->progs.steer_tc_out, kernel_esp);
 	err = steer_tc__load(e->tc);
 	if (err == -EPERM)
 		cr_skip_test("needs CAP_BPF and CAP_NET_ADMIN");

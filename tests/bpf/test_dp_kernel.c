@@ -15,8 +15,9 @@
 #include "dp/dp.h"
 #include "harness.h"
 
-#define AT_PEER	  "tc filter show dev braid0p ingress | grep -q steer_tc"
-#define AT_DEVICE "tc filter show dev braid0 egress | grep -q steer_tc"
+#define AT_PEER	  "tc filter show dev braid0p ingress | grep -q 'steer_tc '"
+#define EARLY	  "tc filter show dev braid0 egress | grep -q 'steer_tc_out '"
+#define AT_DEVICE "tc filter show dev braid0 egress | grep -q 'steer_tc '"
 #define ROUTED	  "ip route get 198.18.0.2 | grep -q 'dev braid0 src 198.18.0.1'"
 
 static char base[64], pins[80], error[512];
@@ -68,7 +69,7 @@ static void open_dp(bool kernel_esp)
 	cr_assert_eq(err, 0, "%s", error);
 }
 
-/* Packets come out of the pair's other end, and are steered there; flush takes both. */
+/* Packets are steered as they enter the pair, or come out of its other end; flush takes both. */
 Test(dp_kernel, a_pair)
 {
 	struct steer_path p = { .family = 4 };
@@ -77,6 +78,7 @@ Test(dp_kernel, a_pair)
 
 	open_dp(true);
 	cr_assert(sh_ok(AT_PEER));
+	cr_assert(sh_ok(EARLY));
 	cr_assert_not(sh_ok(AT_DEVICE));
 	cr_assert(sh_ok(ROUTED));
 	cr_assert(sh_ok("ip -6 route get fd00:6272:6169:6400::2 | grep -q 'dev braid0'"));
@@ -117,10 +119,12 @@ Test(dp_kernel, takes_over_from_the_engine_and_back)
 	for (int i = 0; i < 2; i++) {
 		open_dp(true);
 		cr_assert(sh_ok(AT_PEER));
+		cr_assert(sh_ok(EARLY));
 		cr_assert_not(sh_ok(AT_DEVICE));
 		cr_assert(sh_ok(ROUTED));
 		open_dp(false);
 		cr_assert(sh_ok(AT_DEVICE));
+		cr_assert_not(sh_ok(EARLY));
 		cr_assert_not(sh_ok(AT_PEER));
 		cr_assert(sh_ok(ROUTED));
 	}
@@ -255,4 +259,75 @@ Test(dp_kernel, flows_keep_their_slots)
 	cr_assert_eq(again, flow);
 	open_dp(false);
 	cr_assert_eq(dp_classify_attach(dp, u0, error, sizeof(error)), -EINVAL);
+}
+
+static struct steer_intake intake(void)
+{
+	struct steer_intake in;
+	char file[128];
+	__u32 key = 0;
+	int fd;
+
+	snprintf(file, sizeof(file), "%s/intake", pins);
+	fd = bpf_obj_get(file);
+	cr_assert_geq(fd, 0);
+	cr_assert_eq(bpf_map_lookup_elem(fd, &key, &in), 0);
+	close(fd);
+	return in;
+}
+
+static bool takes_packets(__u32 cpu)
+{
+	char file[128];
+	__u32 queue = 0;
+	bool is;
+	int fd;
+
+	snprintf(file, sizeof(file), "%s/cpus", pins);
+	fd = bpf_obj_get(file);
+	cr_assert_geq(fd, 0);
+	is = !bpf_map_lookup_elem(fd, &cpu, &queue) && queue;
+	close(fd);
+	return is;
+}
+
+/* The CPUs that this process may run on, with XDP only; taken back by a run without. */
+Test(dp_kernel, spread_over_cpus)
+{
+	char why[256];
+	cpu_set_t set;
+	uint32_t u0;
+
+	cr_assert_eq(sched_getaffinity(0, sizeof(set), &set), 0);
+	if (CPU_COUNT(&set) < 2)
+		cr_skip_test("one CPU");
+	cr_assert(sh_ok(
+		"ip link add u0 type veth peer name w0 && ip link set u0 up && ip link set w0 up"));
+	u0 = if_nametoindex("u0");
+	opt.attach = DP_ATTACH_XDP;
+	opt.spread = STEER_SPREAD_SA;
+	opt.drop_unknown = true;
+	open_dp(true);
+	cr_assert_eq(dp_spread_cpus(dp), CPU_COUNT(&set));
+	cr_assert_eq(intake().spread, STEER_SPREAD_SA);
+	cr_assert_eq(intake().n_cpus, CPU_COUNT(&set));
+	cr_assert_eq(intake().drop_unknown, 1);
+	for (int i = 0; i < CPU_COUNT(&set); i++)
+		cr_assert(CPU_ISSET(intake().cpu[i], &set) && takes_packets(intake().cpu[i]));
+	cr_assert_eq(dp_uplink_attach(dp, u0, why, sizeof(why)), 0, "%s", why);
+	if (!strcmp(dp_uplink_mode(dp, u0), "xdp"))
+		cr_assert(strstr(why, "each SA by one of them"), "%s", why);
+	else
+		cr_assert(strstr(why, "not spread"), "%s", why);
+	cr_assert_eq(dp_uplink_detach(dp, u0), 0);
+
+	opt.attach = DP_ATTACH_TC; /* the CPU is decided there */
+	open_dp(true);
+	cr_assert_eq(dp_spread_cpus(dp), 0);
+	cr_assert_eq(intake().spread, STEER_SPREAD_OFF);
+	for (__u32 cpu = 0; cpu < 2; cpu++)
+		cr_assert_not(takes_packets(cpu));
+	opt.attach = DP_ATTACH_XDP;
+	open_dp(false); /* nor is the engine's */
+	cr_assert_eq(intake().spread, STEER_SPREAD_OFF);
 }

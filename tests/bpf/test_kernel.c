@@ -303,18 +303,24 @@ ParameterizedTestParameters(kernel, leaves)
 	return cr_make_param_array(struct leaves, leaves, sizeof(leaves) / sizeof(*leaves));
 }
 
-/* As the path wants it; nothing behind the headers changes. */
+/* As the path wants it; nothing behind the headers changes. The same at the pair's egress. */
 ParameterizedTest(struct leaves *f, kernel, leaves)
 {
 	size_t hl = f->to == 4 ? 20 : 40, esp = 8 + f->payload, udp = f->udp ? 8 : 0, len;
 	bool ports = f->path_flags & STEER_PATH_ENCAP;
 	const uint8_t *ip, *at;
-	struct run r;
+	struct run r, early;
 
 	setup_out(1, f->to, f->path_flags, f->sa_flags);
 	len = pkt_build(&(struct pkt){ .family = f->from, .payload = f->payload }, pkt);
+	early = run_tc(env.tc->progs.steer_tc_out, pkt, len, STEER_MARK(2, 9, SA), 0, 0);
+	cr_assert_eq(get_path_stat(&env, 1).tx_packets, 1);
 	r = run_tc(env.tc->progs.steer_tc, pkt, len, STEER_MARK(2, 9, SA), 0, 0);
 	cr_assert_eq(r.verdict, REDIRECT);
+	cr_assert_eq(early.verdict, REDIRECT);
+	cr_assert_eq(early.len, r.len);
+	cr_assert_arr_eq(early.out, r.out, r.len);
+	cr_assert_eq(early.mark, 0);
 	cr_assert_eq(r.len, PKT_ETHER + hl + udp + esp);
 	cr_assert(pkt_has_addrs(r.out, path_src(1, f->to), path_dst(1, f->to)));
 	cr_assert(pkt_sums_ok(r.out, r.len));
@@ -339,10 +345,10 @@ ParameterizedTest(struct leaves *f, kernel, leaves)
 	}
 	cr_assert_arr_eq(at + udp, pkt + len - esp, esp);
 	cr_assert_eq(r.mark, 0);
-	cr_assert_eq(get_path_stat(&env, 1).tx_packets, 1);
-	cr_assert_eq(get_path_stat(&env, 1).tx_octets, hl + udp + esp);
-	cr_assert_eq(get_path_stat(&env, 1).tx_class[2].packets, 1);
-	cr_assert_eq(get_sa_stat(&env, SA).out_octets, hl + udp + esp);
+	cr_assert_eq(get_path_stat(&env, 1).tx_packets, 2);
+	cr_assert_eq(get_path_stat(&env, 1).tx_octets, 2 * (hl + udp + esp));
+	cr_assert_eq(get_path_stat(&env, 1).tx_class[2].packets, 2);
+	cr_assert_eq(get_sa_stat(&env, SA).out_octets, 2 * (hl + udp + esp));
 	cr_assert_eq(get_drops_all(&env), 0);
 }
 
@@ -393,6 +399,28 @@ Test(kernel, a_copy_is_wrapped_by_its_mark)
 		cr_assert_eq(r.out[PKT_ETHER + 9], wrapped ? 17 : 50);
 		cr_assert_eq(get_path_stat(&env, 1).tx_class[3].packets, wrapped + 1);
 	}
+}
+
+/* Of what is sent twice nothing is done before the other end of the pair. */
+Test(kernel, copies_are_not_made_early)
+{
+	struct steer_group g = { .id = GROUP,
+				 .mode = STEER_MODE_REDUNDANT,
+				 .copies = 2,
+				 .n_members = 2,
+				 .path = { 1, 2 },
+				 .weight = { 1, 1 } };
+	size_t len = pkt_build(&(struct pkt){ .family = 4, .payload = 10 }, pkt);
+	struct run r;
+
+	setup_out(2, 4, STEER_PATH_ENCAP, STEER_SA_WRAP);
+	put_group(&env, GROUP, &g);
+	r = run_tc(env.tc->progs.steer_tc_out, pkt, len, STEER_MARK(2, 9, SA), 0, 0);
+	cr_assert_eq(r.verdict, -1);
+	cr_assert_eq(r.len, len);
+	cr_assert_arr_eq(r.out, pkt, len);
+	cr_assert_eq(r.mark, STEER_MARK(2, 9, SA));
+	cr_assert_eq(get_path_stat(&env, 1).tx_packets, 0);
 }
 
 /* Nothing leaves that XFRM has not made whole. */

@@ -170,6 +170,14 @@ static const struct bad values[] = {
 	{ "dataplane {\n mtu = 100\n}\n", "2: found \"100\", expected a number from 576 to 9000" },
 	{ "dataplane {\n attach = dpdk\n}\n",
 	  "2: found \"dpdk\", expected auto, tc, xdp or xdp-generic" },
+	{ "dataplane {\n spread = sa\n attach = xdp\n}\n",
+	  "2: found \"sa\" beside the engine, whose packet threads are its workers; expected "
+	  "backend = kernel" },
+	{ "dataplane {\n backend = kernel\n spread = packets\n}\n",
+	  "3: found \"packets\", expected attach = xdp or xdp-generic beside it: at tc ingress the "
+	  "CPU is decided already" },
+	{ "dataplane {\n spread = flows\n}\n", "2: found \"flows\", expected off, sa or packets" },
+	{ "dataplane {\n unknown_esp = no\n}\n", "2: found \"no\", expected pass or drop" },
 	{ "dataplane {\n crypto = opnessl\n}\n",
 	  "2: found \"opnessl\", expected auto, openssl or ipsec-mb (did you mean \"openssl\"?)" },
 	{ "dataplane {\n stable_v4 = {\"198.18.0.1\"}\n}\n",
@@ -489,7 +497,8 @@ static const char full_text[] =
 	"mtu_raise = 1m\n standby_interval = 1500ms }\n"
 	"dataplane { tun = t0\n steer = s0\n mtu = 1300\n sa_max = 1024\n"
 	"  stable_v4 = {\"198.18.1.1\", \"198.18.1.2\"}\n attach = xdp\n crypto = openssl\n"
-	"  workers = 2\n busy_poll = yes }\n"
+	"  workers = 2\n busy_poll = yes\n unknown_esp = drop\n backend = auto\n spread = packets "
+	"}\n"
 	"control { admins = {root, 1007}\n readers = {\"@4242\", \"@root\"}\n"
 	"  consent_wait = 500ms\n consent_wait_max = 1m }\n"
 	"pool \"rw\" { addrs = \"10.3.0.0/24\"\n dns = {\"10.1.0.53\"} }\n"
@@ -608,6 +617,8 @@ Test(conf, everything_is_read)
 	cr_assert_eq(c->crypto, CONF_CRYPTO_OPENSSL);
 	cr_assert_eq(c->workers, 2);
 	cr_assert(c->busy_poll);
+	cr_assert(c->drop_unknown);
+	cr_assert_eq(c->spread, CONF_SPREAD_PACKETS);
 	static const struct permit_entry permit[] = { { 0, false, PERMIT_ADMIN },
 						      { 1007, false, PERMIT_ADMIN },
 						      { 4242, true, PERMIT_READ },

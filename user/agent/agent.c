@@ -594,6 +594,11 @@ static int data_plane_open(struct agent *a)
 		[CONF_ATTACH_XDP] = DP_ATTACH_XDP,
 		[CONF_ATTACH_XDP_GENERIC] = DP_ATTACH_XDP_GENERIC,
 	};
+	static const enum steer_spread spread[] = {
+		[CONF_SPREAD_OFF] = STEER_SPREAD_OFF,
+		[CONF_SPREAD_SA] = STEER_SPREAD_SA,
+		[CONF_SPREAD_PACKETS] = STEER_SPREAD_PACKET,
+	};
 	struct dp_options opt = {
 		.pin_dir = a->opt.pin_dir,
 		.steer_dev = a->conf->steer,
@@ -603,6 +608,8 @@ static int data_plane_open(struct agent *a)
 		.stable6_local = a->conf->stable6_local,
 		.stable6_remote = a->conf->stable6_remote,
 		.attach = attach[a->conf->attach],
+		.spread = spread[a->conf->spread],
+		.drop_unknown = a->conf->drop_unknown,
 		.kernel_esp = a->kernel_esp,
 	};
 	char why[512] = "";

@@ -157,6 +157,7 @@ struct path {
 	uint64_t mtu_octets; /* sent when it was last found busy */
 	uint32_t mtu_said, mtu_before;
 	uint8_t mtu_family; /* of the search */
+	usec_t mtu_hinted;  /* when it was last asked for somebody's word */
 };
 
 struct child {
@@ -809,6 +810,11 @@ void mtu_sync(struct agent *a, struct path *p);
 void mtu_forget(struct path *p);
 /* It may lead elsewhere now. */
 void mtu_recheck(struct agent *a, struct path *p);
+/* Somebody who may be anybody says that ESP between these was too big for a link of so many octets
+ * (0: not said), quoting its SPI (0: not): the path is asked, if that is its own and would be news.
+ */
+void mtu_hint(struct agent *a, const struct addr *local, const struct addr *remote, uint32_t spi,
+	      uint32_t mtu);
 void mtu_run(struct agent *a);
 void mtu_on_size(struct agent *a, const struct ike_output *o);
 

@@ -23,6 +23,8 @@ static const char *hint_text(const struct steer_event *ev, enum ctl_event *ret_k
 	case STEER_EV_UNKNOWN_SPI:
 		*ret_kind = CTL_EV_UNKNOWN_SPI;
 		return "is for no SA of ours: one of an earlier life, or a stranger's";
+	case STEER_EV_TOO_BIG:
+	case STEER_EV_UNREACHABLE:
 	case STEER_EV_MAX:
 		break;
 	}
@@ -44,6 +46,23 @@ static bool tell_sender(struct agent *a, const struct steer_event *ev, const str
 	return early;
 }
 
+/* What ICMP says of ESP. That a destination is unreachable is left to the path's own checks, which
+ * see soon enough whether it is so. */
+static void on_router(struct agent *a, const struct steer_event *ev)
+{
+	struct addr local = addr_from_bytes(ev->family, ev->src.b);
+	struct addr remote = addr_from_bytes(ev->family, ev->dst.b);
+	char text[ADDR_STR];
+	uint32_t suppressed;
+
+	if (ev->kind == STEER_EV_TOO_BIG)
+		mtu_hint(a, &local, &remote, ev->spi, ev->mtu);
+	if (log_limit_ok(&a->hints, agent_now(), HINTS_BURST, HINTS_SEC * USEC_PER_SEC,
+			 &suppressed))
+		log_debug("a router says of ESP to %s: %s", addr_format(&remote, text),
+			  ev->kind == STEER_EV_TOO_BIG ? "too big" : "unreachable");
+}
+
 static void on_hint(void *ctx, const struct steer_event *ev)
 {
 	struct agent *a = ctx;
@@ -54,6 +73,10 @@ static void on_hint(void *ctx, const struct steer_event *ev)
 	const char *what = hint_text(ev, &kind);
 	uint32_t suppressed = 0;
 
+	if (ev->kind == STEER_EV_TOO_BIG || ev->kind == STEER_EV_UNREACHABLE) {
+		on_router(a, ev);
+		return;
+	}
 	if (what && kind == CTL_EV_UNKNOWN_SPI && tell_sender(a, ev, &from))
 		return;
 	if (!what || !log_limit_ok(&a->hints, agent_now(), HINTS_BURST, HINTS_SEC * USEC_PER_SEC,

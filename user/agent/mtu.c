@@ -5,9 +5,9 @@
  *
  * A path is looked at MTU_FIRST after it came into use, and from then on every MTU_LOOK; once it
  * has been measured, again only if it has carried MTU_BUSY octets since, and for more every
- * mtu_raise. Of all paths together no more than one question in MTU_PAUSE is asked: thousands of
- * peers that come at once are not kept from setting up. So all waits are of two lengths, and two
- * queues do.
+ * mtu_raise, and when a router says that a packet was too big. Of all paths together no more than
+ * one question in MTU_PAUSE is asked: thousands of peers that come at once are not kept from
+ * setting up. So all waits are of two lengths, and two queues do.
  */
 #include <stdio.h>
 #include <string.h>
@@ -19,6 +19,7 @@
 #define MTU_FIRST USEC_PER_SEC
 #define MTU_LOOK  (60 * USEC_PER_SEC)
 #define MTU_PAUSE (20 * USEC_PER_MSEC)
+#define MTU_HINTS (2 * USEC_PER_SEC)
 enum { MTU_BUSY = 65536, LOOKS_AT_ONCE = 64 };
 
 static uint32_t path_limit(const struct agent *a, const struct path *p)
@@ -178,6 +179,39 @@ void mtu_recheck(struct agent *a, struct path *p)
 		return;
 	pmtu_recheck(&p->search, now);
 	queue_first(a, p, now);
+}
+
+static bool sends_spi(const struct peer *p, uint32_t spi)
+{
+	list_for_each (it, &p->children)
+		if (list_entry(it, struct child, node)->spi_out == spi)
+			return true;
+	return false;
+}
+
+/* Nobody but a router on the path, or who sees it, knows the SPI; others cost a question in
+ * MTU_HINTS, at most. */
+void mtu_hint(struct agent *a, const struct addr *local, const struct addr *remote, uint32_t spi,
+	      uint32_t mtu)
+{
+	struct list *const queues[] = { &a->mtu_soon, &a->mtu_rest };
+	usec_t now = agent_now();
+
+	for (unsigned i = 0; i < 2; i++)
+		list_for_each (it, queues[i]) {
+			struct path *p = list_entry(it, struct path, mtu_node);
+
+			if (!addr_equal(&p->local.ip, local) ||
+			    !addr_equal(&p->remote.ip, remote) || (spi && !sends_spi(p->peer, spi)))
+				continue;
+			if (p->searched && p->search.phase == PMTU_REST &&
+			    (!mtu || mtu < path_mtu(p)) &&
+			    (!p->mtu_hinted || now - p->mtu_hinted >= MTU_HINTS)) {
+				p->mtu_hinted = now;
+				mtu_recheck(a, p);
+			}
+			return;
+		}
 }
 
 /* Has it carried next to nothing since it was last looked at with a result? */

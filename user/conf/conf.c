@@ -289,6 +289,36 @@ static int build_devices(struct parse *p)
 	return r;
 }
 
+/* Whose ESP is decrypted on which CPU, and what becomes of that of nobody. */
+static int build_intake(struct parse *p)
+{
+	static const char *const spread_words[] = { "off", "sa", "packets", NULL };
+	static const char *const unknown_words[] = { "pass", "drop", NULL };
+	struct conf *c = p->conf;
+	unsigned spread = CONF_SPREAD_OFF, unknown = 0;
+	const struct val *v;
+	int r = get_word(p, "dataplane", "spread", spread_words, &spread);
+
+	if (r == 0)
+		r = only(p, "dataplane", "spread", &v);
+	if (r == 0 && spread != CONF_SPREAD_OFF && c->backend == CONF_BACKEND_ENGINE)
+		r = val_fail(p, v,
+			     "found \"%s\" beside the engine, whose packet threads are its "
+			     "workers; expected backend = kernel",
+			     v->text);
+	if (r == 0 && spread != CONF_SPREAD_OFF && c->attach != CONF_ATTACH_XDP &&
+	    c->attach != CONF_ATTACH_XDP_GENERIC)
+		r = val_fail(p, v,
+			     "found \"%s\", expected attach = xdp or xdp-generic beside it: at tc "
+			     "ingress the CPU is decided already",
+			     v->text);
+	if (r == 0)
+		r = get_word(p, "dataplane", "unknown_esp", unknown_words, &unknown);
+	c->spread = spread;
+	c->drop_unknown = unknown;
+	return r;
+}
+
 static int build_dataplane(struct parse *p)
 {
 	static const char *const backend_words[] = { "auto", "kernel", "engine", NULL };
@@ -326,7 +356,7 @@ static int build_dataplane(struct parse *p)
 	c->workers = (uint8_t)workers;
 	c->attach = attach;
 	c->crypto = crypto;
-	return r;
+	return r == 0 ? build_intake(p) : r;
 }
 
 static int build(struct parse *p)

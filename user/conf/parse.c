@@ -175,9 +175,9 @@ static cfg_opt_t paths_opts[] = { START,
 				  ONE("standby_interval"),
 				  CFG_END() };
 static cfg_opt_t dataplane_opts[] = {
-	START,		ONE("backend"),	   ONE("tun"),	      ONE("steer"),  ONE("mtu"),
-	ONE("sa_max"),	LIST("stable_v4"), LIST("stable_v6"), ONE("attach"), ONE("crypto"),
-	ONE("workers"), ONE("busy_poll"),  CFG_END()
+	START,		ONE("backend"),	   ONE("tun"),	      ONE("steer"),	  ONE("mtu"),
+	ONE("sa_max"),	LIST("stable_v4"), LIST("stable_v6"), ONE("attach"),	  ONE("crypto"),
+	ONE("workers"), ONE("busy_poll"),  ONE("spread"),     ONE("unknown_esp"), CFG_END()
 };
 static cfg_opt_t control_opts[] = {
 	START,	  LIST("admins"), LIST("readers"), ONE("consent_wait"), ONE("consent_wait_max"),

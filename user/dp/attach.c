@@ -59,33 +59,37 @@ struct steer_place {
 	enum bpf_tc_attach_point point;
 };
 
-static int attach_steer_at(struct dp *dp, struct steer_place at, char *ret_error, size_t len)
+static int attach_steer_at(struct steer_place at, const struct bpf_program *prog, char *ret_error,
+			   size_t len)
 {
 	char name[IF_NAMESIZE] = "";
 	bool created, qdisc;
-	int err =
-		dp_tc_attach(at.ifindex, at.point, DP_TC_PRIORITY,
-			     bpf_program__fd(dp->tc->progs.steer_tc), "steer_tc", &created, &qdisc);
+	int err = dp_tc_attach(at.ifindex, at.point, DP_TC_PRIORITY, bpf_program__fd(prog),
+			       "steer_tc", &created, &qdisc);
 
 	if_indextoname(at.ifindex, name);
 	return err ? dp_explain_attach(name, qdisc, err, ret_error, len) : 0;
 }
 
+/* Of ESP of the kernel's the other end of the pair sees all that its egress has left. */
 int dp_attach_steer(struct dp *dp, char *ret_error, size_t len)
 {
 	const struct steer_place device = { dp->steer_ifindex, BPF_TC_EGRESS };
 	const struct steer_place peer = { dp->peer_ifindex, BPF_TC_INGRESS };
-	const struct steer_place left = dp->opt.kernel_esp ? device : peer;
-	int err = attach_steer_at(dp, dp->opt.kernel_esp ? peer : device, ret_error, len);
+	bool kernel = dp->opt.kernel_esp;
+	int err = kernel ? attach_steer_at(peer, dp->tc->progs.steer_tc, ret_error, len) : 0;
 
-	if (err || !left.ifindex)
+	if (!err)
+		err = attach_steer_at(device,
+				      kernel ? dp->tc->progs.steer_tc_out : dp->tc->progs.steer_tc,
+				      ret_error, len);
+	if (err || kernel || !peer.ifindex)
 		return err;
-	/* of a run with the other kind of ESP */
-	err = dp_tc_detach(left.ifindex, left.point, DP_TC_PRIORITY, "steer_tc", true);
+	/* of a run with ESP of the kernel's */
+	err = dp_tc_detach(peer.ifindex, peer.point, DP_TC_PRIORITY, "steer_tc", true);
 	return err ? explain(ret_error, len, err,
-			     "taking the steering program off the %s of interface %u: %s",
-			     dp->opt.kernel_esp ? "egress" : "ingress", left.ifindex,
-			     strerror(-err))
+			     "taking the steering program off the ingress of interface %u: %s",
+			     peer.ifindex, strerror(-err))
 		   : 0;
 }
 
@@ -149,6 +153,17 @@ static int uplink_xdp(struct dp *dp, uint32_t ifindex, struct steer_uplink *rec,
 	return 0;
 }
 
+__attribute__((format(printf, 3, 4))) static void why_more(char *why, size_t len, const char *fmt,
+							   ...)
+{
+	size_t at = strlen(why);
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(why + at, len - at, fmt, ap);
+	va_end(ap);
+}
+
 int dp_uplink_attach(struct dp *dp, uint32_t ifindex, char *ret_why, size_t why_len)
 {
 	struct steer_uplink rec = uplink_get(dp, ifindex);
@@ -166,6 +181,12 @@ int dp_uplink_attach(struct dp *dp, uint32_t ifindex, char *ret_why, size_t why_
 				 ? "tc ingress, as configured"
 				 : "tc ingress: keeps GRO for the engine, which XDP would undo");
 	}
+	if (dp->spread_cpus && !err)
+		why_more(ret_why, why_len, "; decrypted by %u CPUs, %s", dp->spread_cpus,
+			 dp->opt.spread == STEER_SPREAD_SA ? "each SA by one of them"
+							   : "each SA by all of them");
+	else if (dp->spread_cpus)
+		why_more(ret_why, why_len, "; so decryption is not spread over CPUs");
 	if (err)
 		err = uplink_tc(dp, ifindex, &rec);
 	if (err) {

@@ -56,6 +56,7 @@ struct dp {
 	int lock_fd;		/* on the pin directory, while we live */
 	int n_cpus;
 	uint32_t sa_stat_n; /* SAs counted, per CPU */
+	uint32_t spread_cpus;
 
 	struct steer_tc *tc;
 	struct steer_xdp *xdp;
@@ -111,6 +112,9 @@ int dp_bpffs_lock(const char *pin_dir, int *ret_fd, char *ret_error, size_t len)
 /* publish.c: allocators from what the maps hold. 0 or -ENOMEM. */
 int dp_adopt(struct dp *dp);
 void dp_forget(struct dp *dp);
+
+/* intake.c: as the options say. 0 or -errno with a sentence. */
+int dp_intake_put(struct dp *dp, char *ret_error, size_t len);
 
 /* classify.c */
 void dp_classify_close(struct dp *dp);

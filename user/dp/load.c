@@ -133,6 +133,9 @@ int dp_pin_maps(const struct dp *dp, struct bpf_object *obj)
 		err = 0;
 		if (!strcmp(name, "sa_stat"))
 			err = bpf_map__set_max_entries(map, dp->sa_stat_n * dp->n_cpus);
+		else if (!strcmp(name, "cpus"))
+			err = bpf_map__set_max_entries(
+				map, dp->n_cpus < STEER_CPUS_MAX ? dp->n_cpus : STEER_CPUS_MAX);
 		else if (!strncmp(name, "sa_", 3))
 			err = bpf_map__set_max_entries(map, dp->opt.sa_max);
 		if (err)
@@ -186,6 +189,7 @@ static int load_programs(struct dp *dp, char *ret_error, size_t len)
 	dp->tc->rodata->sa_stat_n = dp->sa_stat_n;
 	dp->xdp->rodata->sa_stat_n = dp->sa_stat_n;
 	dp->tc->rodata->kernel_esp = dp->xdp->rodata->kernel_esp = dp->opt.kernel_esp;
+	bpf_program__set_autoload(dp->tc->progs.steer_tc_out, dp->opt.kernel_esp);
 	/* steer_xdp itself is loaded per device, by the dispatcher. */
 	bpf_program__set_autoload(dp->xdp->progs.steer_xdp, false);
 	err = steer_tc__load(dp->tc);
@@ -316,6 +320,8 @@ int dp_open(const struct dp_options *opt, struct dp **ret_dp, char *ret_error, s
 		err = load_programs(dp, ret_error, error_len);
 	if (!err)
 		err = open_maps(dp, &abi, ret_error, error_len);
+	if (!err)
+		err = dp_intake_put(dp, ret_error, error_len);
 	if (!err)
 		err = dp_steerdev_create(&dp->opt, &dp->steer_ifindex, &dp->peer_ifindex,
 					 &dp->made_device, ret_error, error_len);

@@ -2,7 +2,8 @@
 /* The steering device: NOARP, large MTU (GSO super-packets pass), the stable pair as address and
  * peer, so that the kernel routes the pair's remote side to it. For the engine a dummy, or one end
  * of a veth pair where the kernel has no dummy; then nothing ever arrives at the other end. For ESP
- * of the kernel's always a pair: packets are steered as they arrive at its other end.
+ * of the kernel's always a pair: what cannot be steered as it leaves is as it arrives at the other
+ * end.
  */
 #include <endian.h>
 #include <errno.h>
