@@ -8,7 +8,7 @@
 #         198.51.100.1 == 198.51.100.2
 #
 #     xfrm       tunnel mode on the wire's own addresses, by an XFRM interface
-#     steered    tunnel mode on the stable pair: braid0, steer_tc, one path, steer_in
+#     steered    tunnel mode on the stable pair: braid0, steer_tc_out, one path, steer_in
 #     two-paths  the same over both wires
 #     policy     tunnel mode by policy alone, as without an XFRM interface
 #     transport  transport mode, by policy alone

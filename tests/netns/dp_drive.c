@@ -31,7 +31,7 @@ static const char usage[] =
 	"ERROR\"\n"
 	"In the environment: BRAID_KERNEL_ESP=1: SAs are the kernel's; "
 	"BRAID_ATTACH=xdp|xdp-generic:\n"
-	"how uplinks are attached to, at tc otherwise\n";
+	"how uplinks are attached to, at tc otherwise; BRAID_SPREAD=sa|packets\n";
 
 /* The kernel's ESP, without UDP. */
 static bool kernel_esp(void)
@@ -217,12 +217,20 @@ static enum dp_attach attach_wanted(void)
 	return !s ? DP_ATTACH_TC : strcmp(s, "xdp") ? DP_ATTACH_XDP_GENERIC : DP_ATTACH_XDP;
 }
 
+static enum steer_spread spread_wanted(void)
+{
+	const char *s = getenv("BRAID_SPREAD");
+
+	return !s ? STEER_SPREAD_OFF : strcmp(s, "sa") ? STEER_SPREAD_PACKET : STEER_SPREAD_SA;
+}
+
 int main(int argc, char **argv)
 {
 	struct dp_options opt = { .pin_dir = argc > 1 ? argv[1] : NULL,
 				  .steer_dev = "braid0",
 				  .kernel_esp = kernel_esp(),
 				  .attach = attach_wanted(),
+				  .spread = spread_wanted(),
 				  .sa_max = SA_MAX,
 				  .stable4_local = address("198.18.0.1"),
 				  .stable4_remote = address("198.18.0.2") };
