@@ -138,7 +138,7 @@ hop() { # OCTETS: r1 sends on no more in one packet
 cuts() { # PROTOCOL: r1 takes DF away from what is long, and cuts it
 	in_ns r1 nft -f - <<-NFT || fail "no nft"
 		table ip cut { chain pre { type filter hook prerouting priority -400;
-			ip protocol $1 ip length > 600 ip frag-off set 0; } }
+			ip protocol $1 ip length > 600 ip frag-off set 0; }; }
 	NFT
 	hop 1000
 }
