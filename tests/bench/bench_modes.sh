@@ -11,9 +11,14 @@
 # same with the application's GSO, and 100 octets; and 1372 octets as fast as they go, where more is
 # sent than arrives. Counted is the processor time of both engines, and of the whole machine, for a
 # GB that arrived, or a million datagrams: alone on the machine, or the second says nothing.
+# BACKEND=kernel takes the kernel's ESP, where there is no engine (in a virtual machine: VM_RUN of tests/vm/run.sh),
+# RATE (80000) is that of the datagrams; BRAID_BUILD or the first argument is the build directory.
 # shellcheck source=../lib/netns.sh
+[ $# = 0 ] || export BRAID_BUILD=$1
 . "$(dirname "$0")/../lib/netns.sh"
 
+backend=${BACKEND:-engine}
+rate=${RATE:-80000}
 rounds=${ROUNDS:-5}
 octets=${OCTETS:-1000000000}
 each=${SECONDS_EACH:-3}
@@ -33,6 +38,7 @@ setup() { # NAME CHILD-OF-A CHILD-OF-B ADDRESS
 	ip -n "$(ns "$1-b")" link set lan0 up
 	cat >"$T/$1-a/braid.conf" <<-CONF
 		uplink "one" { interface = eth0 }
+		dataplane { backend = $backend }
 		connection "c" {
 			remote_addrs = { "192.0.2.2" }
 			multipath = false
@@ -44,6 +50,7 @@ setup() { # NAME CHILD-OF-A CHILD-OF-B ADDRESS
 	CONF
 	cat >"$T/$1-b/braid.conf" <<-CONF
 		uplink "one" { interface = eth0 }
+		dataplane { backend = $backend }
 		pool "p" { addrs = "203.0.113.128/26" }
 		connection "c" {
 			multipath = false
@@ -57,12 +64,14 @@ setup() { # NAME CHILD-OF-A CHILD-OF-B ADDRESS
 	braidd_start "$1-a" "$T/$1-a/braid.conf"
 	braid "$1-a" up c >"$T/up" 2>&1 || fail "$1: $(cat "$T/up")"
 	server[$1]=$4
-	wait_for 5 in_ns "$1-a" ping -c 1 -W 1 -q "$4" || fail "$1: no way to $4"
+	wait_for 20 in_ns "$1-a" ping -c 1 -W 1 -q "$4" || fail "$1: no way to $4"
 	engines_of "$1"
 }
 
 engines_of() { # NAME
 	local h p
+	: >"$T/$1-engines"
+	[ "$backend" = engine ] || return 0
 	for h in a b; do
 		for p in $(ip netns pids "$(ns "$1-$h")"); do
 			[ "$(basename "$(readlink "/proc/$p/exe")")" = braid-esp ] && echo "$p" >>"$T/$1-engines"
@@ -93,7 +102,7 @@ measure_tcp() { # NAME MEASURE STREAMS
 	local s
 	in_ns "$1-b" iperf3 -s -1 -B "${server[$1]}" >/dev/null 2>&1 &
 	s=$!
-	wait_for 5 listens "$1-b" 5201 || fail "$1: no iperf3 server"
+	wait_for 20 listens "$1-b" 5201 || fail "$1: no iperf3 server"
 	before "$1"
 	in_ns "$1-a" iperf3 -c "${server[$1]}" -n "$octets" -P "$3" -J >"$T/run" || fail "$1: $(jq -r .error "$T/run")"
 	after "$1" "$2" "$(jq '.end.sum_received.bytes / 1e9' "$T/run")"
@@ -105,7 +114,7 @@ measure_udp() { # NAME MEASURE OCTETS RATE [gso]; RATE 0: as fast as it goes
 	shift 4
 	ip netns exec "$(ns "$n-b")" "$load" recv "${server[$n]}" 5202 "$@" >"$T/run" &
 	s=$!
-	wait_for 5 listens "$n-b" 5202 || fail "$n: no receiver"
+	wait_for 20 listens "$n-b" 5202 || fail "$n: no receiver"
 	before "$n"
 	in_ns "$n-a" "$load" send "${server[$n]}" 5202 "$each" "$rate" "$len" "$@" || fail "$n: udp_load"
 	kill $s
@@ -127,9 +136,9 @@ for ((round = 1; round <= rounds; round++)); do
 	((round % 2)) || order=(transport tunnel)
 	for c in "${order[@]}"; do measure_tcp "$c" tcp 1; done
 	for c in "${order[@]}"; do measure_tcp "$c" tcp8 8; done
-	for c in "${order[@]}"; do measure_udp "$c" udp 1372 80000; done
-	for c in "${order[@]}"; do measure_udp "$c" udp_gso 1372 264000 gso; done
-	for c in "${order[@]}"; do measure_udp "$c" small 100 80000; done
+	for c in "${order[@]}"; do measure_udp "$c" udp 1372 "$rate"; done
+	for c in "${order[@]}"; do measure_udp "$c" udp_gso 1372 $((rate * 33 / 10)) gso; done
+	for c in "${order[@]}"; do measure_udp "$c" small 100 "$rate"; done
 	for c in "${order[@]}"; do measure_udp "$c" flood 1372 0; done
 	echo "round $round/$rounds"
 done

@@ -21,6 +21,8 @@ def main():
     for measure, by in values.items():
         for what, at in (("engines", 0), ("machine", 1)):
             t, x = (statistics.median(v[at] for v in by[n]) for n in ("tunnel", "transport"))
+            if not t:  # no engine
+                continue
             print(f"  {TITLES[measure]:18} {what:8} tunnel {t:8.0f}  transport {x:8.0f} per {'GB' if measure.startswith('tcp') else 'million packets':16}"
                   f" ratio {x / t:.2f}" + ("" if x / t <= MOST else f"  (wanted: at most {MOST})"))
             lines.append({"measure": measure, "of": what, "tunnel_ms": t, "transport_ms": x,

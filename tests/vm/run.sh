@@ -176,7 +176,7 @@ timeout -k 5 "$limit" qemu-system-x86_64 -accel "$VM_ACCEL" -cpu "$cpu" -smp 2 -
 	-chardev "socket,id=fs,path=$work/fs" -device vhost-user-fs-pci,chardev=fs,tag=root \
 	-nodefaults -nographic -no-reboot \
 	-kernel "$tree/boot/vmlinuz-$release" -initrd "$work/initrd" \
-	-append "console=ttyS0 quiet panic=-1 mitigations=off no_timer_check random.trust_cpu=on" \
+	-append "console=ttyS0 loglevel=6 panic=-1 softlockup_panic=1 watchdog_thresh=60 mitigations=off no_timer_check random.trust_cpu=on" \
 	-serial "file:$console" -serial stdio -serial "file:$work/result" \
 	</dev/null || rc=$?
 result=$(tr -d '\r' <"$work/result" | xargs)
