@@ -74,6 +74,16 @@ static __always_inline int out_rewrite(struct __sk_buff *skb, struct parsed *p,
 	return rewrite_rest(skb, p, path, diff, gso_size, maybe_partial);
 }
 
+static __always_inline __u32 out_octets(const struct parsed *p, const struct steer_path *path,
+					__u32 segs)
+{
+	__u32 octets = parsed_octets(p, segs);
+
+	if (path->family != p->family)
+		octets += path->family == 4 ? -20 * segs : 20 * segs;
+	return octets;
+}
+
 /* Is ESP of such an SA of the kernel's to be in UDP on that path? */
 static __always_inline bool out_wraps(__u32 sa_flags, const struct steer_path *path)
 {
@@ -82,12 +92,15 @@ static __always_inline bool out_wraps(__u32 sa_flags, const struct steer_path *p
 	return sa_flags & STEER_SA_WRAP;
 }
 
-/* The same for what XFRM has made: protocol 50, never a super-packet. */
+/* The same for what XFRM has made: protocol 50, never a super-packet. Routers may cut too what is
+ * larger than the path's MTU: XFRM has asked the steering device for its, and goes beyond only
+ * where it must, for IPv6's least. */
 static __always_inline int out_rewrite_kernel(struct __sk_buff *skb, struct parsed *p,
-					      const struct steer_path *path, bool wraps, __u32 cut,
-					      enum drop_reason *ret_why)
+					      const struct steer_path *path, bool wraps,
+					      bool may_cut, enum drop_reason *ret_why)
 {
 	bool ports = path->flags & STEER_PATH_ENCAP;
+	__u32 octets;
 	__u16 diff;
 
 	*ret_why = DROP_BAD_PACKET;
@@ -97,14 +110,15 @@ static __always_inline int out_rewrite_kernel(struct __sk_buff *skb, struct pars
 	if (wraps && wrap_on(skb, p, ports ? path->sport : bpf_htons(WRAP_PORT),
 			     ports ? path->dport : bpf_htons(WRAP_PORT)))
 		return -1;
+	octets = out_octets(p, path, 1);
 	if (path->family == p->family) {
 		rewrite_addrs(p, &path->src, &path->dst);
 	} else if (rewrite_family(skb, p, path, &diff)) {
 		*ret_why = DROP_FAMILY;
 		return -1;
 	}
-	if (cut && path->family == 4)
-		out_cut(p->l3, path->id, cut);
+	if (path->family == 4 && (may_cut || (path->mtu && octets > path->mtu)))
+		out_cut(p->l3, path->id, 1);
 	if (path->flags & STEER_PATH_MAC)
 		rewrite_macs(p->eth, path);
 	if (p->udp && path->family == 6)
@@ -206,16 +220,6 @@ static __always_inline int out_sent(struct __sk_buff *skb, __u32 mark,
 	return out_send(skb, path);
 }
 
-static __always_inline __u32 out_octets(const struct parsed *p, const struct steer_path *path,
-					__u32 segs)
-{
-	__u32 octets = parsed_octets(p, segs);
-
-	if (path->family != p->family)
-		octets += path->family == 4 ? -20 * segs : 20 * segs;
-	return octets;
-}
-
 /* Once the path is known, of what XFRM has made. */
 static __noinline int out_kernel(struct __sk_buff *skb, struct steer_path *path, __u32 mark,
 				 __u32 sa_flags)
@@ -225,8 +229,8 @@ static __noinline int out_kernel(struct __sk_buff *skb, struct steer_path *path,
 
 	if (!path || out_parse(skb, &p) != PARSE_ESP)
 		return out_drop(DROP_BAD_PACKET);
-	if (out_rewrite_kernel(skb, &p, path, out_wraps(sa_flags, path),
-			       STEER_MARK_MAY_CUT(mark) ? 1 : 0, &why))
+	if (out_rewrite_kernel(skb, &p, path, out_wraps(sa_flags, path), STEER_MARK_MAY_CUT(mark),
+			       &why))
 		return out_drop(why);
 	return out_sent(skb, mark, path, 1, out_octets(&p, path, 1));
 }

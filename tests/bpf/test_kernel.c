@@ -386,6 +386,33 @@ Test(kernel, may_be_fragmented)
 	}
 }
 
+/* So may they what is larger than the path's MTU, in UDP or not, and nothing else. */
+Test(kernel, larger_than_the_path_is_cut_by_routers)
+{
+	struct steer_path path;
+	uint32_t id = 1;
+
+	for (int wrapped = 0; wrapped < 2; wrapped++) {
+		setup_out(1, 4, STEER_PATH_ENCAP, wrapped ? STEER_SA_WRAP : 0);
+		cr_assert_eq(bpf_map_lookup_elem(bpf_map__fd(env.tc->maps.path), &id, &path), 0);
+		path.mtu = 600;
+		cr_assert_eq(
+			bpf_map_update_elem(bpf_map__fd(env.tc->maps.path), &id, &path, BPF_ANY),
+			0);
+		for (uint32_t payload = 540; payload < 580; payload++) {
+			struct pkt p = { .family = 4, .frag = 0x4000, .payload = payload };
+			struct run r = out(&p, STEER_MARK(0, 1, SA));
+			uint32_t octets = (uint32_t)(r.out[16] << 8 | r.out[17]);
+
+			cr_assert_eq(r.verdict, REDIRECT);
+			cr_assert_eq(r.out[20], octets > 600 ? 0 : 0x40, "%u octets", octets);
+			cr_assert(pkt_sums_ok(r.out, r.len));
+		}
+		if (!wrapped)
+			env_close(&env);
+	}
+}
+
 /* A copy names its path; its mark says the rest. */
 Test(kernel, a_copy_is_wrapped_by_its_mark)
 {

@@ -61,8 +61,9 @@ struct kesp {
 	struct policies policies;
 	struct hash remotes; /* lines.c */
 	bool lines_failed;
-	uint32_t mtu;	  /* of the interface, now */
-	uint32_t esp_mtu; /* of the steering device; UINT32_MAX: as it is made */
+	uint32_t mtu;	    /* of the interface, now */
+	uint32_t esp_mtu;   /* of the steering device; UINT32_MAX: as it is made */
+	uint32_t esp_least; /* which it does not go below */
 	bool room_dirty;
 	uint32_t next_reqid;
 	uint64_t next_order;
