@@ -24,7 +24,8 @@ struct ike_binding_path {
 	 * address of the connection's own: else no ESP goes there */
 	bool verified;
 	/* Not of the binding, but carries its traffic: as long as nothing of the binding is
-	 * verified (boot path), or while what it was before may still be needed. */
+	 * verified (boot path), or while what it was before may still be needed. It may be an
+	 * alternate, too. */
 	bool boot;
 	bool alternate; /* where an endpoint of it may fail over to, best first: after the others */
 };

@@ -237,6 +237,29 @@ Test(mmx_reach, action_to_where_nobody_answers)
 	}
 }
 
+/* What SAs are bound to falls silent, and they go where IKE is: that is an alternate all the same,
+ * so that R can ask for it. */
+Test(mmx_reach, silent_beside_ike)
+{
+	struct sim *s = mmx_sim_up(15, 2, 1);
+	struct mmx_action a = act_update(0, OWN, 1, 2);
+	const struct ike_binding_path *first;
+
+	cr_assert_eq(asked(s, A, &a, 5), MMX_OK);
+	bound(s, 0, 2, 1);
+	first = leads(s, B, path(1, 1));
+	cr_assert(first->alternate && !first->boot);
+	cut.path = path(2, 1);
+	s->on_wire = lose_cut;
+	cr_assert_eq(ike_mmx_check(s->side[B].ike, mmx_sim_line(s, B), path(2, 1), s->now), 0);
+	sim_run(s, 20 * USEC_PER_SEC);
+	cr_assert_not(leads(s, B, path(2, 1))->verified);
+	first = leads(s, B, path(1, 1));
+	cr_assert(first->alternate && first->boot && first->verified);
+	cut.path = 0;
+	sim_free(s);
+}
+
 /* Where R's connection names the address it need not be asked first: A's endpoints, and whether R
  * sends its packets there as soon as it has the request. */
 static struct sim *moves_to_2(uint64_t seed, enum ike_return_check when, bool named, bool silent)

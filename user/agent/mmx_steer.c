@@ -591,6 +591,19 @@ static void on_probed(struct mmx_steer *s, const struct ike_output *o)
 	}
 }
 
+/* IKE asks over what SAs use by itself, too, where there is doubt. */
+static void on_checked(struct mmx_steer *s, const struct ike_mmx_probed *probed)
+{
+	struct mmx_tried *t =
+		probed->rtt ? tried_find(s, probed->path) : tried_get(s, probed->path);
+
+	if (!t || t->op)
+		return;
+	t->at = agent_now();
+	t->works = probed->rtt;
+	t->wait = t->works ? 0 : longer(t->wait);
+}
+
 void mmx_steer_event(struct agent *a, const struct ike_output *o)
 {
 	struct peer *p = peer_find(a, o->line);
@@ -607,6 +620,8 @@ void mmx_steer_event(struct agent *a, const struct ike_output *o)
 			s->op = 0;
 	} else if (o->op && (o->event == IKE_EV_MMX_PROBED || o->event == IKE_EV_FAILED)) {
 		on_probed(s, o);
+	} else if (o->event == IKE_EV_MMX_PROBED && o->probed) {
+		on_checked(s, o->probed);
 	}
 	/* what was agreed to may have come to nothing: not at once again */
 	look_at(a, s, o->event == IKE_EV_MMX_CHANGED && s->asked.code ? agent_now() + SOON : 0);

@@ -107,9 +107,10 @@ static void add_alternates(const struct look *k, const struct mmx_binding *b, en
 			for (unsigned m = 0; m < o->n; m++) {
 				uint32_t path = owner == MMX_I ? mmx_path_id(alts[j], o->epid[m])
 							       : mmx_path_id(o->epid[m], alts[j]);
-				struct ike_binding_path *p;
+				struct ike_binding_path *p = has(k, path);
 
-				if (has(k, path))
+				/* the boot path may be what the peer is to be told of */
+				if (p && !p->boot)
 					continue;
 				p = add(k, path);
 				if (p)
