@@ -92,6 +92,14 @@ for case in "pings, both directions silent:both:pings" "pings, silent to the use
 	down
 done
 
+# Agents that have taken it over.
+confs 'silence = 200ms'
+up
+for h in user gw; do agent_dies $h; done
+for h in gw user; do braidd_start $h "$T/$h/braid.conf"; done
+moves "after the deaths of both agents" both pings
+down
+
 # One-way and well: it stays, and is asked after 0.2, 0.4, 0.8 s, then each 1.6.
 confs 'silence = 200ms'
 up

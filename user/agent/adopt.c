@@ -150,6 +150,7 @@ static void adopt_path(struct agent *a, struct harvest *v, struct peer *p, uint3
 		}
 	}
 	list_append(&p->paths, &path->node);
+	silence_plan(a);
 	path_index(a, path);
 	path_rename(a, path);
 	traffic_adopt(a, path);
