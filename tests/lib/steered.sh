@@ -12,43 +12,39 @@ classes() { # definitions by standard input, in place of those before
 	cat >>"$T/user/braid.conf"
 }
 
-# carried CLASS LOCAL: packets of it that went out from that address, by all paths
+# carried CLASS LOCAL...: packets of it that went out from each of these addresses, by all paths
 carried() {
-	local id
-	for id in $(braid user --json paths | jq --arg l "$2:4500" '.paths[] | select(.local == $l).id'); do
-		bpftool -j map lookup pinned "$pins/path_stat" key hex "$(printf '%02x' $((id & 255)))" "$(printf '%02x' $((id >> 8)))" 00 00 |
-			jq --argjson k "$1" '[.formatted.values[].value.tx_class[$k].packets] | add'
-	done | jq -s 'add // 0'
+	local class=$1 id at
+	shift
+	braid user --json paths | jq -r '.paths[] | "\(.id) \(.local)"' | while read -r id at; do
+		echo "\"${at%:*}\""
+		bpftool -j map lookup pinned "$pins/path_stat" key hex "$(printf '%02x' $((id & 255)))" "$(printf '%02x' $((id >> 8)))" 00 00
+	done | jq -rs --argjson k "$class" '[_nwise(2)] as $all | [$ARGS.positional[] as $at |
+		[$all[] | select(.[0] == $at)[1].formatted.values[].value.tx_class[$k].packets] | add // 0] | join(" ")' --args "$@"
 }
-# sends TOS: twenty pings, from $from if it is set; all of them are answered
-sends() { in_ns user ping ${from:+-I "$from"} -Q "$1" -c 20 -i 0.01 -W 2 -q 203.0.113.11 >"$T/ping" && grep -q ' 20 received' "$T/ping"; }
+# sends TOS: twenty pings, from $from if it is set; all of them are answered. ping waits for the last of them twice as long
+# as for others before, but no less than its interval: so all are sent at once.
+sends() { in_ns user ping ${from:+-I "$from"} -Q "$1" -l 20 -c 20 -i 2 -W 2 -q 203.0.113.11 >"$T/ping" && grep -q ' 20 received' "$T/ping"; }
+# more CLASS LOCAL OTHER COMMAND...: what either carries of it meanwhile, $here and $there; false if that fails
+more() {
+	local class=$1 x=$2 y=$3 a b p q rc=0
+	shift 3
+	read -r a b < <(carried "$class" "$x" "$y")
+	"$@" || rc=$?
+	read -r p q < <(carried "$class" "$x" "$y")
+	here=$((p - a)) there=$((q - b))
+	return $rc
+}
 # by CLASS TOS LOCAL OTHER: all of it goes there
-by() {
-	local a b
-	a=$(carried "$1" "$3") b=$(carried "$1" "$4")
-	sends "$2" || return 1
-	[ $(($(carried "$1" "$3") - a)) -ge 20 ] && [ $(($(carried "$1" "$4") - b)) = 0 ]
-}
+by() { more "$1" "$3" "$4" sends "$2" && [ $here -ge 20 ] && [ $there = 0 ]; }
 # copied CLASS TOS: each packet by both, and answered once
-copied() {
-	local a b
-	a=$(carried "$1" "$I0") b=$(carried "$1" "$I1")
-	sends "$2" && ! grep -q duplicates "$T/ping" || return 1
-	[ $(($(carried "$1" "$I0") - a)) -ge 20 ] && [ $(($(carried "$1" "$I1") - b)) -ge 20 ]
-}
+copied() { more "$1" "$I0" "$I1" sends "$2" && ! grep -q duplicates "$T/ping" && [ $here -ge 20 ] && [ $there -ge 20 ]; }
 # spread CLASS TOS LEAST: of 200 flows of a datagram each uplink carries so many
-spread() {
-	local a b
-	a=$(carried "$1" "$I0") b=$(carried "$1" "$I1")
-	in_ns user python3 "$T/once.py" "$2"
-	[ $(($(carried "$1" "$I0") - a)) -ge "$3" ] && [ $(($(carried "$1" "$I1") - b)) -ge "$3" ]
-}
+spread() { more "$1" "$I0" "$I1" in_ns user python3 "$T/once.py" "$2" && [ $here -ge "$3" ] && [ $there -ge "$3" ]; }
 # nowhere CLASS TOS: it is not sent
 nowhere() {
-	local a b
-	a=$(carried "$1" "$I0") b=$(carried "$1" "$I1")
-	in_ns user ping ${from:+-I "$from"} -Q "$2" -c 10 -i 0.02 -W 1 -q 203.0.113.11 >"$T/ping" 2>&1 && return 1
-	[ "$(carried "$1" "$I0")" = "$a" ] && [ "$(carried "$1" "$I1")" = "$b" ]
+	! more "$1" "$I0" "$I1" in_ns user ping ${from:+-I "$from"} -Q "$2" -c 10 -i 0.02 -W 1 -q 203.0.113.11 >"$T/ping" 2>&1 &&
+		[ $here = 0 ] && [ $there = 0 ]
 }
 cat >"$T/once.py" <<-'PY'
 	import socket, sys
