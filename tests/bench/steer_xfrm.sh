@@ -139,6 +139,7 @@ path() { # HOST DEVICE LOCAL REMOTE HOST-OF-REMOTE
 }
 steered() { # NAME PATHS
 	local e h me in peer out p other paths group
+	local -A slot=()
 	for e in "${ends[@]}"; do
 		read -r h me in peer out <<<"$e"
 		p=$h other=$1-$(tr ab ba <<<"$h") h=$1-$h paths=()
@@ -151,12 +152,13 @@ steered() { # NAME PATHS
 		[ "$2" = 1 ] || paths+=("$(path "$h" eth1 198.51.100.$me 198.51.100.$peer "$other"):0:1")
 		group=$(steer "$h" group 0 "${paths[@]}")
 		steer "$h" sa 1 "$p" "$group"
+		slot[$p]=$(steer "$h" slot "$group")
 	done
 	tunnel "$1" stable output-mark 1 mask 0xfffff
-	for e in a b; do # the second socket's flow has another slot
+	for e in a b; do # the second socket's flow has another slot, with two paths of the other
 		tc -n "$(ns "$1-$e")" qdisc add dev xfrm0 clsact
 		tc -n "$(ns "$1-$e")" filter add dev xfrm0 egress protocol ip flower ip_proto udp dst_port 5203 \
-			action skbedit mark 0x00100000 || fail "$1: no mark"
+			action skbedit mark $((slot[$e] << 20)) || fail "$1: no mark"
 	done
 }
 
@@ -241,7 +243,8 @@ wireguard wireguard
 reachable
 # shellcheck disable=SC2086
 rounds_of ${MEASURES:-udp64 udp512 udp1400 udp2 tcp}
-steer two-paths-a paths | awk '/^path/ && !$NF { bad = 1 } END { exit bad }' || fail "two paths: not both carry packets"
+steer two-paths-a paths >"$T/paths"
+awk '/^path/ && !$NF { bad = 1 } END { exit bad }' "$T/paths" || fail "two paths: not both carry packets: $(cat "$T/paths")"
 if [ "${SECOND:-yes}" = yes ] && modprobe -q esp4_offload; then
 	phase=offload_
 	candidates=(xfrm steered policy transport)

@@ -19,6 +19,8 @@ static const char usage[] =
 	"                prints the path's id; it is up\n"
 	"       dp_drive PIN-DIR group ID [class=N] [mode=N] [copies=N] PATH:LINE:WEIGHT...\n"
 	"                prints its id; 0: a new one\n"
+	"       dp_drive PIN-DIR slot GROUP            the first flow slot that has another path "
+	"than 0, or 0\n"
 	"       dp_drive PIN-DIR sa ID a|b GROUP       as engine_drive numbers its SPIs\n"
 	"       dp_drive PIN-DIR del ID\n"
 	"       dp_drive PIN-DIR wrap ID no|all        ESP of the kernel's in UDP\n"
@@ -118,6 +120,19 @@ static int put_group(struct dp *dp, int argc, char **argv)
 	return r;
 }
 
+static int other_slot(struct dp *dp, uint32_t group)
+{
+	struct steer_group g = { 0 };
+	unsigned slot = 1;
+	int r = dp_group_get(dp, group, 0, &g);
+
+	while (slot < STEER_FLOW_SLOTS && g.flow[slot] == g.flow[0])
+		slot++;
+	if (r == 0)
+		printf("%u\n", slot % STEER_FLOW_SLOTS);
+	return r;
+}
+
 static int add_sa(struct dp *dp, char **argv)
 {
 	bool a = argv[1][0] == 'a';
@@ -178,6 +193,8 @@ static int command(struct dp *dp, int argc, char **argv)
 		return put_path(dp, argc, argv);
 	if (strcmp(cmd, "group") == 0 && argc > 1)
 		return put_group(dp, argc, argv);
+	if (strcmp(cmd, "slot") == 0 && argc == 1)
+		return other_slot(dp, number(argv[0]));
 	if (strcmp(cmd, "sa") == 0 && argc == 3)
 		return add_sa(dp, argv);
 	if (strcmp(cmd, "wrap") == 0 && argc == 2)
