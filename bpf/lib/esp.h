@@ -48,38 +48,6 @@ static __always_inline void esp_event(enum steer_event_kind kind, const struct p
 	bpf_ringbuf_submit(ev, 0);
 }
 
-/* ESP that is for no SA of ours: somebody else's on this host, unless the operator says that there
- * is nobody; on the UDP port, which is ours alone, only the engine may still know it. */
-static __always_inline enum esp_verdict esp_unknown(const struct parsed *p)
-{
-	__u32 key = 0;
-	const struct steer_intake *in = bpf_map_lookup_elem(&intake, &key);
-
-	return (kernel_esp && p->udp) || (in && in->drop_unknown) ? ESP_DROP : ESP_PASS;
-}
-
-/* SPI -> SA by index. The entry holds the whole SPI to compare. */
-static __always_inline enum esp_verdict esp_find_sa(const struct parsed *p, __u32 ifindex,
-						    struct steer_sa_in **ret_sa)
-{
-	__u32 spi = bpf_ntohl(p->esp->spi);
-	__u32 index = STEER_SPI_INDEX(spi);
-	struct steer_sa_in *sa = bpf_map_lookup_elem(&sa_in, &index);
-	__u32 have = sa ? *(volatile __u32 *)&sa->spi : 0;
-
-	if (have == spi && sa) {
-		*ret_sa = sa;
-		return ESP_OURS;
-	}
-	if (!have) {
-		drop_count(DROP_UNKNOWN_SPI);
-		esp_event(STEER_EV_UNKNOWN_SPI, p, ifindex);
-		return esp_unknown(p);
-	}
-	drop_count(DROP_STALE_SPI);
-	return p->udp ? ESP_DROP : esp_unknown(p);
-}
-
 /* The path id of a packet's addresses by the hint: 0 = not there. */
 static __always_inline __u32 esp_path_hint4(const struct parsed *p, __u32 ifindex)
 {
@@ -124,6 +92,41 @@ static __always_inline __u32 esp_path(const struct parsed *p, __u32 ifindex)
 	esp_copy_addrs(p, &key.remote, &key.local);
 	found = bpf_map_lookup_elem(&rx_path, &key);
 	return found ? *found : 0;
+}
+
+/* ESP that is for no SA of ours: somebody else's, on this host or behind it, unless the operator
+ * says that there is nobody. In UDP, between addresses of a path of ours, only the engine may still
+ * know it. */
+static __always_inline enum esp_verdict esp_unknown(const struct parsed *p, __u32 ifindex)
+{
+	__u32 key = 0;
+	const struct steer_intake *in = bpf_map_lookup_elem(&intake, &key);
+
+	if (in && in->drop_unknown)
+		return ESP_DROP;
+	return kernel_esp && p->udp && esp_path(p, ifindex) ? ESP_DROP : ESP_PASS;
+}
+
+/* SPI -> SA by index. The entry holds the whole SPI to compare. */
+static __always_inline enum esp_verdict esp_find_sa(const struct parsed *p, __u32 ifindex,
+						    struct steer_sa_in **ret_sa)
+{
+	__u32 spi = bpf_ntohl(p->esp->spi);
+	__u32 index = STEER_SPI_INDEX(spi);
+	struct steer_sa_in *sa = bpf_map_lookup_elem(&sa_in, &index);
+	__u32 have = sa ? *(volatile __u32 *)&sa->spi : 0;
+
+	if (have == spi && sa) {
+		*ret_sa = sa;
+		return ESP_OURS;
+	}
+	if (!have) {
+		drop_count(DROP_UNKNOWN_SPI);
+		esp_event(STEER_EV_UNKNOWN_SPI, p, ifindex);
+		return esp_unknown(p, ifindex);
+	}
+	drop_count(DROP_STALE_SPI);
+	return p->udp ? ESP_DROP : esp_unknown(p, ifindex);
 }
 
 static __always_inline void esp_count_on(__u32 path_id, __u32 segs, __u32 octets)

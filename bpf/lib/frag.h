@@ -3,7 +3,8 @@
  * together, and looks for the SA by the address they are then for: each gets the stable one. Only
  * the first says whose it is, and whether it is in UDP; it is remembered for the others. A UDP
  * header is one unit of a fragment's offset, so it can be taken out of them, too. What comes before
- * the first fragment is lost.
+ * the first fragment is lost. With the stable addresses all peers have one space of
+ * identifications, so each datagram gets another one, of ours.
  */
 #ifndef BRAID_BPF_FRAG_H
 #define BRAID_BPF_FRAG_H
@@ -19,6 +20,19 @@ enum frag_result {
 };
 
 enum { FRAG_OFFSET = 0x1fff }; /* in units of 8 octets: WRAP_LEN */
+
+static __always_inline void frag_id_put(struct iphdr *ip, __be16 id)
+{
+	ip->check = csum_apply(ip->check, (__u16)~ip->id + id);
+	ip->id = id;
+}
+
+static __always_inline __be16 frag_id_next(void)
+{
+	__u32 key = STEER_FRAG_ID_IN, *next = bpf_map_lookup_elem(&frag_id, &key);
+
+	return next ? bpf_htons((__u16)__sync_fetch_and_add(next, 1)) : 0;
+}
 
 static __always_inline struct steer_frag_key frag_key(const struct parsed *p)
 {
@@ -41,47 +55,56 @@ static __always_inline struct steer_sa_in *frag_sa(__u32 index)
 		       : 0;
 }
 
-/* The first one: as any ESP packet, but for what its length fields say. */
+/* The first one: as any ESP packet, but for what its length fields say. It alone counts, and is a
+ * sign of life: of the others nothing is known but an identification. */
 static __always_inline enum frag_result frag_first(void *data_end, __be16 port, struct parsed *p,
 						   __u32 ifindex)
 {
 	struct steer_frag_key key = frag_key(p);
 	struct steer_sa_in *sa = 0;
-	__u32 spi = 0, index = 0;
+	struct steer_frag frag = { 0 };
+	__u32 spi = 0, path;
 
 	if (parse_l4(p->l3 + p->hdr_len, data_end, port, p) == PARSE_ESP &&
 	    p->hdr_len == sizeof(struct iphdr) + (p->udp ? WRAP_LEN : 0)) {
 		spi = bpf_ntohl(p->esp->spi);
-		index = STEER_SPI_INDEX(spi);
-		sa = frag_sa(index);
+		frag.index = STEER_SPI_INDEX(spi);
+		sa = frag_sa(frag.index);
 	}
 	if (!sa || sa->spi != spi) {
 		bpf_map_delete_elem(&frag_in, &key);
 		return FRAG_PASS;
 	}
-	bpf_map_update_elem(&frag_in, &key, &index, BPF_ANY);
-	esp_count_on(esp_path(p, ifindex), 1, p->ip_len);
+	frag.id = frag_id_next();
+	bpf_map_update_elem(&frag_in, &key, &frag, BPF_ANY);
+	path = esp_path(p, ifindex);
+	if (path)
+		esp_count_on(path, 1, p->ip_len);
 	esp_count_sa(spi, 1, p->ip_len);
 	in_restore_ip(p, sa);
+	frag_id_put(p->ip4, frag.id);
 	if (key.proto == IPPROTO_ESP)
 		return FRAG_RESTORED;
 	wrap_ip(p, false);
 	return FRAG_UNWRAP;
 }
 
-static __always_inline enum frag_result frag_later(struct parsed *p, __u32 ifindex)
+static __always_inline enum frag_result frag_later(struct parsed *p)
 {
 	struct steer_frag_key key = frag_key(p);
 	struct iphdr *ip = p->ip4;
+	struct steer_frag *frag;
 	struct steer_sa_in *sa;
-	__u32 *index;
 
-	index = bpf_map_lookup_elem(&frag_in, &key);
-	sa = index ? frag_sa(*index) : 0;
+	/* ESP's own header is in the first one: what would be put over it is forged */
+	if (key.proto == IPPROTO_UDP && (p->frag & FRAG_OFFSET) < 2)
+		return FRAG_PASS;
+	frag = bpf_map_lookup_elem(&frag_in, &key);
+	sa = frag ? frag_sa(frag->index) : 0;
 	if (!sa)
 		return FRAG_PASS;
-	esp_count_on(esp_path(p, ifindex), 1, p->ip_len);
 	in_restore_ip(p, sa);
+	frag_id_put(ip, frag->id);
 	if (key.proto == IPPROTO_UDP) {
 		__be16 off = bpf_htons(bpf_ntohs(ip->frag_off) - 1);
 		__u32 diff = (__u16)~ip->frag_off + off;
@@ -104,15 +127,19 @@ static __always_inline enum frag_result frag_receive(void *data, void *data_end,
 	if (!p->frag || (p->proto != IPPROTO_ESP && p->proto != IPPROTO_UDP))
 		return FRAG_PASS;
 	if (p->frag & FRAG_OFFSET)
-		return frag_later(p, ifindex);
+		return frag_later(p);
 	return frag_first(data_end, port, p, ifindex);
 }
 
 /* Functions of their own: seldom called, and the verifier looks at them once. */
 static __noinline int frag_tc(struct __sk_buff *skb, __u32 l2, __be16 port)
 {
+	__u32 want = skb->len < PARSE_HEADERS ? skb->len : PARSE_HEADERS;
 	struct parsed p;
 
+	/* some drivers leave no more than the IP header where it can be read */
+	if (CTX_LOAD(skb, data_end) - CTX_LOAD(skb, data) < want && bpf_skb_pull_data(skb, want))
+		return TC_ACT_UNSPEC;
 	if (frag_receive(CTX_LOAD(skb, data), CTX_LOAD(skb, data_end), l2, port, skb->ifindex,
 			 &p) != FRAG_UNWRAP)
 		return TC_ACT_UNSPEC;

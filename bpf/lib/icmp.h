@@ -72,7 +72,7 @@ static __always_inline int icmp_spi(__u8 proto, const __be32 *word, __be16 port,
 	*ret_spi = 0;
 	if (proto == IPPROTO_ESP)
 		*ret_spi = bpf_ntohl(word[0]);
-	else if (proto != IPPROTO_UDP || word[0] >> 16 != port)
+	else if (proto != IPPROTO_UDP || ((const __be16 *)word)[0] != port)
 		return -1;
 	return 0;
 }
@@ -109,7 +109,8 @@ static __always_inline void icmp_receive6(void *ctx, bool xdp, __u32 ifindex, __
 		   big ? (__u32)bpf_ntohs(q.icmp.word[0]) << 16 | bpf_ntohs(q.icmp.word[1]) : 0);
 }
 
-/* data: the packet's first octet. port: of UDP encapsulation, which both ends use. */
+/* data: the packet's first octet. port: of UDP encapsulation, our own; the peer's may be that of a
+ * NAT. */
 static __always_inline void icmp_receive(void *ctx, bool xdp, __u32 ifindex, const void *data,
 					 const struct parsed *p, __be16 port)
 {

@@ -97,8 +97,8 @@ struct {
  * (RFC 6864 4.3); paths may share one. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, STEER_FRAG_IDS);
-	__type(key, __u32); /* path id modulo that */
+	__uint(max_entries, STEER_FRAG_IDS + 1);
+	__type(key, __u32); /* path id modulo that; STEER_FRAG_ID_IN */
 	__type(value, __u32);
 } frag_id SEC(".maps");
 
@@ -159,7 +159,7 @@ struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, STEER_FRAGS_MAX);
 	__type(key, struct steer_frag_key);
-	__type(value, __u32); /* index into sa_in */
+	__type(value, struct steer_frag);
 } frag_in SEC(".maps");
 
 struct {

@@ -41,6 +41,7 @@ enum {
 	STEER_SA_STAT_MAX = 1 << 16,
 	STEER_IFACES_MAX = 64,
 	STEER_FRAG_IDS = 256,
+	STEER_FRAG_ID_IN = STEER_FRAG_IDS, /* of datagrams that arrive in fragments */
 	STEER_FRAGS_MAX = 1024,
 	STEER_CPUS_MAX = 64, /* that ESP is spread over, and the highest number of one plus 1 */
 	STEER_RX_HINT_BITS = 11,
@@ -252,6 +253,11 @@ struct steer_frag_key {
 	__be16 id;
 	__u8 proto;
 	__u8 pad;
+};
+struct steer_frag {
+	__u32 index; /* into sa_in */
+	__be16 id;   /* which the kernel puts it together by */
+	__u16 pad;
 };
 
 /* sa_stat: array, key __u32 CPU * entries per CPU + index of sa_in / sa_out. Indices from

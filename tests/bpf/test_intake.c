@@ -70,22 +70,26 @@ static void intake_is(struct steer_intake want_in)
 
 /* ---- for nobody ---- */
 
-/* kernel: on our UDP port there is nobody else; otherwise somebody else's, unless it is said that
- * there is nobody. Counted in any case. */
+/* kernel: in UDP on a path of ours there is nobody else; otherwise somebody else's, on this host or
+ * behind it, unless it is said that there is nobody. Counted in any case. */
 static void unknown(bool kernel, bool drop)
 {
 	setup(kernel);
 	intake_is((struct steer_intake){ .drop_unknown = drop });
-	for (int i = 0; i < 4; i++) {
-		bool udp = i & 1, xdp = i & 2;
-		size_t len = pkt_build(
-			&(struct pkt){ .family = 4, .udp = udp, .spi = 0x77700001, .payload = 50 },
-			pkt);
+	for (int i = 0; i < 8; i++) {
+		bool udp = i & 1, xdp = i & 2, ours = i & 4;
+		struct pkt p = {
+			.family = 4, .udp = udp, .spi = 0x77700001, .payload = 50, .src = remote
+		};
+		size_t len;
 
-		cr_assert_eq(in(xdp, pkt, len).verdict, drop || (kernel && udp) ? DROP : PASS);
+		p.dst = ours ? local : "192.0.2.77";
+		len = pkt_build(&p, pkt);
+		cr_assert_eq(in(xdp, pkt, len).verdict,
+			     drop || (kernel && udp && ours) ? DROP : PASS);
 		cr_assert_eq(get_drop(&env, DROP_UNKNOWN_SPI), i + 1);
 	}
-	cr_assert_eq(get_drops_all(&env), 4);
+	cr_assert_eq(get_drops_all(&env), 8);
 }
 
 Test(intake, of_nobody_with_the_kernel)
@@ -137,7 +141,8 @@ static size_t cut(const uint8_t *whole, size_t len, size_t from, size_t to, uint
 	return IP + 20 + n;
 }
 
-static void in_pieces(bool xdp, bool udp)
+/* The nth of all that have come: it gets that identification, whatever the peer gave it. */
+static void in_pieces(bool xdp, bool udp, uint16_t id)
 {
 	static const size_t cuts[] = { 0, 40, 88, 208, 10000 };
 	struct pkt p = { .family = 4, .udp = udp, .spi = SPI, .payload = 301, .src = remote };
@@ -154,40 +159,46 @@ static void in_pieces(bool xdp, bool udp)
 		struct run r = in(xdp, pkt, n);
 
 		want_len = cut(bare, bare_len, i ? cuts[i] - skip : 0, cuts[i + 1] - skip, want);
+		want[IP + 4] = (uint8_t)(id >> 8);
+		want[IP + 5] = (uint8_t)id;
+		fix_sum(want + IP);
 		cr_assert_eq(r.verdict, PASS);
 		cr_assert_eq(r.len, want_len, "piece %d", i);
 		cr_assert_arr_eq(r.out, want, want_len, "piece %d", i);
 		got += r.len - IP - 20;
 	}
 	cr_assert_eq(got, bare_len - IP - 20);
-	/* 4 packets on the path, one of the SA's */
-	cr_assert_eq(get_path_stat(&env, PATH).rx_packets, 4);
-	cr_assert_eq(get_sa_stat(&env, INDEX).in_packets, 1);
+	cr_assert_eq(get_path_stat(&env, PATH).rx_packets, id + 1u);
+	cr_assert_eq(get_sa_stat(&env, INDEX).in_packets, id + 1u);
 	cr_assert_eq(get_drops_all(&env), 0);
 }
 
 Test(intake, in_pieces_by_tc)
 {
 	setup(true);
-	in_pieces(false, false);
+	for (uint16_t id = 0; id < 3; id++)
+		in_pieces(false, false, id);
 }
 
 Test(intake, in_pieces_by_xdp)
 {
 	setup(true);
-	in_pieces(true, false);
+	for (uint16_t id = 0; id < 3; id++)
+		in_pieces(true, false, id);
 }
 
 Test(intake, in_pieces_of_udp_by_tc)
 {
 	setup(true);
-	in_pieces(false, true);
+	for (uint16_t id = 0; id < 3; id++)
+		in_pieces(false, true, id);
 }
 
 Test(intake, in_pieces_of_udp_by_xdp)
 {
 	setup(true);
-	in_pieces(true, true);
+	for (uint16_t id = 0; id < 3; id++)
+		in_pieces(true, true, id);
 }
 
 /* Those of others stay as they are: of another SPI, of IKE with an identification that ESP had,
@@ -221,6 +232,29 @@ Test(intake, pieces_of_others)
 		r = in(xdp, pkt, n);
 		cr_assert_eq(r.verdict, PASS);
 		cr_assert_eq(r.len, n);
+		cr_assert_arr_eq(r.out, pkt, n);
+	}
+}
+
+/* What would become a first piece when the UDP header is taken out is none. */
+Test(intake, a_piece_over_the_header)
+{
+	static uint8_t whole[PKT_MAX];
+	struct pkt p = {
+		.family = 4, .udp = true, .spi = SPI, .payload = 300, .src = remote, .dst = local
+	};
+	size_t len, n;
+
+	setup(true);
+	len = pkt_build(&p, whole);
+	n = cut(whole, len, 0, 80, pkt);
+	cr_assert_eq(in(false, pkt, n).len, n - 8);
+	for (int xdp = 0; xdp < 2; xdp++) {
+		struct run r;
+
+		n = cut(whole, len, 8, 1000, pkt);
+		r = in(xdp, pkt, n);
+		cr_assert_eq(r.verdict, PASS);
 		cr_assert_arr_eq(r.out, pkt, n);
 	}
 }
@@ -286,10 +320,16 @@ static struct word words[] = {
 	{ { .family = 6 }, 2, 0, 1280, STEER_EV_TOO_BIG, true },
 	{ { .family = 6, .udp = true }, 2, 0, 1280, STEER_EV_TOO_BIG, false },
 	{ { .family = 6 }, 1, 0, 0, STEER_EV_UNREACHABLE, true },
-	{ { .family = 4 }, 11, 0, 0, 0, false },			    /* time exceeded */
-	{ { .family = 6 }, 3, 0, 0, 0, false },				    /* the same */
-	{ { .family = 4 }, 8, 0, 0, 0, false },				    /* echo */
-	{ { .family = 4, .udp = true, .dport = 53 }, 3, 4, 900, 0, false }, /* not our port */
+	{ { .family = 4 }, 11, 0, 0, 0, false }, /* time exceeded */
+	{ { .family = 6 }, 3, 0, 0, 0, false },	 /* the same */
+	{ { .family = 4 }, 8, 0, 0, 0, false },	 /* echo */
+	{ { .family = 4, .udp = true, .dport = 40000 },
+	  3,
+	  4,
+	  1300,
+	  STEER_EV_TOO_BIG,
+	  false },							    /* a NAT's */
+	{ { .family = 4, .udp = true, .sport = 53 }, 3, 4, 900, 0, false }, /* not our port */
 	{ { .family = 4, .proto = 6 }, 3, 4, 900, 0, false },		    /* TCP */
 };
 
