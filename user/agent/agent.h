@@ -318,6 +318,7 @@ struct agent {
 	uint32_t next_op;
 	struct list mtu_soon, mtu_rest; /* mtu.c */
 	usec_t mtu_next;		/* no question before */
+	usec_t mtu_hint_next;		/* no hint is looked at before */
 	struct event *ike_timer, *engine_timer, *settle_timer, *prune_timer, *conns_timer,
 		*retired_timer, *mtu_timer, *back_timer, *standby_timer, *shield_timer;
 	struct event *class_timer;  /* classes.c */
@@ -356,7 +357,7 @@ struct agent {
 	struct event *clock_ev;
 	struct slept slept;
 	bool stopping;
-	struct log_limit hints, unsent, unrouted, taken;
+	struct log_limit hints, routers, unsent, unrouted, taken;
 	int64_t certs_looked, ends_next; /* seconds since 1970 */
 
 	/* report_stats.c: what counters stood at when the operator let them begin anew */

@@ -57,7 +57,7 @@ static void on_router(struct agent *a, const struct steer_event *ev)
 
 	if (ev->kind == STEER_EV_TOO_BIG)
 		mtu_hint(a, &local, &remote, ev->spi, ev->mtu);
-	if (log_limit_ok(&a->hints, agent_now(), HINTS_BURST, HINTS_SEC * USEC_PER_SEC,
+	if (log_limit_ok(&a->routers, agent_now(), HINTS_BURST, HINTS_SEC * USEC_PER_SEC,
 			 &suppressed))
 		log_debug("a router says of ESP to %s: %s", addr_format(&remote, text),
 			  ev->kind == STEER_EV_TOO_BIG ? "too big" : "unreachable");
