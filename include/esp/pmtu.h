@@ -75,6 +75,9 @@ void pmtu_assume(struct pmtu *p, uint16_t mtu, usec_t now);
 bool pmtu_limit(struct pmtu *p, uint16_t limit, usec_t now);
 /* It may have changed (the path was down): do not wait for the timers, nor for packets. */
 void pmtu_recheck(struct pmtu *p, usec_t now);
+/* It may be less now, as somebody says who may be anybody: one probe of the size in use, and a
+ * search only if that does not pass. */
+void pmtu_confirm(struct pmtu *p, usec_t now);
 
 /* Judge what is late. True: p->mtu changed. */
 bool pmtu_tick(struct pmtu *p, const struct pmtu_view *v, usec_t now);

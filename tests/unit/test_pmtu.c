@@ -172,6 +172,43 @@ Test(pmtu, growth_is_found_when_the_timer_says_so)
 	cr_assert_eq(p.mtu, 1500);
 }
 
+/* A word that anybody can say costs one probe, on a path that carries less than its link allows
+ * too, and finds what has become narrow. */
+Test(pmtu, a_word_is_asked_after_and_no_more)
+{
+	struct net n = { .carries = 1400 };
+	struct pmtu p;
+	unsigned sent;
+	usec_t raise, then;
+
+	pmtu_init(&p, 1500, 4, 0);
+	settle(&p, &gcm, &n);
+	cr_assert_eq(p.mtu, 1400);
+	sent = n.sent;
+	raise = p.next_raise;
+	for (unsigned i = 1; i <= 20; i++) {
+		then = n.now;
+		pmtu_confirm(&p, then);
+		cr_assert_eq(pmtu_due(&p, &gcm, then), 1400, "asked at once");
+		settle(&p, &gcm, &n);
+		cr_assert_eq(n.sent - sent, i, "%u probes for %u words", n.sent - sent, i);
+		n.now = then + CONFIRM / 2;
+		cr_assert_eq(pmtu_due(&p, &gcm, n.now), 0, "and then it is quiet");
+	}
+	cr_assert_eq(p.mtu, 1400);
+	cr_assert_eq(p.next_raise, raise, "nor is more looked for later or sooner");
+	n.carries = 1332;
+	pmtu_confirm(&p, n.now);
+	settle(&p, &gcm, &n);
+	cr_assert_eq(p.mtu, 1332);
+	/* under way: it finds out by itself */
+	pmtu_recheck(&p, n.now);
+	while (p.phase != PMTU_RISE)
+		round_(&p, &gcm, &n);
+	pmtu_confirm(&p, n.now);
+	cr_assert_eq(p.phase, PMTU_RISE);
+}
+
 /* What an agent before this one knew is used at once, and not beyond doubt. */
 Test(pmtu, known_before)
 {

@@ -189,28 +189,38 @@ static bool sends_spi(const struct peer *p, uint32_t spi)
 	return false;
 }
 
+/* One question, in its turn; a search only if the answer is no. */
+static bool ask(struct agent *a, struct path *p, usec_t now)
+{
+	if (!p->searched || p->search.phase != PMTU_REST ||
+	    (p->mtu_hinted && now - p->mtu_hinted < MTU_HINTS))
+		return false;
+	p->mtu_hinted = now;
+	pmtu_confirm(&p->search, now);
+	queue(a, p, true, now);
+	arm(a, now);
+	return true;
+}
+
 /* Nobody but a router on the path, or who sees it, knows the SPI; others cost a question in
- * MTU_HINTS, at most. */
+ * MTU_HINTS, at most. Of peers behind one NAT it may be any, where the SPI was not quoted. */
 void mtu_hint(struct agent *a, const struct addr *local, const struct addr *remote, uint32_t spi,
 	      uint32_t mtu)
 {
 	struct list *const queues[] = { &a->mtu_soon, &a->mtu_rest };
 	usec_t now = agent_now();
 
+	if (now < a->mtu_hint_next)
+		return;
+	a->mtu_hint_next = now + MTU_PAUSE;
 	for (unsigned i = 0; i < 2; i++)
 		list_for_each (it, queues[i]) {
 			struct path *p = list_entry(it, struct path, mtu_node);
 
-			if (!addr_equal(&p->local.ip, local) ||
-			    !addr_equal(&p->remote.ip, remote) || (spi && !sends_spi(p->peer, spi)))
-				continue;
-			if (p->searched && p->search.phase == PMTU_REST &&
-			    (!mtu || mtu < path_mtu(p)) &&
-			    (!p->mtu_hinted || now - p->mtu_hinted >= MTU_HINTS)) {
-				p->mtu_hinted = now;
-				mtu_recheck(a, p);
-			}
-			return;
+			if (addr_equal(&p->local.ip, local) && addr_equal(&p->remote.ip, remote) &&
+			    (!mtu || mtu < path_mtu(p)) && (!spi || sends_spi(p->peer, spi)) &&
+			    ask(a, p, now))
+				return;
 		}
 }
 

@@ -79,7 +79,13 @@ void pmtu_assume(struct pmtu *p, uint16_t mtu, usec_t now)
 
 void pmtu_recheck(struct pmtu *p, usec_t now)
 {
-	p->next_confirm = p->next_raise = now;
+	p->next_raise = now;
+	pmtu_confirm(p, now);
+}
+
+void pmtu_confirm(struct pmtu *p, usec_t now)
+{
+	p->next_confirm = now;
 	if (p->phase == PMTU_REST)
 		try(p, PMTU_CONFIRM, p->mtu);
 }
