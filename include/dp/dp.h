@@ -82,8 +82,11 @@ const char *dp_uplink_mode(const struct dp *dp, uint32_t ifindex);
 uint32_t dp_steer_ifindex(const struct dp *dp);
 /* Larger packets do not enter it, whose senders are told. 0: as it was made. 0 or -errno. */
 int dp_steer_mtu(const struct dp *dp, uint32_t mtu);
-/* What goes to that address enters it too, as what goes to the stable remote does. 0 or -errno. */
+/* What goes to that address enters it too, as what goes to the stable remote does. 0, -EEXIST: it
+ * is one of the host's own, or somebody has routed it elsewhere, or another -errno. */
 int dp_steer_route(const struct dp *dp, const struct addr *to);
+/* No more; nothing of others' is removed. 0 or -errno. */
+int dp_steer_unroute(const struct dp *dp, const struct addr *to);
 
 /* What policy protects in transport mode (abi/shield.h): on the uplinks it is attached to, such
  * packets go into that device instead of out, and are not let in in clear. The maps are pinned, the

@@ -309,25 +309,87 @@ int dp_steer_mtu(const struct dp *dp, uint32_t mtu)
 	return link_up(dp->steer_ifindex, mtu ? mtu : mtu_made(&dp->opt));
 }
 
-int dp_steer_route(const struct dp *dp, const struct addr *to)
+/* ---- further addresses ---- */
+
+static struct nlmsghdr *route_msg(char *buf, uint16_t type, uint16_t flags, const struct addr *to,
+				  struct rtmsg **ret_rt)
 {
-	struct nlmsghdr *nlh;
+	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
+
+	nlh->nlmsg_type = type;
+	nlh->nlmsg_flags = flags;
+	*ret_rt = mnl_nlmsg_put_extra_header(nlh, sizeof(**ret_rt));
+	(*ret_rt)->rtm_family = to->family == 4 ? AF_INET : AF_INET6;
+	(*ret_rt)->rtm_dst_len = (uint8_t)(addr_len(to) * 8);
+	mnl_attr_put(nlh, RTA_DST, addr_len(to), to->b);
+	return nlh;
+}
+
+struct route_facts {
+	uint32_t ifindex, bits;
+};
+
+static int route_reply(const struct nlmsghdr *nlh, void *ctx)
+{
+	const struct rtmsg *rt = mnl_nlmsg_get_payload(nlh);
+	struct route_facts *f = ctx;
+	const struct nlattr *a;
+
+	f->bits = rt->rtm_dst_len;
+	mnl_attr_for_each(a, nlh, sizeof(*rt))
+	{
+		if (mnl_attr_get_type(a) == RTA_OIF)
+			f->ifindex = mnl_attr_get_u32(a);
+	}
+	return MNL_CB_OK;
+}
+
+/* Where it leads now; nowhere: of no device. */
+static struct route_facts route_get(const struct addr *to)
+{
+	struct route_facts f = { 0 };
 	struct rtmsg *rt;
 	char buf[512];
+	struct nlmsghdr *nlh = route_msg(buf, RTM_GETROUTE, 0, to, &rt);
 
-	nlh = mnl_nlmsg_put_header(buf);
-	nlh->nlmsg_type = RTM_NEWROUTE;
-	nlh->nlmsg_flags = NLM_F_CREATE | NLM_F_REPLACE;
-	rt = mnl_nlmsg_put_extra_header(nlh, sizeof(*rt));
-	*rt = (struct rtmsg){ .rtm_family = to->family == 4 ? AF_INET : AF_INET6,
-			      .rtm_dst_len = (uint8_t)(addr_len(to) * 8),
-			      .rtm_table = RT_TABLE_MAIN,
-			      .rtm_protocol = RTPROT_STATIC,
-			      .rtm_scope = to->family == 4 ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE,
-			      .rtm_type = RTN_UNICAST };
-	mnl_attr_put(nlh, RTA_DST, addr_len(to), to->b);
+	rt->rtm_flags = RTM_F_FIB_MATCH;
+	return dp_nl_request(nlh, route_reply, &f) ? (struct route_facts){ 0 } : f;
+}
+
+/* Only what leads to our device. */
+static int route_change(const struct dp *dp, uint16_t type, uint16_t flags, const struct addr *to)
+{
+	struct rtmsg *rt;
+	char buf[512];
+	struct nlmsghdr *nlh = route_msg(buf, type, flags, to, &rt);
+
+	rt->rtm_table = RT_TABLE_MAIN;
+	rt->rtm_protocol = RTPROT_STATIC;
+	rt->rtm_scope = to->family == 4 ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE;
+	rt->rtm_type = RTN_UNICAST;
 	mnl_attr_put_u32(nlh, RTA_OIF, dp->steer_ifindex);
 	return dp_nl_request(nlh, NULL, NULL);
+}
+
+int dp_steer_route(const struct dp *dp, const struct addr *to)
+{
+	struct route_facts f;
+
+	if (!to->family) /* it would be a default route */
+		return -EADDRNOTAVAIL;
+	f = route_get(to);
+	if (f.ifindex == dp->steer_ifindex)
+		return 0;
+	if (f.bits == addr_len(to) * 8)
+		return -EEXIST;
+	return route_change(dp, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, to);
+}
+
+int dp_steer_unroute(const struct dp *dp, const struct addr *to)
+{
+	int err = to->family ? route_change(dp, RTM_DELROUTE, 0, to) : -EADDRNOTAVAIL;
+
+	return err == -ESRCH ? 0 : err;
 }
 
 static int set_up(const struct dp_options *opt, uint32_t ifindex, uint32_t *ret_peer,

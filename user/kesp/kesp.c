@@ -103,6 +103,7 @@ static void on_look(evutil_socket_t fd, short what, void *ctx)
 		policies_settle(&k->policies);
 	if (k->policies.n_left)
 		policies_expire(&k->policies, kesp_now());
+	stable_look(k);
 	if (k->n_sas || k->policies.n_left)
 		event_add(k->look, &later);
 }
@@ -242,6 +243,7 @@ static void forget_all(struct kesp *k)
 static int end(struct kesp *k)
 {
 	forget_all(k);
+	stable_look(k);
 	ike_close(k);
 	blob_parts_clear(&k->coming);
 	sealed_close(&k->images);

@@ -54,6 +54,8 @@ struct kesp {
 	struct engine_config cfg;
 	uint32_t if_id, ifindex;
 	struct addr remotes4[STABLE_REMOTES], remotes6[STABLE_REMOTES]; /* stable.c */
+	uint32_t used[2][STABLE_REMOTES];				/* by SAs, of IPv4, IPv6 */
+	bool routed[2][STABLE_REMOTES];					/* by us */
 
 	struct hash by_id, by_spi_in, by_spi_out, by_group, by_selectors;
 	struct list sas, deferred, replaced;
@@ -137,8 +139,13 @@ const struct addr *stable_local(const struct kesp *k, uint8_t family);
 const struct addr *stable_remote(const struct kesp *k, uint8_t family, uint32_t n);
 /* One of the remotes to which no other SA with that outbound SPI goes. -EEXIST: to all. */
 int stable_choose(const struct kesp *k, const struct engine_sa *sa, uint32_t *ret_n);
-/* It leads to the steering device. 0 or -errno. */
-int stable_route(const struct kesp *k, uint8_t family, uint32_t n);
+/* It leads to the steering device. 0, -EADDRNOTAVAIL: there is none, -EEXIST: it is taken, or
+ * another -errno. */
+int stable_route(struct kesp *k, uint8_t family, uint32_t n);
+/* One SA more or (-1) less goes there. */
+void stable_used(struct kesp *k, const struct sa_record *r, int more);
+/* Now and then: routes that are not used any more go, lost ones (the device was down) come back. */
+void stable_look(struct kesp *k);
 
 /* ---- lines.c: which line's SA carries a packet, told to the classifier ---- */
 /* After the SA, or its group, has changed. */

@@ -235,6 +235,7 @@ static struct kesp_sa *sa_new(struct kesp *k, const struct sa_record *r)
 	if (sa->group)
 		hash_add(&k->by_group, &s->by_group, sa->group);
 	k->n_sas++;
+	stable_used(k, r, 1);
 	kesp_look(k);
 	return s;
 }
@@ -251,6 +252,7 @@ void sa_forget(struct kesp *k, struct kesp_sa *s)
 	list_remove(&s->node);
 	list_remove(&s->waiting);
 	record_wipe_keys(&s->r);
+	stable_used(k, &s->r, -1);
 	free(s);
 	k->n_sas--;
 }
@@ -406,6 +408,21 @@ static void unsave(struct kesp *k, uint32_t id)
 	sealed_remove(&k->images, name);
 }
 
+static int route(struct kesp *k, const struct engine_sa *sa, uint32_t remote)
+{
+	const struct addr *to = stable_remote(k, sa->family, remote);
+	int err = stable_route(k, sa->family, remote);
+	char text[ADDR_STR];
+
+	if (err)
+		log_warning("%s: %s, where its ESP is to go, is not led to the steering device: %s",
+			    sa->name, to->family ? addr_format(to, text) : "an address",
+			    err == -EEXIST ? "it is this host's own, or has a route elsewhere"
+			    : err == -EADDRNOTAVAIL ? "there is none after the stable pair"
+						    : strerror(-err));
+	return err;
+}
+
 int sa_add(struct kesp *k, const struct engine_sa *req)
 {
 	struct sa_record r;
@@ -421,7 +438,7 @@ int sa_add(struct kesp *k, const struct engine_sa *req)
 			    "kernel has no place for more",
 			    req->name, req->spi_out, STABLE_REMOTES);
 	if (!err)
-		err = stable_route(k, req->family, remote);
+		err = route(k, req, remote);
 	if (err)
 		return err;
 	record_of(k, req, remote, &r);
@@ -454,7 +471,6 @@ int sa_add(struct kesp *k, const struct engine_sa *req)
 struct kesp_sa *sa_restore(struct kesp *k, const struct sa_record *r)
 {
 	struct kesp_sa *s = sa_find(k, r->sa.id) ? NULL : sa_new(k, r);
-	int err;
 
 	if (s && policies_of(k, s, true)) {
 		sa_forget(k, s);
@@ -462,9 +478,7 @@ struct kesp_sa *sa_restore(struct kesp *k, const struct sa_record *r)
 	}
 	if (!s)
 		return NULL;
-	err = stable_route(k, r->sa.family, r->remote); /* the device may be another one */
-	if (err)
-		log_warning("%s: no route to its stable address: %s", r->sa.name, strerror(-err));
+	route(k, &s->r.sa, r->remote); /* the device may be another one */
 	if (k->next_reqid <= r->reqid)
 		k->next_reqid = r->reqid + 1;
 	if (k->next_reqid <= r->reqid_out)

@@ -57,7 +57,36 @@ int stable_choose(const struct kesp *k, const struct engine_sa *sa, uint32_t *re
 }
 
 /* The first one's is the steering device's own. */
-int stable_route(const struct kesp *k, uint8_t family, uint32_t n)
+int stable_route(struct kesp *k, uint8_t family, uint32_t n)
 {
-	return n && k->opt.dp ? dp_steer_route(k->opt.dp, stable_remote(k, family, n)) : 0;
+	const struct addr *to = stable_remote(k, family, n);
+	int err;
+
+	if (!to->family)
+		return -EADDRNOTAVAIL;
+	if (!n || !k->opt.dp)
+		return 0;
+	err = dp_steer_route(k->opt.dp, to);
+	if (!err)
+		k->routed[family == 6][n] = true;
+	return err;
+}
+
+void stable_used(struct kesp *k, const struct sa_record *r, int more)
+{
+	k->used[r->sa.family == 6][r->remote] += (uint32_t)more;
+}
+
+void stable_look(struct kesp *k)
+{
+	for (uint32_t six = 0; six < 2; six++)
+		for (uint32_t n = 1; n < STABLE_REMOTES; n++) {
+			uint8_t family = six ? 6 : 4;
+
+			if (k->used[six][n])
+				stable_route(k, family, n);
+			else if (k->routed[six][n] &&
+				 !dp_steer_unroute(k->opt.dp, stable_remote(k, family, n)))
+				k->routed[six][n] = false;
+		}
 }
