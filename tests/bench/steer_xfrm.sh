@@ -183,16 +183,17 @@ measure_tcp() { # NAME
 	wait $s
 }
 
-measure_udp() { # NAME MEASURE OCTETS SOCKETS: each to a port of its own
-	local i m0 r=() s=()
+measure_udp() { # NAME MEASURE OCTETS SOCKETS: each to a port of its own, each end on a CPU of its own
+	local i m0 r=() s=() cpus
+	cpus=$(nproc)
 	for ((i = 0; i < $4; i++)); do
-		ip netns exec "$(ns "$1-b")" "$load" recv "${server[$1]}" $((5202 + i)) >"$T/got$i" &
+		taskset -c $(((i + 1) % cpus)) ip netns exec "$(ns "$1-b")" "$load" recv "${server[$1]}" $((5202 + i)) >"$T/got$i" &
 		r+=($!)
 		wait_for 20 listens "$1-b" $((5202 + i)) || fail "$1: no receiver"
 	done
 	m0=$(machine_time)
 	for ((i = 0; i < $4; i++)); do
-		ip netns exec "$(ns "$1-a")" "$load" send "${server[$1]}" $((5202 + i)) "$each" 0 "$3" &
+		taskset -c $((i % cpus)) ip netns exec "$(ns "$1-a")" "$load" send "${server[$1]}" $((5202 + i)) "$each" 0 "$3" &
 		s+=($!)
 	done
 	wait "${s[@]}" || fail "$1: udp_load"
