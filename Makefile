@@ -419,6 +419,7 @@ bench-xfrm:
 	@VM_RUN=tests/bench/switch_xfrm.sh tests/vm/run.sh $(B) 1 100 1000
 	@VM_RUN=tests/bench/steer_xfrm.sh tests/vm/run.sh $(B)
 	@VM_RUN=tests/bench/handover_xfrm.sh tests/vm/run.sh $(B)
+	@VM_RUN='env BACKEND=kernel OCTETS=10000000 RATE=1000 SECONDS_EACH=2 tests/bench/bench_modes.sh' tests/vm/run.sh $(B)
 $(B)/tests/bench/xfrm_load: $(B)/tests/bench/xfrm_load.o $(B)/libbraid.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)

@@ -170,8 +170,8 @@ static const struct bad values[] = {
 	{ "dataplane {\n mtu = 100\n}\n", "2: found \"100\", expected a number from 576 to 9000" },
 	{ "dataplane {\n attach = dpdk\n}\n",
 	  "2: found \"dpdk\", expected auto, tc, xdp or xdp-generic" },
-	{ "dataplane {\n spread = sa\n attach = xdp\n}\n",
-	  "2: found \"sa\" beside the engine, whose packet threads are its workers; expected "
+	{ "dataplane {\n backend = engine\n spread = sa\n attach = xdp\n}\n",
+	  "3: found \"sa\" beside the engine, whose packet threads are its workers; expected "
 	  "backend = kernel" },
 	{ "dataplane {\n backend = kernel\n spread = packets\n}\n",
 	  "3: found \"packets\", expected attach = xdp or xdp-generic beside it: at tc ingress the "
