@@ -170,7 +170,8 @@ root-tests: all $(BPFT) $(NETNS_PROGS) $(NETNS_BPF)
 # What needs a kernel with ESP, on Debian's stock one, in a virtual machine, and once more what else depends on the
 # kernel; without KVM that is slow, so tests with limits of time or rate are not among them. A machine that
 # cannot boot one says so, and that is no failure.
-VM_TESTS ?= $(wildcard tests/netns/test_kernel*.sh) $(BPFT) tests/netns/test_attach.sh
+VM_PEERS := $(wildcard tests/netns/test_kernel_libreswan*.sh tests/netns/test_kernel_strongswan*.sh)
+VM_TESTS ?= $(BPFT) tests/netns/test_attach.sh $(filter-out $(VM_PEERS),$(wildcard tests/netns/test_kernel*.sh)) $(VM_PEERS)
 .PHONY: test-vm
 test-vm:
 	@$(MAKE) --no-print-directory deps GROUPS='build test'
