@@ -76,7 +76,7 @@ release=$(ls "$tree/lib/modules")
 # ---- first root: enough to mount the second -----------------------------------------------------
 
 limit=${VM_LIMIT:-1800}
-per_test=${TEST_TIMEOUT:-900}
+per_test=${TEST_TIMEOUT:-600}
 begin_until=$((limit - per_test - 60))
 [ $begin_until -ge $((limit / 4)) ] || begin_until=$((limit / 4))
 init=$work/init
@@ -133,7 +133,7 @@ ip link set lo up
 cd $top
 stty -F /dev/ttyS1 -opost # lines end as elsewhere
 echo up >/dev/ttyS2
-export TEST_TIMEOUT=$per_test RUN_LIMIT=$begin_until TEST_LOG_LINES=${TEST_LOG_LINES:-60}
+export TEST_TIMEOUT=$per_test RUN_LIMIT=$begin_until RUN_END=$((limit - 60)) TEST_LOG_LINES=${TEST_LOG_LINES:-60}
 setsid -w ${VM_RUN:-tests/run} $build ${*@Q} </dev/null >/dev/ttyS1 2>&1
 echo \$? >/dev/ttyS2
 poweroff -f
