@@ -61,3 +61,11 @@ for h in gw user; do braidd_start "$h" "$T/$h/braid.conf" -v; done
 bind_is "$I1>$R0"
 soon reach || fail "nobody is reached with other agents: $(braid user mmx list; braid gw mmx list)"
 untouched "alternates are told, the gateway takes one by hand; other agents know"
+
+traffic_begin
+cut_uplink r2
+bind_is "$I0>$R0"
+soon reach || fail "wlan does not carry it: $(braid user mmx list; braid gw mmx list; braid user paths; braid gw paths)"
+traffic_end 3000
+mend_uplink r2
+untouched "they fail over, too"
