@@ -18,6 +18,8 @@ WANTED = [
     ("transport", "policy", ["udp64_cpu", "udp512_cpu", "udp1400_cpu", "tcp_cpu"], None, 0.80),
     ("transport", "xfrm", ["udp64_cpu", "udp512_cpu", "udp1400_cpu", "tcp_cpu"], None, 0.80),
     ("policy", "xfrm", ["udp1400_cpu", "tcp_cpu"], None, None),
+    ("beet", "policy", ["udp64_cpu", "udp512_cpu", "udp1400_cpu", "tcp_cpu"], None, 0.80),
+    ("beet", "xfrm", ["udp64_cpu", "udp512_cpu", "udp1400_cpu", "tcp_cpu"], None, 0.80),
 ]
 
 runs = collections.defaultdict(list)

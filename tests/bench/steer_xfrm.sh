@@ -12,6 +12,7 @@
 #     two-paths  the same over both wires
 #     policy     tunnel mode by policy alone, as without an XFRM interface
 #     transport  transport mode, by policy alone
+#     beet       BEET, which is how braid does transport mode, by policy alone
 #     wireguard  where the kernel has it
 #
 # ROUNDS (5) rounds; in each, through each, SECONDS_EACH (0.5) s of UDP as fast as it goes, with 64, 512 and
@@ -66,7 +67,7 @@ tunnel() { # NAME wire|stable|policy OPTION-OUT...: the stable pair looks the sa
 		h=$1-$h here=192.0.2.$me there=192.0.2.$peer
 		[ "$2" != stable ] || here=198.18.0.1 there=198.18.0.2
 		if [ "$2" = policy ]; then
-			ip -n "$(ns "$h")" addr add 10.1.0.$me/32 dev lo
+			ip -n "$(ns "$h")" addr replace 10.1.0.$me/32 dev lo
 			ip -n "$(ns "$h")" route replace 10.1.0.$peer via 192.0.2.$peer src 10.1.0.$me
 		elif ! ip -n "$(ns "$h")" link show xfrm0 >/dev/null 2>&1; then
 			ip -n "$(ns "$h")" link add xfrm0 type xfrm if_id 7 || skip "needs XFRM interfaces"
@@ -77,6 +78,22 @@ tunnel() { # NAME wire|stable|policy OPTION-OUT...: the stable pair looks the sa
 		state "$h" $there $here "$in" tunnel ${by[@]+"${by[@]}"}
 		policy "$h" out 10.1.0.$me 10.1.0.$peer $here $there tunnel ${by[@]+"${by[@]}"}
 		policy "$h" in 10.1.0.$peer 10.1.0.$me $there $here tunnel ${by[@]+"${by[@]}"}
+	done
+	server[$1]=10.1.0.2
+}
+
+# The addresses inside are those of tunnel mode; on the wire it is transport mode.
+beet() { # NAME
+	local e h me peer out in
+	for e in "${ends[@]}"; do
+		read -r h me in peer out <<<"$e"
+		h=$1-$h
+		ip -n "$(ns "$h")" addr replace 10.1.0.$me/32 dev lo
+		ip -n "$(ns "$h")" route replace 10.1.0.$peer via 192.0.2.$peer src 10.1.0.$me
+		state "$h" 192.0.2.$me 192.0.2.$peer "$out" beet sel src 10.1.0.$me dst 10.1.0.$peer
+		state "$h" 192.0.2.$peer 192.0.2.$me "$in" beet sel src 10.1.0.$peer dst 10.1.0.$me
+		policy "$h" out 10.1.0.$me 10.1.0.$peer 192.0.2.$me 192.0.2.$peer beet
+		policy "$h" in 10.1.0.$peer 10.1.0.$me 192.0.2.$peer 192.0.2.$me beet
 	done
 	server[$1]=10.1.0.2
 }
@@ -240,6 +257,7 @@ pair steered && steered steered 1
 pair two-paths && steered two-paths 2
 pair policy && tunnel policy policy
 pair transport && transport transport
+pair beet && beet beet
 wireguard wireguard
 reachable
 # shellcheck disable=SC2086
@@ -248,7 +266,7 @@ steer two-paths-a paths >"$T/paths"
 awk '/^path/ && !$NF { bad = 1 } END { exit bad }' "$T/paths" || fail "two paths: not both carry packets: $(cat "$T/paths")"
 if [ "${SECOND:-yes}" = yes ] && modprobe -q esp4_offload; then
 	phase=offload_
-	candidates=(xfrm steered policy transport)
+	candidates=(xfrm steered policy transport beet)
 	for c in "${candidates[@]}"; do # SAs know at their birth whether it is there
 		for h in a b; do
 			ip -n "$(ns "$c-$h")" xfrm state flush
@@ -259,6 +277,7 @@ if [ "${SECOND:-yes}" = yes ] && modprobe -q esp4_offload; then
 	tunnel steered stable output-mark 1 mask 0xfffff
 	tunnel policy policy
 	transport transport
+	beet beet
 	reachable
 	rounds_of udp64 udp1400 tcp
 fi
