@@ -53,6 +53,8 @@ braid user mmx add home $I0 >"$T/out" 2>&1 && fail "a second address was taken: 
 both_ts "[\"$I1/32\"]" "[\"$R0/32\"]"
 echo_udp user $R0 7000 500 $I1 || fail "no datagram comes back after what was refused"
 no_clear "a second address is refused"
+settled() { [ "$(states | grep -c '^src')" = 2 ]; } # what was rekeyed is gone
+soon settled || fail "more than two states: $(states)"
 before=$(spis user) were=$(states)
 braid user mmx update home $I1 $I0 >"$T/out" 2>&1 || fail "back: $(cat "$T/out")"
 both_ts "[\"$I0/32\"]" "[\"$R0/32\"]"
