@@ -13,7 +13,8 @@
 # Environment: VM_KERNEL, a linux-image package file (default: the newest cloud one of apt);
 # VM_ACCEL=kvm (default: tcg, some 20 times slower than here); VM_LIMIT, seconds in all, of which the last
 # TEST_TIMEOUT (of one test) are for what has begun; VM_RUN, what runs the tests in place of tests/run, with the
-# same arguments; VM_CONSOLE, a file for the guest's kernel log.
+# same arguments; VM_CONSOLE, a file for the guest's kernel log; VM_ICOUNT=1: one processor, on which each
+# instruction takes a nanosecond of the guest's time, so that what is measured there is instructions, however busy this machine.
 set -euo pipefail
 
 build=$(realpath -m "$1")
@@ -168,10 +169,12 @@ done
 mem=${VM_MEMORY:-3072}
 cpu=max
 [ "${VM_ACCEL:=tcg}" != tcg ] || cpu=max,-cx16 # its emulation of the per-CPU form is broken
+cpus=(-smp 2)
+[ "${VM_ICOUNT:-no}" = no ] || { cpus=(-smp 1 -icount "shift=0,sleep=off") cpu+=,-erms,-fsrm; }
 echo "Booting $release in qemu ($VM_ACCEL)"
 rc=0
 console=${VM_CONSOLE:-$work/console}
-timeout -k 5 "$limit" qemu-system-x86_64 -accel "$VM_ACCEL" -cpu "$cpu" -smp 2 -m "$mem" \
+timeout -k 5 "$limit" qemu-system-x86_64 -accel "$VM_ACCEL" -cpu "$cpu" "${cpus[@]}" -m "$mem" \
 	-object "memory-backend-memfd,id=mem,size=${mem}M,share=on" -numa node,memdev=mem \
 	-chardev "socket,id=fs,path=$work/fs" -device vhost-user-fs-pci,chardev=fs,tag=root \
 	-nodefaults -nographic -no-reboot \
