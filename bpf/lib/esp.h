@@ -4,6 +4,7 @@
 #define BRAID_BPF_ESP_H
 
 #include "drop.h"
+#include "hold.h"
 #include "maps.h"
 #include "parse.h"
 #include "wrap.h"
@@ -12,6 +13,7 @@ enum esp_verdict {
 	ESP_PASS, /* not ours, or ours and nothing to do */
 	ESP_OURS, /* *ret_sa is the SA */
 	ESP_DROP,
+	ESP_AWAITED, /* ours, by an SA that will be there soon: hold.h */
 };
 
 static __always_inline void esp_copy_addrs(const struct parsed *p, struct steer_addr *src,
@@ -121,6 +123,8 @@ static __always_inline enum esp_verdict esp_find_sa(const struct parsed *p, __u3
 		return ESP_OURS;
 	}
 	if (!have) {
+		if (kernel_esp && hold_awaits(spi))
+			return ESP_AWAITED;
 		drop_count(DROP_UNKNOWN_SPI);
 		esp_event(STEER_EV_UNKNOWN_SPI, p, ifindex);
 		return esp_unknown(p, ifindex);

@@ -95,7 +95,9 @@ static __always_inline int in_steer_tc(struct __sk_buff *skb, __u32 l2, __be16 p
 		return in_other_tc(skb, l2, port, &p,
 				   res); /* mostly the next filter, then the stack */
 	v = esp_receive(&p, skb->ifindex, skb_segs(skb), &sa);
-	if (v == ESP_DROP)
+	if (kernel_esp && v == ESP_AWAITED)
+		hold_tc(skb, &p);
+	if (v == ESP_DROP || v == ESP_AWAITED)
 		return TC_ACT_SHOT;
 	if (kernel_esp && v == ESP_OURS && sa->owner == STEER_OWNER_KERNEL) {
 		why = in_kernel_tc(skb, l2, &p, sa);
@@ -136,7 +138,9 @@ static __always_inline int in_steer_xdp(struct xdp_md *ctx, __be16 port)
 	if (res != PARSE_ESP)
 		return in_other_xdp(ctx, port, &p, res);
 	v = esp_receive(&p, ctx->ingress_ifindex, 1, &sa);
-	if (v == ESP_DROP)
+	if (kernel_esp && v == ESP_AWAITED)
+		hold_xdp(ctx, &p);
+	if (v == ESP_DROP || v == ESP_AWAITED)
 		return XDP_DROP;
 	if (kernel_esp && v == ESP_OURS && sa->owner == STEER_OWNER_KERNEL) {
 		spi = bpf_ntohl(p.esp->spi);

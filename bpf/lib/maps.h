@@ -8,6 +8,7 @@
 #define BRAID_BPF_MAPS_H
 
 #include "vmlinux.h"
+#include "abi/hold.h"
 #include "abi/steer.h"
 #include <bpf/bpf_helpers.h>
 
@@ -161,6 +162,20 @@ struct {
 	__type(key, struct steer_frag_key);
 	__type(value, struct steer_frag);
 } frag_in SEC(".maps");
+
+/* Inbound SPIs that peers have been given, whose SAs the kernel will get; their packets. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, HOLD_SPIS_MAX);
+	__type(key, __u32);   /* SPI, host order */
+	__type(value, __u32); /* 1 */
+} awaited SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, HOLD_RING);
+} held SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

@@ -25,6 +25,7 @@ enum dp_attach { DP_ATTACH_AUTO, DP_ATTACH_TC, DP_ATTACH_XDP, DP_ATTACH_XDP_GENE
 
 struct class_rule;
 struct dp;
+struct hold_packet;
 struct line_group;
 struct engine_fds;
 struct engine_maps;
@@ -138,6 +139,14 @@ struct dp_sa {
  * is no stable pair of that family. */
 int dp_sa_add(struct dp *dp, const struct dp_sa *sa, uint32_t *ret_out_index);
 void dp_sa_del(struct dp *dp, uint32_t sa_id);
+/* ESP of the kernel's that comes before its SA (abi/hold.h): what has that inbound SPI waits, and
+ * an SA that is added with it is not shown to the programs; or neither any more. 0 or -errno: it
+ * does not wait, or was not awaited. */
+int dp_await(struct dp *dp, uint32_t spi, bool on);
+bool dp_awaits(const struct dp *dp, uint32_t spi);
+/* What has come, oldest first; borrowed. */
+typedef void dp_held_fn(void *ctx, const struct hold_packet *p);
+void dp_held_drain(struct dp *dp, dp_held_fn *fn, void *ctx);
 /* Has an SA in the maps this inbound SPI? Any SPI, a stranger's too. */
 bool dp_spi_installed(const struct dp *dp, uint32_t spi);
 /* Same SA after adoption: find its outbound index. -ENOENT. */

@@ -944,11 +944,12 @@ Test(dp, stale_xdp_is_replaced)
  * but for those that the kernel takes none for, by which bpftool prints fields. */
 Test(dp, every_map_is_pinned_typed_and_private)
 {
-	static const char *const names[] = {
-		"sa_in",     "sa_out",	"sa_stat", "group_cur",	 "group",  "path_cur", "path",
-		"path_stat", "rx_path", "rx_hint", "frag_id",	 "drops",  "events",   "event_next",
-		"uplink",    "abi",	"shield",  "shield_dev", "intake", "cpus",     "frag_in"
-	};
+	static const char *const names[] = { "sa_in",	"sa_out",     "sa_stat", "group_cur",
+					     "group",	"path_cur",   "path",	 "path_stat",
+					     "rx_path", "rx_hint",    "frag_id", "drops",
+					     "events",	"event_next", "uplink",	 "abi",
+					     "shield",	"shield_dev", "intake",	 "cpus",
+					     "frag_in", "awaited",    "held" };
 	struct bpf_map_info info;
 	__u32 len, key = 0;
 	struct steer_abi abi;

@@ -7,6 +7,7 @@
 #include <criterion/parameterized.h>
 #include <string.h>
 
+#include "abi/hold.h"
 #include "harness.h"
 
 enum { SPI = 0x12300007, INDEX = 7, PASS = 1, DROP = 2, SHOT = 2, REDIRECT = 7, LO = 1 };
@@ -111,6 +112,92 @@ ParameterizedTest(struct way *w, kernel, taken_out_of_udp)
 	cr_assert_eq(get_sa_stat(&env, INDEX).in_packets, 2);
 	cr_assert_eq(get_sa_stat(&env, INDEX).in_octets, 2 * (len - PKT_ETHER));
 	cr_assert_eq(get_drops_all(&env), 0);
+}
+
+/* ---- before its SA is there ---- */
+
+static struct hold_packet waits;
+static unsigned n_waits;
+
+static int on_held(void *ctx, void *data, size_t len)
+{
+	(void)ctx;
+	cr_assert_eq(len, sizeof(waits));
+	memcpy(&waits, data, sizeof(waits));
+	n_waits++;
+	return 0;
+}
+
+static void await(uint32_t spi)
+{
+	uint32_t one = 1;
+
+	cr_assert_eq(bpf_map_update_elem(bpf_map__fd(env.tc->maps.awaited), &spi, &one, BPF_ANY),
+		     0);
+}
+
+/* What the agent gets is ESP from its header on, in UDP or not; the stack gets nothing. */
+ParameterizedTestParameters(kernel, awaited)
+{
+	return cr_make_param_array(struct way, ways, sizeof(ways) / sizeof(*ways));
+}
+
+ParameterizedTest(struct way *w, kernel, awaited)
+{
+	struct ring_buffer *ring;
+	struct pkt p = w->p;
+	size_t len, at;
+
+	env_open_kernel(&env);
+	await(SPI);
+	ring = ring_buffer__new(bpf_map__fd(env.tc->maps.held), on_held, NULL, NULL);
+	cr_assert(ring);
+	p.spi = SPI;
+	p.src = p.family == 4 ? "203.0.113.9" : "2001:db8:9::9";
+	p.dst = p.family == 4 ? "192.0.2.1" : "2001:db8::1";
+	len = pkt_build(&p, pkt);
+	if (p.family == 4) {
+		pkt[PKT_ETHER + 1] = 0xba;
+	} else {
+		pkt[PKT_ETHER] = 0x6b;
+		pkt[PKT_ETHER + 1] = 0xa0;
+	}
+	at = PKT_ETHER + (p.family == 4 ? 20 : 40) + (p.udp ? 8 : 0);
+	for (unsigned xdp = 0; xdp < 2; xdp++) {
+		cr_assert_eq(in(xdp, pkt, len).verdict, DROP);
+		ring_buffer__consume(ring);
+		cr_assert_eq(n_waits, xdp + 1, "%s", xdp ? "xdp" : "tc");
+		cr_assert_eq(waits.spi, SPI);
+		cr_assert_eq(waits.tos, 0xba);
+		cr_assert_eq(waits.len, len - at);
+		cr_assert_arr_eq(waits.octets, pkt + at, waits.len);
+	}
+	put_kernel_sa(4, 0); /* what is shown is awaited no more, whoever forgot to say so */
+	cr_assert_eq(in(false, pkt, len).verdict, PASS);
+	ring_buffer__consume(ring);
+	cr_assert_eq(n_waits, 2);
+	ring_buffer__free(ring);
+}
+
+/* A ring that is full takes no more. */
+Test(kernel, awaited_by_many)
+{
+	struct pkt p = { .family = 4, .payload = 100, .spi = SPI };
+	struct ring_buffer *ring;
+	size_t len;
+
+	env_open_kernel(&env);
+	await(SPI);
+	ring = ring_buffer__new(bpf_map__fd(env.tc->maps.held), on_held, NULL, NULL);
+	cr_assert(ring);
+	p.src = "203.0.113.9";
+	p.dst = "192.0.2.1";
+	len = pkt_build(&p, pkt);
+	for (int i = 0; i < 1000; i++)
+		cr_assert_eq(in(i & 1, pkt, len).verdict, DROP);
+	ring_buffer__consume(ring);
+	cr_assert(n_waits > 200 && n_waits <= HOLD_RING / sizeof(waits), "%u", n_waits);
+	ring_buffer__free(ring);
 }
 
 static struct way mixed[] = {

@@ -47,8 +47,8 @@ fields uplink mode own_clsact
 fields frag_id key value
 fields shield_dev key value
 fields intake spread n_cpus drop_unknown cpu
-[ "$(find "$pins" -type f | wc -l)" = 21 ] || fail "pins that this test does not know: $(ls "$pins")"
-ok "every map is dumped with the names of its fields" # shield, frag_in and cpus are empty here
+[ "$(find "$pins" -type f | wc -l)" = 23 ] || fail "pins that this test does not know: $(ls "$pins")"
+ok "every map is dumped with the names of its fields" # shield, frag_in, cpus and awaited are empty here
 
 [ "$(value abi '.[0].value.version')" -ge 1 ] || fail "no ABI version"
 spi=$(braid user --json sas | jq -r '.ike_sas[0].children[0].spi_in')

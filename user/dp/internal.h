@@ -78,6 +78,9 @@ struct dp {
 	struct ring_buffer *events;
 	dp_event_fn *event_fn;
 	void *event_ctx;
+	struct ring_buffer *held;
+	dp_held_fn *held_fn;
+	void *held_ctx;
 };
 
 static inline void *dp_entry(const struct dp_array *a, uint32_t i)
@@ -111,6 +114,11 @@ int dp_bpffs_lock(const char *pin_dir, int *ret_fd, char *ret_error, size_t len)
 
 /* publish.c: allocators from what the maps hold. 0 or -ENOMEM. */
 int dp_adopt(struct dp *dp);
+/* hold.c. 0 or -ENOMEM. */
+int dp_hold_open(struct dp *dp);
+void dp_hold_close(struct dp *dp);
+/* publish.c: the SA with that inbound SPI, if it is there and the programs do not see it yet. */
+void dp_sa_show(struct dp *dp, uint32_t spi);
 void dp_forget(struct dp *dp);
 
 /* intake.c: as the options say. 0 or -errno with a sentence. */

@@ -282,7 +282,7 @@ static int open_maps(struct dp *dp, const struct steer_abi *abi, char *ret_error
 			       strerror(-err));
 	dp->percpu = calloc(dp->n_cpus, sizeof(struct steer_path_stat));
 	dp->events = ring_buffer__new(bpf_map__fd(dp->tc->maps.events), on_event, dp, NULL);
-	if (!dp->percpu || !dp->events || dp_adopt(dp) < 0)
+	if (!dp->percpu || !dp->events || dp_hold_open(dp) < 0 || dp_adopt(dp) < 0)
 		return explain(ret_error, len, -ENOMEM, "out of memory for the steering maps");
 	return 0;
 }
@@ -360,6 +360,7 @@ void dp_close(struct dp *dp)
 	unmap_array(&dp->rx_hint);
 	unmap_array(&dp->sa_stat);
 	ring_buffer__free(dp->events);
+	dp_hold_close(dp);
 	dp_forget(dp);
 	steer_tc__destroy(dp->tc);
 	steer_xdp__destroy(dp->xdp);

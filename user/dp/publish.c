@@ -182,7 +182,8 @@ int dp_sa_add(struct dp *dp, const struct dp_sa *sa, uint32_t *ret_out_index)
 	for (int cpu = 0; i < dp->sa_stat_n && cpu < dp->n_cpus; cpu++)
 		memset(sa_stat(dp, cpu, i), 0, sizeof(struct steer_sa_stat));
 	sa_in_fill(dp, sa, family, in);
-	__atomic_store_n(&in->spi, sa->spi_in, __ATOMIC_RELEASE);
+	if (!dp->opt.kernel_esp || !dp_awaits(dp, sa->spi_in))
+		__atomic_store_n(&in->spi, sa->spi_in, __ATOMIC_RELEASE);
 	out->group = sa->group;
 	out->flags = sa->flags;
 	out->spi = sa->spi_out;
@@ -190,6 +191,14 @@ int dp_sa_add(struct dp *dp, const struct dp_sa *sa, uint32_t *ret_out_index)
 	sa_link(dp, sa->id, i);
 	*ret_out_index = i;
 	return 0;
+}
+
+void dp_sa_show(struct dp *dp, uint32_t spi)
+{
+	uint32_t i = STEER_SPI_INDEX(spi);
+
+	if (i && i < dp->opt.sa_max && sa_out(dp, i)->sa_id && !sa_in(dp, i)->spi)
+		__atomic_store_n(&sa_in(dp, i)->spi, spi, __ATOMIC_RELEASE);
 }
 
 bool dp_spi_installed(const struct dp *dp, uint32_t spi)

@@ -162,6 +162,15 @@ static bool same_config(const struct engine_config *a, const struct engine_confi
 	       addr_equal(&a->stable6_remote, &b->stable6_remote);
 }
 
+/* Without it they are dropped, as they would be if no peer sent so early. */
+static void open_await(struct kesp *k)
+{
+	int err = await_open(k);
+
+	if (err)
+		log_warning("packets that come before their SA are dropped: %s", strerror(-err));
+}
+
 /* The socket first, which another program may have: then nothing is made. */
 static int configure(struct kesp *k, const struct engine_config *c, char *ret_why, size_t len)
 {
@@ -178,10 +187,13 @@ static int configure(struct kesp *k, const struct engine_config *c, char *ret_wh
 	k->if_id = kesp_if_id(c->tun);
 	err = ike_open(k, ret_why, len);
 	if (!err)
+		open_await(k);
+	if (!err)
 		err = xfrm_iface_make(k->x, c->tun, k->if_id, c->tun_mtu, &k->ifindex, ret_why,
 				      len);
 	if (err) {
 		ike_close(k);
+		await_close(k);
 		return err;
 	}
 	k->mtu = c->tun_mtu;
@@ -299,8 +311,10 @@ static int serve(struct kesp *k, const struct engine_hdr *h, size_t len,
 		return blobs_del(k, ((const struct engine_blob *)h)->key);
 	case ENGINE_SHUTDOWN:
 		return end(k);
+	case ENGINE_SPI:
+		await_set(k, (const void *)h);
+		return 0;
 	case ENGINE_MAPS:    /* the steering programs have them */
-	case ENGINE_SPI:     /* what comes before its SA is dropped */
 	case ENGINE_CLASSES: /* no queues: the class is in the mark */
 		return 0;
 	case ENGINE_PATH_DEL: /* there is none: fine */
@@ -410,7 +424,7 @@ int kesp_open(const struct kesp_options *opt, struct kesp **ret_k, char *ret_err
 	if (!k)
 		return -ENOMEM;
 	k->opt = *opt;
-	k->udp4 = k->udp6 = k->images.dir = -1;
+	k->udp4 = k->udp6 = k->images.dir = k->raw4 = k->raw6 = -1;
 	k->started = kesp_now();
 	k->next_reqid = k->next_order = k->blob_order = 1;
 	hash_init(&k->by_id);
@@ -455,6 +469,7 @@ void kesp_close(struct kesp *k)
 	hash_clear(&k->by_selectors);
 	hash_clear(&k->remotes);
 	ike_close(k);
+	await_close(k);
 	event_drop(k->deliver);
 	event_drop(k->tick);
 	event_drop(k->look);

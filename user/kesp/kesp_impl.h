@@ -7,6 +7,7 @@
 #include "base/list.h"
 #include "base/usec.h"
 #include "esp/blobs.h"
+#include "esp/hold.h"
 #include "esp/proto.h"
 #include "kesp/kesp.h"
 #include "xfrm/xfrm.h"
@@ -79,6 +80,10 @@ struct kesp {
 	struct event *ev_udp4, *ev_udp6, *ev_xfrm, *tick, *look, *deliver;
 	struct list events;
 	size_t n_events;
+
+	struct hold hold; /* await.c */
+	int raw4, raw6;
+	uint64_t held; /* packets for their SA, which they got */
 };
 
 /* An answer to the request being served. */
@@ -146,6 +151,14 @@ int stable_route(struct kesp *k, uint8_t family, uint32_t n);
 void stable_used(struct kesp *k, const struct sa_record *r, int more);
 /* Now and then: routes that are not used any more go, lost ones (the device was down) come back. */
 void stable_look(struct kesp *k);
+
+/* ---- await.c: packets that come before their SA ---- */
+/* Once privileges are there. 0 or -errno. */
+int await_open(struct kesp *k);
+void await_close(struct kesp *k);
+void await_set(struct kesp *k, const struct engine_spi *m);
+/* Its inbound state is in the kernel: what waits goes there, and what comes. */
+void await_shown(struct kesp *k, const struct kesp_sa *s);
 
 /* ---- lines.c: which line's SA carries a packet, told to the classifier ---- */
 /* After the SA, or its group, has changed. */

@@ -76,6 +76,7 @@ void list_counters(struct kesp *k, const struct kesp_reply *to)
 		.keepalives = k->keepalives,
 		.drop_short = k->strangers,
 		.drop_send = k->unsent,
+		.held = k->held,
 	};
 
 	list_for_each (it, &k->sas) {

@@ -388,6 +388,7 @@ static int install(struct kesp *k, struct kesp_sa *s, const struct sa_record *r)
 		goto no_policy;
 	err = wrap(k, s);
 	if (!err) {
+		await_shown(k, s);
 		sa_sends(k, s, !deferred);
 		return 0;
 	}
@@ -479,6 +480,7 @@ struct kesp_sa *sa_restore(struct kesp *k, const struct sa_record *r)
 	if (!s)
 		return NULL;
 	route(k, &s->r.sa, r->remote); /* the device may be another one */
+	await_shown(k, s);
 	if (k->next_reqid <= r->reqid)
 		k->next_reqid = r->reqid + 1;
 	if (k->next_reqid <= r->reqid_out)
