@@ -77,7 +77,7 @@
  *   "reauth_usec"|null,"ends_usec"|null,"vendor_ids":["strongSwan"],"vips":["10.3.0.1"],
  *   "children":[{"id":1,"name":"net","state":"INSTALLED","mode":"tunnel","spi_in":"...",
  *     "spi_out":"...","binding":1 (absent: the IKE
- * SA's),"suite":"aes128gcm16-esn","esn":true,"encap":true,"since_usec",
+ * SA's),"cpu":0 (absent: for all),"suite":"aes128gcm16-esn","esn":true,"encap":true,"since_usec",
  *     "rekey_usec"|null,"ends_usec"|null,"rekey_octets"|null,"life_octets"|null,
  *     "rekey_packets"|null,"life_packets"|null,
  *     "local_ts":["10.3.0.1/32"],"remote_ts":["10.1.0.0/24"],"driver":"ipsec-mb",
@@ -123,7 +123,7 @@
  *   "dpd_delay_usec"|null,"keep_alive_usec"|null,"retransmit_timeout_usec","retransmit_base":1.8,
  *   "retransmit_tries","paths":[{"name","uplink","remote","weight"}],
  *   "children":[{"name","mode","start_action":"none"|"start","copy_dscp",
- *     "df":"set"|"copy"|"clear","tfc_padding":0|"mtu","local_ts":["dynamic"],"remote_ts","esp_proposals","rekey_time_usec"|null
+ *     "df":"set"|"copy"|"clear","tfc_padding":0|"mtu","per_cpu":0,"per_cpu_max":32,"local_ts":["dynamic"],"remote_ts","esp_proposals","rekey_time_usec"|null
  * and life_, rand_; the same with _bytes, _packets}]}],
  *   "limits":{"cookie_threshold","init_limit_half_open","block_threshold",
  *     "half_open_timeout_usec"} (without "conn")}

@@ -8,7 +8,7 @@
  *
  * Supported: RFC 7296 IKE_SA_INIT, IKE_AUTH with shared keys and certificates (RFC 7427),
  * CREATE_CHILD_SA, INFORMATIONAL, NAT detection and port float, CP; IKE fragmentation (RFC 7383);
- * MOBIKE (RFC 4555); cloning of IKE SAs (RFC 7791).
+ * MOBIKE (RFC 4555); cloning of IKE SAs (RFC 7791); Child SAs for each CPU (RFC 9611).
  * Roles: I is the party that initiated the first IKE SA of a family (rekeys and clones included)
  * and never flips; the "original initiator" of RFC 7296 follows the last rekey. Thread: one.
  *
@@ -57,7 +57,8 @@ enum {
 	IKE_CHILDREN_MAX = 200, /* of a family, if its connection says nothing else */
 	IKE_CHILDREN_TOP = 15000,
 	IKE_DERIVED_MAX = 256, /* by one ADD_IF, likewise */
-	IKE_SAS_MAX = 64,      /* the same */
+	IKE_PER_CPU_MAX = 1024,
+	IKE_SAS_MAX = 64, /* the same */
 	IKE_CREDS_MAX = 4,
 	IKE_SUITE_STR = 96,
 	IKE_INIT_MAX = 3000,	     /* octets of an IKE_SA_INIT request that is looked at */
@@ -139,6 +140,9 @@ struct ike_child_cfg {
 	bool dscp_out, dscp_in;		       /* copy DSCP to the outer header; from it */
 	enum child_df df;
 	uint32_t tfc; /* inner packets are padded to so many octets; IKE_TFC_MTU; 0: not */
+	/* beside one Child SA others with the same selectors (RFC 9611): for how many of our CPUs
+	 * they are asked for, and how many a peer may have */
+	uint16_t per_cpu, per_cpu_max;
 };
 
 /* Several paths at once: not, by path probes inside the Child SAs, by a clone of the IKE SA for
@@ -261,6 +265,8 @@ struct ike_env {
 	bool no_probes;
 	/* In transport mode it gives an SA one address on each side. */
 	bool one_pair;
+	/* How many CPUs can have outbound SAs of their own; 0: its ESP does not do that. */
+	uint16_t cpus;
 };
 
 /* ---- outputs ---- */
@@ -281,6 +287,8 @@ struct child_sa_out {
 			      another line, until this one carried a packet (2.8) */
 	bool peer_probes;  /* peer announced braid's ESP path probes */
 	uint32_t binding;  /* of MMX; 0: the IKE SA's pair */
+	uint16_t cpu;	   /* it is for what that CPU sends, + 1; 0: for all without one */
+	bool ask_cpus;	   /* whose other packets may ask for one: ike_up_cpu */
 	struct secret key_in, key_out; /* cipher key followed by salt */
 	struct secret integ_in, integ_out;
 	uint8_t n_ts_local, n_ts_remote;
@@ -442,6 +450,10 @@ int ike_clone(struct ike *ike, uint64_t line, uint32_t op, usec_t now);
 /* The same as ike_up, ike_down and ike_rekey of one line: a Child SA on it, all of it, its IKE SA;
  * and of one Child SA of it. */
 int ike_up_line(struct ike *ike, uint64_t line, const char *child, uint32_t op, usec_t now);
+/* Beside that Child SA another one with the same selectors, for what that CPU (from 0 on) sends.
+ * -EALREADY: it has one; -EOPNOTSUPP: it gets none, by the configuration, the peer or its answer to
+ * another one; -EAGAIN: they come and go too often. */
+int ike_up_cpu(struct ike *ike, uint32_t child_id, uint16_t cpu, usec_t now);
 /* Another IKE SA with that line's peer, with an authentication of its own, on that pair of
  * addresses and nowhere else. The numbers of families that the owner is told are the same for both
  * from then on, although addresses, limits, session and authentication are each one's own; without
@@ -542,7 +554,8 @@ struct ike_child_info {
 	char suite[IKE_SUITE_STR];
 	enum child_mode mode;
 	bool esn, encap;
-	usec_t since, rekey_at, ends_at;			       /* USEC_NEVER */
+	uint16_t cpu;			 /* that it is for, + 1; 0: any */
+	usec_t since, rekey_at, ends_at; /* USEC_NEVER */
 	uint64_t soft_octets, hard_octets, soft_packets, hard_packets; /* 0: none */
 	uint8_t n_ts_local, n_ts_remote;
 	struct ike_ts ts_local[IKE_TS_MAX], ts_remote[IKE_TS_MAX];

@@ -82,6 +82,7 @@ enum proto_id { PROTO_NONE = 0, PROTO_IKE = 1, PROTO_AH = 2, PROTO_ESP = 3 };
 	X(UNEXPECTED_NAT_DETECTED, 41)                                                             \
 	X(TEMPORARY_FAILURE, 43)                                                                   \
 	X(CHILD_SA_NOT_FOUND, 44)                                                                  \
+	X(TS_MAX_QUEUE, 48)                                                                        \
 	X(INITIAL_CONTACT, 16384)                                                                  \
 	X(SET_WINDOW_SIZE, 16385)                                                                  \
 	X(ADDITIONAL_TS_POSSIBLE, 16386)                                                           \
@@ -107,6 +108,7 @@ enum proto_id { PROTO_NONE = 0, PROTO_IKE = 1, PROTO_AH = 2, PROTO_ESP = 3 };
 	X(SIGNATURE_HASH_ALGORITHMS, 16431)                                                        \
 	X(CLONE_IKE_SA_SUPPORTED, 16432)                                                           \
 	X(CLONE_IKE_SA, 16433)                                                                     \
+	X(SA_RESOURCE_INFO, 16444)                                                                 \
 	X(MMX_SUPPORTED, 52736) /* the extension of ikemsg/mmx.h; private numbers */               \
 	X(MMX_IFACE, 52737)                                                                        \
 	X(MMX_OUTER, 52738)                                                                        \

@@ -166,7 +166,8 @@ static struct ike *core_new(struct sim *s, unsigned i)
 			       .spi_alloc = spi_alloc,
 			       .spi_free = spi_free,
 			       .other_path = s->other_path,
-			       .now_real = now_real };
+			       .now_real = now_real,
+			       .cpus = s->side[i].cpus };
 	struct ike *ike = ike_new(&s->side[i].cfg, &env, s->now);
 
 	if (!ike)

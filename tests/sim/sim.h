@@ -41,6 +41,7 @@ struct sim_side {
 	uint32_t next_spi;
 	int spis; /* reserved now */
 	bool no_spis;
+	uint16_t cpus; /* as in struct ike_env; before sim_start */
 	unsigned n_children;
 	struct child_sa_out children[SIM_CHILDREN]; /* installed now */
 	unsigned n_bindings;

@@ -323,6 +323,12 @@ static const struct bad connections[] = {
 	  "6: found a PRF in \"aes128gcm16-prfsha256\", expected none in ESP" },
 	{ LOCAL "child \"a/b\" {\n}",
 	  "5: found child \"a/b\", expected a name of 1 to 63 octets without \"/\" and spaces" },
+	{ LOCAL "child \"a\" {\n per_cpu = all\n}",
+	  "6: found \"all\", expected yes, no or a number of CPUs" },
+	{ LOCAL "child \"a\" {\n per_cpu = 1025\n}",
+	  "6: found \"1025\", expected a number from 0 to 1024" },
+	{ LOCAL "child \"a\" {\n per_cpu_max = many\n}",
+	  "6: found \"many\", expected a number from 0 to 1024" },
 	{ LOCAL "child \"a\" {\n mode = beet\n}",
 	  "6: found \"beet\", expected tunnel, transport or stable-transport" },
 	{ LOCAL "child \"a\" {\n mode = transport\n local_ts = { \"10.0.0.0/24\" }\n}",
@@ -524,7 +530,7 @@ static const char full_text[] =
 	"    remote_ts = {\"10.1.0.77/24\", \"10.2.0.1-10.2.0.9[udp/1000-2000]\", \"::/0[58]\"}\n"
 	"    esp_proposals = {\"aes128gcm16-ecp256-noesn\", \"aes256-sha512\"}\n"
 	"    mode = tunnel\n start_action = start\n copy_dscp = in\n df = copy\n tfc_padding = mtu "
-	"}\n"
+	"per_cpu = 40 }\n"
 	"  child \"b\" { }\n"
 	"  path \"p1\" { uplink = wlan\n remote = 198.51.100.1\n weight = 3 }\n"
 	"}\n"
@@ -741,6 +747,11 @@ Test(conf, connection_is_read)
 	cr_assert_eq(n->df, CHILD_DF_COPY);
 	cr_assert_eq(n->tfc, IKE_TFC_MTU);
 	cr_assert_eq(h->children[1].tfc, 0);
+	cr_assert_eq(n->per_cpu, 40);
+	cr_assert_eq(n->per_cpu_max, 40);
+	cr_assert_eq(h->children[1].per_cpu, 0);
+	cr_assert_eq(h->children[1].per_cpu_max, 0, "[RSC-3] it has pools");
+	cr_assert_eq(c->ike.conns[1].children[0].per_cpu_max, 32);
 	cr_assert(n->local_ts[0].dynamic);
 	cr_assert_eq(n->n_remote_ts, 3);
 	cr_assert_eq(n->remote_ts[0].first.b[3], 0);

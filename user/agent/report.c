@@ -272,6 +272,8 @@ static json_t *child_json(struct agent *a, const struct ike_child_info *c)
 	set_hex(o, "spi_out", c->spi_out, 8);
 	if (c->binding)
 		set_int(o, "binding", c->binding);
+	if (c->cpu)
+		set_int(o, "cpu", c->cpu - 1u);
 	set_str(o, "suite", c->suite);
 	set(o, "esn", json_boolean(c->esn));
 	set(o, "encap", json_boolean(c->encap));

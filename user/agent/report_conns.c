@@ -141,6 +141,8 @@ static json_t *child_cfg_json(const struct ike_child_cfg *c)
 	set(o, "df", json_string(df[c->df]));
 	set(o, "tfc_padding",
 	    c->tfc == IKE_TFC_MTU ? json_string("mtu") : json_integer((json_int_t)c->tfc));
+	set(o, "per_cpu", json_integer(c->per_cpu));
+	set(o, "per_cpu_max", json_integer(c->per_cpu_max));
 	set(o, "start_action", json_string(c->start == START_START ? "start" : "none"));
 	set(o, "local_ts", report_selectors(c->local_ts, c->n_local_ts));
 	set(o, "remote_ts", report_selectors(c->remote_ts, c->n_remote_ts));

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* Sections "connection" with "local", "remote", "child" and "path". */
+#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "conf_impl.h"
 
@@ -159,6 +161,30 @@ static int check_hosts(struct parse *p, const struct sec *s, const struct ike_co
 	return 0;
 }
 
+/* A boolean, or for how many. Remote-access clients, which are many, get none unasked (9611 6). */
+static int build_per_cpu(struct parse *p, const struct sec *s, const struct ike_conn_cfg *conn,
+			 struct ike_child_cfg *c)
+{
+	const struct val *v = sec_get(s, "per_cpu");
+	int b = v ? cfg_parse_boolean(v->text) : 0;
+	uint64_t n = 0, max = conn->n_pools ? 0 : 32;
+	int r = 0;
+
+	if (b > 0)
+		n = (uint64_t)sysconf(_SC_NPROCESSORS_CONF);
+	else if (b < 0 && !isdigit((unsigned char)v->text[0]))
+		r = val_fail(p, v, "found \"%.60s\", expected yes, no or a number of CPUs",
+			     v->text);
+	else if (b < 0)
+		r = val_uint(p, v, 0, IKE_PER_CPU_MAX, &n);
+	c->per_cpu = (uint16_t)(n < IKE_PER_CPU_MAX ? n : IKE_PER_CPU_MAX);
+	max = max < c->per_cpu ? c->per_cpu : max;
+	if (r == 0)
+		r = val_uint(p, sec_get(s, "per_cpu_max"), 0, IKE_PER_CPU_MAX, &max);
+	c->per_cpu_max = (uint16_t)max;
+	return r;
+}
+
 static int build_child(struct parse *p, const struct sec *s, const struct ike_conn_cfg *conn,
 		       struct ike_child_cfg *c)
 {
@@ -197,6 +223,8 @@ static int build_child(struct parse *p, const struct sec *s, const struct ike_co
 		r = val_word(p, sec_get(s, "df"), dfs, &df);
 	if (r == 0)
 		r = build_tfc(p, sec_get(s, "tfc_padding"), &c->tfc);
+	if (r == 0)
+		r = build_per_cpu(p, s, conn, c);
 	if (r == 0)
 		r = conf_build_child_life(p, s, c);
 	if (r < 0)

@@ -205,12 +205,14 @@ static void show_limit(FILE *out, uint64_t soft, uint64_t hard,
 static void show_child(FILE *out, const json_t *data, const json_t *c)
 {
 	char since[UNIT_STR], rx[UNIT_STR], tx[UNIT_STR], in[UNIT_STR], sent[UNIT_STR];
-	char local[512], remote[512];
+	char local[512], remote[512], cpu[32] = "";
 	uint64_t bad = num(c, "drop_replay") + num(c, "drop_integrity") + num(c, "drop_malformed") +
 		       num(c, "drop_ts") + num(c, "drop_ecn");
 
-	fprintf(out, "  %s #%llu: %s, %s%s, %s, since %s\n", str(c, "name"),
-		(unsigned long long)num(c, "id"), str(c, "state"), str(c, "mode"),
+	if (json_object_get(c, "cpu"))
+		snprintf(cpu, sizeof(cpu), " for CPU %llu", (unsigned long long)num(c, "cpu"));
+	fprintf(out, "  %s #%llu%s: %s, %s%s, %s, since %s\n", str(c, "name"),
+		(unsigned long long)num(c, "id"), cpu, str(c, "state"), str(c, "mode"),
 		yes(c, "encap") ? " in UDP" : "", str(c, "suite"),
 		age(data, c, "since_usec", since));
 	fprintf(out, "    %s === %s\n", list(c, "local_ts", local, sizeof(local)),

@@ -137,6 +137,9 @@ static void show_child_cfg(FILE *out, const json_t *c)
 		str(c, "df"), json_is_string(tfc) ? json_string_value(tfc) : octets_text);
 	fprintf(out, "    %s === %s\n", list(c, "local_ts", local, sizeof(local)),
 		list(c, "remote_ts", remote, sizeof(remote)));
+	if (num(c, "per_cpu"))
+		fprintf(out, "    beside it one for each of %llu CPUs\n",
+			(unsigned long long)num(c, "per_cpu"));
 	show_lines(out, c, "esp_proposals", "    ", "ESP");
 	show_measure(out, c, "time", time, span);
 	show_measure(out, c, "octets", octets, amount);

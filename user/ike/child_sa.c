@@ -35,6 +35,8 @@ const char *refusal_hint(uint16_t type)
 		return "; it wants a child of its own for each pair of addresses";
 	case N_UNEXPECTED_NAT_DETECTED:
 		return "; a NAT is on the way, and NAT traversal is off";
+	case N_TS_MAX_QUEUE:
+		return "; no further Child SA with these selectors is accepted";
 	case N_NO_ADDITIONAL_SAS:
 		return "; no further SA is accepted";
 	case N_INVALID_MAJOR_VERSION:
@@ -108,16 +110,21 @@ void child_unlink(struct ike *ike, struct child_sa *c)
 	hash_remove(&ike->by_peer_spi, &c->by_peer_spi);
 }
 
-/* The one in use under that name. */
+/* The one in use under that name, the first of several. */
 struct child_sa *child_by_name(const struct ike_sa *sa, const char *name)
 {
+	struct child_sa *additional = NULL;
+
 	list_for_each (it, &sa->children) {
 		struct child_sa *c = list_entry(it, struct child_sa, node);
 
-		if (!strcmp(c->name, name) && child_in_use(c))
+		if (strcmp(c->name, name) || !child_in_use(c))
+			continue;
+		if (!c->additional)
 			return c;
+		additional = c;
 	}
-	return NULL;
+	return additional;
 }
 
 struct child_sa *child_by_peer_spi(const struct ike *ike, struct ike_sa *sa, uint32_t spi,
@@ -294,6 +301,7 @@ void child_offer_ts(struct ike_sa *sa, struct task *t, const struct child_sa *re
 	ts_put(&list, own.ts_remote, own.n_ts_remote);
 	msg_put_ts(m, PLD_TSR, &list);
 	mode_offer(sa, cfg, rekeyed, m);
+	resource_offer(sa, cfg, t, rekeyed, m);
 }
 
 bool child_answered(struct ike_sa *sa, struct task *t, const struct child_sa *rekeyed, bool with_ke,
@@ -332,7 +340,7 @@ bool child_answered(struct ike_sa *sa, struct task *t, const struct child_sa *re
 	d->no_tfc = msg_notify(in, N_ESP_TFC_PADDING_NOT_SUPPORTED);
 	d->spi_in = t->spi_in;
 	d->spi_out = (uint32_t)spi;
-	return d->n_ts_local && d->n_ts_remote;
+	return d->n_ts_local && d->n_ts_remote && resource_answered(sa, t, rekeyed, in, d);
 }
 
 /* ---- answering ---- */
@@ -458,8 +466,10 @@ uint16_t child_negotiate(struct ike *ike, struct ike_sa *sa, const struct ike_ms
 
 	/* what a rekey makes has the other's place when that is deleted */
 	if (family_children(ike, sa->family) >= (rekeyed ? 2 : 1) * child_sas_max(sa))
-		return N_NO_ADDITIONAL_SAS;
+		return rekeyed ? N_NO_ADDITIONAL_SAS : resource_full(sa, in);
 	refusal = choose_child(sa, in, rekeyed, with_ke, d);
+	if (!refusal)
+		refusal = resource_choose(sa, rekeyed, in, d);
 	if (refusal)
 		return refusal;
 	/* with the wrong group the SPI is not taken yet: INVALID_KE_PAYLOAD follows */
@@ -491,6 +501,7 @@ void child_answer_ts(const struct ike_sa *sa, const struct child_deal *d, struct
 	if (d->more_ts)
 		msg_put_notify(m, PROTO_NONE, NULL, 0, N_ADDITIONAL_TS_POSSIBLE, NULL, 0);
 	mode_answer(sa, d, m);
+	resource_answer(d, m);
 }
 
 /* ---- keys and the object ---- */
@@ -577,6 +588,8 @@ static void describe(const struct ike_sa *sa, const struct child_sa *c, const st
 	out->n_vips = sa->n_own_vips;
 	memcpy(out->vips, sa->own_vips, sizeof(out->vips));
 	out->role_i = sa->role_i;
+	out->cpu = c->cpu;
+	out->ask_cpus = resource_asks(sa, c);
 	out->told_local = d->told_local;
 	out->told_remote = d->told_remote;
 	out->soft_octets = c->soft_octets;
@@ -615,6 +628,9 @@ struct child_sa *child_new(struct ike *ike, const struct ike_sa *sa, const struc
 	c->mode = d->mode;
 	c->suite = d->suite;
 	c->no_tfc = d->no_tfc;
+	c->resources = d->resources;
+	c->additional = d->additional;
+	c->cpu = d->cpu;
 	c->encap = child_encap(sa);
 	c->since = ike->now;
 	if (child_ts_set(c, d->ts_local, d->n_ts_local, d->ts_remote, d->n_ts_remote)) {
@@ -633,12 +649,14 @@ static void replaces(const struct ike_sa *sa, const struct child_deal *d, struct
 		return;
 	old->successor = c->id;
 	c->replaced_out = old->spi_out;
+	resource_inherit(c, old);
 }
 
-/* What replaces an SA is bound as that is, unless the two have agreed on something else. */
+/* What replaces an SA, or is beside it, is bound as that is, unless the two have agreed on
+ * something else. */
 static struct mmx_shared *inherited(const struct ike_sa *sa, const struct child_deal *d)
 {
-	struct child_sa *old = d->replaces ? child_find(sa, d->replaces) : NULL;
+	struct child_sa *old = d->replaces ? child_find(sa, d->replaces) : resource_first(sa, d);
 
 	return old ? old->binding : NULL;
 }

@@ -32,7 +32,13 @@ struct child_sa {
 	enum child_mode mode;
 	struct suite suite;
 	bool encap;
-	bool no_tfc;	/* as in child_deal */
+	bool no_tfc; /* as in child_deal */
+	bool resources, additional;
+	uint16_t cpu;
+	/* of the first one of several: the peer takes no more; so many were asked for since then */
+	bool no_more;
+	uint16_t asked;
+	usec_t asked_since;
 	bool installed; /* a CHILD_ADD went out */
 	bool replaced;	/* by a rekey of ours */
 	bool spent;	/* its CHILD_DEL too, by its lifetime; only the Delete is missing */
@@ -58,11 +64,14 @@ struct child_deal {
 	enum child_mode mode;
 	bool initiator; /* of the exchange */
 	bool deferred;
-	bool redundant; /* lost a collision: exists only to be deleted */
-	bool more_ts;	/* ADDITIONAL_TS_POSSIBLE */
-	bool cp_reply;	/* the answer tells the peer's virtual addresses */
-	bool first_vip; /* of the peer's virtual addresses the first only (MMX 5) */
-	bool no_tfc;	/* the peer wants no ESP_TFC_PADDING */
+	bool redundant;	 /* lost a collision: exists only to be deleted */
+	bool more_ts;	 /* ADDITIONAL_TS_POSSIBLE */
+	bool cp_reply;	 /* the answer tells the peer's virtual addresses */
+	bool first_vip;	 /* of the peer's virtual addresses the first only (MMX 5) */
+	bool no_tfc;	 /* the peer wants no ESP_TFC_PADDING */
+	bool resources;	 /* RFC 9611: there may be others with the same selectors */
+	bool additional; /* it is one of the others */
+	uint16_t cpu;	 /* for what that CPU sends, + 1; 0: for all without one */
 	uint32_t replaces;
 	struct addr told_local, told_remote; /* child_sa_out */
 	/* a reference, which the SA takes; NULL: that of the SA it replaces, else it inherits */
@@ -154,6 +163,32 @@ void mode_ts(const struct ike_sa *sa, enum child_mode mode, struct ts_list *loca
 
 /* Has another peer behind the same NAT the traffic already? */
 bool mode_taken(const struct ike_sa *sa, const struct child_deal *d);
+
+/* ---- resource.c: several with the same selectors, one for each CPU (RFC 9611) ---- */
+
+/* N(SA_RESOURCE_INFO) of an offer and of an answer. */
+void resource_offer(const struct ike_sa *sa, const struct ike_child_cfg *cfg, const struct task *t,
+		    const struct child_sa *rekeyed, struct msg_wr *m);
+void resource_answer(const struct child_deal *d, struct msg_wr *m);
+/* What the peer's answer makes of it. False: an additional one is not as the first is. */
+bool resource_answered(const struct ike_sa *sa, const struct task *t,
+		       const struct child_sa *rekeyed, const struct ike_msg *in,
+		       struct child_deal *d);
+/* Our answer: 0, or the notify type of the refusal. */
+uint16_t resource_choose(const struct ike_sa *sa, const struct child_sa *rekeyed,
+			 const struct ike_msg *in, struct child_deal *d);
+/* The refusal of one that is too many, in whatever way. */
+uint16_t resource_full(const struct ike_sa *sa, const struct ike_msg *in);
+/* The one that t's shall be like; NULL: t is for another, or it is gone. */
+struct child_sa *resource_like(const struct ike_sa *sa, const struct task *t);
+/* The first of those that an additional one is made beside; NULL: it is not such a one. */
+struct child_sa *resource_first(const struct ike_sa *sa, const struct child_deal *d);
+/* The peer does not let us have t's. */
+void resource_refused(struct ike_sa *sa, const struct task *t, const char *why);
+/* What c knows of the peer, from the one it replaces. */
+void resource_inherit(struct child_sa *c, const struct child_sa *old);
+/* Does c ask for others, when a CPU has none? */
+bool resource_asks(const struct ike_sa *sa, const struct child_sa *c);
 
 /* ---- suite.c ---- */
 

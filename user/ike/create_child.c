@@ -41,7 +41,7 @@ static int put_ke(struct task *t, const struct ike_child_cfg *cfg, struct msg_wr
 
 int child_new_build(struct ike *ike, struct ike_sa *sa, struct task *t, struct msg_wr *m)
 {
-	struct child_sa *old = NULL;
+	struct child_sa *old = NULL; /* which it replaces, or is to be like */
 	const struct ike_child_cfg *cfg;
 	uint8_t spi[4];
 	struct wr w = wr_init(spi, sizeof(spi));
@@ -60,10 +60,18 @@ int child_new_build(struct ike *ike, struct ike_sa *sa, struct task *t, struct m
 		wr_u32(&w, old->spi_in); /* the SPI we receive on (1.3.3) */
 		msg_put_notify(m, PROTO_ESP, spi, 4, N_REKEY_SA, NULL, 0);
 	}
+	if (t->cpu) {
+		old = resource_like(sa, t);
+		if (!old) {
+			task_end(ike, sa, t, IKE_EV_FAILED, t->child_id,
+				 "the Child SA that it belongs to is gone");
+			return -ECANCELED;
+		}
+	}
 	cfg = old ? child_policy(sa, old) : conn_child(sa->conn, t->child_name);
 	if (!cfg)
 		return -ENOENT;
-	t->asks_vips = cp_child_wanted(sa, t);
+	t->asks_vips = !t->cpu && cp_child_wanted(sa, t);
 	if (t->asks_vips)
 		cp_child_ask(ike, sa, m);
 	ret = child_offer(ike, sa, t, old, true, m);
@@ -84,6 +92,10 @@ int child_new_build(struct ike *ike, struct ike_sa *sa, struct task *t, struct m
 static enum task_end failed(struct ike *ike, struct ike_sa *sa, struct task *t,
 			    struct child_sa *old, const char *why)
 {
+	if (t->cpu) {
+		resource_refused(sa, t, why);
+		return TASK_FREE;
+	}
 	if (old && old->state == CHILD_REKEYING)
 		child_state(sa, old, t->collided ? CHILD_REKEYED : CHILD_INSTALLED, why);
 	if (t->collided)
@@ -130,7 +142,7 @@ static enum task_end refused(struct ike *ike, struct ike_sa *sa, struct task *t,
 		share_vips(ike, sa, t, false);
 		return TASK_AGAIN;
 	}
-	if (err->type == N_SINGLE_PAIR_REQUIRED && !old && child_single_pair(sa, t)) {
+	if (err->type == N_SINGLE_PAIR_REQUIRED && !old && !t->cpu && child_single_pair(sa, t)) {
 		t->single_pair = true;
 		return TASK_AGAIN;
 	}
@@ -160,6 +172,15 @@ static enum task_end refused(struct ike *ike, struct ike_sa *sa, struct task *t,
 	return TASK_FREE;
 }
 
+static void child_up(struct ike *ike, struct ike_sa *sa, const struct child_sa *c, uint32_t op)
+{
+	if (c->cpu)
+		out_event(ike, sa, IKE_EV_CHILD_UP, c->id, op, "Child SA %s up for CPU %u", c->name,
+			  c->cpu - 1u);
+	else
+		out_event(ike, sa, IKE_EV_CHILD_UP, c->id, op, "Child SA %s up", c->name);
+}
+
 /* Whose of two simultaneous rekeys survives: the SA made with the lowest of the four nonces is
  * closed by the endpoint that made it (2.8.1). */
 static bool lost_collision(const struct task *t, const struct nonce *nr)
@@ -173,8 +194,7 @@ static void replaced(struct ike *ike, struct ike_sa *sa, struct task *t, struct 
 	struct child_sa *theirs = t->collided ? child_find(sa, t->coll_child) : NULL;
 
 	if (t->kind == TASK_CHILD_NEW) {
-		out_event(ike, sa, IKE_EV_CHILD_UP, child->id, t->op, "Child SA %s up",
-			  child->name);
+		child_up(ike, sa, child, t->op);
 		return;
 	}
 	if (theirs) {
@@ -212,6 +232,7 @@ static bool narrower(const struct child_sa *old, const struct child_deal *d)
 static int agree(struct ike *ike, struct ike_sa *sa, struct task *t, struct child_sa *old,
 		 const struct ike_msg *in, struct child_sa **ret_child)
 {
+	const struct child_sa *like = old ? old : resource_like(sa, t);
 	struct child_deal d;
 	struct secret gir = { .len = 0 };
 	struct nonce nr;
@@ -219,12 +240,13 @@ static int agree(struct ike *ike, struct ike_sa *sa, struct task *t, struct chil
 
 	memset(&d, 0, sizeof(d));
 	d.initiator = true;
-	d.cfg = old ? child_policy(sa, old) : conn_child(sa->conn, t->child_name);
+	d.cfg = like ? child_policy(sa, like) : conn_child(sa->conn, t->child_name);
 	d.name = old ? old->name : NULL;
-	d.replaces =
-		t->kind == TASK_CHILD_REKEY ? t->child_id : reauth_replaces(ike, sa, t->child_name);
+	if (!t->cpu)
+		d.replaces = t->kind == TASK_CHILD_REKEY ? t->child_id
+							 : reauth_replaces(ike, sa, t->child_name);
 	if (t->had_ke || !in->has_nonce || !nonce_set(&nr, in->nonce) ||
-	    !child_answered(sa, t, old, true, in, &d))
+	    !child_answered(sa, t, like, true, in, &d))
 		return -EBADMSG;
 	if (old && narrower(old, &d))
 		return -ERANGE;
@@ -455,7 +477,7 @@ static int answer_child(struct ike *ike, struct ike_sa *sa, const struct ike_msg
 		out_event(ike, sa, IKE_EV_CHILD_REKEYED, child->id, 0,
 			  "Child SA %s rekeyed by the peer", child->name);
 	} else {
-		out_event(ike, sa, IKE_EV_CHILD_UP, child->id, 0, "Child SA %s up", child->name);
+		child_up(ike, sa, child, 0);
 	}
 out:
 	ke_free(ke);

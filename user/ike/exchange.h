@@ -41,11 +41,12 @@ struct task {
 	struct ike_sa *sa;
 	enum task_kind kind;
 	uint32_t op;
-	uint32_t child_id;	       /* rekey, delete: the SA concerned */
+	uint32_t child_id;	       /* rekey, delete: the SA concerned; with cpu: the first */
 	char child_name[IKE_NAME_MAX]; /* new: name in the configuration */
 	usec_t not_before;
 	uint8_t temporary, rounds;
 	uint16_t above;	      /* ciphers with longer keys than that only */
+	uint16_t cpu;	      /* new: an additional one for it (child_sa.cpu) */
 	bool single_pair;     /* the peer takes no more than that: the first selectors only */
 	uint64_t reauth_line; /* TASK_IKE_CLONE: the line that it goes on with; 0: one of its own */
 	bool asks_vips;	      /* with CP: its line has no virtual addresses of its own yet */

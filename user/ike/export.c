@@ -18,7 +18,7 @@
 #include "mobike.h"
 #include "parts.h"
 
-enum { IMAGE_MAGIC = 0x42524b45, IMAGE_VERSION = 14, IMAGE_PACKET_MAX = IKE_MSG_MAX };
+enum { IMAGE_MAGIC = 0x42524b45, IMAGE_VERSION = 15, IMAGE_PACKET_MAX = IKE_MSG_MAX };
 
 /* ---- writing ---- */
 
@@ -97,6 +97,10 @@ static void put_child(struct wr *w, const struct child_sa *c, usec_t now)
 	put_suite(w, &c->suite);
 	wr_u8(w, c->encap);
 	wr_u8(w, c->no_tfc);
+	wr_u8(w, c->resources);
+	wr_u8(w, c->additional);
+	wr_u16(w, c->cpu);
+	wr_u8(w, c->no_more);
 	wr_u8(w, c->installed);
 	wr_u8(w, c->replaced);
 	wr_u8(w, c->spent);
@@ -118,6 +122,7 @@ static void put_task(struct wr *w, const struct task *t)
 	wr_u8(w, (uint8_t)t->kind);
 	wr_u32(w, t->child_id);
 	put_text(w, t->child_name);
+	wr_u16(w, t->cpu);
 	wr_u32(w, t->msg_id);
 	put_blob(w, t->packet, t->packet_len);
 	put_blob(w, t->ni.b, t->ni.len);
@@ -447,6 +452,10 @@ static void get_child(struct rd *r, struct ike *ike, struct ike_sa *sa, usec_t t
 	get_suite(r, &c->suite);
 	c->encap = rd_u8(r);
 	c->no_tfc = rd_u8(r);
+	c->resources = rd_u8(r);
+	c->additional = rd_u8(r);
+	c->cpu = rd_u16(r);
+	c->no_more = rd_u8(r);
 	c->installed = rd_u8(r);
 	c->replaced = rd_u8(r);
 	c->spent = rd_u8(r);
@@ -481,6 +490,7 @@ static void get_task(struct rd *r, struct ike *ike, struct ike_sa *sa)
 	t->kind = rd_u8(r);
 	t->child_id = rd_u32(r);
 	get_text(r, t->child_name);
+	t->cpu = rd_u16(r);
 	t->msg_id = rd_u32(r);
 	t->packet = get_copy(r, &t->packet_len);
 	get_nonce(r, &t->ni);

@@ -286,16 +286,30 @@ int ike_down_line(struct ike *ike, uint64_t line, uint32_t op, usec_t now)
 	return ret;
 }
 
+/* c, found by its name, and those for CPUs beside it. */
+static bool meant_too(const struct child_sa *c, const struct child_sa *o)
+{
+	return o == c || (o->additional && child_in_use(o) && !strcmp(o->name, c->name));
+}
+
 int ike_down_child(struct ike *ike, uint64_t line, const char *child, uint32_t op, usec_t now)
 {
 	struct ike_sa *sa = line_owner(ike, line);
-	struct child_sa *c = sa ? child_by_name(sa, child) : NULL;
-	int ret;
+	const struct child_sa *found = sa ? child_by_name(sa, child) : NULL;
+	int ret = 0;
 
 	ike->now = now;
-	if (!c)
+	if (!found)
 		return -ENOENT;
-	ret = child_close(sa, c, op, "closed by the operator") ? -ENOMEM : 0;
+	list_for_each (it, &sa->children) {
+		struct child_sa *c = list_entry(it, struct child_sa, node);
+
+		if (!meant_too(found, c))
+			continue;
+		if (child_close(sa, c, op, "closed by the operator"))
+			ret = -ENOMEM;
+		op = 0; /* one event ends the operation */
+	}
 	window_run(ike, sa);
 	ike_reap(ike);
 	return ret;
@@ -313,19 +327,28 @@ static int rekey_sa(struct ike *ike, struct ike_sa *sa, uint32_t op)
 
 static int rekey_child(struct ike *ike, struct ike_sa *sa, const char *name, uint32_t op)
 {
-	struct child_sa *c = child_by_name(sa, name);
-	struct task *t;
+	const struct child_sa *found = child_by_name(sa, name);
+	int ret = -ENOENT;
 
-	if (!c)
-		return -ENOENT;
-	if (task_find(sa, TASK_CHILD_REKEY, c->id))
-		return -EALREADY;
-	t = task_new(sa, TASK_CHILD_REKEY, op);
-	if (!t)
-		return -ENOMEM;
-	t->child_id = c->id;
+	list_for_each (it, &sa->children) {
+		const struct child_sa *c = list_entry(it, struct child_sa, node);
+		struct task *t;
+
+		if (!found || !meant_too(found, c))
+			continue;
+		if (task_find(sa, TASK_CHILD_REKEY, c->id)) {
+			ret = ret ? -EALREADY : 0;
+			continue;
+		}
+		t = task_new(sa, TASK_CHILD_REKEY, op);
+		if (!t)
+			return -ENOMEM;
+		t->child_id = c->id;
+		op = 0; /* one event ends the operation */
+		ret = 0;
+	}
 	window_run(ike, sa);
-	return 0;
+	return ret;
 }
 
 static bool wish_same(const struct ike_outer_wish *a, const struct ike_outer_wish *b)

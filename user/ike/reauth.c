@@ -33,7 +33,7 @@ static int wish_children(const struct ike_sa *old, struct ike_sa *sa, struct tas
 		const struct child_sa *c = list_entry(it, struct child_sa, node);
 		struct task *t = init && !init->child_name[0] ? init : NULL;
 
-		if (!child_in_use(c))
+		if (!child_in_use(c) || c->additional) /* others are asked for again */
 			continue;
 		if (!t)
 			t = task_new(sa, TASK_CHILD_NEW, 0);
