@@ -2,11 +2,16 @@
 /* Egress and ingress of the uplinks, where policy asks for transport mode: what it protects goes
  * into the engine's device instead, with its checksum and segmentation left to do, and does not
  * come in as it is. Without an engine it goes nowhere; so it does when the device is gone. Where
- * ESP is the kernel's the device is the XFRM interface. */
+ * ESP is the kernel's the device is the XFRM interface; and what comes by an SA without one, by
+ * policies of the host's own addresses, comes by here once more when it is decrypted. */
+#include "lib/inner.h"
 #include "lib/out.h"
 #include "lib/shield.h"
 
 char LICENSE[] SEC("license") = "GPL";
+
+/* Set at load: what our states have for the remote address, IPv4. */
+const volatile __u32 stable_remote4 = 0;
 
 SEC("tc")
 int shield_out(struct __sk_buff *skb)
@@ -21,9 +26,22 @@ int shield_out(struct __sk_buff *skb)
 	return bpf_redirect(*dev, 0);
 }
 
+enum { FAMILY_INET = 2 };
+
+/* Has it come by one of our SAs? */
+static __always_inline bool shield_decrypted(struct __sk_buff *skb)
+{
+	struct bpf_xfrm_state x;
+
+	return !bpf_skb_get_xfrm_state(skb, 0, &x, sizeof(x), 0) && x.family == FAMILY_INET &&
+	       x.remote_ipv4 == stable_remote4;
+}
+
 SEC("tc")
 int shield_in(struct __sk_buff *skb)
 {
+	if (kernel_esp && shield_decrypted(skb))
+		return inner_restore(skb) ? out_drop(DROP_BAD_PACKET) : TC_ACT_UNSPEC;
 	if (shield_in_verdict(skb) == SHIELD_PASS)
 		return TC_ACT_UNSPEC;
 	return out_drop(DROP_CLEAR_IN);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Packets of transport mode behind XFRM: it puts the addresses into their header that the state was
- * made with, and states are never changed. Those that the SA has now are put in here, by its SPI,
- * before policies and sockets see the packet.
+/* Packets of transport mode behind XFRM, at its interface or where they came in: it puts the
+ * addresses into their header that the state was made with, and states are never changed. Those
+ * that the SA has now are put in here, by its SPI, before policies and sockets see the packet.
  */
 #ifndef BRAID_BPF_INNER_H
 #define BRAID_BPF_INNER_H

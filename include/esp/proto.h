@@ -183,6 +183,9 @@ enum engine_sa_flags {
 	/* DF of an outer IPv4 header (RFC 4301 8.1): neither, always; IPv6 inside counts as DF */
 	ENGINE_SA_DF_COPY = 1 << 11,
 	ENGINE_SA_DF_CLEAR = 1 << 12,
+	/* transport mode that nothing needs the interface for, no class, line or flow's path: by
+	 * policies of the host's own addresses; where ESP is the kernel's, and as far as it can */
+	ENGINE_SA_DIRECT = 1 << 13,
 };
 
 /* How the SAs of a group send ESP. BY_PATH: in UDP, but for paths with STEER_PATH_PLAIN. */

@@ -16,6 +16,8 @@ struct udp_meta {
 
 /* family 4 or 6 (IPv6 only). Non-blocking, close-on-exec. 0 or -errno. */
 int udp_open(uint8_t family, uint16_t port, int *ret_fd);
+/* What it sends and gets is in clear text, whatever policies the kernel has (XFRM). 0 or -errno. */
+int udp_bypass(int fd, uint8_t family);
 /* Octets received, -EAGAIN, or -errno. Longer datagrams than cap: -EMSGSIZE, dropped. */
 int udp_recv(int fd, uint16_t local_port, void *buf, size_t cap, struct udp_meta *ret_meta);
 /* From meta->local's address out of meta->ifindex. 0 or -errno. */

@@ -2,7 +2,8 @@
 /* The kernel's ESP by netlink (XFRM, rtnetlink for its interface), on libmnl: states, policies, the
  * interface, dumps, expiries. Knows neither IKE nor paths: what it installs is on the addresses it
  * is given. Everything of ours has the interface's if_id, and nothing else has: by that it is found
- * again and removed.
+ * again and removed. What is for the host's own routes has none: BEET mode and a reqid of ours
+ * (xfrm_direct_reqid) tell it from others'.
  *
  * Requests block until the kernel has answered, which it does at once. Keys are wiped from every
  * buffer. Errors are -errno; *ret_error, where there is one, gets a sentence that names what is
@@ -18,6 +19,18 @@
 #include "base/addr.h"
 
 struct xfrm;
+
+/* Of a state or policy without if_id, the n-th. */
+#define XFRM_DIRECT_N 0x000fffffu
+static inline uint32_t xfrm_direct_reqid(uint32_t if_id, uint32_t n)
+{
+	return (if_id & ~XFRM_DIRECT_N) | 0x80000000u | (n & XFRM_DIRECT_N);
+}
+/* Is that one of the instance with that interface? its: 0 without if_id. */
+static inline bool xfrm_is_of(uint32_t if_id, uint32_t its, bool beet, uint32_t reqid)
+{
+	return its ? its == if_id : beet && reqid == xfrm_direct_reqid(if_id, reqid);
+}
 
 enum {
 	XFRM_KEY_MAX = 64,
@@ -96,7 +109,7 @@ int xfrm_sa_del(struct xfrm *x, const struct addr *dst, uint32_t spi);
 int xfrm_sa_get(struct xfrm *x, const struct addr *dst, uint32_t spi,
 		struct xfrm_sa_info *ret_info);
 typedef void xfrm_sa_fn(void *ctx, const struct xfrm_sa_info *info);
-/* All with that if_id; fn must not call into x. */
+/* All that are of that interface's instance; fn must not call into x. */
 int xfrm_sa_dump(struct xfrm *x, uint32_t if_id, xfrm_sa_fn *fn, void *ctx);
 
 /* ---- policies ---- */
@@ -126,7 +139,7 @@ struct xfrm_policy {
 int xfrm_policy_put(struct xfrm *x, const struct xfrm_policy *p);
 /* Looks at dir, sel, mark, if_id. -ENOENT: there is none. */
 int xfrm_policy_del(struct xfrm *x, const struct xfrm_policy *p);
-/* All with that if_id. */
+/* All that are of it. */
 typedef void xfrm_policy_fn(void *ctx, const struct xfrm_policy *p);
 int xfrm_policy_dump(struct xfrm *x, uint32_t if_id, xfrm_policy_fn *fn, void *ctx);
 
@@ -141,7 +154,7 @@ struct xfrm_range {
 int xfrm_selectors(const struct xfrm_range *src, const struct xfrm_range *dst, struct xfrm_sel *ret,
 		   size_t max);
 
-/* States and policies with that if_id: all go. 0 or the first -errno. */
+/* States and policies of that instance: all go. 0 or the first -errno. */
 int xfrm_flush(struct xfrm *x, uint32_t if_id);
 
 /* ---- what the kernel tells ---- */

@@ -3,6 +3,10 @@
 # Transport mode between user and gw where the ESP of one of them, or of both, is the kernel's. Sourced after netns.sh,
 # transport.sh and kernel.sh.
 
+# What the kernel has decrypted comes up once more on the uplink that it came by. All that is on a wire one of them has sent.
+# shellcheck disable=SC2034
+capture_out=yes
+
 # Each host with its back end: HOST BACKEND, in a configuration that is written already
 transport_backend() {
 	local i

@@ -114,13 +114,13 @@ pair_end() { # NAME LOST: TCP has lived, and no stream lost more than that
 	echo "# $(jq -c . "$T/traffic-$1")"
 }
 
-# capture NAME FILTER: on the uplinks of both hosts, until the test ends
+# capture NAME FILTER: on the uplinks of both hosts, until the test ends; $capture_out: of what they send
 uplinks="user:wlan0 user:ran0 gw:eth0 gw:eth1"
 capture() {
 	local u f
 	for u in $uplinks; do
 		f=$T/$1-${u#*:}
-		in_ns "${u%:*}" tcpdump --immediate-mode -lni "${u#*:}" "$2" >>"$f" 2>"$f.err" &
+		in_ns "${u%:*}" tcpdump ${capture_out:+-Q out} --immediate-mode -lni "${u#*:}" "$2" >>"$f" 2>"$f.err" &
 		wait_for 5 grep -q 'listening on' "$f.err" || fail "no capture on $u"
 	done
 }

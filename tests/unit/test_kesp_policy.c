@@ -520,3 +520,63 @@ Test(policy, lines_after_a_restart)
 	policies_drop(&ps, &s, 1, OUT_A);
 	cr_assert_eq(n_kernel, 3);
 }
+
+/* ---- of the host's own routes: without if_id ---- */
+
+static size_t without_if_id(enum xfrm_dir dir)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < n_kernel; i++)
+		n += !kernel[i].if_id && kernel[i].dir == dir && !kernel[i].block;
+	return n;
+}
+
+Test(policy, without_an_interface_only_what_can_be_sent_has_a_policy)
+{
+	const struct xfrm_policy others = { .dir = XFRM_OUT, .sel = net(3, 4) };
+	struct xfrm_sel s = net(1, 2), t = net(3, 4);
+
+	policies_init(&ps, 0, put, del, NULL);
+	cr_assert_eq(take(&s, 1, 5), 0);
+	cr_expect_eq(without_if_id(XFRM_IN), 1);
+	cr_expect_eq(without_if_id(XFRM_OUT), 0, "the shield takes it meanwhile");
+	policies_sender(&ps, &s, 1, 5, true);
+	cr_expect_eq(without_if_id(XFRM_OUT), 1);
+	policies_sender(&ps, &s, 1, 5, false);
+	cr_expect_eq(without_if_id(XFRM_OUT), 0);
+	cr_expect_eq(without_if_id(XFRM_IN), 1, "it still comes in");
+
+	put(NULL, &others);
+	cr_assert_eq(take(&t, 1, 6), 0);
+	policies_drop(&ps, &t, 1, 6);
+	cr_expect_not_null(in_kernel(&others), "that was never ours");
+}
+
+Test(policy, without_an_interface_nothing_is_blocked_that_moved)
+{
+	const struct policy_rest rest = { .in_until = 100, .block_until = 200 };
+	struct xfrm_sel s = net(1, 2);
+
+	policies_init(&ps, 0, put, del, NULL);
+	cr_assert_eq(take(&s, 1, 5), 0);
+	policies_sender(&ps, &s, 1, 5, true);
+	policies_leave(&ps, &s, 1, 5, &rest);
+	cr_expect_eq(n_kernel, 2, "%zu", n_kernel);
+	cr_expect_eq(without_if_id(XFRM_OUT), 0);
+	policies_expire(&ps, 150);
+	cr_expect_eq(n_kernel, 0);
+}
+
+Test(policy, those_without_an_interface_are_told_by_their_reqid)
+{
+	uint32_t reqid = xfrm_direct_reqid(0x12345678, 9);
+
+	cr_expect_eq(reqid & XFRM_DIRECT_N, 9);
+	cr_expect(xfrm_is_of(0x12345678, 0, true, reqid));
+	cr_expect_not(xfrm_is_of(0x12345678, 0, false, reqid), "no BEET");
+	cr_expect_not(xfrm_is_of(0x22345678, 0, true, reqid), "another instance's");
+	cr_expect_not(xfrm_is_of(0x12345678, 7, true, reqid));
+	cr_expect_not(xfrm_is_of(0x12345678, 0, true, 9));
+	cr_expect(xfrm_is_of(7, 7, false, 9));
+}

@@ -465,6 +465,7 @@ int agent_reload(struct agent *a, char err[CONF_ERROR_MAX])
 	asks_reload(a);
 	steer_reload(a);
 	classes_sync(a);
+	direct_reload(a);
 	list_for_each (it, &a->peers)
 		move_plan(a, list_entry(it, struct peer, node));
 	conns_run(a);
@@ -541,6 +542,23 @@ static int ike_sockets(struct agent *a)
 	a->ike_fd4 = fds[0];
 	a->ike_fd6 = fds[1];
 	return 0;
+}
+
+/* The kernel's policies would have IKE go by the SAs that it makes. */
+static int ike_bypass(const struct agent *a)
+{
+	int err = 0;
+
+	if (!a->kernel_esp)
+		return 0;
+	if (a->ike_fd4 >= 0)
+		err = udp_bypass(a->ike_fd4, 4);
+	if (!err && a->ike_fd6 >= 0)
+		err = udp_bypass(a->ike_fd6, 6);
+	if (err)
+		log_error("the kernel's policies cannot be kept off UDP port %d: %s", PORT_IKE,
+			  strerror(-err));
+	return err;
 }
 
 static void on_rtnl(evutil_socket_t fd, short what, void *ctx)
@@ -693,6 +711,8 @@ static int agent_open(struct agent *a)
 	err = ike_sockets(a); /* first: another agent's device and engine stay untouched */
 	if (!err)
 		err = backend_choose(a);
+	if (!err)
+		err = ike_bypass(a);
 	if (!err)
 		err = data_plane_open(a);
 	if (!err)

@@ -170,6 +170,7 @@ struct child {
 	usec_t until;		 /* retired: when it goes */
 	uint16_t home;		 /* MMX: the number of our interface that it is for; 0: not known */
 	bool adopted;		 /* by another start of the agent, which knew its home */
+	bool direct;		 /* by policies of the host's own addresses (direct.c) */
 	struct session *session; /* that it counts for; NULL: there was no memory */
 	struct binding *binding; /* of MMX; NULL: its line's group */
 	enum child_mode mode;
@@ -600,6 +601,12 @@ int shield_open(struct agent *a);
 void shield_recall(struct agent *a);
 void shield_close(struct agent *a);
 /* What is protected, and where, anew: at once, or when the loop comes round. */
+/* ---- direct.c ---- */
+/* Is a Child SA of that connection to be for the host's own routes? */
+bool direct_wanted(const struct agent *a, const char *conn, enum child_mode mode);
+/* Those that are of the other kind are rekeyed. */
+void direct_reload(struct agent *a);
+
 void shield_sync(struct agent *a);
 void shield_soon(struct agent *a);
 /* A Child SA came or its selectors are about to be others: what they were stays blocked for grace.

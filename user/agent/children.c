@@ -153,7 +153,8 @@ static int engine_sa_add(struct agent *a, const struct child_sa_out *o, uint32_t
 			 (o->peer_probes ? ENGINE_SA_PROBES : 0) |
 			 (o->role_i ? ENGINE_SA_ROLE_I : 0) |
 			 (o->dscp_out ? ENGINE_SA_DSCP_OUT : 0) |
-			 (o->dscp_in ? ENGINE_SA_DSCP_IN : 0) | df_flags(o->df),
+			 (o->dscp_in ? ENGINE_SA_DSCP_IN : 0) | df_flags(o->df) |
+			 (direct_wanted(a, o->conn, o->mode) ? ENGINE_SA_DIRECT : 0),
 		.encr_id = o->encr_id,
 		.key_bits = o->encr_key_bits,
 		.integ_id = o->integ_id,
@@ -292,6 +293,7 @@ static struct child *agent_child_new(struct agent *a, struct peer *p, const stru
 	c->spi_in = o->spi_in;
 	c->spi_out = o->spi_out;
 	c->out_index = out_index;
+	c->direct = direct_wanted(a, o->conn, o->mode);
 	snprintf(c->name, sizeof(c->name), "%s", o->name);
 	c->selectors = family_selectors(o->ts_local, o->n_ts_local, o->ts_remote, o->n_ts_remote);
 	c->n_vips = o->n_vips;

@@ -179,7 +179,9 @@ static int load_programs(struct dp *dp, char *ret_error, size_t len)
 	dp->shield = shield__open();
 	if (!dp->tc || !dp->xdp || !dp->shield)
 		return load_failed(-errno, "the steering programs", ret_error, len);
-	err = dp_pin_maps(dp, dp->tc->obj);
+	err = bpf_map__set_autocreate(dp->shield->maps.inner, dp->opt.kernel_esp);
+	if (!err)
+		err = dp_pin_maps(dp, dp->tc->obj);
 	if (!err)
 		err = dp_pin_maps(dp, dp->xdp->obj);
 	if (!err)
@@ -189,6 +191,9 @@ static int load_programs(struct dp *dp, char *ret_error, size_t len)
 	dp->tc->rodata->sa_stat_n = dp->sa_stat_n;
 	dp->xdp->rodata->sa_stat_n = dp->sa_stat_n;
 	dp->tc->rodata->kernel_esp = dp->xdp->rodata->kernel_esp = dp->opt.kernel_esp;
+	dp->shield->rodata->kernel_esp = dp->opt.kernel_esp;
+	if (dp->opt.stable4_remote.family)
+		memcpy((void *)&dp->shield->rodata->stable_remote4, dp->opt.stable4_remote.b, 4);
 	bpf_program__set_autoload(dp->tc->progs.steer_tc_out, dp->opt.kernel_esp);
 	/* steer_xdp itself is loaded per device, by the dispatcher. */
 	bpf_program__set_autoload(dp->xdp->progs.steer_xdp, false);

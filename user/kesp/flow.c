@@ -138,7 +138,9 @@ int flow_explain(struct kesp *k, const struct engine_flow *m, struct engine_flow
 	if (!addr_len(&m->local) || m->local.family != m->remote.family ||
 	    m->klass >= STEER_CLASSES)
 		return -EINVAL;
-	reqid = policies_reqid(&k->policies, &packet);
+	reqid = policies_reqid(&k->direct, &packet);
+	if (!reqid)
+		reqid = policies_reqid(&k->policies, &packet);
 	s = reqid ? youngest(k, reqid) : NULL;
 	if (!s)
 		return 0;

@@ -78,6 +78,11 @@ static int open_one(struct kesp *k, uint8_t family, int *fd, struct event **ev, 
 	if (err)
 		return explain(ret_why, why_len, err, "UDP port %u cannot be opened: %s",
 			       k->cfg.port, strerror(-err));
+	err = udp_bypass(*fd, family);
+	if (err)
+		return explain(ret_why, why_len, err,
+			       "the kernel's policies cannot be kept off UDP port %u: %s",
+			       k->cfg.port, strerror(-err));
 	udp_allow_fragments(*fd, family, false);
 	*ev = event_new(k->opt.base, *fd, EV_READ | EV_PERSIST, on_readable, k);
 	return *ev && !event_add(*ev, NULL) ? 0 : -ENOMEM;

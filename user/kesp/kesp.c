@@ -89,6 +89,14 @@ static void on_tick(evutil_socket_t fd, short what, void *ctx)
 	rekey_tick(ctx);
 }
 
+static void policies_look(struct policies *ps)
+{
+	if (ps->unsettled)
+		policies_settle(ps);
+	if (ps->n_left)
+		policies_expire(ps, kesp_now());
+}
+
 static void on_look(evutil_socket_t fd, short what, void *ctx)
 {
 	const struct timeval later = { LOOK_SEC, 0 };
@@ -99,12 +107,10 @@ static void on_look(evutil_socket_t fd, short what, void *ctx)
 	poll_some(k);
 	if (k->room_dirty)
 		room_fit(k);
-	if (k->policies.unsettled)
-		policies_settle(&k->policies);
-	if (k->policies.n_left)
-		policies_expire(&k->policies, kesp_now());
+	policies_look(&k->policies);
+	policies_look(&k->direct);
 	stable_look(k);
-	if (k->n_sas || k->policies.n_left)
+	if (k->n_sas || k->policies.n_left || k->direct.n_left)
 		event_add(k->look, &later);
 }
 
@@ -201,6 +207,7 @@ static int configure(struct kesp *k, const struct engine_config *c, char *ret_wh
 	k->esp_least = 0;
 	stable_init(k);
 	policies_init(&k->policies, k->if_id, put_policy, del_policy, k);
+	policies_init(&k->direct, 0, put_policy, del_policy, k);
 	k->configured = true;
 	err = restore(k);
 	return err ? explain(ret_why, len, err, "what the kernel has of our SAs cannot be read: %s",
@@ -249,6 +256,7 @@ static void forget_all(struct kesp *k)
 	list_for_each_safe (it, tmp, &k->sas)
 		sa_forget(k, list_entry(it, struct kesp_sa, node));
 	policies_clear(&k->policies);
+	policies_clear(&k->direct);
 	lines_forget(k);
 }
 
@@ -438,6 +446,7 @@ int kesp_open(const struct kesp_options *opt, struct kesp **ret_k, char *ret_err
 	list_init(&k->replaced);
 	list_init(&k->events);
 	policies_init(&k->policies, 0, put_policy, del_policy, k);
+	policies_init(&k->direct, 0, put_policy, del_policy, k);
 	err = xfrm_open(&k->x, ret_error, error_len);
 	if (!err)
 		err = open_images(k, ret_error, error_len);

@@ -61,8 +61,9 @@ struct kesp {
 	struct hash by_id, by_spi_in, by_spi_out, by_group, by_selectors;
 	struct list sas, deferred, replaced;
 	size_t n_sas;
-	struct policies policies;
-	struct hash remotes; /* lines.c */
+	struct policies policies; /* of the interface */
+	struct policies direct;	  /* of the host's own routes */
+	struct hash remotes;	  /* lines.c */
 	bool lines_failed;
 	uint32_t mtu;	    /* of the interface, now */
 	uint32_t esp_mtu;   /* of the steering device; UINT32_MAX: as it is made */
@@ -170,6 +171,10 @@ void lines_forget(struct kesp *k);
 /* What an agent before has told of others goes. */
 void lines_settle(struct kesp *k);
 
+/* Its states and policies are for the host's own routes, and not the interface's. */
+bool sa_direct(const struct kesp_sa *s);
+/* Those that its selectors are in. */
+struct policies *sa_policies(struct kesp *k, const struct kesp_sa *s);
 /* Where the policies of its selectors lead. */
 struct policy_to sa_policy_to(const struct kesp *k, const struct kesp_sa *s);
 

@@ -119,7 +119,8 @@ static const struct kesp_sa *youngest(const struct kesp *k, const struct engine_
 	hash_for_each (it, tmp, &k->by_selectors, record_selectors_key(sa)) {
 		const struct kesp_sa *s = hash_entry(it, struct kesp_sa, by_selectors);
 
-		if (!s->sends || !s->r.sa.line || !record_same_selectors(&s->r.sa, sa))
+		if (!s->sends || !s->r.sa.line || sa_direct(s) ||
+		    !record_same_selectors(&s->r.sa, sa))
 			continue;
 		several |= best && best->r.sa.line != s->r.sa.line;
 		if (!best || best->r.order < s->r.order)
@@ -152,7 +153,7 @@ static void follow(struct kesp *k, const struct sa_record *of)
 
 void lines_follow(struct kesp *k, struct kesp_sa *s)
 {
-	if (k->opt.dp && s->r.sa.line)
+	if (k->opt.dp && s->r.sa.line && !sa_direct(s))
 		follow(k, &s->r);
 }
 

@@ -216,6 +216,21 @@ static int lines_put(struct policies *ps, struct entry *e)
 	return first;
 }
 
+static void dir_del(struct policies *ps, struct entry *e, enum xfrm_dir dir)
+{
+	struct xfrm_policy p = policy_of(ps, e, dir);
+
+	ps->del(ps->ctx, &p);
+	e->has[dir] = 0;
+}
+
+/* Without an interface nothing is blocked: by no policy a packet gets to the uplink as it is, and
+ * from there to the interface, whose SA carries it or none. */
+static bool goes_by(const struct policies *ps, const struct entry *e, enum xfrm_dir dir)
+{
+	return ps->if_id || dir != XFRM_OUT || sender(e, 0);
+}
+
 static int entry_put(struct policies *ps, struct entry *e)
 {
 	for (int dir = 0; dir < DIRECTIONS; dir++) {
@@ -223,6 +238,11 @@ static int entry_put(struct policies *ps, struct entry *e)
 		uint32_t is = p.block ? BLOCKED : p.reqid;
 		int err = 0;
 
+		if (!goes_by(ps, e, p.dir)) {
+			if (e->has[dir])
+				dir_del(ps, e, p.dir);
+			continue;
+		}
 		if (e->has[dir] != is && lasts(e, (enum xfrm_dir)dir))
 			err = ps->put(ps->ctx, &p);
 		if (err)
@@ -258,7 +278,8 @@ static void entry_del(struct policies *ps, struct entry *e)
 	for (int dir = 0; dir < DIRECTIONS; dir++) {
 		struct xfrm_policy p = policy_of(ps, e, (enum xfrm_dir)dir);
 
-		ps->del(ps->ctx, &p);
+		if (ps->if_id || e->has[dir])
+			ps->del(ps->ctx, &p);
 	}
 	ps->n_left -= is_left(e);
 	hash_remove(&ps->by_selector, &e->node);
@@ -282,6 +303,8 @@ static void leave(struct policies *ps, struct entry *e, const struct policy_to *
 {
 	e->left = *to;
 	e->rest = *rest;
+	if (!ps->if_id)
+		e->rest.block_until = 0;
 	ps->n_left++;
 	if (!ps->quiet && entry_put(ps, e))
 		ps->unsettled = true;
@@ -401,14 +424,6 @@ void policies_leave(struct policies *ps, const struct xfrm_sel *sel, size_t n, u
 		drop_one(ps, &sel[i], reqid, rest);
 }
 
-static void dir_del(struct policies *ps, struct entry *e, enum xfrm_dir dir)
-{
-	struct xfrm_policy p = policy_of(ps, e, dir);
-
-	ps->del(ps->ctx, &p);
-	e->has[dir] = 0;
-}
-
 static void expire(struct policies *ps, struct entry *e, usec_t now)
 {
 	if (!is_left(e))
@@ -486,6 +501,8 @@ bool policies_found(struct policies *ps, const struct xfrm_policy *p, usec_t blo
 		return false;
 	if (p->mark_mask)
 		return p->dir == XFRM_OUT && line_found(ps, e, p);
+	if (!goes_by(ps, e, p->dir))
+		return false;
 	want = policy_of(ps, e, p->dir);
 	if (as_wanted(&want, p))
 		e->has[p->dir] = p->block ? BLOCKED : p->reqid;

@@ -125,10 +125,10 @@ static void on_event(void *ctx, const struct xfrm_event *ev)
 	struct kesp_sa *s;
 	bool out;
 
-	if (ev->kind != XFRM_EV_EXPIRE || ev->if_id != k->if_id)
+	if (ev->kind != XFRM_EV_EXPIRE)
 		return;
 	s = sa_of_state(k, &ev->dst, ev->spi, &out);
-	if (!s)
+	if (!s || ev->if_id != (sa_direct(s) ? 0 : k->if_id))
 		return;
 	if (ev->hard && out) {
 		s->has_out = false;

@@ -153,7 +153,8 @@ static void on_policy(void *ctx, const struct xfrm_policy *pol)
 	struct strays *v = ctx;
 	void *p;
 
-	if (policies_found(&v->k->policies, pol, kesp_now() + BLOCK_SEC * USEC_PER_SEC))
+	if (policies_found(pol->if_id ? &v->k->policies : &v->k->direct, pol,
+			   kesp_now() + BLOCK_SEC * USEC_PER_SEC))
 		return;
 	p = grown(v->policies, v->n_policies, &v->cap_policies, sizeof(*v->policies));
 	if (!p)
@@ -212,7 +213,7 @@ int restore(struct kesp *k)
 	struct strays v = { .k = k };
 	int err;
 
-	k->policies.quiet = true;
+	k->policies.quiet = k->direct.quiet = true;
 	err = read_records(k);
 	if (!err)
 		err = xfrm_sa_dump(k->x, k->if_id, on_state, &v);
@@ -224,6 +225,8 @@ int restore(struct kesp *k)
 		xfrm_policy_del(k->x, &v.policies[i]);
 	if (!err)
 		err = policies_settle(&k->policies);
+	if (!err)
+		err = policies_settle(&k->direct);
 	for (size_t i = 0; i < v.n_sas; i++)
 		xfrm_sa_del(k->x, &v.sas[i].dst, v.sas[i].spi);
 	if (v.n_sas || v.n_policies)
@@ -231,7 +234,7 @@ int restore(struct kesp *k)
 			 v.n_sas, v.n_policies);
 	free(v.sas);
 	free(v.policies);
-	k->policies.quiet = false;
+	k->policies.quiet = k->direct.quiet = false;
 	if (k->policies.n_left)
 		kesp_look(k);
 	lines_settle(k);

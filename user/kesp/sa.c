@@ -44,6 +44,21 @@ const struct addr *sa_dst(const struct kesp *k, const struct kesp_sa *s, bool ou
 		   : stable_local(k, s->r.sa.family);
 }
 
+static bool is_direct(const struct engine_sa *sa)
+{
+	return sa->flags & ENGINE_SA_DIRECT;
+}
+
+bool sa_direct(const struct kesp_sa *s)
+{
+	return is_direct(&s->r.sa);
+}
+
+struct policies *sa_policies(struct kesp *k, const struct kesp_sa *s)
+{
+	return sa_direct(s) ? &k->direct : &k->policies;
+}
+
 struct kesp_sa *sa_of_state(const struct kesp *k, const struct addr *dst, uint32_t spi,
 			    bool *ret_out)
 {
@@ -76,6 +91,13 @@ struct kesp_sa *sa_sibling(const struct kesp *k, const struct engine_sa *sa, enu
 	return best;
 }
 
+static uint32_t new_reqid(struct kesp *k, const struct engine_sa *sa)
+{
+	uint32_t n = k->next_reqid++;
+
+	return is_direct(sa) ? xfrm_direct_reqid(k->if_id, n) : n;
+}
+
 /* SAs with the same selectors share their place in the policies: inbound states all of them,
  * outbound ones those of one line of IKE SAs, so that each line has a policy of its own, and to one
  * address, for that is the policy's. */
@@ -84,16 +106,16 @@ static void share_reqids(struct kesp *k, struct sa_record *r)
 	hash_for_each (it, tmp, &k->by_selectors, record_selectors_key(&r->sa)) {
 		const struct kesp_sa *s = hash_entry(it, struct kesp_sa, by_selectors);
 
-		if (!record_same_selectors(&s->r.sa, &r->sa))
+		if (!record_same_selectors(&s->r.sa, &r->sa) || sa_direct(s) != is_direct(&r->sa))
 			continue;
 		r->reqid = s->r.reqid;
 		if (s->r.sa.line == r->sa.line && s->r.remote == r->remote)
 			r->reqid_out = s->r.reqid_out;
 	}
 	if (!r->reqid)
-		r->reqid = k->next_reqid++;
+		r->reqid = new_reqid(k, &r->sa);
 	if (!r->reqid_out)
-		r->reqid_out = k->next_reqid++;
+		r->reqid_out = new_reqid(k, &r->sa);
 }
 
 /* ---- the kernel's states ---- */
@@ -125,7 +147,7 @@ static int state_add(struct kesp *k, const struct sa_record *r, bool out)
 	struct xfrm_sa x = {
 		.spi = out ? sa->spi_out : sa->spi_in,
 		.reqid = out ? r->reqid_out : r->reqid,
-		.if_id = k->if_id,
+		.if_id = is_direct(sa) ? 0 : k->if_id,
 		.flags = (out ? XFRM_F_OUT : 0) | (sa->flags & ENGINE_SA_ESN ? XFRM_F_ESN : 0) |
 			 (sa->flags & ENGINE_SA_DSCP_OUT ? 0 : XFRM_F_NO_DSCP_OUT) |
 			 (sa->flags & ENGINE_SA_DSCP_IN ? XFRM_F_DSCP_IN : 0) |
@@ -149,7 +171,8 @@ static int state_add(struct kesp *k, const struct sa_record *r, bool out)
 
 	if (out) {
 		x.mark = STEER_MARK_INDEX(sa->mark);
-		x.mark_mask = STEER_MARK(0, 0, UINT32_MAX);
+		/* no classifier has been there: what else is in a mark is the application's */
+		x.mark_mask = is_direct(sa) ? UINT32_MAX : STEER_MARK(0, 0, UINT32_MAX);
 	}
 	if (sa->flags & ENGINE_SA_TRANSPORT) {
 		x.flags |= XFRM_F_BEET;
@@ -267,7 +290,7 @@ struct policy_to sa_policy_to(const struct kesp *k, const struct kesp_sa *s)
 				   .remote_out = *stable_remote(k, sa->family, s->r.remote),
 				   .beet = sa->flags & ENGINE_SA_TRANSPORT,
 				   .reqid_out = s->r.reqid_out,
-				   .line = STEER_LINE(sa->line) };
+				   .line = sa_direct(s) ? 0 : STEER_LINE(sa->line) };
 }
 
 static int policies_of(struct kesp *k, const struct kesp_sa *s, bool take)
@@ -279,8 +302,8 @@ static int policies_of(struct kesp *k, const struct kesp_sa *s, bool take)
 	if (n < 0)
 		return n;
 	if (take)
-		return policies_take(&k->policies, sel, (size_t)n, &to);
-	policies_drop(&k->policies, sel, (size_t)n, to.reqid_out);
+		return policies_take(sa_policies(k, s), sel, (size_t)n, &to);
+	policies_drop(sa_policies(k, s), sel, (size_t)n, to.reqid_out);
 	return 0;
 }
 
@@ -295,7 +318,7 @@ void sa_sends(struct kesp *k, struct kesp_sa *s, bool on)
 	s->sends = on;
 	n = record_selectors(&s->r.sa, sel);
 	if (n > 0)
-		policies_sender(&k->policies, sel, (size_t)n, s->r.reqid_out, on);
+		policies_sender(sa_policies(k, s), sel, (size_t)n, s->r.reqid_out, on);
 	lines_follow(k, s);
 }
 
@@ -349,6 +372,13 @@ static int wrap(struct kesp *k, const struct kesp_sa *s)
 	return k->opt.dp ? dp_sa_wrap(k->opt.dp, s->r.sa.id, flags[s->r.encap]) : 0;
 }
 
+/* With IPv6 policies would catch the search for neighbours (RFC 4861), too. */
+static bool may_be_direct(const struct engine_sa *req)
+{
+	return req->flags & ENGINE_SA_TRANSPORT && req->family == 4 &&
+	       req->ts_local[0].first.family == 4;
+}
+
 static void record_of(struct kesp *k, const struct engine_sa *req, uint32_t remote,
 		      struct sa_record *r)
 {
@@ -361,6 +391,8 @@ static void record_of(struct kesp *k, const struct engine_sa *req, uint32_t remo
 		.sa = *req,
 	};
 	r->sa.h = (struct engine_hdr){ 0 };
+	if (!may_be_direct(req))
+		r->sa.flags &= ~(uint32_t)ENGINE_SA_DIRECT;
 	share_reqids(k, r);
 	limit_packets(&r->sa);
 	r->sa.flags &= ~(uint32_t)(ENGINE_SA_SOFT_HIT | ENGINE_SA_HARD_HIT);
@@ -469,6 +501,14 @@ int sa_add(struct kesp *k, const struct engine_sa *req)
 	return 0;
 }
 
+static void reqid_used(struct kesp *k, const struct kesp_sa *s, uint32_t reqid)
+{
+	uint32_t n = sa_direct(s) ? reqid & XFRM_DIRECT_N : reqid;
+
+	if (k->next_reqid <= n)
+		k->next_reqid = n + 1;
+}
+
 struct kesp_sa *sa_restore(struct kesp *k, const struct sa_record *r)
 {
 	struct kesp_sa *s = sa_find(k, r->sa.id) ? NULL : sa_new(k, r);
@@ -481,10 +521,8 @@ struct kesp_sa *sa_restore(struct kesp *k, const struct sa_record *r)
 		return NULL;
 	route(k, &s->r.sa, r->remote); /* the device may be another one */
 	await_shown(k, s);
-	if (k->next_reqid <= r->reqid)
-		k->next_reqid = r->reqid + 1;
-	if (k->next_reqid <= r->reqid_out)
-		k->next_reqid = r->reqid_out + 1;
+	reqid_used(k, s, r->reqid);
+	reqid_used(k, s, r->reqid_out);
 	if (k->next_order <= r->order)
 		k->next_order = r->order + 1;
 	return s;

@@ -73,14 +73,14 @@ static int change(struct kesp *k, struct kesp_sa *s, const struct engine_sa *nex
 		return -EINVAL;
 	err = put_ends(k, &s->r.sa, next, rest->in_until);
 	if (!err)
-		err = policies_take(&k->policies, sel, (size_t)n, &to);
+		err = policies_take(sa_policies(k, s), sel, (size_t)n, &to);
 	if (err) {
 		put_ends(k, next, &s->r.sa, 0);
 		return err;
 	}
 	if (s->sends)
-		policies_sender(&k->policies, sel, (size_t)n, to.reqid_out, true);
-	policies_leave(&k->policies, was, (size_t)n_was, to.reqid_out, rest);
+		policies_sender(sa_policies(k, s), sel, (size_t)n, to.reqid_out, true);
+	policies_leave(sa_policies(k, s), was, (size_t)n_was, to.reqid_out, rest);
 	return 0;
 }
 

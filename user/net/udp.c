@@ -7,6 +7,8 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include <linux/xfrm.h> /* behind netinet/in.h, whose structures it would make its own */
+
 #include "net/udp.h"
 
 int udp_open(uint8_t family, uint16_t port, int *ret_fd)
@@ -33,6 +35,27 @@ int udp_open(uint8_t family, uint16_t port, int *ret_fd)
 		return err;
 	}
 	*ret_fd = fd;
+	return 0;
+}
+
+int udp_bypass(int fd, uint8_t family)
+{
+	static const uint8_t dirs[] = { XFRM_POLICY_IN, XFRM_POLICY_OUT };
+	struct xfrm_userpolicy_info p = {
+		.sel.family = family == 4 ? AF_INET : AF_INET6,
+		.lft.soft_byte_limit = XFRM_INF,
+		.lft.hard_byte_limit = XFRM_INF,
+		.lft.soft_packet_limit = XFRM_INF,
+		.lft.hard_packet_limit = XFRM_INF,
+		.action = XFRM_POLICY_ALLOW,
+	};
+
+	for (size_t i = 0; i < sizeof(dirs); i++) {
+		p.dir = dirs[i];
+		if (setsockopt(fd, family == 4 ? IPPROTO_IP : IPPROTO_IPV6,
+			       family == 4 ? IP_XFRM_POLICY : IPV6_XFRM_POLICY, &p, sizeof(p)))
+			return -errno;
+	}
 	return 0;
 }
 

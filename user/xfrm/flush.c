@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* All that has our if_id goes, and nothing else. */
+/* All that is ours goes, and nothing else. */
 #include <errno.h>
 #include <stdlib.h>
 
