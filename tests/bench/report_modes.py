@@ -6,7 +6,8 @@ import statistics
 import sys
 
 TITLES = {"tcp": "TCP, one stream", "tcp8": "TCP, eight", "udp": "UDP, 1372 octets",
-          "udp_gso": "UDP, the same, GSO", "small": "UDP, 100 octets", "flood": "UDP, 1372, flood"}
+          "udp_gso": "UDP, the same, GSO", "small": "UDP, 100 octets", "flood": "UDP, 1372, flood",
+          "flood512": "UDP, 512, flood", "flood64": "UDP, 64, flood"}
 MOST = 0.8  # of the tunnel's
 
 
@@ -17,7 +18,7 @@ def main():
             name, measure, engines, machine = line.rstrip("\n").split("\t")
             values.setdefault(measure, {}).setdefault(name, []).append((float(engines), float(machine)))
     lines = []
-    print("\nProcessor time, both hosts, ms; medians of %d rounds" % len(values["tcp"]["tunnel"]))
+    print("\nProcessor time, both hosts, ms; medians of %d rounds" % len(next(iter(values.values()))["tunnel"]))
     for measure, by in values.items():
         for what, at in (("engines", 0), ("machine", 1)):
             t, x = (statistics.median(v[at] for v in by[n]) for n in ("tunnel", "transport"))
