@@ -17,9 +17,11 @@ int steer_tc(struct __sk_buff *skb)
 SEC("tc")
 int steer_tc_out(struct __sk_buff *skb)
 {
+	__u32 mark = out_mark_kernel(skb);
 	struct bpf_xfrm_state x;
 
+	skb->mark = mark;
 	if (!bpf_skb_get_xfrm_state(skb, 0, &x, sizeof(x), 0))
 		return TC_ACT_UNSPEC;
-	return out_steer_kernel(skb, skb->mark, true);
+	return out_steer_kernel(skb, mark, true);
 }

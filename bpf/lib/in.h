@@ -82,30 +82,39 @@ static __always_inline int in_other_tc(struct __sk_buff *skb, __u32 l2, __be16 p
 	return kernel_esp && p->frag ? frag_tc(skb, l2, port) : TC_ACT_UNSPEC;
 }
 
-static __always_inline int in_steer_tc(struct __sk_buff *skb, __u32 l2, __be16 port)
+static __always_inline int in_esp_tc(struct __sk_buff *skb, __u32 l2, struct parsed *p)
 {
 	struct steer_sa_in *sa;
 	enum drop_reason why;
-	enum parse_result res;
 	enum esp_verdict v;
+
+	v = esp_receive(p, skb->ifindex, skb_segs(skb), &sa);
+	if (kernel_esp && v == ESP_AWAITED)
+		hold_tc(skb, p);
+	if (v == ESP_DROP || v == ESP_AWAITED)
+		return TC_ACT_SHOT;
+	if (kernel_esp && v == ESP_OURS && sa->owner == STEER_OWNER_KERNEL) {
+		why = in_kernel_tc(skb, l2, p, sa);
+		return why == DROP_MAX ? TC_ACT_UNSPEC : out_drop(why);
+	}
+	if (v == ESP_OURS && in_restores(sa) && in_restore_tc(skb, p, sa))
+		return out_drop(DROP_FAMILY);
+	return TC_ACT_UNSPEC;
+}
+
+static __always_inline int in_steer_tc(struct __sk_buff *skb, __u32 l2, __be16 port)
+{
+	enum parse_result res;
 	struct parsed p;
 
+	if (kernel_esp && l2 == L2_ETHER &&
+	    parse_plain4(CTX_LOAD(skb, data), CTX_LOAD(skb, data_end), &p))
+		return in_esp_tc(skb, L2_ETHER, &p);
 	res = in_parse_tc(skb, l2, port, &p);
 	if (res != PARSE_ESP)
 		return in_other_tc(skb, l2, port, &p,
 				   res); /* mostly the next filter, then the stack */
-	v = esp_receive(&p, skb->ifindex, skb_segs(skb), &sa);
-	if (kernel_esp && v == ESP_AWAITED)
-		hold_tc(skb, &p);
-	if (v == ESP_DROP || v == ESP_AWAITED)
-		return TC_ACT_SHOT;
-	if (kernel_esp && v == ESP_OURS && sa->owner == STEER_OWNER_KERNEL) {
-		why = in_kernel_tc(skb, l2, &p, sa);
-		return why == DROP_MAX ? TC_ACT_UNSPEC : out_drop(why);
-	}
-	if (v == ESP_OURS && in_restores(sa) && in_restore_tc(skb, &p, sa))
-		return out_drop(DROP_FAMILY);
-	return TC_ACT_UNSPEC;
+	return in_esp_tc(skb, l2, &p);
 }
 
 static __always_inline int in_drop_xdp(enum drop_reason why)

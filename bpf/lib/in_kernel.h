@@ -15,12 +15,20 @@ static __always_inline __u16 in_restore_ip(const struct parsed *p, const struct 
 {
 	struct steer_addr src, dst;
 
+	/* each IP version for itself: of IPv4 that is four octets */
+	if (p->family == 4) {
+		*(__u32 *)src.b = sa->flags & STEER_SA_RESTORE_SRC ? *(const __u32 *)sa->src.b
+								   : p->ip4->saddr;
+		*(__u32 *)dst.b = sa->flags & STEER_SA_RESTORE_DST ? *(const __u32 *)sa->dst.b
+								   : p->ip4->daddr;
+		return rewrite_addrs4(p->ip4, &src, &dst);
+	}
 	esp_copy_addrs(p, &src, &dst);
 	if (sa->flags & STEER_SA_RESTORE_SRC)
 		src = sa->src;
 	if (sa->flags & STEER_SA_RESTORE_DST)
 		dst = sa->dst;
-	return rewrite_addrs(p, &src, &dst);
+	return rewrite_addrs6(p->ip6, &src, &dst);
 }
 
 /* What is behind it belongs to ESP, so what can be wrong is ours to refuse. */

@@ -25,18 +25,24 @@ static __always_inline __u32 skb_segs(const struct __sk_buff *skb)
 }
 
 /* Parse; once more after pulling the headers into the linear part. */
+static __always_inline enum parse_result out_parse_here(struct __sk_buff *skb, struct parsed *p)
+{
+	void *data = CTX_LOAD(skb, data), *end = CTX_LOAD(skb, data_end);
+
+	return kernel_esp ? parse_made(data, end, p) : parse_out(data, end, p);
+}
+
 static __always_inline enum parse_result out_parse(struct __sk_buff *skb, struct parsed *p)
 {
-	enum parse_result res;
+	enum parse_result res = out_parse_here(skb, p);
 	__u32 want;
 
-	res = parse_out(CTX_LOAD(skb, data), CTX_LOAD(skb, data_end), p);
 	if (res != PARSE_SHORT || CTX_LOAD(skb, data_end) - CTX_LOAD(skb, data) >= skb->len)
 		return res;
 	want = L2_ETHER + sizeof(struct ipv6hdr) + sizeof(struct udphdr);
 	if (bpf_skb_pull_data(skb, skb->len < want ? skb->len : want))
 		return PARSE_BAD;
-	return parse_out(CTX_LOAD(skb, data), CTX_LOAD(skb, data_end), p);
+	return out_parse_here(skb, p);
 }
 
 /* RFC 4301 8.1: the SA wants routers to fragment it. The segments of a super-packet get consecutive
@@ -104,7 +110,7 @@ static __always_inline int out_rewrite_kernel(struct __sk_buff *skb, struct pars
 	__u16 diff;
 
 	*ret_why = DROP_BAD_PACKET;
-	if (p->udp || skb->gso_size)
+	if (skb->gso_size)
 		return -1;
 	*ret_why = DROP_REWRITE;
 	if (wraps && wrap_on(skb, p, ports ? path->sport : bpf_htons(WRAP_PORT),
@@ -255,6 +261,16 @@ static __always_inline int out_steer(struct __sk_buff *skb, __u32 mark)
 	if (out_rewrite(skb, &p, path, STEER_MARK_MAY_CUT(mark) ? segs : 0, &why))
 		return out_drop(why);
 	return out_sent(skb, mark, path, segs, octets);
+}
+
+/* The mark of what XFRM has made. Without a classifier before it the application's own may be left
+ * in it. */
+static __always_inline __u32 out_mark_kernel(const struct __sk_buff *skb)
+{
+	__u32 key = 0, mark = (__u64)CTX_LOAD(skb, mark);
+	const struct steer_intake *in = bpf_map_lookup_elem(&intake, &key);
+
+	return in && in->classified ? mark : STEER_MARK_INDEX(mark);
 }
 
 /* Of what XFRM has made. early: copies are left to the other end of the pair, where they are made.

@@ -185,6 +185,28 @@ static __always_inline enum parse_result parse_in(void *data, void *data_end, __
 	return l4 ? parse_l4(l4, data_end, port, p) : res;
 }
 
+/* Is it what nearly all packets are, Ethernet, IPv4 without options, ESP? Then *p is as parse_in
+ * fills it. Else nothing is known. What is compiled behind it knows all but the addresses. */
+static __always_inline bool parse_plain4(void *data, void *data_end, struct parsed *p)
+{
+	struct ethhdr *eth = data;
+	struct iphdr *ip = data + L2_ETHER;
+	struct ip_esp_hdr *esp = (void *)(ip + 1);
+
+	if ((void *)(esp + 1) > data_end || eth->h_proto != bpf_htons(ETH_P_IP) ||
+	    *(__u8 *)ip != 0x45 || ip->protocol != IPPROTO_ESP ||
+	    ip->frag_off & bpf_htons(IP_MF_OFFSET))
+		return false;
+	*p = (struct parsed){ .eth = eth,
+			      .esp = esp,
+			      .hdr_len = sizeof(*ip),
+			      .ip_len = bpf_ntohs(ip->tot_len),
+			      .family = 4,
+			      .proto = IPPROTO_ESP };
+	p->ip4 = ip;
+	return p->ip_len >= sizeof(*ip) + sizeof(*esp);
+}
+
 /* A packet on the steering device. The ESP header itself is not needed (the mark names the SA) and
  * of a super-packet it is not in the linear part. VLAN tags, options, extension headers: not from
  * us. */
@@ -204,6 +226,36 @@ static __always_inline enum parse_result parse_out(void *data, void *data_end, s
 		p->hdr_len += sizeof(*p->udp);
 	} else if (p->proto != IPPROTO_ESP) {
 		return PARSE_BAD;
+	}
+	return p->ip_len < p->hdr_len + sizeof(struct ip_esp_hdr) ? PARSE_BAD : PARSE_ESP;
+}
+
+/* The same of what XFRM has made: ESP right behind the IP header, and nothing else. */
+static __always_inline enum parse_result parse_made(void *data, void *data_end, struct parsed *p)
+{
+	struct ethhdr *eth = data;
+
+	*p = (struct parsed){ .eth = eth, .proto = IPPROTO_ESP };
+	p->l3 = eth + 1;
+	if (p->l3 + sizeof(struct iphdr) > data_end)
+		return PARSE_SHORT;
+	if (eth->h_proto == bpf_htons(ETH_P_IP)) {
+		p->family = 4;
+		p->hdr_len = sizeof(struct iphdr);
+		p->ip_len = bpf_ntohs(p->ip4->tot_len);
+		if (p->ip4->version != 4 || p->ip4->ihl != 5 || p->ip4->protocol != IPPROTO_ESP ||
+		    p->ip4->frag_off & bpf_htons(IP_MF_OFFSET))
+			return PARSE_BAD;
+	} else {
+		if (eth->h_proto != bpf_htons(ETH_P_IPV6))
+			return PARSE_BAD;
+		if (p->l3 + sizeof(struct ipv6hdr) > data_end)
+			return PARSE_SHORT;
+		p->family = 6;
+		p->hdr_len = sizeof(struct ipv6hdr);
+		p->ip_len = bpf_ntohs(p->ip6->payload_len) + sizeof(struct ipv6hdr);
+		if (p->ip6->version != 6 || p->ip6->nexthdr != IPPROTO_ESP)
+			return PARSE_BAD;
 	}
 	return p->ip_len < p->hdr_len + sizeof(struct ip_esp_hdr) ? PARSE_BAD : PARSE_ESP;
 }

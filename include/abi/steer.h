@@ -238,12 +238,14 @@ enum steer_spread {
 	STEER_SPREAD_PACKET = 2, /* an SA's on all: out of order as far as CPUs differ */
 };
 
-/* intake: array of one. */
+/* intake: array of one. What the programs are told beside what is steered. */
 struct steer_intake {
 	__u8 spread;	   /* enum steer_spread */
 	__u8 n_cpus;	   /* of cpu */
 	__u8 drop_unknown; /* ESP for an SPI that is not ours is dropped, in UDP or not */
-	__u8 pad;
+	/* the classifier has made the marks of what the kernel's ESP has: otherwise class and slot
+	 * are 0, whatever others have left there */
+	__u8 classified;
 	__u8 cpu[STEER_CPUS_MAX]; /* numbers: keys of the map cpus */
 };
 

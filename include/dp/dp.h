@@ -71,8 +71,6 @@ int dp_flush(const struct dp_options *opt);
  * an attached device: no change. 0 or -errno. */
 int dp_uplink_attach(struct dp *dp, uint32_t ifindex, char *ret_why, size_t why_len);
 int dp_uplink_detach(struct dp *dp, uint32_t ifindex);
-/* CPUs that decryption is spread over; 0: it is not. */
-uint32_t dp_spread_cpus(const struct dp *dp);
 /* Is there XDP to attach or to detach? The dispatcher's programs are found by their ids, for which
  * the kernel wants CAP_SYS_ADMIN. */
 bool dp_uses_xdp(const struct dp *dp);
@@ -207,9 +205,10 @@ int dp_group_del(struct dp *dp, uint32_t id);
 int dp_group_del_class(struct dp *dp, uint32_t id, uint8_t klass);
 
 /* Traffic classes (steer/class.h) of what enters the inner device. The engine's is attached to once
- * the engine has the program that chooses its queues; an XFRM interface (kernel_esp) at once, also
- * without rules: it is where packets get their flow slot. The programs are loaded with the first
- * call; what an agent before has left in the maps goes on until there is another table. */
+ * the engine has the program that chooses its queues; an XFRM interface (kernel_esp), where packets
+ * get their flow slot, too, as soon as that matters: when there are rules, lines, or a group whose
+ * members share flows. The programs are loaded with the first call; what an agent before has left
+ * in the maps goes on until there is another table. */
 /* Is there anything of them, of ours or of an agent before? */
 bool dp_classify_left(const struct dp *dp);
 /* Before the device has traffic: a queueing discipline that is made later loses packets, since the
@@ -220,8 +219,8 @@ int dp_classify_prepare(uint32_t ifindex);
 int dp_classify_program(struct dp *dp, uint32_t workers, int *ret_fd, char *ret_error, size_t len);
 int dp_classify_attach(struct dp *dp, uint32_t ifindex, char *ret_error, size_t len);
 /* With kernel_esp the device is the XFRM interface: dp_classify_attach loads what it needs by
- * itself, also where there are no rules, since each packet gets its flow slot there. The flow
- * of such a packet, for CLASSIFY_SLOT: 0, or -ENOENT: nothing is attached. */
+ * itself, and what makes it matter later attaches it first. The flow of such a packet, for
+ * CLASSIFY_SLOT: 0, or -ENOENT: nothing is loaded. */
 int dp_classify_flow(const struct dp *dp, const struct classify_packet *p, uint64_t *ret_flow);
 /* Lines of IKE SAs whose SAs have the same selectors, for the kernel's ESP (abi/lines.h): what the
  * classifier finds the line by, from now on, also when the agent is gone. 0 or -errno. The prefix

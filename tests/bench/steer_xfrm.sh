@@ -9,13 +9,13 @@
 #
 #     xfrm       tunnel mode on the wire's own addresses, by an XFRM interface
 #     steered    tunnel mode on the stable pair: braid0, steer_tc_out, one path, steer_in
-#     two-paths  the same over both wires
+#     two-paths  the same over both wires, with a class of traffic for each: the classifier is at work
 #     policy     tunnel mode by policy alone, as without an XFRM interface
 #     transport  transport mode, by policy alone
 #     beet       BEET, which is how braid does transport mode, by policy alone
 #     wireguard  where the kernel has it
 #
-# ROUNDS (5) rounds; in each, through each, SECONDS_EACH (0.5) s of UDP as fast as it goes, with 64, 512 and
+# CANDIDATES: only those. ROUNDS (5) rounds; in each, through each, SECONDS_EACH (0.5) s of UDP as fast as it goes, with 64, 512 and
 # 1400 octets of payload, with 1372 by two sockets, and one TCP stream for 1 s. Then `xfrm`, `steered`,
 # `policy` and `transport` once more with SAs that were made with esp4_offload, which leaves segmentation to the
 # last moment (SECOND=no: without). What is compared is what arrived, and the processor time of the
@@ -156,7 +156,6 @@ path() { # HOST DEVICE LOCAL REMOTE HOST-OF-REMOTE
 }
 steered() { # NAME PATHS
 	local e h me in peer out p other paths group
-	local -A slot=()
 	for e in "${ends[@]}"; do
 		read -r h me in peer out <<<"$e"
 		p=$h other=$1-$(tr ab ba <<<"$h") h=$1-$h paths=()
@@ -167,15 +166,14 @@ steered() { # NAME PATHS
 		steer "$h" uplink eth1 >/dev/null
 		paths+=("$(path "$h" eth0 192.0.2.$me 192.0.2.$peer "$other"):0:1")
 		[ "$2" = 1 ] || paths+=("$(path "$h" eth1 198.51.100.$me 198.51.100.$peer "$other"):0:1")
-		group=$(steer "$h" group 0 "${paths[@]}")
+		group=$(steer "$h" group 0 mode=1 "${paths[@]}")
+		[ "$2" = 1 ] || steer "$h" group "$group" class=1 mode=1 "${paths[1]}" "${paths[0]}" >/dev/null
 		steer "$h" sa 1 "$p" "$group"
-		slot[$p]=$(steer "$h" slot "$group")
 	done
 	tunnel "$1" stable output-mark 1 mask 0xfffff
-	for e in a b; do # the second socket's flow has another slot, with two paths of the other
-		tc -n "$(ns "$1-$e")" qdisc add dev xfrm0 clsact
-		tc -n "$(ns "$1-$e")" filter add dev xfrm0 egress protocol ip flower ip_proto udp dst_port 5203 \
-			action skbedit mark $((slot[$e] << 20)) || fail "$1: no mark"
+	for h in a b; do
+		steer "$1-$h" classify xfrm0
+		[ "$2" = 1 ] || steer "$1-$h" rule 5203 1 # of the second socket
 	done
 }
 
@@ -252,32 +250,37 @@ reachable() {
 
 echo "Setting up"
 phase=
-pair xfrm && tunnel xfrm wire
-pair steered && steered steered 1
-pair two-paths && steered two-paths 2
-pair policy && tunnel policy policy
-pair transport && transport transport
-pair beet && beet beet
-wireguard wireguard
+wanted() { [[ " ${CANDIDATES:-$1} " = *" $1 "* ]]; }
+! wanted xfrm || { pair xfrm && tunnel xfrm wire; }
+! wanted steered || { pair steered && steered steered 1; }
+! wanted two-paths || { pair two-paths && steered two-paths 2; }
+! wanted policy || { pair policy && tunnel policy policy; }
+! wanted transport || { pair transport && transport transport; }
+! wanted beet || { pair beet && beet beet; }
+! wanted wireguard || wireguard wireguard
 reachable
 # shellcheck disable=SC2086
 rounds_of ${MEASURES:-udp64 udp512 udp1400 udp2 tcp}
-steer two-paths-a paths >"$T/paths"
-grep -q udp2 "$results" && awk '/^path/ && !$NF { bad = 1 } END { exit !bad }' "$T/paths" && fail "two paths: not both carry packets: $(cat "$T/paths")"
+! wanted two-paths || steer two-paths-a paths >"$T/paths"
+wanted two-paths && grep -q udp2 "$results" && awk '/^path/ && !$NF { bad = 1 } END { exit !bad }' "$T/paths" && fail "two paths: not both carry packets: $(cat "$T/paths")"
 if [ "${SECOND:-yes}" = yes ] && modprobe -q esp4_offload; then
 	phase=offload_
-	candidates=(xfrm steered policy transport beet)
+	candidates=()
+	for c in xfrm steered policy transport beet; do ! wanted $c || candidates+=("$c"); done
 	for c in "${candidates[@]}"; do # SAs know at their birth whether it is there
 		for h in a b; do
 			ip -n "$(ns "$c-$h")" xfrm state flush
 			ip -n "$(ns "$c-$h")" xfrm policy flush
 		done
 	done
-	tunnel xfrm wire
-	tunnel steered stable output-mark 1 mask 0xfffff
-	tunnel policy policy
-	transport transport
-	beet beet
+	for c in "${candidates[@]}"; do
+		case $c in
+		xfrm) tunnel xfrm wire ;;
+		steered) tunnel steered stable output-mark 1 mask 0xfffff ;;
+		policy) tunnel policy policy ;;
+		*) $c $c ;;
+		esac
+	done
 	reachable
 	rounds_of udp64 udp1400 tcp
 fi

@@ -14,6 +14,7 @@
 
 #include "dp/dp.h"
 #include "harness.h"
+#include "steer/class.h"
 
 #define AT_PEER	  "tc filter show dev braid0p ingress | grep -q 'steer_tc '"
 #define EARLY	  "tc filter show dev braid0 egress | grep -q 'steer_tc_out '"
@@ -238,29 +239,6 @@ Test(dp_kernel, wrapped_or_not)
 	cr_assert_eq(dp_sa_wrap(dp, 4, STEER_SA_WRAP), -ENOENT);
 }
 
-/* Also without rules each packet gets its slot, and the seed outlives the agent. */
-Test(dp_kernel, flows_keep_their_slots)
-{
-	const struct classify_packet p = { .family = 4, .protocol = 17, .has_ports = 1 };
-	uint64_t flow, again;
-	uint32_t u0;
-
-	cr_assert(sh_ok("ip link add u0 type veth peer name u1"));
-	u0 = if_nametoindex("u0");
-	open_dp(true);
-	cr_assert_eq(dp_classify_flow(dp, &p, &flow), -ENOENT);
-	for (int i = 0; i < 2; i++) {
-		cr_assert_eq(dp_classify_attach(dp, u0, error, sizeof(error)), 0, "%s", error);
-		cr_assert(
-			sh_ok("test $(tc filter show dev u0 egress | grep -c classify_mark) = 1"));
-		cr_assert_eq(dp_classify_flow(dp, &p, i ? &again : &flow), 0);
-		open_dp(true);
-	}
-	cr_assert_eq(again, flow);
-	open_dp(false);
-	cr_assert_eq(dp_classify_attach(dp, u0, error, sizeof(error)), -EINVAL);
-}
-
 static struct steer_intake intake(void)
 {
 	struct steer_intake in;
@@ -274,6 +252,94 @@ static struct steer_intake intake(void)
 	cr_assert_eq(bpf_map_lookup_elem(fd, &key, &in), 0);
 	close(fd);
 	return in;
+}
+
+static bool at_egress(const char *prog)
+{
+	char cmd[128];
+
+	snprintf(cmd, sizeof(cmd), "test $(tc filter show dev u0 egress | grep -c %s) = 1", prog);
+	return sh_ok(cmd);
+}
+
+static uint32_t group_of_paths(enum steer_mode mode, size_t n)
+{
+	struct dp_member m[2] = { { .weight = 1 }, { .weight = 1 } };
+	struct dp_group_want want = { .members = m, .mode = mode, .n = n };
+	uint32_t id = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		struct steer_path p = { .ifindex = 1, .family = 4, .src.b = { 10, (uint8_t)i } };
+
+		cr_assert_eq(dp_path_put(dp, &p, STEER_PATH_UP, &m[i].path), 0);
+	}
+	cr_assert_eq(dp_group_put(dp, 0, &want, &id), 0);
+	return id;
+}
+
+/* What tells flows apart is there as soon as one flow may go another way than the next, and not
+ * before; the seed outlives the agent, and so does the program. */
+Test(dp_kernel, flows_keep_their_slots)
+{
+	const struct classify_packet p = { .family = 4, .protocol = 17, .has_ports = 1 };
+	uint64_t flow, again;
+	uint32_t u0;
+
+	cr_assert(sh_ok("ip link add u0 type veth peer name u1"));
+	u0 = if_nametoindex("u0");
+	open_dp(true);
+	cr_assert_eq(dp_classify_flow(dp, &p, &flow), -ENOENT);
+	cr_assert_eq(dp_classify_attach(dp, u0, error, sizeof(error)), 0, "%s", error);
+	group_of_paths(STEER_MODE_FLOW_HASH, 1);
+	group_of_paths(STEER_MODE_ACTIVE_STANDBY, 2);
+	cr_assert_not(at_egress("classify_mark"));
+	cr_assert_eq(intake().classified, 0);
+	group_of_paths(STEER_MODE_FLOW_HASH, 2);
+	for (int i = 0; i < 2; i++) {
+		cr_assert(at_egress("classify_mark"));
+		cr_assert_eq(intake().classified, 1);
+		cr_assert_eq(dp_classify_attach(dp, u0, error, sizeof(error)), 0, "%s", error);
+		cr_assert_eq(dp_classify_flow(dp, &p, i ? &again : &flow), 0);
+		open_dp(true);
+	}
+	cr_assert_eq(again, flow);
+	open_dp(false);
+	cr_assert_eq(dp_classify_attach(dp, u0, error, sizeof(error)), -EINVAL);
+}
+
+/* Asked for before there is a device: at once, when there is one; of another device nothing is
+ * believed that was attached to the one before. */
+Test(dp_kernel, classifier_of_rules)
+{
+	const struct class_rule rule = {
+		.klass = 1, .protocol = 17, .local_port = { 0, 65535 }, .remote_port = { 0, 65535 }
+	};
+	const uint64_t cgroup = 0;
+
+	cr_assert(sh_ok("ip link add u0 type veth peer name u1"));
+	open_dp(true);
+	cr_assert_eq(dp_classify_attach(dp, if_nametoindex("u0"), error, sizeof(error)), 0, "%s",
+		     error);
+	cr_assert_eq(dp_classify_put(dp, NULL, NULL, 0), 0);
+	cr_assert_not(at_egress("classify_mark"));
+	cr_assert_eq(dp_classify_put(dp, &rule, &cgroup, 1), 0);
+	cr_assert(at_egress("classify_mark"));
+	cr_assert_eq(intake().classified, 1);
+
+	cr_assert(sh_ok("ip link del u0 && ip link add u0 type veth peer name u1"));
+	open_dp(true);
+	cr_assert_eq(intake().classified, 1);
+	cr_assert_eq(dp_classify_attach(dp, if_nametoindex("u0"), error, sizeof(error)), 0, "%s",
+		     error);
+	cr_assert_not(at_egress("classify_mark"));
+	cr_assert_eq(intake().classified, 0);
+
+	open_dp(true);
+	group_of_paths(STEER_MODE_FLOW_HASH, 2);
+	cr_assert_not(at_egress("classify_mark"));
+	cr_assert_eq(dp_classify_attach(dp, if_nametoindex("u0"), error, sizeof(error)), 0, "%s",
+		     error);
+	cr_assert(at_egress("classify_mark"));
 }
 
 static bool takes_packets(__u32 cpu)
@@ -308,7 +374,6 @@ Test(dp_kernel, spread_over_cpus)
 	opt.spread = STEER_SPREAD_SA;
 	opt.drop_unknown = true;
 	open_dp(true);
-	cr_assert_eq(dp_spread_cpus(dp), CPU_COUNT(&set));
 	cr_assert_eq(intake().spread, STEER_SPREAD_SA);
 	cr_assert_eq(intake().n_cpus, CPU_COUNT(&set));
 	cr_assert_eq(intake().drop_unknown, 1);
@@ -323,7 +388,7 @@ Test(dp_kernel, spread_over_cpus)
 
 	opt.attach = DP_ATTACH_TC; /* the CPU is decided there */
 	open_dp(true);
-	cr_assert_eq(dp_spread_cpus(dp), 0);
+	cr_assert_eq(intake().n_cpus, 0);
 	cr_assert_eq(intake().spread, STEER_SPREAD_OFF);
 	for (__u32 cpu = 0; cpu < 2; cpu++)
 		cr_assert_not(takes_packets(cpu));

@@ -330,6 +330,14 @@ Test(kernel, refused_inbound)
 
 /* ---- outbound ---- */
 
+static void classified(bool is)
+{
+	struct steer_intake in = { .classified = is };
+	uint32_t key = 0;
+
+	cr_assert_eq(bpf_map_update_elem(bpf_map__fd(env.tc->maps.intake), &key, &in, BPF_ANY), 0);
+}
+
 /* Paths 1..n of one IP version, all up; of the group's flow slots each n-th goes by the n-th. */
 static void setup_out(int n, int family, uint8_t path_flags, uint8_t sa_flags)
 {
@@ -338,6 +346,7 @@ static void setup_out(int n, int family, uint8_t path_flags, uint8_t sa_flags)
 	uint32_t index = SA;
 
 	env_open_kernel(&env);
+	classified(true);
 	for (int i = 0; i < n; i++) {
 		put_path(&env, i + 1, STEER_PATH_UP, family, path_flags);
 		g.path[i] = i + 1;
@@ -535,6 +544,32 @@ Test(kernel, copies_are_not_made_early)
 	cr_assert_arr_eq(r.out, pkt, len);
 	cr_assert_eq(r.mark, STEER_MARK(2, 9, SA));
 	cr_assert_eq(get_path_stat(&env, 1).tx_packets, 0);
+}
+
+/* Where nobody has classified it, what an application has left in the mark is no class, no slot and
+ * above all no path. */
+Test(kernel, marks_of_others_are_not_believed)
+{
+	size_t len = pkt_build(&(struct pkt){ .family = 4, .payload = 10 }, pkt);
+	const uint32_t marks[] = { STEER_MARK(2, 1, SA), STEER_MARK(STEER_MARK_KIND_PATH, 2, SA),
+				   STEER_MARK(STEER_MARK_KIND_CUT, 1, SA) };
+	struct run r;
+
+	setup_out(2, 4, 0, 0);
+	for (int c = 0; c < 2; c++) {
+		classified(!c);
+		r = run_tc(env.tc->progs.steer_tc_out, pkt, len, marks[0], 0, 0);
+		cr_assert_eq(r.verdict, REDIRECT);
+		cr_assert(pkt_has_addrs(r.out, path_src(2 - c, 4), path_dst(2 - c, 4)));
+		cr_assert_eq(get_path_stat(&env, 2 - c).tx_class[c ? 0 : 2].packets, 1);
+	}
+	for (size_t i = 1; i < sizeof(marks) / sizeof(marks[0]); i++) {
+		r = run_tc(env.tc->progs.steer_tc_out, pkt, len, marks[i], 0, 0);
+		cr_assert_eq(r.verdict, REDIRECT);
+		cr_assert(pkt_has_addrs(r.out, path_src(1, 4), path_dst(1, 4)));
+		cr_assert_arr_eq(r.out + 20, pkt + 20, 2);
+	}
+	cr_assert_eq(get_path_stat(&env, 1).tx_class[0].packets, 3);
 }
 
 /* Nothing leaves that XFRM has not made whole. */

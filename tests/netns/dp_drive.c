@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "dp/dp.h"
+#include "steer/class.h"
 
 enum { SA_MAX = 64, SHOWN = 16, WORDS = 32 };
 
@@ -19,8 +20,8 @@ static const char usage[] =
 	"                prints the path's id; it is up\n"
 	"       dp_drive PIN-DIR group ID [class=N] [mode=N] [copies=N] PATH:LINE:WEIGHT...\n"
 	"                prints its id; 0: a new one\n"
-	"       dp_drive PIN-DIR slot GROUP            the first flow slot that has another path "
-	"than 0, or 0\n"
+	"       dp_drive PIN-DIR classify DEV          the classifier at its egress, when needed\n"
+	"       dp_drive PIN-DIR rule PORT CLASS       what goes to that port\n"
 	"       dp_drive PIN-DIR sa ID a|b GROUP       as engine_drive numbers its SPIs\n"
 	"       dp_drive PIN-DIR del ID\n"
 	"       dp_drive PIN-DIR wrap ID no|all        ESP of the kernel's in UDP\n"
@@ -120,17 +121,15 @@ static int put_group(struct dp *dp, int argc, char **argv)
 	return r;
 }
 
-static int other_slot(struct dp *dp, uint32_t group)
+/* One rule: what goes to that port is of that class. */
+static int put_rule(struct dp *dp, char **argv)
 {
-	struct steer_group g = { 0 };
-	unsigned slot = 1;
-	int r = dp_group_get(dp, group, 0, &g);
+	const struct class_rule rule = { .klass = (uint8_t)number(argv[1]),
+					 .local_port = { 0, 65535 },
+					 .remote_port = { (uint16_t)number(argv[0]),
+							  (uint16_t)number(argv[0]) } };
 
-	while (slot < STEER_FLOW_SLOTS && g.flow[slot] == g.flow[0])
-		slot++;
-	if (r == 0)
-		printf("%u\n", slot % STEER_FLOW_SLOTS);
-	return r;
+	return dp_classify_put(dp, &rule, &(uint64_t){ 0 }, 1);
 }
 
 static int add_sa(struct dp *dp, char **argv)
@@ -193,8 +192,15 @@ static int command(struct dp *dp, int argc, char **argv)
 		return put_path(dp, argc, argv);
 	if (strcmp(cmd, "group") == 0 && argc > 1)
 		return put_group(dp, argc, argv);
-	if (strcmp(cmd, "slot") == 0 && argc == 1)
-		return other_slot(dp, number(argv[0]));
+	if (strcmp(cmd, "classify") == 0 && argc == 1) {
+		int r = dp_classify_attach(dp, if_nametoindex(argv[0]), why, sizeof(why));
+
+		if (r)
+			printf("%s\n", why);
+		return r;
+	}
+	if (strcmp(cmd, "rule") == 0 && argc == 2)
+		return put_rule(dp, argv);
 	if (strcmp(cmd, "sa") == 0 && argc == 3)
 		return add_sa(dp, argv);
 	if (strcmp(cmd, "wrap") == 0 && argc == 2)

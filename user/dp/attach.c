@@ -181,11 +181,11 @@ int dp_uplink_attach(struct dp *dp, uint32_t ifindex, char *ret_why, size_t why_
 				 ? "tc ingress, as configured"
 				 : "tc ingress: keeps GRO for the engine, which XDP would undo");
 	}
-	if (dp->spread_cpus && !err)
-		why_more(ret_why, why_len, "; decrypted by %u CPUs, %s", dp->spread_cpus,
+	if (dp->intake.n_cpus && !err)
+		why_more(ret_why, why_len, "; decrypted by %u CPUs, %s", dp->intake.n_cpus,
 			 dp->opt.spread == STEER_SPREAD_SA ? "each SA by one of them"
 							   : "each SA by all of them");
-	else if (dp->spread_cpus)
+	else if (dp->intake.n_cpus)
 		why_more(ret_why, why_len, "; so decryption is not spread over CPUs");
 	if (err)
 		err = uplink_tc(dp, ifindex, &rec);

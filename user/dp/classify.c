@@ -11,6 +11,7 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "classify.skel.h"
 #include "internal.h"
 #include "steer/class.h"
@@ -144,24 +145,63 @@ int dp_classify_prepare(uint32_t ifindex)
 	return err == -EEXIST ? 0 : err;
 }
 
-int dp_classify_attach(struct dp *dp, uint32_t ifindex, char *ret_error, size_t len)
+static int attach(const struct bpf_program *prog, uint32_t ifindex, char *ret_error, size_t len)
 {
-	bool kernel = dp->opt.kernel_esp;
-	const struct bpf_program *prog;
 	char name[IF_NAMESIZE] = "";
 	bool created, qdisc;
-	int err = kernel ? dp_classify_open(dp, ret_error, len) : 0;
+	int err = dp_tc_attach(ifindex, BPF_TC_EGRESS, DP_TC_PRIORITY, bpf_program__fd(prog),
+			       bpf_program__name(prog), &created, &qdisc);
+
+	if_indextoname(ifindex, name);
+	return err ? dp_explain_attach(name, qdisc, err, ret_error, len) : 0;
+}
+
+/* Marks are believed once they are made here, and not before. */
+static int attach_mark(struct dp *dp, char *ret_error, size_t len)
+{
+	int err =
+		attach(dp->classify->prog->progs.classify_mark, dp->inner_ifindex, ret_error, len);
 
 	if (err)
 		return err;
+	err = dp_intake_classified(dp, true);
+	return err ? explain(ret_error, len, err, "writing the map intake: %s", strerror(-err)) : 0;
+}
+
+/* Costs nothing per packet before it has a use. One that is there stays. */
+static int attach_kernel(struct dp *dp, uint32_t ifindex, char *ret_error, size_t len)
+{
+	int err = dp_classify_open(dp, ret_error, len);
+
+	if (err)
+		return err;
+	dp->inner_ifindex = ifindex;
+	if (dp->classify_needed ||
+	    dp_filter_ours(ifindex, true, DP_TC_PRIORITY,
+			   bpf_program__name(dp->classify->prog->progs.classify_mark)) == 1)
+		return attach_mark(dp, ret_error, len);
+	err = dp_intake_classified(dp, false);
+	return err ? explain(ret_error, len, err, "writing the map intake: %s", strerror(-err)) : 0;
+}
+
+int dp_classify_attach(struct dp *dp, uint32_t ifindex, char *ret_error, size_t len)
+{
+	if (dp->opt.kernel_esp)
+		return attach_kernel(dp, ifindex, ret_error, len);
 	if (!dp->classify)
 		return -EINVAL;
-	prog = kernel ? dp->classify->prog->progs.classify_mark
-		      : dp->classify->prog->progs.classify_tc;
-	err = dp_tc_attach(ifindex, BPF_TC_EGRESS, DP_TC_PRIORITY, bpf_program__fd(prog),
-			   bpf_program__name(prog), &created, &qdisc);
-	if_indextoname(ifindex, name);
-	return err ? dp_explain_attach(name, qdisc, err, ret_error, len) : 0;
+	return attach(dp->classify->prog->progs.classify_tc, ifindex, ret_error, len);
+}
+
+void dp_classify_need(struct dp *dp)
+{
+	char why[256];
+
+	if (dp->classify_needed || !dp->opt.kernel_esp)
+		return;
+	dp->classify_needed = true;
+	if (dp->inner_ifindex && attach_mark(dp, why, sizeof(why)))
+		log_warning("all traffic is of class default and of one flow: %s", why);
 }
 
 int dp_classify_flow(const struct dp *dp, const struct classify_packet *p, uint64_t *ret_flow)
@@ -257,6 +297,8 @@ int dp_classify_put(struct dp *dp, const struct class_rule *rules, const uint64_
 
 	if (!c || n > CLASSIFY_RULES_MAX)
 		return -EINVAL;
+	if (n)
+		dp_classify_need(dp);
 	err = slot_ring_take(&c->slots, now, &slot);
 	if (err)
 		return err;

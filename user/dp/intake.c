@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* What the programs do with ESP that arrives, beyond steering: on which CPUs it is decrypted, and
- * whether what is for nobody may pass. */
+ * whether what is for nobody may pass; and whether marks are to be believed. */
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <sched.h>
@@ -64,28 +64,44 @@ static int spread(struct dp *dp, struct steer_intake *in, char *ret_error, size_
 	return 0;
 }
 
+static int put(struct dp *dp, const struct steer_intake *in)
+{
+	uint32_t key = 0;
+	int err = bpf_map_update_elem(bpf_map__fd(dp->tc->maps.intake), &key, in, BPF_ANY);
+
+	if (!err)
+		dp->intake = *in;
+	return err;
+}
+
 int dp_intake_put(struct dp *dp, char *ret_error, size_t len)
 {
 	struct steer_intake in = { .drop_unknown = dp->opt.drop_unknown };
+	struct steer_intake before = { 0 };
 	bool xdp = dp->opt.attach == DP_ATTACH_XDP || dp->opt.attach == DP_ATTACH_XDP_GENERIC;
 	uint32_t key = 0, cpu;
 	int fd = bpf_map__fd(dp->tc->maps.cpus), err = 0;
 
+	/* the classifier of a run before goes on */
+	if (!bpf_map_lookup_elem(bpf_map__fd(dp->tc->maps.intake), &key, &before))
+		in.classified = before.classified;
 	if (dp->opt.spread != STEER_SPREAD_OFF && dp->opt.kernel_esp && xdp)
 		err = spread(dp, &in, ret_error, len);
 	if (err)
 		return err;
-	err = bpf_map_update_elem(bpf_map__fd(dp->tc->maps.intake), &key, &in, BPF_ANY);
+	err = put(dp, &in);
 	if (err)
 		return explain(ret_error, len, err, "writing the map intake: %s", strerror(-err));
-	dp->spread_cpus = in.n_cpus;
 	if (in.spread == STEER_SPREAD_OFF) /* of a run before: nothing is handed to them any more */
 		for (cpu = 0; cpu < STEER_CPUS_MAX && cpu < (uint32_t)dp->n_cpus; cpu++)
 			bpf_map_delete_elem(fd, &cpu);
 	return 0;
 }
 
-uint32_t dp_spread_cpus(const struct dp *dp)
+int dp_intake_classified(struct dp *dp, bool classified)
 {
-	return dp->spread_cpus;
+	struct steer_intake in = dp->intake;
+
+	in.classified = classified;
+	return put(dp, &in);
 }

@@ -53,10 +53,12 @@ struct dp {
 	uint32_t steer_ifindex;
 	uint32_t peer_ifindex;	/* its other end; 0: it has none */
 	uint32_t reply_ifindex; /* classify_reply is at its ingress */
+	uint32_t inner_ifindex; /* the XFRM interface, where packets are to be classified */
+	bool classify_needed;	/* there */
 	int lock_fd;		/* on the pin directory, while we live */
 	int n_cpus;
-	uint32_t sa_stat_n; /* SAs counted, per CPU */
-	uint32_t spread_cpus;
+	uint32_t sa_stat_n;	    /* SAs counted, per CPU */
+	struct steer_intake intake; /* as the map has it */
 
 	struct steer_tc *tc;
 	struct steer_xdp *xdp;
@@ -123,12 +125,17 @@ void dp_forget(struct dp *dp);
 
 /* intake.c: as the options say. 0 or -errno with a sentence. */
 int dp_intake_put(struct dp *dp, char *ret_error, size_t len);
+/* Does the classifier make marks? 0 or -errno. */
+int dp_intake_classified(struct dp *dp, bool classified);
 
 /* classify.c */
 void dp_classify_close(struct dp *dp);
 void dp_inner_close(struct dp *dp);
 /* The programs, loaded once. 0 or -errno with a sentence. */
 int dp_classify_open(struct dp *dp, char *ret_error, size_t len);
+/* What comes next needs classes, flow slots or lines, which so far nobody has asked for. A failure
+ * is logged: everything is of class 0 and slot 0 then. */
+void dp_classify_need(struct dp *dp);
 /* NULL: not loaded. */
 struct classify *dp_classify_programs(struct dp *dp);
 

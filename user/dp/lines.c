@@ -41,6 +41,8 @@ int dp_line_remote_put(struct dp *dp, const struct addr *remote, uint8_t len,
 	char why[256];
 	int err = dp_classify_open(dp, why, sizeof(why));
 
+	if (!err)
+		dp_classify_need(dp);
 	return err ? err
 		   : bpf_map_update_elem(bpf_map__fd(dp_classify_programs(dp)->maps.line_remote),
 					 &key, to, BPF_ANY);

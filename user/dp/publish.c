@@ -466,10 +466,15 @@ static const struct steer_group *group_record(const struct dp *dp, uint32_t id, 
 	return slot ? dp_entry(&dp->group, slot) : NULL;
 }
 
+static bool goes_as_one(uint8_t mode)
+{
+	return mode == STEER_MODE_ACTIVE_STANDBY || mode == STEER_MODE_REDUNDANT;
+}
+
 /* Where one path carries all, so do the tables say: the engine chooses an SA by them. */
 static void group_flows(struct steer_group *rec, const struct steer_group *from)
 {
-	if (rec->mode == STEER_MODE_ACTIVE_STANDBY || rec->mode == STEER_MODE_REDUNDANT) {
+	if (goes_as_one(rec->mode)) {
 		for (size_t s = 0; s < STEER_FLOW_SLOTS; s++)
 			rec->flow[s] = (uint16_t)rec->path[0];
 		return;
@@ -532,6 +537,8 @@ int dp_group_put(struct dp *dp, uint32_t id, const struct dp_group_want *want, u
 	err = id ? 0 : group_new_id(dp, &id);
 	if (err)
 		return err;
+	if (want->klass || (want->n > 1 && !goes_as_one(want->mode)))
+		dp_classify_need(dp);
 	rec = group_fill(want);
 	rec.id = STEER_GROUP_OF(id, want->klass);
 	like = group_record(dp, want->like, want->klass);
