@@ -26,10 +26,12 @@ static inline uint32_t xfrm_direct_reqid(uint32_t if_id, uint32_t n)
 {
 	return (if_id & ~XFRM_DIRECT_N) | 0x80000000u | (n & XFRM_DIRECT_N);
 }
-/* Is that one of the instance with that interface? its: 0 without if_id. */
+/* Is that one of the instance with that interface? its: 0 without if_id. Of if_id 0 are all
+ * without.
+ */
 static inline bool xfrm_is_of(uint32_t if_id, uint32_t its, bool beet, uint32_t reqid)
 {
-	return its ? its == if_id : beet && reqid == xfrm_direct_reqid(if_id, reqid);
+	return its ? its == if_id : !if_id || (beet && reqid == xfrm_direct_reqid(if_id, reqid));
 }
 
 enum {

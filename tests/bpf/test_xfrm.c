@@ -297,14 +297,22 @@ Test(xfrm, flush_leaves_what_is_not_ours)
 	}
 	p.if_id = OTHER_IF_ID;
 	cr_assert_eq(xfrm_policy_put(x, &p), 0);
+	p.if_id = 0; /* of the host's own routes, and as others may have them */
+	p.beet = true;
+	p.reqid = xfrm_direct_reqid(IF_ID, 3);
+	cr_assert_eq(xfrm_policy_put(x, &p), 0);
+	p.sel.src.b[2] = 200;
+	p.reqid = 3;
+	cr_assert_eq(xfrm_policy_put(x, &p), 0);
 	ip("xfrm policy add src 10.1.0.0/24 dst 0.0.0.0/0 dir out tmpl src 192.0.2.1 dst 192.0.2.2 "
 	   "proto esp mode tunnel");
-	cr_assert_eq(policies(x, IF_ID).n, 200);
+	cr_assert_eq(policies(x, IF_ID).n, 201);
+	cr_assert_eq(policies(x, 0).n, 3);
 	cr_assert_eq(xfrm_flush(x, 0), -EINVAL);
 	cr_assert_eq(xfrm_flush(x, IF_ID), 0);
 	cr_assert_eq(policies(x, IF_ID).n, 0);
 	cr_assert_eq(policies(x, OTHER_IF_ID).n, 1);
-	cr_assert_eq(policies(x, 0).n, 1);
+	cr_assert_eq(policies(x, 0).n, 2);
 	cr_assert_eq(xfrm_flush(x, IF_ID), 0, "nothing is fine, too");
 	xfrm_close(x);
 }
