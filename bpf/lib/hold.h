@@ -7,6 +7,7 @@
 #ifndef BRAID_BPF_HOLD_H
 #define BRAID_BPF_HOLD_H
 
+#include "drop.h"
 #include "maps.h"
 #include "parse.h"
 
@@ -25,8 +26,11 @@ static __always_inline struct hold_packet *hold_begin(const struct parsed *p)
 {
 	struct hold_packet *h = bpf_ringbuf_reserve(&held, sizeof(*h), 0);
 
-	if (!h)
+	if (!h) {
+		drop_count(DROP_UNKNOWN_SPI);
 		return 0;
+	}
+	h->arrived_nsec = bpf_ktime_get_coarse_ns();
 	h->spi = bpf_ntohl(p->esp->spi);
 	h->len = p->ip_len - p->hdr_len;
 	h->tos = hold_tos(p);
@@ -35,10 +39,12 @@ static __always_inline struct hold_packet *hold_begin(const struct parsed *p)
 
 static __always_inline void hold_end(struct hold_packet *h, long err)
 {
-	if (err)
+	if (err) {
 		bpf_ringbuf_discard(h, 0);
-	else
+		drop_count(DROP_UNKNOWN_SPI);
+	} else {
 		bpf_ringbuf_submit(h, 0);
+	}
 }
 
 /* Is it 1 to HOLD_PACKET_OCTETS? Less by one then, which is how the verifier of 6.1 sees it. */
@@ -53,12 +59,12 @@ static __always_inline void hold_end(struct hold_packet *h, long err)
 static __always_inline void hold_tc(struct __sk_buff *skb, const struct parsed *p)
 {
 	__u32 at = (void *)p->esp - CTX_LOAD(skb, data), len = p->ip_len - p->hdr_len;
-	struct hold_packet *h = skb->gso_size ? 0 : hold_begin(p);
+	struct hold_packet *h = hold_begin(p);
 
 	if (!h)
 		return;
-	if (!HOLD_BOUND(len)) {
-		bpf_ringbuf_discard(h, 0);
+	if (skb->gso_size || !HOLD_BOUND(len)) {
+		hold_end(h, -1);
 		return;
 	}
 	hold_end(h, bpf_skb_load_bytes(skb, at, h->octets, len + 1));
@@ -72,7 +78,7 @@ static __always_inline void hold_xdp(struct xdp_md *ctx, const struct parsed *p)
 	if (!h)
 		return;
 	if (!HOLD_BOUND(len)) {
-		bpf_ringbuf_discard(h, 0);
+		hold_end(h, -1);
 		return;
 	}
 	hold_end(h, bpf_xdp_load_bytes(ctx, at, h->octets, len + 1));

@@ -17,9 +17,10 @@ enum {
 };
 
 struct hold_packet {
-	__u32 spi; /* host order */
-	__u16 len; /* of octets */
-	__u8 tos;  /* of the outer header: DSCP and ECN */
+	__u64 arrived_nsec; /* CLOCK_MONOTONIC, by ticks */
+	__u32 spi;	    /* host order */
+	__u16 len;	    /* of octets */
+	__u8 tos;	    /* of the outer header: DSCP and ECN */
 	__u8 pad;
 	__u8 octets[HOLD_PACKET_OCTETS]; /* from the ESP header on */
 };

@@ -136,6 +136,7 @@ struct dp_sa {
 /* *ret_out_index: for the mark. Written before the SA may send. 0 or -errno; -EAFNOSUPPORT: there
  * is no stable pair of that family. */
 int dp_sa_add(struct dp *dp, const struct dp_sa *sa, uint32_t *ret_out_index);
+/* Its SPI is free again. */
 void dp_sa_del(struct dp *dp, uint32_t sa_id);
 /* ESP of the kernel's that comes before its SA (abi/hold.h): what has that inbound SPI waits, and
  * an SA that is added with it is not shown to the programs; or neither any more. 0 or -errno: it

@@ -396,3 +396,61 @@ Test(dp_kernel, spread_over_cpus)
 	open_dp(false); /* nor is the engine's */
 	cr_assert_eq(intake().spread, STEER_SPREAD_OFF);
 }
+
+static uint32_t shown(uint32_t spi)
+{
+	struct steer_sa_in sa;
+	uint32_t index = STEER_SPI_INDEX(spi);
+	char file[100];
+	int fd;
+
+	snprintf(file, sizeof(file), "%s/sa_in", pins);
+	fd = bpf_obj_get(file);
+	cr_assert_eq(bpf_map_lookup_elem(fd, &index, &sa), 0);
+	close(fd);
+	return sa.spi;
+}
+
+/* Programs see an SA whose SPI was awaited once it is in the kernel; the next agent awaits nothing.
+ */
+Test(dp_kernel, an_sa_that_was_awaited)
+{
+	struct dp_sa sa = { .id = 5, .spi_out = 0x777, .group = 8 };
+	uint32_t index, other;
+
+	open_dp(true);
+	cr_assert_eq(dp_spi_alloc(dp, &sa.spi_in), 0);
+	cr_assert_eq(dp_await(dp, sa.spi_in, true), 0);
+	cr_assert_eq(dp_sa_add(dp, &sa, &index), 0);
+	cr_assert_eq(shown(sa.spi_in), 0);
+	cr_assert_eq(dp_await(dp, sa.spi_in, false), 0);
+	cr_assert_eq(shown(sa.spi_in), sa.spi_in);
+	cr_assert_not(dp_awaits(dp, sa.spi_in));
+	cr_assert_eq(dp_spi_alloc(dp, &other), 0);
+	cr_assert_eq(dp_await(dp, other, true), 0);
+	cr_assert_eq(dp_await(dp, other, false), 0);
+	cr_assert_eq(shown(other), 0, "there is no SA");
+	cr_assert_eq(dp_await(dp, other, true), 0);
+	open_dp(true);
+	cr_assert_not(dp_awaits(dp, other));
+	cr_assert_eq(shown(sa.spi_in), sa.spi_in);
+}
+
+/* More SAs than there is room for, one after the other. */
+Test(dp_kernel, spis_of_sas_that_have_gone_are_free)
+{
+	uint32_t index;
+
+	opt.sa_max = 16;
+	open_dp(true);
+	for (uint32_t n = 1; n < 3 * opt.sa_max; n++) {
+		struct dp_sa sa = { .id = n, .spi_out = 0x777, .group = 8 };
+
+		cr_assert_eq(dp_spi_alloc(dp, &sa.spi_in), 0, "%u", n);
+		if (n & 1)
+			cr_assert_eq(dp_await(dp, sa.spi_in, true), 0);
+		cr_assert_eq(dp_sa_add(dp, &sa, &index), 0);
+		dp_await(dp, sa.spi_in, false);
+		dp_sa_del(dp, n);
+	}
+}

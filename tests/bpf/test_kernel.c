@@ -196,6 +196,7 @@ Test(kernel, awaited_by_many)
 	for (int i = 0; i < 1000; i++)
 		cr_assert_eq(in(i & 1, pkt, len).verdict, DROP);
 	ring_buffer__consume(ring);
+	cr_assert_eq(get_drop(&env, DROP_UNKNOWN_SPI), 1000 - n_waits);
 	cr_assert(n_waits > 200 && n_waits <= HOLD_RING / sizeof(waits), "%u", n_waits);
 	ring_buffer__free(ring);
 }

@@ -584,7 +584,7 @@ static int spi_alloc(void *ctx, uint32_t *ret_spi)
 	return err;
 }
 
-static void spi_free(void *ctx, uint32_t spi)
+void agent_spi_free(void *ctx, uint32_t spi)
 {
 	struct agent *a = ctx;
 
@@ -685,7 +685,7 @@ static int agent_open(struct agent *a)
 {
 	struct ike_env env = { .ctx = a,
 			       .spi_alloc = spi_alloc,
-			       .spi_free = spi_free,
+			       .spi_free = agent_spi_free,
 			       .other_path = other_path,
 			       .now_real = now_real };
 	int err;

@@ -520,6 +520,8 @@ void agent_child_link(struct agent *a, struct peer *p, struct child *c);
 /* A rekeyed one: its peer has been told to use it no more, but paths differ in length, and packets
  * wait in queues. Its outbound half goes at once, its inbound half after some seconds. */
 void agent_child_retire(struct agent *a, uint32_t id);
+/* Of ike_env: an inbound SPI without an SA. */
+void agent_spi_free(void *ctx, uint32_t spi);
 /* Those whose time has come; all: at once. */
 void agent_retired_run(struct agent *a, bool all);
 struct child *agent_child_find(struct agent *a, uint32_t id, struct peer **ret_peer);

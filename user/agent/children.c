@@ -366,6 +366,7 @@ fail:
 	log_error("%s: Child SA %s (SPIs %08x, %08x) cannot be installed: %s; telling the peer to "
 		  "delete it",
 		  out->conn, o->name, o->spi_in, o->spi_out, strerror(-err));
+	agent_spi_free(a, o->spi_in);
 	ike_child_install_failed(a->ike, o->id, agent_now());
 }
 

@@ -245,7 +245,8 @@ int dp_sa_regroup(struct dp *dp, uint32_t sa_id, uint32_t group)
 	return 0;
 }
 
-/* The SPI stays reserved until dp_spi_free: packets under way may still carry it. */
+/* Its SPI is free: the index comes again when all others have, then with another generation, so
+ * packets under way that carry it meet no other SA. */
 void dp_sa_del(struct dp *dp, uint32_t sa_id)
 {
 	uint32_t *link = sa_head(dp, sa_id), i;
@@ -257,6 +258,7 @@ void dp_sa_del(struct dp *dp, uint32_t sa_id)
 		return;
 	*link = dp->sa_next[i];
 	__atomic_store_n(&sa_out(dp, i)->sa_id, 0, __ATOMIC_RELEASE);
+	spi_alloc_free(&dp->spi, sa_in(dp, i)->spi);
 	__atomic_store_n(&sa_in(dp, i)->spi, 0, __ATOMIC_RELEASE);
 }
 
@@ -615,13 +617,10 @@ int dp_events_drain(struct dp *dp, dp_event_fn *fn, void *ctx)
 void dp_sweep(struct dp *dp, dp_keep_fn *keep, void *ctx)
 {
 	for (uint32_t i = 1; i < dp->opt.sa_max; i++) {
-		uint32_t id = sa_out(dp, i)->sa_id, spi = sa_in(dp, i)->spi;
+		uint32_t id = sa_out(dp, i)->sa_id;
 
-		if (!id || keep(ctx, DP_SA, id))
-			continue;
-		dp_sa_del(dp, id);
-		if (spi)
-			spi_alloc_free(&dp->spi, spi);
+		if (id && !keep(ctx, DP_SA, id))
+			dp_sa_del(dp, id);
 	}
 	for (uint32_t id = STEER_GROUP_BLOCK; id < STEER_GROUPS_MAX; id += STEER_GROUP_BLOCK)
 		if (!keep(ctx, DP_GROUP, id))

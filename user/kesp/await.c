@@ -31,11 +31,12 @@ static void on_held(void *ctx, const struct hold_packet *p)
 {
 	const struct release *r = ctx;
 	const struct held m = {
-		.arrived = kesp_now(), .spi = p->spi, .len = p->len, .tos = p->tos
+		.arrived = p->arrived_nsec / 1000, .spi = p->spi, .len = p->len, .tos = p->tos
 	};
 
-	if (is_of(r, p->spi) || dp_awaits(r->k->opt.dp, p->spi))
-		hold_put(&r->k->hold, &m, p->octets);
+	if ((is_of(r, p->spi) || dp_awaits(r->k->opt.dp, p->spi)) &&
+	    !hold_put(&r->k->hold, &m, p->octets))
+		r->k->hold_full++;
 }
 
 static bool judge(void *ctx, const struct held *m, uint8_t *pkt)
@@ -45,12 +46,18 @@ static bool judge(void *ctx, const struct held *m, uint8_t *pkt)
 	struct raw_head head = { .protocol = IPPROTO_ESP, .tos = m->tos };
 	uint8_t family;
 
+	if (m->arrived + HOLD_USEC <= kesp_now()) {
+		k->hold_late++;
+		return false;
+	}
 	if (!is_of(r, m->spi))
-		return dp_awaits(k->opt.dp, m->spi) && m->arrived + HOLD_USEC > kesp_now();
+		return dp_awaits(k->opt.dp, m->spi);
 	family = r->s->r.sa.family;
 	head.src = *stable_remote(k, family, 0);
 	head.dst = *stable_local(k, family);
-	if (!raw_send(family == 6 ? k->raw6 : k->raw4, &head, pkt, m->len))
+	if (raw_send(family == 6 ? k->raw6 : k->raw4, &head, pkt, m->len))
+		k->unsent++;
+	else
 		k->held++;
 	return false;
 }
@@ -59,6 +66,7 @@ static void release(struct kesp *k, const struct kesp_sa *s)
 {
 	struct release r = { k, s };
 
+	hold_sift(&k->hold, judge, &r); /* makes room, too */
 	dp_held_drain(k->opt.dp, on_held, &r);
 	hold_sift(&k->hold, judge, &r);
 }
@@ -76,6 +84,8 @@ void await_shown(struct kesp *k, const struct kesp_sa *s)
 {
 	if (!k->opt.dp)
 		return;
+	if (k->hold.buf)
+		release(k, s); /* before newer ones move the replay window */
 	dp_await(k->opt.dp, s->r.sa.spi_in, false);
 	if (k->hold.buf)
 		release(k, s);

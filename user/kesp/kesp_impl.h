@@ -84,7 +84,8 @@ struct kesp {
 
 	struct hold hold; /* await.c */
 	int raw4, raw6;
-	uint64_t held; /* packets for their SA, which they got */
+	/* packets that got to their SA; that found no room; that waited too long */
+	uint64_t held, hold_full, hold_late;
 };
 
 /* An answer to the request being served. */

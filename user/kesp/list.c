@@ -77,6 +77,8 @@ void list_counters(struct kesp *k, const struct kesp_reply *to)
 		.drop_short = k->strangers,
 		.drop_send = k->unsent,
 		.held = k->held,
+		.drop_hold_full = k->hold_full,
+		.drop_hold_late = k->hold_late,
 	};
 
 	list_for_each (it, &k->sas) {
