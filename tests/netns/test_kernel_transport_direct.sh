@@ -9,6 +9,7 @@
 . "$(dirname "$0")/../lib/kernel_transport.sh"
 command -v tcpdump >/dev/null || skip "needs tcpdump"
 kernel_esp_or_skip
+modinfo esp4_offload >/dev/null 2>&1 || skip "needs esp4_offload"
 
 topo_multihomed
 for h in user gw; do ip -n "$(ns $h)" -6 addr flush scope global; done

@@ -373,9 +373,9 @@ static int wrap(struct kesp *k, const struct kesp_sa *s)
 }
 
 /* With IPv6 policies would catch the search for neighbours (RFC 4861), too. */
-static bool may_be_direct(const struct engine_sa *req)
+static bool may_be_direct(const struct kesp *k, const struct engine_sa *req)
 {
-	return req->flags & ENGINE_SA_TRANSPORT && req->family == 4 &&
+	return k->may_direct && req->flags & ENGINE_SA_TRANSPORT && req->family == 4 &&
 	       req->ts_local[0].first.family == 4;
 }
 
@@ -391,7 +391,7 @@ static void record_of(struct kesp *k, const struct engine_sa *req, uint32_t remo
 		.sa = *req,
 	};
 	r->sa.h = (struct engine_hdr){ 0 };
-	if (!may_be_direct(req))
+	if (!may_be_direct(k, req))
 		r->sa.flags &= ~(uint32_t)ENGINE_SA_DIRECT;
 	share_reqids(k, r);
 	limit_packets(&r->sa);
