@@ -205,7 +205,6 @@ static int configure(struct kesp *k, const struct engine_config *c, char *ret_wh
 	k->mtu = c->tun_mtu;
 	k->esp_mtu = UINT32_MAX;
 	k->esp_least = 0;
-	k->may_direct = xfrm_late_segmentation(k->x);
 	stable_init(k);
 	policies_init(&k->policies, k->if_id, put_policy, del_policy, k);
 	policies_init(&k->direct, 0, put_policy, del_policy, k);

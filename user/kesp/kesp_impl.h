@@ -52,8 +52,7 @@ struct kesp {
 	usec_t started;
 
 	bool configured;
-	bool may_direct; /* policies of the host's own addresses cost less here than the interface
-			  */
+	bool late_asked, late; /* xfrm_late_segmentation, once something needs it */
 	struct engine_config cfg;
 	uint32_t if_id, ifindex;
 	struct addr remotes4[STABLE_REMOTES], remotes6[STABLE_REMOTES]; /* stable.c */

@@ -372,11 +372,20 @@ static int wrap(struct kesp *k, const struct kesp_sa *s)
 	return k->opt.dp ? dp_sa_wrap(k->opt.dp, s->r.sa.id, flags[s->r.encap]) : 0;
 }
 
-/* With IPv6 policies would catch the search for neighbours (RFC 4861), too. */
-static bool may_be_direct(const struct kesp *k, const struct engine_sa *req)
+/* Without it TCP costs more by policies than by the interface. */
+static bool late_segmentation(struct kesp *k)
 {
-	return k->may_direct && req->flags & ENGINE_SA_TRANSPORT && req->family == 4 &&
-	       req->ts_local[0].first.family == 4;
+	if (!k->late_asked)
+		k->late = xfrm_late_segmentation(k->x);
+	k->late_asked = true;
+	return k->late;
+}
+
+/* With IPv6 policies would catch the search for neighbours (RFC 4861), too. */
+static bool may_be_direct(struct kesp *k, const struct engine_sa *req)
+{
+	return is_direct(req) && req->flags & ENGINE_SA_TRANSPORT && req->family == 4 &&
+	       req->ts_local[0].first.family == 4 && late_segmentation(k);
 }
 
 static void record_of(struct kesp *k, const struct engine_sa *req, uint32_t remote,
