@@ -273,6 +273,23 @@ static __always_inline __u32 out_mark_kernel(const struct __sk_buff *skb)
 	return in && in->classified ? mark : STEER_MARK_INDEX(mark);
 }
 
+/* What nearly all of it is: IPv4 in IPv4, nothing to be put before it, whole and small enough. The
+ * same as out_kernel does with it, with fewer comparisons. false: nothing is done. */
+static __always_inline bool out_plain4(struct __sk_buff *skb, struct steer_path *path, __u32 mark,
+				       __u32 sa_flags, __u32 *ret_octets)
+{
+	struct parsed p;
+
+	if (!parse_plain4(CTX_LOAD(skb, data), CTX_LOAD(skb, data_end), &p) || skb->gso_size ||
+	    path->family != 4 || !(path->flags & STEER_PATH_MAC) || out_wraps(sa_flags, path) ||
+	    STEER_MARK_MAY_CUT(mark) || (path->mtu && p.ip_len > path->mtu))
+		return false;
+	rewrite_addrs4(p.ip4, &path->src, &path->dst);
+	rewrite_macs(p.eth, path);
+	*ret_octets = p.ip_len;
+	return true;
+}
+
 /* Of what XFRM has made. early: copies are left to the other end of the pair, where they are made.
  */
 static __always_inline int out_steer_kernel(struct __sk_buff *skb, __u32 mark, bool early)
@@ -280,13 +297,15 @@ static __always_inline int out_steer_kernel(struct __sk_buff *skb, __u32 mark, b
 	struct steer_group *copied;
 	struct steer_path *path;
 	enum drop_reason why;
-	__u32 sa_flags;
+	__u32 sa_flags, octets;
 
 	path = path_of_mark(mark, &copied, &sa_flags, &why);
 	if (!path)
 		return out_drop(why);
 	if (copied && early)
 		return TC_ACT_UNSPEC;
+	if (early && out_plain4(skb, path, mark, sa_flags, &octets))
+		return out_sent(skb, mark, path, 1, octets);
 	if (copied)
 		out_copies(skb, copied, path, STEER_MARK_WHAT(mark), sa_flags);
 	return out_kernel(skb, path, mark, sa_flags);

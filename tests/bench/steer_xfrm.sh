@@ -20,7 +20,8 @@
 # `policy` and `transport` once more with SAs that were made with esp4_offload, which leaves segmentation to the
 # last moment (SECOND=no: without). What is compared is what arrived, and the processor time of the
 # machine, both ends, for a packet or a GB. An emulated machine is slow and its host may be busy: told are
-# ratios to another candidate of the same round, a moment apart: their median, and the quartiles.
+# ratios to another candidate of the same round, a moment apart: their median, and the quartiles. With
+# VM_ICOUNT=1 (tests/vm/run.sh), as `make bench-xfrm` has it, a packet a second stands for instructions.
 export BRAID_BUILD=$1
 . "$(dirname "$0")/../lib/netns.sh"
 for tool in iperf3 tc python3; do command -v $tool >/dev/null || skip "needs $tool"; done
