@@ -289,6 +289,7 @@ struct child_sa_out {
 	uint32_t binding;  /* of MMX; 0: the IKE SA's pair */
 	uint16_t cpu;	   /* it is for what that CPU sends, + 1; 0: for all without one */
 	bool ask_cpus;	   /* whose other packets may ask for one: ike_up_cpu */
+	bool additional;   /* one of those beside the first one with its selectors */
 	struct secret key_in, key_out; /* cipher key followed by salt */
 	struct secret integ_in, integ_out;
 	uint8_t n_ts_local, n_ts_remote;
@@ -554,6 +555,7 @@ struct ike_child_info {
 	char suite[IKE_SUITE_STR];
 	enum child_mode mode;
 	bool esn, encap;
+	bool additional;		 /* as in child_sa_out */
 	uint16_t cpu;			 /* that it is for, + 1; 0: any */
 	usec_t since, rekey_at, ends_at; /* USEC_NEVER */
 	uint64_t soft_octets, hard_octets, soft_packets, hard_packets; /* 0: none */

@@ -144,6 +144,31 @@ Test(mmx_addif, assigned_address)
 	sim_free(s);
 }
 
+/* Of several for CPUs (RFC 9611) the first one alone is a parent. */
+Test(mmx_addif, beside_those_for_cpus)
+{
+	struct sim *s = roadwarrior(10, 9);
+	struct mmx_action a = assigned(add_if(0, 2));
+
+	for (unsigned side = A; side <= B; side++) {
+		s->side[side].cpus = 2;
+		s->side[side].child[0][0].per_cpu = s->side[side].child[0][0].per_cpu_max = 2;
+	}
+	begin(s);
+	for (uint16_t cpu = 0; cpu < 2; cpu++) {
+		cr_assert_eq(
+			ike_up_cpu(s->side[A].ike, child(s, A, "net", "10.3.0.1")->id, cpu, s->now),
+			0);
+		sim_settle(s, 20 * USEC_PER_SEC);
+	}
+	cr_assert(sim_mirrored(s, 4));
+	cr_assert_eq(asked(s, A, &a, 5), MMX_OK);
+	cr_assert_eq(s->side[A].mmx.r[0].affected, 2);
+	agree(s, 6);
+	cr_assert_eq(bound_to(s, 2, 1), 2);
+	sim_free(s);
+}
+
 /* Whatever is lost, doubled or late, there is one of each at both ends. [MMX-141] */
 Test(mmx_addif, loss)
 {

@@ -226,6 +226,7 @@ static bool adopt_child(struct agent *a, struct harvest *v, const struct ike_sa_
 		family_selectors(ci->ts_local, ci->n_ts_local, ci->ts_remote, ci->n_ts_remote);
 	c->mode = ci->mode;
 	c->adopted = true;
+	c->additional = ci->additional;
 	c->direct = si->flags & ENGINE_SA_DIRECT;
 	if (sa->role_i) {
 		c->n_vips = sa->n_vips;

@@ -170,6 +170,7 @@ struct child {
 	usec_t until;		 /* retired: when it goes */
 	uint16_t home;		 /* MMX: the number of our interface that it is for; 0: not known */
 	bool adopted;		 /* by another start of the agent, which knew its home */
+	bool additional;	 /* it does not stand for the child: child_sa_out */
 	bool direct;		 /* by policies of the host's own addresses (direct.c) */
 	struct session *session; /* that it counts for; NULL: there was no memory */
 	struct binding *binding; /* of MMX; NULL: its line's group */

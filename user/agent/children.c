@@ -102,7 +102,7 @@ bool agent_child_up_but(const struct agent *a, const char *conn, const char *chi
 		list_for_each (ci, &p->children) {
 			const struct child *c = list_entry(ci, struct child, node);
 
-			if (c->id != but && !strcmp(c->name, child))
+			if (c->id != but && !c->additional && !strcmp(c->name, child))
 				return true;
 		}
 	}
@@ -288,6 +288,7 @@ static struct child *agent_child_new(struct agent *a, struct peer *p, const stru
 	if (!c)
 		return NULL;
 	c->mode = o->mode;
+	c->additional = o->additional;
 	c->home = home_of(p, o->replaces);
 	c->id = o->id;
 	c->spi_in = o->spi_in;

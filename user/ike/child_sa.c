@@ -158,10 +158,13 @@ void child_disuse(struct ike *ike, struct ike_sa *sa, struct child_sa *c)
 		return;
 	if (c->installed && !c->replaced && c->state != CHILD_REKEYED)
 		COUNT(ike, sa, child_down);
-	if (c->installed)
+	if (c->installed) {
 		out_child_del(ike, sa, c);
-	else
+		if (!c->successor)
+			resource_gone(sa);
+	} else {
 		ike->env.spi_free(ike->env.ctx, c->spi_in);
+	}
 	c->installed = false;
 	c->spent = true;
 }
@@ -202,6 +205,15 @@ static const struct ike_child_cfg *task_cfg(const struct ike_sa *sa, const struc
 	return rekeyed ? child_policy(sa, rekeyed) : conn_child(sa->conn, t->child_name);
 }
 
+static void make_offer(const struct ike_child_cfg *cfg, const struct task *t,
+		       const struct child_sa *rekeyed, bool with_ke, struct sa_payload *ret)
+{
+	suite_offer(ret, PROTO_ESP, cfg->proposals, cfg->n_proposals, 4, t->spi_in, with_ke);
+	suite_above(ret, t->above);
+	if (t->cpu && rekeyed)
+		suite_only(ret, &rekeyed->suite);
+}
+
 int child_offer(struct ike *ike, struct ike_sa *sa, struct task *t, const struct child_sa *rekeyed,
 		bool with_ke, struct msg_wr *m)
 {
@@ -218,10 +230,11 @@ int child_offer(struct ike *ike, struct ike_sa *sa, struct task *t, const struct
 			return ret;
 		}
 	}
-	suite_offer(&offer, PROTO_ESP, cfg->proposals, cfg->n_proposals, 4, t->spi_in, with_ke);
-	suite_above(&offer, t->above);
+	make_offer(cfg, t, rekeyed, with_ke, &offer);
 	if (!offer.n)
 		return -EINVAL;
+	if (t->cpu && !t->ke_group)
+		t->ke_group = suite_offered_ke(&offer);
 	msg_put_sa(m, &offer);
 	return 0;
 }
@@ -318,9 +331,7 @@ bool child_answered(struct ike_sa *sa, struct task *t, const struct child_sa *re
 	memset(&own, 0, sizeof(own));
 	own_ts(sa, d->cfg, t, rekeyed, &own);
 	first_pair(t, &own);
-	suite_offer(&offer, PROTO_ESP, d->cfg->proposals, d->cfg->n_proposals, 4, t->spi_in,
-		    with_ke);
-	suite_above(&offer, t->above);
+	make_offer(d->cfg, t, rekeyed, with_ke, &offer);
 	if (!suite_accept(&offer, &in->sa, &d->suite, &spi) || spi < ESP_SPI_MIN)
 		return false;
 	memcpy(ours, own.ts_local, sizeof(ours));
@@ -462,14 +473,15 @@ static uint16_t choose_child(const struct ike_sa *sa, const struct ike_msg *in,
 uint16_t child_negotiate(struct ike *ike, struct ike_sa *sa, const struct ike_msg *in,
 			 const struct child_sa *rekeyed, bool with_ke, struct child_deal *d)
 {
+	/* what a rekey makes has the other's place when that is deleted */
+	bool full = family_children(ike, sa->family) >= (rekeyed ? 2 : 1) * child_sas_max(sa);
 	uint16_t refusal;
 
-	/* what a rekey makes has the other's place when that is deleted */
-	if (family_children(ike, sa->family) >= (rekeyed ? 2 : 1) * child_sas_max(sa))
-		return rekeyed ? N_NO_ADDITIONAL_SAS : resource_full(sa, in);
 	refusal = choose_child(sa, in, rekeyed, with_ke, d);
 	if (!refusal)
 		refusal = resource_choose(sa, rekeyed, in, d);
+	if (full && refusal != N_TS_MAX_QUEUE)
+		return resource_refusal(rekeyed, d);
 	if (refusal)
 		return refusal;
 	/* with the wrong group the SPI is not taken yet: INVALID_KE_PAYLOAD follows */
@@ -477,7 +489,7 @@ uint16_t child_negotiate(struct ike *ike, struct ike_sa *sa, const struct ike_ms
 		return N_INVALID_KE_PAYLOAD;
 	if (ike->env.spi_alloc(ike->env.ctx, &d->spi_in)) {
 		d->spi_in = 0;
-		return N_NO_ADDITIONAL_SAS;
+		return resource_refusal(rekeyed, d);
 	}
 	return 0;
 }
@@ -588,6 +600,7 @@ static void describe(const struct ike_sa *sa, const struct child_sa *c, const st
 	out->n_vips = sa->n_own_vips;
 	memcpy(out->vips, sa->own_vips, sizeof(out->vips));
 	out->role_i = sa->role_i;
+	out->additional = c->additional;
 	out->cpu = c->cpu;
 	out->ask_cpus = resource_asks(sa, c);
 	out->told_local = d->told_local;

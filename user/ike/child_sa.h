@@ -177,14 +177,15 @@ bool resource_answered(const struct ike_sa *sa, const struct task *t,
 /* Our answer: 0, or the notify type of the refusal. */
 uint16_t resource_choose(const struct ike_sa *sa, const struct child_sa *rekeyed,
 			 const struct ike_msg *in, struct child_deal *d);
-/* The refusal of one that is too many, in whatever way. */
-uint16_t resource_full(const struct ike_sa *sa, const struct ike_msg *in);
+/* The refusal of one that there is no room for. */
+uint16_t resource_refusal(const struct child_sa *rekeyed, const struct child_deal *d);
 /* The one that t's shall be like; NULL: t is for another, or it is gone. */
 struct child_sa *resource_like(const struct ike_sa *sa, const struct task *t);
 /* The first of those that an additional one is made beside; NULL: it is not such a one. */
 struct child_sa *resource_first(const struct ike_sa *sa, const struct child_deal *d);
-/* The peer does not let us have t's. */
+/* The peer lets us have no more than there are, until one goes: resource_gone. */
 void resource_refused(struct ike_sa *sa, const struct task *t, const char *why);
+void resource_gone(struct ike_sa *sa);
 /* What c knows of the peer, from the one it replaces. */
 void resource_inherit(struct child_sa *c, const struct child_sa *old);
 /* Does c ask for others, when a CPU has none? */
@@ -195,6 +196,9 @@ bool resource_asks(const struct ike_sa *sa, const struct child_sa *c);
 /* Bits of the cipher's key, and leave out of an offer what has no longer one than that. */
 unsigned suite_strength(uint16_t encr, uint16_t key_bits);
 void suite_above(struct sa_payload *offer, unsigned bits);
+/* Leave out what does not make this one, any key exchange with it, and the first of these. */
+void suite_only(struct sa_payload *offer, const struct suite *s);
+uint16_t suite_offered_ke(const struct sa_payload *offer);
 
 void suite_offer(struct sa_payload *out, uint8_t protocol, const struct ike_proposal *p, uint8_t n,
 		 uint8_t spi_len, uint64_t spi, bool with_ke);

@@ -26,7 +26,7 @@ static int put_ke(struct task *t, const struct ike_child_cfg *cfg, struct msg_wr
 	const uint8_t *pub;
 	size_t len;
 
-	if (!t->ke_group)
+	if (!t->ke_group && !t->cpu)
 		t->ke_group = suite_first_ke(PROTO_ESP, cfg->proposals, cfg->n_proposals);
 	if (!cfg->n_proposals || t->ke_group == KE_NONE)
 		return 0; /* no PFS configured */
@@ -75,6 +75,11 @@ int child_new_build(struct ike *ike, struct ike_sa *sa, struct task *t, struct m
 	if (t->asks_vips)
 		cp_child_ask(ike, sa, m);
 	ret = child_offer(ike, sa, t, old, true, m);
+	if (ret == -EINVAL && t->cpu) {
+		task_end(ike, sa, t, IKE_EV_FAILED, t->child_id,
+			 "the first one's algorithms are not configured any more");
+		return -ECANCELED;
+	}
 	if (!ret && nonce_new(&t->ni))
 		ret = -EIO;
 	if (!ret) {
@@ -93,7 +98,8 @@ static enum task_end failed(struct ike *ike, struct ike_sa *sa, struct task *t,
 			    struct child_sa *old, const char *why)
 {
 	if (t->cpu) {
-		resource_refused(sa, t, why);
+		log_ike(sa, LOG_INFO_, "no Child SA %s for CPU %u now: %s", t->child_name,
+			t->cpu - 1u, why);
 		return TASK_FREE;
 	}
 	if (old && old->state == CHILD_REKEYING)
@@ -152,6 +158,8 @@ static enum task_end refused(struct ike *ike, struct ike_sa *sa, struct task *t,
 		/* persisting over minutes: the two ends disagree about the state (2.25) */
 		snprintf(why, sizeof(why), "peer %s keeps answering TEMPORARY_FAILURE", peer);
 		failed(ike, sa, t, old, why);
+		if (t->cpu)
+			return TASK_FREE; /* it goes on without */
 		if (!task_new(sa, TASK_IKE_DELETE, 0))
 			ike_sa_close(ike, sa, false, "%s", why);
 		return TASK_FREE;
@@ -166,6 +174,8 @@ static enum task_end refused(struct ike *ike, struct ike_sa *sa, struct task *t,
 	}
 	snprintf(why, sizeof(why), "peer %s refused %s: %s%s; the IKE SA stays up", peer,
 		 task_ops[t->kind].name, notify_name(err->type), refusal_hint(err->type));
+	if (t->cpu && (err->type == N_TS_MAX_QUEUE || err->type == N_NO_ADDITIONAL_SAS))
+		resource_refused(sa, t, why);
 	ike_sa_blame(sa, IKE_FAIL_REFUSED, err->type);
 	failed(ike, sa, t, old, why);
 	ike_sa_blame(sa, IKE_FAIL_OTHER, 0);
@@ -554,7 +564,7 @@ static enum after child_request(struct ike *ike, struct ike_sa *sa, const struct
 	if (!old)
 		cp_child_undo(ike, sa, &before);
 	if (ret != -EBADMSG)
-		return refuse(sa, m, N_NO_ADDITIONAL_SAS, NULL, 0);
+		return refuse(sa, m, resource_refusal(old, &d), NULL, 0);
 	/* a key exchange value or nonce of wrong length: the message is malformed */
 	snprintf(sa->why, sizeof(sa->why), "the peer sent a malformed CREATE_CHILD_SA request");
 	refuse(sa, m, N_INVALID_SYNTAX, NULL, 0);

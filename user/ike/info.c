@@ -181,6 +181,7 @@ void ike_child_look(const struct child_sa *c, struct ike_child_info *ret_info)
 	o->mode = c->mode;
 	o->esn = c->suite.esn;
 	o->encap = c->encap;
+	o->additional = c->additional;
 	o->cpu = c->cpu;
 	o->since = c->since;
 	o->rekey_at = c->rekey_at;

@@ -32,6 +32,7 @@ static struct mmx_child seen_by_both(const struct child_sa *c, const struct mmx_
 		.spi_b = we_are_a ? c->spi_out : c->spi_in,
 		.protocol = PROTO_ESP,
 		.transport = c->mode == CHILD_TRANSPORT,
+		.suspended = c->additional, /* of several for CPUs the first one is a parent */
 		.busy = c->state != CHILD_INSTALLED,
 		.binding = c->binding && c->binding->b.own ? &c->binding->b : &v->inherited,
 		.n_ts_a = we_are_a ? c->n_ts_local : c->n_ts_remote,

@@ -110,8 +110,10 @@ int ike_up_beside(struct ike *ike, uint64_t line, const char *child, const struc
 	return ret;
 }
 
+/* Those for CPUs do not stand for it. */
 static bool wanted_already(const struct ike_sa *sa, const char *child)
 {
+	const struct child_sa *c = child_by_name(sa, child);
 	const struct list *both[] = { &sa->inflight, &sa->pending };
 
 	for (unsigned i = 0; i < 2; i++) {
@@ -120,11 +122,11 @@ static bool wanted_already(const struct ike_sa *sa, const char *child)
 
 			if ((t->kind == TASK_IKE_INIT || t->kind == TASK_IKE_AUTH ||
 			     t->kind == TASK_CHILD_NEW) &&
-			    !strcmp(t->child_name, child))
+			    !t->cpu && !strcmp(t->child_name, child))
 				return true;
 		}
 	}
-	return child_by_name(sa, child);
+	return c && !c->additional;
 }
 
 static int up_child(struct ike *ike, struct ike_sa *sa, const struct ike_child_cfg *child,

@@ -26,6 +26,13 @@ static bool other(const struct ike_sa *sa, const struct ike_sa *o)
 	return o->family == sa->reauth_of && o->state == IKE_ESTABLISHED && !o->redundant;
 }
 
+/* Those for CPUs are asked for again later, but one stands for the first one, where that is gone.
+ */
+static bool wished(const struct ike_sa *old, const struct child_sa *c)
+{
+	return child_in_use(c) && (!c->additional || child_by_name(old, c->name) == c);
+}
+
 /* init: of sa's, which asks for the first one; NULL: it is up. */
 static int wish_children(const struct ike_sa *old, struct ike_sa *sa, struct task *init)
 {
@@ -33,7 +40,7 @@ static int wish_children(const struct ike_sa *old, struct ike_sa *sa, struct tas
 		const struct child_sa *c = list_entry(it, struct child_sa, node);
 		struct task *t = init && !init->child_name[0] ? init : NULL;
 
-		if (!child_in_use(c) || c->additional) /* others are asked for again */
+		if (!wished(old, c))
 			continue;
 		if (!t)
 			t = task_new(sa, TASK_CHILD_NEW, 0);

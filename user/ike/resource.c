@@ -18,6 +18,7 @@
 #include "child_sa.h"
 #include "exchange.h"
 #include "ike_private.h"
+#include "mmx.h"
 
 /* Peers that delete what they find idle are not asked again at once: each CPU once in that time. */
 enum { ASK_AGAIN_SEC = 60 };
@@ -34,16 +35,23 @@ static bool same_ts(const struct ike_ts *a, uint8_t n_a, const struct ike_ts *b,
 	return true;
 }
 
+/* For a pair of its own (MMX): it is neither the first of several nor one of the others. */
+static bool apart(const struct child_sa *c)
+{
+	return !c->resources && c->binding && c->binding->b.own;
+}
+
 static bool like_deal(const struct child_sa *c, const struct child_deal *d)
 {
-	return child_in_use(c) && c->mode == d->mode &&
+	return child_in_use(c) && !apart(c) && c->mode == d->mode &&
 	       same_ts(c->ts_local, c->n_ts_local, d->ts_local, d->n_ts_local) &&
 	       same_ts(c->ts_remote, c->n_ts_remote, d->ts_remote, d->n_ts_remote);
 }
 
 static bool alike(const struct child_sa *a, const struct child_sa *b)
 {
-	return child_in_use(a) && a->mode == b->mode && !strcmp(a->name, b->name) &&
+	return child_in_use(a) && apart(a) == apart(b) && a->mode == b->mode &&
+	       !strcmp(a->name, b->name) &&
 	       same_ts(a->ts_local, a->n_ts_local, b->ts_local, b->n_ts_local) &&
 	       same_ts(a->ts_remote, a->n_ts_remote, b->ts_remote, b->n_ts_remote);
 }
@@ -65,7 +73,7 @@ void resource_offer(const struct ike_sa *sa, const struct ike_child_cfg *cfg, co
 {
 	if (t->cpu)
 		put_info(t->cpu, m);
-	else if (rekeyed ? rekeyed->resources : cfg->per_cpu && sa->ike->env.cpus)
+	else if (rekeyed ? rekeyed->resources : cfg->per_cpu && sa->ike->env.cpus && !t->wish)
 		put_info(rekeyed ? rekeyed->cpu : 0, m);
 }
 
@@ -82,12 +90,6 @@ static void keep(const struct child_sa *rekeyed, struct child_deal *d)
 	d->cpu = rekeyed->cpu;
 }
 
-static bool same_suite(const struct suite *a, const struct suite *b)
-{
-	return a->encr == b->encr && a->key_bits == b->key_bits && a->integ == b->integ &&
-	       a->esn == b->esn;
-}
-
 bool resource_answered(const struct ike_sa *sa, const struct task *t,
 		       const struct child_sa *rekeyed, const struct ike_msg *in,
 		       struct child_deal *d)
@@ -97,11 +99,11 @@ bool resource_answered(const struct ike_sa *sa, const struct task *t,
 			keep(rekeyed, d);
 		return true;
 	}
-	d->resources = msg_notify(in, N_SA_RESOURCE_INFO) && sa->ike->env.cpus && d->cfg->per_cpu;
+	d->resources = msg_notify(in, N_SA_RESOURCE_INFO) && sa->ike->env.cpus && d->cfg->per_cpu &&
+		       !t->wish;
 	d->additional = t->cpu != 0;
 	d->cpu = t->cpu;
-	return !t->cpu ||
-	       (rekeyed && like_deal(rekeyed, d) && same_suite(&rekeyed->suite, &d->suite));
+	return !t->cpu || (rekeyed && like_deal(rekeyed, d));
 }
 
 struct child_sa *resource_like(const struct ike_sa *sa, const struct task *t)
@@ -123,6 +125,13 @@ void resource_refused(struct ike_sa *sa, const struct task *t, const char *why)
 	ike_sa_touch(sa);
 	log_ike(sa, LOG_WARN_, "no further Child SA %s for CPUs: %s; it goes on with those it has",
 		t->child_name, why);
+}
+
+void resource_gone(struct ike_sa *sa)
+{
+	list_for_each (it, &sa->children)
+		list_entry(it, struct child_sa, node)->no_more = false;
+	ike_sa_touch(sa);
 }
 
 void resource_inherit(struct child_sa *c, const struct child_sa *old)
@@ -167,31 +176,34 @@ static uint16_t free_cpu(const struct ike_sa *sa, const struct child_deal *d)
 uint16_t resource_choose(const struct ike_sa *sa, const struct child_sa *rekeyed,
 			 const struct ike_msg *in, struct child_deal *d)
 {
+	bool first = false;
 	unsigned n = 0;
 
 	if (rekeyed) {
 		keep(rekeyed, d);
 		return 0;
 	}
-	if (!msg_notify(in, N_SA_RESOURCE_INFO))
+	if (!msg_notify(in, N_SA_RESOURCE_INFO) || d->binding)
 		return 0;
-	list_for_each (it, &sa->children)
-		n += like_deal(list_entry(it, struct child_sa, node), d);
+	list_for_each (it, &sa->children) {
+		const struct child_sa *c = list_entry(it, struct child_sa, node);
+
+		if (!like_deal(c, d))
+			continue;
+		first |= !c->additional;
+		n++;
+	}
 	if (n > d->cfg->per_cpu_max)
 		return N_TS_MAX_QUEUE;
 	d->resources = d->cfg->per_cpu_max > 0;
-	d->additional = n > 0;
-	d->cpu = n ? free_cpu(sa, d) : 0;
+	d->additional = first;
+	d->cpu = first ? free_cpu(sa, d) : 0;
 	return 0;
 }
 
-uint16_t resource_full(const struct ike_sa *sa, const struct ike_msg *in)
+uint16_t resource_refusal(const struct child_sa *rekeyed, const struct child_deal *d)
 {
-	list_for_each (it, &sa->children)
-		if (list_entry(it, struct child_sa, node)->resources &&
-		    msg_notify(in, N_SA_RESOURCE_INFO))
-			return N_TS_MAX_QUEUE;
-	return N_NO_ADDITIONAL_SAS;
+	return d->additional && !rekeyed ? N_TS_MAX_QUEUE : N_NO_ADDITIONAL_SAS;
 }
 
 struct child_sa *resource_first(const struct ike_sa *sa, const struct child_deal *d)

@@ -213,6 +213,50 @@ static bool offers(const struct proposal *p, uint8_t type, uint16_t id, uint16_t
 	return false;
 }
 
+static bool of_suite(const struct transform *t, const struct suite *s)
+{
+	switch (t->type) {
+	case TRANSFORM_ENCR:
+		return t->id == s->encr && t->key_bits == s->key_bits;
+	case TRANSFORM_INTEG:
+		return t->id == s->integ;
+	case TRANSFORM_ESN:
+		return t->id == (s->esn ? ESN_YES : ESN_NO);
+	default:
+		return true;
+	}
+}
+
+void suite_only(struct sa_payload *offer, const struct suite *s)
+{
+	uint8_t n = 0;
+
+	for (unsigned i = 0; i < offer->n; i++) {
+		struct proposal p = offer->p[i];
+
+		if (!offers(&p, TRANSFORM_ENCR, s->encr, s->key_bits) ||
+		    !offers(&p, TRANSFORM_ESN, s->esn ? ESN_YES : ESN_NO, 0) ||
+		    (s->integ && !offers(&p, TRANSFORM_INTEG, s->integ, 0)))
+			continue;
+		p.n_transforms = 0;
+		for (unsigned j = 0; j < offer->p[i].n_transforms; j++)
+			if (of_suite(&offer->p[i].transforms[j], s))
+				p.transforms[p.n_transforms++] = offer->p[i].transforms[j];
+		p.number = (uint8_t)(n + 1);
+		offer->p[n++] = p;
+	}
+	offer->n = n;
+}
+
+uint16_t suite_offered_ke(const struct sa_payload *offer)
+{
+	for (unsigned i = 0; i < offer->n; i++)
+		for (unsigned j = 0; j < offer->p[i].n_transforms; j++)
+			if (offer->p[i].transforms[j].type == TRANSFORM_KE)
+				return offer->p[i].transforms[j].id;
+	return KE_NONE;
+}
+
 static bool offers_type(const struct proposal *p, uint8_t type)
 {
 	for (unsigned i = 0; i < p->n_transforms; i++)
