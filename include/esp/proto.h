@@ -222,6 +222,7 @@ struct engine_sa {
 	/* ENGINE_SA_TRANSPORT: our address and the peer's as its checksums have them, where a NAT
 	 * makes them others than the selectors' (RFC 3948 3.1.2); family 0: the same */
 	struct addr told_local, told_remote;
+	uint32_t cpu; /* sends only what that CPU does, + 1; 0: whatever CPU has none of its own */
 };
 
 /* In place of the selectors that it had. Packets of those are not sent in any other way for

@@ -39,6 +39,9 @@ int kesp_probe(char *ret_error, size_t error_len);
  */
 int kesp_has_algorithm(uint16_t encr_id, uint16_t key_bits, uint16_t integ_id);
 
+/* Can each CPU send on SAs of its own (Linux 6.13)? */
+bool kesp_has_cpus(void);
+
 int kesp_open(const struct kesp_options *opt, struct kesp **ret_k, char *ret_error,
 	      size_t error_len);
 /* The agent ends; SAs go on. NULL is fine. */

@@ -53,6 +53,8 @@ int xfrm_probe(struct xfrm *x, char *ret_error, size_t error_len);
 bool xfrm_late_segmentation(struct xfrm *x);
 /* An algorithm by its IKEv2 numbers (encryption, key bits, integrity or 0): 0 or -ENOSYS. */
 int xfrm_has_algorithm(struct xfrm *x, uint16_t encr_id, uint16_t key_bits, uint16_t integ_id);
+/* Does it know outbound states of one CPU? */
+bool xfrm_has_cpus(struct xfrm *x);
 
 /* ---- the interface ---- */
 
@@ -84,6 +86,7 @@ struct xfrm_sa {
 	struct addr inner_src, inner_dst;
 	uint32_t mark, mark_mask; /* outbound: bits put into skb->mark of what it makes */
 	uint32_t offload;	  /* ifindex of a card that is to encrypt, if it can; 0: none */
+	uint16_t cpu; /* outbound: only for what that CPU sends, + 1; 0: any (xfrm_has_cpus) */
 	uint16_t encr_id, key_bits, integ_id; /* IKEv2 Transform IDs; integ_id 0 with AEAD */
 	uint16_t key_len, integ_len;	      /* octets; key with the salt of AEADs (RFC 4106) */
 	uint32_t replay_window; /* packets, inbound; 0: none, XFRM_REPLAY_LEAST with ESN */
@@ -96,6 +99,7 @@ struct xfrm_sa {
 struct xfrm_sa_info {
 	uint32_t spi, reqid, if_id, flags;
 	uint32_t mark, mark_mask;
+	uint16_t cpu;
 	struct addr src, dst;
 	uint64_t octets, packets;
 	uint64_t add_sec, use_sec; /* CLOCK_REALTIME; use: of the first packet, 0: none yet */

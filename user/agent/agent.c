@@ -726,6 +726,7 @@ static int agent_open(struct agent *a)
 	if (err)
 		return err;
 	env.no_probes = env.one_pair = a->kernel_esp;
+	env.cpus = backend_cpus(a);
 	a->ike = ike_new(&a->conf->ike, &env, agent_now());
 	if (!a->ike)
 		return -ENOMEM;

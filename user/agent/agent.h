@@ -444,6 +444,9 @@ int backend_choose(struct agent *a);
 /* Can what is configured now go on with it? 0, or -errno with a sentence. */
 int backend_reload(const struct agent *a, const struct conf *fresh, char err[CONF_ERROR_MAX]);
 /* The kernel's: a->kesp. 0, or -errno and said. */
+/* How many CPUs can have SAs of their own; 0, and a warning if it is configured: it cannot do that.
+ */
+uint16_t backend_cpus(const struct agent *a);
 int backend_open(struct agent *a, void (*on_event)(void *ctx, struct engine_hdr *msg, size_t len));
 
 /* ---- engine_link.c: requests to the back end, which the engine's protocol names, and its events.

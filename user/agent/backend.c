@@ -224,3 +224,28 @@ int backend_open(struct agent *a, void (*on_event)(void *ctx, struct engine_hdr 
 		log_error("the kernel's ESP: %s", why[0] ? why : strerror(-err));
 	return err;
 }
+
+static const struct ike_child_cfg *wants_cpus(const struct conf *c, const char **ret_conn)
+{
+	for (size_t i = 0; i < c->ike.n_conns; i++)
+		for (size_t k = 0; k < c->ike.conns[i].n_children; k++)
+			if (c->ike.conns[i].children[k].per_cpu) {
+				*ret_conn = c->ike.conns[i].name;
+				return &c->ike.conns[i].children[k];
+			}
+	return NULL;
+}
+
+uint16_t backend_cpus(const struct agent *a)
+{
+	const char *conn;
+	const struct ike_child_cfg *child = wants_cpus(a->conf, &conn);
+	bool has = a->kernel_esp && kesp_has_cpus();
+
+	if (child && !has)
+		log_warning("per_cpu of child \"%s\" of connection \"%s\" has no effect: %s",
+			    child->name, conn,
+			    a->kernel_esp ? "this kernel is older than 6.13"
+					  : "the engine's threads share one SA");
+	return has ? (uint16_t)sysconf(_SC_NPROCESSORS_CONF) : 0;
+}

@@ -173,6 +173,7 @@ static int engine_sa_add(struct agent *a, const struct child_sa_out *o, uint32_t
 		.line = (uint32_t)p->line,
 		.told_local = o->told_local,
 		.told_remote = o->told_remote,
+		.cpu = o->cpu,
 	};
 	int err;
 
@@ -317,6 +318,17 @@ void peer_probes(struct agent *a, struct peer *p, bool knows)
 	p->path_probes |= knows && mmx;
 }
 
+/* Beside the first one, made or rekeyed by us, one for each CPU: at once and not when a CPU sends,
+ * although Linux can tell that (XFRM_POLICY_CPU_ACQUIRE): from its question to the answer 6.18
+ * drops what that CPU sends, and where a peer takes no more, for minutes. */
+static void fill_cpus(struct agent *a, const struct child_sa_out *o)
+{
+	if (!o->ask_cpus || !o->initiator || o->additional)
+		return;
+	for (uint16_t cpu = 0; ike_up_cpu(a->ike, o->id, cpu, agent_now()) != -EOPNOTSUPP; cpu++)
+		;
+}
+
 void agent_child_add(struct agent *a, const struct ike_output *out)
 {
 	const struct child_sa_out *o = out->child;
@@ -362,6 +374,7 @@ void agent_child_add(struct agent *a, const struct ike_output *out)
 	family_child_changed(a, p);
 	paths_sync(a, p);
 	move_plan(a, p);
+	fill_cpus(a, o);
 	return;
 fail:
 	log_error("%s: Child SA %s (SPIs %08x, %08x) cannot be installed: %s; telling the peer to "

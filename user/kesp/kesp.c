@@ -388,6 +388,19 @@ int kesp_has_algorithm(uint16_t encr_id, uint16_t key_bits, uint16_t integ_id)
 	return err;
 }
 
+bool kesp_has_cpus(void)
+{
+	char why[160];
+	struct xfrm *x;
+	bool has;
+
+	if (xfrm_open(&x, why, sizeof(why)))
+		return false;
+	has = xfrm_has_cpus(x);
+	xfrm_close(x);
+	return has;
+}
+
 static int open_images(struct kesp *k, char *ret_error, size_t len)
 {
 	const struct kesp_options *o = &k->opt;

@@ -456,6 +456,28 @@ void policies_sender(struct policies *ps, const struct xfrm_sel *sel, size_t n, 
 		sender_one(ps, &sel[i], reqid, on);
 }
 
+/* By a new policy in its place. */
+static void again(struct policies *ps, struct entry *e, struct use *u)
+{
+	struct xfrm_policy all = policy_of(ps, e, XFRM_OUT), line = policy_of_line(ps, e, u);
+
+	if (all.reqid == u->to.reqid_out)
+		ps->put(ps->ctx, &all);
+	if (u->has)
+		ps->put(ps->ctx, &line);
+}
+
+void policies_again(struct policies *ps, const struct xfrm_sel *sel, size_t n, uint32_t reqid)
+{
+	for (size_t i = 0; i < n && !ps->quiet; i++) {
+		struct entry *e = find(ps, &sel[i]);
+		struct use *u = e ? use_find(e, reqid) : NULL;
+
+		if (u)
+			again(ps, e, u);
+	}
+}
+
 /* ---- after a restart ---- */
 
 /* What an SA had that has moved since, whose agent has died. */

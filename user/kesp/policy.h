@@ -49,6 +49,8 @@ void policies_drop(struct policies *ps, const struct xfrm_sel *sel, size_t n, ui
 /* One of these SAs has an outbound state from now on; or is about to have none. */
 void policies_sender(struct policies *ps, const struct xfrm_sel *sel, size_t n, uint32_t reqid,
 		     bool on);
+/* The states that they lead to have changed: what the kernel remembers of these is forgotten. */
+void policies_again(struct policies *ps, const struct xfrm_sel *sel, size_t n, uint32_t reqid);
 
 /* One SA less, which has other selectors now: for a while what comes in is taken from it still, and
  * nothing is sent in any other way, unless another SA has these. */

@@ -20,7 +20,7 @@ enum sa_stage {
 };
 
 enum { STABLE_REMOTES = 4 }; /* addresses that outbound states may go to */
-enum { RECORD_VERSION = 2, RECORD_SELECTORS_MAX = 256 };
+enum { RECORD_VERSION = 3, RECORD_SELECTORS_MAX = 256 };
 
 struct sa_record {
 	uint32_t version;

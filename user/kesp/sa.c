@@ -173,6 +173,7 @@ static int state_add(struct kesp *k, const struct sa_record *r, bool out)
 		x.mark = STEER_MARK_INDEX(sa->mark);
 		/* no classifier has been there: what else is in a mark is the application's */
 		x.mark_mask = is_direct(sa) ? UINT32_MAX : STEER_MARK(0, 0, UINT32_MAX);
+		x.cpu = (uint16_t)sa->cpu;
 	}
 	if (sa->flags & ENGINE_SA_TRANSPORT) {
 		x.flags |= XFRM_F_BEET;
@@ -319,6 +320,9 @@ void sa_sends(struct kesp *k, struct kesp_sa *s, bool on)
 	n = record_selectors(&s->r.sa, sel);
 	if (n > 0)
 		policies_sender(sa_policies(k, s), sel, (size_t)n, s->r.reqid_out, on);
+	/* else CPUs that have used the one for all go on with it: it is kept with the policy */
+	if (n > 0 && on && s->r.sa.cpu)
+		policies_again(sa_policies(k, s), sel, (size_t)n, s->r.reqid_out);
 	lines_follow(k, s);
 }
 

@@ -185,3 +185,20 @@ int xfrm_has_algorithm(struct xfrm *x, uint16_t encr_id, uint16_t key_bits, uint
 		xfrm_sa_del(x, &t.sa.dst, t.sa.spi);
 	return err;
 }
+
+/* Without its own number in what is read back the kernel has passed over it. */
+bool xfrm_has_cpus(struct xfrm *x)
+{
+	struct xfrm_sa_info info = { 0 };
+	struct trial t;
+
+	if (trial_init(&t, 4, ENCR_AES_GCM_16, 128, INTEG_NONE))
+		return false;
+	t.sa.cpu = 1;
+	if (xfrm_sa_add(x, &t.sa))
+		return false;
+	if (xfrm_sa_get(x, &t.sa.dst, t.sa.spi, &info))
+		info.cpu = 0;
+	xfrm_sa_del(x, &t.sa.dst, t.sa.spi);
+	return info.cpu == t.sa.cpu;
+}

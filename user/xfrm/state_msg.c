@@ -52,7 +52,7 @@ static void put_info(struct xfrm_usersa_info *info, const struct xfrm_sa *sa)
 	info->mode = sa->flags & XFRM_F_BEET ? XFRM_MODE_BEET : XFRM_MODE_TUNNEL;
 	if (sa->flags & XFRM_F_BEET)
 		put_inner(&info->sel, sa);
-	info->flags = state_flags(sa->flags);
+	info->flags = state_flags(sa->cpu ? sa->flags & ~(uint32_t)XFRM_F_DSCP_IN : sa->flags);
 	put_lifetimes(&info->lft, sa);
 }
 
@@ -67,9 +67,10 @@ static void put_window(struct nlmsghdr *nlh, const struct xfrm_sa *sa)
 
 	if (n > XFRM_REPLAY_MAX)
 		n = XFRM_REPLAY_MAX;
-	if (sa->flags & XFRM_F_ESN && n < XFRM_REPLAY_LEAST)
+	/* of a state with a direction the kernel takes none that it does not need */
+	if (sa->flags & XFRM_F_ESN && n < XFRM_REPLAY_LEAST && !sa->cpu)
 		n = XFRM_REPLAY_LEAST;
-	if (!n)
+	if (!n && !(sa->cpu && sa->flags & XFRM_F_ESN))
 		return;
 	w.state.replay_window = n;
 	w.state.bmp_len = (n + 31) / 32;
@@ -127,6 +128,10 @@ static void put_rest(struct nlmsghdr *nlh, const struct xfrm_sa *sa)
 	}
 	if (sa->offload)
 		mnl_attr_put(nlh, XFRMA_OFFLOAD_DEV, sizeof(dev), &dev);
+	if (sa->flags & XFRM_F_OUT && sa->cpu) {
+		mnl_attr_put_u8(nlh, ATTR_SA_DIR, SA_DIR_OUT);
+		mnl_attr_put_u32(nlh, ATTR_SA_PCPU, sa->cpu - 1u);
+	}
 	if (sa->if_id)
 		mnl_attr_put_u32(nlh, XFRMA_IF_ID, sa->if_id);
 	if (sa->flags & XFRM_F_NO_DSCP_OUT)
@@ -204,6 +209,7 @@ static size_t least(uint16_t type)
 	case XFRMA_SET_MARK:
 	case XFRMA_SET_MARK_MASK:
 	case XFRMA_SA_EXTRA_FLAGS:
+	case ATTR_SA_PCPU:
 		return 4;
 	case XFRMA_LASTUSED:
 		return 8;
@@ -231,6 +237,9 @@ static void get_attr(const struct nlattr *a, struct xfrm_sa_info *info)
 	case XFRMA_SA_EXTRA_FLAGS:
 		if (mnl_attr_get_u32(a) & XFRM_SA_XFLAG_DONT_ENCAP_DSCP)
 			info->flags |= XFRM_F_NO_DSCP_OUT;
+		break;
+	case ATTR_SA_PCPU:
+		info->cpu = (uint16_t)(mnl_attr_get_u32(a) + 1);
 		break;
 	case XFRMA_LASTUSED:
 		info->last_used_sec = mnl_attr_get_u64(a);

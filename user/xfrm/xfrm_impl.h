@@ -21,6 +21,13 @@ struct xfrm {
 
 enum { XFRM_REQUEST_MAX = 2048, XFRM_ANSWER_MAX = 32768 };
 
+/* Since Linux 6.10 and 6.13: later than the headers that this may be built with. */
+enum {
+	ATTR_SA_DIR = 33,  /* XFRMA_SA_DIR: u8 */
+	ATTR_SA_PCPU = 35, /* XFRMA_SA_PCPU: u32, the number of a CPU */
+	SA_DIR_OUT = 2,	   /* XFRM_SA_DIR_OUT */
+};
+
 /* ---- ask.c ---- */
 
 /* A message in buf of XFRM_REQUEST_MAX octets with a zeroed header of header_len behind nlmsghdr,
