@@ -82,6 +82,7 @@ Test(dp_kernel, a_pair)
 	cr_assert(sh_ok(EARLY));
 	cr_assert_not(sh_ok(AT_DEVICE));
 	cr_assert(sh_ok(ROUTED));
+	cr_assert(sh_ok("tc qdisc show dev braid0 root | grep -q pfifo"));
 	cr_assert(sh_ok("ip -6 route get fd00:6272:6169:6400::2 | grep -q 'dev braid0'"));
 	cr_assert(sh_ok("ip -o link show braid0p | grep -q 'mtu 65535.*state UP'"));
 	peer = if_nametoindex("braid0p");

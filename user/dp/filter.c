@@ -13,6 +13,8 @@
 
 #include "internal.h"
 
+enum { QUEUE_PACKETS = 1000 };
+
 static struct tcmsg *tc_msg(char *buf, uint16_t type, uint16_t flags, uint32_t ifindex,
 			    struct nlmsghdr **ret_nlh)
 {
@@ -110,6 +112,20 @@ int dp_clsact_remove_empty(uint32_t ifindex)
 	mnl_attr_put_strz(nlh, TCA_KIND, "clsact");
 	err = dp_nl_request(nlh, NULL, NULL);
 	return err == -ENOENT || err == -EINVAL ? 0 : err;
+}
+
+int dp_queue_put(uint32_t ifindex)
+{
+	const struct tc_fifo_qopt opt = { .limit = QUEUE_PACKETS };
+	struct nlmsghdr *nlh;
+	struct tcmsg *tcm;
+	char buf[512];
+
+	tcm = tc_msg(buf, RTM_NEWQDISC, NLM_F_CREATE | NLM_F_REPLACE, ifindex, &nlh);
+	tcm->tcm_parent = TC_H_ROOT;
+	mnl_attr_put_strz(nlh, TCA_KIND, "pfifo");
+	mnl_attr_put(nlh, TCA_OPTIONS, sizeof(opt), &opt);
+	return dp_nl_request(nlh, NULL, NULL);
 }
 
 int dp_explain_attach(const char *device, bool qdisc, int err, char *ret_error, size_t len)

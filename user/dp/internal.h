@@ -163,6 +163,10 @@ int dp_nl_request(struct nlmsghdr *nlh, mnl_cb_t cb, void *ctx);
 /* filter.c: is the filter in our place ours, its program's name beginning so? 1, 0: the place is
  * free, -EBUSY: somebody else's, other -errno. */
 int dp_filter_ours(uint32_t ifindex, bool egress, int priority, const char *prog);
+/* A queue at the root: a device without one sends what is to be encrypted at the last moment
+ * (esp4_offload) as it is, where the kernel would rather wait (`again` of validate_xmit_xfrm,
+ * Linux 6.1). 0 or -errno. */
+int dp_queue_put(uint32_t ifindex);
 /* The clsact qdisc, if no filter is left in it. 0 or -errno. */
 int dp_clsact_remove_empty(uint32_t ifindex);
 

@@ -431,6 +431,12 @@ int dp_steerdev_create(const struct dp_options *opt, uint32_t *ret_ifindex, uint
 
 	if (!err)
 		err = set_up(opt, f.ifindex, &peer, ret_error, len);
+	if (!err && opt->kernel_esp) {
+		err = dp_queue_put(f.ifindex);
+		if (err)
+			explain(ret_error, len, err, "a queue for %s (pfifo, CONFIG_NET_SCHED): %s",
+				opt->steer_dev, strerror(-err));
+	}
 	if (err && made)
 		link_delete(f.ifindex);
 	if (err)
