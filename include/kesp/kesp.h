@@ -26,14 +26,15 @@ struct kesp_options {
 	struct dp *dp;
 	const char *state_dir; /* for the images: 0700 */
 	const char *pin_dir;   /* for their key */
+	bool plain;	       /* the kernel has no XFRM interfaces: tunnels alone, by policies */
 	/* What would be the engine's event: from the loop, never from within kesp_request. */
 	void (*on_event)(void *ctx, struct engine_hdr *msg, size_t len);
 	void *ctx;
 };
 
-/* Can this kernel do it? 0, or -errno with a sentence that names what is missing. Leaves nothing.
- */
-int kesp_probe(char *ret_error, size_t error_len);
+/* Can this kernel do it? 0, or -errno with a sentence that names what is missing; *ret_iface: it
+ * has XFRM interfaces. Leaves nothing. */
+int kesp_probe(bool *ret_iface, char *ret_error, size_t error_len);
 
 /* An algorithm by its IKEv2 numbers (integ_id 0: AEAD): 0, or -ENOSYS: this kernel's ESP lacks it.
  */

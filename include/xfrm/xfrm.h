@@ -2,8 +2,8 @@
 /* The kernel's ESP by netlink (XFRM, rtnetlink for its interface), on libmnl: states, policies, the
  * interface, dumps, expiries. Knows neither IKE nor paths: what it installs is on the addresses it
  * is given. Everything of ours has the interface's if_id, and nothing else has: by that it is found
- * again and removed. What is for the host's own routes has none: BEET mode and a reqid of ours
- * (xfrm_direct_reqid) tell it from others'.
+ * again and removed. What is for the host's own routes, or where the kernel has no such interfaces,
+ * has none: a reqid of ours (xfrm_direct_reqid) tells it from others'.
  *
  * Requests block until the kernel has answered, which it does at once. Keys are wiped from every
  * buffer. Errors are -errno; *ret_error, where there is one, gets a sentence that names what is
@@ -29,9 +29,9 @@ static inline uint32_t xfrm_direct_reqid(uint32_t if_id, uint32_t n)
 /* Is that one of the instance with that interface? its: 0 without if_id. Of if_id 0 are all
  * without.
  */
-static inline bool xfrm_is_of(uint32_t if_id, uint32_t its, bool beet, uint32_t reqid)
+static inline bool xfrm_is_of(uint32_t if_id, uint32_t its, uint32_t reqid)
 {
-	return its ? its == if_id : !if_id || (beet && reqid == xfrm_direct_reqid(if_id, reqid));
+	return its ? its == if_id : !if_id || reqid == xfrm_direct_reqid(if_id, reqid);
 }
 
 enum {
@@ -44,9 +44,10 @@ int xfrm_open(struct xfrm **ret_x, char *ret_error, size_t error_len);
 void xfrm_close(struct xfrm *x); /* the kernel keeps what it has; NULL is fine */
 
 /* What of the kernel is needed and is not there, found by trying: an SA with AES-GCM, ESN and a
- * window of XFRM_REPLAY_MAX, an output mark, an XFRM interface. All of it is gone again afterwards.
+ * window of XFRM_REPLAY_MAX, an output mark; whether it has XFRM interfaces goes to *ret_iface. All
+ * of it is gone again afterwards.
  * 0, or -errno with a sentence about the first such thing. */
-int xfrm_probe(struct xfrm *x, char *ret_error, size_t error_len);
+int xfrm_probe(struct xfrm *x, bool *ret_iface, char *ret_error, size_t error_len);
 /* Has the kernel load its late segmentation of IPv4's ESP (esp4_offload), which takes no network
  * card: without it a TCP socket segments by itself where policies protect what it sends. Of states
  * made from then on. False: it is not there. */
@@ -58,7 +59,8 @@ bool xfrm_has_cpus(struct xfrm *x);
 
 /* ---- the interface ---- */
 
-/* Made, or taken over if it is ours (its alias says so) and has that if_id; up. -EEXIST: another
+/* Made, or taken over if it is ours (its alias says so) and has that if_id; up. if_id 0: a plain
+ * device (dummy), which drops what no policy takes. -EEXIST: another
  * one's. */
 int xfrm_iface_make(struct xfrm *x, const char *name, uint32_t if_id, uint32_t mtu,
 		    uint32_t *ret_ifindex, char *ret_error, size_t error_len);
@@ -140,6 +142,7 @@ struct xfrm_policy {
 	enum xfrm_dir dir;
 	struct xfrm_sel sel;
 	uint32_t if_id, priority;
+	uint32_t dev; /* only what is routed to that device, its index; 0: whatever its route */
 	uint32_t mark, mark_mask; /* only packets that have it; mask 0: any */
 	bool block;		  /* drop instead */
 	bool beet;		  /* of the template */

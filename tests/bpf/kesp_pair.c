@@ -26,6 +26,7 @@
 
 static char dir[64], error[512];
 struct end west, east;
+bool pair_plain;
 
 void sh(const char *cmd)
 {
@@ -85,6 +86,7 @@ void open_end(struct end *e)
 		.base = e->base,
 		.state_dir = e->state,
 		.pin_dir = e->pins,
+		.plain = pair_plain,
 		.on_event = on_event,
 		.ctx = e,
 	};
@@ -126,11 +128,12 @@ static void inner_socket(struct end *e)
 
 void pair_setup(void)
 {
+	bool iface;
 	char cmd[256];
 
 	if (geteuid() != 0 || unshare(CLONE_NEWNET | CLONE_NEWNS) < 0)
 		cr_skip_test("needs root: network and mount namespaces");
-	if (kesp_probe(error, sizeof(error)))
+	if (kesp_probe(&iface, error, sizeof(error)))
 		cr_skip_test("%s", error);
 	log_set_level(LOG_ERR_);
 	cr_assert_eq(mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL), 0);

@@ -35,6 +35,7 @@ struct end {
 };
 
 extern struct end west, east;
+extern bool pair_plain; /* as if there were no XFRM interfaces */
 
 void pair_setup(void);
 void pair_teardown(void);

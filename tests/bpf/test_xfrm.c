@@ -55,11 +55,12 @@ static struct xfrm *open_here(void)
 static struct xfrm *open_probed(void)
 {
 	struct xfrm *x;
+	bool iface;
 	int err;
 
 	ns_enter();
 	x = open_here();
-	err = xfrm_probe(x, why, sizeof(why));
+	err = xfrm_probe(x, &iface, why, sizeof(why));
 	if (err == -ENOSYS || err == -EOPNOTSUPP)
 		cr_skip_test("%s", why);
 	cr_assert_eq(err, 0, "%s", why);
@@ -377,7 +378,12 @@ Test(xfrm, interface)
 	cr_assert_eq(
 		xfrm_iface_make(x, "a-name-that-is-too-long", 9, 1400, &again, why, sizeof(why)),
 		-EINVAL);
-	cr_assert_eq(xfrm_iface_make(x, "z0", 0, 1400, &again, why, sizeof(why)), -EINVAL);
+	/* where there are no XFRM interfaces; each takes the other's place */
+	cr_assert_eq(xfrm_iface_make(x, "z0", 0, 1400, &again, why, sizeof(why)), 0, "%s", why);
+	ip("-d link show z0 | grep -q dummy");
+	cr_assert_eq(xfrm_iface_make(x, "z0", 8, 1400, &again, why, sizeof(why)), 0, "%s", why);
+	ip("-d link show z0 | grep -q 'if_id 0x8'");
+	cr_assert_eq(xfrm_iface_del(x, "z0"), 0);
 
 	cr_assert_eq(xfrm_iface_del(x, "x0"), 0);
 	cr_assert_eq(xfrm_iface_del(x, "x0"), -ENODEV);

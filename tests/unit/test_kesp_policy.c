@@ -573,10 +573,9 @@ Test(policy, those_without_an_interface_are_told_by_their_reqid)
 	uint32_t reqid = xfrm_direct_reqid(0x12345678, 9);
 
 	cr_expect_eq(reqid & XFRM_DIRECT_N, 9);
-	cr_expect(xfrm_is_of(0x12345678, 0, true, reqid));
-	cr_expect_not(xfrm_is_of(0x12345678, 0, false, reqid), "no BEET");
-	cr_expect_not(xfrm_is_of(0x22345678, 0, true, reqid), "another instance's");
-	cr_expect_not(xfrm_is_of(0x12345678, 7, true, reqid));
-	cr_expect_not(xfrm_is_of(0x12345678, 0, true, 9));
-	cr_expect(xfrm_is_of(7, 7, false, 9));
+	cr_expect(xfrm_is_of(0x12345678, 0, reqid));
+	cr_expect_not(xfrm_is_of(0x22345678, 0, reqid), "another instance's");
+	cr_expect_not(xfrm_is_of(0x12345678, 7, reqid));
+	cr_expect_not(xfrm_is_of(0x12345678, 0, 9));
+	cr_expect(xfrm_is_of(7, 7, 9));
 }

@@ -134,7 +134,7 @@ ip link set lo up
 cd $top
 stty -F /dev/ttyS1 -opost # lines end as elsewhere
 echo up >/dev/ttyS2
-export TEST_TIMEOUT=$per_test RUN_LIMIT=$begin_until RUN_END=$((limit - 60)) TEST_LOG_LINES=${TEST_LOG_LINES:-60}
+export TESTS_IN_VM=yes TEST_TIMEOUT=$per_test RUN_LIMIT=$begin_until RUN_END=$((limit - 60)) TEST_LOG_LINES=${TEST_LOG_LINES:-60}
 setsid -w ${VM_RUN:-tests/run} $build ${*@Q} </dev/null >/dev/ttyS1 2>&1
 echo \$? >/dev/ttyS2
 poweroff -f

@@ -278,6 +278,7 @@ struct agent {
 	struct ctl_server *ctl;
 
 	bool esp_chosen, kernel_esp;  /* backend.c: whose ESP it is; the kernel's */
+	bool esp_plain;		      /* the kernel's, without XFRM interfaces */
 	char esp_why[CONF_ERROR_MAX]; /* why whose it is */
 	bool taken_over;	      /* an earlier agent has left something of that kind */
 	struct kesp *kesp;	      /* NULL: ESP is the engine's, or not open yet */

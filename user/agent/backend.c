@@ -72,6 +72,46 @@ static int lacks(const struct conf *c, char *why, size_t len)
 	return 0;
 }
 
+static int lacks_iface(char *why, size_t len, const char *what, const char *conn)
+{
+	snprintf(why, len,
+		 "this kernel has no XFRM interfaces (the module xfrm_interface), without which "
+		 "its ESP has no %s%s%s%s",
+		 what, conn ? ", as connection \"" : "", conn ? conn : "",
+		 conn ? "\" wants it" : "");
+	return -EOPNOTSUPP;
+}
+
+/* Policies alone carry tunnels, of one line each. 0 or -errno, with a sentence. */
+static int plain_lacks(const struct conf *c, char *why, size_t len)
+{
+	if (c->classes.n_rules)
+		return lacks_iface(why, len, "traffic classes", NULL);
+	for (size_t i = 0; i < c->ike.n_conns; i++) {
+		const struct ike_conn_cfg *conn = &c->ike.conns[i];
+
+		if (conn->multipath == IKE_MULTIPATH_CLONE)
+			return lacks_iface(why, len, "several IKE SAs side by side", conn->name);
+		if (conn->tunnels == IKE_TUNNELS_EACH)
+			return lacks_iface(why, len, "tunnel for each uplink", conn->name);
+		for (size_t k = 0; k < conn->n_children; k++)
+			if (conn->children[k].mode == CHILD_TRANSPORT)
+				return lacks_iface(why, len, "transport mode", conn->name);
+	}
+	return 0;
+}
+
+static int probe(struct agent *a, char *why, size_t len)
+{
+	bool iface = true;
+	int err = kesp_probe(&iface, why, len);
+
+	a->esp_plain = !err && !iface;
+	if (!err && a->esp_plain)
+		err = plain_lacks(a->conf, why, len);
+	return err ? err : lacks(a->conf, why, len);
+}
+
 /* 0 or -errno, with a sentence; why tells the reason. */
 static int choose(struct agent *a)
 {
@@ -93,9 +133,7 @@ static int choose(struct agent *a)
 		return 0;
 	}
 	why[0] = '\0';
-	err = kesp_probe(why, len);
-	if (!err)
-		err = lacks(c, why, len);
+	err = probe(a, why, len);
 	if (err && !why[0])
 		snprintf(why, len, "%s", strerror(-err));
 	if (err && c->backend == CONF_BACKEND_KERNEL) {
@@ -164,6 +202,10 @@ int backend_choose(struct agent *a)
 	if (err)
 		return err;
 	log_info("ESP: the %s: %s", a->kernel_esp ? "kernel's" : "engine's", a->esp_why);
+	if (a->kernel_esp && a->esp_plain)
+		log_info("the kernel has no XFRM interfaces: %s is a plain device, policies take "
+			 "what is routed there",
+			 a->conf->tun);
 	left = !leftover_read(a->opt.state_dir, &was);
 	if (a->kernel_esp) {
 		end_engine(a);
@@ -182,7 +224,12 @@ int backend_reload(const struct agent *a, const struct conf *fresh, char err[CON
 	const char *file = a->opt.conf_file;
 	char why[256];
 
-	if (a->kernel_esp && lacks(fresh, why, sizeof(why)))
+	if (a->kernel_esp && a->esp_plain && plain_lacks(fresh, why, sizeof(why)))
+		snprintf(err, CONF_ERROR_MAX,
+			 "%s: %s; ESP is the kernel's now: do without, or restart braidd with "
+			 "backend = auto or engine",
+			 file, why);
+	else if (a->kernel_esp && lacks(fresh, why, sizeof(why)))
 		snprintf(err, CONF_ERROR_MAX,
 			 "%s: %s; ESP is the kernel's now: name others, or restart braidd with "
 			 "backend = auto or engine",
@@ -214,6 +261,7 @@ int backend_open(struct agent *a, void (*on_event)(void *ctx, struct engine_hdr 
 		.dp = a->dp,
 		.state_dir = a->opt.state_dir,
 		.pin_dir = a->opt.pin_dir,
+		.plain = a->esp_plain,
 		.on_event = on_event,
 		.ctx = a,
 	};

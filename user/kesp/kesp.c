@@ -195,7 +195,7 @@ static int configure(struct kesp *k, const struct engine_config *c, char *ret_wh
 	if (!err)
 		open_await(k);
 	if (!err)
-		err = xfrm_iface_make(k->x, c->tun, k->if_id, c->tun_mtu, &k->ifindex, ret_why,
+		err = xfrm_iface_make(k->x, c->tun, iface_id(k), c->tun_mtu, &k->ifindex, ret_why,
 				      len);
 	if (err) {
 		ike_close(k);
@@ -208,6 +208,7 @@ static int configure(struct kesp *k, const struct engine_config *c, char *ret_wh
 	stable_init(k);
 	policies_init(&k->policies, k->if_id, put_policy, del_policy, k);
 	policies_init(&k->direct, 0, put_policy, del_policy, k);
+	k->direct.dev = k->opt.plain ? k->ifindex : 0;
 	k->configured = true;
 	err = restore(k);
 	return err ? explain(ret_why, len, err, "what the kernel has of our SAs cannot be read: %s",
@@ -363,14 +364,14 @@ int kesp_request(struct kesp *k, struct engine_hdr *msg, size_t len, kesp_answer
 
 /* ---- opening ---- */
 
-int kesp_probe(char *ret_error, size_t error_len)
+int kesp_probe(bool *ret_iface, char *ret_error, size_t error_len)
 {
 	struct xfrm *x;
 	int err = xfrm_open(&x, ret_error, error_len);
 
 	if (err)
 		return err;
-	err = xfrm_probe(x, ret_error, error_len);
+	err = xfrm_probe(x, ret_iface, ret_error, error_len);
 	xfrm_close(x);
 	return err;
 }

@@ -54,7 +54,7 @@ struct kesp {
 	bool configured;
 	bool late_asked, late; /* xfrm_late_segmentation, once something needs it */
 	struct engine_config cfg;
-	uint32_t if_id, ifindex;
+	uint32_t if_id, ifindex; /* if_id: ours, by which all of ours is known */
 	struct addr remotes4[STABLE_REMOTES], remotes6[STABLE_REMOTES]; /* stable.c */
 	uint32_t used[2][STABLE_REMOTES];				/* by SAs, of IPv4, IPv6 */
 	bool routed[2][STABLE_REMOTES];					/* by us */
@@ -100,6 +100,11 @@ struct kesp_reply {
 usec_t kesp_now(void);
 /* Of the interface with that name; never 0. */
 uint32_t kesp_if_id(const char *ifname);
+/* What the interface is made with; 0: it is a plain device. */
+static inline uint32_t iface_id(const struct kesp *k)
+{
+	return k->opt.plain ? 0 : k->if_id;
+}
 void kesp_answer(const struct kesp_reply *to, void *msg, uint16_t type, size_t len);
 /* To the agent, from the loop, after what runs now. */
 void kesp_tell(struct kesp *k, void *msg, uint16_t type, size_t len);

@@ -147,6 +147,9 @@ static struct xfrm_policy policy_to(const struct policies *ps, const struct entr
 	const struct policy_to *to = u ? &u->to : &e->left;
 	struct xfrm_policy p = { .dir = dir, .if_id = ps->if_id };
 
+	if (dir == XFRM_OUT)
+		p.dev = ps->dev;
+
 	p.sel = dir == XFRM_OUT ? e->sel : turned(&e->sel);
 	p.priority = 8192 - 2 * special(&e->sel);
 	p.block = !u && dir == XFRM_OUT;
@@ -225,7 +228,8 @@ static void dir_del(struct policies *ps, struct entry *e, enum xfrm_dir dir)
 }
 
 /* Without an interface nothing is blocked: by no policy a packet gets to the uplink as it is, and
- * from there to the interface, whose SA carries it or none. */
+ * from there to the interface, whose SA carries it or none; or to the plain device, which drops it.
+ */
 static bool goes_by(const struct policies *ps, const struct entry *e, enum xfrm_dir dir)
 {
 	return ps->if_id || dir != XFRM_OUT || sender(e, 0);
@@ -495,7 +499,7 @@ static struct entry *block_found(struct policies *ps, const struct xfrm_policy *
 static bool as_wanted(const struct xfrm_policy *want, const struct xfrm_policy *p)
 {
 	return want->reqid == p->reqid && want->priority == p->priority &&
-	       want->block == p->block && want->beet == p->beet &&
+	       want->block == p->block && want->beet == p->beet && want->dev == p->dev &&
 	       addr_equal(&want->src, &p->src) && addr_equal(&want->dst, &p->dst);
 }
 
@@ -523,7 +527,7 @@ bool policies_found(struct policies *ps, const struct xfrm_policy *p, usec_t blo
 		return false;
 	if (p->mark_mask)
 		return p->dir == XFRM_OUT && line_found(ps, e, p);
-	if (!goes_by(ps, e, p->dir))
+	if (!goes_by(ps, e, p->dir) || (p->dir == XFRM_OUT && p->dev != ps->dev))
 		return false;
 	want = policy_of(ps, e, p->dir);
 	if (as_wanted(&want, p))

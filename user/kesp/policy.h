@@ -23,6 +23,7 @@ struct policies {
 	policy_fn *put, *del;
 	void *ctx;
 	uint32_t if_id; /* 0: of the host's own routes; what cannot be sent has no policy, then */
+	uint32_t dev;	/* only what is routed there is sent by them; 0: whatever its route */
 	bool quiet;	/* takes are noted, and put by policies_settle */
 	bool unsettled; /* the kernel refused to have one back: policies_settle tries again */
 	size_t n_left;	/* that no SA has any more: policies_expire ends them */

@@ -61,7 +61,7 @@ static void set_mtu(struct kesp *k, uint32_t mtu)
 		mtu = MTU_LEAST;
 	if (mtu == k->mtu)
 		return;
-	if (xfrm_iface_make(k->x, k->cfg.tun, k->if_id, mtu, &k->ifindex, why, sizeof(why)))
+	if (xfrm_iface_make(k->x, k->cfg.tun, iface_id(k), mtu, &k->ifindex, why, sizeof(why)))
 		log_warning("%s keeps an MTU of %u octets: %s", k->cfg.tun, k->mtu, why);
 	else
 		k->mtu = mtu;

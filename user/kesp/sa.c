@@ -339,6 +339,8 @@ static int check(const struct kesp *k, const struct engine_sa *req)
 		return -EINVAL;
 	if (sa_find(k, req->id) || sa_by_spi(k, req->family, req->spi_in))
 		return -EEXIST;
+	if (k->opt.plain && req->flags & ENGINE_SA_TRANSPORT)
+		return -EOPNOTSUPP;
 	return k->n_sas < SAS_MAX ? ts_check(req) : -ENOSPC;
 }
 
@@ -406,6 +408,8 @@ static void record_of(struct kesp *k, const struct engine_sa *req, uint32_t remo
 	r->sa.h = (struct engine_hdr){ 0 };
 	if (!may_be_direct(k, req))
 		r->sa.flags &= ~(uint32_t)ENGINE_SA_DIRECT;
+	if (k->opt.plain)
+		r->sa.flags |= ENGINE_SA_DIRECT;
 	share_reqids(k, r);
 	limit_packets(&r->sa);
 	r->sa.flags &= ~(uint32_t)(ENGINE_SA_SOFT_HIT | ENGINE_SA_HARD_HIT);
@@ -522,10 +526,21 @@ static void reqid_used(struct kesp *k, const struct kesp_sa *s, uint32_t reqid)
 		k->next_reqid = n + 1;
 }
 
+/* Of the time when there were XFRM interfaces, or there were none: the kernel is another. */
+static bool of_other_times(const struct kesp *k, const struct engine_sa *sa)
+{
+	return k->opt.plain ? !is_direct(sa) : is_direct(sa) && !(sa->flags & ENGINE_SA_TRANSPORT);
+}
+
 struct kesp_sa *sa_restore(struct kesp *k, const struct sa_record *r)
 {
-	struct kesp_sa *s = sa_find(k, r->sa.id) ? NULL : sa_new(k, r);
+	struct kesp_sa *s;
 
+	if (of_other_times(k, &r->sa)) {
+		unsave(k, r->sa.id);
+		return NULL;
+	}
+	s = sa_find(k, r->sa.id) ? NULL : sa_new(k, r);
 	if (s && policies_of(k, s, true)) {
 		sa_forget(k, s);
 		return NULL;

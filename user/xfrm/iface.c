@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* The XFRM interface: what is routed to it is for the policies with its if_id, and what comes out
- * of the states with it arrives there. */
+ * of the states with it arrives there. Where the kernel has none a plain device takes its place,
+ * for routes and addresses: policies name it, and what they do not take ends there. */
 #include <errno.h>
 #include <linux/if.h>
 #include <linux/if_link.h>
@@ -96,10 +97,12 @@ static int link_create(struct xfrm *x, const char *name, uint32_t if_id)
 
 	mnl_attr_put_strz(nlh, IFLA_IFNAME, name);
 	info = mnl_attr_nest_start(nlh, IFLA_LINKINFO);
-	mnl_attr_put_strz(nlh, IFLA_INFO_KIND, "xfrm");
-	data = mnl_attr_nest_start(nlh, IFLA_INFO_DATA);
-	mnl_attr_put_u32(nlh, IFLA_XFRM_IF_ID, if_id);
-	mnl_attr_nest_end(nlh, data);
+	mnl_attr_put_strz(nlh, IFLA_INFO_KIND, if_id ? "xfrm" : "dummy");
+	if (if_id) {
+		data = mnl_attr_nest_start(nlh, IFLA_INFO_DATA);
+		mnl_attr_put_u32(nlh, IFLA_XFRM_IF_ID, if_id);
+		mnl_attr_nest_end(nlh, data);
+	}
 	mnl_attr_nest_end(nlh, info);
 	return xfrm_ask_route(x, nlh, NULL, NULL);
 }
@@ -143,8 +146,10 @@ static int explain_create(int err, const char *name, uint32_t if_id, char *ret_e
 	switch (-err) {
 	case EOPNOTSUPP:
 		return explain(ret_error, len, err,
-			       "this kernel has no XFRM interfaces: load the xfrm_interface module "
-			       "(CONFIG_XFRM_INTERFACE)");
+			       if_id ? "this kernel has no XFRM interfaces: load the "
+				       "xfrm_interface module (CONFIG_XFRM_INTERFACE)"
+				     : "this kernel has no dummy devices: load the dummy module "
+				       "(CONFIG_DUMMY)");
 	case EEXIST:
 		return explain(ret_error, len, err,
 			       "another XFRM interface has the if_id 0x%x already: remove it",
@@ -187,9 +192,9 @@ int xfrm_iface_make(struct xfrm *x, const char *name, uint32_t if_id, uint32_t m
 	bool made;
 	int err;
 
-	if (!*name || strlen(name) >= IFNAMSIZ || !if_id)
-		return explain(ret_error, error_len, -EINVAL,
-			       "\"%s\" with the if_id 0x%x cannot be an interface", name, if_id);
+	if (!*name || strlen(name) >= IFNAMSIZ)
+		return explain(ret_error, error_len, -EINVAL, "\"%s\" cannot be an interface",
+			       name);
 	err = take_over(x, name, if_id, &f, ret_error, error_len);
 	if (err)
 		return err;

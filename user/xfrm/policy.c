@@ -34,7 +34,7 @@ static int on_policy(const struct nlmsghdr *nlh, void *ctx)
 	struct xfrm_policy p;
 
 	if (nlh->nlmsg_type == XFRM_MSG_NEWPOLICY && !xfrm_parse_policy(nlh, &p) &&
-	    xfrm_is_of(ask->if_id, p.if_id, p.beet, p.reqid))
+	    xfrm_is_of(ask->if_id, p.if_id, p.reqid))
 		ask->fn(ask->ctx, &p);
 	return MNL_CB_OK;
 }

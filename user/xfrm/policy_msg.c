@@ -100,6 +100,7 @@ int xfrm_put_policy(void *buf, const struct xfrm_policy *p, struct nlmsghdr **re
 	info->lft.soft_byte_limit = info->lft.hard_byte_limit = XFRM_INF;
 	info->lft.soft_packet_limit = info->lft.hard_packet_limit = XFRM_INF;
 	info->priority = p->priority;
+	info->sel.ifindex = (int)p->dev;
 	info->dir = put_dir(p->dir);
 	info->action = p->block ? XFRM_POLICY_BLOCK : XFRM_POLICY_ALLOW;
 	info->share = XFRM_SHARE_ANY;
@@ -119,6 +120,7 @@ int xfrm_put_policy_del(void *buf, const struct xfrm_policy *p, struct nlmsghdr 
 		return -EINVAL;
 	nlh = xfrm_message(buf, XFRM_MSG_DELPOLICY, NLM_F_ACK, sizeof(*id), &id);
 	xfrm_put_sel(&id->sel, &p->sel);
+	id->sel.ifindex = (int)p->dev;
 	id->dir = put_dir(p->dir);
 	put_names(nlh, p);
 	*ret_nlh = nlh;
@@ -158,6 +160,7 @@ int xfrm_parse_policy(const struct nlmsghdr *nlh, struct xfrm_policy *ret_policy
 		return -EBADMSG;
 	}
 	p.priority = info->priority;
+	p.dev = (uint32_t)info->sel.ifindex;
 	p.block = info->action == XFRM_POLICY_BLOCK;
 	mnl_attr_for_each(a, nlh, sizeof(*info))
 	{

@@ -131,7 +131,7 @@ static bool has_ipv6(void)
 	return fd >= 0;
 }
 
-static int probe_iface(struct xfrm *x, char *ret_error, size_t len)
+static int probe_iface(struct xfrm *x, bool *ret_iface, char *ret_error, size_t len)
 {
 	uint32_t id, ifindex;
 	char name[16];
@@ -141,8 +141,9 @@ static int probe_iface(struct xfrm *x, char *ret_error, size_t len)
 		return explain(ret_error, len, err, "no random numbers: %s", strerror(-err));
 	snprintf(name, sizeof(name), "brdtry%08x", id);
 	err = xfrm_iface_make(x, name, id | 1, MTU, &ifindex, ret_error, len);
+	*ret_iface = !err;
 	if (err)
-		return err;
+		return err == -EOPNOTSUPP ? 0 : err;
 	err = xfrm_iface_del(x, name);
 	if (err)
 		explain(ret_error, len, err,
@@ -150,13 +151,13 @@ static int probe_iface(struct xfrm *x, char *ret_error, size_t len)
 	return err;
 }
 
-int xfrm_probe(struct xfrm *x, char *ret_error, size_t error_len)
+int xfrm_probe(struct xfrm *x, bool *ret_iface, char *ret_error, size_t error_len)
 {
 	int err = probe_family(x, 4, ret_error, error_len);
 
 	if (!err && has_ipv6())
 		err = probe_family(x, 6, ret_error, error_len);
-	return err ? err : probe_iface(x, ret_error, error_len);
+	return err ? err : probe_iface(x, ret_iface, ret_error, error_len);
 }
 
 /* The kernel asks for the module before it asks the device, which has nothing to offer. */

@@ -53,8 +53,7 @@ static int on_sa(const struct nlmsghdr *nlh, void *ctx)
 	    from->id.proto != IPPROTO_ESP)
 		return MNL_CB_OK;
 	/* one without an SPI is a question of the kernel's own */
-	if (ask->all ||
-	    (info.spi && xfrm_is_of(ask->if_id, info.if_id, info.flags & XFRM_F_BEET, info.reqid)))
+	if (ask->all || (info.spi && xfrm_is_of(ask->if_id, info.if_id, info.reqid)))
 		ask->fn(ask->ctx, &info);
 	return MNL_CB_OK;
 }
