@@ -29,4 +29,20 @@ static __always_inline bool event_due(enum steer_event_kind kind)
 	return true;
 }
 
+/* One to fill in and to submit; NULL: not now, or no room. */
+static __always_inline struct steer_event *event_begin(enum steer_event_kind kind, __u32 ifindex)
+{
+	struct steer_event *ev;
+
+	if (!event_due(kind))
+		return 0;
+	ev = bpf_ringbuf_reserve(&events, sizeof(*ev), 0);
+	if (!ev)
+		return 0;
+	__builtin_memset(ev, 0, sizeof(*ev));
+	ev->kind = kind;
+	ev->ifindex = ifindex;
+	return ev;
+}
+
 #endif

@@ -33,16 +33,10 @@ static __always_inline void esp_copy_addrs(const struct parsed *p, struct steer_
 static __always_inline void esp_event(enum steer_event_kind kind, const struct parsed *p,
 				      __u32 ifindex)
 {
-	struct steer_event *ev;
+	struct steer_event *ev = event_begin(kind, ifindex);
 
-	if (!event_due(kind))
-		return;
-	ev = bpf_ringbuf_reserve(&events, sizeof(*ev), 0);
 	if (!ev)
 		return;
-	__builtin_memset(ev, 0, sizeof(*ev));
-	ev->kind = kind;
-	ev->ifindex = ifindex;
 	ev->spi = bpf_ntohl(p->esp->spi);
 	ev->family = p->family;
 	ev->sport = p->udp ? p->udp->source : 0;
@@ -177,7 +171,8 @@ static __always_inline enum esp_verdict esp_receive(const struct parsed *p, __u3
 		return v;
 	octets = parsed_octets(p, segs);
 	esp_count_path(p, ifindex, segs, octets);
-	esp_count_sa(bpf_ntohl(p->esp->spi), segs, octets);
+	if (!kernel_esp) /* XFRM counts its own */
+		esp_count_sa(bpf_ntohl(p->esp->spi), segs, octets);
 	return ESP_OURS;
 }
 

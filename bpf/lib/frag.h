@@ -80,7 +80,6 @@ static __always_inline enum frag_result frag_first(void *data_end, __be16 port, 
 	path = esp_path(p, ifindex);
 	if (path)
 		esp_count_on(path, 1, p->ip_len);
-	esp_count_sa(spi, 1, p->ip_len);
 	in_restore_ip(p, sa);
 	frag_id_put(p->ip4, frag.id);
 	if (key.proto == IPPROTO_ESP)

@@ -42,16 +42,10 @@ struct icmp_quote6 {
 static __always_inline void icmp_event(enum steer_event_kind kind, __u32 ifindex, __u8 family,
 				       const void *src, const void *dst, __u32 spi, __u32 mtu)
 {
-	struct steer_event *ev;
+	struct steer_event *ev = event_begin(kind, ifindex);
 
-	if (!event_due(kind))
-		return;
-	ev = bpf_ringbuf_reserve(&events, sizeof(*ev), 0);
 	if (!ev)
 		return;
-	__builtin_memset(ev, 0, sizeof(*ev));
-	ev->kind = kind;
-	ev->ifindex = ifindex;
 	ev->spi = spi;
 	ev->family = family;
 	ev->mtu = mtu;

@@ -221,7 +221,7 @@ static __always_inline int out_sent(struct __sk_buff *skb, __u32 mark,
 				    const struct steer_path *path, __u32 segs, __u32 octets)
 {
 	out_count_path(path->id, STEER_MARK_CLASS(mark), segs, octets);
-	if (STEER_MARK_KIND(mark) != STEER_MARK_KIND_PATH)
+	if (!kernel_esp && STEER_MARK_KIND(mark) != STEER_MARK_KIND_PATH)
 		out_count_sa(STEER_MARK_INDEX(mark), segs, octets);
 	return out_send(skb, path);
 }

@@ -262,9 +262,9 @@ struct steer_frag {
 	__u16 pad;
 };
 
-/* sa_stat: array, key __u32 CPU * entries per CPU + index of sa_in / sa_out. Indices from
- * STEER_SA_STAT_MAX are not counted here (the engine counts every SA): with a million SAs at random
- * the counters alone cost a cache miss for each packet. */
+/* sa_stat: array, key __u32 CPU * entries per CPU + index of sa_in / sa_out. Of the engine's SAs:
+ * XFRM counts its own. Indices from STEER_SA_STAT_MAX are not counted here (the engine counts every
+ * SA): with a million SAs at random the counters alone cost a cache miss for each packet. */
 struct steer_sa_stat {
 	__u64 in_packets, in_octets, out_packets, out_octets;
 };

@@ -169,7 +169,7 @@ static void in_pieces(bool xdp, bool udp, uint16_t id)
 	}
 	cr_assert_eq(got, bare_len - IP - 20);
 	cr_assert_eq(get_path_stat(&env, PATH).rx_packets, id + 1u);
-	cr_assert_eq(get_sa_stat(&env, INDEX).in_packets, id + 1u);
+	cr_assert_eq(get_sa_stat(&env, INDEX).in_packets, 0); /* XFRM counts its own */
 	cr_assert_eq(get_drops_all(&env), 0);
 }
 

@@ -109,8 +109,7 @@ ParameterizedTest(struct way *w, kernel, taken_out_of_udp)
 		cr_assert_arr_eq(r.out, want, want_len);
 		cr_assert(pkt_sums_ok(r.out, r.len));
 	}
-	cr_assert_eq(get_sa_stat(&env, INDEX).in_packets, 2);
-	cr_assert_eq(get_sa_stat(&env, INDEX).in_octets, 2 * (len - PKT_ETHER));
+	cr_assert_eq(get_sa_stat(&env, INDEX).in_packets, 0); /* XFRM's counters are enough */
 	cr_assert_eq(get_drops_all(&env), 0);
 }
 
@@ -445,7 +444,7 @@ ParameterizedTest(struct leaves *f, kernel, leaves)
 	cr_assert_eq(get_path_stat(&env, 1).tx_packets, 2);
 	cr_assert_eq(get_path_stat(&env, 1).tx_octets, 2 * (hl + udp + esp));
 	cr_assert_eq(get_path_stat(&env, 1).tx_class[2].packets, 2);
-	cr_assert_eq(get_sa_stat(&env, SA).out_octets, 2 * (hl + udp + esp));
+	cr_assert_eq(get_sa_stat(&env, SA).out_octets, 0);
 	cr_assert_eq(get_drops_all(&env), 0);
 }
 
