@@ -323,10 +323,12 @@ void peer_probes(struct agent *a, struct peer *p, bool knows)
  * drops what that CPU sends, and where a peer takes no more, for minutes. */
 static void fill_cpus(struct agent *a, const struct child_sa_out *o)
 {
+	int err = 0;
+
 	if (!o->ask_cpus || !o->initiator || o->additional)
 		return;
-	for (uint16_t cpu = 0; ike_up_cpu(a->ike, o->id, cpu, agent_now()) != -EOPNOTSUPP; cpu++)
-		;
+	for (uint16_t cpu = 0; err != -EOPNOTSUPP && err != -ENOENT; cpu++)
+		err = ike_up_cpu(a->ike, o->id, cpu, agent_now());
 }
 
 void agent_child_add(struct agent *a, const struct ike_output *out)

@@ -195,12 +195,14 @@ int dp_classify_attach(struct dp *dp, uint32_t ifindex, char *ret_error, size_t 
 
 void dp_classify_need(struct dp *dp)
 {
+	bool first = !dp->classify_needed;
 	char why[256];
 
-	if (dp->classify_needed || !dp->opt.kernel_esp)
+	if ((dp->classify_needed && !dp->classify_failed) || !dp->opt.kernel_esp)
 		return;
 	dp->classify_needed = true;
-	if (dp->inner_ifindex && attach_mark(dp, why, sizeof(why)))
+	dp->classify_failed = dp->inner_ifindex && attach_mark(dp, why, sizeof(why));
+	if (dp->classify_failed && first)
 		log_warning("all traffic is of class default and of one flow: %s", why);
 }
 

@@ -54,8 +54,8 @@ struct dp {
 	uint32_t peer_ifindex;	/* its other end; 0: it has none */
 	uint32_t reply_ifindex; /* classify_reply is at its ingress */
 	uint32_t inner_ifindex; /* the XFRM interface, where packets are to be classified */
-	bool classify_needed;	/* there */
-	int lock_fd;		/* on the pin directory, while we live */
+	bool classify_needed, classify_failed; /* there; and could not be attached */
+	int lock_fd;			       /* on the pin directory, while we live */
 	int n_cpus;
 	uint32_t sa_stat_n;	    /* SAs counted, per CPU */
 	struct steer_intake intake; /* as the map has it */
