@@ -143,3 +143,19 @@ Test(kesp_plain, of_other_times)
 	cr_assert_eq(states(&west), 0);
 	cr_assert_eq(files(&west, "sa-"), 0);
 }
+
+/* What policies would take from others, or not find. */
+Test(kesp_plain, what_it_does_not_carry)
+{
+	struct engine_sa sa = sa_of(&west, 1, 0, 0);
+
+	addr_parse("10.0.0.0", &sa.ts_remote[0].first);
+	addr_parse("10.255.255.255", &sa.ts_remote[0].last);
+	cr_assert_eq(put(&west, sa), -EOPNOTSUPP, "the local network is one of the remote ones");
+	host_ts(&sa.ts_local[0], "10.1.0.1");
+	cr_assert_eq(put(&west, sa), 0, "of one address");
+	sa = sa_of(&west, 2, 0, 0);
+	host_ts(&sa.ts_local[0], "2001:db8:1::1");
+	host_ts(&sa.ts_remote[0], "2001:db8:2::1");
+	cr_assert_eq(put(&west, sa), -EOPNOTSUPP, "IPv6");
+}

@@ -87,7 +87,7 @@ ok "a move; nothing in clear without an SA"
 
 confs clone ""
 ! braid user reload >"$T/out" 2>&1 || fail "clones are taken"
-grep -q 'no XFRM interfaces.*several IKE SAs' "$T/out" || fail "$(cat "$T/out")"
+grep -q 'no XFRM interfaces.*several paths' "$T/out" || fail "$(cat "$T/out")"
 confs no 'class "x" { match { protocol = icmp } }'
 ! braid user reload >"$T/out" 2>&1 || fail "classes are taken"
 grep -q 'no XFRM interfaces.*traffic classes' "$T/out" || fail "$(cat "$T/out")"

@@ -82,7 +82,35 @@ static int lacks_iface(char *why, size_t len, const char *what, const char *conn
 	return -EOPNOTSUPP;
 }
 
-/* Policies alone carry tunnels, of one line each. 0 or -errno, with a sentence. */
+static bool network(const struct ike_ts *t)
+{
+	return !t->dynamic && !addr_equal(&t->first, &t->last);
+}
+
+static bool overlap(const struct ike_ts *a, const struct ike_ts *b)
+{
+	return a->first.family == b->first.family && addr_cmp(&a->first, &b->last) <= 0 &&
+	       addr_cmp(&b->first, &a->last) <= 0;
+}
+
+/* NULL: nothing. What peers narrow is looked at again when there is an SA (kesp/sa.c). */
+static const char *plain_child_lacks(const struct ike_child_cfg *c)
+{
+	if (c->mode == CHILD_TRANSPORT)
+		return "transport mode";
+	for (size_t i = 0; i < c->n_local_ts; i++) {
+		const struct ike_ts *l = &c->local_ts[i];
+
+		if (!l->dynamic && l->first.family == 6)
+			return "IPv6 inside";
+		for (size_t k = 0; network(l) && k < c->n_remote_ts; k++)
+			if (network(&c->remote_ts[k]) && overlap(l, &c->remote_ts[k]))
+				return "remote networks that local ones are part of";
+	}
+	return NULL;
+}
+
+/* Policies alone carry tunnels of IPv4, by one path each. 0 or -errno, with a sentence. */
 static int plain_lacks(const struct conf *c, char *why, size_t len)
 {
 	if (c->classes.n_rules)
@@ -90,13 +118,17 @@ static int plain_lacks(const struct conf *c, char *why, size_t len)
 	for (size_t i = 0; i < c->ike.n_conns; i++) {
 		const struct ike_conn_cfg *conn = &c->ike.conns[i];
 
-		if (conn->multipath == IKE_MULTIPATH_CLONE)
-			return lacks_iface(why, len, "several IKE SAs side by side", conn->name);
-		if (conn->tunnels == IKE_TUNNELS_EACH)
-			return lacks_iface(why, len, "tunnel for each uplink", conn->name);
-		for (size_t k = 0; k < conn->n_children; k++)
-			if (conn->children[k].mode == CHILD_TRANSPORT)
-				return lacks_iface(why, len, "transport mode", conn->name);
+		if (conn->multipath != IKE_MULTIPATH_NO)
+			return lacks_iface(why, len, "several paths at a time", conn->name);
+		for (size_t k = 0; k < conn->n_vips; k++)
+			if (conn->vips[k].family == 6)
+				return lacks_iface(why, len, "IPv6 inside", conn->name);
+		for (size_t k = 0; k < conn->n_children; k++) {
+			const char *what = plain_child_lacks(&conn->children[k]);
+
+			if (what)
+				return lacks_iface(why, len, what, conn->name);
+		}
 	}
 	return 0;
 }

@@ -120,8 +120,8 @@ struct kesp_sa *sa_of_state(const struct kesp *k, const struct addr *dst, uint32
 			    bool *ret_out);
 const struct addr *sa_dst(const struct kesp *k, const struct kesp_sa *s, bool out);
 /* The youngest at that stage with the same selectors as that one, which is not it, and with an
- * outbound state in the kernel if it sends there; of the same line of IKE SAs, or of any. NULL:
- * none. */
+ * outbound state in the kernel if it sends there; of the same line of IKE SAs, or of any; for all
+ * CPUs, or that one's. NULL: none. */
 struct kesp_sa *sa_sibling(const struct kesp *k, const struct engine_sa *sa, enum sa_stage stage,
 			   bool any_line);
 int sa_add(struct kesp *k, const struct engine_sa *req);

@@ -84,6 +84,7 @@ struct kesp_sa *sa_sibling(const struct kesp *k, const struct engine_sa *sa, enu
 
 		if (s->r.sa.id != sa->id && s->r.stage == stage &&
 		    (any_line || s->r.sa.line == sa->line) &&
+		    (!s->r.sa.cpu || s->r.sa.cpu == sa->cpu) &&
 		    (stage == SA_DEFERRED || s->has_out) && record_same_selectors(&s->r.sa, sa) &&
 		    (!best || best->r.order < s->r.order))
 			best = s;
@@ -328,6 +329,35 @@ void sa_sends(struct kesp *k, struct kesp_sa *s, bool on)
 
 /* ---- adding ---- */
 
+static bool several(const struct engine_ts *t)
+{
+	return !addr_equal(&t->first, &t->last);
+}
+
+static bool overlap(const struct engine_ts *a, const struct engine_ts *b)
+{
+	return a->first.family == b->first.family && addr_cmp(&a->first, &b->last) <= 0 &&
+	       addr_cmp(&b->first, &a->last) <= 0;
+}
+
+/* Without XFRM interfaces policies are for what comes in by any device: what goes between local
+ * networks would be theirs, where remote ones take those in. And what this host sends by IPv6 is
+ * looked up before its device is known. */
+static bool plain_carries(const struct engine_sa *sa)
+{
+	if (sa->flags & ENGINE_SA_TRANSPORT)
+		return false;
+	for (uint32_t i = 0; i < sa->n_ts_local; i++) {
+		if (sa->ts_local[i].first.family != 4)
+			return false;
+		for (uint32_t k = 0; k < sa->n_ts_remote; k++)
+			if (several(&sa->ts_local[i]) && several(&sa->ts_remote[k]) &&
+			    overlap(&sa->ts_local[i], &sa->ts_remote[k]))
+				return false;
+	}
+	return true;
+}
+
 static int check(const struct kesp *k, const struct engine_sa *req)
 {
 	if (!k->configured)
@@ -339,7 +369,7 @@ static int check(const struct kesp *k, const struct engine_sa *req)
 		return -EINVAL;
 	if (sa_find(k, req->id) || sa_by_spi(k, req->family, req->spi_in))
 		return -EEXIST;
-	if (k->opt.plain && req->flags & ENGINE_SA_TRANSPORT)
+	if (k->opt.plain && !plain_carries(req))
 		return -EOPNOTSUPP;
 	return k->n_sas < SAS_MAX ? ts_check(req) : -ENOSPC;
 }
