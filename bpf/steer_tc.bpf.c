@@ -20,8 +20,9 @@ int steer_tc_out(struct __sk_buff *skb)
 	__u32 mark = out_mark_kernel(skb);
 	struct bpf_xfrm_state x;
 
-	skb->mark = mark;
-	if (!bpf_skb_get_xfrm_state(skb, 0, &x, sizeof(x), 0))
+	if (!bpf_skb_get_xfrm_state(skb, 0, &x, sizeof(x), 0)) {
+		skb->mark = mark;
 		return TC_ACT_UNSPEC;
+	}
 	return out_steer_kernel(skb, mark, true);
 }

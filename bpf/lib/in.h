@@ -84,17 +84,18 @@ static __always_inline int in_other_tc(struct __sk_buff *skb, __u32 l2, __be16 p
 
 static __always_inline int in_esp_tc(struct __sk_buff *skb, __u32 l2, struct parsed *p)
 {
+	__u32 gso_size = skb->gso_size, segs = gso_size ? skb->gso_segs ?: 1 : 1;
 	struct steer_sa_in *sa;
 	enum drop_reason why;
 	enum esp_verdict v;
 
-	v = esp_receive(p, skb->ifindex, skb_segs(skb), &sa);
+	v = esp_receive(p, skb->ifindex, segs, &sa);
 	if (kernel_esp && v == ESP_AWAITED)
 		hold_tc(skb, p);
 	if (v == ESP_DROP || v == ESP_AWAITED)
 		return TC_ACT_SHOT;
 	if (kernel_esp && v == ESP_OURS && sa->owner == STEER_OWNER_KERNEL) {
-		why = in_kernel_tc(skb, l2, p, sa);
+		why = in_kernel_tc(skb, l2, gso_size, p, sa);
 		return why == DROP_MAX ? TC_ACT_UNSPEC : out_drop(why);
 	}
 	if (v == ESP_OURS && in_restores(sa) && in_restore_tc(skb, p, sa))

@@ -31,6 +31,18 @@ static __always_inline __u16 in_restore_ip(const struct parsed *p, const struct 
 	return rewrite_addrs6(p->ip6, &src, &dst);
 }
 
+/* Without the difference, for which ESP has no use. */
+static __always_inline void in_kernel_restore(const struct parsed *p, const struct steer_sa_in *sa)
+{
+	const __u32 *src = (const __u32 *)sa->src.b, *dst = (const __u32 *)sa->dst.b;
+
+	if (p->family == 4)
+		rewrite_only4(p->ip4, sa->flags & STEER_SA_RESTORE_SRC ? *src : p->ip4->saddr,
+			      sa->flags & STEER_SA_RESTORE_DST ? *dst : p->ip4->daddr);
+	else
+		in_restore_ip(p, sa);
+}
+
 /* What is behind it belongs to ESP, so what can be wrong is ours to refuse. */
 static __always_inline bool in_kernel_bad(const struct parsed *p)
 {
@@ -93,15 +105,16 @@ static __always_inline int in_kernel_convert_tc(struct __sk_buff *skb, __u32 l2,
 /* A super-packet of UDP, which somebody made of several, would keep its form under another
  * protocol. */
 static __always_inline enum drop_reason in_kernel_tc(struct __sk_buff *skb, __u32 l2,
-						     struct parsed *p, const struct steer_sa_in *sa)
+						     __u32 gso_size, struct parsed *p,
+						     const struct steer_sa_in *sa)
 {
 	if (in_kernel_bad(p))
 		return DROP_BAD_PACKET;
-	if (skb->gso_size)
+	if (gso_size)
 		return DROP_REWRITE;
 	if (p->family != sa->family)
 		return in_kernel_convert_tc(skb, l2, p, sa) ? DROP_FAMILY : DROP_MAX;
-	in_restore_ip(p, sa);
+	in_kernel_restore(p, sa);
 	if (!p->udp)
 		return DROP_MAX;
 	wrap_ip(p, false);
@@ -179,7 +192,7 @@ static __always_inline enum drop_reason in_kernel_xdp(struct xdp_md *ctx, struct
 		return !plain || in_kernel_convert_xdp(ctx, p, sa) ? DROP_FAMILY : DROP_MAX;
 	if (p->udp && !plain)
 		return DROP_REWRITE;
-	in_restore_ip(p, sa);
+	in_kernel_restore(p, sa);
 	if (!p->udp)
 		return DROP_MAX;
 	wrap_ip(p, false);

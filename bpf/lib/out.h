@@ -284,7 +284,7 @@ static __always_inline bool out_plain4(struct __sk_buff *skb, struct steer_path 
 	    path->family != 4 || !(path->flags & STEER_PATH_MAC) || out_wraps(sa_flags, path) ||
 	    STEER_MARK_MAY_CUT(mark) || (path->mtu && p.ip_len > path->mtu))
 		return false;
-	rewrite_addrs4(p.ip4, &path->src, &path->dst);
+	rewrite_only4(p.ip4, *(const __u32 *)path->src.b, *(const __u32 *)path->dst.b);
 	rewrite_macs(p.eth, path);
 	*ret_octets = p.ip_len;
 	return true;
@@ -302,8 +302,10 @@ static __always_inline int out_steer_kernel(struct __sk_buff *skb, __u32 mark, b
 	path = path_of_mark(mark, &copied, &sa_flags, &why);
 	if (!path)
 		return out_drop(why);
-	if (copied && early)
+	if (copied && early) {
+		skb->mark = mark;
 		return TC_ACT_UNSPEC;
+	}
 	if (early && out_plain4(skb, path, mark, sa_flags, &octets))
 		return out_sent(skb, mark, path, 1, octets);
 	if (copied)

@@ -28,6 +28,16 @@ static __always_inline __u16 rewrite_addrs4(struct iphdr *ip, const struct steer
 	return diff;
 }
 
+/* The same where nothing behind it counts on the difference: folded once. */
+static __always_inline void rewrite_only4(struct iphdr *ip, __u32 new_src, __u32 new_dst)
+{
+	__u64 sum = csum_neg(csum_words2(&ip->saddr), 2) + new_src + new_dst + (__u16)~ip->check;
+
+	ip->check = (__u16)~csum_fold(sum);
+	ip->saddr = new_src;
+	ip->daddr = new_dst;
+}
+
 /* No DF, and an identification: the kernel gives what has DF none. */
 static __always_inline void rewrite_cut(struct iphdr *ip, __be16 id)
 {
