@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only
 # Somebody forges a router's word that ESP is too big: each costs one question by IKE at most, of the size in use, and
-# keeps no other hint out of the log; where a path has become narrow it is believed after that question, not before.
+# keeps no other hint out of the log; where a path has become narrow it is believed after two such questions, not before.
 . "$(dirname "$0")/../lib/netns.sh"
 . "$(dirname "$0")/../lib/agent.sh"
 PY=$(command -v python3) || skip "needs python3"
+command -v nft >/dev/null || skip "needs nft"
 
 says() { # SPI|0 COUNT: of ESP, or with 0 of UDP as peers behind one NAT send it, with nothing of the SPI
 	in_ns r1 "$PY" - "$@" <<-'PY' || fail "cannot forge"
@@ -67,6 +68,26 @@ stray
 wait_for 5 grep -q '77700001.*is for no SA of ours' "$T/user/log" || fail "nothing is said of ESP for nobody: $(tail -n 20 "$T/user/log")"
 grep -q 'a router says of ESP to 192.0.2.66: too big' "$T/user/log" || fail "nothing is said of routers"
 echo "ok - and other hints are told"
+
+# A peer that is away for three datagrams of one question, as one whose agent starts, is no narrow path.
+in_ns gw nft -f - <<-NFT || fail "nft cannot be used here"
+	table inet away {
+		chain in { type filter hook input priority 0;
+			udp dport 4500 meta length > 1300 quota until $((3 * is + 10)) bytes drop; }
+	}
+NFT
+before=$(asked | wc -l)
+answered_again() {
+	says "$spi" 1
+	asked | tail -n +$((before + 1)) | grep -qx "packets of $is octets get through"
+}
+new() { asked | tail -n +$((before + 1)); }
+wait_for 60 answered_again || fail "nobody asks again: $(new)"
+[ "$(new | head -n 1)" = "packets of $is octets do not get through" ] || fail "the quota took other packets: $(new)"
+new | grep -qv " $is " && fail "other sizes are asked for: $(new)"
+[ "$(path mtu)" = "$is" ] || fail "one question was believed: $(path mtu)"
+in_ns gw nft delete table inet away
+echo "ok - one question that is not answered changes nothing"
 
 narrow 1300
 less() {

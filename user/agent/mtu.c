@@ -244,7 +244,9 @@ static bool view(struct agent *a, const struct path *p, struct pmtu_view *v)
 		.confirm = MTU_LOOK,
 		.raise = a->conf->mtu_raise_sec ? a->conf->mtu_raise_sec * USEC_PER_SEC
 						: USEC_NEVER / 2,
-		.tries = 1, /* of the core, each of them several datagrams */
+		/* of the core, each of them several datagrams; what is in use is not given up
+		 * because the peer's agent began in between */
+		.tries = p->search.phase == PMTU_CONFIRM ? 2 : 1,
 		.usable = true,
 	};
 	return !ike_size_grid(a->ike, p->peer->line, &v->grid.offset, &v->grid.unit);
