@@ -98,6 +98,8 @@ struct dp_shield_rule {
 /* In place of all that there were, without a gap for those that stay; they are put in another
  * order. Of a peer with more than SHIELD_RULES_MAX everything is protected. 0 or first -errno. */
 int dp_shield_rules(struct dp *dp, struct dp_shield_rule *rules, size_t n);
+/* Beside those that there are. 0 or -errno. */
+int dp_shield_rule_add(struct dp *dp, const struct dp_shield_rule *rule);
 /* What is in the map, of an agent before too. */
 typedef void dp_shield_rule_fn(void *ctx, const struct dp_shield_rule *rule);
 void dp_shield_each(struct dp *dp, dp_shield_rule_fn *fn, void *ctx);

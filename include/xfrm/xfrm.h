@@ -48,10 +48,6 @@ void xfrm_close(struct xfrm *x); /* the kernel keeps what it has; NULL is fine *
  * of it is gone again afterwards.
  * 0, or -errno with a sentence about the first such thing. */
 int xfrm_probe(struct xfrm *x, bool *ret_iface, char *ret_error, size_t error_len);
-/* Has the kernel load its late segmentation of IPv4's ESP (esp4_offload), which takes no network
- * card: without it a TCP socket segments by itself where policies protect what it sends. Of states
- * made from then on. False: it is not there. */
-bool xfrm_late_segmentation(struct xfrm *x);
 /* An algorithm by its IKEv2 numbers (encryption, key bits, integrity or 0): 0 or -ENOSYS. */
 int xfrm_has_algorithm(struct xfrm *x, uint16_t encr_id, uint16_t key_bits, uint16_t integ_id);
 /* Does it know outbound states of one CPU? */
@@ -87,7 +83,6 @@ struct xfrm_sa {
 	/* XFRM_F_BEET: of the header that what comes in gets, and by its family of what is sent */
 	struct addr inner_src, inner_dst;
 	uint32_t mark, mark_mask; /* outbound: bits put into skb->mark of what it makes */
-	uint32_t offload;	  /* ifindex of a card that is to encrypt, if it can; 0: none */
 	uint16_t cpu; /* outbound: only for what that CPU sends, + 1; 0: any (xfrm_has_cpus) */
 	uint16_t encr_id, key_bits, integ_id; /* IKEv2 Transform IDs; integ_id 0 with AEAD */
 	uint16_t key_len, integ_len;	      /* octets; key with the salt of AEADs (RFC 4106) */

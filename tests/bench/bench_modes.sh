@@ -6,7 +6,7 @@
 #     X-a (192.0.2.1) ====== (192.0.2.2) X-b
 #
 # In tunnel mode a virtual address talks to an address of X-b's own (203.0.113.1); in transport mode
-# 192.0.2.1 to 192.0.2.2. ROUNDS (5) rounds; in each, through each: OCTETS (1000000000) by one TCP
+# 192.0.2.1 to 192.0.2.2, with an SA for each protocol. ROUNDS (5) rounds; in each, through each: OCTETS (1000000000) by one TCP
 # stream and by eight; SECONDS_EACH (3) s of UDP: 1372 octets, at a rate that is carried whole, the
 # same with the application's GSO, and 100 octets; and 1372, 512 and 64 octets as fast as they go, where more is
 # sent than arrives. Counted is the processor time of both engines, and of the whole machine, for a
@@ -29,7 +29,8 @@ for tool in iperf3 python3; do
 done
 psk="a long secret of ours"
 
-setup() { # NAME CHILD-OF-A CHILD-OF-B ADDRESS
+setup() { # NAME CHILDREN-OF-A CHILDREN-OF-B ADDRESS
+	local child
 	host "$1-a" "$1-b"
 	wire "$1-a" eth0 192.0.2.1/26 "$1-b" eth0 192.0.2.2/26
 	ip -n "$(ns "$1-b")" link add lan0 type veth peer name lan1
@@ -62,7 +63,9 @@ setup() { # NAME CHILD-OF-A CHILD-OF-B ADDRESS
 	CONF
 	braidd_start "$1-b" "$T/$1-b/braid.conf"
 	braidd_start "$1-a" "$T/$1-a/braid.conf"
-	braid "$1-a" up c >"$T/up" 2>&1 || fail "$1: $(cat "$T/up")"
+	for child in $(grep -o 'child "[a-z]*"' "$T/$1-a/braid.conf" | cut -d '"' -f 2); do
+		braid "$1-a" up "c/$child" >"$T/up" 2>&1 || fail "$1: $child: $(cat "$T/up")"
+	done
 	server[$1]=$4
 	wait_for 20 in_ns "$1-a" ping -c 1 -W 1 -q "$4" || fail "$1: no way to $4"
 	engines_of "$1"
@@ -140,14 +143,18 @@ measure() { # NAME MEASURE
 # what a machine has loaded by what it found of its processor
 [ "$backend" = engine ] || modprobe -q -a ghash_clmulni_intel aesni_intel || :
 all="tcp tcp8 udp udp_gso small flood flood512 flood64"
-# with policies of the host's own addresses the kernel refuses an application's own GSO (EIO)
+# with policies of the host's own addresses, which UDP has there, the kernel refuses an application's own GSO (EIO)
 [ "$backend" = engine ] || all=${all/udp_gso /}
 declare -A server=()
 esp='esp_proposals = { "aes128gcm16" }'
 echo "Setting up"
 setup tunnel "vips = { \"0.0.0.0\" } child \"net\" { remote_ts = { \"203.0.113.0/26\" } $esp }" \
 	"pools = { \"p\" } child \"net\" { local_ts = { \"203.0.113.0/26\" } $esp }" 203.0.113.1
-setup transport "child \"host\" { mode = transport $esp }" "child \"host\" { mode = transport $esp }" 192.0.2.2
+host=
+for p in udp tcp icmp; do
+	host+="child \"$p\" { mode = transport local_ts = { \"dynamic[$p]\" } remote_ts = { \"dynamic[$p]\" } $esp } "
+done
+setup transport "$host" "$host" 192.0.2.2
 
 for ((round = 1; round <= rounds; round++)); do
 	order=(tunnel transport)

@@ -310,21 +310,6 @@ Test(xfrm, outbound_state_there_and_back)
 	cr_assert(addr_equal(&back.dst, &sa.dst));
 }
 
-Test(xfrm, a_card_is_asked_for)
-{
-	const struct xfrm_user_offload *dev;
-	struct xfrm_sa sa = example();
-	struct nlmsghdr *nlh;
-
-	cr_assert_eq(xfrm_put_sa(buf, &sa, &nlh), 0);
-	cr_assert(!has_sa_attr(nlh, XFRMA_OFFLOAD_DEV));
-	sa.offload = 7;
-	cr_assert_eq(xfrm_put_sa(buf, &sa, &nlh), 0);
-	dev = sa_attr(nlh, XFRMA_OFFLOAD_DEV, sizeof(*dev));
-	cr_assert_eq(dev->ifindex, 7);
-	cr_assert_eq(dev->flags, 0);
-}
-
 Test(xfrm, inbound_state_with_a_window)
 {
 	struct xfrm_sa sa = example();

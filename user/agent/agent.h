@@ -608,20 +608,29 @@ int shield_open(struct agent *a);
 void shield_recall(struct agent *a);
 void shield_close(struct agent *a);
 /* What is protected, and where, anew: at once, or when the loop comes round. */
-/* ---- direct.c ---- */
-/* Is a Child SA of that connection to be for the host's own routes? */
-bool direct_wanted(const struct agent *a, const char *conn, enum child_mode mode);
-/* Those that are of the other kind are rekeyed. */
-void direct_reload(struct agent *a);
-
 void shield_sync(struct agent *a);
 void shield_soon(struct agent *a);
+/* A Child SA is about to be installed: what is inside of the first packet that comes by it may be
+ * answered before the loop comes round. */
+void shield_ahead(struct agent *a, const struct child_sa_out *o);
 /* A Child SA came or its selectors are about to be others: what they were stays blocked for grace.
  */
 void shield_child(struct agent *a, const struct child *c, usec_t grace);
 void shield_child_gone(struct agent *a, const struct child *c);
 /* It is no uplink any more. */
 void shield_leave(struct uplink *u);
+
+/* ---- direct.c: transport mode by policies of the host's own addresses ---- */
+
+struct direct_child {
+	enum child_mode mode;
+	uint8_t n_ts_local, n_ts_remote;
+	const struct ike_ts *ts_local, *ts_remote;
+};
+/* Is a Child SA of that connection to be for the host's own routes? */
+bool direct_wanted(const struct agent *a, const char *conn, const struct direct_child *child);
+/* Those that are of the other kind are rekeyed. */
+void direct_reload(struct agent *a);
 
 /* ---- sources.c: source routes ---- */
 

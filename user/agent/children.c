@@ -137,6 +137,14 @@ static uint32_t df_flags(enum child_df df)
 	return 0;
 }
 
+static bool direct_of(const struct agent *a, const struct child_sa_out *o)
+{
+	const struct direct_child d = { o->mode, o->n_ts_local, o->n_ts_remote, o->ts_local,
+					o->ts_remote };
+
+	return direct_wanted(a, o->conn, &d);
+}
+
 static int engine_sa_add(struct agent *a, const struct child_sa_out *o, uint32_t out_index,
 			 const struct peer *p, const struct binding *b, uint8_t family)
 {
@@ -154,7 +162,7 @@ static int engine_sa_add(struct agent *a, const struct child_sa_out *o, uint32_t
 			 (o->role_i ? ENGINE_SA_ROLE_I : 0) |
 			 (o->dscp_out ? ENGINE_SA_DSCP_OUT : 0) |
 			 (o->dscp_in ? ENGINE_SA_DSCP_IN : 0) | df_flags(o->df) |
-			 (direct_wanted(a, o->conn, o->mode) ? ENGINE_SA_DIRECT : 0),
+			 (direct_of(a, o) ? ENGINE_SA_DIRECT : 0),
 		.encr_id = o->encr_id,
 		.key_bits = o->encr_key_bits,
 		.integ_id = o->integ_id,
@@ -295,7 +303,7 @@ static struct child *agent_child_new(struct agent *a, struct peer *p, const stru
 	c->spi_in = o->spi_in;
 	c->spi_out = o->spi_out;
 	c->out_index = out_index;
-	c->direct = direct_wanted(a, o->conn, o->mode);
+	c->direct = direct_of(a, o);
 	snprintf(c->name, sizeof(c->name), "%s", o->name);
 	c->selectors = family_selectors(o->ts_local, o->n_ts_local, o->ts_remote, o->n_ts_remote);
 	c->n_vips = o->n_vips;
@@ -359,6 +367,7 @@ void agent_child_add(struct agent *a, const struct ike_output *out)
 	if (err)
 		goto fail;
 	peer_room(a, p);
+	shield_ahead(a, o);
 	err = engine_sa_add(a, o, index, p, b, main->local.ip.family);
 	if (err) {
 		dp_sa_del(a->dp, o->id);
@@ -383,6 +392,7 @@ fail:
 		  "delete it",
 		  out->conn, o->name, o->spi_in, o->spi_out, strerror(-err));
 	agent_spi_free(a, o->spi_in);
+	shield_soon(a);
 	ike_child_install_failed(a->ike, o->id, agent_now());
 }
 

@@ -114,14 +114,20 @@ static void put_configured(struct rules *g, const struct agent *a)
 				put_child_cfg(g, &cfg->conns[i], &cfg->conns[i].children[k]);
 }
 
-static void put_selectors(struct rules *g, const struct child *c)
+static void put_pairs(struct rules *g, const struct ike_ts *local, uint8_t n_local,
+		      const struct ike_ts *remote, uint8_t n_remote)
 {
 	struct dp_shield_rule rule;
 
-	for (uint8_t l = 0; l < c->n_ts_local; l++)
-		for (uint8_t r = 0; r < c->n_ts_remote; r++)
-			if (rule_of(&c->ts_local[l], &c->ts_remote[r], &rule))
+	for (uint8_t l = 0; l < n_local; l++)
+		for (uint8_t r = 0; r < n_remote; r++)
+			if (rule_of(&local[l], &remote[r], &rule))
 				put(g, &rule);
+}
+
+static void put_selectors(struct rules *g, const struct child *c)
+{
+	put_pairs(g, c->ts_local, c->n_ts_local, c->ts_remote, c->n_ts_remote);
 }
 
 static void put_installed(struct rules *g, const struct agent *a)
@@ -277,6 +283,26 @@ void shield_sync(struct agent *a)
 			  strerror(-err));
 	for (size_t i = 0; i < a->n_uplinks; i++)
 		attach(a, &a->uplinks[i], g.n > 0);
+	free(g.r);
+}
+
+void shield_ahead(struct agent *a, const struct child_sa_out *o)
+{
+	struct rules g = { 0 };
+	int err = 0;
+
+	if (o->mode != CHILD_TRANSPORT)
+		return;
+	put_pairs(&g, o->ts_local, o->n_ts_local, o->ts_remote, o->n_ts_remote);
+	device(a, true);
+	for (size_t i = 0; !err && i < g.n; i++)
+		err = dp_shield_rule_add(a->dp, &g.r[i]);
+	if (err || g.lacks)
+		log_error("transport mode: policy is not in force yet: %s; traffic may leave in "
+			  "clear text",
+			  strerror(err ? -err : ENOMEM));
+	for (size_t i = 0; i < a->n_uplinks; i++)
+		attach(a, &a->uplinks[i], true);
 	free(g.r);
 }
 

@@ -48,27 +48,30 @@ static bool has(const struct shield_peer *p, const struct shield_rule *r)
 	return false;
 }
 
-/* Those of one peer, from rules[0] on. More than there is room for: all that goes to it. Returns
- * how many there were. */
-static size_t collect(const struct dp_shield_rule *rules, size_t n, struct shield_peer *ret_peer)
+/* More than there is room for: all that goes to it. */
+static void add(struct shield_peer *p, struct shield_rule r)
 {
 	static const struct shield_rule everything = { .any_local = 1,
 						       .local_last = UINT16_MAX,
 						       .remote_last = UINT16_MAX };
+
+	if (has(p, &r) || has(p, &everything))
+		return;
+	if (p->n == SHIELD_RULES_MAX) {
+		memset(p, 0, sizeof(*p));
+		r = everything;
+	}
+	p->rule[p->n++] = r;
+}
+
+/* Those of one peer, from rules[0] on. Returns how many there were. */
+static size_t collect(const struct dp_shield_rule *rules, size_t n, struct shield_peer *ret_peer)
+{
 	size_t i;
 
 	memset(ret_peer, 0, sizeof(*ret_peer));
-	for (i = 0; i < n && addr_equal(&rules[i].remote, &rules[0].remote); i++) {
-		struct shield_rule r = rule_of(&rules[i]);
-
-		if (has(ret_peer, &r) || has(ret_peer, &everything))
-			continue;
-		if (ret_peer->n == SHIELD_RULES_MAX) {
-			memset(ret_peer, 0, sizeof(*ret_peer));
-			r = everything;
-		}
-		ret_peer->rule[ret_peer->n++] = r;
-	}
+	for (i = 0; i < n && addr_equal(&rules[i].remote, &rules[0].remote); i++)
+		add(ret_peer, rule_of(&rules[i]));
 	return i;
 }
 
@@ -144,6 +147,18 @@ int dp_shield_rules(struct dp *dp, struct dp_shield_rule *rules, size_t n)
 	}
 	drop_others(fd, rules, n);
 	return err;
+}
+
+int dp_shield_rule_add(struct dp *dp, const struct dp_shield_rule *rule)
+{
+	int fd = bpf_map__fd(dp->shield->maps.shield);
+	struct shield_key key = key_of(&rule->remote);
+	struct shield_peer peer;
+
+	if (bpf_map_lookup_elem(fd, &key, &peer))
+		memset(&peer, 0, sizeof(peer));
+	add(&peer, rule_of(rule));
+	return bpf_map_update_elem(fd, &key, &peer, BPF_ANY);
 }
 
 int dp_shield_device(struct dp *dp, uint32_t ifindex)

@@ -52,7 +52,6 @@ struct kesp {
 	usec_t started;
 
 	bool configured;
-	bool late_asked, late; /* xfrm_late_segmentation, once something needs it */
 	struct engine_config cfg;
 	uint32_t if_id, ifindex; /* if_id: ours, by which all of ours is known */
 	struct addr remotes4[STABLE_REMOTES], remotes6[STABLE_REMOTES]; /* stable.c */

@@ -408,20 +408,11 @@ static int wrap(struct kesp *k, const struct kesp_sa *s)
 	return k->opt.dp ? dp_sa_wrap(k->opt.dp, s->r.sa.id, flags[s->r.encap]) : 0;
 }
 
-/* Without it TCP costs more by policies than by the interface. */
-static bool late_segmentation(struct kesp *k)
-{
-	if (!k->late_asked)
-		k->late = xfrm_late_segmentation(k->x);
-	k->late_asked = true;
-	return k->late;
-}
-
 /* With IPv6 policies would catch the search for neighbours (RFC 4861), too. */
-static bool may_be_direct(struct kesp *k, const struct engine_sa *req)
+static bool may_be_direct(const struct engine_sa *req)
 {
 	return is_direct(req) && req->flags & ENGINE_SA_TRANSPORT && req->family == 4 &&
-	       req->ts_local[0].first.family == 4 && late_segmentation(k);
+	       req->ts_local[0].first.family == 4;
 }
 
 static void record_of(struct kesp *k, const struct engine_sa *req, uint32_t remote,
@@ -436,7 +427,7 @@ static void record_of(struct kesp *k, const struct engine_sa *req, uint32_t remo
 		.sa = *req,
 	};
 	r->sa.h = (struct engine_hdr){ 0 };
-	if (!may_be_direct(k, req))
+	if (!may_be_direct(req))
 		r->sa.flags &= ~(uint32_t)ENGINE_SA_DIRECT;
 	if (k->opt.plain)
 		r->sa.flags |= ENGINE_SA_DIRECT;

@@ -12,7 +12,7 @@
 #include "crypto/rng.h"
 #include "xfrm_impl.h"
 
-enum { MARK = 0xabcde, MARK_MASK = 0xfffff, MTU = 1400, LOOPBACK = 1 };
+enum { MARK = 0xabcde, MARK_MASK = 0xfffff, MTU = 1400 };
 
 /* An SA that nobody uses. Addresses: RFC 5737 and 3849, for documentation. */
 struct trial {
@@ -158,21 +158,6 @@ int xfrm_probe(struct xfrm *x, bool *ret_iface, char *ret_error, size_t error_le
 	if (!err && has_ipv6())
 		err = probe_family(x, 6, ret_error, error_len);
 	return err ? err : probe_iface(x, ret_iface, ret_error, error_len);
-}
-
-/* The kernel asks for the module before it asks the device, which has nothing to offer. */
-bool xfrm_late_segmentation(struct xfrm *x)
-{
-	struct trial t;
-	int err = trial_init(&t, 4, ENCR_AES_GCM_16, 128, INTEG_NONE);
-
-	if (!err) {
-		t.sa.offload = LOOPBACK;
-		err = xfrm_sa_add(x, &t.sa);
-	}
-	if (!err)
-		xfrm_sa_del(x, &t.sa.dst, t.sa.spi);
-	return access("/sys/module/esp4_offload", F_OK) == 0;
 }
 
 int xfrm_has_algorithm(struct xfrm *x, uint16_t encr_id, uint16_t key_bits, uint16_t integ_id)

@@ -119,15 +119,11 @@ static void put_auth(struct nlmsghdr *nlh, const struct xfrm_algorithm *alg, con
 
 static void put_rest(struct nlmsghdr *nlh, const struct xfrm_sa *sa)
 {
-	const struct xfrm_user_offload dev = { .ifindex = (int)sa->offload };
-
 	put_window(nlh, sa);
 	if (sa->flags & XFRM_F_OUT && sa->mark_mask) {
 		mnl_attr_put_u32(nlh, XFRMA_SET_MARK, sa->mark);
 		mnl_attr_put_u32(nlh, XFRMA_SET_MARK_MASK, sa->mark_mask);
 	}
-	if (sa->offload)
-		mnl_attr_put(nlh, XFRMA_OFFLOAD_DEV, sizeof(dev), &dev);
 	if (sa->flags & XFRM_F_OUT && sa->cpu) {
 		mnl_attr_put_u8(nlh, ATTR_SA_DIR, SA_DIR_OUT);
 		mnl_attr_put_u32(nlh, ATTR_SA_PCPU, sa->cpu - 1u);
