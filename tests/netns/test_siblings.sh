@@ -125,7 +125,7 @@ down() { for h in a z; do steer $h state 1 down; done; mark; }
 up() { for h in a z; do steer $h state 1 up; done; }
 stream 1.5 down
 for h in a z; do
-	[ "$(since_sa $h 1)" -le $FLOWS ] && [ "$(since_sa $h 2)" -gt $((FLOWS * 12)) ] ||
+	[ "$(since_sa $h 1)" -le $FLOWS ] && [ "$(since_sa $h 2)" -gt $((FLOWS * 4)) ] ||
 		fail "$h: SA 1 sent $(since_sa $h 1), SA 2 $(since_sa $h 2) while path 1 was down"
 done
 mark
