@@ -335,6 +335,7 @@ struct agent {
 	struct list shield_old;	  /* struct shield_old */
 	struct hash shield_rules; /* the same, by selectors */
 	size_t n_shield_old;
+	uint32_t shield_device; /* where what is protected goes; 0: not known, or nowhere */
 	uint32_t loose_ifindex; /* the TUN device whose reverse path filter is loose */
 	usec_t esp_asked;	/* when the engine was last asked for the times of its SAs */
 	usec_t conns_wake;	/* when conns_timer fires; 0: not armed */
@@ -610,9 +611,12 @@ void shield_close(struct agent *a);
 /* What is protected, and where, anew: at once, or when the loop comes round. */
 void shield_sync(struct agent *a);
 void shield_soon(struct agent *a);
-/* A Child SA is about to be installed: what is inside of the first packet that comes by it may be
- * answered before the loop comes round. */
-void shield_ahead(struct agent *a, const struct child_sa_out *o);
+/* A Child SA is about to be installed, or to get these selectors: what is inside of the first
+ * packet that comes by it may be answered before the loop comes round. 0, or -errno: it is not
+ * protected.
+ */
+int shield_ahead(struct agent *a, enum child_mode mode, const struct ike_ts *local, uint8_t n_local,
+		 const struct ike_ts *remote, uint8_t n_remote);
 /* A Child SA came or its selectors are about to be others: what they were stays blocked for grace.
  */
 void shield_child(struct agent *a, const struct child *c, usec_t grace);

@@ -367,8 +367,9 @@ void agent_child_add(struct agent *a, const struct ike_output *out)
 	if (err)
 		goto fail;
 	peer_room(a, p);
-	shield_ahead(a, o);
-	err = engine_sa_add(a, o, index, p, b, main->local.ip.family);
+	err = shield_ahead(a, o->mode, o->ts_local, o->n_ts_local, o->ts_remote, o->n_ts_remote);
+	if (!err)
+		err = engine_sa_add(a, o, index, p, b, main->local.ip.family);
 	if (err) {
 		dp_sa_del(a->dp, o->id);
 		goto fail;
@@ -392,7 +393,6 @@ fail:
 		  "delete it",
 		  out->conn, o->name, o->spi_in, o->spi_out, strerror(-err));
 	agent_spi_free(a, o->spi_in);
-	shield_soon(a);
 	ike_child_install_failed(a->ike, o->id, agent_now());
 }
 
@@ -413,8 +413,8 @@ static int engine_sa_ts(struct agent *a, uint32_t id, const struct ike_child_ts 
 	return engine_request(a, &m.h, ENGINE_SA_TS, sizeof(m));
 }
 
-/* First what was there is blocked, then the SA changes, then the host's own packets of the new
- * selectors are taken: at no time are any of both in clear text. */
+/* First the host's own packets of the new selectors are taken, then what was there is blocked, then
+ * the SA changes: at no time are any of both in clear text. */
 void agent_child_ts(struct agent *a, uint32_t id, const struct ike_child_ts *ts)
 {
 	struct peer *p;
@@ -425,7 +425,10 @@ void agent_child_ts(struct agent *a, uint32_t id, const struct ike_child_ts *ts)
 	if (!c)
 		return;
 	room = calloc((size_t)ts->n_local + ts->n_remote, sizeof(*room));
-	err = room ? engine_sa_ts(a, id, ts) : -ENOMEM;
+	err = room ? shield_ahead(a, c->mode, ts->local, ts->n_local, ts->remote, ts->n_remote)
+		   : -ENOMEM;
+	if (!err)
+		err = engine_sa_ts(a, id, ts);
 	if (err) {
 		free(room);
 		log_error("%s: Child SA %s cannot get other selectors: %s; telling the peer to "

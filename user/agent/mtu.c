@@ -189,7 +189,7 @@ static bool sends_spi(const struct peer *p, uint32_t spi)
 	return false;
 }
 
-/* One question, in its turn; a search only if the answer is no. */
+/* A question, in its turn; a search only if the answer is no. */
 static bool ask(struct agent *a, struct path *p, usec_t now)
 {
 	if (!p->searched || p->search.phase != PMTU_REST ||
@@ -246,7 +246,7 @@ static bool view(struct agent *a, const struct path *p, struct pmtu_view *v)
 						: USEC_NEVER / 2,
 		/* of the core, each of them several datagrams; what is in use is not given up
 		 * because the peer's agent began in between */
-		.tries = p->search.phase == PMTU_CONFIRM ? 2 : 1,
+		.tries = p->search.phase == PMTU_CONFIRM || p->search.phase == PMTU_FALL ? 2 : 1,
 		.usable = true,
 	};
 	return !ike_size_grid(a->ike, p->peer->line, &v->grid.offset, &v->grid.unit);

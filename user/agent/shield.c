@@ -222,12 +222,12 @@ void shield_child_gone(struct agent *a, const struct child *c)
 
 /* ---- into the data plane ---- */
 
-static void attach(struct agent *a, struct uplink *u, bool on)
+static int attach(struct agent *a, struct uplink *u, bool on)
 {
 	int err;
 
 	if (!u->ifindex || (u->shield_of == u->ifindex && u->shielded == on))
-		return;
+		return 0;
 	err = on ? dp_shield_attach(a->dp, u->ifindex) : dp_shield_detach(u->ifindex);
 	if (err && on)
 		log_error("uplink %s: what transport mode protects may leave in clear text: the "
@@ -235,6 +235,7 @@ static void attach(struct agent *a, struct uplink *u, bool on)
 			  u->name, strerror(-err));
 	u->shield_of = err ? 0 : u->ifindex;
 	u->shielded = on;
+	return err;
 }
 
 void shield_leave(struct uplink *u)
@@ -250,6 +251,7 @@ static void device(struct agent *a, bool on)
 	uint32_t ifindex = on && !a->stopping ? a->tun_ifindex : 0;
 	int err = dp_shield_device(a->dp, ifindex);
 
+	a->shield_device = err ? 0 : ifindex;
 	if (!err && ifindex && a->loose_ifindex != ifindex) {
 		err = rtnl_link_loose(a->rtnl, ifindex);
 		a->loose_ifindex = ifindex;
@@ -286,24 +288,28 @@ void shield_sync(struct agent *a)
 	free(g.r);
 }
 
-void shield_ahead(struct agent *a, const struct child_sa_out *o)
+int shield_ahead(struct agent *a, enum child_mode mode, const struct ike_ts *local, uint8_t n_local,
+		 const struct ike_ts *remote, uint8_t n_remote)
 {
 	struct rules g = { 0 };
 	int err = 0;
 
-	if (o->mode != CHILD_TRANSPORT)
-		return;
-	put_pairs(&g, o->ts_local, o->n_ts_local, o->ts_remote, o->n_ts_remote);
-	device(a, true);
+	if (mode != CHILD_TRANSPORT)
+		return 0;
+	put_pairs(&g, local, n_local, remote, n_remote);
+	if (g.lacks)
+		err = -ENOMEM;
 	for (size_t i = 0; !err && i < g.n; i++)
 		err = dp_shield_rule_add(a->dp, &g.r[i]);
-	if (err || g.lacks)
-		log_error("transport mode: policy is not in force yet: %s; traffic may leave in "
-			  "clear text",
-			  strerror(err ? -err : ENOMEM));
-	for (size_t i = 0; i < a->n_uplinks; i++)
-		attach(a, &a->uplinks[i], true);
 	free(g.r);
+	if (!err && a->shield_device != a->tun_ifindex)
+		device(a, true);
+	for (size_t i = 0; !err && i < a->n_uplinks; i++) {
+		err = attach(a, &a->uplinks[i], true);
+		err = err == -ENODEV ? 0 : err; /* nothing leaves by what has gone */
+	}
+	shield_soon(a);
+	return err;
 }
 
 void shield_soon(struct agent *a)
