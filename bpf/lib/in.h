@@ -84,12 +84,12 @@ static __always_inline int in_other_tc(struct __sk_buff *skb, __u32 l2, __be16 p
 
 static __always_inline int in_esp_tc(struct __sk_buff *skb, __u32 l2, struct parsed *p)
 {
-	__u32 gso_size = skb->gso_size, segs = gso_size ? skb->gso_segs ?: 1 : 1;
+	__u32 gso_size = skb->gso_size;
 	struct steer_sa_in *sa;
 	enum drop_reason why;
 	enum esp_verdict v;
 
-	v = esp_receive(p, skb->ifindex, segs, &sa);
+	v = esp_receive(p, skb->ifindex, skb_segs(skb, gso_size), &sa);
 	if (kernel_esp && v == ESP_AWAITED)
 		hold_tc(skb, p);
 	if (v == ESP_DROP || v == ESP_AWAITED)

@@ -19,9 +19,9 @@ static __always_inline int out_drop(enum drop_reason why)
 	return TC_ACT_SHOT;
 }
 
-static __always_inline __u32 skb_segs(const struct __sk_buff *skb)
+static __always_inline __u32 skb_segs(const struct __sk_buff *skb, __u32 gso_size)
 {
-	return skb->gso_size ? skb->gso_segs ?: 1 : 1;
+	return gso_size ? skb->gso_segs ?: 1 : 1;
 }
 
 /* Parse; once more after pulling the headers into the linear part. */
@@ -256,7 +256,7 @@ static __always_inline int out_steer(struct __sk_buff *skb, __u32 mark)
 		out_copies(skb, copied, path, STEER_MARK_WHAT(mark), sa_flags);
 	if (out_parse(skb, &p) != PARSE_ESP)
 		return out_drop(DROP_BAD_PACKET);
-	segs = skb_segs(skb);
+	segs = skb_segs(skb, skb->gso_size);
 	octets = out_octets(&p, path, segs);
 	if (out_rewrite(skb, &p, path, STEER_MARK_MAY_CUT(mark) ? segs : 0, &why))
 		return out_drop(why);

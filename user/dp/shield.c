@@ -154,9 +154,12 @@ int dp_shield_rule_add(struct dp *dp, const struct dp_shield_rule *rule)
 	int fd = bpf_map__fd(dp->shield->maps.shield);
 	struct shield_key key = key_of(&rule->remote);
 	struct shield_peer peer;
+	int err = bpf_map_lookup_elem(fd, &key, &peer);
 
-	if (bpf_map_lookup_elem(fd, &key, &peer))
+	if (err == -ENOENT)
 		memset(&peer, 0, sizeof(peer));
+	else if (err)
+		return err;
 	add(&peer, rule_of(rule));
 	return bpf_map_update_elem(fd, &key, &peer, BPF_ANY);
 }
