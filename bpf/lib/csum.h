@@ -10,11 +10,11 @@
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 
+/* Of at most 32 words: 37 bits. */
 static __always_inline __u16 csum_fold(__u64 sum)
 {
-	sum = (sum & 0xffffffff) + (sum >> 32);
-	sum = (sum & 0xffff) + (sum >> 16); /* 18 bits */
-	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16); /* 22 bits */
+	sum = (sum & 0xffff) + (sum >> 16); /* 17 bits */
 	return sum + (sum >> 16);
 }
 

@@ -103,13 +103,17 @@ static __always_inline enum esp_verdict esp_unknown(const struct parsed *p, __u3
 	return kernel_esp && p->udp && esp_path(p, ifindex) ? ESP_DROP : ESP_PASS;
 }
 
+static __always_inline struct steer_sa_in *esp_sa_at(__u32 index)
+{
+	return bpf_map_lookup_elem(&sa_in, &index);
+}
+
 /* SPI -> SA by index. The entry holds the whole SPI to compare. */
 static __always_inline enum esp_verdict esp_find_sa(const struct parsed *p, __u32 ifindex,
 						    struct steer_sa_in **ret_sa)
 {
 	__u32 spi = bpf_ntohl(p->esp->spi);
-	__u32 index = STEER_SPI_INDEX(spi);
-	struct steer_sa_in *sa = bpf_map_lookup_elem(&sa_in, &index);
+	struct steer_sa_in *sa = esp_sa_at(STEER_SPI_INDEX(spi));
 	__u32 have = sa ? *(volatile __u32 *)&sa->spi : 0;
 
 	if (have == spi && sa) {
@@ -130,11 +134,16 @@ static __always_inline enum esp_verdict esp_find_sa(const struct parsed *p, __u3
 static __always_inline void esp_count_on(__u32 path_id, __u32 segs, __u32 octets)
 {
 	struct steer_path_stat *st = bpf_map_lookup_elem(&path_stat, &path_id);
+	__u64 now;
 
 	if (!st)
 		return;
 	st->rx_packets += segs;
 	st->rx_octets += octets;
+	now = bpf_jiffies64(); /* the coarse clock moves with it, and costs a call */
+	if (now == st->rx_last_tick)
+		return;
+	st->rx_last_tick = now;
 	st->rx_last_nsec = bpf_ktime_get_coarse_ns();
 }
 

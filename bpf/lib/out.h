@@ -274,20 +274,24 @@ static __always_inline __u32 out_mark_kernel(const struct __sk_buff *skb)
 }
 
 /* What nearly all of it is: IPv4 in IPv4, nothing to be put before it, whole and small enough. The
- * same as out_kernel does with it, with fewer comparisons. false: nothing is done. */
-static __always_inline bool out_plain4(struct __sk_buff *skb, struct steer_path *path, __u32 mark,
-				       __u32 sa_flags, __u32 *ret_octets)
+ * same as out_kernel does with it, with fewer comparisons. TC_ACT_UNSPEC: nothing is done. */
+static __always_inline int out_plain4(struct __sk_buff *skb, __u32 mark)
 {
+	struct steer_path *path;
 	struct parsed p;
+	__u32 sa_flags;
 
-	if (!parse_plain4(CTX_LOAD(skb, data), CTX_LOAD(skb, data_end), &p) || skb->gso_size ||
-	    path->family != 4 || !(path->flags & STEER_PATH_MAC) || out_wraps(sa_flags, path) ||
-	    STEER_MARK_MAY_CUT(mark) || (path->mtu && p.ip_len > path->mtu))
-		return false;
+	path = path_plain(mark, &sa_flags);
+	if (!path || !parse_plain4(CTX_LOAD(skb, data), CTX_LOAD(skb, data_end), &p) ||
+	    skb->gso_size || path->family != 4 || !(path->flags & STEER_PATH_MAC) ||
+	    out_wraps(sa_flags, path) || STEER_MARK_MAY_CUT(mark) ||
+	    (path->mtu && p.ip_len > path->mtu))
+		return TC_ACT_UNSPEC;
 	rewrite_only4(p.ip4, *(const __u32 *)path->src.b, *(const __u32 *)path->dst.b);
 	rewrite_macs(p.eth, path);
-	*ret_octets = p.ip_len;
-	return true;
+	out_count_path(path->id, STEER_MARK_CLASS(mark), 1, p.ip_len);
+	skb->mark = 0; /* as in out_send */
+	return bpf_redirect(path->ifindex, 0);
 }
 
 /* Of what XFRM has made. early: copies are left to the other end of the pair, where they are made.
@@ -297,8 +301,12 @@ static __always_inline int out_steer_kernel(struct __sk_buff *skb, __u32 mark, b
 	struct steer_group *copied;
 	struct steer_path *path;
 	enum drop_reason why;
-	__u32 sa_flags, octets;
+	__u32 sa_flags;
+	int act;
 
+	act = early ? out_plain4(skb, mark) : TC_ACT_UNSPEC;
+	if (act != TC_ACT_UNSPEC)
+		return act;
 	path = path_of_mark(mark, &copied, &sa_flags, &why);
 	if (!path)
 		return out_drop(why);
@@ -306,8 +314,6 @@ static __always_inline int out_steer_kernel(struct __sk_buff *skb, __u32 mark, b
 		skb->mark = mark;
 		return TC_ACT_UNSPEC;
 	}
-	if (early && out_plain4(skb, path, mark, sa_flags, &octets))
-		return out_sent(skb, mark, path, 1, octets);
 	if (copied)
 		out_copies(skb, copied, path, STEER_MARK_WHAT(mark), sa_flags);
 	return out_kernel(skb, path, mark, sa_flags);

@@ -46,7 +46,7 @@ static __always_inline struct steer_group *group_of(__u32 id, __u32 klass)
 }
 
 /* What the mark asks for -> path record; NULL with *ret_why set. *ret_copied: the group, where
- * copies are to go over others of its paths. *ret_flags: of an SA of the kernel's. */
+ * copies are to go over others of its paths. *ret_flags: of the SA. */
 static __always_inline struct steer_path *path_of_mark(__u32 mark, struct steer_group **ret_copied,
 						       __u32 *ret_flags, enum drop_reason *ret_why)
 {
@@ -68,8 +68,7 @@ static __always_inline struct steer_path *path_of_mark(__u32 mark, struct steer_
 		sa = bpf_map_lookup_elem(&sa_out, &index);
 		if (!sa || !*(volatile __u32 *)&sa->sa_id)
 			return 0;
-		if (kernel_esp)
-			*ret_flags = sa->flags;
+		*ret_flags = sa->flags;
 		*ret_why = DROP_NO_GROUP;
 		g = group_of(sa->group, STEER_MARK_CLASS(mark));
 		if (!g)
@@ -81,6 +80,27 @@ static __always_inline struct steer_path *path_of_mark(__u32 mark, struct steer_
 		if (g->mode == STEER_MODE_REDUNDANT && g->copies > 1)
 			*ret_copied = g;
 	}
+	return word ? path_record(word) : 0;
+}
+
+/* What nearly all marks ask for: an SA's path, which is up, and no other. NULL: path_of_mark knows.
+ */
+static __always_inline struct steer_path *path_plain(__u32 mark, __u32 *ret_flags)
+{
+	__u32 index = STEER_MARK_INDEX(mark), word;
+	struct steer_sa_out *sa;
+	struct steer_group *g;
+
+	if (STEER_MARK_KIND(mark) == STEER_MARK_KIND_PATH)
+		return 0;
+	sa = bpf_map_lookup_elem(&sa_out, &index);
+	if (!sa || !*(volatile __u32 *)&sa->sa_id)
+		return 0;
+	*ret_flags = sa->flags;
+	g = group_of(sa->group, STEER_MARK_CLASS(mark));
+	if (!g || g->mode == STEER_MODE_REDUNDANT)
+		return 0;
+	word = PICK_WORD(pick_own(g, STEER_MARK_SLOT(mark), path_word, 0));
 	return word ? path_record(word) : 0;
 }
 

@@ -38,6 +38,15 @@ static __always_inline void rewrite_only4(struct iphdr *ip, __u32 new_src, __u32
 	ip->daddr = new_dst;
 }
 
+/* Of the destination alone. */
+static __always_inline void rewrite_only_dst4(struct iphdr *ip, __u32 new_dst)
+{
+	__u64 sum = csum_neg(ip->daddr, 1) + new_dst + (__u16)~ip->check;
+
+	ip->check = (__u16)~csum_fold(sum);
+	ip->daddr = new_dst;
+}
+
 /* No DF, and an identification: the kernel gives what has DF none. */
 static __always_inline void rewrite_cut(struct iphdr *ip, __be16 id)
 {

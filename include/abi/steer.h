@@ -17,7 +17,7 @@
 #include <linux/types.h>
 #endif
 
-#define STEER_ABI_VERSION 8
+#define STEER_ABI_VERSION 9
 
 /* The kernel rounds array elements up to 8 octets: the distance of entries in a mapping. */
 #define STEER_STRIDE(type) ((sizeof(type) + 7) & ~7ul)
@@ -204,6 +204,7 @@ struct steer_path_stat {
 	__u64 tx_packets, tx_octets; /* ESP as sent: GSO segments, octets of IP packets */
 	__u64 rx_packets, rx_octets;
 	__u64 rx_last_nsec; /* CLOCK_MONOTONIC of the last packet with a known SPI */
+	__u64 rx_last_tick; /* the kernel's tick in which that was read: it is good for all of it */
 	struct steer_class_stat {
 		__u64 packets, octets; /* of tx_packets, tx_octets */
 	} tx_class[STEER_CLASSES];     /* probes are of none */

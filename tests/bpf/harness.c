@@ -338,15 +338,36 @@ void put_group(struct env *e, uint32_t id, const struct steer_group *g)
 	update(e->tc->maps.group_cur, &id, &cur);
 }
 
-void put_rx_path(struct env *e, uint32_t ifindex, int family, const char *local, const char *remote,
-		 uint32_t id)
+static struct steer_rx_key rx_key(uint32_t ifindex, int family, const char *local,
+				  const char *remote)
 {
 	struct steer_rx_key key = { .ifindex = ifindex, .family = family };
 	int af = family == 4 ? AF_INET : AF_INET6;
 
 	cr_assert_eq(inet_pton(af, local, key.local.b), 1);
 	cr_assert_eq(inet_pton(af, remote, key.remote.b), 1);
+	return key;
+}
+
+void put_rx_path(struct env *e, uint32_t ifindex, int family, const char *local, const char *remote,
+		 uint32_t id)
+{
+	struct steer_rx_key key = rx_key(ifindex, family, local, remote);
+
 	update(e->tc->maps.rx_path, &key, &id);
+}
+
+void put_rx_hint(struct env *e, uint32_t ifindex, int family, const char *local, const char *remote,
+		 uint32_t id)
+{
+	struct steer_rx_hint h = { .path = id, .key = rx_key(ifindex, family, local, remote) };
+	size_t word = family == 4 ? 0 : 12;
+	uint32_t l, r, at;
+
+	memcpy(&l, h.key.local.b + word, sizeof(l));
+	memcpy(&r, h.key.remote.b + word, sizeof(r));
+	at = steer_rx_hash(ifindex, l, r);
+	update(e->tc->maps.rx_hint, &at, &h);
 }
 
 struct steer_path_stat get_path_stat(struct env *e, uint32_t id)
@@ -359,7 +380,8 @@ struct steer_path_stat get_path_stat(struct env *e, uint32_t id)
 		sum.tx_octets += v[i].tx_octets;
 		sum.rx_packets += v[i].rx_packets;
 		sum.rx_octets += v[i].rx_octets;
-		sum.rx_last_nsec |= v[i].rx_last_nsec;
+		if (v[i].rx_last_nsec > sum.rx_last_nsec)
+			sum.rx_last_nsec = v[i].rx_last_nsec;
 		for (int k = 0; k < STEER_CLASSES; k++) {
 			sum.tx_class[k].packets += v[i].tx_class[k].packets;
 			sum.tx_class[k].octets += v[i].tx_class[k].octets;

@@ -68,6 +68,9 @@ void set_path_state(struct env *e, uint32_t id, enum steer_path_state state);
 void put_group(struct env *e, uint32_t id, const struct steer_group *g);
 void put_rx_path(struct env *e, uint32_t ifindex, int family, const char *local, const char *remote,
 		 uint32_t id);
+/* The same where it is found at once. */
+void put_rx_hint(struct env *e, uint32_t ifindex, int family, const char *local, const char *remote,
+		 uint32_t id);
 /* What put_path wrote: path id N has source .N, destination .100+N, ports 4000+N and 4100+N, MACs
  * ending in N. */
 const char *path_src(uint32_t id, int family);

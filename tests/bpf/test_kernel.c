@@ -6,6 +6,7 @@
 #include <criterion/criterion.h>
 #include <criterion/parameterized.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "abi/hold.h"
 #include "harness.h"
@@ -63,6 +64,8 @@ struct way {
 
 static struct way ways[] = {
 	{ { .family = 4, .payload = 100 }, 4, STEER_SA_RESTORE_DST },
+	{ { .family = 4, .payload = 1300, .frag = 0x4000 }, 4, STEER_SA_RESTORE_DST },
+	{ { .family = 4, .payload = 100 }, 4, STEER_SA_RESTORE_DST | STEER_SA_RESTORE_SRC },
 	{ { .family = 4, .udp = true, .payload = 100 }, 4, STEER_SA_RESTORE_DST },
 	{ { .family = 4, .udp = true, .no_check = true }, 4, STEER_SA_RESTORE_DST },
 	{ { .family = 4, .udp = true, .sport = 61234, .payload = 1401 }, 4, STEER_SA_RESTORE_DST },
@@ -82,9 +85,13 @@ ParameterizedTestParameters(kernel, taken_out_of_udp)
 	return cr_make_param_array(struct way, ways, sizeof(ways) / sizeof(*ways));
 }
 
-/* The same packet as if it had been sent so: protocol 50, to the stable destination. */
+enum { RX_PATH = 9 };
+
+/* The same packet as if it had been sent so: protocol 50, to the stable destination; whether it is
+ * known on which path it came, known at once, or not. */
 ParameterizedTest(struct way *w, kernel, taken_out_of_udp)
 {
+	uint64_t ip_len;
 	const char *const *stable = w->family == 4 ? stable4 : stable6;
 	struct pkt p = w->p, q;
 	size_t len, want_len;
@@ -101,16 +108,48 @@ ParameterizedTest(struct way *w, kernel, taken_out_of_udp)
 	if (w->flags & STEER_SA_RESTORE_SRC)
 		q.src = stable[0];
 	want_len = pkt_build(&q, want);
-	for (int xdp = 0; xdp < 2; xdp++) {
-		struct run r = in(xdp, pkt, len);
+	ip_len = len - PKT_ETHER;
+	for (int i = 0; i < 6; i++) {
+		bool xdp = i & 1;
+		struct run r;
 
+		if (i == 2)
+			put_rx_path(&env, LO, p.family, p.dst, p.src, RX_PATH);
+		if (i == 4)
+			put_rx_hint(&env, LO, p.family, p.dst, p.src, RX_PATH);
+		r = in(xdp, pkt, len);
 		cr_assert_eq(r.verdict, PASS, "%s", xdp ? "xdp" : "tc");
 		cr_assert_eq(r.len, want_len);
 		cr_assert_arr_eq(r.out, want, want_len);
 		cr_assert(pkt_sums_ok(r.out, r.len));
 	}
+	cr_assert_eq(get_path_stat(&env, RX_PATH).rx_packets, 4);
+	cr_assert_eq(get_path_stat(&env, RX_PATH).rx_octets, 4 * ip_len);
 	cr_assert_eq(get_sa_stat(&env, INDEX).in_packets, 0); /* XFRM's counters are enough */
 	cr_assert_eq(get_drops_all(&env), 0);
+}
+
+/* The clock is looked at once a tick: what comes in a later one is later. */
+Test(kernel, last_sign_of_life)
+{
+	struct pkt p = { .family = 4, .payload = 100, .spi = SPI };
+	uint64_t was, is;
+	size_t len;
+
+	env_open_kernel(&env);
+	put_kernel_sa(4, STEER_SA_RESTORE_DST);
+	p.src = "203.0.113.9";
+	p.dst = "192.0.2.1";
+	put_rx_hint(&env, LO, 4, p.dst, p.src, RX_PATH);
+	len = pkt_build(&p, pkt);
+	for (int xdp = 0; xdp < 2; xdp++) {
+		cr_assert_eq(in(xdp, pkt, len).verdict, PASS);
+		was = get_path_stat(&env, RX_PATH).rx_last_nsec;
+		usleep(50000);
+		cr_assert_eq(in(xdp, pkt, len).verdict, PASS);
+		is = get_path_stat(&env, RX_PATH).rx_last_nsec;
+		cr_assert(is > was && is - was > 20000000, "%lu, then %lu", was, is);
+	}
 }
 
 /* ---- before its SA is there ---- */

@@ -39,7 +39,7 @@ fields group_cur slot
 fields group id version mode n_members copies path line weight flow
 fields path_cur slot state gen
 fields path id epids ifindex mtu family flags sport dport dmac smac src dst
-fields path_stat tx_packets tx_octets rx_packets rx_octets rx_last_nsec tx_class packets octets
+fields path_stat tx_packets tx_octets rx_packets rx_octets rx_last_nsec rx_last_tick tx_class packets octets
 fields rx_path ifindex family local remote
 fields rx_hint path key
 fields drops key value
