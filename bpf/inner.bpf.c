@@ -8,5 +8,9 @@ char LICENSE[] SEC("license") = "GPL";
 SEC("tc")
 int inner_in(struct __sk_buff *skb)
 {
-	return inner_restore(skb) ? out_drop(DROP_BAD_PACKET) : TC_ACT_UNSPEC;
+	struct inner_xfrm state;
+
+	if (!inner_state(skb, &state))
+		return TC_ACT_UNSPEC;
+	return inner_restore(skb, state.spi) ? out_drop(DROP_BAD_PACKET) : TC_ACT_UNSPEC;
 }

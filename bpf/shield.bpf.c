@@ -3,7 +3,8 @@
  * into the engine's device instead, with its checksum and segmentation left to do, and does not
  * come in as it is. Without an engine it goes nowhere; so it does when the device is gone. Where
  * ESP is the kernel's the device is the XFRM interface; and what comes by an SA without one, by
- * policies of the host's own addresses, comes by here once more when it is decrypted. */
+ * policies of the host's own addresses, comes by here once more when it is decrypted. Of both a
+ * twin is for devices without a link-layer header. */
 #include "lib/inner.h"
 #include "lib/out.h"
 #include "lib/shield.h"
@@ -13,12 +14,11 @@ char LICENSE[] SEC("license") = "GPL";
 /* Set at load: what our states have for the remote address, IPv4. */
 const volatile __u32 stable_remote4 = 0;
 
-SEC("tc")
-int shield_out(struct __sk_buff *skb)
+static __always_inline int shield_send(struct __sk_buff *skb, __u32 l2)
 {
 	__u32 key = 0, *dev;
 
-	if (shield_out_verdict(skb) == SHIELD_PASS)
+	if (shield_out_verdict(skb, l2) == SHIELD_PASS)
 		return TC_ACT_UNSPEC;
 	dev = bpf_map_lookup_elem(&shield_dev, &key);
 	if (!dev || !*dev)
@@ -26,23 +26,46 @@ int shield_out(struct __sk_buff *skb)
 	return bpf_redirect(*dev, 0);
 }
 
+SEC("tc")
+int shield_out(struct __sk_buff *skb)
+{
+	return shield_send(skb, L2_ETHER);
+}
+
+SEC("tc")
+int shield_out_l3(struct __sk_buff *skb)
+{
+	return shield_send(skb, L2_NONE);
+}
+
 enum { FAMILY_INET = 2 };
 
 /* Has it come by one of our SAs? */
-static __always_inline bool shield_decrypted(struct __sk_buff *skb)
+static __always_inline bool shield_decrypted(struct __sk_buff *skb, struct inner_xfrm *ret_state)
 {
-	struct bpf_xfrm_state x;
+	return inner_state(skb, ret_state) && ret_state->family == FAMILY_INET &&
+	       ret_state->remote[0] == stable_remote4;
+}
 
-	return !bpf_skb_get_xfrm_state(skb, 0, &x, sizeof(x), 0) && x.family == FAMILY_INET &&
-	       x.remote_ipv4 == stable_remote4;
+static __always_inline int shield_receive(struct __sk_buff *skb, __u32 l2)
+{
+	struct inner_xfrm state;
+
+	if (kernel_esp && shield_decrypted(skb, &state))
+		return inner_restore(skb, state.spi) ? out_drop(DROP_BAD_PACKET) : TC_ACT_UNSPEC;
+	if (shield_in_verdict(skb, l2) == SHIELD_PASS)
+		return TC_ACT_UNSPEC;
+	return out_drop(DROP_CLEAR_IN);
 }
 
 SEC("tc")
 int shield_in(struct __sk_buff *skb)
 {
-	if (kernel_esp && shield_decrypted(skb))
-		return inner_restore(skb) ? out_drop(DROP_BAD_PACKET) : TC_ACT_UNSPEC;
-	if (shield_in_verdict(skb) == SHIELD_PASS)
-		return TC_ACT_UNSPEC;
-	return out_drop(DROP_CLEAR_IN);
+	return shield_receive(skb, L2_ETHER);
+}
+
+SEC("tc")
+int shield_in_l3(struct __sk_buff *skb)
+{
+	return shield_receive(skb, L2_NONE);
 }

@@ -105,27 +105,25 @@ static __always_inline int in_esp_tc(struct __sk_buff *skb, __u32 l2, struct par
 	return TC_ACT_UNSPEC;
 }
 
-/* What nearly all of it is where ESP is the kernel's: IPv4 as the SA has it, not in UDP, on a path
- * that is known at once. The same as in_esp_tc does with it, with fewer comparisons. false: nothing
- * is done. */
-static __always_inline bool in_plain4(struct __sk_buff *skb)
+/* What nearly all of it is where ESP is the kernel's: IPv4 as the SA has it, on a path that is
+ * known at once. The same as in_esp_tc does with it, with fewer comparisons. false: nothing is
+ * done. */
+static __always_inline bool in_plain4(struct __sk_buff *skb, struct parsed *p, int *ret_act)
 {
-	struct steer_sa_in *sa;
-	struct parsed p;
-	__u32 id, spi;
+	__u32 spi = bpf_ntohl(p->esp->spi), id;
+	struct steer_sa_in *sa = esp_sa_at(STEER_SPI_INDEX(spi));
 
-	if (!parse_plain4(CTX_LOAD(skb, data), CTX_LOAD(skb, data_end), &p) || skb->gso_size)
-		return false;
-	spi = bpf_ntohl(p.esp->spi);
-	sa = esp_sa_at(STEER_SPI_INDEX(spi));
 	if (!sa || *(volatile __u32 *)&sa->spi != spi || sa->owner != STEER_OWNER_KERNEL ||
-	    sa->family != 4 || (sa->flags & IN_RESTORES) != STEER_SA_RESTORE_DST)
+	    sa->family != 4 || (sa->flags & IN_RESTORES) != STEER_SA_RESTORE_DST || skb->gso_size)
 		return false;
-	id = esp_path_hint4(&p, skb->ifindex);
+	id = esp_path_hint4(p, skb->ifindex);
 	if (!id)
 		return false;
-	esp_count_on(id, 1, p.ip_len);
-	rewrite_only_dst4(p.ip4, *(const __u32 *)sa->dst.b);
+	esp_count_on(id, 1, p->ip_len);
+	rewrite_only_dst4(p->ip4, *(const __u32 *)sa->dst.b);
+	*ret_act = TC_ACT_UNSPEC;
+	if (p->udp && wrap_off(skb, p))
+		*ret_act = out_drop(DROP_REWRITE);
 	return true;
 }
 
@@ -133,9 +131,15 @@ static __always_inline int in_steer_tc(struct __sk_buff *skb, __u32 l2, __be16 p
 {
 	enum parse_result res;
 	struct parsed p;
+	int act;
 
-	if (kernel_esp && l2 == L2_ETHER && in_plain4(skb))
-		return TC_ACT_UNSPEC;
+	if (kernel_esp && l2 == L2_ETHER) {
+		res = parse_plain4(CTX_LOAD(skb, data), CTX_LOAD(skb, data_end), port, &p);
+		if (res == PARSE_OTHER)
+			return TC_ACT_UNSPEC;
+		if (res == PARSE_ESP && in_plain4(skb, &p, &act))
+			return act;
+	}
 	res = in_parse_tc(skb, l2, port, &p);
 	if (res != PARSE_ESP)
 		return in_other_tc(skb, l2, port, &p,

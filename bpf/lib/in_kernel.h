@@ -115,10 +115,7 @@ static __always_inline enum drop_reason in_kernel_tc(struct __sk_buff *skb, __u3
 	if (p->family != sa->family)
 		return in_kernel_convert_tc(skb, l2, p, sa) ? DROP_FAMILY : DROP_MAX;
 	in_kernel_restore(p, sa);
-	if (!p->udp)
-		return DROP_MAX;
-	wrap_ip(p, false);
-	return bpf_skb_adjust_room(skb, -WRAP_LEN, BPF_ADJ_ROOM_NET, 0) ? DROP_REWRITE : DROP_MAX;
+	return p->udp && wrap_off(skb, p) ? DROP_REWRITE : DROP_MAX;
 }
 
 /* Ethernet and IP header, as they are moved: both aligned here. */

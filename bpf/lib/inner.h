@@ -17,6 +17,14 @@ struct {
 	__type(value, struct inner_sa);
 } inner SEC(".maps");
 
+/* One: there may be any. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u32);
+} inner_any SEC(".maps");
+
 enum { INNER_CHECK4 = 10, INNER_ADDRS4 = 12, INNER_ADDRS6 = 8 };
 
 /* As the helper of 4.18 knows it, for good. */
@@ -134,15 +142,22 @@ static __always_inline long inner_apply(struct __sk_buff *skb, const struct inne
 	return inner_repair(skb, e, l4, proto) ? -1 : 0;
 }
 
-/* 0, or -1: no packet any more. */
-static __always_inline long inner_restore(struct __sk_buff *skb)
+/* Has it come by an SA? */
+static __always_inline bool inner_state(struct __sk_buff *skb, struct inner_xfrm *ret_state)
 {
-	struct inner_xfrm state;
+	return !bpf_skb_get_xfrm_state(skb, 0, (struct bpf_xfrm_state *)ret_state,
+				       sizeof(*ret_state), 0);
+}
+
+/* Of a packet that has come by this SA. 0, or -1: no packet any more. */
+static __always_inline long inner_restore(struct __sk_buff *skb, __be32 spi)
+{
+	__u32 key = 0, *any = bpf_map_lookup_elem(&inner_any, &key);
 	struct inner_sa *sa;
 
-	if (bpf_skb_get_xfrm_state(skb, 0, (struct bpf_xfrm_state *)&state, sizeof(state), 0))
+	if (!any || !*any)
 		return 0;
-	sa = bpf_map_lookup_elem(&inner, &state.spi);
+	sa = bpf_map_lookup_elem(&inner, &spi);
 	return sa ? inner_apply(skb, sa) : 0;
 }
 

@@ -98,6 +98,15 @@ static __always_inline bool out_wraps(__u32 sa_flags, const struct steer_path *p
 	return sa_flags & STEER_SA_WRAP;
 }
 
+static __always_inline int out_wrap(struct __sk_buff *skb, struct parsed *p,
+				    const struct steer_path *path)
+{
+	bool ports = path->flags & STEER_PATH_ENCAP;
+
+	return wrap_on(skb, p, ports ? path->sport : bpf_htons(WRAP_PORT),
+		       ports ? path->dport : bpf_htons(WRAP_PORT));
+}
+
 /* The same for what XFRM has made: protocol 50, never a super-packet. Routers may cut too what is
  * larger than the path's MTU: XFRM has asked the steering device for its, and goes beyond only
  * where it must, for IPv6's least. */
@@ -105,7 +114,6 @@ static __always_inline int out_rewrite_kernel(struct __sk_buff *skb, struct pars
 					      const struct steer_path *path, bool wraps,
 					      bool may_cut, enum drop_reason *ret_why)
 {
-	bool ports = path->flags & STEER_PATH_ENCAP;
 	__u32 octets;
 	__u16 diff;
 
@@ -113,8 +121,7 @@ static __always_inline int out_rewrite_kernel(struct __sk_buff *skb, struct pars
 	if (skb->gso_size)
 		return -1;
 	*ret_why = DROP_REWRITE;
-	if (wraps && wrap_on(skb, p, ports ? path->sport : bpf_htons(WRAP_PORT),
-			     ports ? path->dport : bpf_htons(WRAP_PORT)))
+	if (wraps && out_wrap(skb, p, path))
 		return -1;
 	octets = out_octets(p, path, 1);
 	if (path->family == p->family) {
@@ -273,23 +280,30 @@ static __always_inline __u32 out_mark_kernel(const struct __sk_buff *skb)
 	return in && in->classified ? mark : STEER_MARK_INDEX(mark);
 }
 
-/* What nearly all of it is: IPv4 in IPv4, nothing to be put before it, whole and small enough. The
- * same as out_kernel does with it, with fewer comparisons. TC_ACT_UNSPEC: nothing is done. */
+/* What nearly all of it is: IPv4 in IPv4, whole and small enough. The same as out_kernel does with
+ * it, with fewer comparisons. TC_ACT_UNSPEC: nothing is done. */
 static __always_inline int out_plain4(struct __sk_buff *skb, __u32 mark)
 {
+	__u32 sa_flags, octets;
 	struct steer_path *path;
 	struct parsed p;
-	__u32 sa_flags;
+	bool wraps;
 
 	path = path_plain(mark, &sa_flags);
-	if (!path || !parse_plain4(CTX_LOAD(skb, data), CTX_LOAD(skb, data_end), &p) ||
-	    skb->gso_size || path->family != 4 || !(path->flags & STEER_PATH_MAC) ||
-	    out_wraps(sa_flags, path) || STEER_MARK_MAY_CUT(mark) ||
-	    (path->mtu && p.ip_len > path->mtu))
+	if (!path ||
+	    parse_plain4(CTX_LOAD(skb, data), CTX_LOAD(skb, data_end), 0, &p) != PARSE_ESP ||
+	    p.udp || skb->gso_size || path->family != 4 || !(path->flags & STEER_PATH_MAC) ||
+	    STEER_MARK_MAY_CUT(mark))
 		return TC_ACT_UNSPEC;
+	wraps = out_wraps(sa_flags, path);
+	octets = p.ip_len + (wraps ? WRAP_LEN : 0);
+	if (path->mtu && octets > path->mtu)
+		return TC_ACT_UNSPEC;
+	if (wraps && out_wrap(skb, &p, path))
+		return out_drop(DROP_REWRITE);
 	rewrite_only4(p.ip4, *(const __u32 *)path->src.b, *(const __u32 *)path->dst.b);
 	rewrite_macs(p.eth, path);
-	out_count_path(path->id, STEER_MARK_CLASS(mark), 1, p.ip_len);
+	out_count_path(path->id, STEER_MARK_CLASS(mark), 1, octets);
 	skb->mark = 0; /* as in out_send */
 	return bpf_redirect(path->ifindex, 0);
 }

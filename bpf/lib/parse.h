@@ -185,26 +185,44 @@ static __always_inline enum parse_result parse_in(void *data, void *data_end, __
 	return l4 ? parse_l4(l4, data_end, port, p) : res;
 }
 
-/* Is it what nearly all packets are, Ethernet, IPv4 without options, ESP? Then *p is as parse_in
- * fills it. Else nothing is known. What is compiled behind it knows all but the addresses. */
-static __always_inline bool parse_plain4(void *data, void *data_end, struct parsed *p)
+/* What nearly all packets are: Ethernet, IPv4 without options, whole. PARSE_ESP: *p is as parse_in
+ * fills it, and in UDP it is to that port and ESP to its end. PARSE_OTHER: TCP, or UDP to another
+ * port. Else nothing is known. What is compiled behind it knows all but the addresses. */
+static __always_inline enum parse_result parse_plain4(void *data, void *data_end, __be16 port,
+						      struct parsed *p)
 {
 	struct ethhdr *eth = data;
 	struct iphdr *ip = data + L2_ETHER;
-	struct ip_esp_hdr *esp = (void *)(ip + 1);
+	struct udphdr *udp = (void *)(ip + 1);
+	struct ip_esp_hdr *esp = (void *)udp;
+	__u32 hdr_len = sizeof(*ip), ip_len;
 
 	if ((void *)(esp + 1) > data_end || eth->h_proto != bpf_htons(ETH_P_IP) ||
-	    *(__u8 *)ip != 0x45 || ip->protocol != IPPROTO_ESP ||
-	    ip->frag_off & bpf_htons(IP_MF_OFFSET))
-		return false;
+	    *(__u8 *)ip != 0x45 || ip->frag_off & bpf_htons(IP_MF_OFFSET))
+		return PARSE_SHORT;
+	ip_len = bpf_ntohs(ip->tot_len);
+	if (ip->protocol == IPPROTO_UDP) {
+		if (udp->dest != port)
+			return PARSE_OTHER;
+		esp = (void *)(udp + 1);
+		hdr_len += sizeof(*udp);
+		if ((void *)(esp + 1) > data_end || !esp->spi ||
+		    bpf_ntohs(udp->len) != ip_len - sizeof(*ip))
+			return PARSE_SHORT;
+	} else if (ip->protocol == IPPROTO_ESP) {
+		udp = 0;
+	} else {
+		return ip->protocol == IPPROTO_TCP ? PARSE_OTHER : PARSE_SHORT;
+	}
 	*p = (struct parsed){ .eth = eth,
+			      .udp = udp,
 			      .esp = esp,
-			      .hdr_len = sizeof(*ip),
-			      .ip_len = bpf_ntohs(ip->tot_len),
+			      .hdr_len = hdr_len,
+			      .ip_len = ip_len,
 			      .family = 4,
-			      .proto = IPPROTO_ESP };
+			      .proto = ip->protocol };
 	p->ip4 = ip;
-	return p->ip_len >= sizeof(*ip) + sizeof(*esp);
+	return ip_len < hdr_len + sizeof(*esp) ? PARSE_SHORT : PARSE_ESP;
 }
 
 /* A packet on the steering device. The ESP header itself is not needed (the mark names the SA) and

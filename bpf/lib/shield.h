@@ -2,7 +2,7 @@
 /* Everything the shield does, as inline functions: find out what a packet of this host is and
  * whether policy protects it. Transport mode has no route of its own for that to be told by.
  *
- * Nothing here is on the way of the ESP packets of a tunnel but a look at the outer header. What
+ * Nothing here is on the way of ESP and IKE but one look at the outer header. What
  * cannot be told is taken for protected: the engine then drops what no SA covers.
  */
 #ifndef BRAID_BPF_SHIELD_H
@@ -123,6 +123,48 @@ static __always_inline long shield_parse(struct __sk_buff *skb, __u32 off, bool 
 	return err;
 }
 
+static __always_inline bool shield_is_ike(__u16 port)
+{
+	return port == PORT_IKE || port == PORT_NATT;
+}
+
+static __always_inline bool shield_bypass_ports(__u8 proto, const __be16 *port, bool out)
+{
+	return proto == IPPROTO_ESP ||
+	       (proto == IPPROTO_UDP && shield_is_ike(bpf_ntohs(port[out ? 0 : 1])));
+}
+
+/* By the headers that nearly all packets have, in the linear part: ESP or IKE, whoever it is to or
+ * from, as shield_bypass would say? Else nothing is known. l2: octets before the IP header. */
+static __always_inline bool shield_passes4(struct __sk_buff *skb, __u32 l2, bool out)
+{
+	const struct iphdr *ip = CTX_LOAD(skb, data) + l2;
+	const __be16 *port = (const void *)(ip + 1);
+
+	return (void *)(port + 2) <= CTX_LOAD(skb, data_end) && *(const __u8 *)ip == 0x45 &&
+	       !(ip->frag_off & bpf_htons(IP_MF_OFFSET)) &&
+	       shield_bypass_ports(ip->protocol, port, out);
+}
+
+static __always_inline bool shield_passes6(struct __sk_buff *skb, __u32 l2, bool out)
+{
+	const struct ipv6hdr *ip = CTX_LOAD(skb, data) + l2;
+	const __be16 *port = (const void *)(ip + 1);
+
+	return (void *)(port + 2) <= CTX_LOAD(skb, data_end) && ip->version == 6 &&
+	       shield_bypass_ports(ip->nexthdr, port, out);
+}
+
+static __always_inline bool shield_passes(struct __sk_buff *skb, __u32 l2, bool v4, bool out)
+{
+	const struct ethhdr *eth = CTX_LOAD(skb, data);
+
+	if (l2 == L2_ETHER &&
+	    ((void *)(eth + 1) > CTX_LOAD(skb, data_end) || eth->h_proto != (__u16)skb->protocol))
+		return false;
+	return v4 ? shield_passes4(skb, l2, out) : shield_passes6(skb, l2, out);
+}
+
 /* The peer that it is from or to, by one look at the address. NULL: nobody of ours. */
 static __always_inline struct shield_peer *shield_peer_of(struct __sk_buff *skb, bool v4, bool out)
 {
@@ -177,11 +219,6 @@ static __always_inline bool shield_covers(const struct shield_peer *p, const str
 	return false;
 }
 
-static __always_inline bool shield_is_ike(__u16 port)
-{
-	return port == PORT_IKE || port == PORT_NATT;
-}
-
 /* What makes protection possible: ESP, IKE, and the neighbour's address (RFC 4861: 133 to 137). */
 static __always_inline bool shield_bypass(const struct shield_flow *f)
 {
@@ -233,13 +270,15 @@ static __always_inline bool shield_from_ike(struct __sk_buff *skb, const struct 
 
 enum shield_verdict { SHIELD_PASS, SHIELD_PROTECT };
 
-static __always_inline enum shield_verdict shield_out_verdict(struct __sk_buff *skb)
+static __always_inline enum shield_verdict shield_out_verdict(struct __sk_buff *skb, __u32 l2)
 {
 	bool v4 = skb->protocol == bpf_htons(ETH_P_IP);
 	struct shield_peer *p;
 	struct shield_flow f;
 
 	if (!v4 && skb->protocol != bpf_htons(ETH_P_IPV6))
+		return SHIELD_PASS;
+	if (shield_passes(skb, l2, v4, true))
 		return SHIELD_PASS;
 	p = shield_peer_of(skb, v4, true);
 	if (!p)
@@ -252,13 +291,15 @@ static __always_inline enum shield_verdict shield_out_verdict(struct __sk_buff *
 }
 
 /* A later fragment alone is nothing: its first one has the ports. */
-static __always_inline enum shield_verdict shield_in_verdict(struct __sk_buff *skb)
+static __always_inline enum shield_verdict shield_in_verdict(struct __sk_buff *skb, __u32 l2)
 {
 	bool v4 = skb->protocol == bpf_htons(ETH_P_IP);
 	struct shield_peer *p;
 	struct shield_flow f;
 
 	if (!v4 && skb->protocol != bpf_htons(ETH_P_IPV6))
+		return SHIELD_PASS;
+	if (shield_passes(skb, l2, v4, false))
 		return SHIELD_PASS;
 	p = shield_peer_of(skb, v4, false);
 	if (!p || shield_parse(skb, 0, v4, false, &f) || f.later || shield_bypass(&f))

@@ -66,6 +66,13 @@ static __always_inline int wrap_on(struct __sk_buff *skb, struct parsed *p, __be
 	return 0;
 }
 
+/* UDP is gone; pointers in *p are void. 0, or -1 and the packet is of no more use. */
+static __always_inline int wrap_off(struct __sk_buff *skb, struct parsed *p)
+{
+	wrap_ip(p, false);
+	return bpf_skb_adjust_room(skb, -WRAP_LEN, BPF_ADJ_ROOM_NET, 0) ? -1 : 0;
+}
+
 enum { WRAP_STEP = 128, WRAP_STEPS = 65536 / WRAP_STEP };
 
 /* The sum of so many octets of a packet, wherever they are: not folded, at most 32 bits. */

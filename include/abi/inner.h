@@ -28,4 +28,6 @@ struct inner_sa {
 	__u8 pad[7];
 };
 
+/* inner_any: array of one, __u32: whether there may be any in inner. */
+
 #endif

@@ -443,7 +443,6 @@ void agent_child_ts(struct agent *a, uint32_t id, const struct ike_child_ts *ts)
 	c->ts_own = room;
 	put_ts(c, room, ts->local, ts->n_local, ts->remote, ts->n_remote);
 	c->selectors = family_selectors(ts->local, ts->n_local, ts->remote, ts->n_remote);
-	shield_sync(a);
 	family_child_changed(a, p);
 }
 

@@ -93,7 +93,7 @@ int dp_attach_steer(struct dp *dp, char *ret_error, size_t len)
 		   : 0;
 }
 
-static bool has_ether(uint32_t ifindex)
+bool dp_has_ether(uint32_t ifindex)
 {
 	struct ifreq ifr = { 0 };
 	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
@@ -110,7 +110,7 @@ static bool has_ether(uint32_t ifindex)
 static int uplink_tc(struct dp *dp, uint32_t ifindex, struct steer_uplink *ret_rec)
 {
 	const struct bpf_program *prog =
-		has_ether(ifindex) ? dp->xdp->progs.steer_in : dp->xdp->progs.steer_in_l3;
+		dp_has_ether(ifindex) ? dp->xdp->progs.steer_in : dp->xdp->progs.steer_in_l3;
 	bool created, qdisc;
 	int err = dp_tc_attach(ifindex, BPF_TC_INGRESS, DP_TC_PRIORITY, bpf_program__fd(prog),
 			       "steer_in", &created, &qdisc);

@@ -58,6 +58,14 @@ int dp_inner_attach(struct dp *dp, uint32_t ifindex)
 				  &qdisc);
 }
 
+/* Said before there is one, and after there is none. */
+static int tell_any(struct dp *dp, uint32_t any)
+{
+	uint32_t key = 0;
+
+	return bpf_map_update_elem(bpf_map__fd(dp->inner->maps.inner_any), &key, &any, BPF_ANY);
+}
+
 int dp_inner_put(struct dp *dp, uint32_t spi, const struct dp_inner *now,
 		 const struct dp_inner *before, usec_t before_until)
 {
@@ -69,6 +77,8 @@ int dp_inner_put(struct dp *dp, uint32_t spi, const struct dp_inner *now,
 		sa.before = ends_of(before);
 		sa.before_until_nsec = before_until * 1000;
 	}
+	if (!err)
+		err = tell_any(dp, 1);
 	return err ? err
 		   : bpf_map_update_elem(bpf_map__fd(dp->inner->maps.inner), &key, &sa, BPF_ANY);
 }
@@ -76,7 +86,11 @@ int dp_inner_put(struct dp *dp, uint32_t spi, const struct dp_inner *now,
 void dp_inner_del(struct dp *dp, uint32_t spi)
 {
 	__be32 key = htonl(spi);
+	int fd;
 
-	if (dp->opt.kernel_esp && !open_once(dp))
-		bpf_map_delete_elem(bpf_map__fd(dp->inner->maps.inner), &key);
+	if (!dp->opt.kernel_esp || open_once(dp))
+		return;
+	fd = bpf_map__fd(dp->inner->maps.inner);
+	if (!bpf_map_delete_elem(fd, &key) && bpf_map_get_next_key(fd, NULL, &key) == -ENOENT)
+		tell_any(dp, 0);
 }

@@ -170,6 +170,9 @@ int dp_queue_put(uint32_t ifindex);
 /* The clsact qdisc, if no filter is left in it. 0 or -errno. */
 int dp_clsact_remove_empty(uint32_t ifindex);
 
+/* attach.c: whether packets of a device have an Ethernet header; true where that cannot be told. */
+bool dp_has_ether(uint32_t ifindex);
+
 /* attach.c: a filter of ours, in place of an earlier one in one step. *ret_created: its qdisc was
  * made; *ret_qdisc_fails: it could not be. prefix: of the program's name. 0 or -errno. */
 int dp_tc_attach(uint32_t ifindex, enum bpf_tc_attach_point point, int priority, int prog_fd,

@@ -181,6 +181,8 @@ static int load_programs(struct dp *dp, char *ret_error, size_t len)
 		return load_failed(-errno, "the steering programs", ret_error, len);
 	err = bpf_map__set_autocreate(dp->shield->maps.inner, dp->opt.kernel_esp);
 	if (!err)
+		err = bpf_map__set_autocreate(dp->shield->maps.inner_any, dp->opt.kernel_esp);
+	if (!err)
 		err = dp_pin_maps(dp, dp->tc->obj);
 	if (!err)
 		err = dp_pin_maps(dp, dp->xdp->obj);

@@ -176,12 +176,17 @@ int dp_shield_device(struct dp *dp, uint32_t ifindex)
 
 int dp_shield_attach(struct dp *dp, uint32_t ifindex)
 {
+	bool ether = dp_has_ether(ifindex);
 	const struct {
 		enum bpf_tc_attach_point point;
 		const struct bpf_program *prog;
 		const char *name;
-	} both[] = { { BPF_TC_EGRESS, dp->shield->progs.shield_out, "shield_out" },
-		     { BPF_TC_INGRESS, dp->shield->progs.shield_in, "shield_in" } };
+	} both[] = { { BPF_TC_EGRESS,
+		       ether ? dp->shield->progs.shield_out : dp->shield->progs.shield_out_l3,
+		       "shield_out" },
+		     { BPF_TC_INGRESS,
+		       ether ? dp->shield->progs.shield_in : dp->shield->progs.shield_in_l3,
+		       "shield_in" } };
 	bool created, qdisc;
 	int err = 0;
 
