@@ -64,6 +64,9 @@ static const struct bad syntax[] = {
 	{ "paths {\n probe_intervall = 1s\n}\n",
 	  "2: found \"probe_intervall\", expected a key of paths (did you mean "
 	  "\"probe_interval\"?)" },
+	{ "connection \"c\" {\n child \"a\" {\n  hw_offload = crypto\n }\n}\n",
+	  "3: found \"hw_offload\", expected the line left out: a network card finds an SA by the "
+	  "addresses on the wire, and those of an SA here are on none (braid.conf(5), KERNEL)" },
 	{ "log_level info\n", "1: found no \"=\" after \"log_level\", expected log_level = ..." },
 	{ "log_level = info\n}\n", "2: found \"}\" of no section, expected a key or section" },
 	{ "uplink \"wlan\" {\n  interface = wlan0\n",

@@ -260,6 +260,24 @@ static const char *place(cfg_t *cfg, char *buf, size_t len)
 	return buf;
 }
 
+/* What other implementations have a key for, and this one has a reason not to. */
+static bool fail_never(cfg_t *cfg, const char *word)
+{
+	static const char *const offload[] = { "hw_offload", "nic_offload", "offload" };
+
+	for (size_t i = 0; i < sizeof(offload) / sizeof(*offload); i++) {
+		if (strcmp(word, offload[i]))
+			continue;
+		conf_fail(cur, cur_file, cfg->line,
+			  "found \"%s\", expected the line left out: a network card finds an SA by "
+			  "the addresses on the wire, and those of an SA here are on none "
+			  "(braid.conf(5), KERNEL)",
+			  word);
+		return true;
+	}
+	return false;
+}
+
 /* "did you mean", or all there is to choose from */
 static void fail_unknown(cfg_t *cfg, const char *word)
 {
@@ -353,7 +371,8 @@ static void on_error(cfg_t *cfg, const char *fmt, va_list ap)
 		return;
 	}
 	if (!strncmp(text, "no such option", 14)) {
-		fail_unknown(cfg, word);
+		if (!fail_never(cfg, word))
+			fail_unknown(cfg, word);
 		return;
 	}
 	for (size_t i = 0; i < sizeof(say) / sizeof(*say); i++) {
