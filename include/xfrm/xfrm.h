@@ -163,7 +163,8 @@ struct xfrm_range {
 int xfrm_selectors(const struct xfrm_range *src, const struct xfrm_range *dst, struct xfrm_sel *ret,
 		   size_t max);
 
-/* States and policies of that instance: all go. 0 or the first -errno. */
+/* States and policies of that instance: all go, and x hears of no ACQUIRE any more. 0 or the first
+ * -errno. */
 int xfrm_flush(struct xfrm *x, uint32_t if_id);
 
 /* ---- what the kernel tells ---- */
@@ -178,6 +179,9 @@ struct xfrm_event {
 };
 typedef void xfrm_event_fn(void *ctx, const struct xfrm_event *ev);
 int xfrm_events_fd(const struct xfrm *x); /* readable: drain it */
+/* No more ACQUIRE: where nobody listens the kernel drops the packet, and makes no state that waits
+ * for an SA, which nobody could remove. */
+void xfrm_acquires_end(struct xfrm *x);
 /* 0, or -ENOBUFS: some were lost, look at all. fn may call into x. */
 int xfrm_events_drain(struct xfrm *x, xfrm_event_fn *fn, void *ctx);
 

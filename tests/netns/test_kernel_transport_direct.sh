@@ -112,7 +112,12 @@ up
 by direct "up again"
 kill_agents
 for h in user gw; do
+	# what is sent meanwhile finds policies without states, and leaves nothing that waits for one
+	in_ns $h timeout 20 bash -c 'while :; do echo x >/dev/udp/192.0.2.2/7001; echo x >/dev/udp/192.0.2.66/7001; done' 2>/dev/null &
+	sender=$!
 	braid $h flush >"$T/flush" 2>&1 || fail "flush: $(cat "$T/flush")"
+	kill $sender
+	wait $sender || :
 	[ -z "$(left_of $h)$(guards_of $h)" ] || fail "$h: left after a flush: $(left_of $h; guards_of $h)"
 done
 others_stay user

@@ -268,6 +268,7 @@ static int end(struct kesp *k)
 	ike_close(k);
 	blob_parts_clear(&k->coming);
 	sealed_close(&k->images);
+	xfrm_acquires_end(k->x);
 	return kesp_flush(k->opt.state_dir, k->opt.pin_dir, k->configured ? k->cfg.tun : NULL);
 }
 

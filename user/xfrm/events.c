@@ -88,6 +88,13 @@ int xfrm_events_fd(const struct xfrm *x)
 	return mnl_socket_get_fd(x->events);
 }
 
+void xfrm_acquires_end(struct xfrm *x)
+{
+	int group = XFRMNLGRP_ACQUIRE;
+
+	mnl_socket_setsockopt(x->events, NETLINK_DROP_MEMBERSHIP, &group, sizeof(group));
+}
+
 struct listener {
 	xfrm_event_fn *fn;
 	void *ctx;

@@ -86,6 +86,7 @@ int xfrm_flush(struct xfrm *x, uint32_t if_id)
 
 	if (!if_id) /* that is what all others have */
 		return -EINVAL;
+	xfrm_acquires_end(x);
 	/* policies last: without its state a packet is dropped, without a policy it may not be */
 	states = flush_states(x, if_id);
 	policies = flush_policies(x, if_id);
