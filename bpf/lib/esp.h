@@ -140,7 +140,7 @@ static __always_inline void esp_count_on(__u32 path_id, __u32 segs, __u32 octets
 		return;
 	st->rx_packets += segs;
 	st->rx_octets += octets;
-	now = bpf_jiffies64(); /* the coarse clock moves with it, and costs a call */
+	now = bpf_jiffies64(); /* the coarse clock moves with it, but for a tick or two */
 	if (now == st->rx_last_tick)
 		return;
 	st->rx_last_tick = now;

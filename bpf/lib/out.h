@@ -289,11 +289,12 @@ static __always_inline int out_plain4(struct __sk_buff *skb, __u32 mark)
 	struct parsed p;
 	bool wraps;
 
+	if (STEER_MARK_MAY_CUT(mark) || skb->protocol != bpf_htons(ETH_P_IP))
+		return TC_ACT_UNSPEC;
 	path = path_plain(mark, &sa_flags);
 	if (!path ||
 	    parse_plain4(CTX_LOAD(skb, data), CTX_LOAD(skb, data_end), 0, &p) != PARSE_ESP ||
-	    p.udp || skb->gso_size || path->family != 4 || !(path->flags & STEER_PATH_MAC) ||
-	    STEER_MARK_MAY_CUT(mark))
+	    p.udp || skb->gso_size || path->family != 4 || !(path->flags & STEER_PATH_MAC))
 		return TC_ACT_UNSPEC;
 	wraps = out_wraps(sa_flags, path);
 	octets = p.ip_len + (wraps ? WRAP_LEN : 0);

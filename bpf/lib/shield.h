@@ -2,8 +2,8 @@
 /* Everything the shield does, as inline functions: find out what a packet of this host is and
  * whether policy protects it. Transport mode has no route of its own for that to be told by.
  *
- * Nothing here is on the way of ESP and IKE but one look at the outer header. What
- * cannot be told is taken for protected: the engine then drops what no SA covers.
+ * Nothing here is on the way of ESP and IKE, as they nearly always are, but one look at the
+ * headers. What cannot be told is taken for protected: the engine then drops what no SA covers.
  */
 #ifndef BRAID_BPF_SHIELD_H
 #define BRAID_BPF_SHIELD_H
@@ -134,11 +134,11 @@ static __always_inline bool shield_bypass_ports(__u8 proto, const __be16 *port, 
 	       (proto == IPPROTO_UDP && shield_is_ike(bpf_ntohs(port[out ? 0 : 1])));
 }
 
-/* By the headers that nearly all packets have, in the linear part: ESP or IKE, whoever it is to or
- * from, as shield_bypass would say? Else nothing is known. l2: octets before the IP header. */
-static __always_inline bool shield_passes4(struct __sk_buff *skb, __u32 l2, bool out)
+/* By the headers that nearly all packets have, in the linear part behind Ethernet's: ESP or IKE,
+ * whoever it is to or from, as shield_bypass would say? Else nothing is known. */
+static __always_inline bool shield_passes4(struct __sk_buff *skb, bool out)
 {
-	const struct iphdr *ip = CTX_LOAD(skb, data) + l2;
+	const struct iphdr *ip = CTX_LOAD(skb, data) + L2_ETHER;
 	const __be16 *port = (const void *)(ip + 1);
 
 	return (void *)(port + 2) <= CTX_LOAD(skb, data_end) && *(const __u8 *)ip == 0x45 &&
@@ -146,23 +146,25 @@ static __always_inline bool shield_passes4(struct __sk_buff *skb, __u32 l2, bool
 	       shield_bypass_ports(ip->protocol, port, out);
 }
 
-static __always_inline bool shield_passes6(struct __sk_buff *skb, __u32 l2, bool out)
+static __always_inline bool shield_passes6(struct __sk_buff *skb, bool out)
 {
-	const struct ipv6hdr *ip = CTX_LOAD(skb, data) + l2;
+	const struct ipv6hdr *ip = CTX_LOAD(skb, data) + L2_ETHER;
 	const __be16 *port = (const void *)(ip + 1);
 
 	return (void *)(port + 2) <= CTX_LOAD(skb, data_end) && ip->version == 6 &&
 	       shield_bypass_ports(ip->nexthdr, port, out);
 }
 
+/* Of a device without a link-layer header it is not sure where packets begin: those that XFRM has
+ * decrypted still have the header of the one they came in by. */
 static __always_inline bool shield_passes(struct __sk_buff *skb, __u32 l2, bool v4, bool out)
 {
 	const struct ethhdr *eth = CTX_LOAD(skb, data);
 
-	if (l2 == L2_ETHER &&
-	    ((void *)(eth + 1) > CTX_LOAD(skb, data_end) || eth->h_proto != (__u16)skb->protocol))
+	if (l2 != L2_ETHER || (void *)(eth + 1) > CTX_LOAD(skb, data_end) ||
+	    eth->h_proto != (__u16)skb->protocol)
 		return false;
-	return v4 ? shield_passes4(skb, l2, out) : shield_passes6(skb, l2, out);
+	return v4 ? shield_passes4(skb, out) : shield_passes6(skb, out);
 }
 
 /* The peer that it is from or to, by one look at the address. NULL: nobody of ours. */

@@ -204,7 +204,8 @@ struct steer_path_stat {
 	__u64 tx_packets, tx_octets; /* ESP as sent: GSO segments, octets of IP packets */
 	__u64 rx_packets, rx_octets;
 	__u64 rx_last_nsec; /* CLOCK_MONOTONIC of the last packet with a known SPI */
-	__u64 rx_last_tick; /* the kernel's tick in which that was read: it is good for all of it */
+	__u64 rx_last_tick; /* the kernel's tick in which that was read: not again in the same one
+			     */
 	struct steer_class_stat {
 		__u64 packets, octets; /* of tx_packets, tx_octets */
 	} tx_class[STEER_CLASSES];     /* probes are of none */

@@ -14,7 +14,7 @@
 #include "shield.skel.h"
 
 enum { UNSPEC = -1, SHOT = 2, REDIRECT = 7 };
-enum { ICMP = 1, TCP = 6, UDP = 17, ESP = 50, ICMPV6 = 58 };
+enum { ICMP = 1, TCP = 6, UDP = 17, ESP = 50, ICMPV6 = 58, NEXT_DSTOPTS = 60 };
 
 #define US    "198.18.0.1"
 #define PEER  "198.18.0.2"
@@ -280,8 +280,7 @@ Test(shield, many_rules)
 	cr_assert_eq(leaves(TCP, 1, 100 + SHIELD_RULES_MAX - 2, 4), REDIRECT);
 }
 
-/* Ethernet addresses are no IP header, whatever they look like; where there are none the same
- * octets are one. */
+/* Link-layer addresses are no IP header, whatever they look like, also where none are expected. */
 Test(shield, link_layer_header)
 {
 	uint8_t buf[PKT_MAX];
@@ -290,14 +289,35 @@ Test(shield, link_layer_header)
 	device(1);
 	protect(PEER, (struct shield_rule){ 0 }, NULL);
 	for (int i = 0; i < 2; i++) {
-		const struct bpf_program *ether = i ? s->progs.shield_in : s->progs.shield_out;
-		const struct bpf_program *l3 = i ? s->progs.shield_in_l3 : s->progs.shield_out_l3;
-
 		len = packet(buf, !i, TCP, 80, 80, 4);
 		buf[0] = 0x45;
 		buf[6] = buf[7] = 0;
 		buf[9] = ESP;
-		cr_assert_eq(run_tc(ether, buf, len, 0, 0, 0).verdict, i ? SHOT : REDIRECT);
-		cr_assert_eq(run_tc(l3, buf, len, 0, 0, 0).verdict, UNSPEC);
+		cr_assert_eq(i ? in(buf, len) : out(buf, len), i ? SHOT : REDIRECT);
 	}
+}
+
+/* What looks like ESP's or IKE's headers at the place where those nearly always are, and is not. */
+Test(shield, not_the_headers_they_seem)
+{
+	struct pkt later = { .family = 4, .proto = UDP, .frag = 100, .payload = 100 };
+	uint8_t buf[PKT_MAX];
+	size_t len;
+
+	device(1);
+	protect(PEER, (struct shield_rule){ 0 }, NULL);
+	protect(PEER6, (struct shield_rule){ 0 }, NULL);
+	later.src = US;
+	later.dst = PEER;
+	len = pkt_build(&later, buf);
+	buf[PKT_ETHER + 20] = 4500 >> 8; /* payload, no port */
+	buf[PKT_ETHER + 21] = 4500 & 0xff;
+	cr_assert_eq(out(buf, len), REDIRECT);
+	len = packet(buf, true, UDP, 7, 7, 4);
+	buf[PKT_ETHER] = 0x46; /* that many options: ports are behind them */
+	buf[PKT_ETHER + 20] = 4500 >> 8;
+	buf[PKT_ETHER + 21] = 4500 & 0xff;
+	cr_assert_eq(out(buf, len), REDIRECT);
+	len = packet(buf, true, NEXT_DSTOPTS, 4500, 0, 6);
+	cr_assert_eq(out(buf, len), REDIRECT);
 }
