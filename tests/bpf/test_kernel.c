@@ -575,7 +575,9 @@ Test(kernel, copies_are_not_made_early)
 	size_t len = pkt_build(&(struct pkt){ .family = 4, .payload = 10 }, pkt);
 	struct run r;
 
-	setup_out(2, 4, STEER_PATH_ENCAP, STEER_SA_WRAP);
+	for (int s = 0; s < STEER_FLOW_SLOTS; s++)
+		g.flow[s] = 1;
+	setup_out(2, 4, STEER_PATH_ENCAP | STEER_PATH_MAC, STEER_SA_WRAP);
 	put_group(&env, GROUP, &g);
 	r = run_tc(env.tc->progs.steer_tc_out, pkt, len, STEER_MARK(2, 9, SA), 0, 0);
 	cr_assert_eq(r.verdict, -1);
@@ -594,7 +596,7 @@ Test(kernel, marks_of_others_are_not_believed)
 				   STEER_MARK(STEER_MARK_KIND_CUT, 1, SA) };
 	struct run r;
 
-	setup_out(2, 4, 0, 0);
+	setup_out(2, 4, STEER_PATH_MAC, 0);
 	for (int c = 0; c < 2; c++) {
 		classified(!c);
 		r = run_tc(env.tc->progs.steer_tc_out, pkt, len, marks[0], 0, 0);
