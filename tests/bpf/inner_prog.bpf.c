@@ -7,8 +7,5 @@ char LICENSE[] SEC("license") = "GPL";
 SEC("tc")
 int inner_of(struct __sk_buff *skb)
 {
-	__be32 spi = 0;
-	const struct inner_sa *sa = bpf_map_lookup_elem(&inner, &spi);
-
-	return sa ? (int)inner_apply(skb, sa) : -2;
+	return (int)inner_restore(skb, 0);
 }

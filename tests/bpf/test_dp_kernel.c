@@ -455,3 +455,39 @@ Test(dp_kernel, spis_of_sas_that_have_gone_are_free)
 		dp_sa_del(dp, n);
 	}
 }
+
+static uint32_t inner_any(void)
+{
+	uint32_t key = 0, any = 9;
+	char file[100];
+	int fd;
+
+	snprintf(file, sizeof(file), "%s/inner_any", pins);
+	fd = bpf_obj_get(file);
+	cr_assert(fd >= 0, "%s: %s", file, strerror(-fd));
+	cr_assert_eq(bpf_map_lookup_elem(fd, &key, &any), 0);
+	close(fd);
+	return any;
+}
+
+/* The programs ask only where there are any; a restart forgets none. */
+Test(dp_kernel, inner_addresses_are_told_of)
+{
+	struct dp_inner now = { 0 };
+
+	addr_parse("192.0.2.66", &now.src);
+	addr_parse("192.0.2.2", &now.dst);
+	open_dp(true);
+	cr_assert_eq(inner_any(), 0);
+	dp_inner_del(dp, 0x12300001);
+	cr_assert_eq(inner_any(), 0);
+	for (uint32_t spi = 0x12300001; spi <= 0x12300002; spi++)
+		cr_assert_eq(dp_inner_put(dp, spi, &now, NULL, 0), 0);
+	cr_assert_eq(inner_any(), 1);
+	open_dp(true);
+	dp_inner_del(dp, 0x12300001);
+	dp_inner_del(dp, 0x12300003);
+	cr_assert_eq(inner_any(), 1);
+	dp_inner_del(dp, 0x12300002);
+	cr_assert_eq(inner_any(), 0);
+}

@@ -62,6 +62,13 @@ static struct inner_ends ends_of(int six, int which)
 	return e;
 }
 
+static void any(uint32_t is)
+{
+	uint32_t key = 0;
+
+	cr_assert_eq(bpf_map_update_elem(bpf_map__fd(prog->maps.inner_any), &key, &is, BPF_ANY), 0);
+}
+
 static void put(int six, uint64_t before_until_nsec, uint16_t repair)
 {
 	struct inner_sa sa = { .now = ends_of(six, NOW),
@@ -70,6 +77,7 @@ static void put(int six, uint64_t before_until_nsec, uint16_t repair)
 			       .family = six ? 6 : 4 };
 	__be32 spi = 0;
 
+	any(1);
 	sa.now.repair = repair;
 	cr_assert_eq(bpf_map_update_elem(bpf_map__fd(prog->maps.inner), &spi, &sa, BPF_ANY), 0);
 }
@@ -130,6 +138,17 @@ Test(inner, addresses_of_now)
 			is_made(&r, six, NOW, payloads[i], false);
 		}
 	}
+}
+
+/* Nothing is looked up where there is none. */
+Test(inner, unless_there_are_none)
+{
+	struct run r;
+
+	put(0, 0, 0);
+	any(0);
+	r = came(0, NOW, 100, false);
+	cr_assert(pkt_has_addrs(r.out, ends[0][STATE][0], ends[0][STATE][1]));
 }
 
 /* For a while both are taken, and the checksum tells which. */
