@@ -10,7 +10,8 @@
 # stream and by eight; SECONDS_EACH (3) s of UDP: 1372 octets, at a rate that is carried whole, the
 # same with the application's GSO, and 100 octets; and 1372, 512 and 64 octets as fast as they go, where more is
 # sent than arrives. Counted is the processor time of both engines, and of the whole machine, for a
-# GB that arrived, or a million datagrams: alone on the machine, or the second says nothing.
+# GB that arrived, or a million datagrams: alone on the machine, or the second says nothing. Between a third pair the same
+# goes in clear text, without braid: what the machine spends on sending and receiving itself.
 # BACKEND=kernel takes the kernel's ESP, where there is no engine (in a virtual machine: VM_RUN of tests/vm/run.sh),
 # MEASURES are those that shall be taken, RATE (80000) is that of the datagrams; BRAID_BUILD or the first argument is the build directory.
 # shellcheck source=../lib/netns.sh
@@ -155,10 +156,14 @@ for p in udp tcp icmp; do
 	host+="child \"$p\" { mode = transport local_ts = { \"dynamic[$p]\" } remote_ts = { \"dynamic[$p]\" } $esp } "
 done
 setup transport "$host" "$host" 192.0.2.2
+host clear-a clear-b
+wire clear-a eth0 192.0.2.1/26 clear-b eth0 192.0.2.2/26
+server[clear]=192.0.2.2
+: >"$T/clear-engines"
 
 for ((round = 1; round <= rounds; round++)); do
-	order=(tunnel transport)
-	((round % 2)) || order=(transport tunnel)
+	order=(tunnel transport clear)
+	((round % 2)) || order=(clear transport tunnel)
 	for m in ${MEASURES:-$all}; do
 		for c in "${order[@]}"; do measure "$c" "$m"; done
 	done

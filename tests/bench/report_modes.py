@@ -24,10 +24,15 @@ def main():
             t, x = (statistics.median(v[at] for v in by[n]) for n in ("tunnel", "transport"))
             if not t:  # no engine
                 continue
+            line = {"measure": measure, "of": what, "tunnel_ms": t, "transport_ms": x, "ratio": x / t, "at_most": MOST}
+            net = ""
+            if what == "machine":
+                clear = line["clear_ms"] = statistics.median(v[at] for v in by["clear"])
+                line["ratio_of_protection"] = (x - clear) / (t - clear)
+                net = f"; clear text {clear:.0f}: of what protection costs {line['ratio_of_protection']:.3f}"
             print(f"  {TITLES[measure]:18} {what:8} tunnel {t:8.0f}  transport {x:8.0f} per {'GB' if measure.startswith('tcp') else 'million packets':16}"
-                  f" ratio {x / t:.2f}" + ("" if x / t <= MOST else f"  (wanted: at most {MOST})"))
-            lines.append({"measure": measure, "of": what, "tunnel_ms": t, "transport_ms": x,
-                          "ratio": x / t, "at_most": MOST})
+                  f" ratio {x / t:.3f}" + ("" if x / t <= MOST else f" (wanted: at most {MOST})") + net)
+            lines.append(line)
     with open(sys.argv[2], "w") as f:
         for line in lines:
             f.write(json.dumps(line) + "\n")
