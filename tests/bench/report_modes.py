@@ -28,8 +28,10 @@ def main():
             net = ""
             if what == "machine":
                 clear = line["clear_ms"] = statistics.median(v[at] for v in by["clear"])
-                line["ratio_of_protection"] = (x - clear) / (t - clear)
-                net = f"; clear text {clear:.0f}: of what protection costs {line['ratio_of_protection']:.3f}"
+                net = f"; clear text {clear:.0f}"
+                if clear < min(t, x):  # else something else was at work on the machine, too
+                    line["ratio_of_protection"] = (x - clear) / (t - clear)
+                    net += f": of what protection costs {line['ratio_of_protection']:.3f}"
             print(f"  {TITLES[measure]:18} {what:8} tunnel {t:8.0f}  transport {x:8.0f} per {'GB' if measure.startswith('tcp') else 'million packets':16}"
                   f" ratio {x / t:.3f}" + ("" if x / t <= MOST else f" (wanted: at most {MOST})") + net)
             lines.append(line)
