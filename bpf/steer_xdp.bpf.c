@@ -7,22 +7,20 @@
 
 char LICENSE[] SEC("license") = "GPL";
 
-const volatile __u16 esp_port = 4500; /* UDP encapsulation, host order */
-
 SEC("xdp")
 int steer_xdp(struct xdp_md *ctx)
 {
-	return in_steer_xdp(ctx, bpf_htons(esp_port));
+	return in_steer_xdp(ctx);
 }
 
 SEC("tc")
 int steer_in(struct __sk_buff *skb)
 {
-	return in_steer_tc(skb, L2_ETHER, bpf_htons(esp_port));
+	return in_steer_tc(skb, L2_ETHER);
 }
 
 SEC("tc")
 int steer_in_l3(struct __sk_buff *skb)
 {
-	return in_steer_tc(skb, L2_NONE, bpf_htons(esp_port));
+	return in_steer_tc(skb, L2_NONE);
 }

@@ -57,15 +57,14 @@ static __always_inline struct steer_sa_in *frag_sa(__u32 index)
 
 /* The first one: as any ESP packet, but for what its length fields say. It alone counts, and is a
  * sign of life: of the others nothing is known but an identification. */
-static __always_inline enum frag_result frag_first(void *data_end, __be16 port, struct parsed *p,
-						   __u32 ifindex)
+static __always_inline enum frag_result frag_first(void *data_end, struct parsed *p, __u32 ifindex)
 {
 	struct steer_frag_key key = frag_key(p);
 	struct steer_sa_in *sa = 0;
 	struct steer_frag frag = { 0 };
 	__u32 spi = 0, path;
 
-	if (parse_l4(p->l3 + p->hdr_len, data_end, port, p) == PARSE_ESP &&
+	if (parse_l4(p->l3 + p->hdr_len, data_end, p) == PARSE_ESP &&
 	    p->hdr_len == sizeof(struct iphdr) + (p->udp ? WRAP_LEN : 0)) {
 		spi = bpf_ntohl(p->esp->spi);
 		frag.index = STEER_SPI_INDEX(spi);
@@ -118,7 +117,7 @@ static __always_inline enum frag_result frag_later(struct parsed *p)
 
 /* *p is parsed anew. */
 static __always_inline enum frag_result frag_receive(void *data, void *data_end, __u32 l2,
-						     __be16 port, __u32 ifindex, struct parsed *p)
+						     __u32 ifindex, struct parsed *p)
 {
 	enum parse_result res;
 
@@ -127,11 +126,11 @@ static __always_inline enum frag_result frag_receive(void *data, void *data_end,
 		return FRAG_PASS;
 	if (p->frag & FRAG_OFFSET)
 		return frag_later(p);
-	return frag_first(data_end, port, p, ifindex);
+	return frag_first(data_end, p, ifindex);
 }
 
 /* Functions of their own: seldom called, and the verifier looks at them once. */
-static __noinline int frag_tc(struct __sk_buff *skb, __u32 l2, __be16 port)
+static __noinline int frag_tc(struct __sk_buff *skb, __u32 l2)
 {
 	__u32 want = skb->len < PARSE_HEADERS ? skb->len : PARSE_HEADERS;
 	struct parsed p;
@@ -139,19 +138,19 @@ static __noinline int frag_tc(struct __sk_buff *skb, __u32 l2, __be16 port)
 	/* some drivers leave no more than the IP header where it can be read */
 	if (CTX_LOAD(skb, data_end) - CTX_LOAD(skb, data) < want && bpf_skb_pull_data(skb, want))
 		return TC_ACT_UNSPEC;
-	if (frag_receive(CTX_LOAD(skb, data), CTX_LOAD(skb, data_end), l2, port, skb->ifindex,
-			 &p) != FRAG_UNWRAP)
+	if (frag_receive(CTX_LOAD(skb, data), CTX_LOAD(skb, data_end), l2, skb->ifindex, &p) !=
+	    FRAG_UNWRAP)
 		return TC_ACT_UNSPEC;
 	if (bpf_skb_adjust_room(skb, -WRAP_LEN, BPF_ADJ_ROOM_NET, 0))
 		return out_drop(DROP_REWRITE);
 	return TC_ACT_UNSPEC;
 }
 
-static __noinline int frag_xdp(struct xdp_md *ctx, __be16 port)
+static __noinline int frag_xdp(struct xdp_md *ctx)
 {
 	struct parsed p;
 
-	if (frag_receive(CTX_LOAD(ctx, data), CTX_LOAD(ctx, data_end), L2_ETHER, port,
+	if (frag_receive(CTX_LOAD(ctx, data), CTX_LOAD(ctx, data_end), L2_ETHER,
 			 ctx->ingress_ifindex, &p) != FRAG_UNWRAP)
 		return XDP_PASS;
 	if (p.l3 != p.eth + 1 || in_kernel_move_xdp(ctx, &p)) {

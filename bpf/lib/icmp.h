@@ -60,40 +60,39 @@ static __always_inline void icmp_event(enum steer_event_kind kind, __u32 ifindex
 }
 
 /* The SPI of what is quoted, or 0 where that was in UDP: routers need not quote more than 8 octets
- * behind the IP header (RFC 792). -1: not ours. */
-static __always_inline int icmp_spi(__u8 proto, const __be32 *word, __be16 port, __u32 *ret_spi)
+ * behind the IP header (RFC 792). -1: not ours. Our own port is known, the peer's may be a NAT's.
+ */
+static __always_inline int icmp_spi(__u8 proto, const __be32 *word, __u32 *ret_spi)
 {
 	*ret_spi = 0;
 	if (proto == IPPROTO_ESP)
 		*ret_spi = bpf_ntohl(word[0]);
-	else if (proto != IPPROTO_UDP || ((const __be16 *)word)[0] != port)
+	else if (proto != IPPROTO_UDP || ((const __be16 *)word)[0] != bpf_htons(PORT_NATT))
 		return -1;
 	return 0;
 }
 
-static __always_inline void icmp_receive4(void *ctx, bool xdp, __u32 ifindex, __u32 off,
-					  __be16 port)
+static __always_inline void icmp_receive4(void *ctx, bool xdp, __u32 ifindex, __u32 off)
 {
 	struct icmp_quote4 q;
 	__u32 spi;
 	bool big;
 
 	if (ICMP_LOAD(ctx, xdp, off, &q) || q.icmp.type != ICMP4_UNREACHABLE || q.ip.ihl != 5 ||
-	    icmp_spi(q.ip.protocol, q.word, port, &spi))
+	    icmp_spi(q.ip.protocol, q.word, &spi))
 		return;
 	big = q.icmp.code == ICMP4_TOO_BIG;
 	icmp_event(big ? STEER_EV_TOO_BIG : STEER_EV_UNREACHABLE, ifindex, 4, &q.ip.saddr,
 		   &q.ip.daddr, spi, big ? bpf_ntohs(q.icmp.word[1]) : 0);
 }
 
-static __always_inline void icmp_receive6(void *ctx, bool xdp, __u32 ifindex, __u32 off,
-					  __be16 port)
+static __always_inline void icmp_receive6(void *ctx, bool xdp, __u32 ifindex, __u32 off)
 {
 	struct icmp_quote6 q;
 	__u32 spi;
 	bool big;
 
-	if (ICMP_LOAD(ctx, xdp, off, &q) || icmp_spi(q.ip.nexthdr, q.word, port, &spi))
+	if (ICMP_LOAD(ctx, xdp, off, &q) || icmp_spi(q.ip.nexthdr, q.word, &spi))
 		return;
 	big = q.icmp.type == ICMP6_TOO_BIG;
 	if (!big && q.icmp.type != ICMP6_UNREACHABLE)
@@ -103,17 +102,16 @@ static __always_inline void icmp_receive6(void *ctx, bool xdp, __u32 ifindex, __
 		   big ? (__u32)bpf_ntohs(q.icmp.word[0]) << 16 | bpf_ntohs(q.icmp.word[1]) : 0);
 }
 
-/* data: the packet's first octet. port: of UDP encapsulation, our own; the peer's may be that of a
- * NAT. */
+/* data: the packet's first octet. */
 static __always_inline void icmp_receive(void *ctx, bool xdp, __u32 ifindex, const void *data,
-					 const struct parsed *p, __be16 port)
+					 const struct parsed *p)
 {
 	__u32 off = p->l3 - data + p->hdr_len;
 
 	if (p->family == 4 && p->proto == IPPROTO_ICMP && !p->frag)
-		icmp_receive4(ctx, xdp, ifindex, off, port);
+		icmp_receive4(ctx, xdp, ifindex, off);
 	else if (p->family == 6 && p->proto == IPPROTO_ICMPV6)
-		icmp_receive6(ctx, xdp, ifindex, off, port);
+		icmp_receive6(ctx, xdp, ifindex, off);
 }
 
 #endif

@@ -52,18 +52,18 @@ static __always_inline int in_restore_tc(struct __sk_buff *skb, const struct par
 }
 
 /* Parse; once more after pulling the headers into the linear part. */
-static __always_inline enum parse_result in_parse_tc(struct __sk_buff *skb, __u32 l2, __be16 port,
+static __always_inline enum parse_result in_parse_tc(struct __sk_buff *skb, __u32 l2,
 						     struct parsed *p)
 {
 	enum parse_result res;
 
-	res = parse_in(CTX_LOAD(skb, data), CTX_LOAD(skb, data_end), l2, port, p);
+	res = parse_in(CTX_LOAD(skb, data), CTX_LOAD(skb, data_end), l2, p);
 	if ((res != PARSE_SHORT && res != PARSE_SHORT_ESP) ||
 	    CTX_LOAD(skb, data_end) - CTX_LOAD(skb, data) >= skb->len)
 		return res;
 	if (bpf_skb_pull_data(skb, skb->len < PARSE_HEADERS ? skb->len : PARSE_HEADERS))
 		return PARSE_OTHER;
-	return parse_in(CTX_LOAD(skb, data), CTX_LOAD(skb, data_end), l2, port, p);
+	return parse_in(CTX_LOAD(skb, data), CTX_LOAD(skb, data_end), l2, p);
 }
 
 /* ESP by its headers but no ESP: nobody has a use for it. */
@@ -73,15 +73,15 @@ static __always_inline bool in_malformed(enum parse_result res)
 }
 
 /* No whole packet of ESP. */
-static __always_inline int in_other_tc(struct __sk_buff *skb, __u32 l2, __be16 port,
-				       const struct parsed *p, enum parse_result res)
+static __always_inline int in_other_tc(struct __sk_buff *skb, __u32 l2, const struct parsed *p,
+				       enum parse_result res)
 {
 	if (in_malformed(res))
 		return out_drop(DROP_BAD_PACKET);
 	if (res != PARSE_OTHER)
 		return TC_ACT_UNSPEC;
-	icmp_receive(skb, false, skb->ifindex, CTX_LOAD(skb, data), p, port);
-	return kernel_esp && p->frag ? frag_tc(skb, l2, port) : TC_ACT_UNSPEC;
+	icmp_receive(skb, false, skb->ifindex, CTX_LOAD(skb, data), p);
+	return kernel_esp && p->frag ? frag_tc(skb, l2) : TC_ACT_UNSPEC;
 }
 
 static __always_inline int in_esp_tc(struct __sk_buff *skb, __u32 l2, struct parsed *p)
@@ -127,23 +127,22 @@ static __always_inline bool in_plain4(struct __sk_buff *skb, struct parsed *p, i
 	return true;
 }
 
-static __always_inline int in_steer_tc(struct __sk_buff *skb, __u32 l2, __be16 port)
+static __always_inline int in_steer_tc(struct __sk_buff *skb, __u32 l2)
 {
 	enum parse_result res;
 	struct parsed p;
 	int act;
 
 	if (kernel_esp && l2 == L2_ETHER) {
-		res = parse_plain4(CTX_LOAD(skb, data), CTX_LOAD(skb, data_end), port, &p);
+		res = parse_plain4(CTX_LOAD(skb, data), CTX_LOAD(skb, data_end), &p);
 		if (res == PARSE_OTHER)
 			return TC_ACT_UNSPEC;
 		if (res == PARSE_ESP && in_plain4(skb, &p, &act))
 			return act;
 	}
-	res = in_parse_tc(skb, l2, port, &p);
+	res = in_parse_tc(skb, l2, &p);
 	if (res != PARSE_ESP)
-		return in_other_tc(skb, l2, port, &p,
-				   res); /* mostly the next filter, then the stack */
+		return in_other_tc(skb, l2, &p, res); /* mostly the next filter, then the stack */
 	return in_esp_tc(skb, l2, &p);
 }
 
@@ -153,18 +152,18 @@ static __always_inline int in_drop_xdp(enum drop_reason why)
 	return XDP_DROP;
 }
 
-static __always_inline int in_other_xdp(struct xdp_md *ctx, __be16 port, const struct parsed *p,
+static __always_inline int in_other_xdp(struct xdp_md *ctx, const struct parsed *p,
 					enum parse_result res)
 {
 	if (in_malformed(res))
 		return in_drop_xdp(DROP_BAD_PACKET);
 	if (res != PARSE_OTHER)
 		return XDP_PASS;
-	icmp_receive(ctx, true, ctx->ingress_ifindex, CTX_LOAD(ctx, data), p, port);
-	return kernel_esp && p->frag ? frag_xdp(ctx, port) : XDP_PASS;
+	icmp_receive(ctx, true, ctx->ingress_ifindex, CTX_LOAD(ctx, data), p);
+	return kernel_esp && p->frag ? frag_xdp(ctx) : XDP_PASS;
 }
 
-static __always_inline int in_steer_xdp(struct xdp_md *ctx, __be16 port)
+static __always_inline int in_steer_xdp(struct xdp_md *ctx)
 {
 	struct steer_sa_in *sa;
 	enum drop_reason why;
@@ -173,9 +172,9 @@ static __always_inline int in_steer_xdp(struct xdp_md *ctx, __be16 port)
 	struct parsed p;
 	__u32 spi, seq;
 
-	res = parse_in(CTX_LOAD(ctx, data), CTX_LOAD(ctx, data_end), L2_ETHER, port, &p);
+	res = parse_in(CTX_LOAD(ctx, data), CTX_LOAD(ctx, data_end), L2_ETHER, &p);
 	if (res != PARSE_ESP)
-		return in_other_xdp(ctx, port, &p, res);
+		return in_other_xdp(ctx, &p, res);
 	v = esp_receive(&p, ctx->ingress_ifindex, 1, &sa);
 	if (kernel_esp && v == ESP_AWAITED)
 		hold_xdp(ctx, &p);

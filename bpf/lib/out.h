@@ -103,8 +103,8 @@ static __always_inline int out_wrap(struct __sk_buff *skb, struct parsed *p,
 {
 	bool ports = path->flags & STEER_PATH_ENCAP;
 
-	return wrap_on(skb, p, ports ? path->sport : bpf_htons(WRAP_PORT),
-		       ports ? path->dport : bpf_htons(WRAP_PORT));
+	return wrap_on(skb, p, ports ? path->sport : bpf_htons(PORT_NATT),
+		       ports ? path->dport : bpf_htons(PORT_NATT));
 }
 
 /* The same for what XFRM has made: protocol 50, never a super-packet. Routers may cut too what is

@@ -21,6 +21,8 @@ enum {
 	L2_NONE = 0, /* octets of link-layer header */
 	L2_ETHER = sizeof(struct ethhdr),
 	PARSE_HEADERS = 14 + 4 + 60 + 8 + 8, /* more is never looked at */
+	PORT_IKE = 500,
+	PORT_NATT = 4500, /* of UDP encapsulation (RFC 3948), ours */
 };
 
 /* Program context fields by their own loads: clang 14 otherwise adds to the context pointer first,
@@ -145,16 +147,15 @@ static __always_inline void *parse_ip(void *data, void *data_end, __u32 l2, stru
 	return 0;
 }
 
-/* From the transport header on to that of ESP. port: network order, of UDP encapsulation. */
-static __always_inline enum parse_result parse_l4(void *l4, void *data_end, __be16 port,
-						  struct parsed *p)
+/* From the transport header on to that of ESP. */
+static __always_inline enum parse_result parse_l4(void *l4, void *data_end, struct parsed *p)
 {
 	if (p->proto == IPPROTO_UDP) {
 		struct udphdr *udp = l4;
 
 		if ((void *)(udp + 1) > data_end)
 			return PARSE_SHORT;
-		if (udp->dest != port)
+		if (udp->dest != bpf_htons(PORT_NATT))
 			return PARSE_OTHER;
 		/* RFC 3948 2.3: one octet is a keepalive; 4 zero octets are IKE, below. */
 		if (bpf_ntohs(udp->len) < sizeof(*udp) + sizeof(struct ip_esp_hdr))
@@ -176,20 +177,19 @@ static __always_inline enum parse_result parse_l4(void *l4, void *data_end, __be
 }
 
 /* A received packet, as far as its ESP header. */
-static __always_inline enum parse_result parse_in(void *data, void *data_end, __u32 l2, __be16 port,
+static __always_inline enum parse_result parse_in(void *data, void *data_end, __u32 l2,
 						  struct parsed *p)
 {
 	enum parse_result res;
 	void *l4 = parse_ip(data, data_end, l2, p, &res);
 
-	return l4 ? parse_l4(l4, data_end, port, p) : res;
+	return l4 ? parse_l4(l4, data_end, p) : res;
 }
 
 /* What nearly all packets are: Ethernet, IPv4 without options, whole. PARSE_ESP: *p is as parse_in
- * fills it, and in UDP it is to that port and ESP to its end. PARSE_OTHER: TCP, or UDP to another
+ * fills it, and in UDP it is ESP to its end. PARSE_OTHER: TCP, or UDP to another
  * port. Else nothing is known. What is compiled behind it knows all but the addresses. */
-static __always_inline enum parse_result parse_plain4(void *data, void *data_end, __be16 port,
-						      struct parsed *p)
+static __always_inline enum parse_result parse_plain4(void *data, void *data_end, struct parsed *p)
 {
 	struct ethhdr *eth = data;
 	struct iphdr *ip = data + L2_ETHER;
@@ -202,7 +202,7 @@ static __always_inline enum parse_result parse_plain4(void *data, void *data_end
 		return PARSE_SHORT;
 	ip_len = bpf_ntohs(ip->tot_len);
 	if (ip->protocol == IPPROTO_UDP) {
-		if (udp->dest != port)
+		if (udp->dest != bpf_htons(PORT_NATT))
 			return PARSE_OTHER;
 		esp = (void *)(udp + 1);
 		hdr_len += sizeof(*udp);

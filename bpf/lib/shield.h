@@ -27,7 +27,6 @@ struct {
 	__type(value, __u32);
 } shield_dev SEC(".maps");
 
-enum { PORT_IKE = 500, PORT_NATT = 4500 };
 enum { NEXT_HOP = 0, NEXT_ROUTING = 43, NEXT_FRAGMENT = 44, NEXT_DSTOPTS = 60 };
 
 struct shield_flow {

@@ -12,7 +12,7 @@
 /* Set at load: ESP is the kernel's. Where it is not, what is for it is not even there. */
 const volatile bool kernel_esp = false;
 
-enum { WRAP_PORT = 4500, WRAP_LEN = sizeof(struct udphdr) };
+enum { WRAP_LEN = sizeof(struct udphdr) };
 
 /* The length field covers all that the IP header does: otherwise something would be left over. */
 static __always_inline bool wrap_fits(const struct parsed *p)
