@@ -105,6 +105,14 @@ static __always_inline int in_esp_tc(struct __sk_buff *skb, __u32 l2, struct par
 	return TC_ACT_UNSPEC;
 }
 
+/* owner, family and flags, which stand side by side: of the kernel's, IPv4, and of its addresses
+ * the destination is restored. In one look. */
+static __always_inline bool in_plain_sa(const struct steer_sa_in *sa)
+{
+	return (*(const __u32 *)&sa->owner & bpf_htonl(0xffff0000 | IN_RESTORES << 8)) ==
+	       bpf_htonl(STEER_OWNER_KERNEL << 24 | 4 << 16 | STEER_SA_RESTORE_DST << 8);
+}
+
 /* What nearly all of it is where ESP is the kernel's: IPv4 as the SA has it, on a path that is
  * known at once. The same as in_esp_tc does with it, with fewer comparisons. false: nothing is
  * done. */
@@ -113,8 +121,7 @@ static __always_inline bool in_plain4(struct __sk_buff *skb, struct parsed *p, i
 	__u32 spi = bpf_ntohl(p->esp->spi), id;
 	struct steer_sa_in *sa = esp_sa_at(STEER_SPI_INDEX(spi));
 
-	if (!sa || *(volatile __u32 *)&sa->spi != spi || sa->owner != STEER_OWNER_KERNEL ||
-	    sa->family != 4 || (sa->flags & IN_RESTORES) != STEER_SA_RESTORE_DST || skb->gso_size)
+	if (!sa || *(volatile __u32 *)&sa->spi != spi || !in_plain_sa(sa) || skb->gso_size)
 		return false;
 	id = esp_path_hint4(p, skb->ifindex);
 	if (!id)

@@ -93,9 +93,8 @@ static __always_inline __u32 out_octets(const struct parsed *p, const struct ste
 /* Is ESP of such an SA of the kernel's to be in UDP on that path? */
 static __always_inline bool out_wraps(__u32 sa_flags, const struct steer_path *path)
 {
-	if (sa_flags & STEER_SA_WRAP_BY_PATH)
-		return !(path->flags & STEER_PATH_PLAIN);
-	return sa_flags & STEER_SA_WRAP;
+	return sa_flags & STEER_SA_WRAP &&
+	       !(sa_flags & STEER_SA_WRAP_BY_PATH && path->flags & STEER_PATH_PLAIN);
 }
 
 static __always_inline int out_wrap(struct __sk_buff *skb, struct parsed *p,
@@ -275,8 +274,11 @@ static __always_inline int out_steer(struct __sk_buff *skb, __u32 mark)
 static __always_inline __u32 out_mark_kernel(const struct __sk_buff *skb)
 {
 	__u32 key = 0, mark = (__u64)CTX_LOAD(skb, mark);
-	const struct steer_intake *in = bpf_map_lookup_elem(&intake, &key);
+	const struct steer_intake *in;
 
+	if (mark == STEER_MARK_INDEX(mark))
+		return mark;
+	in = bpf_map_lookup_elem(&intake, &key);
 	return in && in->classified ? mark : STEER_MARK_INDEX(mark);
 }
 
@@ -289,12 +291,12 @@ static __always_inline int out_plain4(struct __sk_buff *skb, __u32 mark)
 	struct parsed p;
 	bool wraps;
 
-	if (STEER_MARK_MAY_CUT(mark) || skb->protocol != bpf_htons(ETH_P_IP))
+	if (STEER_MARK_KIND(mark) & STEER_MARK_KIND_CUT || skb->protocol != bpf_htons(ETH_P_IP))
 		return TC_ACT_UNSPEC;
 	path = path_plain(mark, &sa_flags);
-	if (!path ||
-	    parse_plain4(CTX_LOAD(skb, data), CTX_LOAD(skb, data_end), 0, &p) != PARSE_ESP ||
-	    p.udp || skb->gso_size || path->family != 4 || !(path->flags & STEER_PATH_MAC))
+	if (!path || path->family != 4 || !(path->flags & STEER_PATH_MAC) || skb->gso_size ||
+	    parse_made(CTX_LOAD(skb, data), CTX_LOAD(skb, data_end), &p) != PARSE_ESP ||
+	    p.family != 4)
 		return TC_ACT_UNSPEC;
 	wraps = out_wraps(sa_flags, path);
 	octets = p.ip_len + (wraps ? WRAP_LEN : 0);
@@ -303,7 +305,7 @@ static __always_inline int out_plain4(struct __sk_buff *skb, __u32 mark)
 	if (wraps && out_wrap(skb, &p, path))
 		return out_drop(DROP_REWRITE);
 	rewrite_only4(p.ip4, *(const __u32 *)path->src.b, *(const __u32 *)path->dst.b);
-	rewrite_macs(p.eth, path);
+	rewrite_only_macs(p.eth, path);
 	out_count_path(path->id, STEER_MARK_CLASS(mark), 1, octets);
 	skb->mark = 0; /* as in out_send */
 	return bpf_redirect(path->ifindex, 0);

@@ -201,7 +201,9 @@ static __always_inline enum parse_result parse_plain4(void *data, void *data_end
 	    *(__u8 *)ip != 0x45 || ip->frag_off & bpf_htons(IP_MF_OFFSET))
 		return PARSE_SHORT;
 	ip_len = bpf_ntohs(ip->tot_len);
-	if (ip->protocol == IPPROTO_UDP) {
+	if (ip->protocol == IPPROTO_ESP) {
+		udp = 0;
+	} else if (ip->protocol == IPPROTO_UDP) {
 		if (udp->dest != bpf_htons(PORT_NATT))
 			return PARSE_OTHER;
 		esp = (void *)(udp + 1);
@@ -209,8 +211,6 @@ static __always_inline enum parse_result parse_plain4(void *data, void *data_end
 		if ((void *)(esp + 1) > data_end || !esp->spi ||
 		    bpf_ntohs(udp->len) != ip_len - sizeof(*ip))
 			return PARSE_SHORT;
-	} else if (ip->protocol == IPPROTO_ESP) {
-		udp = 0;
 	} else {
 		return ip->protocol == IPPROTO_TCP ? PARSE_OTHER : PARSE_SHORT;
 	}
@@ -261,7 +261,7 @@ static __always_inline enum parse_result parse_made(void *data, void *data_end, 
 		p->family = 4;
 		p->hdr_len = sizeof(struct iphdr);
 		p->ip_len = bpf_ntohs(p->ip4->tot_len);
-		if (p->ip4->version != 4 || p->ip4->ihl != 5 || p->ip4->protocol != IPPROTO_ESP ||
+		if (*(__u8 *)p->l3 != 0x45 || p->ip4->protocol != IPPROTO_ESP ||
 		    p->ip4->frag_off & bpf_htons(IP_MF_OFFSET))
 			return PARSE_BAD;
 	} else {

@@ -83,21 +83,19 @@ static __always_inline struct steer_path *path_of_mark(__u32 mark, struct steer_
 	return word ? path_record(word) : 0;
 }
 
-/* What nearly all marks ask for: an SA's path, which is up, and no other. NULL: path_of_mark knows.
- */
+/* What nearly all marks ask for, of kind 0 to 6: an SA's path, which is up, and no other. NULL:
+ * path_of_mark knows. */
 static __always_inline struct steer_path *path_plain(__u32 mark, __u32 *ret_flags)
 {
 	__u32 index = STEER_MARK_INDEX(mark), word;
 	struct steer_sa_out *sa;
 	struct steer_group *g;
 
-	if (STEER_MARK_KIND(mark) == STEER_MARK_KIND_PATH)
-		return 0;
 	sa = bpf_map_lookup_elem(&sa_out, &index);
 	if (!sa || !*(volatile __u32 *)&sa->sa_id)
 		return 0;
 	*ret_flags = sa->flags;
-	g = group_of(sa->group, STEER_MARK_CLASS(mark));
+	g = group_of(sa->group, STEER_MARK_KIND(mark));
 	if (!g || g->mode == STEER_MODE_REDUNDANT)
 		return 0;
 	word = PICK_WORD(pick_own(g, STEER_MARK_SLOT(mark), path_word, 0));

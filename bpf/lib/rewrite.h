@@ -116,7 +116,8 @@ static __always_inline void rewrite_check_complete(struct udphdr *udp, __u16 add
 		udp->check = csum_apply(udp->check, addr_diff + port_diff) ?: 0xffff;
 }
 
-static __always_inline void rewrite_macs(struct ethhdr *eth, const struct steer_path *path)
+/* Not the type. */
+static __always_inline void rewrite_only_macs(struct ethhdr *eth, const struct steer_path *path)
 {
 	const __u32 *from = (const __u32 *)path->dmac; /* and smac behind it */
 	__u32 *to = (__u32 *)eth->h_dest;
@@ -124,6 +125,11 @@ static __always_inline void rewrite_macs(struct ethhdr *eth, const struct steer_
 	to[0] = from[0];
 	to[1] = from[1];
 	to[2] = from[2];
+}
+
+static __always_inline void rewrite_macs(struct ethhdr *eth, const struct steer_path *path)
+{
+	rewrite_only_macs(eth, path);
 	eth->h_proto = path->family == 4 ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6);
 }
 
