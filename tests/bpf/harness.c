@@ -4,14 +4,32 @@
 #include <bpf/bpf.h>
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <unistd.h>
 
 #include "harness.h"
 
 enum { CPUS_MAX = 256 };
+
+void bpffs_open(char ret_dir[BPFFS_DIR])
+{
+	if (geteuid() != 0 || unshare(CLONE_NEWNET | CLONE_NEWNS) < 0)
+		cr_skip_test("needs root: network and mount namespaces, CAP_BPF");
+	cr_assert_eq(mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL), 0);
+	strcpy(ret_dir, "/tmp/braid-test-bpf-XXXXXX");
+	cr_assert(mkdtemp(ret_dir));
+	cr_assert_eq(mount("bpf", ret_dir, "bpf", 0, NULL), 0);
+}
+
+void bpffs_close(const char *dir)
+{
+	umount2(dir, MNT_DETACH);
+	rmdir(dir);
+}
 
 static int quiet(enum libbpf_print_level level, const char *fmt, va_list ap)
 {
@@ -33,9 +51,21 @@ static void size_maps(struct bpf_object *obj)
 		     0);
 }
 
-static void open_env(struct env *e, bool kernel_esp)
+/* Those that are there already. */
+static void share_maps(struct env *e, struct bpf_object *obj)
 {
 	struct bpf_map *map, *shared;
+
+	bpf_object__for_each_map(map, obj)
+	{
+		shared = bpf_object__find_map_by_name(e->tc->obj, bpf_map__name(map));
+		if (shared && !bpf_map__is_internal(map))
+			cr_assert_eq(bpf_map__reuse_fd(map, bpf_map__fd(shared)), 0);
+	}
+}
+
+static void open_env(struct env *e, bool kernel_esp)
+{
 	int err;
 
 	libbpf_set_print(quiet);
@@ -54,14 +84,7 @@ static void open_env(struct env *e, bool kernel_esp)
 	if (err == -EPERM)
 		cr_skip_test("needs CAP_BPF and CAP_NET_ADMIN");
 	cr_assert_eq(err, 0, "steer_tc does not load: %s", strerror(-err));
-	bpf_object__for_each_map(map, e->xdp->obj)
-	{
-		if (bpf_map__is_internal(map))
-			continue;
-		shared = bpf_object__find_map_by_name(e->tc->obj, bpf_map__name(map));
-		cr_assert(shared);
-		cr_assert_eq(bpf_map__reuse_fd(map, bpf_map__fd(shared)), 0);
-	}
+	share_maps(e, e->xdp->obj);
 	err = steer_xdp__load(e->xdp);
 	cr_assert_eq(err, 0, "steer_xdp does not load: %s", strerror(-err));
 }
@@ -76,8 +99,22 @@ void env_open_kernel(struct env *e)
 	open_env(e, true);
 }
 
+void env_open_shield(struct env *e)
+{
+	int err;
+
+	e->shield = shield__open();
+	cr_assert(e->shield);
+	e->shield->rodata->sa_stat_n = SA_MAX;
+	e->shield->rodata->kernel_esp = e->tc->rodata->kernel_esp;
+	share_maps(e, e->shield->obj);
+	err = shield__load(e->shield);
+	cr_assert_eq(err, 0, "shield does not load: %s", strerror(-err));
+}
+
 void env_close(struct env *e)
 {
+	shield__destroy(e->shield);
 	steer_tc__destroy(e->tc);
 	steer_xdp__destroy(e->xdp);
 }

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "abi/steer.h"
+#include "shield.skel.h"
 #include "steer_tc.skel.h"
 #include "steer_xdp.skel.h"
 
@@ -18,12 +19,20 @@ enum { SA_MAX = 64, PKT_MAX = 2048, PKT_ETHER = 14 };
 struct env {
 	struct steer_tc *tc;
 	struct steer_xdp *xdp; /* same maps */
+	struct shield *shield; /* the same, and its own; NULL: not opened */
 	int n_cpus;
 };
+
+/* A network and a mount namespace of the test's own, with a bpffs at that new directory; skips the
+ * test, with the reason, where that cannot be. */
+enum { BPFFS_DIR = 64 };
+void bpffs_open(char ret_dir[BPFFS_DIR]);
+void bpffs_close(const char *dir);
 
 /* Skips the test, with the reason, where programs cannot be loaded. */
 void env_open(struct env *e);
 void env_open_kernel(struct env *e); /* for ESP of the kernel's */
+void env_open_shield(struct env *e); /* beside one of these */
 void env_close(struct env *e);
 
 struct pkt {

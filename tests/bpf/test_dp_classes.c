@@ -5,11 +5,9 @@
 #include <bpf/bpf.h>
 #include <criterion/criterion.h>
 #include <errno.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <unistd.h>
 
 #include "dp/dp.h"
@@ -18,7 +16,7 @@
 
 #define ANY_PORTS .local_port = { 0, UINT16_MAX }, .remote_port = { 0, UINT16_MAX }
 
-static char base[64], pins[80], error[512];
+static char base[BPFFS_DIR], pins[80], error[512];
 static struct dp_options opt;
 static struct dp *dp;
 static const uint64_t no_cgroups[CLASS_RULES_MAX];
@@ -35,12 +33,7 @@ static void open_dp(void)
 
 static void setup(void)
 {
-	if (geteuid() != 0 || unshare(CLONE_NEWNET | CLONE_NEWNS) < 0)
-		cr_skip_test("needs root: network and mount namespaces, CAP_BPF");
-	cr_assert_eq(mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL), 0);
-	strcpy(base, "/tmp/braid-test-dp-XXXXXX");
-	cr_assert(mkdtemp(base));
-	cr_assert_eq(mount("bpf", base, "bpf", 0, NULL), 0);
+	bpffs_open(base);
 	snprintf(pins, sizeof(pins), "%s/braid", base);
 	opt = (struct dp_options){ .pin_dir = pins, .steer_dev = "braid0", .sa_max = 256 };
 	addr_parse("198.18.0.1", &opt.stable4_local);
@@ -51,8 +44,7 @@ static void setup(void)
 static void teardown(void)
 {
 	dp_close(dp);
-	umount2(base, MNT_DETACH);
-	rmdir(base);
+	bpffs_close(base);
 }
 
 TestSuite(dp_classes, .init = setup, .fini = teardown);

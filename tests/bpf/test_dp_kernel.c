@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <unistd.h>
 
 #include "dp/dp.h"
@@ -21,7 +20,7 @@
 #define AT_DEVICE "tc filter show dev braid0 egress | grep -q 'steer_tc '"
 #define ROUTED	  "ip route get 198.18.0.2 | grep -q 'dev braid0 src 198.18.0.1'"
 
-static char base[64], pins[80], error[512];
+static char base[BPFFS_DIR], pins[80], error[512];
 static struct dp_options opt;
 static struct dp *dp;
 
@@ -32,12 +31,7 @@ static bool sh_ok(const char *cmd)
 
 static void setup(void)
 {
-	if (geteuid() != 0 || unshare(CLONE_NEWNET | CLONE_NEWNS) < 0)
-		cr_skip_test("needs root: network and mount namespaces, CAP_BPF");
-	cr_assert_eq(mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL), 0);
-	strcpy(base, "/tmp/braid-test-dp-XXXXXX");
-	cr_assert(mkdtemp(base));
-	cr_assert_eq(mount("bpf", base, "bpf", 0, NULL), 0);
+	bpffs_open(base);
 	snprintf(pins, sizeof(pins), "%s/braid", base);
 	opt = (struct dp_options){
 		.pin_dir = pins, .steer_dev = "braid0", .sa_max = 256, .kernel_esp = true
@@ -51,8 +45,7 @@ static void setup(void)
 static void teardown(void)
 {
 	dp_close(dp);
-	umount2(base, MNT_DETACH);
-	rmdir(base);
+	bpffs_close(base);
 }
 
 TestSuite(dp_kernel, .init = setup, .fini = teardown);

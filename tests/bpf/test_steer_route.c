@@ -3,22 +3,21 @@
  * come back, go with the last, and take nothing from anybody. */
 #include <criterion/criterion.h>
 #include <errno.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <unistd.h>
 
 #include "../../user/kesp/kesp_impl.h"
 #include "dp/dp.h"
+#include "harness.h"
 
 #define TO4    "ip route get 198.18.0.3 2>/dev/null | grep -q 'dev braid0'"
 #define TO6    "ip -6 route get fd00:6272:6169:6400::3 2>/dev/null | grep -q 'dev braid0'"
 #define ROUTED "ip route show 198.18.0.3; ip -6 route show fd00:6272:6169:6400::3"
 #define CLEAN  "test -z \"$(" ROUTED ")\""
 
-static char base[64], pins[80];
+static char base[BPFFS_DIR], pins[80];
 static struct dp *dp;
 static struct kesp k;
 static struct addr a4, a6;
@@ -36,12 +35,7 @@ static void setup(void)
 	char error[512];
 	int err;
 
-	if (geteuid() != 0 || unshare(CLONE_NEWNET | CLONE_NEWNS) < 0)
-		cr_skip_test("needs root: network and mount namespaces, CAP_BPF");
-	cr_assert_eq(mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL), 0);
-	strcpy(base, "/tmp/braid-test-route-XXXXXX");
-	cr_assert(mkdtemp(base));
-	cr_assert_eq(mount("bpf", base, "bpf", 0, NULL), 0);
+	bpffs_open(base);
 	snprintf(pins, sizeof(pins), "%s/braid", base);
 	addr_parse("198.18.0.1", &opt.stable4_local);
 	addr_parse("198.18.0.2", &opt.stable4_remote);
@@ -70,8 +64,7 @@ static void setup(void)
 static void teardown(void)
 {
 	dp_close(dp);
-	umount2(base, MNT_DETACH);
-	rmdir(base);
+	bpffs_close(base);
 }
 
 TestSuite(steer_route, .init = setup, .fini = teardown);

@@ -18,12 +18,10 @@
 #include <net/if.h>
 #include <netinet/udp.h>
 #include <poll.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/mount.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -36,7 +34,7 @@
 
 enum { SEG = 500, WAIT_MSEC = 2000 };
 
-static char base[64], pins[80];
+static char base[BPFFS_DIR], pins[80];
 static struct dp *dp;
 static int wire[2];
 static uint32_t paths[2], group, spi, out_index;
@@ -71,12 +69,7 @@ static int packet_socket(const char *dev)
 
 static void setup(void)
 {
-	if (geteuid() != 0 || unshare(CLONE_NEWNET | CLONE_NEWNS) < 0)
-		cr_skip_test("needs root: network and mount namespaces, CAP_BPF");
-	cr_assert_eq(mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL), 0);
-	strcpy(base, "/tmp/braid-test-wire-XXXXXX");
-	cr_assert(mkdtemp(base));
-	cr_assert_eq(mount("bpf", base, "bpf", 0, NULL), 0);
+	bpffs_open(base);
 	snprintf(pins, sizeof(pins), "%s/braid", base);
 	sh("ip link set lo up;"
 	   "for i in 0 1; do"
@@ -99,8 +92,7 @@ static void setup(void)
 static void teardown(void)
 {
 	dp_close(dp);
-	umount2(base, MNT_DETACH);
-	rmdir(base);
+	bpffs_close(base);
 }
 
 TestSuite(wire, .init = setup, .fini = teardown, .timeout = 120);
