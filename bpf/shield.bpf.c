@@ -3,10 +3,13 @@
  * into the engine's device instead, with its checksum and segmentation left to do, and does not
  * come in as it is. Without an engine it goes nowhere; so it does when the device is gone. Where
  * ESP is the kernel's the device is the XFRM interface; and what comes by an SA without one, by
- * policies of the host's own addresses, comes by here once more when it is decrypted. Of both a
- * twin is for devices without a link-layer header. */
+ * policies of the host's own addresses, comes by here once more when it is decrypted.
+ *
+ * At the ingress of an uplink that has steer_in there, one program does what both do: a filter more
+ * costs each packet as much as what it does. Of all of them a twin is for devices without a
+ * link-layer header. */
+#include "lib/in.h"
 #include "lib/inner.h"
-#include "lib/out.h"
 #include "lib/shield.h"
 
 char LICENSE[] SEC("license") = "GPL";
@@ -47,7 +50,7 @@ static __always_inline bool shield_decrypted(struct __sk_buff *skb, struct inner
 	       ret_state->remote[0] == stable_remote4;
 }
 
-static __always_inline int shield_receive(struct __sk_buff *skb, __u32 l2)
+static __noinline int shield_receive(struct __sk_buff *skb, __u32 l2)
 {
 	struct inner_xfrm state;
 
@@ -68,4 +71,24 @@ SEC("tc")
 int shield_in_l3(struct __sk_buff *skb)
 {
 	return shield_receive(skb, L2_NONE);
+}
+
+static __always_inline int shield_steer_in(struct __sk_buff *skb, __u32 l2)
+{
+	bool known;
+	int act = in_steer_tc(skb, l2, &known);
+
+	return known || act != TC_ACT_UNSPEC ? act : shield_receive(skb, l2);
+}
+
+SEC("tc")
+int steer_in_shield(struct __sk_buff *skb)
+{
+	return shield_steer_in(skb, L2_ETHER);
+}
+
+SEC("tc")
+int steer_in_shield_l3(struct __sk_buff *skb)
+{
+	return shield_steer_in(skb, L2_NONE);
 }

@@ -16,11 +16,15 @@ int steer_xdp(struct xdp_md *ctx)
 SEC("tc")
 int steer_in(struct __sk_buff *skb)
 {
-	return in_steer_tc(skb, L2_ETHER);
+	bool known;
+
+	return in_steer_tc(skb, L2_ETHER, &known);
 }
 
 SEC("tc")
 int steer_in_l3(struct __sk_buff *skb)
 {
-	return in_steer_tc(skb, L2_NONE);
+	bool known;
+
+	return in_steer_tc(skb, L2_NONE, &known);
 }

@@ -84,7 +84,7 @@ static int clear_network(void)
 	if (err)
 		return err;
 	for (size_t i = 0; rtnl_link_at(r, i, &link); i++)
-		dp_shield_detach(link.ifindex);
+		dp_shield_clear(link.ifindex);
 	err = rtnl_clear(r);
 	rtnl_free(r);
 	return err;

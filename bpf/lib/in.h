@@ -134,17 +134,20 @@ static __always_inline bool in_plain4(struct __sk_buff *skb, struct parsed *p, i
 	return true;
 }
 
-static __always_inline int in_steer_tc(struct __sk_buff *skb, __u32 l2)
+/* *ret_known: ESP of ours, on a path of ours, and nobody else need look at it. */
+static __always_inline int in_steer_tc(struct __sk_buff *skb, __u32 l2, bool *ret_known)
 {
 	enum parse_result res;
 	struct parsed p;
 	int act;
 
+	*ret_known = false;
 	if (kernel_esp && l2 == L2_ETHER) {
 		res = parse_plain4(CTX_LOAD(skb, data), CTX_LOAD(skb, data_end), &p);
 		if (res == PARSE_OTHER)
 			return TC_ACT_UNSPEC;
-		if (res == PARSE_ESP && in_plain4(skb, &p, &act))
+		*ret_known = res == PARSE_ESP && in_plain4(skb, &p, &act);
+		if (*ret_known)
 			return act;
 	}
 	res = in_parse_tc(skb, l2, &p);

@@ -107,7 +107,12 @@ void dp_shield_each(struct dp *dp, dp_shield_rule_fn *fn, void *ctx);
 int dp_shield_device(struct dp *dp, uint32_t ifindex);
 /* Again: the newer programs take the place of the older ones. 0 or -errno. */
 int dp_shield_attach(struct dp *dp, uint32_t ifindex);
-int dp_shield_detach(uint32_t ifindex);
+int dp_shield_detach(struct dp *dp, uint32_t ifindex);
+/* It outlives dp_flush, which takes the steering away: beside that, no longer in one program with
+ * it. 0 or first -errno. */
+int dp_shield_stays(struct dp *dp);
+/* Of whoever it was. 0 or first -errno. */
+int dp_shield_clear(uint32_t ifindex);
 
 /* Transport mode where ESP is the kernel's (abi/inner.h). What comes in by the SA with that SPI, by
  * the device that it is attached to, gets these addresses; until then, those before where its

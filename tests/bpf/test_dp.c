@@ -9,7 +9,6 @@
 #include <linux/capability.h>
 #include <net/if.h>
 #include <pthread.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,13 +17,12 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "abi/shield.h"
 #include "dp/dp.h"
 #include "esp/client.h"
 #include "esp/proto.h"
 #include "harness.h"
 
-static char base[64], pins[80], error[512];
+static char base[BPFFS_DIR], pins[80], error[512];
 static struct dp_options opt;
 static struct dp *dp;
 
@@ -40,12 +38,7 @@ static bool sh_ok(const char *cmd)
 
 static void setup(void)
 {
-	if (geteuid() != 0 || unshare(CLONE_NEWNET | CLONE_NEWNS) < 0)
-		cr_skip_test("needs root: network and mount namespaces, CAP_BPF");
-	cr_assert_eq(mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL), 0);
-	strcpy(base, "/tmp/braid-test-dp-XXXXXX");
-	cr_assert(mkdtemp(base));
-	cr_assert_eq(mount("bpf", base, "bpf", 0, NULL), 0);
+	bpffs_open(base);
 	snprintf(pins, sizeof(pins), "%s/x/braid", base);
 	opt = (struct dp_options){ .pin_dir = pins, .steer_dev = "braid0", .sa_max = 256 };
 	addr_parse("198.18.0.1", &opt.stable4_local);
@@ -84,8 +77,7 @@ static void teardown(void)
 {
 	restore_caps();
 	dp_close(dp);
-	umount2(base, MNT_DETACH);
-	rmdir(base);
+	bpffs_close(base);
 }
 
 TestSuite(dp, .init = setup, .fini = teardown);
@@ -939,47 +931,6 @@ Test(dp, stale_xdp_is_replaced)
 	cr_assert_str_eq(dp_uplink_mode(dp, u0), "xdp", "%s", why);
 	cr_assert_eq(dp_uplink_detach(dp, u0), 0);
 	cr_assert(!sh_ok("ip link show u0 | grep -q xdp"));
-}
-
-static void count_rule(void *ctx, const struct dp_shield_rule *rule)
-{
-	unsigned *n = ctx;
-
-	cr_assert(rule->remote.family == 4);
-	n[0]++;
-	n[1] += !rule->local.family && !rule->protocol && rule->local_last == UINT16_MAX;
-}
-
-/* Before a Child SA is there what it protects is added to what others of the peer have: once, and
- * where there is no room all that goes to that peer. */
-Test(dp, protection_is_added_beside_what_there_is)
-{
-	struct dp_shield_rule r = { .protocol = IPPROTO_UDP,
-				    .local_last = UINT16_MAX,
-				    .remote_last = UINT16_MAX };
-	unsigned n[2] = { 0 };
-
-	open_dp();
-	addr_parse("192.0.2.1", &r.local);
-	addr_parse("192.0.2.2", &r.remote);
-	cr_assert_eq(dp_shield_rules(dp, &r, 1), 0);
-	cr_assert_eq(dp_shield_rule_add(dp, &r), 0);
-	dp_shield_each(dp, count_rule, n);
-	cr_assert_eq(n[0], 1);
-	for (uint16_t port = 1; port < SHIELD_RULES_MAX; port++) {
-		r.local_first = r.local_last = port;
-		cr_assert_eq(dp_shield_rule_add(dp, &r), 0);
-	}
-	memset(n, 0, sizeof(n));
-	dp_shield_each(dp, count_rule, n);
-	cr_assert_eq(n[0], SHIELD_RULES_MAX);
-	cr_assert_eq(n[1], 0);
-	r.local_first = r.local_last = 7777;
-	cr_assert_eq(dp_shield_rule_add(dp, &r), 0);
-	memset(n, 0, sizeof(n));
-	dp_shield_each(dp, count_rule, n);
-	cr_assert_eq(n[0], 1);
-	cr_assert_eq(n[1], 1);
 }
 
 /* What the pins promise to readers: every map there, private, and with the types of key and value,

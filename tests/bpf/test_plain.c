@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "abi/shield.h"
 #include "harness.h"
 
 enum { SPI = 0x12300007, INDEX = 7, SA = 5, GROUP = 3, LO = 1, RX_PATH = 9, N_PATHS = 2 };
@@ -145,6 +146,60 @@ Test(plain, inbound)
 	}
 	cr_assert(ours > N_PACKETS / 4 && dropped > N_PACKETS / 100, "%u ours, %u dropped", ours,
 		  dropped);
+}
+
+/* All of UDP from the peer is protected. */
+static void put_rule(void)
+{
+	struct shield_peer peer = { .n = 1,
+				    .rule[0] = { .any_local = 1,
+						 .protocol = 17,
+						 .local_last = UINT16_MAX,
+						 .remote_last = UINT16_MAX } };
+	struct shield_key key = { .family = 4 };
+
+	inet_pton(AF_INET, PEER, key.remote.b);
+	cr_assert_eq(
+		bpf_map_update_elem(bpf_map__fd(env.shield->maps.shield), &key, &peer, BPF_ANY), 0);
+}
+
+/* What steers and shields in one does what the one and then the other does. */
+Test(plain, inbound_behind_the_shield)
+{
+	unsigned known = 0, steered_off = 0, shielded_off = 0;
+
+	env_open_kernel(&env);
+	env_open_shield(&env);
+	put_rx_path(&env, LO, 4, US, PEER, RX_PATH);
+	put_rule();
+	for (int i = 0; i < N_PACKETS; i++) {
+		const struct bpf_program *both = env.shield->progs.steer_in_shield;
+		uint32_t gso_size = one_of(12) ? 100 : 0;
+		struct run one, two;
+		uint8_t buf[PKT_MAX];
+		size_t len = packet(one_of(2), buf);
+		bool off;
+
+		if (i % 50 == 0)
+			put_any_sa();
+		put_rx_hint(&env, LO, 4, US, PEER, one_of(4) ? 0 : RX_PATH);
+		one = run_tc(env.xdp->progs.steer_in, buf, len, 5, gso_size ? 3 : 0, gso_size);
+		off = one.verdict != -1;
+		known += !off && memcmp(one.out, buf, one.len);
+		if (!off)
+			one = run_tc(env.shield->progs.shield_in, one.out, one.len, one.mark,
+				     gso_size ? 3 : 0, gso_size);
+		steered_off += off;
+		shielded_off += !off && one.verdict != -1;
+		two = run_tc(both, buf, len, 5, gso_size ? 3 : 0, gso_size);
+		cr_assert_eq(two.verdict, one.verdict, "packet %d: %d, not %d", i, two.verdict,
+			     one.verdict);
+		cr_assert_eq(two.len, one.len, "packet %d", i);
+		cr_assert(cut(buf) || !memcmp(two.out, one.out, two.len), "packet %d", i);
+	}
+	cr_assert(known > N_PACKETS / 4 && steered_off > N_PACKETS / 100 &&
+			  shielded_off > N_PACKETS / 100,
+		  "%u known, %u and %u dropped", known, steered_off, shielded_off);
 }
 
 /* ---- outbound ---- */

@@ -95,7 +95,8 @@ static size_t packet(uint8_t buf[PKT_MAX], bool out, int proto, uint16_t sport, 
 	return len;
 }
 
-/* The twin for devices without a link-layer header comes to the same, by a longer way here. */
+/* The twin for devices without a link-layer header comes to the same, by a longer way here; so does
+ * the program that steers beside it. */
 static int out(const uint8_t *buf, size_t len)
 {
 	int verdict = run_tc(s->progs.shield_out, buf, len, 0, 0, 0).verdict;
@@ -109,6 +110,7 @@ static int in(const uint8_t *buf, size_t len)
 	int verdict = run_tc(s->progs.shield_in, buf, len, 0, 0, 0).verdict;
 
 	cr_assert_eq(run_tc(s->progs.shield_in_l3, buf, len, 0, 0, 0).verdict, verdict);
+	cr_assert_eq(run_tc(s->progs.steer_in_shield, buf, len, 0, 0, 0).verdict, verdict);
 	return verdict;
 }
 

@@ -83,6 +83,7 @@ braidd_start user "$T/user/braid.conf"
 echo_tcp user 192.0.2.66 7000 300000 || fail "with another agent"
 no_clear "the agent killed, another one in its place"
 
+ingress() { tc -n "$(ns user)" filter show dev wlan0 ingress; }
 engine_of() {
 	local p
 	for p in $(ip netns pids "$(ns "$1")"); do
@@ -96,6 +97,7 @@ wait_for 10 again || fail "no new engine took over"
 no_clear "the engine killed, another one in its place"
 
 kill -9 "$(agent_pid user)" "$(engine_of user)"
+[ "$(ingress | grep -o '[a-z_]*:\[' | sort -u)" = 'steer_in_shield:[' ] || fail "not in one program: $(ingress)"
 in_ns user ping -c 3 -i 0.2 -W 0.3 -q 192.0.2.66 >/dev/null && fail "answers with nothing alive"
 in_ns gw ping -c 2 -i 0.2 -W 0.3 -q 192.0.2.2 >/dev/null && fail "answers with nothing alive"
 no_clear "agent and engine killed"
@@ -105,6 +107,7 @@ no_clear "both anew"
 
 kill -TERM "$(agent_pid user)"
 wait_for 5 no_engine user || fail "the engine stays after SIGTERM"
+ingress | grep -q ' shield_in:' || fail "the shield is gone with the steering: $(ingress)"
 in_ns user ping -c 2 -i 0.2 -W 0.3 -q 192.0.2.66 >/dev/null && fail "answers after an orderly end"
 no_clear "an orderly end: what the configuration protects stays blocked"
 braidd_start user "$T/user/braid.conf"
@@ -120,4 +123,5 @@ wait_for 5 no_engine gw || fail "gw: the engine stays after SIGTERM"
 braidd_start user "$T/user/braid.conf"
 echo_udp user 192.0.2.66 7000 100 || fail "still blocked, though nobody asks for it"
 tc -n "$(ns user)" filter show dev wlan0 egress | grep -q shield && fail "the shield stays"
+ingress | grep -q shield && fail "the shield stays: $(ingress)"
 echo "ok - without a policy there is no shield"

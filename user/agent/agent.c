@@ -782,6 +782,9 @@ static void agent_clean(struct agent *a)
 				    strerror(-err));
 	}
 	engine_link_close(a);
+	if (dp_shield_stays(a->dp))
+		log_warning(
+			"transport mode: what is protected may come in in clear text from now on");
 	dp_close(a->dp);
 	a->dp = NULL;
 	dp_flush(&opt);

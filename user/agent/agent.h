@@ -622,7 +622,7 @@ int shield_ahead(struct agent *a, enum child_mode mode, const struct ike_ts *loc
 void shield_child(struct agent *a, const struct child *c, usec_t grace);
 void shield_child_gone(struct agent *a, const struct child *c);
 /* It is no uplink any more. */
-void shield_leave(struct uplink *u);
+void shield_leave(struct agent *a, struct uplink *u);
 
 /* ---- direct.c: transport mode by policies of the host's own addresses ---- */
 

@@ -228,7 +228,7 @@ static int attach(struct agent *a, struct uplink *u, bool on)
 
 	if (!u->ifindex || (u->shield_of == u->ifindex && u->shielded == on))
 		return 0;
-	err = on ? dp_shield_attach(a->dp, u->ifindex) : dp_shield_detach(u->ifindex);
+	err = on ? dp_shield_attach(a->dp, u->ifindex) : dp_shield_detach(a->dp, u->ifindex);
 	if (err && on)
 		log_error("uplink %s: what transport mode protects may leave in clear text: the "
 			  "shield cannot be attached: %s",
@@ -238,10 +238,10 @@ static int attach(struct agent *a, struct uplink *u, bool on)
 	return err;
 }
 
-void shield_leave(struct uplink *u)
+void shield_leave(struct agent *a, struct uplink *u)
 {
 	if (u->shield_of && u->shielded)
-		dp_shield_detach(u->shield_of);
+		dp_shield_detach(a->dp, u->shield_of);
 	u->shield_of = 0;
 }
 

@@ -283,7 +283,7 @@ static void leave_link(struct agent *a, struct uplink *u)
 	}
 	if (!rtnl_link_by_index(a->rtnl, u->ifindex, &link))
 		return;
-	shield_leave(u);
+	shield_leave(a, u);
 	dp_uplink_detach(a->dp, u->ifindex);
 }
 
@@ -447,7 +447,7 @@ static void uplink_leave(struct agent *a, struct uplink *u)
 {
 	for (size_t i = 0; i < u->n_eps; i++)
 		source_rule_leave(a, u->ifindex, &u->eps[i]);
-	shield_leave(u);
+	shield_leave(a, u);
 	dp_uplink_detach(a->dp, u->ifindex);
 }
 

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "internal.h"
+#include "shield.skel.h"
 #include "steer_tc.skel.h"
 #include "steer_xdp.skel.h"
 
@@ -107,13 +108,35 @@ bool dp_has_ether(uint32_t ifindex)
 	return ether;
 }
 
+/* Has its ingress the program that steers and shields? */
+static bool in_shields(uint32_t ifindex)
+{
+	return dp_filter_ours(ifindex, false, DP_TC_PRIORITY, "steer_in_shield") == 1;
+}
+
+static int attach_in(struct dp *dp, uint32_t ifindex, bool shield, bool *ret_created)
+{
+	bool ether = dp_has_ether(ifindex), qdisc;
+	const struct bpf_program *alone =
+		ether ? dp->xdp->progs.steer_in : dp->xdp->progs.steer_in_l3;
+	const struct bpf_program *both =
+		ether ? dp->shield->progs.steer_in_shield : dp->shield->progs.steer_in_shield_l3;
+
+	return dp_tc_attach(ifindex, BPF_TC_INGRESS, DP_TC_PRIORITY,
+			    bpf_program__fd(shield ? both : alone), "steer_in", ret_created,
+			    &qdisc);
+}
+
+/* Before that program goes: the shield stays. */
+static int keep_shield(struct dp *dp, uint32_t ifindex)
+{
+	return in_shields(ifindex) ? dp_shield_in_alone(dp, ifindex) : 0;
+}
+
 static int uplink_tc(struct dp *dp, uint32_t ifindex, struct steer_uplink *ret_rec)
 {
-	const struct bpf_program *prog =
-		dp_has_ether(ifindex) ? dp->xdp->progs.steer_in : dp->xdp->progs.steer_in_l3;
-	bool created, qdisc;
-	int err = dp_tc_attach(ifindex, BPF_TC_INGRESS, DP_TC_PRIORITY, bpf_program__fd(prog),
-			       "steer_in", &created, &qdisc);
+	bool created;
+	int err = attach_in(dp, ifindex, in_shields(ifindex), &created);
 
 	if (err)
 		return err;
@@ -147,7 +170,8 @@ static int uplink_xdp(struct dp *dp, uint32_t ifindex, struct steer_uplink *rec,
 		dp_xdp_detach(ifindex); /* replaced by force: its pins stayed */
 	if (err)
 		return err;
-	if (rec->mode == STEER_UPLINK_TC) /* only now: packets are counted twice rather than not */
+	/* only now: packets are counted twice rather than not */
+	if (rec->mode == STEER_UPLINK_TC && !keep_shield(dp, ifindex))
 		dp_tc_detach(ifindex, BPF_TC_INGRESS, DP_TC_PRIORITY, "steer_in", rec->own_clsact);
 	*rec = (struct steer_uplink){ .mode = mode };
 	return 0;
@@ -222,9 +246,36 @@ int dp_uplink_detach(struct dp *dp, uint32_t ifindex)
 	int err;
 
 	dp_xdp_prepare(dp->pin_dir);
-	err = uplink_detach(ifindex, &rec);
+	err = keep_shield(dp, ifindex);
+	if (!err)
+		err = uplink_detach(ifindex, &rec);
 	if (!err)
 		bpf_map_delete_elem(dp->uplink_fd, &ifindex);
+	return err;
+}
+
+int dp_uplink_shield(struct dp *dp, uint32_t ifindex, bool on)
+{
+	bool created;
+	int err;
+
+	if (uplink_get(dp, ifindex).mode != STEER_UPLINK_TC)
+		return 0;
+	err = on || in_shields(ifindex) ? attach_in(dp, ifindex, on, &created) : 0;
+	return err ? err : 1;
+}
+
+int dp_shield_stays(struct dp *dp)
+{
+	__u32 ifindex, *last = NULL;
+	int err = 0;
+
+	while (!bpf_map_get_next_key(dp->uplink_fd, last, &ifindex)) {
+		int one = keep_shield(dp, ifindex);
+
+		err = err ? err : one;
+		last = &ifindex;
+	}
 	return err;
 }
 

@@ -179,6 +179,11 @@ int dp_tc_attach(uint32_t ifindex, enum bpf_tc_attach_point point, int priority,
 		 const char *prefix, bool *ret_created, bool *ret_qdisc_fails);
 int dp_tc_detach(uint32_t ifindex, enum bpf_tc_attach_point point, int priority, const char *prefix,
 		 bool own_clsact);
+/* attach.c: the shield into the program at the ingress of an uplink, or out of it. 1, 0: there is
+ * no such program by tc, or -errno. */
+int dp_uplink_shield(struct dp *dp, uint32_t ifindex, bool on);
+/* shield.c: a program of its own at the ingress. 0 or -errno. */
+int dp_shield_in_alone(struct dp *dp, uint32_t ifindex);
 int dp_attach_steer(struct dp *dp, char *ret_error, size_t len);
 /* Every uplink the pinned record names. */
 int dp_detach_all(const char *pin_dir);

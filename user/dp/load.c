@@ -190,8 +190,8 @@ static int load_programs(struct dp *dp, char *ret_error, size_t len)
 		err = dp_pin_maps(dp, dp->shield->obj);
 	if (err)
 		return load_failed(err, "the steering programs", ret_error, len);
-	dp->tc->rodata->sa_stat_n = dp->sa_stat_n;
-	dp->xdp->rodata->sa_stat_n = dp->sa_stat_n;
+	dp->tc->rodata->sa_stat_n = dp->xdp->rodata->sa_stat_n = dp->sa_stat_n;
+	dp->shield->rodata->sa_stat_n = dp->sa_stat_n;
 	dp->tc->rodata->kernel_esp = dp->xdp->rodata->kernel_esp = dp->opt.kernel_esp;
 	dp->shield->rodata->kernel_esp = dp->opt.kernel_esp;
 	if (dp->opt.stable4_remote.family)

@@ -174,32 +174,57 @@ int dp_shield_device(struct dp *dp, uint32_t ifindex)
 					 BPF_ANY);
 }
 
-int dp_shield_attach(struct dp *dp, uint32_t ifindex)
+static int attach(uint32_t ifindex, enum bpf_tc_attach_point point, const struct bpf_program *prog,
+		  const char *name)
 {
-	bool ether = dp_has_ether(ifindex);
-	const struct {
-		enum bpf_tc_attach_point point;
-		const struct bpf_program *prog;
-		const char *name;
-	} both[] = { { BPF_TC_EGRESS,
-		       ether ? dp->shield->progs.shield_out : dp->shield->progs.shield_out_l3,
-		       "shield_out" },
-		     { BPF_TC_INGRESS,
-		       ether ? dp->shield->progs.shield_in : dp->shield->progs.shield_in_l3,
-		       "shield_in" } };
 	bool created, qdisc;
-	int err = 0;
 
-	for (size_t i = 0; !err && i < 2; i++)
-		err = dp_tc_attach(ifindex, both[i].point, DP_SHIELD_PRIORITY,
-				   bpf_program__fd(both[i].prog), both[i].name, &created, &qdisc);
-	return err;
+	return dp_tc_attach(ifindex, point, DP_SHIELD_PRIORITY, bpf_program__fd(prog), name,
+			    &created, &qdisc);
 }
 
-int dp_shield_detach(uint32_t ifindex)
+static int detach(uint32_t ifindex, enum bpf_tc_attach_point point, const char *name)
 {
-	int out = dp_tc_detach(ifindex, BPF_TC_EGRESS, DP_SHIELD_PRIORITY, "shield_out", false);
-	int in = dp_tc_detach(ifindex, BPF_TC_INGRESS, DP_SHIELD_PRIORITY, "shield_in", false);
+	return dp_tc_detach(ifindex, point, DP_SHIELD_PRIORITY, name, false);
+}
 
-	return out ? out : in;
+int dp_shield_in_alone(struct dp *dp, uint32_t ifindex)
+{
+	return attach(ifindex, BPF_TC_INGRESS,
+		      dp_has_ether(ifindex) ? dp->shield->progs.shield_in
+					    : dp->shield->progs.shield_in_l3,
+		      "shield_in");
+}
+
+/* At the ingress in the program that steers, where tc has it: then it needs none of its own. */
+int dp_shield_attach(struct dp *dp, uint32_t ifindex)
+{
+	int err = attach(ifindex, BPF_TC_EGRESS,
+			 dp_has_ether(ifindex) ? dp->shield->progs.shield_out
+					       : dp->shield->progs.shield_out_l3,
+			 "shield_out");
+
+	if (!err)
+		err = dp_uplink_shield(dp, ifindex, true);
+	if (err < 0)
+		return err;
+	return err ? detach(ifindex, BPF_TC_INGRESS, "shield_in") : dp_shield_in_alone(dp, ifindex);
+}
+
+int dp_shield_detach(struct dp *dp, uint32_t ifindex)
+{
+	int out = detach(ifindex, BPF_TC_EGRESS, "shield_out");
+	int in = detach(ifindex, BPF_TC_INGRESS, "shield_in");
+	int both = dp_uplink_shield(dp, ifindex, false);
+
+	return out ? out : in ? in : both < 0 ? both : 0;
+}
+
+int dp_shield_clear(uint32_t ifindex)
+{
+	int out = detach(ifindex, BPF_TC_EGRESS, "shield_out");
+	int in = detach(ifindex, BPF_TC_INGRESS, "shield_in");
+	int both = dp_tc_detach(ifindex, BPF_TC_INGRESS, DP_TC_PRIORITY, "steer_in_shield", false);
+
+	return out ? out : in ? in : both;
 }
