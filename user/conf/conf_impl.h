@@ -6,6 +6,7 @@
 #ifndef BRAID_CONF_CONF_IMPL_H
 #define BRAID_CONF_CONF_IMPL_H
 
+#include <stdarg.h>
 #include <confuse.h>
 
 #include "conf/conf.h"
@@ -51,13 +52,23 @@ struct parse {
 	const cfg_opt_t **seen; /* options already set: a second time is a mistake */
 };
 
-/* parse.c: the mistake at a place; returns -EINVAL. "found X, expected Y". */
+/* mistake.c: the one at a place; returns -EINVAL. "found X, expected Y". */
 int conf_fail(struct parse *p, const struct conf_file *f, int line, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
 /* The first CONF_WARNINGS_MAX are kept. */
 void conf_warn(struct parse *p, const struct conf_file *f, int line, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
+/* What libConfuse says of a section. */
+void conf_mistake(struct parse *p, const struct conf_file *f, cfg_t *cfg, const char *fmt,
+		  va_list ap);
+/* A word that is no key of that section, with what is near, or all there is to choose from. */
+void conf_unknown_key(struct parse *p, const struct conf_file *f, cfg_t *cfg, const char *word);
 #define val_fail(p, v, ...) conf_fail(p, (v)->file, (v)->line, __VA_ARGS__)
+
+/* Keys of ours that nobody writes: the line a section begins in; and what is put behind every file,
+ * since libConfuse takes the end of the file for the end of a section. */
+#define START_KEY "{start}"
+#define END_KEY	  ":end-of-file:"
 
 /* parse.c: files and libConfuse. 0 or -errno. */
 int conf_parse_files(struct parse *p, const char *file);
