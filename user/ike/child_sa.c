@@ -72,6 +72,7 @@ void child_link(struct ike *ike, struct ike_sa *sa, struct child_sa *c)
 {
 	list_append(&sa->children, &c->node);
 	sa->n_children++;
+	sa->n_no_more += c->no_more;
 	c->sa = sa;
 	life_child_changed(sa, c);
 	hash_add(&ike->children, &c->by_id, c->id);
@@ -106,6 +107,7 @@ void child_unlink(struct ike *ike, struct child_sa *c)
 {
 	list_remove(&c->node);
 	c->sa->n_children--;
+	c->sa->n_no_more -= c->no_more;
 	hash_remove(&ike->children, &c->by_id);
 	hash_remove(&ike->by_peer_spi, &c->by_peer_spi);
 }

@@ -186,6 +186,7 @@ struct child_sa *resource_first(const struct ike_sa *sa, const struct child_deal
 /* The peer lets us have no more than there are, until one goes: resource_gone. */
 void resource_refused(struct ike_sa *sa, const struct task *t, const char *why);
 void resource_gone(struct ike_sa *sa);
+void resource_no_more(struct child_sa *c, bool no_more);
 /* What c knows of the peer, from the one it replaces. */
 void resource_inherit(struct child_sa *c, const struct child_sa *old);
 /* Does c ask for others, when a CPU has none? */

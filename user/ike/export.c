@@ -455,7 +455,7 @@ static void get_child(struct rd *r, struct ike *ike, struct ike_sa *sa, usec_t t
 	c->resources = rd_u8(r);
 	c->additional = rd_u8(r);
 	c->cpu = rd_u16(r);
-	c->no_more = rd_u8(r);
+	resource_no_more(c, rd_u8(r));
 	c->installed = rd_u8(r);
 	c->replaced = rd_u8(r);
 	c->spent = rd_u8(r);

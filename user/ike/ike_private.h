@@ -205,6 +205,7 @@ struct ike_sa {
 
 	struct list children;
 	uint16_t n_children;
+	uint16_t n_no_more;  /* of them, with no_more */
 	usec_t children_due; /* no lifetime of theirs is over before */
 	uint8_t n_own_vips, n_peer_vips;
 	bool vips_of_line; /* they were given to this line, and are not those of the one cloned */

@@ -121,22 +121,31 @@ void resource_refused(struct ike_sa *sa, const struct task *t, const char *why)
 
 	if (!c || c->no_more)
 		return;
-	c->no_more = true;
+	resource_no_more(c, true);
 	ike_sa_touch(sa);
 	log_ike(sa, LOG_WARN_, "no further Child SA %s for CPUs: %s; it goes on with those it has",
 		t->child_name, why);
 }
 
+void resource_no_more(struct child_sa *c, bool no_more)
+{
+	if (c->sa)
+		c->sa->n_no_more += no_more - c->no_more;
+	c->no_more = no_more;
+}
+
 void resource_gone(struct ike_sa *sa)
 {
+	if (!sa->n_no_more) /* thousands may go at once */
+		return;
 	list_for_each (it, &sa->children)
-		list_entry(it, struct child_sa, node)->no_more = false;
+		resource_no_more(list_entry(it, struct child_sa, node), false);
 	ike_sa_touch(sa);
 }
 
 void resource_inherit(struct child_sa *c, const struct child_sa *old)
 {
-	c->no_more = old->no_more;
+	resource_no_more(c, old->no_more);
 	c->asked = old->asked;
 	c->asked_since = old->asked_since;
 }
