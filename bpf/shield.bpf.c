@@ -73,12 +73,22 @@ int shield_in_l3(struct __sk_buff *skb)
 	return shield_receive(skb, L2_NONE);
 }
 
-static __always_inline int shield_steer_in(struct __sk_buff *skb, __u32 l2)
+enum { SHIELD_NEXT = -2 }; /* of no packet's verdict */
+
+/* A function of its own: what one needs of the stack the other need not spare. */
+static __noinline int shield_steer(struct __sk_buff *skb, __u32 l2)
 {
 	bool known;
 	int act = in_steer_tc(skb, l2, &known);
 
-	return known || act != TC_ACT_UNSPEC ? act : shield_receive(skb, l2);
+	return act == TC_ACT_UNSPEC && !known ? SHIELD_NEXT : act;
+}
+
+static __always_inline int shield_steer_in(struct __sk_buff *skb, __u32 l2)
+{
+	int act = shield_steer(skb, l2);
+
+	return act == SHIELD_NEXT ? shield_receive(skb, l2) : act;
 }
 
 SEC("tc")

@@ -109,7 +109,7 @@ int dp_shield_device(struct dp *dp, uint32_t ifindex);
 int dp_shield_attach(struct dp *dp, uint32_t ifindex);
 int dp_shield_detach(struct dp *dp, uint32_t ifindex);
 /* It outlives dp_flush, which takes the steering away: beside that, no longer in one program with
- * it. 0 or first -errno. */
+ * it. 0 or first -errno; where that cannot be dp_flush lets both be. */
 int dp_shield_stays(struct dp *dp);
 /* Of whoever it was. 0 or first -errno. */
 int dp_shield_clear(uint32_t ifindex);

@@ -160,6 +160,157 @@ Test(dp_shield, stays_when_steering_goes)
 	filters("egress", "shield_out", 0);
 }
 
+#define STRANGER                                                                                   \
+	"tc filter add dev u0 ingress pref %d protocol all handle 1 bpf da bytecode "              \
+	"'1,6 0 0 4294967295'"
+
+static void stranger(int priority)
+{
+	char cmd[192];
+
+	snprintf(cmd, sizeof(cmd), STRANGER, priority);
+	cr_assert_eq(system(cmd), 0, "%s", cmd);
+}
+
+static void stop(void)
+{
+	dp_close(dp);
+	dp = NULL;
+	cr_assert_eq(dp_flush(&opt), 0);
+}
+
+/* A start that fails leaves what an orderly end had left. */
+Test(dp_shield, stays_after_a_start_that_failed)
+{
+	uplink();
+	shield();
+	cr_assert_eq(dp_shield_stays(dp), 0);
+	stop();
+	open_dp();
+	uplink();
+	shield();
+	ingress(0, 1, 0);
+	dp_abandon(dp);
+	dp = NULL;
+	ingress(0, 0, 1);
+	filters("egress", "shield_out", 1);
+}
+
+/* Somebody else has the place of the steering. */
+Test(dp_shield, of_its_own_where_steering_cannot_be)
+{
+	uplink();
+	cr_assert_eq(system("tc filter del dev u0 ingress pref 16978"), 0);
+	stranger(16978);
+	shield();
+	ingress(0, 0, 1);
+	cr_assert_eq(system("tc filter del dev u0 ingress pref 16978"), 0);
+	shield();
+	ingress(0, 1, 0);
+}
+
+/* Somebody else has the place that it would have by itself: both stay rather than none. */
+Test(dp_shield, no_place_of_its_own)
+{
+	uplink();
+	shield();
+	stranger(16979);
+	cr_assert_eq(dp_shield_stays(dp), -EBUSY);
+	cr_assert_eq(dp_uplink_detach(dp, u0), -EBUSY);
+	stop();
+	ingress(0, 1, 0);
+	cr_assert_eq(dp_shield_clear(u0), 0);
+	ingress(0, 0, 0);
+}
+
+/* The same when XDP takes over the steering: both for as long as it must be. */
+Test(dp_shield, no_place_of_its_own_beside_xdp)
+{
+	uplink();
+	shield();
+	stranger(16979);
+	opt.attach = DP_ATTACH_XDP;
+	open_dp();
+	uplink();
+	cr_assert_str_eq(dp_uplink_mode(dp, u0), "xdp", "%s", why);
+	ingress(0, 1, 0);
+	cr_assert_eq(system("tc filter del dev u0 ingress pref 16979"), 0);
+	shield();
+	ingress(0, 0, 1);
+	cr_assert_eq(dp_shield_detach(dp, u0), 0);
+	ingress(0, 0, 0);
+}
+
+/* The number of the program there. */
+static unsigned program(void)
+{
+	FILE *f = popen("tc filter show dev u0 ingress pref 16978 | grep -o ' id [0-9]*'", "r");
+	unsigned id = 0;
+
+	cr_assert(f);
+	cr_assert_eq(fscanf(f, " id %u", &id), 1);
+	pclose(f);
+	return id;
+}
+
+/* Its rules are gone with the pins, but not from the program: that stays until there are others. */
+Test(dp_shield, stays_as_it_is_without_its_pins)
+{
+	unsigned old;
+	char cmd[128];
+
+	uplink();
+	shield();
+	old = program();
+	snprintf(cmd, sizeof(cmd), "rm -r %s", pins);
+	cr_assert_eq(system(cmd), 0);
+	open_dp();
+	uplink();
+	cr_assert_eq(program(), old);
+	shield();
+	ingress(0, 1, 0);
+	cr_assert_neq(program(), old);
+	old = program();
+	open_dp();
+	uplink();
+	cr_assert_neq(program(), old);
+	cr_assert_eq(dp_shield_detach(dp, u0), 0);
+	ingress(1, 0, 0);
+}
+
+/* What the program at the ingress is made of. */
+static void tag(const char *dev, char ret[32])
+{
+	char cmd[128];
+	FILE *f;
+
+	snprintf(cmd, sizeof(cmd), "tc filter show dev %s ingress | grep -o ' tag [0-9a-f]*'", dev);
+	f = popen(cmd, "r");
+	cr_assert(f);
+	cr_assert_eq(fscanf(f, " tag %31s", ret), 1, "%s", dev);
+	pclose(f);
+}
+
+/* Another program, where packets begin with the IP header. */
+Test(dp_shield, without_a_link_layer_header)
+{
+	char ether[32], none[32];
+	uint32_t t0;
+
+	cr_assert_eq(system("ip tuntap add dev t0 mode tun && ip link set t0 up"), 0);
+	t0 = if_nametoindex("t0");
+	uplink();
+	shield();
+	cr_assert_eq(dp_uplink_attach(dp, t0, why, sizeof(why)), 0, "%s", why);
+	cr_assert_eq(dp_shield_attach(dp, t0), 0);
+	tag("u0", ether);
+	tag("t0", none);
+	cr_assert_str_neq(ether, none);
+	cr_assert_eq(dp_shield_detach(dp, t0), 0);
+	tag("t0", ether);
+	cr_assert_str_neq(ether, none);
+}
+
 /* Nothing knows of it any more: its pins are gone. */
 Test(dp_shield, cleared_where_nobody_is_left)
 {

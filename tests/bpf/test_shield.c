@@ -111,6 +111,7 @@ static int in(const uint8_t *buf, size_t len)
 
 	cr_assert_eq(run_tc(s->progs.shield_in_l3, buf, len, 0, 0, 0).verdict, verdict);
 	cr_assert_eq(run_tc(s->progs.steer_in_shield, buf, len, 0, 0, 0).verdict, verdict);
+	cr_assert_eq(run_tc(s->progs.steer_in_shield_l3, buf, len, 0, 0, 0).verdict, verdict);
 	return verdict;
 }
 

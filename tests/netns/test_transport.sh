@@ -107,7 +107,8 @@ no_clear "both anew"
 
 kill -TERM "$(agent_pid user)"
 wait_for 5 no_engine user || fail "the engine stays after SIGTERM"
-ingress | grep -q ' shield_in:' || fail "the shield is gone with the steering: $(ingress)"
+shield_alone() { [ "$(ingress | grep -o '[a-z_]*:\[' | sort -u)" = 'shield_in:[' ]; }
+wait_for 5 shield_alone || fail "the steering is to go and the shield to stay: $(ingress)"
 in_ns user ping -c 2 -i 0.2 -W 0.3 -q 192.0.2.66 >/dev/null && fail "answers after an orderly end"
 no_clear "an orderly end: what the configuration protects stays blocked"
 braidd_start user "$T/user/braid.conf"

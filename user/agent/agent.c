@@ -784,7 +784,8 @@ static void agent_clean(struct agent *a)
 	engine_link_close(a);
 	if (dp_shield_stays(a->dp))
 		log_warning(
-			"transport mode: what is protected may come in in clear text from now on");
+			"transport mode: the shield cannot stay by itself; braid flush takes it "
+			"away, and the steering with it");
 	dp_close(a->dp);
 	a->dp = NULL;
 	dp_flush(&opt);

@@ -108,10 +108,12 @@ bool dp_has_ether(uint32_t ifindex)
 	return ether;
 }
 
-/* Has its ingress the program that steers and shields? */
-static bool in_shields(uint32_t ifindex)
+/* Has its ingress the program that steers and shields? 1, 0 or -errno. */
+static int in_shields(uint32_t ifindex)
 {
-	return dp_filter_ours(ifindex, false, DP_TC_PRIORITY, "steer_in_shield") == 1;
+	int have = dp_filter_ours(ifindex, false, DP_TC_PRIORITY, "steer_in_shield");
+
+	return have == -EBUSY || have == -ENODEV ? 0 : have;
 }
 
 static int attach_in(struct dp *dp, uint32_t ifindex, bool shield, bool *ret_created)
@@ -130,14 +132,20 @@ static int attach_in(struct dp *dp, uint32_t ifindex, bool shield, bool *ret_cre
 /* Before that program goes: the shield stays. */
 static int keep_shield(struct dp *dp, uint32_t ifindex)
 {
-	return in_shields(ifindex) ? dp_shield_in_alone(dp, ifindex) : 0;
+	int have = in_shields(ifindex);
+
+	return have > 0 ? dp_shield_in_alone(dp, ifindex) : have;
 }
 
 static int uplink_tc(struct dp *dp, uint32_t ifindex, struct steer_uplink *ret_rec)
 {
-	bool created;
-	int err = attach_in(dp, ifindex, in_shields(ifindex), &created);
+	bool created = false;
+	int have = in_shields(ifindex), err = have < 0 ? have : 0;
 
+	/* One that is there on maps that are lost knows the rules, and the new maps have none yet:
+	 * dp_shield_attach or dp_shield_detach replaces it. */
+	if (!err && (!have || ret_rec->mode == STEER_UPLINK_TC))
+		err = attach_in(dp, ifindex, have, &created);
 	if (err)
 		return err;
 	if (ret_rec->mode != STEER_UPLINK_TC)
@@ -221,6 +229,18 @@ int dp_uplink_attach(struct dp *dp, uint32_t ifindex, char *ret_why, size_t why_
 	return bpf_map_update_elem(dp->uplink_fd, &ifindex, &rec, BPF_ANY);
 }
 
+/* Not the shield with it. */
+static int uplink_tc_detach(uint32_t ifindex, bool own_clsact)
+{
+	int have = in_shields(ifindex);
+
+	if (have > 0 && dp_filter_ours(ifindex, false, DP_SHIELD_PRIORITY, "shield_in") != 1)
+		return 0;
+	return have < 0 ? have
+			: dp_tc_detach(ifindex, BPF_TC_INGRESS, DP_TC_PRIORITY, "steer_in",
+				       own_clsact);
+}
+
 static int uplink_detach(uint32_t ifindex, const struct steer_uplink *rec)
 {
 	char name[IF_NAMESIZE];
@@ -231,8 +251,7 @@ static int uplink_detach(uint32_t ifindex, const struct steer_uplink *rec)
 	case STEER_UPLINK_NONE:
 		return 0;
 	case STEER_UPLINK_TC:
-		return dp_tc_detach(ifindex, BPF_TC_INGRESS, DP_TC_PRIORITY, "steer_in",
-				    rec->own_clsact);
+		return uplink_tc_detach(ifindex, rec->own_clsact);
 	case STEER_UPLINK_XDP:
 	case STEER_UPLINK_XDP_GENERIC:
 		return dp_xdp_detach(ifindex);
@@ -261,7 +280,9 @@ int dp_uplink_shield(struct dp *dp, uint32_t ifindex, bool on)
 
 	if (uplink_get(dp, ifindex).mode != STEER_UPLINK_TC)
 		return 0;
-	err = on || in_shields(ifindex) ? attach_in(dp, ifindex, on, &created) : 0;
+	err = on ? 1 : in_shields(ifindex);
+	if (err > 0)
+		err = attach_in(dp, ifindex, on, &created);
 	return err ? err : 1;
 }
 

@@ -429,6 +429,8 @@ void dp_abandon(struct dp *dp)
 	memcpy(pin_dir, dp->pin_dir, sizeof(pin_dir));
 	made_fs = dp->made_fs;
 	made_pins = dp->made_pins;
+	if (made_pins && dp->uplink_fd > 0)
+		dp_shield_stays(dp);
 	if (made_pins)
 		dp_detach_all(pin_dir);
 	if (dp->made_device)

@@ -196,7 +196,23 @@ int dp_shield_in_alone(struct dp *dp, uint32_t ifindex)
 		      "shield_in");
 }
 
-/* At the ingress in the program that steers, where tc has it: then it needs none of its own. */
+/* In the program that steers, where something else does that by now. */
+static int detach_both(uint32_t ifindex)
+{
+	return dp_tc_detach(ifindex, BPF_TC_INGRESS, DP_TC_PRIORITY, "steer_in_shield", false);
+}
+
+/* At the ingress in the program that steers, where tc has it: then it needs none of its own. If
+ * that cannot be, it has one. */
+static int attach_in(struct dp *dp, uint32_t ifindex)
+{
+	int both = dp_uplink_shield(dp, ifindex, true);
+	int err = both > 0 ? detach(ifindex, BPF_TC_INGRESS, "shield_in")
+			   : dp_shield_in_alone(dp, ifindex);
+
+	return err || both ? err : detach_both(ifindex);
+}
+
 int dp_shield_attach(struct dp *dp, uint32_t ifindex)
 {
 	int err = attach(ifindex, BPF_TC_EGRESS,
@@ -204,11 +220,7 @@ int dp_shield_attach(struct dp *dp, uint32_t ifindex)
 					       : dp->shield->progs.shield_out_l3,
 			 "shield_out");
 
-	if (!err)
-		err = dp_uplink_shield(dp, ifindex, true);
-	if (err < 0)
-		return err;
-	return err ? detach(ifindex, BPF_TC_INGRESS, "shield_in") : dp_shield_in_alone(dp, ifindex);
+	return err ? err : attach_in(dp, ifindex);
 }
 
 int dp_shield_detach(struct dp *dp, uint32_t ifindex)
@@ -217,6 +229,8 @@ int dp_shield_detach(struct dp *dp, uint32_t ifindex)
 	int in = detach(ifindex, BPF_TC_INGRESS, "shield_in");
 	int both = dp_uplink_shield(dp, ifindex, false);
 
+	if (!both)
+		both = detach_both(ifindex);
 	return out ? out : in ? in : both < 0 ? both : 0;
 }
 
@@ -224,7 +238,7 @@ int dp_shield_clear(uint32_t ifindex)
 {
 	int out = detach(ifindex, BPF_TC_EGRESS, "shield_out");
 	int in = detach(ifindex, BPF_TC_INGRESS, "shield_in");
-	int both = dp_tc_detach(ifindex, BPF_TC_INGRESS, DP_TC_PRIORITY, "steer_in_shield", false);
+	int both = detach_both(ifindex);
 
 	return out ? out : in ? in : both;
 }
