@@ -73,32 +73,29 @@ int shield_in_l3(struct __sk_buff *skb)
 	return shield_receive(skb, L2_NONE);
 }
 
-enum { SHIELD_NEXT = -2 }; /* of no packet's verdict */
-
-/* A function of its own: what one needs of the stack the other need not spare. */
+/* A function of its own: the stack that the rest of steering needs the shield need not spare. */
 static __noinline int shield_steer(struct __sk_buff *skb, __u32 l2)
 {
-	bool known;
-	int act = in_steer_tc(skb, l2, &known);
-
-	return act == TC_ACT_UNSPEC && !known ? SHIELD_NEXT : act;
-}
-
-static __always_inline int shield_steer_in(struct __sk_buff *skb, __u32 l2)
-{
-	int act = shield_steer(skb, l2);
-
-	return act == SHIELD_NEXT ? shield_receive(skb, l2) : act;
+	return in_steer_rest(skb, l2);
 }
 
 SEC("tc")
 int steer_in_shield(struct __sk_buff *skb)
 {
-	return shield_steer_in(skb, L2_ETHER);
+	int act;
+	enum in_look look = in_steer_look(skb, &act);
+
+	if (look == IN_DONE)
+		return act;
+	if (look == IN_MORE)
+		act = shield_steer(skb, L2_ETHER);
+	return act == TC_ACT_UNSPEC ? shield_receive(skb, L2_ETHER) : act;
 }
 
 SEC("tc")
 int steer_in_shield_l3(struct __sk_buff *skb)
 {
-	return shield_steer_in(skb, L2_NONE);
+	int act = shield_steer(skb, L2_NONE);
+
+	return act == TC_ACT_UNSPEC ? shield_receive(skb, L2_NONE) : act;
 }

@@ -16,15 +16,13 @@ int steer_xdp(struct xdp_md *ctx)
 SEC("tc")
 int steer_in(struct __sk_buff *skb)
 {
-	bool known;
+	int act;
 
-	return in_steer_tc(skb, L2_ETHER, &known);
+	return in_steer_look(skb, &act) == IN_MORE ? in_steer_rest(skb, L2_ETHER) : act;
 }
 
 SEC("tc")
 int steer_in_l3(struct __sk_buff *skb)
 {
-	bool known;
-
-	return in_steer_tc(skb, L2_NONE, &known);
+	return in_steer_rest(skb, L2_NONE);
 }

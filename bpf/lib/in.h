@@ -134,22 +134,32 @@ static __always_inline bool in_plain4(struct __sk_buff *skb, struct parsed *p, i
 	return true;
 }
 
-/* *ret_known: ESP of ours, on a path of ours, and nobody else need look at it. */
-static __always_inline int in_steer_tc(struct __sk_buff *skb, __u32 l2, bool *ret_known)
+enum in_look {
+	IN_DONE,  /* ESP of ours, on a path of ours: *ret_act is all there is to it */
+	IN_OTHER, /* nothing to steer */
+	IN_MORE,  /* in_steer_rest tells */
+};
+
+/* One look at the headers, behind Ethernet's. */
+static __always_inline enum in_look in_steer_look(struct __sk_buff *skb, int *ret_act)
 {
 	enum parse_result res;
 	struct parsed p;
-	int act;
 
-	*ret_known = false;
-	if (kernel_esp && l2 == L2_ETHER) {
-		res = parse_plain4(CTX_LOAD(skb, data), CTX_LOAD(skb, data_end), &p);
-		if (res == PARSE_OTHER)
-			return TC_ACT_UNSPEC;
-		*ret_known = res == PARSE_ESP && in_plain4(skb, &p, &act);
-		if (*ret_known)
-			return act;
-	}
+	*ret_act = TC_ACT_UNSPEC;
+	if (!kernel_esp)
+		return IN_MORE;
+	res = parse_plain4(CTX_LOAD(skb, data), CTX_LOAD(skb, data_end), &p);
+	if (res == PARSE_OTHER)
+		return IN_OTHER;
+	return res == PARSE_ESP && in_plain4(skb, &p, ret_act) ? IN_DONE : IN_MORE;
+}
+
+static __always_inline int in_steer_rest(struct __sk_buff *skb, __u32 l2)
+{
+	enum parse_result res;
+	struct parsed p;
+
 	res = in_parse_tc(skb, l2, &p);
 	if (res != PARSE_ESP)
 		return in_other_tc(skb, l2, &p, res); /* mostly the next filter, then the stack */
