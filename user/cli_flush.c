@@ -74,17 +74,30 @@ static void on_change(void *ctx, enum rtnl_change what, uint32_t ifindex)
 	(void)ifindex;
 }
 
-/* Programs of transport mode, on whatever interface; then routes and rules. */
-static int clear_network(void)
+/* On whatever interface. */
+static int clear_shield(void)
 {
 	struct rtnl_link link;
+	struct rtnl *r;
+	int err = rtnl_new(on_change, NULL, &r), one;
+
+	if (err)
+		return err;
+	for (size_t i = 0; rtnl_link_at(r, i, &link); i++) {
+		one = dp_shield_clear(link.ifindex);
+		err = one && one != -ENODEV && !err ? one : err;
+	}
+	rtnl_free(r);
+	return err;
+}
+
+static int clear_network(void)
+{
 	struct rtnl *r;
 	int err = rtnl_new(on_change, NULL, &r);
 
 	if (err)
 		return err;
-	for (size_t i = 0; rtnl_link_at(r, i, &link); i++)
-		dp_shield_clear(link.ifindex);
 	err = rtnl_clear(r);
 	rtnl_free(r);
 	return err;
@@ -106,7 +119,8 @@ static int flush(struct cli *c, const struct leftover *l, bool *ret_engine)
 	int r = step("the engine", end_engine(c->state_dir, ret_engine));
 
 	r |= step("the kernel's ESP", kesp_flush(c->state_dir, l->pin_dir, l->tun));
-	r |= step("the steering programs", dp_flush(&opt));
+	r |= step("the programs of transport mode", clear_shield());
+	r |= step("the steering programs", dp_flush(&opt)); /* and the qdisc that they had */
 	r |= step("routes and rules", clear_network());
 	if (r == EXIT_OK)
 		leftover_remove(c->state_dir);

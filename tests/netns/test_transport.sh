@@ -105,6 +105,14 @@ braidd_start user "$T/user/braid.conf"
 wait_for 10 again || fail "both anew"
 no_clear "both anew"
 
+kill -9 "$(agent_pid user)"
+braid user flush >/dev/null 2>"$T/flush" || fail "braid flush: $(cat "$T/flush")"
+[ -z "$(ingress)$(tc -n "$(ns user)" filter show dev wlan0 egress)" ] || fail "braid flush leaves filters: $(ingress)"
+tc -n "$(ns user)" qdisc show dev wlan0 | grep -q clsact && fail "braid flush leaves a qdisc of ours"
+braidd_start user "$T/user/braid.conf"
+wait_for 10 again || fail "after braid flush"
+no_clear "killed, everything removed, and started again"
+
 kill -TERM "$(agent_pid user)"
 wait_for 5 no_engine user || fail "the engine stays after SIGTERM"
 shield_alone() { [ "$(ingress | grep -o '[a-z_]*:\[' | sort -u)" = 'shield_in:[' ]; }
