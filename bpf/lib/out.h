@@ -324,13 +324,17 @@ static __always_inline int out_steer_kernel(struct __sk_buff *skb, __u32 mark, b
 	act = early ? out_plain4(skb, mark) : TC_ACT_UNSPEC;
 	if (act != TC_ACT_UNSPEC)
 		return act;
+	if (early) {
+		/* Anew: what the short way has found out of it the verifier need not know, or it
+		 * looks at the long one twice. */
+		skb->mark = mark;
+		mark = (__u64)CTX_LOAD(skb, mark);
+	}
 	path = path_of_mark(mark, &copied, &sa_flags, &why);
 	if (!path)
 		return out_drop(why);
-	if (copied && early) {
-		skb->mark = mark;
+	if (copied && early)
 		return TC_ACT_UNSPEC;
-	}
 	if (copied)
 		out_copies(skb, copied, path, STEER_MARK_WHAT(mark), sa_flags);
 	return out_kernel(skb, path, mark, sa_flags);

@@ -51,14 +51,13 @@ static void size_maps(struct bpf_object *obj)
 		     0);
 }
 
-/* Those that are there already. */
-static void share_maps(struct env *e, struct bpf_object *obj)
+void maps_share(const struct bpf_object *from, struct bpf_object *obj)
 {
 	struct bpf_map *map, *shared;
 
 	bpf_object__for_each_map(map, obj)
 	{
-		shared = bpf_object__find_map_by_name(e->tc->obj, bpf_map__name(map));
+		shared = bpf_object__find_map_by_name(from, bpf_map__name(map));
 		if (shared && !bpf_map__is_internal(map))
 			cr_assert_eq(bpf_map__reuse_fd(map, bpf_map__fd(shared)), 0);
 	}
@@ -84,7 +83,7 @@ static void open_env(struct env *e, bool kernel_esp)
 	if (err == -EPERM)
 		cr_skip_test("needs CAP_BPF and CAP_NET_ADMIN");
 	cr_assert_eq(err, 0, "steer_tc does not load: %s", strerror(-err));
-	share_maps(e, e->xdp->obj);
+	maps_share(e->tc->obj, e->xdp->obj);
 	err = steer_xdp__load(e->xdp);
 	cr_assert_eq(err, 0, "steer_xdp does not load: %s", strerror(-err));
 }
@@ -105,16 +104,24 @@ void env_open_shield(struct env *e)
 
 	e->shield = shield__open();
 	cr_assert(e->shield);
-	e->shield->rodata->sa_stat_n = SA_MAX;
 	e->shield->rodata->kernel_esp = e->tc->rodata->kernel_esp;
-	share_maps(e, e->shield->obj);
+	maps_share(e->tc->obj, e->shield->obj);
 	err = shield__load(e->shield);
 	cr_assert_eq(err, 0, "shield does not load: %s", strerror(-err));
+	e->both = steer_shield__open();
+	cr_assert(e->both);
+	e->both->rodata->sa_stat_n = SA_MAX;
+	e->both->rodata->kernel_esp = e->tc->rodata->kernel_esp;
+	maps_share(e->tc->obj, e->both->obj);
+	maps_share(e->shield->obj, e->both->obj);
+	err = steer_shield__load(e->both);
+	cr_assert_eq(err, 0, "steer_shield does not load: %s", strerror(-err));
 }
 
 void env_close(struct env *e)
 {
 	shield__destroy(e->shield);
+	steer_shield__destroy(e->both);
 	steer_tc__destroy(e->tc);
 	steer_xdp__destroy(e->xdp);
 }

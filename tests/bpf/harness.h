@@ -11,6 +11,7 @@
 
 #include "abi/steer.h"
 #include "shield.skel.h"
+#include "steer_shield.skel.h"
 #include "steer_tc.skel.h"
 #include "steer_xdp.skel.h"
 
@@ -20,6 +21,7 @@ struct env {
 	struct steer_tc *tc;
 	struct steer_xdp *xdp; /* same maps */
 	struct shield *shield; /* the same, and its own; NULL: not opened */
+	struct steer_shield *both;
 	int n_cpus;
 };
 
@@ -32,6 +34,8 @@ void bpffs_close(const char *dir);
 /* Skips the test, with the reason, where programs cannot be loaded. */
 void env_open(struct env *e);
 void env_open_kernel(struct env *e); /* for ESP of the kernel's */
+/* Those of the same name are the same, where both have them. */
+void maps_share(const struct bpf_object *from, struct bpf_object *obj);
 void env_open_shield(struct env *e); /* beside one of these */
 void env_close(struct env *e);
 

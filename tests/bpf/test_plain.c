@@ -173,7 +173,7 @@ Test(plain, inbound_behind_the_shield)
 	put_rx_path(&env, LO, 4, US, PEER, RX_PATH);
 	put_rule();
 	for (int i = 0; i < N_PACKETS; i++) {
-		const struct bpf_program *both = env.shield->progs.steer_in_shield;
+		const struct bpf_program *both = env.both->progs.steer_in_shield;
 		uint32_t gso_size = one_of(12) ? 100 : 0;
 		struct run one, two;
 		uint8_t buf[PKT_MAX];

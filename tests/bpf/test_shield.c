@@ -22,6 +22,7 @@ enum { ICMP = 1, TCP = 6, UDP = 17, ESP = 50, ICMPV6 = 58, NEXT_DSTOPTS = 60 };
 #define PEER6 "2001:db8::2"
 
 static struct shield *s;
+static struct steer_shield *both;
 
 static void start(void)
 {
@@ -36,11 +37,17 @@ static void start(void)
 	if (err == -EPERM)
 		cr_skip_test("needs CAP_BPF and CAP_NET_ADMIN");
 	cr_assert_eq(err, 0, "shield does not load: %s", strerror(-err));
+	both = steer_shield__open();
+	cr_assert(both);
+	maps_share(s->obj, both->obj);
+	err = steer_shield__load(both);
+	cr_assert_eq(err, 0, "steer_shield does not load: %s", strerror(-err));
 }
 
 static void stop(void)
 {
 	shield__destroy(s);
+	steer_shield__destroy(both);
 }
 
 TestSuite(shield, .init = start, .fini = stop);
@@ -110,8 +117,7 @@ static int in(const uint8_t *buf, size_t len)
 	int verdict = run_tc(s->progs.shield_in, buf, len, 0, 0, 0).verdict;
 
 	cr_assert_eq(run_tc(s->progs.shield_in_l3, buf, len, 0, 0, 0).verdict, verdict);
-	cr_assert_eq(run_tc(s->progs.steer_in_shield, buf, len, 0, 0, 0).verdict, verdict);
-	cr_assert_eq(run_tc(s->progs.steer_in_shield_l3, buf, len, 0, 0, 0).verdict, verdict);
+	cr_assert_eq(run_tc(both->progs.steer_in_shield, buf, len, 0, 0, 0).verdict, verdict);
 	return verdict;
 }
 

@@ -16,7 +16,6 @@
 #include <unistd.h>
 
 #include "internal.h"
-#include "shield.skel.h"
 #include "steer_tc.skel.h"
 #include "steer_xdp.skel.h"
 
@@ -118,23 +117,24 @@ static int in_shields(uint32_t ifindex)
 
 static int attach_in(struct dp *dp, uint32_t ifindex, bool shield, bool *ret_created)
 {
-	bool ether = dp_has_ether(ifindex), qdisc;
 	const struct bpf_program *alone =
-		ether ? dp->xdp->progs.steer_in : dp->xdp->progs.steer_in_l3;
-	const struct bpf_program *both =
-		ether ? dp->shield->progs.steer_in_shield : dp->shield->progs.steer_in_shield_l3;
+		dp_has_ether(ifindex) ? dp->xdp->progs.steer_in : dp->xdp->progs.steer_in_l3;
+	int fd = bpf_program__fd(alone), err = shield ? dp_shield_both(dp, &fd) : 0;
+	bool qdisc;
 
-	return dp_tc_attach(ifindex, BPF_TC_INGRESS, DP_TC_PRIORITY,
-			    bpf_program__fd(shield ? both : alone), "steer_in", ret_created,
-			    &qdisc);
+	return err ? err
+		   : dp_tc_attach(ifindex, BPF_TC_INGRESS, DP_TC_PRIORITY, fd, "steer_in",
+				  ret_created, &qdisc);
 }
 
-/* Before that program goes: the shield stays. */
+/* Before that program goes: the shield stays. Without rules of ours it knows others, on maps that
+ * are lost, and does not go. */
 static int keep_shield(struct dp *dp, uint32_t ifindex)
 {
 	int have = in_shields(ifindex);
 
-	return have > 0 ? dp_shield_in_alone(dp, ifindex) : have;
+	return have > 0 && dp_shield_any(dp) ? dp_shield_in_alone(dp, ifindex)
+					     : (have < 0 ? have : 0);
 }
 
 static int uplink_tc(struct dp *dp, uint32_t ifindex, struct steer_uplink *ret_rec)
@@ -142,9 +142,9 @@ static int uplink_tc(struct dp *dp, uint32_t ifindex, struct steer_uplink *ret_r
 	bool created = false;
 	int have = in_shields(ifindex), err = have < 0 ? have : 0;
 
-	/* One that is there on maps that are lost knows the rules, and the new maps have none yet:
+	/* One that is there on maps that are lost knows rules, and the new maps have none yet:
 	 * dp_shield_attach or dp_shield_detach replaces it. */
-	if (!err && (!have || ret_rec->mode == STEER_UPLINK_TC))
+	if (!err && (!have || dp_shield_any(dp)))
 		err = attach_in(dp, ifindex, have, &created);
 	if (err)
 		return err;
@@ -160,6 +160,19 @@ static struct steer_uplink uplink_get(const struct dp *dp, uint32_t ifindex)
 
 	bpf_map_lookup_elem(dp->uplink_fd, &ifindex, &rec);
 	return rec;
+}
+
+/* Not the shield with it. */
+static int uplink_tc_detach(uint32_t ifindex, bool own_clsact)
+{
+	int both = in_shields(ifindex);
+	int alone = both > 0 ? dp_filter_ours(ifindex, false, DP_SHIELD_PRIORITY, "shield_in") : 0;
+
+	if (both < 0 || (alone < 0 && alone != -EBUSY))
+		return both < 0 ? both : alone;
+	return both > 0 && alone <= 0 ? 0
+				      : dp_tc_detach(ifindex, BPF_TC_INGRESS, DP_TC_PRIORITY,
+						     "steer_in", own_clsact);
 }
 
 /* XDP as asked for. Where that cannot be: the reason, and tc ingress takes its place. */
@@ -180,7 +193,7 @@ static int uplink_xdp(struct dp *dp, uint32_t ifindex, struct steer_uplink *rec,
 		return err;
 	/* only now: packets are counted twice rather than not */
 	if (rec->mode == STEER_UPLINK_TC && !keep_shield(dp, ifindex))
-		dp_tc_detach(ifindex, BPF_TC_INGRESS, DP_TC_PRIORITY, "steer_in", rec->own_clsact);
+		uplink_tc_detach(ifindex, rec->own_clsact);
 	*rec = (struct steer_uplink){ .mode = mode };
 	return 0;
 }
@@ -196,6 +209,13 @@ __attribute__((format(printf, 3, 4))) static void why_more(char *why, size_t len
 	va_end(ap);
 }
 
+static int leave_xdp(struct dp *dp, uint32_t ifindex, __u8 mode)
+{
+	return mode == STEER_UPLINK_XDP || mode == STEER_UPLINK_XDP_GENERIC
+		       ? dp_uplink_detach(dp, ifindex)
+		       : 0;
+}
+
 int dp_uplink_attach(struct dp *dp, uint32_t ifindex, char *ret_why, size_t why_len)
 {
 	struct steer_uplink rec = uplink_get(dp, ifindex);
@@ -206,8 +226,13 @@ int dp_uplink_attach(struct dp *dp, uint32_t ifindex, char *ret_why, size_t why_
 	if (dp->opt.attach == DP_ATTACH_XDP || dp->opt.attach == DP_ATTACH_XDP_GENERIC) {
 		err = uplink_xdp(dp, ifindex, &rec, ret_why, why_len);
 	} else {
-		if (rec.mode == STEER_UPLINK_XDP || rec.mode == STEER_UPLINK_XDP_GENERIC)
-			dp_uplink_detach(dp, ifindex);
+		int stays = leave_xdp(dp, ifindex, rec.mode);
+
+		if (stays) {
+			snprintf(ret_why, why_len, "not attached: XDP does not go: %s",
+				 strerror(-stays));
+			return stays;
+		}
 		snprintf(ret_why, why_len, "%s",
 			 dp->opt.attach == DP_ATTACH_TC
 				 ? "tc ingress, as configured"
@@ -227,18 +252,6 @@ int dp_uplink_attach(struct dp *dp, uint32_t ifindex, char *ret_why, size_t why_
 		return err;
 	}
 	return bpf_map_update_elem(dp->uplink_fd, &ifindex, &rec, BPF_ANY);
-}
-
-/* Not the shield with it. */
-static int uplink_tc_detach(uint32_t ifindex, bool own_clsact)
-{
-	int have = in_shields(ifindex);
-
-	if (have > 0 && dp_filter_ours(ifindex, false, DP_SHIELD_PRIORITY, "shield_in") != 1)
-		return 0;
-	return have < 0 ? have
-			: dp_tc_detach(ifindex, BPF_TC_INGRESS, DP_TC_PRIORITY, "steer_in",
-				       own_clsact);
 }
 
 static int uplink_detach(uint32_t ifindex, const struct steer_uplink *rec)
@@ -265,7 +278,7 @@ int dp_uplink_detach(struct dp *dp, uint32_t ifindex)
 	int err;
 
 	dp_xdp_prepare(dp->pin_dir);
-	err = keep_shield(dp, ifindex);
+	err = rec.mode == STEER_UPLINK_TC ? keep_shield(dp, ifindex) : 0;
 	if (!err)
 		err = uplink_detach(ifindex, &rec);
 	if (!err)
@@ -278,7 +291,7 @@ int dp_uplink_shield(struct dp *dp, uint32_t ifindex, bool on)
 	bool created;
 	int err;
 
-	if (uplink_get(dp, ifindex).mode != STEER_UPLINK_TC)
+	if (uplink_get(dp, ifindex).mode != STEER_UPLINK_TC || (on && !dp_has_ether(ifindex)))
 		return 0;
 	err = on ? 1 : in_shields(ifindex);
 	if (err > 0)

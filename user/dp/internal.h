@@ -20,6 +20,7 @@ struct dp_classify;
 struct ring_buffer;
 struct inner;
 struct shield;
+struct steer_shield;
 struct steer_tc;
 struct steer_xdp;
 
@@ -63,6 +64,7 @@ struct dp {
 	struct steer_tc *tc;
 	struct steer_xdp *xdp;
 	struct shield *shield;
+	struct steer_shield *both;    /* NULL: not needed so far */
 	struct dp_classify *classify; /* NULL: not needed so far */
 	struct inner *inner;	      /* the same */
 	struct dp_array sa_in, sa_out, group_cur, group, path_cur, path, rx_hint, sa_stat;
@@ -182,6 +184,13 @@ int dp_tc_detach(uint32_t ifindex, enum bpf_tc_attach_point point, int priority,
 /* attach.c: the shield into the program at the ingress of an uplink, or out of it. 1, 0: there is
  * no such program by tc, or -errno. */
 int dp_uplink_shield(struct dp *dp, uint32_t ifindex, bool on);
+/* shield.c: the program that does both, loaded once. 0 or -errno. */
+int dp_shield_both(struct dp *dp, int *ret_fd);
+/* shield.c: are there rules? */
+bool dp_shield_any(const struct dp *dp);
+/* shield.c: maps of an opened object with its code. 0 or -errno. */
+int dp_shield_maps(const struct dp *dp, struct bpf_object *obj);
+void dp_shield_close(struct dp *dp);
 /* shield.c: a program of its own at the ingress. 0 or -errno. */
 int dp_shield_in_alone(struct dp *dp, uint32_t ifindex);
 int dp_attach_steer(struct dp *dp, char *ret_error, size_t len);

@@ -179,19 +179,14 @@ static int load_programs(struct dp *dp, char *ret_error, size_t len)
 	dp->shield = shield__open();
 	if (!dp->tc || !dp->xdp || !dp->shield)
 		return load_failed(-errno, "the steering programs", ret_error, len);
-	err = bpf_map__set_autocreate(dp->shield->maps.inner, dp->opt.kernel_esp);
-	if (!err)
-		err = bpf_map__set_autocreate(dp->shield->maps.inner_any, dp->opt.kernel_esp);
-	if (!err)
-		err = dp_pin_maps(dp, dp->tc->obj);
+	err = dp_pin_maps(dp, dp->tc->obj);
 	if (!err)
 		err = dp_pin_maps(dp, dp->xdp->obj);
 	if (!err)
-		err = dp_pin_maps(dp, dp->shield->obj);
+		err = dp_shield_maps(dp, dp->shield->obj);
 	if (err)
 		return load_failed(err, "the steering programs", ret_error, len);
 	dp->tc->rodata->sa_stat_n = dp->xdp->rodata->sa_stat_n = dp->sa_stat_n;
-	dp->shield->rodata->sa_stat_n = dp->sa_stat_n;
 	dp->tc->rodata->kernel_esp = dp->xdp->rodata->kernel_esp = dp->opt.kernel_esp;
 	dp->shield->rodata->kernel_esp = dp->opt.kernel_esp;
 	if (dp->opt.stable4_remote.family)
@@ -372,6 +367,7 @@ void dp_close(struct dp *dp)
 	steer_tc__destroy(dp->tc);
 	steer_xdp__destroy(dp->xdp);
 	shield__destroy(dp->shield);
+	dp_shield_close(dp);
 	dp_classify_close(dp);
 	dp_inner_close(dp);
 	free(dp->percpu);

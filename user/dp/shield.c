@@ -9,6 +9,7 @@
 #include "abi/shield.h"
 #include "internal.h"
 #include "shield.skel.h"
+#include "steer_shield.skel.h"
 
 static struct shield_key key_of(const struct addr *remote)
 {
@@ -108,6 +109,13 @@ void dp_shield_each(struct dp *dp, dp_shield_rule_fn *fn, void *ctx)
 	}
 }
 
+bool dp_shield_any(const struct dp *dp)
+{
+	struct shield_key key;
+
+	return !bpf_map_get_next_key(bpf_map__fd(dp->shield->maps.shield), NULL, &key);
+}
+
 static bool wanted(const struct dp_shield_rule *rules, size_t n, const struct shield_key *key)
 {
 	struct dp_shield_rule like = { .remote = addr_from_bytes(key->family, key->remote.b) };
@@ -174,6 +182,47 @@ int dp_shield_device(struct dp *dp, uint32_t ifindex)
 					 BPF_ANY);
 }
 
+int dp_shield_maps(const struct dp *dp, struct bpf_object *obj)
+{
+	static const char *const kernels[] = { "inner", "inner_any" };
+	int err = dp_pin_maps(dp, obj);
+
+	for (size_t i = 0; !err && i < 2; i++)
+		err = bpf_map__set_autocreate(bpf_object__find_map_by_name(obj, kernels[i]),
+					      dp->opt.kernel_esp);
+	return err;
+}
+
+int dp_shield_both(struct dp *dp, int *ret_fd)
+{
+	struct steer_shield *both = dp->both ? dp->both : steer_shield__open();
+	int err = 0;
+
+	if (!both)
+		return -errno;
+	if (!dp->both) {
+		err = dp_shield_maps(dp, both->obj);
+		both->rodata->sa_stat_n = dp->sa_stat_n;
+		both->rodata->kernel_esp = dp->opt.kernel_esp;
+		both->rodata->stable_remote4 = dp->shield->rodata->stable_remote4;
+		if (!err)
+			err = steer_shield__load(both);
+		if (err)
+			steer_shield__destroy(both);
+		else
+			dp->both = both;
+	}
+	if (!err)
+		*ret_fd = bpf_program__fd(both->progs.steer_in_shield);
+	return err;
+}
+
+void dp_shield_close(struct dp *dp)
+{
+	steer_shield__destroy(dp->both);
+	dp->both = NULL;
+}
+
 static int attach(uint32_t ifindex, enum bpf_tc_attach_point point, const struct bpf_program *prog,
 		  const char *name)
 {
@@ -215,12 +264,13 @@ static int attach_in(struct dp *dp, uint32_t ifindex)
 
 int dp_shield_attach(struct dp *dp, uint32_t ifindex)
 {
-	int err = attach(ifindex, BPF_TC_EGRESS,
+	int out = attach(ifindex, BPF_TC_EGRESS,
 			 dp_has_ether(ifindex) ? dp->shield->progs.shield_out
 					       : dp->shield->progs.shield_out_l3,
 			 "shield_out");
+	int in = attach_in(dp, ifindex);
 
-	return err ? err : attach_in(dp, ifindex);
+	return out ? out : in;
 }
 
 int dp_shield_detach(struct dp *dp, uint32_t ifindex)

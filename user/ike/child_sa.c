@@ -169,6 +169,7 @@ void child_disuse(struct ike *ike, struct ike_sa *sa, struct child_sa *c)
 	}
 	c->installed = false;
 	c->spent = true;
+	ike_sa_touch(sa);
 }
 
 void child_remove(struct ike *ike, struct ike_sa *sa, struct child_sa *c)
