@@ -455,6 +455,35 @@ Test(pairs, a_new_mapping_is_noticed)
 	sim_free(s);
 }
 
+/* [MOB-35]: also when it changes before there was any check of the IKE SA, or of the one that a
+ * rekey made. Told once. */
+Test(pairs, a_new_mapping_before_any_check)
+{
+	for (unsigned rekeyed = 0; rekeyed < 2; rekeyed++) {
+		struct sim *s = sim_mobile(551 + rekeyed);
+		unsigned asked;
+
+		s->nat = true;
+		s->side[A].conn[0].dpd_delay = 15 * USEC_PER_SEC;
+		up_with(s);
+		if (rekeyed) {
+			cr_assert_eq(ike_rekey(s->side[A].ike, "c", NULL, 2, s->now), 0);
+			sim_settle(s, 5 * USEC_PER_SEC);
+		}
+		s->nat_shift = 77;
+		sim_run(s, 16 * USEC_PER_SEC);
+		cr_assert_eq(sim_count(&s->side[B], IKE_EV_PEER_MOVED, 0), 1);
+		cr_assert_eq(sim_last_event(&s->side[B], IKE_EV_PEER_MOVED)->path.remote.port,
+			     14577);
+		asked = s->exchanges[A][INFORMATIONAL];
+		sim_run(s, 15 * USEC_PER_SEC);
+		cr_assert_eq(s->exchanges[A][INFORMATIONAL], asked + 1, "the check, no update");
+		cr_assert_eq(sim_count(&s->side[B], IKE_EV_PEER_MOVED, 0), 1);
+		alive(s, 1);
+		sim_free(s);
+	}
+}
+
 /* [MOB-23]: an ESP packet that somebody kept for a while, and sends from where nobody answers: B
  * goes back, and the IKE SA lives. */
 Test(pairs, a_kept_packet)

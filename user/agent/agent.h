@@ -876,8 +876,10 @@ void move_plan(struct agent *a, struct peer *p);
 void moves_run(struct agent *a);
 /* The pairs it may have by its configuration, best first; 0: it cannot move. */
 size_t move_pairs(struct agent *a, const struct peer *p, struct ike_path pairs[CONN_PAIRS_MAX]);
-/* With the ports that the IKE SA uses. */
-struct ike_path move_with_ports(const struct peer *p, const struct ike_path *pair);
+/* With the ports that the IKE SA uses; what a NAT made of an initiator's is that of one address
+ * only. */
+struct ike_path move_with_ports(const struct agent *a, const struct peer *p,
+				const struct ike_path *pair);
 void move_now(struct agent *a, struct peer *p, const struct ike_path *pair, enum decided_by by,
 	      const char *why);
 

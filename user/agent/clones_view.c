@@ -59,7 +59,7 @@ bool clones_ask(struct agent *a, const struct peer *p)
 
 		if (o == p || !family_shares(o, p) || !clones_line_works(o))
 			continue;
-		to = move_with_ports(p, &o->ike_path);
+		to = move_with_ports(a, p, &o->ike_path);
 		ike_try_path(a->ike, p->line, &to, agent_now());
 		break;
 	}

@@ -57,12 +57,17 @@ static struct path *main_path(const struct peer *p)
 }
 
 /* Ports as they are: 4500, but for peers without NAT traversal. */
-struct ike_path move_with_ports(const struct peer *p, const struct ike_path *pair)
+struct ike_path move_with_ports(const struct agent *a, const struct peer *p,
+				const struct ike_path *pair)
 {
 	struct ike_path to = *pair;
+	bool us, peer;
 
 	to.local.port = p->ike_path.local.port;
 	to.remote.port = p->ike_path.remote.port;
+	if (!p->role_i && !addr_equal(&to.remote.ip, &p->ike_path.remote.ip) &&
+	    ike_nats(a->ike, p->line, &us, &peer) && peer)
+		to.remote.port = PORT_NATT;
 	return to;
 }
 
@@ -232,7 +237,7 @@ void move_now(struct agent *a, struct peer *p, const struct ike_path *pair, enum
 	      const char *why)
 {
 	const struct path *path = main_path(p);
-	struct ike_path now = move_with_ports(p, pair);
+	struct ike_path now = move_with_ports(a, p, pair);
 	char from[MOVE_LABEL_MAX], to[MOVE_LABEL_MAX];
 	struct decision d = { .by = by, .from = from, .to = to };
 	usec_t heard = path ? path_heard(a, path) : 0;
@@ -386,7 +391,7 @@ void move_on_unanswered(struct agent *a, struct peer *p)
 	if (!p->tries && same_pair(&pairs[0], &p->ike_path))
 		p->tries++; /* it has just been asked */
 	for (unsigned i = 0; i < PAIRS_AT_ONCE && i < n; i++) {
-		to = move_with_ports(p, &pairs[p->tries++ % n]);
+		to = move_with_ports(a, p, &pairs[p->tries++ % n]);
 		ike_try_path(a->ike, p->line, &to, agent_now());
 	}
 }
@@ -462,7 +467,7 @@ static void back_try(struct agent *a, struct peer *p)
 
 	if (p->back_at || !n || !better(a, p, &pairs[0]))
 		return;
-	to = move_with_ports(p, &pairs[0]);
+	to = move_with_ports(a, p, &pairs[0]);
 	if (!ike_path_test(a->ike, p->line, &to, 0, agent_now()))
 		p->back_asked = agent_now();
 	else /* another one is under way, say */

@@ -377,7 +377,7 @@ void path_test_standby(struct agent *a, struct ctl_req *req, const struct peer *
 	if (!read_args(a, req, args, &t))
 		return;
 	t.line = p->line;
-	t.pair = move_with_ports(p, &s->pair);
+	t.pair = move_with_ports(a, p, &s->pair);
 	memcpy(t.name, s->name, sizeof(t.name));
 	by_ike(a, req, &t);
 }

@@ -204,7 +204,7 @@ static json_t *path_json(struct agent *a, const struct path *p, const struct rat
 static json_t *standby_json(struct agent *a, const struct peer *p, const struct standby *s)
 {
 	const struct uplink *u = uplink_of(a, s->pair.ifindex);
-	const struct ike_path pair = move_with_ports(p, &s->pair);
+	const struct ike_path pair = move_with_ports(a, p, &s->pair);
 	char name[2 * IKE_NAME_MAX];
 	json_t *o = json_object();
 

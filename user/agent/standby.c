@@ -167,7 +167,7 @@ void standby_plan(struct agent *a, struct peer *p)
 /* It is asked before anything moves there: what does not answer is not preferred. */
 int standby_prefer(struct agent *a, struct peer *p, const struct standby *s, uint32_t op)
 {
-	struct ike_path to = move_with_ports(p, &s->pair);
+	struct ike_path to = move_with_ports(a, p, &s->pair);
 	int err = ike_path_test(a->ike, p->line, &to, op, agent_now());
 
 	if (err == -EALREADY) {
@@ -209,7 +209,7 @@ static void run(struct agent *a, struct peer *p, usec_t now)
 	}
 	if (!due || p->standbys->pause > now)
 		return;
-	to = move_with_ports(p, &due->pair);
+	to = move_with_ports(a, p, &due->pair);
 	if (!ike_path_test(a->ike, p->line, &to, ++a->next_op, now))
 		due->next = now + interval(a, p);
 	/* one at a time, and not while another test is under way */

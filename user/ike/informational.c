@@ -77,6 +77,25 @@ int liveness_build(struct ike *ike, struct ike_sa *sa, struct task *t, struct ms
 	return 0;
 }
 
+/* The first answer may be of another mapping than the one that the set-up went through: R may have
+ * sent to where nobody is since then, so it is told all the same. */
+static void mapping_look(struct ike_sa *sa, const struct ike_msg *in)
+{
+	switch (natd_mapping(sa, in)) {
+	case MAPPING_SAME:
+		return;
+	case MAPPING_FIRST:
+		log_ike(sa, LOG_DEBUG_,
+			"whether our NAT has the mapping of the set-up is not known; the peer is "
+			"told");
+		break;
+	case MAPPING_CHANGED:
+		log_ike(sa, LOG_INFO_, "our NAT has another mapping for us; the peer is told");
+		break;
+	}
+	update_queue(sa);
+}
+
 enum task_end liveness_done(struct ike *ike, struct ike_sa *sa, struct task *t,
 			    const struct ike_msg *in, const struct ike_path *path)
 {
@@ -86,11 +105,8 @@ enum task_end liveness_done(struct ike *ike, struct ike_sa *sa, struct task *t,
 
 	parts_process(&parts);
 	log_ike(sa, LOG_DEBUG_, "the peer is alive");
-	if (sa->state == IKE_ESTABLISHED && sa->mobike && sa->role_i && task_proves_pair(sa, t) &&
-	    natd_mapping_changed(sa, in)) {
-		log_ike(sa, LOG_INFO_, "our NAT has another mapping for us; the peer is told");
-		update_queue(sa);
-	}
+	if (sa->state == IKE_ESTABLISHED && sa->mobike && sa->role_i && task_proves_pair(sa, t))
+		mapping_look(sa, in);
 	return TASK_FREE;
 }
 

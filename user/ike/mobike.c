@@ -206,7 +206,7 @@ enum task_end update_done(struct ike *ike, struct ike_sa *sa, struct task *t,
 	}
 	sa->mobike->nat_guess = false;
 	natd_process(&c);
-	natd_mapping_changed(sa, in);
+	natd_mapping(sa, in);
 	sa->mobike->agreed = sa->path;
 	log_ike(sa, LOG_INFO_, "the peer knows the new addresses");
 	mobike_arrived(ike, sa);

@@ -51,18 +51,21 @@ void natd_build(struct part_ctx *c)
 }
 
 /* The peer says as which address and port it sees us. */
-bool natd_mapping_changed(struct ike_sa *sa, const struct ike_msg *in)
+enum natd_mapping natd_mapping(struct ike_sa *sa, const struct ike_msg *in)
 {
 	const struct notify *n = msg_notify(in, N_NAT_DETECTION_DESTINATION_IP);
 	struct mobike *m = sa->mobike;
-	bool changed;
+	enum natd_mapping ret = MAPPING_SAME;
 
 	if (!m || !n || n->data.len != SHA1_OCTETS)
-		return false;
-	changed = m->dest_known && memcmp(m->dest, n->data.p, SHA1_OCTETS);
+		return MAPPING_SAME;
+	if (!m->dest_known)
+		ret = MAPPING_FIRST;
+	else if (memcmp(m->dest, n->data.p, SHA1_OCTETS))
+		ret = MAPPING_CHANGED;
 	memcpy(m->dest, n->data.p, SHA1_OCTETS);
 	m->dest_known = true;
-	return changed;
+	return ret;
 }
 
 static bool any_matches(const struct ike_msg *in, uint16_t type, const uint8_t *hash, bool *ret_any)

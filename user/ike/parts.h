@@ -35,8 +35,10 @@ void parts_process(struct part_ctx *c);
 /* natd.c */
 void natd_build(struct part_ctx *c);
 void natd_put(struct part_ctx *c);
-/* Does an answer of R tell of another mapping than the one before? */
-bool natd_mapping_changed(struct ike_sa *sa, const struct ike_msg *in);
+/* What an answer of R tells of our NAT: that of the answer before, or nothing; the first answer
+ * that tells any, to which there is nothing to compare; another one. */
+enum natd_mapping { MAPPING_SAME, MAPPING_FIRST, MAPPING_CHANGED };
+enum natd_mapping natd_mapping(struct ike_sa *sa, const struct ike_msg *in);
 void natd_process(struct part_ctx *c);
 /* Is there a NAT before us, or before the peer, on the path that it came over? False: it does not
  * say. */
