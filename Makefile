@@ -415,12 +415,12 @@ bench-steering:
 	@BRAID_BUILD=$(B) unshare -m --propagation private tests/bench/bench_steering.sh
 # The kernel's ESP, on Debian's stock kernel in a virtual machine.
 bench-xfrm:
-	@$(MAKE) --no-print-directory deps GROUPS='build test vm'
+	@$(MAKE) --no-print-directory deps GROUPS='build test bench vm'
 	@$(MAKE) --no-print-directory -j$(JOBS) all $(patsubst %,$(B)/tests/bench/%,xfrm_load udp_load) $(patsubst %,$(B)/tests/netns/%,dp_drive stream_watch)
 	@VM_RUN=tests/bench/switch_xfrm.sh tests/vm/run.sh $(B) 1 100 1000
 	@VM_ICOUNT=1 VM_RUN='env ROUNDS=3 SECONDS_EACH=0.1 tests/bench/steer_xfrm.sh' tests/vm/run.sh $(B)
 	@VM_RUN=tests/bench/handover_xfrm.sh tests/vm/run.sh $(B)
-	@VM_RUN='env BACKEND=kernel OCTETS=10000000 RATE=1000 SECONDS_EACH=2 tests/bench/bench_modes.sh' tests/vm/run.sh $(B)
+	@VM_ICOUNT=1 VM_RUN="env BACKEND=kernel ROUNDS=3 SECONDS_EACH=2 OCTETS=8000000 MEASURES='flood flood512 tcp' tests/bench/bench_modes.sh" tests/vm/run.sh $(B)
 $(B)/tests/bench/xfrm_load: $(B)/tests/bench/xfrm_load.o $(B)/libbraid.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
