@@ -117,7 +117,7 @@ wireguard() { # NAME
 	command -v wg >/dev/null && modprobe -q wireguard || return
 	pair "$1"
 	for h in a b; do
-		wg genkey >"$T/$1-$h/key"
+		(umask 077 && wg genkey >"$T/$1-$h/key")
 		ip -n "$(ns "$1-$h")" link add wg0 type wireguard || fail "$1: no device"
 	done
 	for e in "a 1 b 2" "b 2 a 1"; do
